@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * arena: a bump allocator with a hard budget, reset as a whole. One arena serves one request:
+ * whatever a hostile message makes the decoder allocate ends at the budget, and nothing needs to
+ * be freed piece by piece. One thread at a time.
+ */
+#ifndef PL_ARENA_H
+#define PL_ARENA_H
+
+#include "common/slice.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+struct pl_arena_chunk;
+struct pl_arena {
+    struct pl_arena_chunk *chunks; /* owns; newest first */
+    size_t used;                   /* bytes handed out, padding included */
+    size_t budget;                 /* ceiling of `used` */
+    ProtobufCAllocator protobuf;   /* allocates here; its free does nothing */
+};
+
+void pl_arena_init(struct pl_arena *arena, size_t budget);
+void pl_arena_fini(struct pl_arena *arena);
+/* Forgets all allocations; keeps the first chunk for reuse. */
+void pl_arena_reset(struct pl_arena *arena);
+/* Zeroed memory aligned to 16 bytes, or NULL when the budget (or memory) is spent. */
+void *pl_arena_alloc(struct pl_arena *arena, size_t size);
+/* NULL when the budget is spent; copies are NUL-terminated one byte past their end. */
+char *pl_arena_strdup(struct pl_arena *arena, const char *text);
+void *pl_arena_memdup(struct pl_arena *arena, const void *data, size_t len);
+__attribute__((format(printf, 2, 3))) char *pl_arena_printf(struct pl_arena *arena,
+                                                            const char *format, ...);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * money: ISO 4217 currencies with their exponents, checked 64-bit arithmetic, and decimals as
+ * people type them. No floating point anywhere (G6, G8).
+ */
+#ifndef PL_MONEY_H
+#define PL_MONEY_H
+
+#include "common/slice.h"
+#include "common/status.h"
+
+/* Index of a currency in the shipped table (ascending by code, stable within a release only), or
+ * -1. The table holds the active ISO 4217 currencies that have a minor unit (no metals, no test codes). */
+int pl_currency_index(const char *code);
+const char *pl_currency_code(int index);
+int pl_currency_exponent(const char *code); /* 0, 2, 3 or 4; -1 if unknown */
+int pl_currency_count(void);
+
+/* *ret = a + b; false on overflow (ret untouched). */
+static inline bool pl_add64(int64_t a, int64_t b, int64_t *ret)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum))
+        return false;
+    *ret = sum;
+    return true;
+}
+
+enum pl_decimal_problem {
+    PL_DECIMAL_OK,
+    PL_DECIMAL_SYNTAX,
+    PL_DECIMAL_AMBIGUOUS, /* "1.500" or "1,500": thousands or thousandths? */
+    PL_DECIMAL_PRECISION, /* more digits than the currency has */
+    PL_DECIMAL_OVERFLOW,
+};
+/* "150000", "150000.00", "150'000.00", "150 000.00" (also with no-break and narrow no-break
+ * spaces), to minor units. A comma is refused as AMBIGUOUS, as is a point followed by exactly
+ * three digits where the currency has not three. Negative amounts are SYNTAX. */
+enum pl_decimal_problem pl_decimal_parse(const char *text, int exponent, int64_t *ret_minor);
+/* "150000.00"; with negative sign where needed. `out` of at least 32 bytes. Returns out. */
+const char *pl_decimal_format(int64_t minor, int exponent, char *out);
+/* For people: groups of three with `group` ("'" or U+202F), e.g. "150'000.00". out >= 64 bytes. */
+const char *pl_decimal_format_grouped(int64_t minor, int exponent, const char *group, char *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scan: judges protobuf wire bytes against a descriptor before protobuf-c may see them.
+ *
+ * protobuf-c does not check UTF-8, NUL inside strings, enum ranges, nesting depth or bool wire values, and merges a repeated
+ * singular sub-message in quadratic time. The scan refuses: unknown fields, wrong wire types, a
+ * singular field given twice (and two members of one oneof), strings that are not UTF-8 or hold NUL, enum numbers without a
+ * name, bools other than 0 and 1, nesting deeper than 16, and more than `elements_max` repeated elements in
+ * all. It allocates nothing.
+ */
+#ifndef PL_SCAN_H
+#define PL_SCAN_H
+
+#include "common/arena.h"
+#include "common/status.h"
+
+struct pl_scan_error {
+    char path[160]; /* "submit.amount.minor", "command[3].hold.tier"; "" for the message itself */
+    char what[120];
+    bool unknown_field;
+    bool not_utf8;
+};
+
+PL_MUST_CHECK struct pl_status pl_scan(const ProtobufCMessageDescriptor *type,
+                                       struct pl_slice bytes, size_t elements_max,
+                                       struct pl_scan_error *ret_error);
+/* Scan, then unpack into the arena. TOO_BIG when the arena's budget is spent. */
+PL_MUST_CHECK struct pl_status pl_unpack(const ProtobufCMessageDescriptor *type,
+                                         struct pl_slice bytes, size_t elements_max,
+                                         struct pl_arena *arena, ProtobufCMessage **ret,
+                                         struct pl_scan_error *ret_error);
+/* Unpack bytes that we wrote ourselves (log, own server): no scan. CORRUPT if they do not parse. */
+PL_MUST_CHECK struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type,
+                                                 struct pl_slice bytes, struct pl_arena *arena,
+                                                 ProtobufCMessage **ret);
+/* Packs into an arena; NULL data when the budget is spent. */
+struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena);
+/* Next length-delimited occurrence of `field` in well-formed wire bytes, from *cursor on. False at
+ * the end. Used to find the exact bytes of each command in a batch. */
+bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct pl_slice *ret);
+bool pl_utf8_valid(struct pl_slice text); /* well-formed, no NUL */
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * command: the one struct that crosses between a worker and the writer and back. Whoever holds it
+ * owns it and its arena; the phase is asserted at each hand-over. If the connection dies meanwhile
+ * the command still completes; the worker then drops the reply.
+ *
+ * Previous hop: server/service (fills it). Next hop: server/writer.
+ */
+#ifndef SERVER_COMMAND_H
+#define SERVER_COMMAND_H
+
+#include "common/arena.h"
+#include "common/mailbox.h"
+#include "server/ledger/ledger.h"
+#include "server/ledger/query.h"
+
+enum command_kind { COMMAND_EXECUTE, COMMAND_QUERY };
+enum command_phase { COMMAND_FILLING, COMMAND_QUEUED, COMMAND_DECIDED, COMMAND_DONE };
+
+/* One command of an Execute or ExecuteBatch request. */
+struct command_item {
+    const Pledged__V1__Command *msg; /* NULL: `refusal` was set by the worker already */
+    struct pl_slice bytes;
+    uint8_t digest[32];
+    /* Verdict, set by the writer: exactly one of the two. */
+    Pledged__V1__Receipt *receipt;
+    Pledged__V1__Refusal *refusal;
+    enum pl_code code; /* class of the refusal */
+};
+
+struct command {
+    struct pl_mail mail; /* first member */
+    enum command_phase phase;
+    enum command_kind kind;
+    struct pl_mailbox *home; /* where the writer posts it back (no limit there: senders are bounded) */
+    void *context;           /* the worker's; the writer never looks at it */
+    struct pl_arena *arena;  /* owns request and reply; bounded */
+    struct ledger_actor actor; /* strings in the arena */
+    int64_t deadline_mono_ns;  /* 0: none. Past it and not yet decided: TIMEOUT, nothing happened */
+    /* COMMAND_EXECUTE */
+    struct command_item *item; /* in the arena */
+    size_t item_count;
+    size_t item_next; /* writer: first item not yet decided */
+    /* COMMAND_QUERY */
+    query_fn query;
+    const ProtobufCMessage *request;
+    ProtobufCMessage *response; /* in the arena */
+    /* What became of it as a whole; for COMMAND_EXECUTE other than OK means that no item was decided. */
+    enum pl_code code;
+    Pledged__V1__Refusal *refusal;
+};
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ledger: the rules of the fund, pure. Decide, then apply.
+ *
+ * `ledger_decide` looks at the state and one command and says which entries it makes, or why it is
+ * refused; it changes nothing. `ledger_apply` is the only mutator and cannot fail. Live traffic and
+ * replay use the same apply. No clock, random, locale, float, pointer order or I/O in this box:
+ * time arrives inside the request (G6). One thread owns a ledger; nothing here is shared but
+ * `struct catalogue`, which is immutable and counted.
+ *
+ * Previous hop: server/writer. Next hop: server/store (the writer packs the entries it got here).
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include "common/arena.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+#include "pledged/v1/command.pb-c.h"
+#include "pledged/v1/entry.pb-c.h"
+#include "pledged/v1/service.pb-c.h"
+#include "pledged/v1/types.pb-c.h"
+
+#define LEDGER_REQUEST_ID_BYTES 16
+#define LEDGER_ENTRY_BYTES_MAX 65535
+#define LEDGER_ENTRIES_PER_COMMAND_MAX 8
+
+struct ledger;
+
+struct ledger *ledger_new(void);
+void ledger_free(struct ledger *ledger);
+
+/* Who acts; strings borrowed for the duration of the call. */
+struct ledger_actor {
+    const char *person;
+    Pledged__V1__Role role;
+    const char *identity;
+    const char *issuer;
+};
+
+struct ledger_request {
+    const Pledged__V1__Command *command; /* passed ledger_validate */
+    struct pl_slice bytes;               /* the exact bytes it was unpacked from */
+    uint8_t digest[32];                  /* SHA-256 of `bytes` */
+    struct ledger_actor actor;
+    int64_t now_us; /* wall clock of the batch */
+};
+
+enum ledger_answer {
+    LEDGER_ACCEPTED, /* entries hold the facts */
+    LEDGER_REFUSED,  /* entries hold one CommandRefused; `refusal` is what the caller is told */
+    LEDGER_INVALID,  /* no entry; `refusal` is what the caller is told */
+    LEDGER_NOTHING,  /* ledger_decide_due and _start: nothing to record */
+};
+
+/* What decide found. Everything it points to lives in the arena that was passed in, or is borrowed
+ * from the request. Entries are complete but not packed: seq, time, actor, prev_seq, outcome set. */
+struct ledger_decision {
+    enum ledger_answer answer;
+    Pledged__V1__Entry *entry[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    size_t entry_count;
+    enum pl_code code;               /* class of the refusal: INVALID, NOT_FOUND, REFUSED, ... */
+    Pledged__V1__Refusal *refusal;   /* NULL when accepted */
+};
+
+/* Judges what can be judged without state: sizes, formats, required fields, currencies, dates, the
+ * catalogue's inner consistency. NULL: fine. Any thread. The refusal lives in the arena. */
+Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena);
+
+/* PL_E_OK for accepted, else the code class that a reason belongs to (exit code, gRPC status). */
+enum pl_code ledger_reason_code(Pledged__V1__Reason reason);
+
+/* Seq of the first entry with this request id, or 0. The writer answers repeats from that entry. */
+uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_id[16]);
+
+/* Never called with a request id that ledger_find_request knows. The arena running out yields
+ * INVALID with REASON_TOO_BIG. */
+void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
+                   struct pl_arena *arena, struct ledger_decision *ret);
+
+/* The earliest hold that is due at now_us: its HoldExpired, and the promotion it causes. NOTHING
+ * when none is due. The caller applies and asks again until NOTHING, before any later command. */
+void ledger_decide_due(const struct ledger *ledger, int64_t now_us, struct pl_arena *arena,
+                       struct ledger_decision *ret);
+int64_t ledger_next_due_us(const struct ledger *ledger); /* INT64_MAX: no hold is running */
+
+/* Start-up and reload facts that differ from the state: LedgerCreated (only for an empty ledger),
+ * RosterAdopted, PolicyAdopted. NOTHING when the ledger knows all of it already. */
+struct ledger_start {
+    const char *origin;
+    const uint8_t *ledger_id; /* 16 bytes */
+    const Pledged__V1__RosterAdopted *roster;
+    const Pledged__V1__PolicyAdopted *policy;
+};
+void ledger_decide_start(const struct ledger *ledger, const struct ledger_start *start,
+                         int64_t now_us, struct pl_arena *arena, struct ledger_decision *ret);
+
+/* CORRUPT with what is wrong if this entry cannot follow the state: wrong seq or time, unknown
+ * thing, stage that does not allow it, a slot beyond capacity. Replay asks before it applies. */
+PL_MUST_CHECK struct pl_status ledger_check(const struct ledger *ledger,
+                                            const Pledged__V1__Entry *entry);
+void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+
+/* The receipt of the command whose first entry this is (kind NEW or REPLAY as given), or its
+ * refusal. Exactly one of the two is set. Both live in the arena. */
+void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_arena *arena,
+                    Pledged__V1__Receipt **ret_receipt,
+                    Pledged__V1__Refusal **ret_refusal);
+
+uint64_t ledger_size(const struct ledger *ledger);        /* seq of the last entry */
+int64_t ledger_last_time_us(const struct ledger *ledger); /* 0 when empty */
+/* NULL while empty; else the ledger's own text and 16 bytes, borrowed until the ledger is freed. */
+const char *ledger_origin(const struct ledger *ledger);
+const uint8_t *ledger_id(const struct ledger *ledger);
+
+/* The state as bytes, equal on every machine for equal histories, handed to `write` in pieces. */
+typedef struct pl_status (*ledger_write_fn)(void *arg, struct pl_slice piece);
+PL_MUST_CHECK struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
+                                           void *arg);
+/* `read` fills exactly `len` bytes or fails. CORRUPT on anything that does not add up. */
+typedef struct pl_status (*ledger_read_fn)(void *arg, uint8_t *into, size_t len);
+PL_MUST_CHECK struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret);
+/* SHA-256 of what ledger_save writes. */
+void ledger_digest(const struct ledger *ledger, uint8_t out[32]);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state: what the ledger remembers, as plain structs. Private to server/ledger (ledger, pledge,
+ * payment, contributor, query, save) and to server/view, which copies counts out of it. Only
+ * ledger_apply writes it.
+ *
+ * Invariants (asserted after every apply; I1 in ledger_check as well):
+ *  I1 held + pledged + committed + closed <= capacity, for every tier.
+ *  I2 allocated <= amount of a bank entry; allocated of a pledge = sum of its allocations.
+ *  I3 every tally is the sum over its pledges and bank entries.
+ *  I4 a pledge is in a queue iff its stage is WAITING; in the heap iff HELD.
+ */
+#ifndef LEDGER_STATE_H
+#define LEDGER_STATE_H
+
+#include "common/map.h"
+#include "server/ledger/catalogue.h"
+#include "server/ledger/ledger.h"
+
+#define STATE_NONE UINT32_MAX
+#define STATE_TIER_FREE UINT16_MAX /* pledge.tier of a free contribution */
+
+struct state_tier {
+    char code[40];
+    uint32_t catalogue;      /* index into ledger.catalogue */
+    int32_t def;             /* index into that catalogue's msg->tier; -1: no longer offered */
+    int64_t capacity;        /* -1: unlimited */
+    uint32_t held, pledged, committed, closed, waiting;
+    uint32_t wait_first, wait_last; /* pledge indexes, FIFO; STATE_NONE: empty */
+    uint64_t taken_seq;      /* entry that took the newest slot: it decides "sold out" */
+};
+
+struct state_catalogue {
+    struct catalogue *current; /* owns a reference; newest version of this code */
+    uint16_t tier_first, tier_count; /* its tiers in ledger.tier, in order of first appearance */
+};
+
+struct state_contributor {
+    uint32_t name; /* offset into ledger.text */
+    uint8_t kind;  /* Pledged__V1__ContributorKind */
+    char country[3];
+    char itu_membership[20];
+    uint32_t live_pledges;
+    uint64_t seq;
+};
+
+struct state_pledge {
+    int64_t amount;    /* minor units; 0 while only held or waiting */
+    int64_t allocated;
+    int64_t received;  /* payments meant for it, in its currency, not reversed */
+    int64_t expires_us; /* while HELD */
+    int64_t made_us;
+    uint64_t first_seq, last_seq;
+    uint32_t contributor;          /* index */
+    uint32_t wait_next;            /* next in the queue of its tier */
+    uint32_t bank_first, bank_last; /* its bank entries, linked by next_of_pledge */
+    uint32_t heap_place;           /* in ledger.due while HELD, else STATE_NONE */
+    uint16_t tier;                 /* index into ledger.tier, or STATE_TIER_FREE */
+    int16_t currency;              /* pl_currency_index; -1: no amount yet */
+    int16_t month;                 /* 12 * year + month - 1 of its business date */
+    uint8_t stage, kind, purpose, publish, extensions;
+    uint8_t money_plan;
+};
+
+struct state_bank_entry {
+    int64_t amount, allocated;
+    uint64_t seq;
+    uint32_t pledge; /* index of the pledge it was meant for */
+    uint32_t next_of_pledge;
+    uint32_t bank_ref; /* offset into ledger.text; 0: none */
+    int32_t value_date; /* days since 1970 */
+    int16_t currency;
+    uint8_t confirmed, reversed;
+};
+
+enum state_dimension { STATE_BY_TIER, STATE_BY_CATEGORY, STATE_BY_MONTH, STATE_BY_CURRENCY, STATE_DIMENSIONS };
+
+/* One line of totals. outstanding is pledged - allocated. */
+struct state_tally {
+    char key[40]; /* as TotalsLine.key */
+    int16_t currency;
+    int64_t pledges, pledged, committed, received, allocated, refunded, unallocated;
+};
+struct state_tallies {
+    struct state_tally *line; /* owns; ascending by key, then currency code */
+    size_t count, cap;
+    uint64_t version; /* grows with every change */
+};
+
+struct ledger {
+    uint64_t size;
+    int64_t last_time_us;
+    char origin[128];
+    uint8_t id[16];
+    uint8_t roster_sha256[32];
+    uint8_t policy_sha256[32];
+
+    struct state_catalogue *catalogue; /* by first adoption */
+    size_t catalogue_count;
+    uint32_t catalogue_in_force;       /* index of the one adopted last; STATE_NONE: none */
+    struct state_tier *tier;
+    size_t tier_count;
+
+    struct state_contributor *contributor; /* index = number - 1 */
+    size_t contributor_count, contributor_cap;
+    struct state_pledge *pledge; /* index = number - 1 */
+    size_t pledge_count, pledge_cap;
+    struct state_bank_entry *bank_entry; /* index = number - 1 */
+    size_t bank_entry_count, bank_entry_cap;
+
+    uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
+    size_t due_count, due_cap;
+
+    char *text; /* NUL-terminated strings; offset 0 is "" */
+    size_t text_len, text_cap;
+
+    struct pl_map requests;    /* request id (16) -> seq of its first entry (u64) */
+    struct pl_map names;       /* first 16 bytes of SHA-256 of the folded name -> contributor index (u32) */
+    struct pl_map bank_refs;   /* first 16 bytes of SHA-256 of the bank reference -> bank entry index (u32) */
+    struct pl_map slots;       /* {contributor u32, catalogue u32} -> pledge index (u32) with the live slot */
+    struct pl_map reversible;  /* seq (u64) of PaymentRecorded or Allocated -> bank entry index (u32) */
+
+    struct state_tallies tally[STATE_DIMENSIONS];
+};
+
+/* Derived, never stored. */
+static inline uint32_t state_tier_taken(const struct state_tier *tier)
+{
+    return tier->held + tier->pledged + tier->committed + tier->closed;
+}
+Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
+bool state_stage_live(uint8_t stage); /* HELD, PLEDGED, COMMITTED, CLOSED: a slot is taken */
+
+#endif

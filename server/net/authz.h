@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * authz: from a verified client certificate to a person and a role of the configured roster.
+ * Identity is a SAN of type URI, DNS, rfc822Name or UPN, or the SHA-256 of the SPKI; never the CN.
+ * Names with embedded NUL bytes never match. The roster is immutable after authz_roster_build; any
+ * thread may read it.
+ */
+#ifndef NET_AUTHZ_H
+#define NET_AUTHZ_H
+
+#include "common/status.h"
+
+#include "pledged/v1/command.pb-c.h"
+#include "pledged/v1/entry.pb-c.h"
+#include "server/net/net.h"
+
+#include <openssl/x509.h>
+
+struct authz_roster;
+/* Copies what it needs. INVALID if an identity is given twice or is malformed. */
+PL_MUST_CHECK struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *roster,
+                                                struct authz_roster **ret);
+void authz_roster_free(struct authz_roster *roster);
+
+struct authz_match {
+    const struct net_person *person; /* borrowed from the roster; NULL: nobody */
+    char identity[256];              /* as it matched: "uri:pledged:person:anna" */
+    char issuer[256];                /* RFC 2253 */
+};
+void authz_identify(const struct authz_roster *roster, X509 *certificate, struct authz_match *ret);
+
+/* May this role give this command (the oneof case)? Clerks record, admins adopt catalogues, ... */
+bool authz_may_execute(Pledged__V1__Role role, Pledged__V1__Command__CommandCase command);
+
+#endif

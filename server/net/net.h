@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * net: what a worker needs of this box: open a listener on an event base, get calls, answer them.
+ *
+ * Inside: listener (accept) -> tls (raw events drive SSL*) -> conn (buffers, timers, back-pressure)
+ * -> h2 (nghttp2) -> rpc (classify, route, deadline, role mask, decode) -> handler. Everything here
+ * belongs to one worker thread. Dialects: gRPC (unary, server streaming), Connect unary as JSON and
+ * binary (POST; GET for methods without side effects). One request path, two dialects.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/status.h"
+
+#include "pledged/v1/types.pb-c.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+struct event_base;
+struct net;
+struct call;
+struct tls_context; /* tls.h: immutable, counted; made from files by main and on reload */
+
+/* --- who is there: authz.h turns a certificate into a person of the roster --- */
+struct net_person {
+    const char *person;
+    Pledged__V1__Role role;
+};
+
+#define NET_ROLE(role_) (1u << PLEDGED__V1__ROLE__ROLE_##role_)
+
+struct net_method {
+    const char *path; /* "/pledged.v1.LedgerService/Execute" */
+    const ProtobufCMessageDescriptor *input, *output;
+    bool server_streaming;
+    bool no_side_effects; /* Connect GET allowed */
+    uint32_t roles;       /* mask of NET_ROLE() */
+    size_t request_bytes_max; /* 0: limits.request_bytes */
+    size_t elements_max;      /* repeated elements in one request; 0: 4096 */
+    /* Must answer exactly once (call_reply, call_fail or call_end), now or later, even if the call
+     * is cancelled meanwhile: that answer is then dropped and the call freed. */
+    void (*handle)(struct call *call, void *user);
+};
+
+struct net_limits {
+    size_t connections;       /* a worker */
+    size_t streams;           /* concurrent, a connection */
+    size_t request_bytes;     /* one message */
+    size_t header_bytes;      /* header list of one request */
+    size_t arena_bytes;       /* one call */
+    size_t calls;             /* unanswered, a worker; more are answered BUSY */
+    size_t write_high_bytes;  /* unsent output of a connection: stop reading it above this */
+    int handshake_ms, preface_ms, idle_ms, request_ms /* head and body of one request */, write_stall_ms;
+};
+
+struct net_options {
+    struct event_base *base; /* borrowed until net_free */
+    int listen_fd;           /* owns; bound, listening, non-blocking */
+    struct tls_context *tls; /* takes a reference */
+    const struct authz_roster *roster; /* borrowed; immutable */
+    const struct net_method *methods;  /* borrowed */
+    size_t method_count;
+    struct net_limits limits;
+    struct pl_clock *clock;
+    void *user;              /* handed to handlers */
+};
+PL_MUST_CHECK struct pl_status net_new(const struct net_options *options, struct net **ret);
+/* Stops accepting, tells peers to go away (GOAWAY twice), lets running calls finish. */
+void net_drain(struct net *net);
+bool net_idle(const struct net *net); /* no connection left */
+void net_close_all(struct net *net);  /* ends what is left, at once */
+void net_free(struct net *net);       /* after net_close_all; answers that come later must not */
+/* After a turn that answered calls: writes out what they produced, once a connection. (Output is also
+ * flushed by a low-priority event at the end of each turn, so this is never required.) */
+void net_flush(struct net *net);
+/* counters for metrics and tests */
+struct net_stats {
+    uint64_t accepted, connections, handshake_failures, requests, refused_busy, protocol_errors;
+};
+void net_get_stats(const struct net *net, struct net_stats *ret);
+
+/* --- a call, as handlers see it (call.c) --- */
+struct pl_arena *call_arena(struct call *call);
+const struct net_method *call_method(const struct call *call);
+const ProtobufCMessage *call_request(const struct call *call);  /* in the arena */
+/* Exact protobuf bytes of the request (a JSON request is packed once). In the arena. */
+struct pl_slice call_request_bytes(const struct call *call);
+const struct net_person *call_person(const struct call *call);  /* borrowed from the roster */
+const char *call_identity(const struct call *call);             /* "uri:...", as matched */
+const char *call_issuer(const struct call *call);
+int64_t call_deadline_mono_ns(const struct call *call);         /* 0: none */
+bool call_gone(const struct call *call); /* the peer left or cancelled: answer anyway, it is dropped */
+void call_set_context(struct call *call, void *context);
+void *call_context(const struct call *call);
+
+/* Ends a unary call with a message (packed or printed before this returns). The call is freed. */
+void call_reply(struct call *call, const ProtobufCMessage *response);
+/* Ends a call with an error. `refusal` becomes the error detail and its message the status message;
+ * NULL: `message` alone. The call is freed. */
+void call_fail(struct call *call, enum pl_code code, const Pledged__V1__Refusal *refusal,
+               const char *message);
+/* Server streaming: queue one message; true if more may follow now, false: wait for on_writable.
+ * The message is packed before this returns. */
+bool call_send(struct call *call, const ProtobufCMessage *message);
+/* on_writable runs when the queue has room again, and when the call is gone (check call_gone). */
+void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *user));
+/* Ends a stream well. The call is freed. */
+void call_end(struct call *call);
+
+#endif
