@@ -1,0 +1,1094 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * query: one pledge, lists, payments, history and the benefits of a pledge, read from the state.
+ *
+ * Thread: the writer's; the helpers shared with server/view are pure and run anywhere.
+ * Happy path: check the request's fields, walk the state (or the pledge's chain of entries) for at
+ * most QUERY_STEPS_MAX rows, copy each row that fits into the arena, say where to go on.
+ * Failure modes: a wrong or unknown field is a refusal that names it; a spent arena ends the page
+ * early, and is TOO_BIG only if not even one row fits; an unreadable log is handed through.
+ *
+ * Previous hop: server/writer. Next hop: back to the worker with the reply.
+ */
+#include "server/ledger/query.h"
+
+#include <stdio.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+#include "common/scan.h"
+#include "server/ledger/state.h"
+
+/* One unpacked entry at a time: at most 64 KiB of bytes, and its small structs. */
+#define SCRATCH_BYTES (1u << 20)
+enum { TOKEN_BYTES = 24, STAGE_COUNT = 9 };
+
+/* Generated structs hold `char *`, but nobody writes through them. */
+static char *lend(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+void *query_message(struct pl_arena *arena, const ProtobufCMessageDescriptor *type)
+{
+    ProtobufCMessage *message = pl_arena_alloc(arena, type->sizeof_message);
+    if (message != NULL)
+        protobuf_c_message_init(type, message);
+    return message;
+}
+
+static bool refusal_add_arg(struct pl_arena *arena, const char *name, const char *value,
+                            Pledged__V1__Refusal *refusal)
+{
+    Pledged__V1__Arg *arg = query_message(arena, &pledged__v1__arg__descriptor);
+    Pledged__V1__Arg **args = pl_arena_alloc(arena, sizeof(*args));
+    if (arg == NULL || args == NULL)
+        return false;
+    arg->name = lend(name);
+    arg->value = pl_arena_strdup(arena, value);
+    if (arg->value == NULL)
+        return false;
+    args[0] = arg;
+    refusal->arg = args;
+    refusal->n_arg = 1;
+    return true;
+}
+
+enum pl_code query_refuse(struct pl_arena *arena, Pledged__V1__Reason reason, const char *field,
+                          const char *value, const char *message,
+                          Pledged__V1__Refusal **ret_refusal)
+{
+    Pledged__V1__Refusal *refusal = query_message(arena, &pledged__v1__refusal__descriptor);
+    *ret_refusal = refusal;
+    if (refusal == NULL)
+        return PL_E_TOO_BIG;
+    refusal->reason = reason;
+    refusal->field = lend(field);
+    refusal->message = lend(message);
+    /* A refusal without its argument still says what is wrong. */
+    if (value != NULL)
+        (void)refusal_add_arg(arena, field, value, refusal);
+    return ledger_reason_code(reason);
+}
+
+/* What every query works with; `spent` remembers that an allocation of a row failed. */
+struct query {
+    const struct ledger *ledger;
+    const struct query_log *log;
+    struct pl_arena *arena;
+    Pledged__V1__Refusal **ret_refusal;
+    bool spent;
+};
+
+static enum pl_code refuse(struct query *q, Pledged__V1__Reason reason, const char *field,
+                           const char *value, const char *message)
+{
+    return query_refuse(q->arena, reason, field, value, message, q->ret_refusal);
+}
+
+static enum pl_code refuse_spent(struct query *q)
+{
+    (void)refuse(q, PLEDGED__V1__REASON__REASON_TOO_BIG, "", NULL,
+                 "the answer does not fit the memory of one call");
+    return PL_E_TOO_BIG;
+}
+
+/* The log could not be read: no rule said no, so there is no reason to name. */
+static enum pl_code refuse_status(struct query *q, struct pl_status status)
+{
+    Pledged__V1__Refusal *refusal = query_message(q->arena, &pledged__v1__refusal__descriptor);
+    *q->ret_refusal = refusal;
+    if (refusal == NULL)
+        return PL_E_TOO_BIG;
+    refusal->message = lend(status.what);
+    return status.code;
+}
+
+static void *row_message(struct query *q, const ProtobufCMessageDescriptor *type)
+{
+    void *message = query_message(q->arena, type);
+    if (message == NULL)
+        q->spent = true;
+    return message;
+}
+
+static char *row_text(struct query *q, const char *text)
+{
+    char *copy = pl_arena_strdup(q->arena, text);
+    if (copy == NULL)
+        q->spent = true;
+    return copy;
+}
+
+static char *row_id(struct query *q, char prefix, size_t index)
+{
+    char id[24];
+    return row_text(q, pl_id_format(prefix, (uint64_t)index + 1, id));
+}
+
+static Pledged__V1__Money *row_money(struct query *q, int64_t minor, int currency)
+{
+    Pledged__V1__Money *money = row_message(q, &pledged__v1__money__descriptor);
+    if (money == NULL)
+        return NULL;
+    money->minor = minor;
+    money->currency = lend(pl_currency_code(currency));
+    return money;
+}
+
+static bool page_has_room(const struct query *q)
+{
+    return q->arena->used <= q->arena->budget / 2;
+}
+
+/* --- fields of requests --- */
+
+/* Reads a canonical id into an index; `unknown` is the reason for one that was never given out. */
+static enum pl_code read_id(struct query *q, const char *field, const char *text, char prefix,
+                            size_t count, Pledged__V1__Reason unknown, uint32_t *ret_index)
+{
+    if (text[0] == '\0')
+        return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, field, NULL,
+                      "the identifier is missing");
+    uint64_t number = pl_id_parse(text, prefix);
+    if (number == 0)
+        return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_INVALID, field, NULL,
+                      "this is not an identifier of the right form");
+    if (number > count)
+        return refuse(q, unknown, field, text, "nothing has this identifier");
+    *ret_index = (uint32_t)(number - 1);
+    return PL_E_OK;
+}
+
+static enum pl_code read_pledge_id(struct query *q, const char *text, uint32_t *ret_index)
+{
+    return read_id(q, "pledge", text, 'P', q->ledger->pledge_count,
+                   PLEDGED__V1__REASON__REASON_PLEDGE_UNKNOWN, ret_index);
+}
+
+static enum pl_code read_currency(struct query *q, const char *text, int *ret)
+{
+    *ret = -1;
+    if (text[0] == '\0')
+        return PL_E_OK;
+    *ret = pl_currency_index(text);
+    if (*ret < 0)
+        return refuse(q, PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "currency", text,
+                      "this is not a currency of ISO 4217");
+    return PL_E_OK;
+}
+
+/* Where a list goes on and how many rows it may hold. */
+struct page {
+    size_t from; /* index of the first row to look at */
+    size_t size;
+    char *token; /* reserved before the first row, so that a spent arena can still name the rest */
+    char letter; /* which list: tokens of another one are refused */
+    bool resumed;
+};
+
+/* "p:<index>", canonical decimal, 1 <= index <= count. */
+static bool read_token(const char *text, char letter, size_t count, size_t *ret)
+{
+    if (text[0] != letter || text[1] != ':' || text[2] < '1' || text[2] > '9')
+        return false;
+    uint64_t value = 0;
+    size_t digits = 0;
+    for (const char *p = text + 2; *p != '\0'; p++) {
+        if (*p < '0' || *p > '9' || ++digits > 10)
+            return false;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    if (value > count)
+        return false;
+    *ret = (size_t)value;
+    return true;
+}
+
+static enum pl_code page_open(struct query *q, const char *token, uint32_t size, char letter,
+                              size_t count, struct page *ret)
+{
+    *ret = (struct page){.size = size, .letter = letter, .resumed = token[0] != '\0'};
+    if (size == 0)
+        ret->size = QUERY_PAGE_DEFAULT;
+    if (size > QUERY_PAGE_MAX)
+        ret->size = QUERY_PAGE_MAX;
+    if (ret->resumed && !read_token(token, letter, count, &ret->from))
+        return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "page_token", NULL,
+                      "this page token was not given by this list");
+    ret->token = pl_arena_alloc(q->arena, TOKEN_BYTES);
+    return ret->token != NULL ? PL_E_OK : refuse_spent(q);
+}
+
+static char *page_token(const struct page *page, size_t next)
+{
+    (void)snprintf(page->token, TOKEN_BYTES, "%c:%zu", page->letter, next);
+    return page->token;
+}
+
+static void **page_rows(struct query *q, const struct page *page, size_t count)
+{
+    size_t most = page->size < count ? page->size : count;
+    void **rows = pl_arena_alloc(q->arena, (most + 1) * sizeof(*rows));
+    if (rows == NULL)
+        q->spent = true;
+    return rows;
+}
+
+/* --- rows --- */
+
+/* How far the queue of one tier was walked for this answer. Pledges are listed in ascending order
+ * and mostly queue in it, so the walk goes on where it stopped and a page costs one pass. */
+struct queue_cursor {
+    uint32_t at;
+    uint32_t position; /* of `at`, 1-based; 0: not begun */
+};
+struct queues {
+    struct queue_cursor *cursor; /* one a tier */
+    size_t steps_left;
+};
+
+static bool queues_open(struct query *q, struct queues *ret)
+{
+    ret->steps_left = QUERY_QUEUE_STEPS_MAX;
+    ret->cursor = pl_arena_alloc(q->arena, (q->ledger->tier_count + 1) * sizeof(*ret->cursor));
+    if (ret->cursor == NULL)
+        q->spent = true;
+    return ret->cursor != NULL;
+}
+
+/* 1 is next; 0 when the walk would be too long. */
+static uint32_t queue_position(const struct ledger *ledger, struct queues *queues, uint32_t index)
+{
+    uint16_t tier = ledger->pledge[index].tier;
+    PL_ASSERT(tier < ledger->tier_count); /* only tiers have queues */
+    struct queue_cursor *cursor = &queues->cursor[tier];
+    for (int pass = 0; pass < 2; pass++) {
+        if (cursor->position == 0)
+            *cursor = (struct queue_cursor){ledger->tier[tier].wait_first, 1};
+        while (cursor->at != STATE_NONE && cursor->at != index) {
+            if (queues->steps_left == 0)
+                return 0;
+            queues->steps_left--;
+            cursor->at = ledger->pledge[cursor->at].wait_next;
+            cursor->position++;
+        }
+        if (cursor->at == index)
+            return cursor->position;
+        cursor->position = 0; /* it stands before where the last walk began */
+    }
+    PL_UNREACHABLE(); /* I4 of state.h */
+}
+
+static void row_amounts(struct query *q, const struct state_pledge *pledge,
+                        Pledged__V1__PledgeStatus *row)
+{
+    if (pledge->currency < 0)
+        return;
+    int64_t outstanding = 0; /* nothing is expected of a pledge that ended */
+    if (state_stage_live(pledge->stage) && pledge->amount > pledge->allocated)
+        outstanding = pledge->amount - pledge->allocated;
+    row->amount = row_money(q, pledge->amount, pledge->currency);
+    row->allocated = row_money(q, pledge->allocated, pledge->currency);
+    row->outstanding = row_money(q, outstanding, pledge->currency);
+    row->unallocated = row_money(q, pledge->received - pledge->allocated, pledge->currency);
+}
+
+static void row_offer(struct query *q, const struct state_pledge *pledge,
+                      Pledged__V1__PledgeStatus *row)
+{
+    if (pledge->tier == STATE_TIER_FREE)
+        return;
+    const struct state_tier *tier = &q->ledger->tier[pledge->tier];
+    row->tier = row_text(q, tier->code);
+    row->catalogue = row_text(q, q->ledger->catalogue[tier->catalogue].current->msg->code);
+}
+
+static Pledged__V1__PledgeStatus *pledge_row(struct query *q, struct queues *queues, uint32_t index)
+{
+    const struct state_pledge *pledge = &q->ledger->pledge[index];
+    const struct state_contributor *contributor = &q->ledger->contributor[pledge->contributor];
+    Pledged__V1__PledgeStatus *row = row_message(q, &pledged__v1__pledge_status__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->pledge = row_id(q, 'P', index);
+    row->contributor = row_id(q, 'C', pledge->contributor);
+    row->contributor_name = row_text(q, q->ledger->text + contributor->name);
+    row->contributor_kind = (Pledged__V1__ContributorKind)contributor->kind;
+    row_offer(q, pledge, row);
+    row_amounts(q, pledge, row);
+    row->stage = (Pledged__V1__Stage)pledge->stage;
+    row->money = state_money(pledge);
+    if (pledge->stage == PLEDGED__V1__STAGE__STAGE_HELD)
+        row->expires_us = pledge->expires_us;
+    if (pledge->stage == PLEDGED__V1__STAGE__STAGE_WAITING)
+        row->waiting_position = queue_position(q->ledger, queues, index);
+    row->kind = (Pledged__V1__PledgeKind)pledge->kind;
+    row->purpose = (Pledged__V1__Purpose)pledge->purpose;
+    row->publish = (Pledged__V1__Publish)pledge->publish;
+    row->first_seq = pledge->first_seq;
+    row->last_seq = pledge->last_seq;
+    row->made_us = pledge->made_us;
+    row->extensions = pledge->extensions;
+    return q->spent ? NULL : row;
+}
+
+static Pledged__V1__PaymentStatus *payment_row(struct query *q, uint32_t index)
+{
+    const struct state_bank_entry *entry = &q->ledger->bank_entry[index];
+    Pledged__V1__PaymentStatus *row = row_message(q, &pledged__v1__payment_status__descriptor);
+    char date[11];
+    if (row == NULL)
+        return NULL;
+    row->bank_entry = row_id(q, 'B', index);
+    row->pledge = row_id(q, 'P', entry->pledge);
+    row->amount = row_money(q, entry->amount, entry->currency);
+    row->allocated = row_money(q, entry->allocated, entry->currency);
+    row->value_date = row_text(q, pl_date_format(entry->value_date, date));
+    row->bank_ref = row_text(q, q->ledger->text + entry->bank_ref);
+    row->confirmed = entry->confirmed != 0;
+    row->reversed = entry->reversed != 0;
+    row->seq = entry->seq;
+    return q->spent ? NULL : row;
+}
+
+/* --- one pledge --- */
+
+/* Indexes of the newest payments of a pledge, oldest first, at most QUERY_PAYMENTS_MAX. The chain
+ * runs from old to new; one too long to walk is answered from the newest bank entries of all. */
+static size_t newest_payments(const struct ledger *ledger, uint32_t pledge,
+                              uint32_t ret[QUERY_PAYMENTS_MAX])
+{
+    uint32_t ring[QUERY_PAYMENTS_MAX];
+    size_t seen = 0;
+    uint32_t at = ledger->pledge[pledge].bank_first;
+    for (; at != STATE_NONE && seen < QUERY_STEPS_MAX; at = ledger->bank_entry[at].next_of_pledge)
+        ring[seen++ % QUERY_PAYMENTS_MAX] = at;
+    if (at != STATE_NONE) {
+        seen = 0;
+        size_t least = ledger->bank_entry_count > QUERY_STEPS_MAX
+                           ? ledger->bank_entry_count - QUERY_STEPS_MAX
+                           : 0;
+        for (size_t i = ledger->bank_entry_count; i > least && seen < QUERY_PAYMENTS_MAX; i--)
+            if (ledger->bank_entry[i - 1].pledge == pledge)
+                ring[QUERY_PAYMENTS_MAX - ++seen] = (uint32_t)(i - 1);
+        memcpy(ret, ring + QUERY_PAYMENTS_MAX - seen, seen * sizeof(*ret));
+        return seen;
+    }
+    size_t count = seen < QUERY_PAYMENTS_MAX ? seen : QUERY_PAYMENTS_MAX;
+    for (size_t i = 0; i < count; i++)
+        ret[i] = ring[(seen - count + i) % QUERY_PAYMENTS_MAX];
+    return count;
+}
+
+enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_log *log,
+                              const ProtobufCMessage *request, struct pl_arena *arena,
+                              ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__GetPledgeRequest *want = (const Pledged__V1__GetPledgeRequest *)request;
+    uint32_t index;
+    enum pl_code code = read_pledge_id(&q, want->pledge, &index);
+    if (code != PL_E_OK)
+        return code;
+    uint32_t payments[QUERY_PAYMENTS_MAX];
+    size_t count = newest_payments(ledger, index, payments);
+    struct queues queues;
+    Pledged__V1__GetPledgeResponse *response =
+        row_message(&q, &pledged__v1__get_pledge_response__descriptor);
+    void *rows = pl_arena_alloc(arena, (count + 1) * sizeof(void *));
+    if (response == NULL || rows == NULL || !queues_open(&q, &queues))
+        return refuse_spent(&q);
+    response->payment = rows;
+    response->as_of_seq = ledger->size;
+    response->pledge = pledge_row(&q, &queues, index);
+    for (size_t i = 0; i < count && !q.spent; i++)
+        response->payment[response->n_payment++] = payment_row(&q, payments[i]);
+    if (q.spent)
+        return refuse_spent(&q);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+/* --- pledges --- */
+
+struct pledge_filter {
+    bool *tier; /* one a tier, or NULL: any */
+    bool free_only;
+    uint32_t catalogue;   /* STATE_NONE: any */
+    uint32_t contributor; /* STATE_NONE: any */
+    bool stage[STAGE_COUNT];
+    bool any_stage;
+    Pledged__V1__ContributorKind kind;
+    Pledged__V1__MoneyState money;
+    int currency; /* -1: any */
+    int64_t expires_before_us;
+    uint64_t since_seq;
+};
+
+static bool pledge_matches(const struct ledger *ledger, const struct pledge_filter *filter,
+                           const struct state_pledge *pledge)
+{
+    bool is_free = pledge->tier == STATE_TIER_FREE;
+    if (pledge->last_seq < filter->since_seq)
+        return false;
+    if (!filter->any_stage && !filter->stage[pledge->stage])
+        return false;
+    if (filter->contributor != STATE_NONE && pledge->contributor != filter->contributor)
+        return false;
+    if (filter->free_only && !is_free)
+        return false;
+    if (filter->tier != NULL && (is_free || !filter->tier[pledge->tier]))
+        return false;
+    if (filter->catalogue != STATE_NONE &&
+        (is_free || ledger->tier[pledge->tier].catalogue != filter->catalogue))
+        return false;
+    if (filter->currency >= 0 && pledge->currency != filter->currency)
+        return false;
+    if (filter->expires_before_us != 0 && (pledge->stage != PLEDGED__V1__STAGE__STAGE_HELD ||
+                                           pledge->expires_us >= filter->expires_before_us))
+        return false;
+    if (filter->kind != PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_UNSPECIFIED &&
+        ledger->contributor[pledge->contributor].kind != filter->kind)
+        return false;
+    return filter->money == PLEDGED__V1__MONEY_STATE__MONEY_STATE_UNSPECIFIED ||
+           state_money(pledge) == filter->money;
+}
+
+static uint32_t find_catalogue(const struct ledger *ledger, const char *code)
+{
+    for (size_t i = 0; i < ledger->catalogue_count; i++)
+        if (strcmp(ledger->catalogue[i].current->msg->code, code) == 0)
+            return (uint32_t)i;
+    return STATE_NONE;
+}
+
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool equal_folded(const char *a, const char *b)
+{
+    while (*a != '\0' && fold(*a) == fold(*b)) {
+        a++;
+        b++;
+    }
+    return fold(*a) == fold(*b);
+}
+
+/* Marks the tiers that go by this code or alias, in one catalogue or (STATE_NONE) in all. A tier
+ * that is no longer offered is known by its code only. */
+static enum pl_code filter_tier(struct query *q, const char *text, uint32_t catalogue,
+                                struct pledge_filter *filter)
+{
+    const struct ledger *ledger = q->ledger;
+    if (equal_folded(text, "free")) {
+        filter->free_only = true;
+        return PL_E_OK;
+    }
+    filter->tier = pl_arena_alloc(q->arena, ledger->tier_count + 1);
+    if (filter->tier == NULL)
+        return refuse_spent(q);
+    bool any = false;
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        const struct state_tier *tier = &ledger->tier[i];
+        if (catalogue != STATE_NONE && tier->catalogue != catalogue)
+            continue;
+        int def = catalogue_find_tier(ledger->catalogue[tier->catalogue].current, text);
+        filter->tier[i] = tier->def >= 0 ? def == tier->def : equal_folded(text, tier->code);
+        any = any || filter->tier[i];
+    }
+    if (!any)
+        return refuse(q, PLEDGED__V1__REASON__REASON_TIER_UNKNOWN, "tier", text,
+                      "no catalogue has this tier");
+    return PL_E_OK;
+}
+
+static enum pl_code filter_stages(struct query *q, const Pledged__V1__ListPledgesRequest *want,
+                                  struct pledge_filter *filter)
+{
+    filter->any_stage = want->n_stage == 0;
+    for (size_t i = 0; i < want->n_stage; i++) {
+        if (want->stage[i] <= PLEDGED__V1__STAGE__STAGE_UNSPECIFIED ||
+            (size_t)want->stage[i] >= STAGE_COUNT)
+            return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "stage", NULL,
+                          "this is not a stage");
+        filter->stage[want->stage[i]] = true;
+    }
+    return PL_E_OK;
+}
+
+static enum pl_code filter_read(struct query *q, const Pledged__V1__ListPledgesRequest *want,
+                                struct pledge_filter *ret)
+{
+    *ret = (struct pledge_filter){.catalogue = STATE_NONE, .contributor = STATE_NONE};
+    enum pl_code code = filter_stages(q, want, ret);
+    if (code == PL_E_OK && want->contributor[0] != '\0')
+        code = read_id(q, "contributor", want->contributor, 'C', q->ledger->contributor_count,
+                       PLEDGED__V1__REASON__REASON_CONTRIBUTOR_UNKNOWN, &ret->contributor);
+    if (code == PL_E_OK)
+        code = read_currency(q, want->currency, &ret->currency);
+    if (code != PL_E_OK)
+        return code;
+    if (want->expires_before_us < 0)
+        return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "expires_before_us", NULL,
+                      "a moment before 1970 ends no hold");
+    ret->kind = want->contributor_kind;
+    ret->money = want->money;
+    ret->expires_before_us = want->expires_before_us;
+    ret->since_seq = want->since_seq;
+    if (want->catalogue[0] != '\0') {
+        ret->catalogue = find_catalogue(q->ledger, want->catalogue);
+        if (ret->catalogue == STATE_NONE)
+            return refuse(q, PLEDGED__V1__REASON__REASON_CATALOGUE_UNKNOWN, "catalogue",
+                          want->catalogue, "no such catalogue was adopted");
+    }
+    if (want->tier[0] != '\0')
+        return filter_tier(q, want->tier, ret->catalogue, ret);
+    return PL_E_OK;
+}
+
+enum pl_code query_list_pledges(const struct ledger *ledger, const struct query_log *log,
+                                const ProtobufCMessage *request, struct pl_arena *arena,
+                                ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListPledgesRequest *want = (const Pledged__V1__ListPledgesRequest *)request;
+    struct pledge_filter filter;
+    struct page page;
+    struct queues queues;
+    enum pl_code code = filter_read(&q, want, &filter);
+    if (code == PL_E_OK)
+        code = page_open(&q, want->page_token, want->page_size, 'p', ledger->pledge_count, &page);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__ListPledgesResponse *response =
+        row_message(&q, &pledged__v1__list_pledges_response__descriptor);
+    void *rows = page_rows(&q, &page, ledger->pledge_count);
+    if (response == NULL || rows == NULL || !queues_open(&q, &queues))
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->pledge = rows;
+    size_t i = page.from;
+    for (size_t steps = 0; i < ledger->pledge_count && steps < QUERY_STEPS_MAX; i++, steps++) {
+        if (!pledge_matches(ledger, &filter, &ledger->pledge[i]))
+            continue;
+        if (response->n_pledge == page.size || (response->n_pledge > 0 && !page_has_room(&q)))
+            break;
+        Pledged__V1__PledgeStatus *row = pledge_row(&q, &queues, (uint32_t)i);
+        if (row == NULL)
+            break;
+        response->pledge[response->n_pledge++] = row;
+    }
+    if (q.spent && response->n_pledge == 0)
+        return refuse_spent(&q);
+    if (i < ledger->pledge_count)
+        response->next_page_token = page_token(&page, i);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+/* --- contributors --- */
+
+/* Case-insensitive for ASCII letters; all other bytes as they are. */
+static bool contains_folded(const char *text, const char *part)
+{
+    for (;; text++) {
+        size_t i = 0;
+        while (part[i] != '\0' && fold(text[i]) == fold(part[i]))
+            i++;
+        if (part[i] == '\0')
+            return true;
+        if (*text == '\0')
+            return false;
+    }
+}
+
+static Pledged__V1__ContributorStatus *contributor_row(struct query *q, size_t index)
+{
+    const struct state_contributor *contributor = &q->ledger->contributor[index];
+    Pledged__V1__ContributorStatus *row =
+        row_message(q, &pledged__v1__contributor_status__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->contributor = row_id(q, 'C', index);
+    row->name = row_text(q, q->ledger->text + contributor->name);
+    row->kind = (Pledged__V1__ContributorKind)contributor->kind;
+    row->country = row_text(q, contributor->country);
+    row->itu_membership = row_text(q, contributor->itu_membership);
+    row->live_pledges = contributor->live_pledges;
+    row->seq = contributor->seq;
+    return q->spent ? NULL : row;
+}
+
+static bool contributor_matches(const struct ledger *ledger,
+                                const Pledged__V1__ListContributorsRequest *want,
+                                const struct state_contributor *contributor)
+{
+    if (want->kind != PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_UNSPECIFIED &&
+        contributor->kind != want->kind)
+        return false;
+    return contains_folded(ledger->text + contributor->name, want->name_contains);
+}
+
+enum pl_code query_list_contributors(const struct ledger *ledger, const struct query_log *log,
+                                     const ProtobufCMessage *request, struct pl_arena *arena,
+                                     ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListContributorsRequest *want =
+        (const Pledged__V1__ListContributorsRequest *)request;
+    struct page page;
+    size_t count = ledger->contributor_count;
+    enum pl_code code = page_open(&q, want->page_token, want->page_size, 'c', count, &page);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__ListContributorsResponse *response =
+        row_message(&q, &pledged__v1__list_contributors_response__descriptor);
+    void *rows = page_rows(&q, &page, count);
+    if (response == NULL || rows == NULL)
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->contributor = rows;
+    size_t i = page.from;
+    for (size_t steps = 0; i < count && steps < QUERY_STEPS_MAX; i++, steps++) {
+        if (!contributor_matches(ledger, want, &ledger->contributor[i]))
+            continue;
+        if (response->n_contributor == page.size ||
+            (response->n_contributor > 0 && !page_has_room(&q)))
+            break;
+        Pledged__V1__ContributorStatus *row = contributor_row(&q, i);
+        if (row == NULL)
+            break;
+        response->contributor[response->n_contributor++] = row;
+    }
+    if (q.spent && response->n_contributor == 0)
+        return refuse_spent(&q);
+    if (i < count)
+        response->next_page_token = page_token(&page, i);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+/* --- payments --- */
+
+struct payment_filter {
+    uint32_t pledge; /* STATE_NONE: any */
+    int currency;    /* -1: any */
+    bool unallocated_only;
+};
+
+static bool payment_matches(const struct payment_filter *filter,
+                            const struct state_bank_entry *entry)
+{
+    if (filter->currency >= 0 && entry->currency != filter->currency)
+        return false;
+    return !filter->unallocated_only || (!entry->reversed && entry->allocated < entry->amount);
+}
+
+/* The row after `at`: the next bank entry, or the next one of the pledge that is asked for. */
+static uint32_t payment_next(const struct ledger *ledger, const struct payment_filter *filter,
+                             uint32_t at)
+{
+    if (filter->pledge != STATE_NONE)
+        return ledger->bank_entry[at].next_of_pledge;
+    return at + 1 < ledger->bank_entry_count ? at + 1 : STATE_NONE;
+}
+
+static enum pl_code payment_first(struct query *q, const struct payment_filter *filter,
+                                  const struct page *page, uint32_t *ret)
+{
+    const struct ledger *ledger = q->ledger;
+    *ret = page->from < ledger->bank_entry_count ? (uint32_t)page->from : STATE_NONE;
+    if (filter->pledge == STATE_NONE)
+        return PL_E_OK;
+    if (!page->resumed) {
+        *ret = ledger->pledge[filter->pledge].bank_first;
+        return PL_E_OK;
+    }
+    if (*ret == STATE_NONE || ledger->bank_entry[*ret].pledge != filter->pledge)
+        return refuse(q, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "page_token", NULL,
+                      "this page token belongs to another pledge");
+    return PL_E_OK;
+}
+
+static enum pl_code payment_page(struct query *q, const struct payment_filter *filter,
+                                 const struct page *page, ProtobufCMessage **ret)
+{
+    const struct ledger *ledger = q->ledger;
+    uint32_t at;
+    enum pl_code code = payment_first(q, filter, page, &at);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__ListPaymentsResponse *response =
+        row_message(q, &pledged__v1__list_payments_response__descriptor);
+    void *rows = page_rows(q, page, ledger->bank_entry_count);
+    if (response == NULL || rows == NULL)
+        return refuse_spent(q);
+    response->as_of_seq = ledger->size;
+    response->payment = rows;
+    for (size_t steps = 0; at != STATE_NONE && steps < QUERY_STEPS_MAX;
+         at = payment_next(ledger, filter, at), steps++) {
+        if (!payment_matches(filter, &ledger->bank_entry[at]))
+            continue;
+        if (response->n_payment == page->size || (response->n_payment > 0 && !page_has_room(q)))
+            break;
+        Pledged__V1__PaymentStatus *row = payment_row(q, at);
+        if (row == NULL)
+            break;
+        response->payment[response->n_payment++] = row;
+    }
+    if (q->spent && response->n_payment == 0)
+        return refuse_spent(q);
+    if (at != STATE_NONE)
+        response->next_page_token = page_token(page, at);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+enum pl_code query_list_payments(const struct ledger *ledger, const struct query_log *log,
+                                 const ProtobufCMessage *request, struct pl_arena *arena,
+                                 ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListPaymentsRequest *want =
+        (const Pledged__V1__ListPaymentsRequest *)request;
+    struct payment_filter filter = {.pledge = STATE_NONE,
+                                    .unallocated_only = want->unallocated_only != 0};
+    struct page page;
+    enum pl_code code = PL_E_OK;
+    if (want->pledge[0] != '\0')
+        code = read_pledge_id(&q, want->pledge, &filter.pledge);
+    if (code == PL_E_OK)
+        code = read_currency(&q, want->currency, &filter.currency);
+    if (code == PL_E_OK)
+        code =
+            page_open(&q, want->page_token, want->page_size, 'b', ledger->bank_entry_count, &page);
+    if (code != PL_E_OK)
+        return code;
+    return payment_page(&q, &filter, &page, ret);
+}
+
+/* --- history --- */
+
+/* The chain of entries about one pledge, newest first. `scratch` holds one unpacked entry. */
+struct walk {
+    const struct query_log *log;
+    struct pl_arena scratch;
+    struct pl_slice bytes;           /* of the entry last read; until the next read */
+    const Pledged__V1__Entry *entry; /* the same, unpacked; until the next read */
+};
+
+static void walk_init(struct walk *walk, const struct query_log *log)
+{
+    *walk = (struct walk){.log = log};
+    pl_arena_init(&walk->scratch, SCRATCH_BYTES);
+}
+
+static void walk_fini(struct walk *walk)
+{
+    pl_arena_fini(&walk->scratch);
+}
+
+static struct pl_status walk_read(struct walk *walk, uint64_t seq)
+{
+    ProtobufCMessage *message;
+    walk->entry = NULL;
+    pl_arena_reset(&walk->scratch);
+    PL_TRY(walk->log->read(walk->log->arg, seq, &walk->bytes));
+    PL_TRY(
+        pl_unpack_trusted(&pledged__v1__entry__descriptor, walk->bytes, &walk->scratch, &message));
+    walk->entry = (const Pledged__V1__Entry *)message;
+    if (walk->entry->seq != seq || walk->entry->prev_seq >= seq)
+        return pl_fail(CORRUPT, "an entry of the log has a wrong number or predecessor");
+    return pl_ok();
+}
+
+/* Every fact about a pledge names it in a field of that name. "" if this one is about none. */
+static const char *entry_pledge(const Pledged__V1__Entry *entry)
+{
+    const ProtobufCFieldDescriptor *fact = protobuf_c_message_descriptor_get_field(
+        &pledged__v1__entry__descriptor, (unsigned)entry->fact_case);
+    if (fact == NULL)
+        return "";
+    const ProtobufCFieldDescriptor *pledge = protobuf_c_message_descriptor_get_field_by_name(
+        (const ProtobufCMessageDescriptor *)fact->descriptor, "pledge");
+    if (pledge == NULL || pledge->type != PROTOBUF_C_TYPE_STRING)
+        return "";
+    const uint8_t *message;
+    const char *id;
+    memcpy(&message, (const uint8_t *)entry + fact->offset, sizeof(message));
+    memcpy(&id, message + pledge->offset, sizeof(id));
+    return id;
+}
+
+/* A refusal names its pledge without always being a link of its chain. */
+static bool entry_in_chain(const Pledged__V1__Entry *entry, const char *pledge)
+{
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED && entry->prev_seq == 0)
+        return false;
+    return strcmp(entry_pledge(entry), pledge) == 0;
+}
+
+/* Newest entry of the pledge's chain below `before`, 0 if none. A `before` that stands in the
+ * chain, or just behind one of its links, needs one read or two; any other a walk from the newest
+ * on. */
+static struct pl_status find_before(struct walk *walk, const struct state_pledge *pledge,
+                                    const char *id, uint64_t before, uint64_t *ret)
+{
+    *ret = pledge->last_seq;
+    if (before == 0 || before > pledge->last_seq)
+        return pl_ok();
+    *ret = 0;
+    if (before <= pledge->first_seq)
+        return pl_ok();
+    PL_TRY(walk_read(walk, before - 1));
+    if (entry_in_chain(walk->entry, id)) {
+        *ret = before - 1;
+        return pl_ok();
+    }
+    PL_TRY(walk_read(walk, before));
+    uint64_t at = entry_in_chain(walk->entry, id) ? walk->entry->prev_seq : pledge->last_seq;
+    for (size_t steps = 0; at >= before; steps++) {
+        if (steps == QUERY_STEPS_MAX)
+            return pl_fail(TOO_BIG, "before_seq is too far from any entry of this pledge");
+        PL_TRY(walk_read(walk, at));
+        at = walk->entry->prev_seq;
+    }
+    *ret = at;
+    return pl_ok();
+}
+
+/* Copies entries from `at` backwards; the response then holds them oldest first. */
+static struct pl_status history_fill(struct query *q, struct walk *walk, uint64_t at, size_t most,
+                                     Pledged__V1__GetHistoryResponse *response)
+{
+    ProtobufCBinaryData *entry = response->entry;
+    size_t count = 0;
+    while (at != 0 && count < most && (count == 0 || page_has_room(q))) {
+        PL_TRY(walk_read(walk, at));
+        void *copy = pl_arena_memdup(q->arena, walk->bytes.data, walk->bytes.len);
+        if (copy == NULL) {
+            q->spent = true;
+            break;
+        }
+        entry[count++] = (ProtobufCBinaryData){walk->bytes.len, copy};
+        at = walk->entry->prev_seq;
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+        ProtobufCBinaryData swap = entry[i];
+        entry[i] = entry[count - 1 - i];
+        entry[count - 1 - i] = swap;
+    }
+    response->n_entry = count;
+    response->earlier_before_seq = at == 0 ? 0 : at + 1;
+    return pl_ok();
+}
+
+enum pl_code query_get_history(const struct ledger *ledger, const struct query_log *log,
+                               const ProtobufCMessage *request, struct pl_arena *arena,
+                               ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__GetHistoryRequest *want = (const Pledged__V1__GetHistoryRequest *)request;
+    struct page page;
+    uint32_t index;
+    enum pl_code code = read_pledge_id(&q, want->pledge, &index);
+    if (code == PL_E_OK)
+        code = page_open(&q, "", want->page_size, 'h', 0, &page);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__GetHistoryResponse *response =
+        row_message(&q, &pledged__v1__get_history_response__descriptor);
+    ProtobufCBinaryData *entries = pl_arena_alloc(arena, page.size * sizeof(*entries));
+    if (response == NULL || entries == NULL)
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->entry = entries;
+    struct walk walk PL_CLEANUP(walk_fini);
+    walk_init(&walk, log);
+    uint64_t at;
+    struct pl_status status =
+        find_before(&walk, &ledger->pledge[index], want->pledge, want->before_seq, &at);
+    if (pl_is_ok(status))
+        status = history_fill(&q, &walk, at, page.size, response);
+    if (!pl_is_ok(status))
+        return refuse_status(&q, status);
+    if (q.spent && response->n_entry == 0)
+        return refuse_spent(&q);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+/* --- benefits --- */
+
+static const Pledged__V1__Section *find_section(const Pledged__V1__Catalogue *catalogue,
+                                                const char *code)
+{
+    for (size_t i = 0; i < catalogue->n_section; i++)
+        if (strcmp(catalogue->section[i]->code, code) == 0)
+            return catalogue->section[i];
+    return NULL;
+}
+
+static Pledged__V1__BenefitLine *benefit_line(const Pledged__V1__Catalogue *catalogue,
+                                              const Pledged__V1__Benefit *benefit,
+                                              const Pledged__V1__Grant *grant,
+                                              struct pl_arena *arena)
+{
+    Pledged__V1__BenefitLine *line = query_message(arena, &pledged__v1__benefit_line__descriptor);
+    if (line == NULL)
+        return NULL;
+    const Pledged__V1__Section *section = find_section(catalogue, benefit->section);
+    line->code = benefit->code;
+    line->section = benefit->section;
+    line->section_label = section != NULL ? section->label : NULL;
+    line->n_section_label = section != NULL ? section->n_label : 0;
+    line->label = benefit->label;
+    line->n_label = benefit->n_label;
+    line->tier = grant->tier;
+    line->quantity = grant->quantity;
+    line->unit = grant->unit;
+    line->attribute = grant->attribute;
+    line->n_attribute = grant->n_attribute;
+    line->note = grant->note;
+    line->n_note = grant->n_note;
+    line->phase = benefit->phase;
+    line->due = benefit->due;
+    return line;
+}
+
+bool query_tier_benefits(const Pledged__V1__Catalogue *catalogue, const char *tier_code,
+                         struct pl_arena *arena, Pledged__V1__BenefitLine ***ret, size_t *ret_count)
+{
+    size_t count = catalogue->n_benefit;
+    Pledged__V1__BenefitLine **line = pl_arena_alloc(arena, (count + 1) * sizeof(*line));
+    if (line == NULL)
+        return false;
+    for (size_t g = 0; g < catalogue->n_grant; g++) {
+        const Pledged__V1__Grant *grant = catalogue->grant[g];
+        if (strcmp(grant->tier, tier_code) != 0)
+            continue;
+        size_t b = 0;
+        while (b < count && strcmp(catalogue->benefit[b]->code, grant->benefit) != 0)
+            b++;
+        if (b == count)
+            continue; /* a validated catalogue has no such grant */
+        line[b] = benefit_line(catalogue, catalogue->benefit[b], grant, arena);
+        if (line[b] == NULL)
+            return false;
+    }
+    size_t kept = 0;
+    for (size_t b = 0; b < count; b++)
+        if (line[b] != NULL)
+            line[kept++] = line[b];
+    *ret = line;
+    *ret_count = kept;
+    return true;
+}
+
+/* Seq of the entry that fixed what a commitment grants: its signature, or a later change of tier.
+ */
+static struct pl_status find_freeze(struct walk *walk, const struct state_pledge *pledge,
+                                    uint64_t *ret)
+{
+    uint64_t at = pledge->last_seq;
+    for (size_t steps = 0; at != 0 && steps < QUERY_STEPS_MAX; steps++) {
+        PL_TRY(walk_read(walk, at));
+        if (walk->entry->fact_case == PLEDGED__V1__ENTRY__FACT_COMMITMENT_SIGNED ||
+            walk->entry->fact_case == PLEDGED__V1__ENTRY__FACT_TIER_CHANGED) {
+            *ret = at;
+            return pl_ok();
+        }
+        at = walk->entry->prev_seq;
+    }
+    return pl_fail(TOO_BIG, "the signature of this commitment lies too far back");
+}
+
+/* The version of a catalogue that was in force at `seq`, searched backwards, unpacked into the
+ * arena. Adopting is rare and nothing but the log remembers old versions, so this reads entries. */
+static struct pl_status find_version(struct query *q, struct walk *walk, const char *code,
+                                     uint64_t seq, const Pledged__V1__Catalogue **ret)
+{
+    for (size_t steps = 0; --seq != 0 && steps < QUERY_STEPS_MAX; steps++) {
+        PL_TRY(walk_read(walk, seq));
+        const Pledged__V1__Entry *entry = walk->entry;
+        if (entry->fact_case != PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED ||
+            strcmp(entry->catalogue_adopted->code, code) != 0)
+            continue;
+        struct pl_slice bytes =
+            catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len));
+        ProtobufCMessage *message;
+        PL_TRY(pl_unpack_trusted(&pledged__v1__catalogue__descriptor, bytes, q->arena, &message));
+        *ret = (const Pledged__V1__Catalogue *)message;
+        return pl_ok();
+    }
+    return pl_fail(TOO_BIG, "the catalogue of this commitment lies too far back");
+}
+
+/* The catalogue that says what a pledge has coming; of a commitment, the one it froze. */
+static struct pl_status pledge_catalogue(struct query *q, const struct state_pledge *pledge,
+                                         const Pledged__V1__Catalogue **ret)
+{
+    const struct state_tier *tier = &q->ledger->tier[pledge->tier];
+    const struct catalogue *current = q->ledger->catalogue[tier->catalogue].current;
+    *ret = current->msg;
+    bool frozen = pledge->stage == PLEDGED__V1__STAGE__STAGE_COMMITTED ||
+                  pledge->stage == PLEDGED__V1__STAGE__STAGE_CLOSED;
+    if (!frozen || current->adopted_seq < pledge->first_seq)
+        return pl_ok();
+    struct walk walk PL_CLEANUP(walk_fini);
+    walk_init(&walk, q->log);
+    uint64_t seq = 0;
+    PL_TRY(find_freeze(&walk, pledge, &seq));
+    if (current->adopted_seq < seq)
+        return pl_ok();
+    return find_version(q, &walk, current->msg->code, seq, ret);
+}
+
+static bool has_benefits(const struct state_pledge *pledge)
+{
+    return pledge->tier != STATE_TIER_FREE &&
+           (state_stage_live(pledge->stage) || pledge->stage == PLEDGED__V1__STAGE__STAGE_WAITING);
+}
+
+/* A deep copy, because the catalogue may be gone when the response is packed. */
+static bool copy_message(struct query *q, const ProtobufCMessage *message, ProtobufCMessage **ret)
+{
+    struct pl_slice bytes = pl_pack(message, q->arena);
+    return bytes.data != NULL &&
+           pl_is_ok(pl_unpack_trusted(message->descriptor, bytes, q->arena, ret));
+}
+
+enum pl_code query_pledge_benefits(const struct ledger *ledger, const struct query_log *log,
+                                   const ProtobufCMessage *request, struct pl_arena *arena,
+                                   ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListBenefitsRequest *want =
+        (const Pledged__V1__ListBenefitsRequest *)request;
+    PL_ASSERT(want->of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE);
+    uint32_t index;
+    enum pl_code code = read_pledge_id(&q, want->pledge, &index);
+    if (code != PL_E_OK)
+        return code;
+    const struct state_pledge *pledge = &ledger->pledge[index];
+    Pledged__V1__ListBenefitsResponse response;
+    pledged__v1__list_benefits_response__init(&response);
+    response.as_of_seq = ledger->size;
+    if (has_benefits(pledge)) {
+        const Pledged__V1__Catalogue *catalogue;
+        struct pl_status status = pledge_catalogue(&q, pledge, &catalogue);
+        if (!pl_is_ok(status))
+            return refuse_status(&q, status);
+        if (!query_tier_benefits(catalogue, ledger->tier[pledge->tier].code, arena,
+                                 &response.benefit, &response.n_benefit))
+            return refuse_spent(&q);
+        response.catalogue = catalogue->code;
+        response.catalogue_version = catalogue->version;
+    }
+    return copy_message(&q, &response.base, ret) ? PL_E_OK : refuse_spent(&q);
+}
