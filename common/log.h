@@ -9,6 +9,7 @@
 
 #include "common/status.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum pl_log_level { PL_LOG_DEBUG, PL_LOG_INFO, PL_LOG_WARNING, PL_LOG_ERROR };

@@ -138,6 +138,7 @@ static int64_t kept_until(const struct view *previous, size_t tier)
 static void keep_known(struct keeper *keeper, const struct ledger *ledger,
                        const struct view *previous)
 {
+    PL_ASSERT(previous->pledge_count <= ledger->pledge_count);
     for (size_t t = 0; t < previous->tier_count && t < ledger->tier_count; t++) {
         const struct view_tier *tier = &previous->tier[t];
         for (uint32_t i = 0; ledger->tier[t].capacity >= 0 && i < tier->kept_count; i++) {

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * arena: chunks in a list; the newest one is bumped. Chunks grow from 4 KiB to 256 KiB, larger
+ * requests get a chunk of their own.
+ */
+#include "common/arena.h"
+
+#include "common/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CHUNK_FIRST = 4096, CHUNK_MOST = 256 * 1024, ALIGN = 16 };
+
+struct pl_arena_chunk {
+    struct pl_arena_chunk *older;
+    size_t size, used;
+    _Alignas(ALIGN) uint8_t data[];
+};
+
+static void *protobuf_alloc(void *arena, size_t size)
+{
+    return pl_arena_alloc(arena, size);
+}
+
+static void protobuf_free(void *arena, void *pointer)
+{
+    (void)arena;
+    (void)pointer; /* the arena goes as a whole */
+}
+
+void pl_arena_init(struct pl_arena *arena, size_t budget)
+{
+    *arena = (struct pl_arena){.budget = budget};
+    arena->protobuf = (ProtobufCAllocator){protobuf_alloc, protobuf_free, arena};
+}
+
+static void free_chunks(struct pl_arena_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct pl_arena_chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+}
+
+void pl_arena_fini(struct pl_arena *arena)
+{
+    free_chunks(arena->chunks);
+    arena->chunks = NULL;
+    arena->used = 0;
+}
+
+void pl_arena_reset(struct pl_arena *arena)
+{
+    struct pl_arena_chunk *chunk = arena->chunks;
+    arena->used = 0;
+    if (chunk == NULL)
+        return;
+    while (chunk->older != NULL) { /* the first chunk is the oldest one */
+        struct pl_arena_chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+    chunk->used = 0;
+    arena->chunks = chunk;
+}
+
+static bool add_chunk(struct pl_arena *arena, size_t need)
+{
+    size_t size = arena->chunks == NULL ? CHUNK_FIRST : arena->chunks->size * 2;
+    if (size > CHUNK_MOST)
+        size = CHUNK_MOST;
+    if (size < need)
+        size = need;
+    struct pl_arena_chunk *chunk = malloc(sizeof(*chunk) + size);
+    if (chunk == NULL)
+        return false;
+    chunk->older = arena->chunks;
+    chunk->size = size;
+    chunk->used = 0;
+    arena->chunks = chunk;
+    return true;
+}
+
+void *pl_arena_alloc(struct pl_arena *arena, size_t size)
+{
+    if (size > arena->budget)
+        return NULL;
+    size_t padded = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (padded == 0)
+        padded = ALIGN;
+    if (padded > arena->budget - arena->used)
+        return NULL;
+    struct pl_arena_chunk *chunk = arena->chunks;
+    if (chunk == NULL || padded > chunk->size - chunk->used) {
+        if (!add_chunk(arena, padded))
+            return NULL;
+        chunk = arena->chunks;
+    }
+    void *place = chunk->data + chunk->used;
+    chunk->used += padded;
+    arena->used += padded;
+    memset(place, 0, padded);
+    return place;
+}
+
+void *pl_arena_memdup(struct pl_arena *arena, const void *data, size_t len)
+{
+    if (len == SIZE_MAX)
+        return NULL;
+    uint8_t *copy = pl_arena_alloc(arena, len + 1);
+    if (copy != NULL && len != 0)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+char *pl_arena_strdup(struct pl_arena *arena, const char *text)
+{
+    return pl_arena_memdup(arena, text, strlen(text));
+}
+
+char *pl_arena_printf(struct pl_arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    PL_ASSERT(len >= 0);
+    char *text = pl_arena_alloc(arena, (size_t)len + 1);
+    if (text != NULL)
+        (void)vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    return text;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hash: one EVP_MD fetched for the process, one context a thread: OpenSSL 3 takes locks on every
+ * implicit fetch.
+ */
+#include "common/hash.h"
+
+#include "common/check.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t context_key;
+static EVP_MD *sha256_md;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
+/* The main thread's context and the digest go at exit: thread destructors do not run for it. */
+static void at_exit(void)
+{
+    EVP_MD_CTX_free(pthread_getspecific(context_key));
+    (void)pthread_setspecific(context_key, NULL);
+    EVP_MD_free(sha256_md);
+    sha256_md = NULL;
+}
+
+static void setup(void)
+{
+    sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    PL_ASSERT(sha256_md != NULL);
+    int failed = pthread_key_create(&context_key, free_context);
+    PL_ASSERT(failed == 0);
+    failed = atexit(at_exit);
+    PL_ASSERT(failed == 0);
+}
+
+static EVP_MD_CTX *context(void)
+{
+    (void)pthread_once(&once, setup);
+    EVP_MD_CTX *made = pthread_getspecific(context_key);
+    if (made == NULL) {
+        made = EVP_MD_CTX_new();
+        PL_ASSERT(made != NULL);
+        (void)pthread_setspecific(context_key, made);
+    }
+    return made;
+}
+
+void pl_sha256_parts(const struct pl_slice *parts, size_t count, uint8_t out[PL_SHA256_BYTES])
+{
+    EVP_MD_CTX *md = context();
+    int fine = EVP_DigestInit_ex2(md, sha256_md, NULL);
+    for (size_t i = 0; i < count; i++)
+        fine = fine && (parts[i].len == 0 || EVP_DigestUpdate(md, parts[i].data, parts[i].len));
+    fine = fine && EVP_DigestFinal_ex(md, out, NULL);
+    PL_ASSERT(fine == 1);
+}
+
+void pl_sha256(struct pl_slice data, uint8_t out[PL_SHA256_BYTES])
+{
+    pl_sha256_parts(&data, 1, out);
+}
+
+struct pl_sha256_stream {
+    EVP_MD_CTX *md;
+};
+
+struct pl_sha256_stream *pl_sha256_new(void)
+{
+    struct pl_sha256_stream *stream = calloc(1, sizeof(*stream));
+    PL_ASSERT(stream != NULL);
+    (void)pthread_once(&once, setup);
+    stream->md = EVP_MD_CTX_new();
+    PL_ASSERT(stream->md != NULL);
+    int fine = EVP_DigestInit_ex2(stream->md, sha256_md, NULL);
+    PL_ASSERT(fine == 1);
+    return stream;
+}
+
+void pl_sha256_update(struct pl_sha256_stream *stream, struct pl_slice data)
+{
+    if (data.len == 0)
+        return;
+    int fine = EVP_DigestUpdate(stream->md, data.data, data.len);
+    PL_ASSERT(fine == 1);
+}
+
+void pl_sha256_final(struct pl_sha256_stream *stream, uint8_t out[PL_SHA256_BYTES])
+{
+    int fine = EVP_DigestFinal_ex(stream->md, out, NULL);
+    PL_ASSERT(fine == 1);
+}
+
+void pl_sha256_free(struct pl_sha256_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    EVP_MD_CTX_free(stream->md);
+    free(stream);
+}
+
+uint64_t pl_xxh3(struct pl_slice data, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data.data, data.len, seed);
+}
+
+void pl_hex(struct pl_slice data, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < data.len; i++) {
+        out[2 * i] = digits[data.data[i] >> 4];
+        out[2 * i + 1] = digits[data.data[i] & 15];
+    }
+    out[2 * data.len] = '\0';
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+struct pl_status pl_unhex(const char *text, uint8_t *out, size_t out_len)
+{
+    if (strlen(text) != 2 * out_len)
+        return pl_fail(INVALID, "hex digits of another length");
+    for (size_t i = 0; i < out_len; i++) {
+        int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return pl_fail(INVALID, "not a hex digit");
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return pl_ok();
+}

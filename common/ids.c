@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ids: a letter and at least six digits; no sign, no leading zeros beyond the padding.
+ */
+#include "common/ids.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { DIGITS_LEAST = 6, DIGITS_MOST = 18 };
+
+static uint64_t digits(const char *text, size_t *ret_count)
+{
+    uint64_t number = 0;
+    size_t count = 0;
+    while (text[count] >= '0' && text[count] <= '9' && count <= DIGITS_MOST)
+        number = number * 10 + (uint64_t)(text[count++] - '0');
+    *ret_count = text[count] == '\0' && count <= DIGITS_MOST ? count : 0;
+    return number;
+}
+
+uint64_t pl_id_parse(const char *text, char prefix)
+{
+    size_t count;
+    if (text[0] != prefix)
+        return 0;
+    uint64_t number = digits(text + 1, &count);
+    bool canonical = count == DIGITS_LEAST || (count > DIGITS_LEAST && text[1] != '0');
+    return canonical ? number : 0;
+}
+
+uint64_t pl_id_parse_loose(const char *text, char prefix)
+{
+    size_t count;
+    if (text[0] != prefix && text[0] != prefix + ('a' - 'A'))
+        return 0;
+    uint64_t number = digits(text + 1, &count);
+    return count != 0 ? number : 0;
+}
+
+const char *pl_id_format(char prefix, uint64_t number, char out[24])
+{
+    (void)snprintf(out, 24, "%c%06" PRIu64, prefix, number);
+    return out;
+}

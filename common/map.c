@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * map: linear probing; removal shifts the run back, so there are no tombstones.
+ */
+#include "common/map.h"
+
+#include "common/check.h"
+#include "common/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CAP_FIRST = 16 };
+
+void pl_map_init(struct pl_map *map, size_t key_size, size_t value_size, uint64_t seed)
+{
+    *map = (struct pl_map){.key_size = key_size, .value_size = value_size, .seed = seed};
+}
+
+void pl_map_fini(struct pl_map *map)
+{
+    free(map->slots);
+    free(map->full);
+    map->slots = NULL;
+    map->full = NULL;
+    map->cap = map->count = 0;
+}
+
+static uint8_t *slot(const struct pl_map *map, size_t i)
+{
+    return map->slots + i * (map->key_size + map->value_size);
+}
+
+static bool is_full(const struct pl_map *map, size_t i)
+{
+    return (map->full[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static void set_full(struct pl_map *map, size_t i, bool full)
+{
+    uint64_t bit = 1ull << (i % 64);
+    map->full[i / 64] = full ? map->full[i / 64] | bit : map->full[i / 64] & ~bit;
+}
+
+static size_t home(const struct pl_map *map, const void *key)
+{
+    return (size_t)pl_xxh3(pl_slice(key, map->key_size), map->seed) & (map->cap - 1);
+}
+
+/* Place of the key, or of the free slot where it would go. */
+static size_t find(const struct pl_map *map, const void *key)
+{
+    size_t i = home(map, key);
+    while (is_full(map, i) && memcmp(slot(map, i), key, map->key_size) != 0)
+        i = (i + 1) & (map->cap - 1);
+    return i;
+}
+
+static void grow(struct pl_map *map)
+{
+    struct pl_map larger = *map;
+    larger.cap = map->cap != 0 ? map->cap * 2 : CAP_FIRST;
+    larger.slots = reallocarray(NULL, larger.cap, map->key_size + map->value_size);
+    larger.full = calloc((larger.cap + 63) / 64, sizeof(*larger.full));
+    PL_ASSERT(larger.slots != NULL && larger.full != NULL);
+    for (size_t i = 0; i < map->cap; i++) {
+        if (!is_full(map, i))
+            continue;
+        size_t place = find(&larger, slot(map, i));
+        memcpy(slot(&larger, place), slot(map, i), map->key_size + map->value_size);
+        set_full(&larger, place, true);
+    }
+    free(map->slots);
+    free(map->full);
+    *map = larger;
+}
+
+void *pl_map_get(const struct pl_map *map, const void *key)
+{
+    if (map->count == 0)
+        return NULL;
+    size_t i = find(map, key);
+    return is_full(map, i) ? slot(map, i) + map->key_size : NULL;
+}
+
+void pl_map_put(struct pl_map *map, const void *key, const void *value)
+{
+    if ((map->count + 1) * 4 > map->cap * 3)
+        grow(map);
+    size_t i = find(map, key);
+    if (!is_full(map, i)) {
+        memcpy(slot(map, i), key, map->key_size);
+        set_full(map, i, true);
+        map->count++;
+    }
+    if (map->value_size != 0)
+        memcpy(slot(map, i) + map->key_size, value, map->value_size);
+}
+
+bool pl_map_remove(struct pl_map *map, const void *key)
+{
+    if (map->count == 0)
+        return false;
+    size_t hole = find(map, key);
+    if (!is_full(map, hole))
+        return false;
+    size_t mask = map->cap - 1;
+    for (size_t i = (hole + 1) & mask; is_full(map, i); i = (i + 1) & mask) {
+        /* may the entry at i move back into the hole? only if its home is not between them */
+        size_t wanted = home(map, slot(map, i));
+        if (((i - wanted) & mask) >= ((i - hole) & mask)) {
+            memcpy(slot(map, hole), slot(map, i), map->key_size + map->value_size);
+            hole = i;
+        }
+    }
+    set_full(map, hole, false);
+    map->count--;
+    return true;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scan: a walk over wire bytes with the descriptor in hand, depth first, no allocation. Paths are
+ * written only when something is wrong, on the way back up.
+ */
+#include "common/scan.h"
+
+#include "common/check.h"
+
+#include <stdio.h>
+#include <unistr.h>
+
+enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
+
+struct scan {
+    size_t elements_left;
+    struct pl_scan_error *error;
+};
+
+struct wire_field {
+    uint32_t number;
+    uint32_t wire_type;
+    uint64_t value;        /* varint, or fixed bits */
+    struct pl_slice bytes; /* length-delimited */
+};
+
+static bool varint(struct pl_slice bytes, size_t *cursor, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (*cursor == bytes.len)
+            return false;
+        uint8_t byte = bytes.data[(*cursor)++];
+        if (shift == 63 && byte > 1)
+            return false;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if ((byte & 0x80) == 0) {
+            *ret = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fixed(struct pl_slice bytes, size_t *cursor, size_t width, uint64_t *ret)
+{
+    if (bytes.len - *cursor < width)
+        return false;
+    *ret = 0;
+    for (size_t i = 0; i < width; i++)
+        *ret |= (uint64_t)bytes.data[*cursor + i] << (8 * i);
+    *cursor += width;
+    return true;
+}
+
+/* Next field of well-formed bytes; false with *ret_bad set if they are not. */
+static bool next_field(struct pl_slice bytes, size_t *cursor, struct wire_field *ret, bool *ret_bad)
+{
+    uint64_t tag, len;
+    *ret_bad = true;
+    if (*cursor == bytes.len) {
+        *ret_bad = false;
+        return false;
+    }
+    if (!varint(bytes, cursor, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+        return false;
+    ret->number = (uint32_t)(tag >> 3);
+    ret->wire_type = (uint32_t)(tag & 7);
+    bool fine = false;
+    switch (ret->wire_type) {
+    case 0:
+        fine = varint(bytes, cursor, &ret->value);
+        break;
+    case 1:
+        fine = fixed(bytes, cursor, 8, &ret->value);
+        break;
+    case 2:
+        fine = varint(bytes, cursor, &len) && len <= bytes.len - *cursor;
+        if (fine) {
+            ret->bytes = pl_slice(bytes.data + *cursor, (size_t)len);
+            *cursor += (size_t)len;
+        }
+        break;
+    case 5:
+        fine = fixed(bytes, cursor, 4, &ret->value);
+        break;
+    default: /* groups and reserved types do not exist in this API */
+        break;
+    }
+    *ret_bad = !fine;
+    return fine;
+}
+
+static struct pl_status wrong(struct scan *scan, const char *name, const char *what)
+{
+    (void)snprintf(scan->error->path, sizeof(scan->error->path), "%s", name);
+    (void)snprintf(scan->error->what, sizeof(scan->error->what), "%s", what);
+    return pl_fail(INVALID, "judge a message's bytes");
+}
+
+/* Puts the name of an outer field before the path. */
+static struct pl_status outer(struct scan *scan, const char *name, bool repeated, size_t index,
+                              struct pl_status status)
+{
+    char inner[sizeof(scan->error->path)];
+    (void)snprintf(inner, sizeof(inner), "%s", scan->error->path);
+    char place[96];
+    if (repeated)
+        (void)snprintf(place, sizeof(place), "%.60s[%zu]", name, index);
+    else
+        (void)snprintf(place, sizeof(place), "%.60s", name);
+    (void)snprintf(scan->error->path, sizeof(scan->error->path), "%.80s%s%.78s", place,
+                   inner[0] != '\0' ? "." : "", inner);
+    return status;
+}
+
+static uint32_t wire_type_of(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_BOOL:
+    case PROTOBUF_C_TYPE_ENUM:
+        return 0;
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return 1;
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return 2;
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return 5;
+    }
+    PL_UNREACHABLE();
+}
+
+static struct pl_status scan_scalar(struct scan *scan, const ProtobufCFieldDescriptor *field,
+                                    uint64_t value)
+{
+    if (field->type == PROTOBUF_C_TYPE_BOOL && value > 1)
+        return wrong(scan, field->name, "not a truth value");
+    if (field->type != PROTOBUF_C_TYPE_ENUM)
+        return pl_ok();
+    int64_t number = (int64_t)value;
+    const ProtobufCEnumDescriptor *names = field->descriptor;
+    if (number < INT32_MIN || number > INT32_MAX ||
+        protobuf_c_enum_descriptor_get_value(names, (int)number) == NULL)
+        return wrong(scan, field->name, "a number without a name in its enum");
+    return pl_ok();
+}
+
+static bool may_be_packed(const ProtobufCFieldDescriptor *field)
+{
+    return field->label == PROTOBUF_C_LABEL_REPEATED && wire_type_of(field->type) != 2;
+}
+
+static struct pl_status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor *field,
+                                    struct pl_slice bytes)
+{
+    size_t cursor = 0;
+    uint32_t wire_type = wire_type_of(field->type);
+    while (cursor < bytes.len) {
+        uint64_t value;
+        bool fine = wire_type == 0 ? varint(bytes, &cursor, &value)
+                                   : fixed(bytes, &cursor, wire_type == 1 ? 8 : 4, &value);
+        if (!fine)
+            return wrong(scan, field->name, "damaged bytes");
+        if (scan->elements_left-- == 0)
+            return wrong(scan, field->name, "too many elements");
+        PL_TRY(scan_scalar(scan, field, value));
+    }
+    return pl_ok();
+}
+
+static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *type,
+                                     struct pl_slice bytes, int depth);
+
+static struct pl_status scan_value(struct scan *scan, const ProtobufCFieldDescriptor *field,
+                                   const struct wire_field *wire, size_t index, int depth)
+{
+    if (wire->wire_type == 2 && may_be_packed(field))
+        return scan_packed(scan, field, wire->bytes);
+    if (wire->wire_type != wire_type_of(field->type))
+        return wrong(scan, field->name, "another type than the field has");
+    bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+    if (repeated && scan->elements_left-- == 0)
+        return wrong(scan, field->name, "too many elements");
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+        struct pl_status status = scan_message(scan, field->descriptor, wire->bytes, depth + 1);
+        return pl_is_ok(status) ? status : outer(scan, field->name, repeated, index, status);
+    }
+    if (field->type == PROTOBUF_C_TYPE_STRING && !pl_utf8_valid(wire->bytes)) {
+        scan->error->not_utf8 = true;
+        return wrong(scan, field->name, "not UTF-8, or with a zero byte");
+    }
+    return scan_scalar(scan, field, wire->value);
+}
+
+/* A singular field, or a second member of its oneof, may stand once: merging costs quadratic time. */
+static bool seen_before(const ProtobufCMessageDescriptor *type, unsigned index, uint64_t *seen)
+{
+    const ProtobufCFieldDescriptor *field = &type->fields[index];
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return false;
+    bool oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        bool same = i == index ||
+                    (oneof && (type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+                     type->fields[i].quantifier_offset == field->quantifier_offset);
+        if (same && (*seen >> i & 1) != 0)
+            return true;
+    }
+    *seen |= 1ull << index;
+    return false;
+}
+
+static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *type,
+                                     struct pl_slice bytes, int depth)
+{
+    uint64_t seen = 0;
+    uint32_t count[FIELDS_MAX] = {0};
+    size_t cursor = 0;
+    struct wire_field wire;
+    bool bad = false;
+    PL_ASSERT(type->n_fields <= FIELDS_MAX);
+    if (depth > DEPTH_MAX)
+        return wrong(scan, "", "nested too deep");
+    while (next_field(bytes, &cursor, &wire, &bad)) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, wire.number);
+        if (field == NULL) {
+            char name[24];
+            (void)snprintf(name, sizeof(name), "#%u", wire.number);
+            scan->error->unknown_field = true;
+            return wrong(scan, name, "no field has this number");
+        }
+        unsigned index = (unsigned)(field - type->fields);
+        if (seen_before(type, index, &seen))
+            return wrong(scan, field->name, "given twice");
+        PL_TRY(scan_value(scan, field, &wire, count[index]++, depth));
+    }
+    return bad ? wrong(scan, "", "damaged bytes") : pl_ok();
+}
+
+struct pl_status pl_scan(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                         size_t elements_max, struct pl_scan_error *ret_error)
+{
+    memset(ret_error, 0, sizeof(*ret_error));
+    struct scan scan = {.elements_left = elements_max, .error = ret_error};
+    return scan_message(&scan, type, bytes, 0);
+}
+
+struct pl_status pl_unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                           size_t elements_max, struct pl_arena *arena, ProtobufCMessage **ret,
+                           struct pl_scan_error *ret_error)
+{
+    PL_TRY(pl_scan(type, bytes, elements_max, ret_error));
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &arena->protobuf, bytes.len, bytes.data);
+    if (message == NULL) /* the scan saw well-formed bytes: it is the budget */
+        return pl_fail(TOO_BIG, "unpack a message within its budget");
+    *ret = message;
+    return pl_ok();
+}
+
+struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                                   struct pl_arena *arena, ProtobufCMessage **ret)
+{
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &arena->protobuf, bytes.len, bytes.data);
+    if (message == NULL)
+        return pl_fail(CORRUPT, "unpack a message that we wrote");
+    *ret = message;
+    return pl_ok();
+}
+
+struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    uint8_t *into = pl_arena_alloc(arena, len + 1);
+    if (into == NULL)
+        return pl_slice(NULL, 0);
+    size_t written = protobuf_c_message_pack(message, into);
+    PL_ASSERT(written == len);
+    return pl_slice(into, len);
+}
+
+bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct pl_slice *ret)
+{
+    struct wire_field wire;
+    bool bad;
+    while (next_field(bytes, cursor, &wire, &bad)) {
+        if (wire.number == field && wire.wire_type == 2) {
+            *ret = wire.bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pl_utf8_valid(struct pl_slice text)
+{
+    return text.len == 0 || (memchr(text.data, 0, text.len) == NULL &&
+                             u8_check(text.data, text.len) == NULL);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limits: every number that bounds memory or time and is not configured, with its reason (G11).
+ */
+#ifndef SERVER_LIMITS_H
+#define SERVER_LIMITS_H
+
+#include "server/ledger/ledger.h"
+#include "server/store/store.h"
+
+enum {
+    LIMIT_WORKERS = 64,
+    /* a single command's packed bytes; its entry repeats some of them and must stay under 65,535 */
+    LIMIT_COMMAND_BYTES = 64 * 1024,
+    /* ExecuteBatch */
+    LIMIT_BATCH_COMMANDS = 8192,
+    LIMIT_BATCH_REQUEST_BYTES = 1024 * 1024,
+    /* a call's arena: the request unpacked, verdicts, the answer. protobuf-c needs up to 50 times
+     * the wire size for tiny elements; element counts are bounded by the scan */
+    LIMIT_CALL_ARENA_BYTES = 16 * 1024 * 1024,
+    /* scratch of one decision: its entries repeat the command once */
+    LIMIT_DECIDE_ARENA_BYTES = 1024 * 1024,
+    /* body of one batch; room is kept for the entries of one more command */
+    LIMIT_BATCH_BODY_BYTES = STORE_BATCH_BYTES_MAX,
+    LIMIT_COMMAND_ENTRIES_BYTES = LEDGER_ENTRIES_PER_COMMAND_MAX * 4096 + 65536,
+    /* queries answered between two looks at the store: a bounded share of a turn */
+    LIMIT_QUERIES_A_TURN = 256,
+    /* dump: entries of one stream message */
+    LIMIT_DUMP_CHUNK_BYTES = 64 * 1024,
+    LIMIT_DUMP_CHUNK_ENTRIES = 256,
+    /* how long SIGTERM waits for calls that are still running */
+    LIMIT_DRAIN_MS = 10000,
+    /* resubmission of a batch whose outcome is unknown */
+    LIMIT_RESUBMIT_MS = 100,
+};
+
+_Static_assert(LIMIT_COMMAND_ENTRIES_BYTES < LIMIT_BATCH_BODY_BYTES / 2,
+               "a command's entries must fit a batch");
+
+#endif

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * service: see service.h. Every handler answers its call exactly once, now or in service_finish.
+ */
+#include "server/service.h"
+
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/scan.h"
+#include "server/limits.h"
+#include "server/net/authz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- answers --- */
+
+static Pledged__V1__Refusal *refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
+                                     const char *field, const char *message)
+{
+    Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
+    if (made == NULL)
+        return NULL;
+    pledged__v1__refusal__init(made);
+    made->reason = reason;
+    made->field = (char *)(uintptr_t)field;
+    made->message = (char *)(uintptr_t)message;
+    return made;
+}
+
+static void fail(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                 const char *field, const char *message)
+{
+    Pledged__V1__Refusal *detail = refusal(call_arena(call), reason, field, message);
+    if (detail != NULL)
+        detail->retryable = pl_code_retryable(code);
+    call_fail(call, code, detail, message);
+}
+
+static void finish(struct call *call, enum pl_code code, const ProtobufCMessage *response,
+                   const Pledged__V1__Refusal *detail)
+{
+    if (code == PL_E_OK && response != NULL)
+        call_reply(call, response);
+    else
+        call_fail(call, code == PL_E_OK ? PL_E_TOO_BIG : code, detail,
+                  detail != NULL ? detail->message : pl_code_words(code));
+}
+
+/* The newest committed view. What the writer put into the slot before a reply left anywhere is seen
+ * by the next read here (G7). */
+static const struct view *current_view(struct service *service)
+{
+    struct view *newer = pl_slot_take(service->slot);
+    if (newer != NULL) {
+        view_unref(service->view);
+        service->view = newer;
+    }
+    return service->view;
+}
+
+static const struct view *view_or_fail(struct call *call, struct service *service)
+{
+    const struct view *view = current_view(service);
+    if (view == NULL)
+        fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+             "the server is starting");
+    return view;
+}
+
+static int64_t now_us(const struct service *service)
+{
+    return service->clock->wall_us(service->clock);
+}
+
+/* --- commands --- */
+
+static struct command *command_new(struct call *call, struct service *service,
+                                   enum command_kind kind)
+{
+    struct pl_arena *arena = call_arena(call);
+    struct command *command = pl_arena_alloc(arena, sizeof(*command));
+    if (command == NULL) {
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        return NULL;
+    }
+    const struct net_person *person = call_person(call);
+    command->kind = kind;
+    command->phase = COMMAND_FILLING;
+    command->home = service->home;
+    command->context = call;
+    command->arena = arena;
+    command->deadline_mono_ns = call_deadline_mono_ns(call);
+    command->actor = (struct ledger_actor){person->person, person->role, call_identity(call),
+                                           call_issuer(call)};
+    return command;
+}
+
+static void command_send(struct call *call, struct service *service, struct command *command)
+{
+    command->phase = COMMAND_QUEUED;
+    if (pl_mailbox_post(service->inbox, &command->mail)) {
+        service->outstanding++;
+        return;
+    }
+    fail(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "",
+         "the server is busy; repeat with the same request id");
+}
+
+static void item_refuse(struct command_item *item, struct pl_arena *arena, enum pl_code code,
+                        Pledged__V1__Refusal *why, const Pledged__V1__Command *msg)
+{
+    item->msg = NULL;
+    item->code = code;
+    item->refusal = why;
+    if (why != NULL && msg != NULL)
+        why->request_id = msg->request_id;
+    (void)arena;
+}
+
+/* What can be judged without the ledger: size, role, form. Sets item->msg if it may go on. */
+static void item_fill(struct command_item *item, const struct net_person *person,
+                      const Pledged__V1__Command *msg, struct pl_slice bytes,
+                      struct pl_arena *arena)
+{
+    item->bytes = bytes;
+    item->msg = msg;
+    if (bytes.len > LIMIT_COMMAND_BYTES) {
+        item_refuse(item, arena, PL_E_TOO_BIG,
+                    refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                            "a command may have at most 65,536 bytes"), msg);
+        return;
+    }
+    if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
+        !authz_may_execute(person->role, msg->command_case)) {
+        item_refuse(item, arena, PL_E_DENIED,
+                    refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
+                            "this role may not give this command"), msg);
+        return;
+    }
+    Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
+    if (wrong != NULL) {
+        item_refuse(item, arena, ledger_reason_code(wrong->reason), wrong, msg);
+        return;
+    }
+    pl_sha256(bytes, item->digest);
+}
+
+static void on_execute(struct call *call, void *user)
+{
+    struct service *service = user;
+    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    if (command == NULL)
+        return;
+    command->item = pl_arena_alloc(command->arena, sizeof(*command->item));
+    if (command->item == NULL) {
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        return;
+    }
+    command->item_count = 1;
+    struct command_item *item = &command->item[0];
+    item_fill(item, call_person(call), (const Pledged__V1__Command *)call_request(call),
+              call_request_bytes(call), command->arena);
+    if (item->msg == NULL)
+        finish(call, item->code, NULL, item->refusal);
+    else
+        command_send(call, service, command);
+}
+
+static void on_execute_batch(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__ExecuteBatchRequest *request =
+        (const Pledged__V1__ExecuteBatchRequest *)call_request(call);
+    if (request->n_command == 0 || request->n_command > LIMIT_BATCH_COMMANDS) {
+        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "command",
+             "a batch holds 1 to 8192 commands");
+        return;
+    }
+    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    if (command == NULL)
+        return;
+    command->item = pl_arena_alloc(command->arena, request->n_command * sizeof(*command->item));
+    if (command->item == NULL) {
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        return;
+    }
+    command->item_count = request->n_command;
+    /* the exact bytes of each command, as they stand in the request */
+    size_t cursor = 0;
+    for (size_t i = 0; i < command->item_count; i++) {
+        struct pl_slice bytes;
+        bool found = pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
+        PL_ASSERT(found); /* the scan saw as many */
+        item_fill(&command->item[i], call_person(call), request->command[i], bytes,
+                  command->arena);
+    }
+    command_send(call, service, command);
+}
+
+static void finish_batch(struct call *call, struct command *command)
+{
+    Pledged__V1__ExecuteBatchResponse *response =
+        pl_arena_alloc(command->arena, sizeof(*response));
+    Pledged__V1__CommandResult *result =
+        pl_arena_alloc(command->arena, command->item_count * sizeof(*result));
+    Pledged__V1__CommandResult **list =
+        pl_arena_alloc(command->arena, command->item_count * sizeof(*list));
+    if (response == NULL || result == NULL || list == NULL) {
+        /* decided and durable, but there is no room to say it: a repeat gets the verdicts */
+        fail(call, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, "",
+             "the answer is too large; repeat with the same request ids in smaller batches");
+        return;
+    }
+    pledged__v1__execute_batch_response__init(response);
+    for (size_t i = 0; i < command->item_count; i++) {
+        const struct command_item *item = &command->item[i];
+        list[i] = &result[i];
+        pledged__v1__command_result__init(&result[i]);
+        if (item->receipt != NULL) {
+            result[i].result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_RECEIPT;
+            result[i].receipt = item->receipt;
+        } else if (item->refusal != NULL) {
+            result[i].result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_REFUSAL;
+            result[i].refusal = item->refusal;
+        }
+    }
+    response->n_result = command->item_count;
+    response->result = list;
+    call_reply(call, &response->base);
+}
+
+void service_finish(struct service *service, struct command *command)
+{
+    struct call *call = command->context;
+    PL_ASSERT(command->phase == COMMAND_DONE);
+    service->outstanding--;
+    if (command->code != PL_E_OK || command->kind == COMMAND_QUERY)
+        finish(call, command->code, command->response, command->refusal);
+    else if (call_method(call)->handle == on_execute_batch)
+        finish_batch(call, command);
+    else if (command->item[0].receipt != NULL)
+        call_reply(call, &command->item[0].receipt->base);
+    else
+        finish(call, command->item[0].code, NULL, command->item[0].refusal);
+}
+
+/* --- queries that the writer answers --- */
+
+static void send_query(struct call *call, struct service *service, query_fn query)
+{
+    struct command *command = command_new(call, service, COMMAND_QUERY);
+    if (command == NULL)
+        return;
+    command->query = query;
+    command->request = call_request(call);
+    command_send(call, service, command);
+}
+
+static void on_get_pledge(struct call *call, void *user)
+{
+    send_query(call, user, query_get_pledge);
+}
+static void on_list_pledges(struct call *call, void *user)
+{
+    send_query(call, user, query_list_pledges);
+}
+static void on_list_contributors(struct call *call, void *user)
+{
+    send_query(call, user, query_list_contributors);
+}
+static void on_list_payments(struct call *call, void *user)
+{
+    send_query(call, user, query_list_payments);
+}
+static void on_get_history(struct call *call, void *user)
+{
+    send_query(call, user, query_get_history);
+}
+
+/* --- reads answered here --- */
+
+static void on_list_tiers(struct call *call, void *user)
+{
+    struct service *service = user;
+    const struct view *view = view_or_fail(call, service);
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *detail = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code = view_list_tiers(view, now_us(service), (const void *)call_request(call),
+                                        call_arena(call), &response, &detail);
+    finish(call, code, response, detail);
+}
+
+static void on_get_tier(struct call *call, void *user)
+{
+    struct service *service = user;
+    const struct view *view = view_or_fail(call, service);
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *detail = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code = view_get_tier(view, now_us(service), (const void *)call_request(call),
+                                      call_arena(call), &response, &detail);
+    finish(call, code, response, detail);
+}
+
+static void on_get_totals(struct call *call, void *user)
+{
+    struct service *service = user;
+    const struct view *view = view_or_fail(call, service);
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *detail = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code = view_get_totals(view, now_us(service), (const void *)call_request(call),
+                                        call_arena(call), &response, &detail);
+    finish(call, code, response, detail);
+}
+
+static void on_get_catalogue(struct call *call, void *user)
+{
+    struct service *service = user;
+    const struct view *view = view_or_fail(call, service);
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *detail = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code = view_get_catalogue(view, (const void *)call_request(call),
+                                           call_arena(call), &response, &detail);
+    finish(call, code, response, detail);
+}
+
+/* What one pledge has coming names a partner: readers see tiers and totals only. */
+static void on_list_benefits(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__ListBenefitsRequest *request = (const void *)call_request(call);
+    if (request->of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE) {
+        uint32_t may = NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR);
+        if ((may & (1u << call_person(call)->role)) == 0)
+            fail(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "pledge",
+                 "this role may not see single pledges");
+        else
+            send_query(call, service, query_pledge_benefits);
+        return;
+    }
+    const struct view *view = view_or_fail(call, service);
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *detail = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code =
+        view_list_benefits(view, request, call_arena(call), &response, &detail);
+    finish(call, code, response, detail);
+}
+
+static void on_get_status(struct call *call, void *user)
+{
+    struct service *service = user;
+    const struct view *view = view_or_fail(call, service);
+    Pledged__V1__GetStatusResponse *response = NULL;
+    if (view == NULL)
+        return;
+    enum pl_code code = view_get_status(view, call_arena(call), &response);
+    if (code == PL_E_OK) {
+        response->version = (char *)(uintptr_t)PLEDGED_VERSION;
+        response->person = (char *)(uintptr_t)call_person(call)->person;
+        response->role = call_person(call)->role;
+        response->store = (char *)(uintptr_t)service->about.store;
+        response->vkey = (char *)(uintptr_t)service->about.vkey;
+    }
+    finish(call, code, response != NULL ? &response->base : NULL, NULL);
+}
+
+/* --- dump: a stream read from the immutable log --- */
+
+struct dump {
+    struct service *service;
+    struct store_reader *reader; /* owns */
+    uint64_t from, next, last;
+    Pledged__V1__DumpTrailer trailer;
+    uint8_t batch_hash[32];
+    char *origin; /* in the call's arena */
+    /* one chunk */
+    uint8_t *chunk; /* owns; LIMIT_DUMP_CHUNK_BYTES + one entry */
+    size_t chunk_used;
+    ProtobufCBinaryData entry[LIMIT_DUMP_CHUNK_ENTRIES];
+    size_t entry_count;
+};
+
+static void dump_free(struct dump *dump)
+{
+    store_reader_close(dump->reader);
+    free(dump->chunk);
+    free(dump);
+}
+
+static struct pl_status dump_keep(void *arg, uint64_t seq, struct pl_slice entry)
+{
+    struct dump *dump = arg;
+    (void)seq;
+    if (dump->entry_count == LIMIT_DUMP_CHUNK_ENTRIES || dump->chunk_used > LIMIT_DUMP_CHUNK_BYTES)
+        return pl_fail(BUSY, "chunk is full"); /* ends this read; the next one goes on from here */
+    memcpy(dump->chunk + dump->chunk_used, entry.data, entry.len);
+    dump->entry[dump->entry_count++] =
+        (ProtobufCBinaryData){entry.len, dump->chunk + dump->chunk_used};
+    dump->chunk_used += entry.len;
+    return pl_ok();
+}
+
+static struct pl_status dump_fill(struct dump *dump)
+{
+    dump->entry_count = 0;
+    dump->chunk_used = 0;
+    uint64_t to = dump->last;
+    if (to - dump->next >= LIMIT_DUMP_CHUNK_ENTRIES)
+        to = dump->next + LIMIT_DUMP_CHUNK_ENTRIES - 1;
+    struct pl_status status = store_reader_read(dump->reader, dump->next, to, dump_keep, dump);
+    return dump->entry_count > 0 ? pl_ok() : status;
+}
+
+/* Sends until the stream's queue is full or the range is done. */
+static void dump_go_on(struct call *call, void *user)
+{
+    (void)user;
+    struct dump *dump = call_context(call);
+    bool room = true;
+    while (room && !call_gone(call)) {
+        Pledged__V1__DumpResponse response = PLEDGED__V1__DUMP_RESPONSE__INIT;
+        if (dump->next > dump->last) {
+            response.trailer = &dump->trailer;
+            (void)call_send(call, &response.base);
+            dump_free(dump);
+            call_end(call);
+            return;
+        }
+        struct pl_status status = dump_fill(dump);
+        if (!pl_is_ok(status)) {
+            pl_log_status(PL_LOG_ERROR, "service", "dump cannot read the log", status);
+            dump_free(dump);
+            fail(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                 "the log cannot be read here");
+            return;
+        }
+        response.first_seq = dump->next;
+        response.n_entry = dump->entry_count;
+        response.entry = dump->entry;
+        dump->next += dump->entry_count;
+        room = call_send(call, &response.base);
+    }
+    if (call_gone(call)) {
+        dump_free(dump);
+        call_end(call);
+    }
+}
+
+static struct dump *dump_new(struct service *service, const struct view *view,
+                             const Pledged__V1__DumpRequest *request, struct pl_arena *arena)
+{
+    Pledged__V1__GetStatusResponse *status = NULL;
+    if (view_get_status(view, arena, &status) != PL_E_OK)
+        return NULL;
+    struct dump *dump = calloc(1, sizeof(*dump));
+    PL_ASSERT(dump != NULL);
+    const struct view_log *log = view_get_log(view);
+    dump->service = service;
+    dump->chunk = malloc(LIMIT_DUMP_CHUNK_BYTES + LEDGER_ENTRY_BYTES_MAX + 1);
+    PL_ASSERT(dump->chunk != NULL);
+    dump->from = dump->next = request->from_seq == 0 ? 1 : request->from_seq;
+    dump->last = request->to_seq == 0 || request->to_seq > log->size ? log->size : request->to_seq;
+    memcpy(dump->batch_hash, log->last_batch_hash, sizeof(dump->batch_hash));
+    pledged__v1__dump_trailer__init(&dump->trailer);
+    dump->trailer.from_seq = dump->from;
+    dump->trailer.to_seq = dump->last;
+    dump->trailer.ledger_size = log->size;
+    dump->origin = pl_arena_strdup(arena, status->origin);
+    dump->trailer.origin = dump->origin;
+    dump->trailer.last_batch_hash =
+        (ProtobufCBinaryData){sizeof(dump->batch_hash), dump->batch_hash};
+    return dump;
+}
+
+static void on_dump(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__DumpRequest *request = (const void *)call_request(call);
+    const struct view *view = view_or_fail(call, service);
+    if (view == NULL)
+        return;
+    uint64_t from = request->from_seq == 0 ? 1 : request->from_seq;
+    if ((request->to_seq != 0 && from > request->to_seq) ||
+        from > view_get_log(view)->size + 1) {
+        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
+             "from_seq is after the end of the range or of the ledger");
+        return;
+    }
+    struct dump *dump = dump_new(service, view, request, call_arena(call));
+    struct pl_status status = dump == NULL ? pl_fail(TOO_BIG, "begin a dump")
+                                           : store_reader_open(service->store, &dump->reader);
+    if (!pl_is_ok(status)) {
+        if (dump != NULL)
+            dump_free(dump);
+        fail(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+             "the log cannot be opened");
+        return;
+    }
+    call_set_context(call, dump);
+    call_on_writable(call, dump_go_on);
+    dump_go_on(call, service);
+}
+
+/* --- the table --- */
+
+#define EVERYBODY                                                                                  \
+    (NET_ROLE(PUBLIC) | NET_ROLE(READER) | NET_ROLE(CLERK) | NET_ROLE(APPROVER) |                  \
+     NET_ROLE(AUDITOR) | NET_ROLE(ADMIN))
+#define READERS (EVERYBODY & ~NET_ROLE(PUBLIC))
+#define DESK (NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR))
+
+#define METHOD(name_, input_, output_, roles_, handler_)                                           \
+    {.path = "/pledged.v1.LedgerService/" #name_,                                                  \
+     .input = &pledged__v1__##input_##__descriptor,                                                \
+     .output = &pledged__v1__##output_##__descriptor,                                              \
+     .no_side_effects = true,                                                                      \
+     .roles = (roles_),                                                                            \
+     .handle = (handler_)}
+
+const struct net_method service_methods[] = {
+    {.path = "/pledged.v1.LedgerService/Execute",
+     .input = &pledged__v1__command__descriptor,
+     .output = &pledged__v1__receipt__descriptor,
+     .roles = READERS, /* each command has its own roles: authz_may_execute */
+     .request_bytes_max = LIMIT_COMMAND_BYTES,
+     .elements_max = 16384,
+     .handle = on_execute},
+    {.path = "/pledged.v1.LedgerService/ExecuteBatch",
+     .input = &pledged__v1__execute_batch_request__descriptor,
+     .output = &pledged__v1__execute_batch_response__descriptor,
+     .roles = READERS,
+     .request_bytes_max = LIMIT_BATCH_REQUEST_BYTES,
+     .elements_max = 65536,
+     .handle = on_execute_batch},
+    METHOD(ListTiers, list_tiers_request, list_tiers_response, EVERYBODY, on_list_tiers),
+    METHOD(GetTier, get_tier_request, get_tier_response, EVERYBODY, on_get_tier),
+    METHOD(ListBenefits, list_benefits_request, list_benefits_response, READERS, on_list_benefits),
+    METHOD(GetTotals, get_totals_request, get_totals_response, READERS, on_get_totals),
+    METHOD(GetCatalogue, get_catalogue_request, get_catalogue_response, READERS, on_get_catalogue),
+    METHOD(GetPledge, get_pledge_request, get_pledge_response, DESK, on_get_pledge),
+    METHOD(ListPledges, list_pledges_request, list_pledges_response, DESK, on_list_pledges),
+    METHOD(ListContributors, list_contributors_request, list_contributors_response, DESK,
+           on_list_contributors),
+    METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
+    METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),
+    METHOD(GetStatus, get_status_request, get_status_response, READERS, on_get_status),
+    {.path = "/pledged.v1.LedgerService/Dump",
+     .input = &pledged__v1__dump_request__descriptor,
+     .output = &pledged__v1__dump_response__descriptor,
+     .server_streaming = true,
+     .no_side_effects = true,
+     .roles = NET_ROLE(AUDITOR),
+     .handle = on_dump},
+};
+const size_t service_method_count = PL_COUNT(service_methods);
+
+void service_init(struct service *service)
+{
+    service->view = NULL;
+    service->outstanding = 0;
+}
+
+void service_fini(struct service *service)
+{
+    PL_ASSERT(service->outstanding == 0);
+    view_unref(service->view);
+    service->view = NULL;
+}

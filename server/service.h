@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * service: LedgerService, the handlers between calls and commands. The only room that knows both the
+ * API's messages and the writer's inbox; it never sees HTTP.
+ *
+ * Thread: one service a worker. Tiers, totals, catalogue and status are answered at once from the
+ * worker's view; commands and queries travel to the writer and come back through service_finish;
+ * dumps are read from the immutable log up to the view's size.
+ *
+ * Previous hop: server/net/rpc. Next hop: server/writer (inbox), or back out.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "common/clock.h"
+#include "server/command.h"
+#include "server/net/net.h"
+#include "server/store/store.h"
+#include "server/view.h"
+
+/* What status tells of the daemon itself; immutable. */
+struct service_about {
+    const char *store;
+    const char *vkey;
+};
+
+struct service {
+    struct pl_mailbox *inbox; /* borrowed; the writer's */
+    struct pl_mailbox *home;  /* borrowed; where commands come back */
+    struct pl_slot *slot;     /* borrowed; newest view that the writer published */
+    struct view *view;        /* owns a reference to the one in use; NULL until the first */
+    struct store *store;      /* borrowed; only its reader_open is used here */
+    struct pl_clock *clock;
+    struct service_about about;
+    size_t outstanding;       /* commands at the writer */
+};
+
+extern const struct net_method service_methods[];
+extern const size_t service_method_count;
+
+void service_init(struct service *service);
+void service_fini(struct service *service); /* nothing outstanding */
+/* A command came back: answers its call. */
+void service_finish(struct service *service, struct command *command);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lock: one daemon a data directory (flock on DIR/lock, which holds the pid of who has it).
+ */
+#ifndef STORE_LOCK_H
+#define STORE_LOCK_H
+
+#include "common/status.h"
+
+struct lock;
+/* UNAVAILABLE when another process has it; `message` (at least 400 bytes) says which. */
+PL_MUST_CHECK struct pl_status lock_take(const char *data, char *message, struct lock **ret);
+void lock_release(struct lock *lock); /* NULL is fine */
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * snapshot: container files for derived state, DIR/<16 hex digits of the batch>.snap: a header that
+ * says which log, batch and batch hash the state belongs to, then the payload, whose length and
+ * SHA-256 are in the header. Written to a temporary name, synced, renamed, directory synced. A snapshot may
+ * be deleted at any time: the log tells the same.
+ */
+#ifndef STORE_SNAPSHOT_H
+#define STORE_SNAPSHOT_H
+
+#include "common/slice.h"
+#include "common/status.h"
+
+#include <stdint.h>
+
+struct io;
+
+struct snapshot_meta {
+    uint8_t ledger_id[16];
+    uint64_t batch;
+    uint8_t batch_hash[32];
+    uint64_t seq;
+    int64_t time_us;
+};
+
+struct snapshot_writer;
+PL_MUST_CHECK struct pl_status snapshot_create(struct io *io, const char *dir,
+                                               const struct snapshot_meta *meta,
+                                               struct snapshot_writer **ret);
+PL_MUST_CHECK struct pl_status snapshot_write(struct snapshot_writer *writer,
+                                              struct pl_slice piece);
+/* Both free the writer. */
+PL_MUST_CHECK struct pl_status snapshot_commit(struct snapshot_writer *writer);
+void snapshot_abandon(struct snapshot_writer *writer);
+
+struct snapshot;
+/* The newest one of this ledger whose header and payload hash are right; NOT_FOUND if none. */
+PL_MUST_CHECK struct pl_status snapshot_open_latest(struct io *io, const char *dir,
+                                                    const uint8_t ledger_id[16],
+                                                    struct snapshot **ret);
+const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot);
+/* Exactly `len` payload bytes, in order. */
+PL_MUST_CHECK struct pl_status snapshot_read(struct snapshot *snapshot, uint8_t *into, size_t len);
+void snapshot_close(struct snapshot *snapshot);
+/* Removes all but the newest `keep`. */
+PL_MUST_CHECK struct pl_status snapshot_prune(struct io *io, const char *dir, size_t keep);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker: see worker.h. The thread ends when it was told to drain, no connection is left (or the
+ * drain time is over) and every command has come home.
+ */
+#include "server/worker.h"
+
+#include "common/check.h"
+#include "common/log.h"
+#include "server/limits.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DRAIN_LOOK_MS = 20 };
+
+struct worker {
+    pthread_t thread;
+    struct worker_options options;
+    struct event_base *base;
+    struct net *net;
+    struct service service;
+    struct pl_mailbox *home;
+    struct pl_mailbox *orders;
+    struct pl_mail drain_order;
+    struct event *on_home, *on_order, *drain_timer;
+    int64_t drain_until_ns; /* 0: not draining */
+    bool closed;            /* connections were ended by force */
+};
+
+static void home_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    struct pl_mail *mail = pl_mailbox_take(worker->home);
+    while (mail != NULL) {
+        struct pl_mail *next = mail->next; /* the answer frees the command */
+        service_finish(&worker->service, (struct command *)mail);
+        mail = next;
+    }
+    net_flush(worker->net);
+}
+
+static void drain_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    struct pl_clock *clock = worker->options.net.clock;
+    if (!worker->closed &&
+        (net_idle(worker->net) || clock->mono_ns(clock) >= worker->drain_until_ns)) {
+        worker->closed = true;
+        net_close_all(worker->net);
+    }
+    if (worker->closed && worker->service.outstanding == 0)
+        (void)event_base_loopbreak(worker->base);
+}
+
+static void order_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    if (pl_mailbox_take(worker->orders) == NULL)
+        return;
+    struct pl_clock *clock = worker->options.net.clock;
+    worker->drain_until_ns = clock->mono_ns(clock) + LIMIT_DRAIN_MS * 1000000LL;
+    net_drain(worker->net);
+    struct timeval every = {0, DRAIN_LOOK_MS * 1000};
+    (void)event_add(worker->drain_timer, &every);
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    (void)event_base_dispatch(worker->base);
+    return NULL;
+}
+
+static void worker_free(struct worker *worker)
+{
+    if (worker->net != NULL) {
+        net_close_all(worker->net);
+        net_free(worker->net);
+    } else if (worker->options.net.listen_fd >= 0) {
+        (void)close(worker->options.net.listen_fd);
+    }
+    if (worker->on_home != NULL)
+        event_free(worker->on_home);
+    if (worker->on_order != NULL)
+        event_free(worker->on_order);
+    if (worker->drain_timer != NULL)
+        event_free(worker->drain_timer);
+    if (worker->base != NULL)
+        event_base_free(worker->base);
+    service_fini(&worker->service);
+    pl_mailbox_free(worker->home);
+    pl_mailbox_free(worker->orders);
+    free(worker);
+}
+
+/* Each base belongs to one thread: libevent needs no lock. */
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    PL_ASSERT(config != NULL);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    PL_ASSERT(base != NULL);
+    int failed = event_base_priority_init(base, 3);
+    PL_ASSERT(failed == 0);
+    return base;
+}
+
+static struct pl_status prepare(struct worker *worker)
+{
+    PL_TRY(pl_mailbox_new(0, &worker->home)); /* bounded by the calls limit of this worker */
+    PL_TRY(pl_mailbox_new(4, &worker->orders));
+    worker->base = base_new();
+    worker->on_home = event_new(worker->base, pl_mailbox_fd(worker->home), EV_READ | EV_PERSIST,
+                                home_event, worker);
+    worker->on_order = event_new(worker->base, pl_mailbox_fd(worker->orders),
+                                 EV_READ | EV_PERSIST, order_event, worker);
+    worker->drain_timer = event_new(worker->base, -1, EV_PERSIST, drain_look, worker);
+    PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->drain_timer != NULL);
+    (void)event_priority_set(worker->on_home, 0);
+    (void)event_add(worker->on_home, NULL);
+    (void)event_add(worker->on_order, NULL);
+    worker->service = (struct service){
+        .inbox = worker->options.inbox,
+        .home = worker->home,
+        .slot = worker->options.slot,
+        .store = worker->options.store,
+        .clock = worker->options.net.clock,
+        .about = worker->options.about,
+    };
+    service_init(&worker->service);
+    struct net_options *net = &worker->options.net;
+    net->base = worker->base;
+    net->methods = service_methods;
+    net->method_count = service_method_count;
+    net->user = &worker->service;
+    PL_TRY(net_new(net, &worker->net));
+    net->listen_fd = -1;
+    return pl_ok();
+}
+
+struct pl_status worker_start(const struct worker_options *options, struct worker **ret)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    PL_ASSERT(worker != NULL);
+    worker->options = *options;
+    struct pl_status status = prepare(worker);
+    if (pl_is_ok(status) && pthread_create(&worker->thread, NULL, run, worker) != 0)
+        status = pl_fail(UNAVAILABLE, "start a worker thread");
+    if (!pl_is_ok(status)) {
+        worker_free(worker);
+        return status;
+    }
+    *ret = worker;
+    return pl_ok();
+}
+
+void worker_drain(struct worker *worker)
+{
+    bool posted = pl_mailbox_post(worker->orders, &worker->drain_order);
+    PL_ASSERT(posted);
+}
+
+void worker_join(struct worker *worker)
+{
+    int failed = pthread_join(worker->thread, NULL);
+    PL_ASSERT(failed == 0);
+    worker_free(worker);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker: a network thread: an event base, a net (listener, connections), a service, and the mailbox
+ * through which its commands come home.
+ *
+ * Everything inside belongs to its thread; main talks to it through orders (a second mailbox).
+ * Turn: mail from the writer -> socket events -> flush of output (lowest priority).
+ *
+ * Previous hop: the kernel. Next hop: server/writer.
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "server/net/net.h"
+#include "server/service.h"
+
+struct worker;
+
+struct worker_options {
+    unsigned index;
+    struct net_options net; /* base, methods and user are filled by the worker */
+    struct pl_mailbox *inbox;
+    struct pl_slot *slot;
+    struct store *store;
+    struct service_about about;
+};
+/* Starts the thread. Takes options->net.listen_fd, also when it fails. */
+PL_MUST_CHECK struct pl_status worker_start(const struct worker_options *options,
+                                            struct worker **ret);
+/* Any thread, once: stop accepting, finish what runs (at most LIMIT_DRAIN_MS), end. */
+void worker_drain(struct worker *worker);
+/* Waits for the thread's end and frees it. The writer must still be running: commands of this worker
+ * have to come home. */
+void worker_join(struct worker *worker);
+
+#endif

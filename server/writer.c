@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * writer: see writer.h for the happy path, invariants and failure modes.
+ *
+ * Two batch buffers take turns: one fills while the other is in flight. Commands wait in the list
+ * of the batch that holds the last entry they depend on.
+ */
+#include "server/writer.h"
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/scan.h"
+#include "server/limits.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct waiting { /* commands in order, linked by their mail */
+    struct pl_mail *first, *last;
+};
+
+struct batch {
+    struct store_batch header;
+    struct pl_buf body;
+    uint32_t *offset; /* owns; of each entry's bytes in the body, for replays of what is in flight */
+    size_t offset_cap;
+    struct waiting waiting;
+    struct view *view; /* owns; the state after this batch, made when it was sealed */
+};
+
+struct writer {
+    struct writer_options options;
+    struct ledger *ledger;
+    struct store_reader *reader; /* owns; for replays and history */
+    struct batch batch[2];
+    struct batch *filling;
+    struct batch *in_flight; /* NULL: none */
+    struct waiting queue;    /* taken from the inbox, not yet decided */
+    struct store_head head;  /* of the durable log */
+    uint64_t epoch;
+    struct pl_arena scratch; /* of one decision */
+    struct pl_buf read_buf;  /* one entry read back */
+    struct view *published;  /* owns a reference: parts are shared with the next one */
+    enum store_outcome outcome; /* of the batch that just completed */
+    bool completed;
+    bool resubmit;
+    int64_t resubmit_at_ns;
+    bool no_room;
+    int64_t room_retry_at_ns;
+    /* clock watch: wall and monotonic time agreed here */
+    int64_t base_wall_us, base_mono_ns;
+    bool expiry_stopped;
+    bool view_stale; /* something but an entry changed what the view says */
+};
+
+/* --- small things --- */
+
+static void waiting_push(struct waiting *list, struct pl_mail *mail)
+{
+    mail->next = NULL;
+    if (list->last != NULL)
+        list->last->next = mail;
+    else
+        list->first = mail;
+    list->last = mail;
+}
+
+static struct pl_mail *waiting_pop(struct waiting *list)
+{
+    struct pl_mail *mail = list->first;
+    if (mail == NULL)
+        return NULL;
+    list->first = mail->next;
+    if (list->first == NULL)
+        list->last = NULL;
+    return mail;
+}
+
+static struct command *command_of(struct pl_mail *mail)
+{
+    return (struct command *)mail; /* mail is the first member */
+}
+
+static void answer(struct command *command)
+{
+    PL_ASSERT(command->phase == COMMAND_DECIDED);
+    command->phase = COMMAND_DONE;
+    bool posted = pl_mailbox_post(command->home, &command->mail);
+    PL_ASSERT(posted); /* the home box has no limit and outlives its commands */
+}
+
+static void answer_all(struct waiting *list)
+{
+    struct pl_mail *mail;
+    while ((mail = waiting_pop(list)) != NULL)
+        answer(command_of(mail));
+}
+
+static Pledged__V1__Refusal *refusal_new(struct pl_arena *arena, Pledged__V1__Reason reason,
+                                         const char *message, bool retryable)
+{
+    Pledged__V1__Refusal *refusal = pl_arena_alloc(arena, sizeof(*refusal));
+    if (refusal == NULL)
+        return NULL; /* the code alone must do */
+    pledged__v1__refusal__init(refusal);
+    refusal->reason = reason;
+    refusal->message = pl_arena_strdup(arena, message);
+    refusal->retryable = retryable;
+    if (refusal->message == NULL)
+        refusal->message = (char *)(uintptr_t)protobuf_c_empty_string;
+    return refusal;
+}
+
+static void refuse_whole(struct command *command, enum pl_code code, Pledged__V1__Reason reason,
+                         const char *message)
+{
+    command->code = code;
+    command->refusal = refusal_new(command->arena, reason, message, pl_code_retryable(code));
+    command->response = NULL;
+    command->phase = COMMAND_DECIDED;
+}
+
+/* --- batches --- */
+
+static void batch_reset(struct writer *writer, struct batch *batch)
+{
+    pl_buf_clear(&batch->body);
+    batch->waiting = (struct waiting){NULL, NULL};
+    PL_ASSERT(batch->view == NULL);
+    memset(&batch->header, 0, sizeof(batch->header));
+    batch->header.first_seq = ledger_size(writer->ledger) + 1;
+}
+
+static bool batch_full(const struct batch *batch)
+{
+    return pl_buf_len(&batch->body) + LIMIT_COMMAND_ENTRIES_BYTES > LIMIT_BATCH_BODY_BYTES;
+}
+
+static bool batch_empty(const struct batch *batch)
+{
+    return batch->header.count == 0;
+}
+
+static void batch_add(struct batch *batch, const Pledged__V1__Entry *entry, size_t packed_size)
+{
+    uint8_t *into = NULL;
+    struct pl_status status = pl_buf_reserve(&batch->body, packed_size + 4, &into);
+    PL_ASSERT(pl_is_ok(status)); /* batch_full keeps the room */
+    pl_put_le32(into, (uint32_t)packed_size);
+    size_t written = pledged__v1__entry__pack(entry, into + 4);
+    PL_ASSERT(written == packed_size);
+    if (batch->header.count == batch->offset_cap) {
+        batch->offset_cap = batch->offset_cap != 0 ? batch->offset_cap * 2 : 1024;
+        batch->offset = reallocarray(batch->offset, batch->offset_cap, sizeof(*batch->offset));
+        PL_ASSERT(batch->offset != NULL);
+    }
+    batch->offset[batch->header.count++] = (uint32_t)pl_buf_len(&batch->body);
+    pl_buf_commit(&batch->body, packed_size + 4);
+}
+
+static bool batch_find(const struct batch *batch, uint64_t seq, struct pl_slice *ret)
+{
+    if (batch == NULL || seq < batch->header.first_seq ||
+        seq >= batch->header.first_seq + batch->header.count)
+        return false;
+    struct pl_slice body = pl_buf_slice(&batch->body);
+    size_t offset = batch->offset[seq - batch->header.first_seq];
+    *ret = pl_slice(body.data + offset + 4, pl_get_le32(body.data + offset));
+    return true;
+}
+
+/* --- reading entries back --- */
+
+static struct pl_status keep_entry(void *arg, uint64_t seq, struct pl_slice entry)
+{
+    (void)seq;
+    struct pl_buf *into = arg;
+    pl_buf_clear(into);
+    return pl_buf_append(into, entry.data, entry.len);
+}
+
+/* Bytes of an entry the state includes; valid until the next read or the next entry made. */
+static struct pl_status read_entry(void *arg, uint64_t seq, struct pl_slice *ret)
+{
+    struct writer *writer = arg;
+    if (batch_find(writer->filling, seq, ret) || batch_find(writer->in_flight, seq, ret))
+        return pl_ok();
+    PL_TRY(store_reader_read(writer->reader, seq, seq, keep_entry, &writer->read_buf));
+    *ret = pl_buf_slice(&writer->read_buf);
+    return pl_ok();
+}
+
+/* --- deciding --- */
+
+/* Packed sizes of a decision's entries; false if one of them is too large to be an entry. */
+static bool measure(const struct ledger_decision *decision, size_t *ret_sizes)
+{
+    for (size_t i = 0; i < decision->entry_count; i++) {
+        ret_sizes[i] = pledged__v1__entry__get_packed_size(decision->entry[i]);
+        if (ret_sizes[i] > LEDGER_ENTRY_BYTES_MAX)
+            return false;
+    }
+    return true;
+}
+
+static void record(struct writer *writer, const struct ledger_decision *decision,
+                   const size_t *sizes)
+{
+    for (size_t i = 0; i < decision->entry_count; i++) {
+        batch_add(writer->filling, decision->entry[i], sizes[i]);
+        ledger_apply(writer->ledger, decision->entry[i]);
+    }
+}
+
+/* Facts the daemon makes by itself: expiries, promotions. */
+static bool record_own(struct writer *writer, const struct ledger_decision *decision)
+{
+    size_t sizes[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    if (decision->answer == LEDGER_NOTHING)
+        return false;
+    PL_ASSERT(decision->answer == LEDGER_ACCEPTED);
+    PL_ASSERT(measure(decision, sizes));
+    record(writer, decision, sizes);
+    return true;
+}
+
+static void item_refuse(struct command *command, struct command_item *item, enum pl_code code,
+                        Pledged__V1__Reason reason, const char *field, const char *message)
+{
+    item->code = code;
+    item->refusal = refusal_new(command->arena, reason, message, pl_code_retryable(code));
+    if (item->refusal == NULL)
+        return;
+    item->refusal->field = (char *)(uintptr_t)field;
+    item->refusal->request_id = item->msg->request_id;
+}
+
+/* The receipt of an entry, deep in the command's own arena (the scratch arena is reused). */
+static void item_receipt(struct command *command, struct command_item *item,
+                         const Pledged__V1__Entry *entry, bool replay)
+{
+    ledger_receipt(entry, replay, command->arena, &item->receipt, &item->refusal);
+    if (item->refusal != NULL)
+        item->code = ledger_reason_code(item->refusal->reason);
+    else if (item->receipt == NULL)
+        item->code = PL_E_TOO_BIG;
+}
+
+/* A request id that the ledger knows: the original answer, or who may not have it (G3). */
+static void item_replay(struct writer *writer, struct command *command, struct command_item *item,
+                        uint64_t seq)
+{
+    struct pl_slice bytes;
+    ProtobufCMessage *message = NULL;
+    struct pl_status status = read_entry(writer, seq, &bytes);
+    if (pl_is_ok(status))
+        status = pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, command->arena, &message);
+    if (!pl_is_ok(status)) {
+        pl_log_status(PL_LOG_ERROR, "writer", "cannot read back an entry", status);
+        item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                    "the original entry cannot be read now; repeat with the same request id");
+        return;
+    }
+    const Pledged__V1__Entry *entry = (const Pledged__V1__Entry *)message;
+    if (entry->actor == NULL || strcmp(entry->actor->person, command->actor.person) != 0)
+        item_refuse(command, item, PL_E_STALE, PLEDGED__V1__REASON__REASON_REQUEST_ID_FOREIGN,
+                    "request_id", "this request id was used by another person");
+    else if (!pl_slice_eq(pl_slice(entry->command_digest.data, entry->command_digest.len),
+                          pl_slice(item->digest, sizeof(item->digest))))
+        item_refuse(command, item, PL_E_STALE, PLEDGED__V1__REASON__REASON_REQUEST_ID_REUSED,
+                    "request_id", "this request id was used for another command");
+    else
+        item_receipt(command, item, entry, true);
+    if (item->code == PL_E_STALE && item->refusal != NULL)
+        item->refusal->deciding_seq = seq;
+}
+
+static void copy_refusal(struct command *command, struct command_item *item,
+                         const struct ledger_decision *decision)
+{
+    item->code = decision->code;
+    struct pl_slice packed = pl_pack(&decision->refusal->base, command->arena);
+    ProtobufCMessage *copy = NULL;
+    if (packed.data != NULL && pl_is_ok(pl_unpack_trusted(&pledged__v1__refusal__descriptor, packed,
+                                                          command->arena, &copy)))
+        item->refusal = (Pledged__V1__Refusal *)copy;
+}
+
+static void item_decide(struct writer *writer, struct command *command, struct command_item *item,
+                        int64_t now_us)
+{
+    struct ledger_request request = {
+        .command = item->msg, .bytes = item->bytes, .actor = command->actor, .now_us = now_us};
+    memcpy(request.digest, item->digest, sizeof(request.digest));
+    struct ledger_decision decision = {0};
+    size_t sizes[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    pl_arena_reset(&writer->scratch);
+    ledger_decide(writer->ledger, &request, &writer->scratch, &decision);
+    if (decision.answer == LEDGER_INVALID) {
+        copy_refusal(command, item, &decision);
+        return;
+    }
+    PL_ASSERT(decision.answer != LEDGER_NOTHING && decision.entry_count > 0);
+    if (!measure(&decision, sizes)) {
+        item_refuse(command, item, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                    "the entry of this command would be larger than 65,535 bytes");
+        return;
+    }
+    item_receipt(command, item, decision.entry[0], false);
+    if (item->msg->dry_run) {
+        if (item->receipt != NULL)
+            item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN;
+        else if (item->refusal != NULL)
+            item->refusal->seq = 0; /* nothing was recorded */
+        return;
+    }
+    record(writer, &decision, sizes);
+}
+
+static void decide_item(struct writer *writer, struct command *command, struct command_item *item,
+                        int64_t now_us)
+{
+    if (item->msg == NULL)
+        return; /* the worker refused it */
+    uint64_t seq = item->msg->dry_run ? 0
+                                      : ledger_find_request(writer->ledger,
+                                                            item->msg->request_id.data);
+    if (seq != 0)
+        item_replay(writer, command, item, seq);
+    else if (writer->no_room && !item->msg->dry_run)
+        item_refuse(command, item, PL_E_NO_SPACE, PLEDGED__V1__REASON__REASON_NO_SPACE, "",
+                    "the server's disk is full; nothing was recorded; repeat with the same request "
+                    "id when the operator has made room");
+    else
+        item_decide(writer, command, item, now_us);
+}
+
+/* Replies that need no new entry wait for whatever the state they saw still has in flight (W1). */
+static void park(struct writer *writer, struct command *command)
+{
+    if (!batch_empty(writer->filling))
+        waiting_push(&writer->filling->waiting, &command->mail);
+    else if (writer->in_flight != NULL)
+        waiting_push(&writer->in_flight->waiting, &command->mail);
+    else
+        answer(command);
+}
+
+static void run_query(struct writer *writer, struct command *command)
+{
+    struct query_log log = {.read = read_entry, .arg = writer};
+    command->phase = COMMAND_DECIDED;
+    command->code = command->query(writer->ledger, &log, command->request, command->arena,
+                                   &command->response, &command->refusal);
+    park(writer, command);
+}
+
+/* True when the command is done with; false when the batch is full and it has more items. */
+static bool run_command(struct writer *writer, struct command *command, int64_t now_us)
+{
+    int64_t mono_ns = writer->options.clock->mono_ns(writer->options.clock);
+    if (command->item_next == 0 && command->deadline_mono_ns != 0 &&
+        command->deadline_mono_ns <= mono_ns) {
+        refuse_whole(command, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE,
+                     "the deadline passed before the command was taken up; nothing happened");
+        answer(command);
+        return true;
+    }
+    if (command->kind == COMMAND_QUERY) {
+        run_query(writer, command);
+        return true;
+    }
+    while (command->item_next < command->item_count) {
+        if (batch_full(writer->filling))
+            return false;
+        decide_item(writer, command, &command->item[command->item_next], now_us);
+        command->item_next++;
+    }
+    command->phase = COMMAND_DECIDED;
+    park(writer, command);
+    return true;
+}
+
+/* --- time --- */
+
+/* The time of this turn, and whether the wall clock can be believed. After a jump the ledger's
+ * time goes on with the monotonic clock and holds do not expire until wall and monotonic time agree again. */
+static int64_t turn_time(struct writer *writer)
+{
+    int64_t wall_us = writer->options.clock->wall_us(writer->options.clock);
+    int64_t mono_ns = writer->options.clock->mono_ns(writer->options.clock);
+    int64_t expected_us = writer->base_wall_us + (mono_ns - writer->base_mono_ns) / 1000;
+    int64_t drift_us = wall_us - expected_us;
+    bool jumped = drift_us > writer->options.clock_jump_limit_us ||
+                  drift_us < -writer->options.clock_jump_limit_us;
+    if (jumped != writer->expiry_stopped) {
+        writer->expiry_stopped = jumped;
+        writer->view_stale = true;
+        if (jumped)
+            pl_log_error("writer", "clock jumped, holds do not expire until it is put right",
+                         "drift_s=%" PRId64, drift_us / 1000000);
+        else
+            pl_log_warning("writer", "clock is right again, holds expire", "drift_s=%" PRId64,
+                           drift_us / 1000000);
+    }
+    if (jumped)
+        return expected_us;
+    writer->base_wall_us = wall_us;
+    writer->base_mono_ns = mono_ns;
+    return wall_us;
+}
+
+static void clock_start(struct writer *writer)
+{
+    writer->base_wall_us = writer->options.clock->wall_us(writer->options.clock);
+    writer->base_mono_ns = writer->options.clock->mono_ns(writer->options.clock);
+    int64_t behind_us = ledger_last_time_us(writer->ledger) - writer->base_wall_us;
+    if (behind_us <= writer->options.clock_jump_limit_us)
+        return;
+    /* the clock is far behind the log: go on from the log's time, let nothing expire */
+    writer->base_wall_us = ledger_last_time_us(writer->ledger);
+    (void)turn_time(writer);
+}
+
+/* --- completions --- */
+
+static struct view *make_view(struct writer *writer, const struct batch *batch)
+{
+    struct view_log log = {.size = ledger_size(writer->ledger),
+                           .batches = batch != NULL ? batch->header.number : writer->head.batch,
+                           .epoch = writer->epoch};
+    memcpy(log.last_batch_hash, batch != NULL ? batch->header.hash : writer->head.hash,
+           STORE_HASH_BYTES);
+    return view_new(writer->ledger, &log, !writer->no_room,
+                    writer->no_room ? "the disk is full" : "", writer->expiry_stopped,
+                    writer->published);
+}
+
+static void publish(struct writer *writer, struct view *view)
+{
+    for (size_t i = 0; i < writer->options.view_slot_count; i++)
+        view_unref(pl_slot_put(&writer->options.view_slots[i], view_ref(view)));
+    view_unref(writer->published);
+    writer->published = view;
+}
+
+static void on_append(void *arg, enum store_outcome outcome)
+{
+    struct writer *writer = arg;
+    writer->completed = true;
+    writer->outcome = outcome;
+}
+
+static void submit_again(struct writer *writer)
+{
+    writer->resubmit = false;
+    store_append(writer->options.store, &writer->in_flight->header, false, on_append, writer);
+}
+
+static void fail_commands(struct waiting *list, enum pl_code code, Pledged__V1__Reason reason,
+                          const char *message)
+{
+    struct pl_mail *mail;
+    while ((mail = waiting_pop(list)) != NULL) {
+        refuse_whole(command_of(mail), code, reason, message);
+        answer(command_of(mail));
+    }
+}
+
+/* A definite failure: what was decided on top of it never happened. Commands that were partly
+ * decided start again from their first item: their ids are not in the rebuilt state. */
+static struct pl_status roll_back(struct writer *writer, enum store_outcome outcome)
+{
+    bool full = outcome == STORE_NO_SPACE;
+    enum pl_code code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE;
+    Pledged__V1__Reason reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
+                                      : PLEDGED__V1__REASON__REASON_UNAVAILABLE;
+    const char *message = "not recorded; repeat with the same request id later";
+    fail_commands(&writer->in_flight->waiting, code, reason, message);
+    fail_commands(&writer->filling->waiting, code, reason, message);
+    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0) {
+        struct command *partly = command_of(waiting_pop(&writer->queue));
+        refuse_whole(partly, code, reason, message);
+        answer(partly);
+    }
+    view_unref(writer->in_flight->view);
+    writer->in_flight->view = NULL;
+    writer->in_flight = NULL;
+    struct ledger *rebuilt = NULL;
+    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));
+    ledger_free(writer->ledger);
+    writer->ledger = rebuilt;
+    batch_reset(writer, writer->filling);
+    return pl_ok();
+}
+
+static struct pl_status complete(struct writer *writer)
+{
+    if (!writer->completed)
+        return pl_ok();
+    writer->completed = false;
+    struct batch *batch = writer->in_flight;
+    PL_ASSERT(batch != NULL);
+    switch (writer->outcome) {
+    case STORE_DURABLE:
+        store_head(writer->options.store, &writer->head);
+        PL_ASSERT(writer->head.batch == batch->header.number);
+        publish(writer, PL_TAKE(batch->view)); /* W2: before the replies */
+        writer->in_flight = NULL;
+        answer_all(&batch->waiting);
+        return pl_ok();
+    case STORE_UNKNOWN:
+        writer->resubmit = true;
+        writer->resubmit_at_ns =
+            writer->options.clock->mono_ns(writer->options.clock) + LIMIT_RESUBMIT_MS * 1000000LL;
+        return pl_ok();
+    case STORE_NO_SPACE:
+    case STORE_UNAVAILABLE:
+        return roll_back(writer, writer->outcome);
+    case STORE_CONFLICT:
+        return pl_fail(CONFLICT, "append a batch: another writer took its place");
+    case STORE_FENCED:
+        return pl_fail(FENCED, "append a batch: a newer writer took over");
+    case STORE_TOO_BIG:
+    case STORE_CORRUPT:
+        return pl_fail(CORRUPT, "append a batch");
+    }
+    PL_UNREACHABLE();
+}
+
+/* --- a turn --- */
+
+static void look_for_room(struct writer *writer)
+{
+    int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
+    if (writer->no_room && now_ns < writer->room_retry_at_ns)
+        return;
+    bool full = !store_has_room(writer->options.store, LIMIT_BATCH_BODY_BYTES);
+    writer->room_retry_at_ns = now_ns + 500000000LL;
+    if (full == writer->no_room)
+        return;
+    writer->no_room = full;
+    if (full)
+        pl_log_error("writer", "no room on the disk: writes are refused", "batch=%" PRIu64,
+                     writer->head.batch);
+    else
+        pl_log_warning("writer", "there is room again: writes go on", "batch=%" PRIu64,
+                       writer->head.batch);
+    writer->view_stale = true;
+}
+
+static void refresh_view(struct writer *writer)
+{
+    if (!writer->view_stale || writer->in_flight != NULL || !batch_empty(writer->filling))
+        return;
+    writer->view_stale = false;
+    publish(writer, make_view(writer, NULL));
+}
+
+static void expire(struct writer *writer, int64_t now_us)
+{
+    if (writer->expiry_stopped || writer->no_room)
+        return;
+    struct ledger_decision decision;
+    while (!batch_full(writer->filling)) {
+        pl_arena_reset(&writer->scratch);
+        memset(&decision, 0, sizeof(decision));
+        ledger_decide_due(writer->ledger, now_us, &writer->scratch, &decision);
+        if (!record_own(writer, &decision))
+            return;
+    }
+}
+
+/* More mail is taken only when all that was taken before is decided: the inbox's limit is the bound. */
+static void collect(struct writer *writer)
+{
+    if (writer->queue.first != NULL)
+        return;
+    struct pl_mail *mail = pl_mailbox_take(writer->options.inbox);
+    while (mail != NULL) {
+        struct pl_mail *next = mail->next;
+        PL_ASSERT(command_of(mail)->phase == COMMAND_QUEUED);
+        waiting_push(&writer->queue, mail);
+        mail = next;
+    }
+}
+
+static void decide_queue(struct writer *writer, int64_t now_us)
+{
+    int queries = 0;
+    while (writer->queue.first != NULL && !batch_full(writer->filling)) {
+        struct command *command = command_of(writer->queue.first);
+        if (command->kind == COMMAND_QUERY && ++queries > LIMIT_QUERIES_A_TURN)
+            return;
+        struct pl_mail *rest = writer->queue.first->next;
+        struct pl_mail *last = writer->queue.last;
+        bool done = run_command(writer, command, now_us);
+        if (!done)
+            return;
+        writer->queue.first = rest;
+        writer->queue.last = rest != NULL ? last : NULL;
+    }
+}
+
+static void seal(struct writer *writer, struct batch *batch, int64_t now_us)
+{
+    batch->header.number = writer->head.batch + 1;
+    batch->header.epoch = writer->epoch;
+    batch->header.acked = writer->head.batch;
+    memcpy(batch->header.writer, writer->options.writer_id, STORE_WRITER_BYTES);
+    memcpy(batch->header.prev, writer->head.hash, STORE_HASH_BYTES);
+    batch->header.time_us = now_us;
+    batch->header.body = pl_buf_slice(&batch->body);
+    store_batch_seal(&batch->header);
+    batch->view = make_view(writer, batch);
+}
+
+static void submit(struct writer *writer, int64_t now_us)
+{
+    if (writer->in_flight != NULL || batch_empty(writer->filling))
+        return;
+    struct batch *batch = writer->filling;
+    seal(writer, batch, now_us);
+    writer->in_flight = batch;
+    writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
+    batch_reset(writer, writer->filling);
+    bool idle = writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
+    store_append(writer->options.store, &batch->header, idle, on_append, writer);
+}
+
+struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
+{
+    store_dispatch(writer->options.store);
+    PL_TRY(complete(writer));
+    if (writer->resubmit &&
+        writer->options.clock->mono_ns(writer->options.clock) >= writer->resubmit_at_ns)
+        submit_again(writer);
+    int64_t now_us = turn_time(writer);
+    look_for_room(writer);
+    expire(writer, now_us);
+    collect(writer);
+    decide_queue(writer, now_us);
+    submit(writer, now_us);
+    refresh_view(writer);
+    *ret_busy = writer->queue.first != NULL && !batch_full(writer->filling);
+    return pl_ok();
+}
+
+int64_t writer_next_wake_ns(const struct writer *writer)
+{
+    int64_t wake_ns = INT64_MAX;
+    if (writer->resubmit)
+        wake_ns = writer->resubmit_at_ns;
+    if (writer->no_room && writer->room_retry_at_ns < wake_ns)
+        wake_ns = writer->room_retry_at_ns;
+    int64_t due_us = ledger_next_due_us(writer->ledger);
+    if (due_us == INT64_MAX || writer->no_room || batch_full(writer->filling))
+        return wake_ns;
+    int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
+    if (writer->expiry_stopped) { /* look again whether the clock was put right */
+        int64_t look_ns = now_ns + 1000000000LL;
+        return look_ns < wake_ns ? look_ns : wake_ns;
+    }
+    int64_t left_us = due_us - writer->options.clock->wall_us(writer->options.clock);
+    /* at most an hour ahead: the wall clock may be set meanwhile */
+    int64_t capped_us = left_us < 0 ? 0 : left_us > 3600000000LL ? 3600000000LL : left_us;
+    int64_t due_ns = now_ns + capped_us * 1000;
+    return due_ns < wake_ns ? due_ns : wake_ns;
+}
+
+bool writer_idle(const struct writer *writer)
+{
+    return writer->in_flight == NULL && batch_empty(writer->filling) &&
+           writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
+}
+
+const struct ledger *writer_ledger(const struct writer *writer)
+{
+    return writer->ledger;
+}
+
+/* --- start and end --- */
+
+static struct pl_status barrier_wait(struct writer *writer)
+{
+    for (int tries = 0; tries < 100000; tries++) {
+        store_dispatch(writer->options.store);
+        if (writer->completed) {
+            PL_TRY(complete(writer));
+            if (writer->in_flight == NULL)
+                return pl_ok();
+            submit_again(writer); /* UNKNOWN */
+        }
+        struct pl_clock *system = pl_clock_system();
+        int64_t until_ns = system->mono_ns(system) + 100000;
+        while (!writer->completed && system->mono_ns(system) < until_ns)
+            store_dispatch(writer->options.store);
+    }
+    return pl_fail(UNAVAILABLE, "write the first batch of this epoch");
+}
+
+/* The first batch of an epoch carries the start-up facts; it may be empty. Whoever gets it into the
+ * log is the writer. */
+static struct pl_status barrier(struct writer *writer)
+{
+    if (!store_has_room(writer->options.store, LIMIT_BATCH_BODY_BYTES))
+        return pl_fail(NO_SPACE, "write the first batch of this epoch");
+    int64_t now_us = turn_time(writer);
+    struct ledger_decision decision = {0};
+    pl_arena_reset(&writer->scratch);
+    ledger_decide_start(writer->ledger, &writer->options.start, now_us, &writer->scratch,
+                        &decision);
+    (void)record_own(writer, &decision);
+    struct batch *batch = writer->filling;
+    seal(writer, batch, now_us);
+    writer->in_flight = batch;
+    writer->filling = &writer->batch[1];
+    batch_reset(writer, writer->filling);
+    store_append(writer->options.store, &batch->header, true, on_append, writer);
+    return barrier_wait(writer);
+}
+
+static void free_writer(struct writer **writer)
+{
+    writer_free(*writer);
+}
+
+struct pl_status writer_new(const struct writer_options *options, struct writer **ret)
+{
+    struct writer *writer PL_CLEANUP(free_writer) = calloc(1, sizeof(*writer));
+    PL_ASSERT(writer != NULL);
+    writer->options = *options;
+    writer->ledger = options->ledger;
+    pl_arena_init(&writer->scratch, LIMIT_DECIDE_ARENA_BYTES);
+    pl_buf_init(&writer->read_buf, LEDGER_ENTRY_BYTES_MAX);
+    for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
+        pl_buf_init(&writer->batch[i].body, LIMIT_BATCH_BODY_BYTES);
+        batch_reset(writer, &writer->batch[i]);
+    }
+    writer->filling = &writer->batch[0];
+    store_head(options->store, &writer->head);
+    PL_ASSERT(writer->head.next_seq == ledger_size(writer->ledger) + 1);
+    writer->epoch = writer->head.epoch + 1;
+    PL_TRY(store_reader_open(options->store, &writer->reader));
+    clock_start(writer);
+    PL_TRY(barrier(writer));
+    *ret = PL_TAKE(writer);
+    return pl_ok();
+}
+
+void writer_free(struct writer *writer)
+{
+    if (writer == NULL)
+        return;
+    for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
+        pl_buf_fini(&writer->batch[i].body);
+        free(writer->batch[i].offset);
+        view_unref(writer->batch[i].view);
+    }
+    store_reader_close(writer->reader);
+    view_unref(writer->published);
+    ledger_free(writer->ledger);
+    pl_buf_fini(&writer->read_buf);
+    pl_arena_fini(&writer->scratch);
+    free(writer);
+}

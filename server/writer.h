@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * writer: the single writer. Takes commands from its inbox, decides and applies them one after
+ * another, packs the entries of all that came into one batch, hands it to the store, and releases
+ * view and replies when the store says durable.
+ *
+ * Thread: one. The writer needs no event loop: somebody calls writer_turn when the inbox or the
+ * store has something, or when writer_next_wake_ns has come (server/daemon with libevent; tests and
+ * the simulator by hand).
+ *
+ * Happy path of a turn: store_dispatch (completions) -> expiry of due holds -> commands -> seal and
+ * submit if nothing is in flight. While batch N is being synced, batch N+1 fills: group commit
+ * without a timer.
+ *
+ * Invariants:
+ *  W1 no reply that shows or made an entry is posted before that entry is durable (G1, G7).
+ *  W2 the view of a batch is published before its replies are posted (G7).
+ *  W3 at most one batch is in flight; its bytes do not change until it resolves.
+ *  W4 no command is decided twice for one request id (G3).
+ *
+ * Failure modes: no room -> writes are refused NO_SPACE before anything is decided, reads go on,
+ * heals by itself. UNKNOWN -> the same bytes again until it resolves. NO_SPACE or UNAVAILABLE of a
+ * batch -> its commands are answered so, the state is rebuilt from the log. CONFLICT, FENCED,
+ * CORRUPT -> writer_turn returns the status; the daemon stops.
+ *
+ * Previous hop: server/service (through the inbox). Next hops: server/ledger, server/store, then
+ * the worker's mailbox.
+ */
+#ifndef SERVER_WRITER_H
+#define SERVER_WRITER_H
+
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "server/command.h"
+#include "server/store/store.h"
+#include "server/view.h"
+
+struct writer;
+
+/* Rebuilds the state from snapshot and log; the writer asks for it after a definite failure. */
+typedef struct pl_status (*writer_rebuild_fn)(void *arg, struct ledger **ret);
+
+struct writer_options {
+    struct store *store;     /* borrowed; open, positioned at its head */
+    struct ledger *ledger;   /* takes; the state at that head */
+    struct pl_mailbox *inbox; /* borrowed; commands arrive here */
+    struct pl_slot *view_slots; /* borrowed; one a reader of views */
+    size_t view_slot_count;
+    struct pl_clock *clock;
+    uint8_t writer_id[STORE_WRITER_BYTES];
+    struct ledger_start start; /* borrowed until writer_free */
+    int64_t clock_jump_limit_us;
+    writer_rebuild_fn rebuild;
+    void *rebuild_arg;
+};
+
+/* Writes the barrier batch of a new epoch with the start-up facts and waits for it (bounded by the
+ * store); then the first view is in the slots. On failure the ledger is freed. */
+PL_MUST_CHECK struct pl_status writer_new(const struct writer_options *options,
+                                          struct writer **ret);
+/* One turn. OK, or why the daemon must stop. Sets *ret_busy if there is more to do at once. */
+PL_MUST_CHECK struct pl_status writer_turn(struct writer *writer, bool *ret_busy);
+/* Monotonic time at which a turn is due although nothing arrives (hold expiry, resubmission, retry
+ * of a full disk); INT64_MAX: none. */
+int64_t writer_next_wake_ns(const struct writer *writer);
+/* Nothing waits and nothing is in flight. */
+bool writer_idle(const struct writer *writer);
+void writer_free(struct writer *writer); /* idle, or the process ends anyway */
+
+/* For tests and the simulator: the state the writer decides on. */
+const struct ledger *writer_ledger(const struct writer *writer);
+
+#endif
