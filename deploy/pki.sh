@@ -169,7 +169,7 @@ revoke_person() {
         printf 'pki: revoked %s\n' "$1"
     fi
     make_crl
-    echo 'pki: the daemon reads the list again on SIGHUP'
+    echo 'pki: the daemon reads the list when it starts'
 }
 
 [ $# -ge 2 ] || usage
