@@ -20,8 +20,7 @@
 set -eu
 
 usage() {
-    sed -n '7,14s/^# \{0,1\}//p' "$0" >&2
-    exit 64
+    sed -n '7,14s/^# \{0,1\}//p' "$0"
 }
 
 say() {
@@ -35,6 +34,18 @@ fail() {
     exit "$code"
 }
 
+# quoted WORD...: as one would type it
+quoted() {
+    gap=
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./:=,@%+-]* | '') printf "%s'%s'" "$gap" "$word" ;;
+        *) printf '%s%s' "$gap" "$word" ;;
+        esac
+        gap=' '
+    done
+}
+
 # --- options -----------------------------------------------------------------------------------
 
 home=
@@ -44,7 +55,7 @@ stop=no
 while [ $# -gt 0 ]; do
     case $1 in
     --home | --port)
-        [ $# -ge 2 ] || usage
+        [ $# -ge 2 ] || fail 64 "$1 needs a value"
         if [ "$1" = --home ]; then home=$2; else port=$2; fi
         shift
         ;;
@@ -52,7 +63,14 @@ while [ $# -gt 0 ]; do
     --port=*) port=${1#*=} ;;
     --no-demo) demo=no ;;
     --stop) stop=yes ;;
-    *) usage ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 64
+        ;;
     esac
     shift
 done
@@ -139,7 +157,7 @@ need_space() {
 }
 
 run_quietly() {
-    say "\$ $*"
+    say "\$ $(quoted "$@")"
     if ! "$@" >>"$home/build.log" 2>&1; then
         tail -n 30 "$home/build.log" >&2
         need_space "$root" 20 'building'
@@ -228,10 +246,9 @@ start_daemon() {
     if [ "${listen:-0}" -ne 0 ] && port_in_use "$listen"; then
         fail 69 "port $listen is in use by another program: choose another with --port N (0: any that is free)"
     fi
-    need_space "$home" 100 'the ledger'
-    say "\$ pledged init --config $conf"
+    say "\$ $(quoted pledged init --config "$conf")"
     "$bin/pledged" init --config "$conf" || fail 1 'the ledger could not be made (the reason is above)'
-    say "\$ pledged --config $conf &"
+    say "\$ $(quoted pledged --config "$conf") &"
     rm -f "$home/port"
     printf -- '--- started by quickstart %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>"$log"
     # a session of its own: it outlives this script and its terminal
@@ -255,6 +272,9 @@ mkdir -p -- "$home" || fail 69 "cannot make $home: say where with --home DIR"
 exec 9>"$home/.lock"
 if command -v flock >/dev/null 2>&1; then
     flock -n 9 || fail 1 "another quickstart is at work in $home"
+fi
+if [ ! -d "$home/data" ]; then
+    need_space "$home" 100 'the ledger'
 fi
 already=$(running_pid)
 if [ -n "$already" ] && [ -n "$port" ] && [ "$port" != 0 ] && [ "$port" != "$(cat "$home/port")" ]; then
@@ -281,19 +301,9 @@ PLEDGE_CONFIG=$home/client.conf
 export PATH PLEDGE_CONFIG
 unset PLEDGE_PROFILE
 
-# quoted WORD...: as one would type it
-quoted() {
-    for word in "$@"; do
-        case $word in
-        *[!A-Za-z0-9_./:=,@%+-]* | '') printf " '%s'" "$word" ;;
-        *) printf ' %s' "$word" ;;
-        esac
-    done
-}
-
 # try WORD...: prints the command, runs it, keeps its answer in $answer and its exit code in $code.
 try() {
-    printf '\n$%s\n' "$(quoted "$@")"
+    printf '\n$ %s\n' "$(quoted "$@")"
     code=0
     answer=$("$@" 9>&-) || code=$?
     [ -z "$answer" ] || say "$answer"
@@ -307,7 +317,7 @@ must() {
 say "
 the daemon answers on 127.0.0.1:$(cat "$home/port"), its log is $log
 to type commands of your own, first:
-  export PATH=$bin:\$PATH PLEDGE_CONFIG=$PLEDGE_CONFIG"
+  export PATH=$(quoted "$bin"):\$PATH PLEDGE_CONFIG=$(quoted "$PLEDGE_CONFIG")"
 must pledge --profile reader status
 
 code=0
@@ -359,6 +369,7 @@ demonstrate() {
 == the third is refused, and told why (exit code 10) =='
     try pledge --profile clerk --request-id "$(fixed_id 7)" hold platine --contributor "$third"
     [ "$code" -eq 10 ] || fail 1 "the third hold ended with $code instead of 10"
+    say '(exit code 10)'
 
     say '
 == a remote script asks =='
@@ -381,9 +392,9 @@ fi
 
 say "
 == what to type next ==
-  export PATH=$bin:\$PATH PLEDGE_CONFIG=$PLEDGE_CONFIG
+  export PATH=$(quoted "$bin"):\$PATH PLEDGE_CONFIG=$(quoted "$PLEDGE_CONFIG")
   pledge --profile reader tiers
   pledge --profile reader benefits platine --lang fr
   pledge --profile clerk list
   pledge --profile clerk help submit
-  sh $root/deploy/quickstart.sh --home $home --stop"
+  $(quoted sh "$root/deploy/quickstart.sh" --home "$home" --stop)"
