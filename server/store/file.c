@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * file: see file.h. Threads: the owner (writer), one that writes and syncs batches, one that
+ * prepares the next segment. They exchange jobs through mailboxes only.
+ *
+ * Happy path: append -> job to the I/O thread (or done right here when nobody else waits) ->
+ * pwrite, fdatasync -> completion mail -> store_dispatch on the owner.
+ * Failure: a write or sync that fails once begun ends the process (G1): the page cache can no longer
+ * be trusted, and a retry could report success for data that is gone.
+ */
+#include "server/store/file.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "server/store/file_private.h"
+#include "server/store/segment.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { NEXT_RESERVE_BYTES = 16 << 20 }; /* left free on the disk for everything else */
+
+enum job_kind { JOB_APPEND, JOB_PREPARE, JOB_STOP };
+struct job {
+    struct pl_mail mail; /* first member */
+    enum job_kind kind;
+};
+
+struct file_store {
+    struct store store; /* first member */
+    struct file_options options;
+    char *dir;
+    struct store_head head;
+    /* the newest segment */
+    int fd;
+    uint64_t offset, file_bytes; /* where the next record goes */
+    bool rolled;                 /* this append begins a new segment */
+    char segment_name[32];
+    /* the prepared one, "next.tmp" */
+    int next_fd; /* -1: none */
+    bool preparing, prepare_failed;
+    int prepared_fd; /* result, read after the mail came back */
+    /* the append in flight; the record's bytes are ours */
+    struct store_head after;
+    uint8_t *record;
+    size_t record_cap;
+    uint64_t record_bytes;
+    store_append_fn done;
+    void *done_arg;
+    enum store_outcome outcome;
+    struct job append_job, prepare_job, stop_jobs[2];
+    struct pl_mailbox *to_io, *to_prepare, *completed;
+    pthread_t io_thread, prepare_thread;
+    bool threads;
+};
+
+static struct file_store *of(struct store *store)
+{
+    return (struct file_store *)store; /* first member */
+}
+
+static void path_of(const struct file_store *file, const char *name, char out[FILE_PATH_BYTES])
+{
+    (void)snprintf(out, FILE_PATH_BYTES, "%s/%s", file->dir, name);
+}
+
+/* --- the I/O thread's work --- */
+
+static void die(struct pl_status status)
+{
+    (void)fprintf(stderr,
+                  "pledged: the log cannot be written: %s (errno %d). The process ends: what was "
+                  "not acknowledged may or may not be on the disk; start again to find out.\n",
+                  status.what, status.sys_errno);
+    _exit(pl_code_exit(PL_E_IO));
+}
+
+static void must(struct pl_status status)
+{
+    if (!pl_is_ok(status))
+        die(status);
+}
+
+/* Batch and, for a new segment, its name: all of it durable when this returns. */
+static void write_record(struct file_store *file)
+{
+    struct io *io = file->options.io;
+    must(io->pwrite(io, file->fd, file->record, (size_t)file->record_bytes, file->offset));
+    must(io->datasync(io, file->fd));
+    if (!file->rolled)
+        return;
+    char from[FILE_PATH_BYTES], to[FILE_PATH_BYTES];
+    path_of(file, FILE_NEXT_NAME, from);
+    path_of(file, file->segment_name, to);
+    must(io->rename(io, from, to));
+    must(io->sync_dir(io, file->dir));
+}
+
+static struct pl_status prepare_segment(struct file_store *file, int *ret_fd)
+{
+    struct io *io = file->options.io;
+    char path[FILE_PATH_BYTES];
+    int fd = -1;
+    path_of(file, FILE_NEXT_NAME, path);
+    struct pl_status status = io->remove(io, path);
+    if (!pl_is_ok(status) && status.code != PL_E_NOT_FOUND)
+        return status;
+    PL_TRY(io->open(io, path, true, true, 0600, &fd));
+    status = io_zero(io, fd, 0, file->options.segment_bytes);
+    if (pl_is_ok(status))
+        status = io->sync(io, fd);
+    if (pl_is_ok(status)) {
+        *ret_fd = fd;
+        return status;
+    }
+    io->close(io, fd);
+    (void)io->remove(io, path).code;
+    return status;
+}
+
+static void wait_for(struct pl_mailbox *box)
+{
+    struct pollfd fd = {.fd = pl_mailbox_fd(box), .events = POLLIN};
+    int ready = poll(&fd, 1, -1);
+    PL_ASSERT(ready > 0 || errno == EINTR);
+}
+
+static void give_back(struct file_store *file, struct job *job)
+{
+    bool posted = pl_mailbox_post(file->completed, &job->mail);
+    PL_ASSERT(posted); /* no limit there; one job of a kind at a time */
+}
+
+static void *io_main(void *arg)
+{
+    struct file_store *file = arg;
+    for (;;) {
+        wait_for(file->to_io);
+        struct pl_mail *mail = pl_mailbox_take(file->to_io);
+        if (mail == NULL)
+            continue;
+        struct job *job = (struct job *)mail;
+        if (job->kind == JOB_STOP)
+            return NULL;
+        write_record(file);
+        give_back(file, job);
+    }
+}
+
+static void *prepare_main(void *arg)
+{
+    struct file_store *file = arg;
+    for (;;) {
+        wait_for(file->to_prepare);
+        struct pl_mail *mail = pl_mailbox_take(file->to_prepare);
+        if (mail == NULL)
+            continue;
+        struct job *job = (struct job *)mail;
+        if (job->kind == JOB_STOP)
+            return NULL;
+        int fd = -1;
+        (void)prepare_segment(file, &fd).code; /* has_room tells, and tries again */
+        file->prepared_fd = fd;
+        give_back(file, job);
+    }
+}
+
+/* --- owner --- */
+
+static bool post(struct pl_mailbox *box, struct job *job, enum job_kind kind)
+{
+    job->kind = kind;
+    return pl_mailbox_post(box, &job->mail);
+}
+
+static void want_next(struct file_store *file)
+{
+    if (file->next_fd >= 0 || file->preparing || file->options.read_only ||
+        (file->done != NULL && file->rolled)) /* its name is being taken just now */
+        return;
+    uint64_t room = 0;
+    struct io *io = file->options.io;
+    if (pl_is_ok(io->free_bytes(io, file->dir, &room)) &&
+        room < file->options.segment_bytes + NEXT_RESERVE_BYTES) {
+        file->prepare_failed = true;
+        return;
+    }
+    file->preparing = true;
+    bool posted = post(file->to_prepare, &file->prepare_job, JOB_PREPARE);
+    PL_ASSERT(posted);
+}
+
+static void got_next(struct file_store *file)
+{
+    file->preparing = false;
+    file->next_fd = file->prepared_fd;
+    file->prepare_failed = file->next_fd < 0;
+}
+
+static bool fits(const struct file_store *file, size_t body_bytes)
+{
+    uint64_t in_flight = file->done != NULL && file->outcome == STORE_DURABLE ? file->record_bytes : 0;
+    return file->fd >= 0 &&
+           segment_record_bytes(body_bytes) <= file->file_bytes - file->offset - in_flight;
+}
+
+static bool file_has_room(struct store *store, size_t body_bytes)
+{
+    struct file_store *file = of(store);
+    store_dispatch(store);
+    if (fits(file, body_bytes) || file->next_fd >= 0)
+        return true;
+    if (!file->preparing)
+        want_next(file);
+    if (file->preparing && !file->prepare_failed) { /* it is on its way: worth waiting for */
+        while (file->preparing) {
+            wait_for(file->completed);
+            store_dispatch(store);
+        }
+    }
+    return file->next_fd >= 0;
+}
+
+/* The prepared file becomes the newest segment: its header page goes in front of the record. */
+static void roll(struct file_store *file, const struct store_batch *batch)
+{
+    struct segment_header header = {
+        .format = SEGMENT_FORMAT,
+        .min_reader = SEGMENT_MIN_READER,
+        .first_batch = batch->number,
+        .first_seq = batch->first_seq,
+        .created_us = batch->time_us,
+    };
+    uint8_t page[SEGMENT_HEADER_BYTES];
+    memcpy(header.ledger_id, file->options.ledger_id, sizeof(header.ledger_id));
+    memcpy(header.prev, batch->prev, sizeof(header.prev));
+    segment_header_encode(&header, page);
+    struct io *io = file->options.io;
+    if (file->fd >= 0)
+        io->close(io, file->fd);
+    file->fd = file->next_fd;
+    file->next_fd = -1;
+    file->file_bytes = file->options.segment_bytes;
+    file->offset = SEGMENT_HEADER_BYTES;
+    file->rolled = true;
+    (void)snprintf(file->segment_name, sizeof(file->segment_name), FILE_SEGMENT_FORMAT,
+                   batch->number);
+    must(io->pwrite(io, file->fd, page, sizeof(page), 0));
+}
+
+static enum store_outcome judge(struct file_store *file, const struct store_batch *batch)
+{
+    if (batch->body.len > STORE_BATCH_BYTES_MAX ||
+        segment_record_bytes(batch->body.len) + SEGMENT_HEADER_BYTES > file->options.segment_bytes)
+        return STORE_TOO_BIG;
+    if (batch->epoch < file->head.epoch)
+        return STORE_FENCED;
+    if (batch->number != file->head.batch + 1 || batch->first_seq != file->head.next_seq ||
+        memcmp(batch->prev, file->head.hash, STORE_HASH_BYTES) != 0)
+        return STORE_CONFLICT;
+    if (!fits(file, batch->body.len) && !file_has_room(&file->store, batch->body.len))
+        return STORE_NO_SPACE;
+    return STORE_DURABLE;
+}
+
+static void encode(struct file_store *file, const struct store_batch *batch)
+{
+    file->record_bytes = segment_record_bytes(batch->body.len);
+    if (file->record_bytes > file->record_cap) {
+        file->record = realloc(file->record, (size_t)file->record_bytes);
+        PL_ASSERT(file->record != NULL);
+        file->record_cap = (size_t)file->record_bytes;
+    }
+    segment_record_encode(batch, file->record);
+    file->after = (struct store_head){.batch = batch->number,
+                                      .next_seq = batch->first_seq + batch->count,
+                                      .epoch = batch->epoch,
+                                      .time_us = batch->time_us};
+    memcpy(file->after.hash, batch->hash, STORE_HASH_BYTES);
+}
+
+static void file_append(struct store *store, const struct store_batch *batch, bool idle,
+                        store_append_fn done, void *arg)
+{
+    struct file_store *file = of(store);
+    PL_ASSERT(file->done == NULL && !file->options.read_only);
+    PL_ASSERT(store_batch_verify(batch));
+    enum store_outcome outcome = judge(file, batch);
+    bool roll_on = outcome == STORE_DURABLE && !fits(file, batch->body.len);
+    file->outcome = outcome;
+    file->done = done;
+    file->done_arg = arg;
+    if (file->outcome != STORE_DURABLE) {
+        file->append_job.kind = JOB_APPEND;
+        give_back(file, &file->append_job);
+        return;
+    }
+    file->rolled = false;
+    if (roll_on)
+        roll(file, batch);
+    encode(file, batch);
+    if (idle) {
+        write_record(file);
+        file->append_job.kind = JOB_APPEND;
+        give_back(file, &file->append_job);
+    } else {
+        bool posted = post(file->to_io, &file->append_job, JOB_APPEND);
+        PL_ASSERT(posted);
+    }
+}
+
+static void complete(struct file_store *file)
+{
+    store_append_fn done = file->done;
+    file->done = NULL;
+    if (file->outcome == STORE_DURABLE) {
+        file->head = file->after;
+        file->offset += file->record_bytes;
+        if (file->offset - SEGMENT_HEADER_BYTES > file->file_bytes / 2)
+            want_next(file);
+    }
+    done(file->done_arg, file->outcome);
+}
+
+static void file_dispatch(struct store *store)
+{
+    struct file_store *file = of(store);
+    struct pl_mail *mail = pl_mailbox_take(file->completed);
+    while (mail != NULL) {
+        struct pl_mail *next = mail->next;
+        if (((struct job *)mail)->kind == JOB_PREPARE)
+            got_next(file);
+        else
+            complete(file);
+        mail = next;
+    }
+}
+
+static void file_head(struct store *store, struct store_head *ret)
+{
+    *ret = of(store)->head;
+}
+
+static int file_fd(struct store *store)
+{
+    return pl_mailbox_fd(of(store)->completed);
+}
+
+static struct pl_status file_trim(struct store *store, uint64_t upto_batch)
+{
+    (void)store;
+    (void)upto_batch;
+    return pl_fail(UNIMPLEMENTED, "the embedded engine keeps the whole log");
+}
+
+static struct pl_status file_read(struct store *store, uint64_t from_batch, store_batch_fn fn,
+                                  void *arg)
+{
+    struct file_store *file = of(store);
+    return file_walk(file->options.io, file->dir, from_batch, file->head.batch, fn, arg);
+}
+
+static struct pl_status file_open_reader(struct store *store, struct store_reader **ret)
+{
+    struct file_store *file = of(store);
+    return file_reader_new(file->options.io, file->dir, ret);
+}
+
+static void stop_thread(struct pl_mailbox *box, struct job *job, pthread_t thread)
+{
+    bool posted = post(box, job, JOB_STOP);
+    PL_ASSERT(posted);
+    int failed = pthread_join(thread, NULL);
+    PL_ASSERT(failed == 0);
+}
+
+static void file_close(struct store *store)
+{
+    struct file_store *file = of(store);
+    PL_ASSERT(file->done == NULL);
+    if (file->threads) {
+        stop_thread(file->to_io, &file->stop_jobs[0], file->io_thread);
+        stop_thread(file->to_prepare, &file->stop_jobs[1], file->prepare_thread);
+    }
+    if (file->completed != NULL)
+        file_dispatch(store); /* a segment that was prepared meanwhile */
+    struct io *io = file->options.io;
+    if (file->fd >= 0)
+        io->close(io, file->fd);
+    if (file->next_fd >= 0)
+        io->close(io, file->next_fd);
+    pl_mailbox_free(file->to_io);
+    pl_mailbox_free(file->to_prepare);
+    pl_mailbox_free(file->completed);
+    free(file->record);
+    free(file->dir);
+    free(file);
+}
+
+static const struct store_driver file_driver = {
+    .name = "file",
+    .append = file_append,
+    .read = file_read,
+    .head = file_head,
+    .has_room = file_has_room,
+    .fd = file_fd,
+    .dispatch = file_dispatch,
+    .trim = file_trim,
+    .reader_open = file_open_reader,
+    .close = file_close,
+};
+
+/* --- opening --- */
+
+static struct pl_status start_threads(struct file_store *file)
+{
+    PL_TRY(pl_mailbox_new(0, &file->to_io));
+    PL_TRY(pl_mailbox_new(0, &file->to_prepare));
+    PL_TRY(pl_mailbox_new(0, &file->completed));
+    if (file->options.read_only)
+        return pl_ok();
+    if (pthread_create(&file->io_thread, NULL, io_main, file) != 0)
+        return pl_fail(UNAVAILABLE, "start the log's thread");
+    if (pthread_create(&file->prepare_thread, NULL, prepare_main, file) != 0) {
+        stop_thread(file->to_io, &file->stop_jobs[0], file->io_thread);
+        return pl_fail(UNAVAILABLE, "start the log's second thread");
+    }
+    file->threads = true;
+    return pl_ok();
+}
+
+static struct pl_status continue_segment(struct file_store *file, const struct file_tail *tail)
+{
+    struct io *io = file->options.io;
+    file->head = tail->head;
+    if (tail->name[0] == '\0' || file->options.read_only)
+        return pl_ok();
+    char path[FILE_PATH_BYTES];
+    path_of(file, tail->name, path);
+    PL_TRY(io->open(io, path, false, true, 0, &file->fd));
+    PL_TRY(io->size(io, file->fd, &file->file_bytes));
+    file->offset = tail->offset;
+    return pl_ok();
+}
+
+static void close_file(struct file_store **file)
+{
+    if (*file != NULL)
+        file_close(&(*file)->store);
+}
+
+struct pl_status file_open(const struct file_options *options, struct file_report *ret_report,
+                           struct store **ret)
+{
+    struct file_store *file PL_CLEANUP(close_file) = calloc(1, sizeof(*file));
+    PL_ASSERT(file != NULL);
+    memset(ret_report, 0, sizeof(*ret_report));
+    file->store.driver = &file_driver;
+    file->options = *options;
+    file->fd = file->next_fd = file->prepared_fd = -1;
+    file->dir = strdup(options->dir);
+    PL_ASSERT(file->dir != NULL);
+    struct file_tail tail = {.head = {.next_seq = 1}};
+    PL_TRY(file_scan(options, ret_report, &tail));
+    PL_TRY(continue_segment(file, &tail));
+    PL_TRY(start_threads(file));
+    *ret = &PL_TAKE(file)->store;
+    return pl_ok();
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * file_private: what file, scan and reader share: names of segments, the walk over a log.
+ * For the store box only.
+ */
+#ifndef STORE_FILE_PRIVATE_H
+#define STORE_FILE_PRIVATE_H
+
+#include "server/store/file.h"
+#include "server/store/io.h"
+
+#include <inttypes.h>
+
+enum { FILE_PATH_BYTES = 4096 };
+#define FILE_SEGMENT_FORMAT "%016" PRIx64 ".seg"
+#define FILE_NEXT_NAME "next.tmp"
+
+/* Segments of a directory, ascending by first batch. */
+struct file_list {
+    uint64_t *first_batch; /* owns */
+    size_t count, cap;
+};
+PL_MUST_CHECK struct pl_status file_list_read(struct io *io, const char *dir,
+                                              struct file_list *ret);
+void file_list_fini(struct file_list *list);
+
+/* Where the log ends and how to go on. */
+struct file_tail {
+    struct store_head head;
+    char name[32];   /* newest segment; "" if there is none */
+    uint64_t offset; /* of the next record in it */
+};
+/* Opening: verifies from the trusted batch's segment on, cuts a torn tail unless read_only. */
+PL_MUST_CHECK struct pl_status file_scan(const struct file_options *options,
+                                         struct file_report *report, struct file_tail *ret);
+
+/* Batches from..to, verified. */
+PL_MUST_CHECK struct pl_status file_walk(struct io *io, const char *dir, uint64_t from_batch,
+                                         uint64_t to_batch, store_batch_fn fn, void *arg);
+
+PL_MUST_CHECK struct pl_status file_reader_new(struct io *io, const char *dir,
+                                               struct store_reader **ret);
+
+#endif

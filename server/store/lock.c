@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lock: flock: the kernel gives it back when the process ends, however it ends.
+ */
+#include "server/store/lock.h"
+
+#include "common/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { MESSAGE_BYTES = 400 };
+
+struct lock {
+    int fd;
+};
+
+static void explain_holder(int fd, const char *path, char *message)
+{
+    char pid[24] = "";
+    ssize_t got = pread(fd, pid, sizeof(pid) - 1, 0);
+    pid[got > 0 ? got : 0] = '\0';
+    pid[strcspn(pid, "\n")] = '\0';
+    (void)snprintf(message, MESSAGE_BYTES,
+                   "%s is locked: another pledged%s%s uses this data directory", path,
+                   pid[0] != '\0' ? ", process " : "", pid);
+}
+
+struct pl_status lock_take(const char *data, char *message, struct lock **ret)
+{
+    char path[4096], pid[24];
+    (void)snprintf(path, sizeof(path), "%s/lock", data);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        struct pl_status status = pl_fail_errno(IO, "open the lock file");
+        (void)snprintf(message, MESSAGE_BYTES, "%s: %s", path, strerror(status.sys_errno));
+        return status;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        struct pl_status status = pl_fail_errno(UNAVAILABLE, "lock the data directory");
+        explain_holder(fd, path, message);
+        (void)close(fd);
+        return status;
+    }
+    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) == 0) { /* the pid is for people; the lock itself is the kernel's */
+        ssize_t written = pwrite(fd, pid, (size_t)len, 0);
+        (void)written;
+    }
+    struct lock *lock = calloc(1, sizeof(*lock));
+    PL_ASSERT(lock != NULL);
+    lock->fd = fd;
+    *ret = lock;
+    return pl_ok();
+}
+
+void lock_release(struct lock *lock)
+{
+    if (lock == NULL)
+        return;
+    (void)close(lock->fd);
+    free(lock);
+}
