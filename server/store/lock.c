@@ -27,7 +27,7 @@ static void explain_holder(int fd, const char *path, char *message)
     pid[got > 0 ? got : 0] = '\0';
     pid[strcspn(pid, "\n")] = '\0';
     (void)snprintf(message, MESSAGE_BYTES,
-                   "%s is locked: another pledged%s%s uses this data directory", path,
+                   "%.300s is locked: another pledged%s%s uses this data directory", path,
                    pid[0] != '\0' ? ", process " : "", pid);
 }
 
@@ -38,7 +38,7 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         struct pl_status status = pl_fail_errno(IO, "open the lock file");
-        (void)snprintf(message, MESSAGE_BYTES, "%s: %s", path, strerror(status.sys_errno));
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s: %.80s", path, strerror(status.sys_errno));
         return status;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
