@@ -8,13 +8,12 @@
 #ifndef NET_AUTHZ_H
 #define NET_AUTHZ_H
 
-#include "common/status.h"
+#include <openssl/x509.h>
 
+#include "common/status.h"
 #include "pledged/v1/command.pb-c.h"
 #include "pledged/v1/entry.pb-c.h"
 #include "server/net/net.h"
-
-#include <openssl/x509.h>
 
 struct authz_roster;
 /* Copies what it needs. INVALID if an identity is given twice or is malformed. */

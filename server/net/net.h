@@ -10,18 +10,18 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 
+#include <protobuf-c/protobuf-c.h>
+
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/status.h"
-
 #include "pledged/v1/types.pb-c.h"
-
-#include <protobuf-c/protobuf-c.h>
 
 struct event_base;
 struct net;
 struct call;
-struct tls_context; /* tls.h: immutable, counted; made from files by main and on reload */
+struct authz_roster; /* authz.h */
+struct tls_context;  /* tls.h: immutable, counted; made from files by main and on reload */
 
 /* --- who is there: authz.h turns a certificate into a person of the roster --- */
 struct net_person {
@@ -35,8 +35,8 @@ struct net_method {
     const char *path; /* "/pledged.v1.LedgerService/Execute" */
     const ProtobufCMessageDescriptor *input, *output;
     bool server_streaming;
-    bool no_side_effects; /* Connect GET allowed */
-    uint32_t roles;       /* mask of NET_ROLE() */
+    bool no_side_effects;     /* Connect GET allowed */
+    uint32_t roles;           /* mask of NET_ROLE() */
     size_t request_bytes_max; /* 0: limits.request_bytes */
     size_t elements_max;      /* repeated elements in one request; 0: 4096 */
     /* Must answer exactly once (call_reply, call_fail or call_end), now or later, even if the call
@@ -44,27 +44,32 @@ struct net_method {
     void (*handle)(struct call *call, void *user);
 };
 
+/* A size of 0 means a default; a time of 0: no limit. */
 struct net_limits {
-    size_t connections;       /* a worker */
-    size_t streams;           /* concurrent, a connection */
-    size_t request_bytes;     /* one message */
-    size_t header_bytes;      /* header list of one request */
-    size_t arena_bytes;       /* one call */
-    size_t calls;             /* unanswered, a worker; more are answered BUSY */
-    size_t write_high_bytes;  /* unsent output of a connection: stop reading it above this */
-    int handshake_ms, preface_ms, idle_ms, request_ms /* head and body of one request */, write_stall_ms;
+    size_t connections;      /* a worker */
+    size_t streams;          /* concurrent, a connection */
+    size_t request_bytes;    /* one message */
+    size_t header_bytes;     /* header list of one request */
+    size_t arena_bytes;      /* one call */
+    size_t calls;            /* unanswered, a worker; more are answered BUSY */
+    size_t write_high_bytes; /* unsent output of a connection: stop reading it above this */
+    size_t body_bytes;       /* of unfinished requests, a worker; more are answered BUSY */
+    int handshake_ms, preface_ms, idle_ms, request_ms /* head and body of one request */,
+        write_stall_ms;
 };
 
 struct net_options {
     struct event_base *base; /* borrowed until net_free */
-    int listen_fd;           /* owns; bound, listening, non-blocking */
+    int listen_fd;           /* bound, listening, non-blocking; taken when net_new succeeds */
     struct tls_context *tls; /* takes a reference */
     const struct authz_roster *roster; /* borrowed; immutable */
     const struct net_method *methods;  /* borrowed */
     size_t method_count;
     struct net_limits limits;
     struct pl_clock *clock;
-    void *user;              /* handed to handlers */
+    void *user; /* handed to handlers */
+    /* A connection was refused before it could call anything: for a log line. May be NULL. */
+    void (*on_refused)(void *user, const char *peer, const char *why);
 };
 PL_MUST_CHECK struct pl_status net_new(const struct net_options *options, struct net **ret);
 /* Stops accepting, tells peers to go away (GOAWAY twice), lets running calls finish. */
@@ -72,8 +77,8 @@ void net_drain(struct net *net);
 bool net_idle(const struct net *net); /* no connection left */
 void net_close_all(struct net *net);  /* ends what is left, at once */
 void net_free(struct net *net);       /* after net_close_all; answers that come later must not */
-/* After a turn that answered calls: writes out what they produced, once a connection. (Output is also
- * flushed by a low-priority event at the end of each turn, so this is never required.) */
+/* After a turn that answered calls: writes out what they produced, once a connection. (Output is
+ * also flushed by a low-priority event at the end of each turn, so this is never required.) */
 void net_flush(struct net *net);
 /* counters for metrics and tests */
 struct net_stats {
@@ -84,14 +89,15 @@ void net_get_stats(const struct net *net, struct net_stats *ret);
 /* --- a call, as handlers see it (call.c) --- */
 struct pl_arena *call_arena(struct call *call);
 const struct net_method *call_method(const struct call *call);
-const ProtobufCMessage *call_request(const struct call *call);  /* in the arena */
+const ProtobufCMessage *call_request(const struct call *call); /* in the arena */
 /* Exact protobuf bytes of the request (a JSON request is packed once). In the arena. */
 struct pl_slice call_request_bytes(const struct call *call);
-const struct net_person *call_person(const struct call *call);  /* borrowed from the roster */
-const char *call_identity(const struct call *call);             /* "uri:...", as matched */
+const struct net_person *call_person(const struct call *call); /* borrowed from the roster */
+const char *call_identity(const struct call *call);            /* "uri:...", as matched */
 const char *call_issuer(const struct call *call);
-int64_t call_deadline_mono_ns(const struct call *call);         /* 0: none */
-bool call_gone(const struct call *call); /* the peer left or cancelled: answer anyway, it is dropped */
+int64_t call_deadline_mono_ns(const struct call *call); /* 0: none */
+bool call_gone(
+    const struct call *call); /* the peer left or cancelled: answer anyway, it is dropped */
 void call_set_context(struct call *call, void *context);
 void *call_context(const struct call *call);
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * call: one remote call from its first header to its answer, and the pool that calls come from. The
+ * part that handlers see is in net.h; this header is for the rooms of this box.
+ *
+ * A call and its stream part when either ends first: an answered call is freed while its answer
+ * still leaves; a call whose stream closed under it is `gone`, and freed when it is answered after
+ * all. Its arena lives as long as the call, because what travels to the writer points into it.
+ * Thread: the worker's.
+ *
+ * Previous hop: server/net/rpc. Next hop: the handler, then server/net/h2 with the answer.
+ */
+#ifndef NET_CALL_H
+#define NET_CALL_H
+
+#include <sys/queue.h>
+
+#include "common/buf.h"
+#include "server/net/authz.h"
+#include "server/net/codec.h"
+#include "server/net/grpc.h"
+#include "server/net/h2.h"
+#include "server/net/net.h"
+
+/* Who is at the other end; outlives the connection while calls of it are under way. */
+struct call_peer {
+    unsigned refs;
+    struct authz_match match;
+};
+struct call_peer *call_peer_new(void);
+struct call_peer *call_peer_ref(struct call_peer *peer);
+void call_peer_unref(struct call_peer *peer);
+
+enum call_dialect {
+    CALL_HTTP /* neither: plain status */,
+    CALL_GRPC,
+    CALL_CONNECT,
+    CALL_CONNECT_STREAM
+};
+enum call_phase { CALL_READING, CALL_RUNNING };
+
+struct call_head { /* what a request may say; in the arena; data NULL: absent */
+    struct pl_slice method, path, authority, content_type;
+    struct pl_slice grpc_timeout, grpc_encoding;
+    struct pl_slice connect_version, connect_timeout, content_encoding;
+    struct pl_slice origin, fetch_site;
+};
+
+struct call {
+    TAILQ_ENTRY(call) link; /* in the pool's free or woken list */
+    struct call_pool *pool;
+    struct h2_stream *stream; /* NULL: gone */
+    struct call_peer *peer;   /* owns a reference */
+    enum call_phase phase;
+    enum call_dialect dialect;
+    enum codec codec;
+    const char *answer_type; /* content type; literal */
+    const struct net_method *method;
+    struct call_head head;
+    struct grpc_reader reader;
+    struct pl_buf body;    /* the message bytes */
+    struct pl_slice query; /* message of a GET, instead of the body */
+    struct pl_arena arena;
+    size_t bytes_max; /* of the message */
+    bool admitted;    /* counts in pool->running */
+    bool woken;       /* in the woken list */
+    bool waiting;     /* call_send said: wait */
+    ProtobufCMessage *request;
+    struct pl_slice request_bytes;
+    int64_t deadline_ns;
+    void *context;
+    void (*on_writable)(struct call *call, void *user);
+};
+TAILQ_HEAD(call_list, call);
+
+struct call_pool {
+    struct call_list idle;  /* kept for reuse, arenas warm */
+    struct call_list woken; /* whose on_writable is due */
+    size_t idle_count;
+    size_t running; /* admitted and not yet answered */
+    size_t running_max;
+    size_t body_bytes; /* request bytes held by all calls */
+    size_t body_bytes_max;
+    size_t arena_bytes;
+    void *user;                 /* of handlers */
+    void (*on_wake)(void *arg); /* call_pool_run_woken is due, in a turn of its own */
+    void *arg;
+};
+void call_pool_init(struct call_pool *pool);
+void call_pool_fini(struct call_pool *pool); /* no call is left */
+void call_pool_run_woken(struct call_pool *pool);
+
+struct call *call_new(struct call_pool *pool, struct h2_stream *stream, struct call_peer *peer);
+/* Takes one of the places for running calls; false: all are taken. */
+bool call_admit(struct call *call);
+/* Keeps request bytes, out of their frames. TOO_BIG: over the method's limit; BUSY: over the
+ * worker's; for gRPC also what grpc_read says. */
+PL_MUST_CHECK struct pl_status call_keep_body(struct call *call, struct pl_slice bytes);
+void call_stream_closed(struct call *call); /* frees it unless a handler has it */
+void call_stream_has_room(struct call *call);
+/* A plain HTTP answer with a line of text; frees the call. `field` may be NULL. */
+void call_fail_http(struct call *call, const char *status, const char *text,
+                    const struct h2_field *field);
+/* call_fail with a Refusal made of reason and text. */
+void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                      const char *text);
+/* The same for Connect, where some failures have an HTTP status of their own ("404"). */
+void call_fail_status(struct call *call, const char *http_status, enum pl_code code,
+                      const char *text);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conn: one connection: joins the TLS loop with the HTTP/2 session, knows who the peer is, and
+ * keeps the connection's times and its back-pressure.
+ *
+ * Life: HANDSHAKE -> OPEN -> CLOSING (goodbye said, waiting for the peer to close) -> DEAD (parked
+ * until the end of the turn, because callbacks of it may still be on the stack). Times, looked at
+ * by conn_tick: the handshake; the preface; each request; a connection without requests; output
+ * that does not move; the goodbye.
+ *
+ * Previous hop: server/net/tls. Next hop: server/net/h2.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <sys/queue.h>
+
+#include "server/net/h2.h"
+#include "server/net/rpc.h"
+#include "server/net/tls.h"
+
+struct conn;
+TAILQ_HEAD(conn_list, conn);
+
+/* What all connections of a worker share. Belongs to net. */
+struct conn_home {
+    struct event_base *base;
+    struct tls_context *tls;
+    const struct authz_roster *roster;
+    struct net_limits limits;
+    struct pl_clock *clock;
+    struct rpc rpc;
+    struct tls_scratch scratch;
+    struct conn_list live;
+    struct conn_list dirty;  /* have something to send */
+    struct conn_list parked; /* dead */
+    size_t count;            /* live */
+    uint64_t handshake_failures, protocol_errors;
+    bool draining;
+    void (*on_turn)(void *arg); /* dirty or parked connections wait for the end of the turn */
+    void *arg;
+    void (*on_refused)(void *user, const char *peer, const char *why);
+};
+
+/* Takes fd, also when it fails. */
+PL_MUST_CHECK struct pl_status conn_new(struct conn_home *home, int fd);
+void conn_flush_dirty(struct conn_home *home);
+void conn_free_parked(struct conn_home *home); /* from the top of a turn only */
+void conn_tick(struct conn *conn, int64_t now_ns);
+void conn_tick_all(struct conn_home *home);
+void conn_drain_notice_all(struct conn_home *home);
+void conn_drain_all(struct conn_home *home);
+void conn_end_all(struct conn_home *home);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rpc: see rpc.h. The checks return false when they have answered the call (which is then gone).
+ */
+#include "server/net/rpc.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "server/net/connect.h"
+
+enum { ELEMENTS_MAX = 4096 };
+
+static struct rpc *rpc_of(const struct call *call)
+{
+    return (struct rpc *)call->pool;
+}
+
+static void *on_open(void *arg, struct h2_stream *stream)
+{
+    struct rpc_client *client = arg;
+    return call_new(&client->rpc->pool, stream, client->peer);
+}
+
+/* --- the head --- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} fields[] = {
+    {":method", offsetof(struct call_head, method)},
+    {":path", offsetof(struct call_head, path)},
+    {":authority", offsetof(struct call_head, authority)},
+    {"host", offsetof(struct call_head, authority)},
+    {"content-type", offsetof(struct call_head, content_type)},
+    {"grpc-timeout", offsetof(struct call_head, grpc_timeout)},
+    {"grpc-encoding", offsetof(struct call_head, grpc_encoding)},
+    {"connect-protocol-version", offsetof(struct call_head, connect_version)},
+    {"connect-timeout-ms", offsetof(struct call_head, connect_timeout)},
+    {"content-encoding", offsetof(struct call_head, content_encoding)},
+    {"origin", offsetof(struct call_head, origin)},
+    {"sec-fetch-site", offsetof(struct call_head, fetch_site)},
+};
+
+static void on_header(void *user, struct pl_slice name, struct pl_slice value)
+{
+    struct call *call = user;
+    for (size_t i = 0; i < PL_COUNT(fields); i++) {
+        if (!pl_slice_eq_str(name, fields[i].name))
+            continue;
+        struct pl_slice *place = (struct pl_slice *)((char *)&call->head + fields[i].offset);
+        /* the first one counts; header bytes are limited, and so is the arena */
+        if (place->data == NULL)
+            *place = pl_slice(pl_arena_memdup(&call->arena, value.data, value.len), value.len);
+        if (place->data == NULL)
+            place->len = 0;
+        return;
+    }
+}
+
+/* A browser sends its certificate along with whatever any page makes it send. */
+static bool check_origin(struct call *call)
+{
+    struct pl_slice origin = call->head.origin, authority = call->head.authority;
+    bool foreign = pl_slice_eq_str(call->head.fetch_site, "cross-site");
+    if (origin.data != NULL) {
+        static const char scheme[] = "https://";
+        size_t len = sizeof(scheme) - 1;
+        foreign = foreign || origin.len < len || memcmp(origin.data, scheme, len) != 0 ||
+                  !pl_slice_eq(pl_slice(origin.data + len, origin.len - len), authority);
+    }
+    if (foreign)
+        call_fail_http(call, "403", "requests from other sites are refused\n", NULL);
+    return !foreign;
+}
+
+static bool answer_verb(struct call *call, const char *allowed)
+{
+    const struct h2_field allow = H2_FIELD("allow", allowed);
+    call_fail_http(call, "405", "this verb is not for this path\n", &allow);
+    return false;
+}
+
+static bool answer_type(struct call *call)
+{
+    const struct h2_field accept =
+        H2_FIELD("accept-post",
+                 "application/grpc, application/grpc+proto, application/json, application/proto");
+    call_fail_http(call, "415",
+                   "use content-type application/json, application/proto or application/grpc\n",
+                   &accept);
+    return false;
+}
+
+static bool classify_connect(struct call *call)
+{
+    enum codec codec = CODEC_PROTO;
+    switch (connect_content_type(call->head.content_type, &codec)) {
+    case CONNECT_UNARY:
+        call->dialect = CALL_CONNECT;
+        call->answer_type = connect_answer_type(codec);
+        break;
+    case CONNECT_STREAM:
+        call->dialect = CALL_CONNECT_STREAM;
+        call->answer_type =
+            codec == CODEC_JSON ? "application/connect+json" : "application/connect+proto";
+        break;
+    case CONNECT_NOT:
+        return answer_type(call);
+    }
+    call->codec = codec;
+    return true;
+}
+
+static bool classify(struct call *call)
+{
+    bool post = pl_slice_eq_str(call->head.method, "POST");
+    if (grpc_is_content_type(call->head.content_type)) {
+        if (!post)
+            return answer_verb(call, "POST");
+        call->answer_type = grpc_answer_type(call->head.content_type);
+        if (call->answer_type == NULL)
+            return answer_type(call);
+        call->dialect = CALL_GRPC;
+        return true;
+    }
+    if (post)
+        return classify_connect(call);
+    if (!pl_slice_eq_str(call->head.method, "GET"))
+        return answer_verb(call, "GET, POST");
+    call->dialect = CALL_CONNECT;
+    call->answer_type = connect_answer_type(CODEC_JSON);
+    return true;
+}
+
+static const struct net_method *find_method(const struct rpc *rpc, struct pl_slice path)
+{
+    for (size_t i = 0; i < rpc->method_count; i++) {
+        if (pl_slice_eq_str(path, rpc->methods[i].path))
+            return &rpc->methods[i];
+    }
+    return NULL;
+}
+
+static bool route(struct call *call, struct pl_slice path, bool get)
+{
+    const struct rpc *rpc = rpc_of(call);
+    call->method = find_method(rpc, path);
+    if (call->method == NULL) {
+        call_fail_status(call, "404", PL_E_UNIMPLEMENTED, "no such method");
+        return false;
+    }
+    if (get && !call->method->no_side_effects)
+        return answer_verb(call, "POST");
+    if (call->dialect == CALL_CONNECT_STREAM ||
+        (call->dialect == CALL_CONNECT && call->method->server_streaming)) {
+        call_fail(call, PL_E_UNIMPLEMENTED, NULL,
+                  "streams are not served in the Connect protocol; use gRPC");
+        return false;
+    }
+    call->bytes_max =
+        call->method->request_bytes_max != 0 ? call->method->request_bytes_max : rpc->request_bytes;
+    return true;
+}
+
+static bool take_query(struct call *call, struct pl_slice query)
+{
+    struct connect_query parsed;
+    struct pl_status status = connect_parse_query(query, &call->arena, &parsed);
+    if (!pl_is_ok(status)) {
+        if (parsed.codec_unknown)
+            call_fail_status(call, "415", status.code, status.what);
+        else
+            call_fail(call, status.code, NULL, status.what);
+        return false;
+    }
+    call->codec = parsed.codec;
+    call->answer_type = connect_answer_type(parsed.codec);
+    call->query = parsed.message;
+    return true;
+}
+
+static bool is_identity(struct pl_slice encoding)
+{
+    return encoding.len == 0 || pl_slice_eq_str(encoding, "identity");
+}
+
+static bool check_encoding(struct call *call)
+{
+    struct pl_slice encoding =
+        call->dialect == CALL_GRPC ? call->head.grpc_encoding : call->head.content_encoding;
+    if (is_identity(encoding))
+        return true;
+    call_fail(call, PL_E_UNIMPLEMENTED, NULL, "compression is not supported; use identity");
+    return false;
+}
+
+static bool check_version(struct call *call)
+{
+    struct pl_slice version = call->head.connect_version;
+    if (call->dialect == CALL_GRPC || version.data == NULL || pl_slice_eq_str(version, "1"))
+        return true;
+    call_fail(call, PL_E_INVALID, NULL, "connect-protocol-version must be 1");
+    return false;
+}
+
+static bool take_timeout(struct call *call)
+{
+    bool grpc = call->dialect == CALL_GRPC;
+    struct pl_slice text = grpc ? call->head.grpc_timeout : call->head.connect_timeout;
+    int64_t timeout_ns = 0, now_ns = rpc_of(call)->clock->mono_ns(rpc_of(call)->clock);
+    if (text.data == NULL)
+        return true;
+    struct pl_status status =
+        grpc ? grpc_timeout(text, &timeout_ns) : connect_timeout(text, &timeout_ns);
+    if (!pl_is_ok(status)) {
+        call_fail(call, status.code, NULL, status.what);
+        return false;
+    }
+    if (__builtin_add_overflow(now_ns, timeout_ns, &call->deadline_ns))
+        call->deadline_ns = INT64_MAX;
+    return true;
+}
+
+static bool check_person(struct call *call)
+{
+    const struct net_person *person = call->peer->match.person;
+    if (person == NULL) {
+        call_fail_reason(call, PL_E_UNAUTHENTICATED, PLEDGED__V1__REASON__REASON_UNAUTHENTICATED,
+                         "no person of the roster has this certificate");
+        return false;
+    }
+    if ((call->method->roles & (1u << person->role)) == 0) {
+        call_fail_reason(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
+                         "this role may not call this method");
+        return false;
+    }
+    return true;
+}
+
+static void answer_busy(struct call *call, const char *why)
+{
+    rpc_of(call)->refused_busy++;
+    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, why);
+}
+
+static void on_head(void *user)
+{
+    struct call *call = user;
+    struct pl_slice path = call->head.path, query = {NULL, 0};
+    const uint8_t *mark = path.len == 0 ? NULL : memchr(path.data, '?', path.len);
+    bool get = pl_slice_eq_str(call->head.method, "GET");
+    rpc_of(call)->requests++;
+    if (mark != NULL) {
+        path.len = (size_t)(mark - path.data);
+        query = pl_slice(mark + 1, call->head.path.len - path.len - 1);
+    }
+    if (!check_origin(call) || !classify(call) || !route(call, path, get))
+        return;
+    if (get && !take_query(call, query))
+        return;
+    if (!check_encoding(call) || !check_version(call) || !take_timeout(call) || !check_person(call))
+        return;
+    if (!call_admit(call))
+        answer_busy(call, "the server is busy; repeat with the same request id");
+}
+
+/* --- the body --- */
+
+static void on_body(void *user, struct pl_slice bytes)
+{
+    struct call *call = user;
+    if (call->query.data != NULL)
+        return; /* a GET has its message already; what else it brings is dropped */
+    struct pl_status status = call_keep_body(call, bytes);
+    if (pl_is_ok(status))
+        return;
+    if (status.code == PL_E_BUSY)
+        answer_busy(call, status.what);
+    else if (status.code == PL_E_TOO_BIG)
+        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, status.what);
+    else
+        call_fail(call, status.code, NULL, status.what);
+}
+
+static bool decode(struct call *call)
+{
+    struct codec_request request = {
+        .codec = call->codec,
+        .type = call->method->input,
+        .bytes = call->query.data != NULL ? call->query : pl_buf_slice(&call->body),
+        .elements_max = call->method->elements_max != 0 ? call->method->elements_max : ELEMENTS_MAX,
+    };
+    Pledged__V1__Refusal *why = NULL;
+    struct pl_status status =
+        codec_decode(&request, &call->arena, &call->request, &call->request_bytes, &why);
+    if (pl_is_ok(status))
+        return true;
+    call_fail(call, status.code, why, status.what);
+    return false;
+}
+
+static bool check_complete(struct call *call)
+{
+    const struct rpc *rpc = rpc_of(call);
+    struct pl_status status = call->dialect == CALL_GRPC ? grpc_read_end(&call->reader) : pl_ok();
+    if (!pl_is_ok(status)) {
+        call_fail(call, status.code, NULL, status.what);
+        return false;
+    }
+    if (call->deadline_ns != 0 && rpc->clock->mono_ns(rpc->clock) >= call->deadline_ns) {
+        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE,
+                         "the deadline passed before the call was taken up: nothing happened");
+        return false;
+    }
+    return true;
+}
+
+static void on_request(void *user)
+{
+    struct call *call = user;
+    if (!check_complete(call) || !decode(call))
+        return;
+    call->phase = CALL_RUNNING;
+    call->method->handle(call, call->pool->user);
+}
+
+static void on_late(void *user)
+{
+    call_fail_reason(user, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE,
+                     "the request did not become complete in time");
+}
+
+static void on_close(void *user)
+{
+    call_stream_closed(user);
+}
+
+static void on_room(void *user)
+{
+    call_stream_has_room(user);
+}
+
+const struct h2_events rpc_events = {
+    .on_open = on_open,
+    .on_header = on_header,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_request = on_request,
+    .on_room = on_room,
+    .on_late = on_late,
+    .on_close = on_close,
+};
