@@ -5,11 +5,11 @@
  */
 #include "common/arena.h"
 
-#include "common/check.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/check.h"
 
 enum { CHUNK_FIRST = 4096, CHUNK_MOST = 256 * 1024, ALIGN = 16 };
 
@@ -86,7 +86,7 @@ static bool add_chunk(struct pl_arena *arena, size_t need)
 
 void *pl_arena_alloc(struct pl_arena *arena, size_t size)
 {
-    if (size > arena->budget)
+    if (size > arena->budget || size > PTRDIFF_MAX) /* the latter: padding must not wrap */
         return NULL;
     size_t padded = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (padded == 0)

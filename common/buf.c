@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * buf: growth by doubling up to the ceiling; unread bytes move to the front when room is needed.
+ * buf: growth by half of what is unread, so memory stays within about one and a half ceilings.
+ * Unread bytes move to the front only when at least as many were read before them: a queue of bytes
+ * costs constant time a byte, however it is cut.
  */
 #include "common/buf.h"
-
-#include "common/check.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/check.h"
 
 enum { FIRST_BYTES = 256 };
 
@@ -29,30 +31,51 @@ void pl_buf_clear(struct pl_buf *buf)
     buf->start = buf->end = 0;
 }
 
-static void make_room(struct pl_buf *buf, size_t len)
+static void to_front(struct pl_buf *buf)
 {
-    if (buf->start != 0 && buf->cap - buf->end < len) {
-        memmove(buf->data, buf->data + buf->start, pl_buf_len(buf));
-        buf->end -= buf->start;
-        buf->start = 0;
+    if (buf->start == 0)
+        return;
+    memmove(buf->data, buf->data + buf->start, pl_buf_len(buf));
+    buf->end -= buf->start;
+    buf->start = 0;
+}
+
+/* Room for `len` bytes after the unread ones, whatever the ceiling says. */
+static struct pl_status make_room(struct pl_buf *buf, size_t len)
+{
+    if (buf->cap - buf->end >= len)
+        return pl_ok();
+    size_t unread = pl_buf_len(buf);
+    if (len > PTRDIFF_MAX || unread > PTRDIFF_MAX / 2)
+        return pl_fail(TOO_BIG, "find memory for a buffer");
+    if (buf->start >= unread && buf->cap - unread >= len) {
+        to_front(buf);
+        return pl_ok();
     }
+    size_t cap = unread + unread / 2 + len;
+    if (cap < FIRST_BYTES)
+        cap = FIRST_BYTES;
+    uint8_t *data = malloc(cap);
+    if (data == NULL)
+        return pl_fail(TOO_BIG, "find memory for a buffer");
+    if (unread != 0)
+        memcpy(data, buf->data + buf->start, unread);
+    free(buf->data);
+    *buf = (struct pl_buf){data, 0, unread, cap, buf->ceiling};
+    return pl_ok();
+}
+
+static struct pl_status check_ceiling(const struct pl_buf *buf, size_t len)
+{
+    if (len > buf->ceiling || pl_buf_len(buf) > buf->ceiling - len)
+        return pl_fail(TOO_BIG, "grow a buffer beyond its ceiling");
+    return pl_ok();
 }
 
 struct pl_status pl_buf_reserve(struct pl_buf *buf, size_t len, uint8_t **ret)
 {
-    if (len > buf->ceiling || pl_buf_len(buf) > buf->ceiling - len)
-        return pl_fail(TOO_BIG, "grow a buffer beyond its ceiling");
-    make_room(buf, len);
-    if (buf->cap - buf->end < len) {
-        size_t cap = buf->cap != 0 ? buf->cap * 2 : FIRST_BYTES;
-        if (cap < buf->end + len)
-            cap = buf->end + len;
-        uint8_t *data = realloc(buf->data, cap);
-        if (data == NULL)
-            return pl_fail(TOO_BIG, "find memory for a buffer");
-        buf->data = data;
-        buf->cap = cap;
-    }
+    PL_TRY(check_ceiling(buf, len));
+    PL_TRY(make_room(buf, len));
     *ret = buf->data + buf->end;
     return pl_ok();
 }
@@ -87,11 +110,12 @@ struct pl_status pl_buf_printf(struct pl_buf *buf, const char *format, ...)
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    uint8_t *into = NULL;
-    struct pl_status status = len < 0 ? pl_fail(INTERNAL, "format text")
-                                      : pl_buf_reserve(buf, (size_t)len + 1, &into);
+    struct pl_status status =
+        len < 0 ? pl_fail(INTERNAL, "format text") : check_ceiling(buf, (size_t)len);
+    if (pl_is_ok(status))
+        status = make_room(buf, (size_t)len + 1); /* the NUL is written, but does not count */
     if (pl_is_ok(status)) {
-        (void)vsnprintf((char *)into, (size_t)len + 1, format, again);
+        (void)vsnprintf((char *)buf->data + buf->end, (size_t)len + 1, format, again);
         pl_buf_commit(buf, (size_t)len);
     }
     va_end(again);
@@ -108,7 +132,7 @@ void pl_buf_consume(struct pl_buf *buf, size_t len)
 
 uint8_t *pl_buf_take(struct pl_buf *buf, size_t *ret_len)
 {
-    make_room(buf, buf->cap - buf->end + 1); /* bytes to the front */
+    to_front(buf);
     uint8_t *data = buf->data;
     *ret_len = pl_buf_len(buf);
     buf->data = NULL;

@@ -4,12 +4,12 @@
  */
 #include "common/date.h"
 
-#include "common/check.h"
-
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "common/check.h"
 
 enum { YEAR_LEAST = 1900, YEAR_MOST = 2999 };
 
@@ -36,7 +36,7 @@ static int days_in_month(int year, int month)
     return month == 2 && leap(year) ? 29 : days[month - 1];
 }
 
-/* Days before the first of March of `year`, counted in whole eras from a year that begins in March. */
+/* Days since 1970-01-01. Years are counted from March, so that the leap day is the last one. */
 static int32_t days_of(int year, int month, int day)
 {
     int shifted = month <= 2 ? year - 1 : year;

@@ -5,13 +5,13 @@
  */
 #include "common/json.h"
 
-#include "common/check.h"
-#include "common/scan.h"
-
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/check.h"
+#include "common/scan.h"
 
 enum { DEPTH_MAX = 32, NAME_BYTES = 128 };
 
@@ -379,8 +379,9 @@ static struct pl_status read_enum(struct reader *reader, const ProtobufCFieldDes
 {
     const ProtobufCEnumDescriptor *names = field->descriptor;
     const ProtobufCEnumValue *found = NULL;
-    if (json_is_string(value))
-        found = protobuf_c_enum_descriptor_get_value_by_name(names, json_string_value(value));
+    const char *name = json_string_value(value);
+    if (name != NULL && strlen(name) == json_string_length(value)) /* else it holds a zero byte */
+        found = protobuf_c_enum_descriptor_get_value_by_name(names, name);
     else if (json_is_integer(value) && json_integer_value(value) >= 0 &&
              json_integer_value(value) <= INT32_MAX)
         found = protobuf_c_enum_descriptor_get_value(names, (int)json_integer_value(value));
@@ -408,9 +409,8 @@ static struct pl_status read_bytes(struct reader *reader, const ProtobufCFieldDe
     if (!json_is_string(value))
         return wrong(reader, field->name, "base64 text is needed");
     struct pl_slice bytes;
-    struct pl_status status =
-        pl_unbase64(pl_slice(json_string_value(value), json_string_length(value)), reader->arena,
-                    &bytes);
+    struct pl_status status = pl_unbase64(
+        pl_slice(json_string_value(value), json_string_length(value)), reader->arena, &bytes);
     if (status.code == PL_E_INVALID)
         return wrong(reader, field->name, "not base64");
     PL_TRY(status);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * log: a line is put together on the stack and written with one call, under the sink's mutex.
+ * log: a line is put together on the stack and written with one call, under the sink's mutex, so
+ * lines of several threads never mix. Any thread; pl_log_setup before there is a second one.
+ *
+ * Whatever a caller passes, one event stays one line and a JSON line stays JSON: control bytes and
+ * broken UTF-8 become '?', and lengths are bounded so that the line always has room to end. A line
+ * that cannot be written is lost: there is nowhere to complain to.
  */
 #include "common/log.h"
-
-#include "common/check.h"
-#include "common/clock.h"
-#include "common/date.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,14 +15,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <unistr.h>
 
-enum { LINE_BYTES = 2048, VALUE_BYTES = 200 };
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/date.h"
+
+/* Worst case in JSON: every byte of tag and message becomes two, and three bytes of fields (a key
+ * that needs a backslash, '=' and a blank) become eight; with the head's punctuation that is under
+ * LINE_BYTES. */
+enum {
+    TAG_BYTES = 32,
+    MESSAGE_BYTES = 400,
+    FIELDS_BYTES = 1024,
+    VALUE_BYTES = 200,
+    HEAD_BYTES = 128,
+    LINE_BYTES = 4096
+};
+_Static_assert(HEAD_BYTES + 2 * (TAG_BYTES + MESSAGE_BYTES) + FIELDS_BYTES * 8 / 3 + 8 < LINE_BYTES,
+               "the longest line fits");
 
 static pthread_mutex_t sink = PTHREAD_MUTEX_INITIALIZER;
 static enum pl_log_level level_least = PL_LOG_INFO;
 static enum pl_log_format line_format = PL_LOG_LOGFMT;
 
-/* Called once by main before any other thread starts. */
 void pl_log_setup(enum pl_log_level least, enum pl_log_format format)
 {
     level_least = least;
@@ -40,9 +57,7 @@ struct line {
 
 static void put(struct line *line, const char *text, size_t len)
 {
-    size_t room = sizeof(line->text) - 2 - line->len; /* the newline always fits */
-    if (len > room)
-        len = room;
+    PL_ASSERT(len < sizeof(line->text) - line->len); /* by the bounds above */
     memcpy(line->text + line->len, text, len);
     line->len += len;
 }
@@ -52,42 +67,60 @@ static void put_str(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* A JSON string of bytes that are UTF-8 or at least printable: others become '?'. */
+/* Bytes of the character at `text`; 0 if a terminal or a parser should not see it (broken UTF-8,
+ * control characters of ASCII and of Latin-1), and then one byte is to be skipped. */
+static size_t character(const char *text, size_t len)
+{
+    ucs4_t code = 0;
+    int size = u8_mbtoucr(&code, (const uint8_t *)text, len);
+    if (size <= 0 || code < 0x20 || (code >= 0x7F && code < 0xA0))
+        return 0;
+    return (size_t)size;
+}
+
+/* Printable text; '"' and '\' get a backslash. */
+static void put_escaped(struct line *line, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t size = character(text + i, len - i);
+        if (text[i] == '"' || text[i] == '\\')
+            put(line, "\\", 1);
+        put(line, size != 0 ? text + i : "?", size != 0 ? size : 1);
+        i += size != 0 ? size : 1;
+    }
+}
+
 static void put_json(struct line *line, const char *text, size_t len)
 {
     put(line, "\"", 1);
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (c == '"' || c == '\\')
-            put(line, "\\", 1);
-        put(line, (unsigned char)c < 0x20 || c == 0x7F ? "?" : &c, 1);
-    }
+    put_escaped(line, text, len);
     put(line, "\"", 1);
 }
 
-/* One value of a logfmt field list; quotes are taken off. */
-static const char *take_value(const char *at, char *value, size_t *ret_len)
+/* One value of a logfmt field list, without its quotes and backslashes. Returns where it ends. */
+static const char *take_value(const char *at, char value[FIELDS_BYTES], size_t *ret_len)
 {
     bool quoted = *at == '"';
     size_t len = 0;
     for (at += quoted; *at != '\0' && *at != (quoted ? '"' : ' '); at++) {
         if (quoted && *at == '\\' && at[1] != '\0')
             at++;
-        if (len < VALUE_BYTES)
-            value[len++] = *at;
+        value[len++] = *at;
     }
     *ret_len = len;
     return *at == '"' ? at + 1 : at;
 }
 
+/* Every key=value becomes a member; a word without a key can only be a caller's missing quotes. */
 static void put_json_fields(struct line *line, const char *fields)
 {
-    while (*fields != '\0') {
-        fields += strspn(fields, " ");
+    for (fields += strspn(fields, " "); *fields != '\0'; fields += strspn(fields, " ")) {
         size_t key = strcspn(fields, "= ");
-        if (key == 0 || fields[key] != '=')
-            return;
-        char value[VALUE_BYTES];
+        if (key == 0 || fields[key] != '=') {
+            fields += key != 0 ? key : 1;
+            continue;
+        }
+        char value[FIELDS_BYTES];
         size_t len;
         put(line, ",", 1);
         put_json(line, fields, key);
@@ -97,12 +130,26 @@ static void put_json_fields(struct line *line, const char *fields)
     }
 }
 
+static void put_logfmt_fields(struct line *line, const char *fields)
+{
+    size_t len = strlen(fields);
+    while (len > 0 && fields[len - 1] == ' ')
+        len--;
+    if (len != 0)
+        put(line, " ", 1);
+    for (size_t i = 0; i < len;) { /* values are quoted already; only keep them on the line */
+        size_t size = character(fields + i, len - i);
+        put(line, size != 0 ? fields + i : "?", size != 0 ? size : 1);
+        i += size != 0 ? size : 1;
+    }
+}
+
 static void write_line(struct line *line)
 {
-    line->text[line->len++] = '\n';
+    put(line, "\n", 1);
     (void)pthread_mutex_lock(&sink);
     ssize_t written = write(STDERR_FILENO, line->text, line->len);
-    (void)written; /* there is nowhere to complain to */
+    (void)written;
     (void)pthread_mutex_unlock(&sink);
 }
 
@@ -111,46 +158,60 @@ void pl_log(enum pl_log_level level, const char *tag, const char *message, const
     static const char *const names[] = {"debug", "info", "warning", "error"};
     if (!pl_log_enabled(level))
         return;
-    char values[LINE_BYTES / 2], time[28], quoted[256];
+    char values[FIELDS_BYTES], time[28], quoted[256];
     struct pl_clock *clock = pl_clock_system();
     va_list args;
     va_start(args, fields);
-    (void)vsnprintf(values, sizeof(values), fields, args);
+    if (vsnprintf(values, sizeof(values), fields, args) < 0)
+        values[0] = '\0';
     va_end(args);
     struct line line = {.len = 0};
-    (void)pl_time_format(clock->wall_us(clock), time);
-    if (line_format == PL_LOG_JSON) {
-        const char *const head[] = {"{\"time\":\"", time,           "\",\"level\":\"",
-                                    names[level],   "\",\"tag\":\"", tag, "\",\"message\":"};
-        for (size_t i = 0; i < PL_COUNT(head); i++)
-            put_str(&line, head[i]);
-        put_json(&line, message, strlen(message));
+    bool json = line_format == PL_LOG_JSON;
+    put_str(&line, json ? "{\"time\":\"" : "time=");
+    put_str(&line, pl_time_format(clock->wall_us(clock), time));
+    put_str(&line, json ? "\",\"level\":\"" : " level=");
+    put_str(&line, names[level]);
+    put_str(&line, json ? "\",\"tag\":" : " tag=");
+    if (json) {
+        put_json(&line, tag, strnlen(tag, TAG_BYTES));
+        put_str(&line, ",\"message\":");
+        put_json(&line, message, strnlen(message, MESSAGE_BYTES));
         put_json_fields(&line, values);
         put_str(&line, "}");
     } else {
-        const char *const parts[] = {"time=", time, " level=", names[level], " tag=", tag,
-                                     " message=", pl_log_quote(message, quoted, sizeof(quoted)),
-                                     " ", values};
-        for (size_t i = 0; i < PL_COUNT(parts); i++)
-            put_str(&line, parts[i]);
+        put_escaped(&line, tag, strnlen(tag, TAG_BYTES));
+        put_str(&line, " message=");
+        put_str(&line, pl_log_quote(message, quoted, sizeof(quoted)));
+        put_logfmt_fields(&line, values);
     }
     write_line(&line);
 }
 
+static bool is_plain(const char *text, size_t len)
+{
+    bool plain = len != 0;
+    for (size_t i = 0; i < len; i++)
+        plain = plain && (unsigned char)text[i] > 0x20 && strchr("\"\\=\x7F", text[i]) == NULL;
+    return plain;
+}
+
 const char *pl_log_quote(const char *text, char *out, size_t out_size)
 {
-    size_t used = 0;
-    bool plain = text[0] != '\0';
-    for (const char *c = text; *c != '\0'; c++)
-        plain = plain && *c != ' ' && *c != '"' && *c != '\\' && *c != '=' &&
-                (unsigned char)*c >= 0x20 && *c != 0x7F;
     PL_ASSERT(out_size >= 8);
+    size_t used = 0, len = strlen(text), taken = len < VALUE_BYTES ? len : VALUE_BYTES;
+    bool plain = is_plain(text, taken);
     if (!plain)
         out[used++] = '"';
-    for (const char *c = text; *c != '\0' && used + 4 < out_size && c - text < VALUE_BYTES; c++) {
-        if (*c == '"' || *c == '\\')
+    for (size_t i = 0; i < taken;) {
+        /* measured in the whole text: a character across the cut is left out, not broken */
+        size_t size = character(text + i, len - i), step = size != 0 ? size : 1;
+        if (i + step > taken || used + step + 3 > out_size) /* backslash, quote, NUL */
+            break;
+        if (text[i] == '"' || text[i] == '\\')
             out[used++] = '\\';
-        out[used++] = (unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c;
+        memcpy(out + used, size != 0 ? text + i : "?", step);
+        used += step;
+        i += step;
     }
     if (!plain)
         out[used++] = '"';
@@ -161,7 +222,7 @@ const char *pl_log_quote(const char *text, char *out, size_t out_size)
 void pl_log_status(enum pl_log_level level, const char *tag, const char *message,
                    struct pl_status status)
 {
+    const char *reason = status.sys_errno != 0 ? strerrordesc_np(status.sys_errno) : "none";
     pl_log(level, tag, message, "code=%s what=%s errno=%s where=%s", pl_code_name(status.code),
-           PL_QUOTED(status.what),
-           PL_QUOTED(status.sys_errno != 0 ? strerror(status.sys_errno) : "none"), status.where);
+           PL_QUOTED(status.what), PL_QUOTED(reason != NULL ? reason : "unknown"), status.where);
 }

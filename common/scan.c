@@ -5,10 +5,10 @@
  */
 #include "common/scan.h"
 
-#include "common/check.h"
-
 #include <stdio.h>
 #include <unistr.h>
+
+#include "common/check.h"
 
 enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
 
@@ -24,10 +24,11 @@ struct wire_field {
     struct pl_slice bytes; /* length-delimited */
 };
 
-static bool varint(struct pl_slice bytes, size_t *cursor, uint64_t *ret)
+/* A varint of at most `bytes_max` bytes, 10 or less. */
+static bool varint_within(struct pl_slice bytes, size_t *cursor, unsigned bytes_max, uint64_t *ret)
 {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
+    for (unsigned shift = 0; shift < 7 * bytes_max; shift += 7) {
         if (*cursor == bytes.len)
             return false;
         uint8_t byte = bytes.data[(*cursor)++];
@@ -40,6 +41,17 @@ static bool varint(struct pl_slice bytes, size_t *cursor, uint64_t *ret)
         }
     }
     return false;
+}
+
+static bool varint(struct pl_slice bytes, size_t *cursor, uint64_t *ret)
+{
+    return varint_within(bytes, cursor, 10, ret);
+}
+
+/* Tags and lengths: protobuf-c reads no more than five bytes of these, so neither do we. */
+static bool varint32(struct pl_slice bytes, size_t *cursor, uint64_t *ret)
+{
+    return varint_within(bytes, cursor, 5, ret) && *ret <= UINT32_MAX;
 }
 
 static bool fixed(struct pl_slice bytes, size_t *cursor, size_t width, uint64_t *ret)
@@ -62,7 +74,7 @@ static bool next_field(struct pl_slice bytes, size_t *cursor, struct wire_field 
         *ret_bad = false;
         return false;
     }
-    if (!varint(bytes, cursor, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+    if (!varint32(bytes, cursor, &tag) || tag >> 3 == 0)
         return false;
     ret->number = (uint32_t)(tag >> 3);
     ret->wire_type = (uint32_t)(tag & 7);
@@ -75,7 +87,7 @@ static bool next_field(struct pl_slice bytes, size_t *cursor, struct wire_field 
         fine = fixed(bytes, cursor, 8, &ret->value);
         break;
     case 2:
-        fine = varint(bytes, cursor, &len) && len <= bytes.len - *cursor;
+        fine = varint32(bytes, cursor, &len) && len <= bytes.len - *cursor;
         if (fine) {
             ret->bytes = pl_slice(bytes.data + *cursor, (size_t)len);
             *cursor += (size_t)len;
@@ -146,14 +158,14 @@ static struct pl_status scan_scalar(struct scan *scan, const ProtobufCFieldDescr
                                     uint64_t value)
 {
     if (field->type == PROTOBUF_C_TYPE_BOOL && value > 1)
-        return wrong(scan, field->name, "not a truth value");
+        return wrong(scan, "", "not a truth value");
     if (field->type != PROTOBUF_C_TYPE_ENUM)
         return pl_ok();
     int64_t number = (int64_t)value;
     const ProtobufCEnumDescriptor *names = field->descriptor;
     if (number < INT32_MIN || number > INT32_MAX ||
         protobuf_c_enum_descriptor_get_value(names, (int)number) == NULL)
-        return wrong(scan, field->name, "a number without a name in its enum");
+        return wrong(scan, "", "a number without a name in its enum");
     return pl_ok();
 }
 
@@ -163,7 +175,7 @@ static bool may_be_packed(const ProtobufCFieldDescriptor *field)
 }
 
 static struct pl_status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor *field,
-                                    struct pl_slice bytes)
+                                    struct pl_slice bytes, size_t *index)
 {
     size_t cursor = 0;
     uint32_t wire_type = wire_type_of(field->type);
@@ -175,7 +187,10 @@ static struct pl_status scan_packed(struct scan *scan, const ProtobufCFieldDescr
             return wrong(scan, field->name, "damaged bytes");
         if (scan->elements_left-- == 0)
             return wrong(scan, field->name, "too many elements");
-        PL_TRY(scan_scalar(scan, field, value));
+        struct pl_status status = scan_scalar(scan, field, value);
+        if (!pl_is_ok(status))
+            return outer(scan, field->name, true, *index, status);
+        (*index)++;
     }
     return pl_ok();
 }
@@ -183,28 +198,38 @@ static struct pl_status scan_packed(struct scan *scan, const ProtobufCFieldDescr
 static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *type,
                                      struct pl_slice bytes, int depth);
 
+/* One value, that of a singular field or one element. Names no path but that inside a message. */
+static struct pl_status scan_element(struct scan *scan, const ProtobufCFieldDescriptor *field,
+                                     const struct wire_field *wire, int depth)
+{
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return scan_message(scan, field->descriptor, wire->bytes, depth + 1);
+    if (field->type == PROTOBUF_C_TYPE_STRING && !pl_utf8_valid(wire->bytes)) {
+        scan->error->not_utf8 = true;
+        return wrong(scan, "", "not UTF-8, or with a zero byte");
+    }
+    return scan_scalar(scan, field, wire->value);
+}
+
 static struct pl_status scan_value(struct scan *scan, const ProtobufCFieldDescriptor *field,
-                                   const struct wire_field *wire, size_t index, int depth)
+                                   const struct wire_field *wire, size_t *index, int depth)
 {
     if (wire->wire_type == 2 && may_be_packed(field))
-        return scan_packed(scan, field, wire->bytes);
+        return scan_packed(scan, field, wire->bytes, index);
     if (wire->wire_type != wire_type_of(field->type))
         return wrong(scan, field->name, "another type than the field has");
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     if (repeated && scan->elements_left-- == 0)
         return wrong(scan, field->name, "too many elements");
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-        struct pl_status status = scan_message(scan, field->descriptor, wire->bytes, depth + 1);
-        return pl_is_ok(status) ? status : outer(scan, field->name, repeated, index, status);
-    }
-    if (field->type == PROTOBUF_C_TYPE_STRING && !pl_utf8_valid(wire->bytes)) {
-        scan->error->not_utf8 = true;
-        return wrong(scan, field->name, "not UTF-8, or with a zero byte");
-    }
-    return scan_scalar(scan, field, wire->value);
+    struct pl_status status = scan_element(scan, field, wire, depth);
+    if (!pl_is_ok(status))
+        return outer(scan, field->name, repeated, *index, status);
+    (*index)++;
+    return pl_ok();
 }
 
-/* A singular field, or a second member of its oneof, may stand once: merging costs quadratic time. */
+/* A singular field, or a second member of its oneof, may stand once: merging costs quadratic time.
+ */
 static bool seen_before(const ProtobufCMessageDescriptor *type, unsigned index, uint64_t *seen)
 {
     const ProtobufCFieldDescriptor *field = &type->fields[index];
@@ -212,9 +237,9 @@ static bool seen_before(const ProtobufCMessageDescriptor *type, unsigned index, 
         return false;
     bool oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
     for (unsigned i = 0; i < type->n_fields; i++) {
-        bool same = i == index ||
-                    (oneof && (type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
-                     type->fields[i].quantifier_offset == field->quantifier_offset);
+        bool same =
+            i == index || (oneof && (type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+                           type->fields[i].quantifier_offset == field->quantifier_offset);
         if (same && (*seen >> i & 1) != 0)
             return true;
     }
@@ -226,7 +251,7 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
                                      struct pl_slice bytes, int depth)
 {
     uint64_t seen = 0;
-    uint32_t count[FIELDS_MAX] = {0};
+    size_t count[FIELDS_MAX] = {0};
     size_t cursor = 0;
     struct wire_field wire;
     bool bad = false;
@@ -245,7 +270,7 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
         unsigned index = (unsigned)(field - type->fields);
         if (seen_before(type, index, &seen))
             return wrong(scan, field->name, "given twice");
-        PL_TRY(scan_value(scan, field, &wire, count[index]++, depth));
+        PL_TRY(scan_value(scan, field, &wire, &count[index], depth));
     }
     return bad ? wrong(scan, "", "damaged bytes") : pl_ok();
 }
@@ -258,28 +283,55 @@ struct pl_status pl_scan(const ProtobufCMessageDescriptor *type, struct pl_slice
     return scan_message(&scan, type, bytes, 0);
 }
 
+/* An arena as seen by protobuf-c, and whether it ever said no: a NULL message alone does not tell
+ * bytes that do not parse from a budget that is spent. */
+struct watched_arena {
+    struct pl_arena *arena;
+    bool spent;
+};
+
+static void *watched_alloc(void *watched, size_t size)
+{
+    struct watched_arena *of = watched;
+    void *place = pl_arena_alloc(of->arena, size);
+    of->spent = of->spent || place == NULL;
+    return place;
+}
+
+static void watched_free(void *watched, void *pointer)
+{
+    (void)watched;
+    (void)pointer; /* the arena goes as a whole */
+}
+
+static struct pl_status unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                               struct pl_arena *arena, ProtobufCMessage **ret)
+{
+    struct watched_arena watched = {arena, false};
+    ProtobufCAllocator allocator = {watched_alloc, watched_free, &watched};
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
+    if (message == NULL && watched.spent)
+        return pl_fail(TOO_BIG, "unpack a message within its budget");
+    if (message == NULL)
+        return pl_fail(INVALID, "unpack a message");
+    *ret = message;
+    return pl_ok();
+}
+
 struct pl_status pl_unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                            size_t elements_max, struct pl_arena *arena, ProtobufCMessage **ret,
                            struct pl_scan_error *ret_error)
 {
     PL_TRY(pl_scan(type, bytes, elements_max, ret_error));
-    ProtobufCMessage *message =
-        protobuf_c_message_unpack(type, &arena->protobuf, bytes.len, bytes.data);
-    if (message == NULL) /* the scan saw well-formed bytes: it is the budget */
-        return pl_fail(TOO_BIG, "unpack a message within its budget");
-    *ret = message;
-    return pl_ok();
+    return unpack(type, bytes, arena, ret);
 }
 
 struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                                    struct pl_arena *arena, ProtobufCMessage **ret)
 {
-    ProtobufCMessage *message =
-        protobuf_c_message_unpack(type, &arena->protobuf, bytes.len, bytes.data);
-    if (message == NULL)
-        return pl_fail(CORRUPT, "unpack a message that we wrote");
-    *ret = message;
-    return pl_ok();
+    struct pl_status status = unpack(type, bytes, arena, ret);
+    return status.code == PL_E_INVALID ? pl_fail(CORRUPT, "unpack a message that we wrote")
+                                       : status;
 }
 
 struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)
@@ -308,6 +360,6 @@ bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct 
 
 bool pl_utf8_valid(struct pl_slice text)
 {
-    return text.len == 0 || (memchr(text.data, 0, text.len) == NULL &&
-                             u8_check(text.data, text.len) == NULL);
+    return text.len == 0 ||
+           (memchr(text.data, 0, text.len) == NULL && u8_check(text.data, text.len) == NULL);
 }

@@ -4,9 +4,9 @@
  */
 #include "common/status.h"
 
-#include "common/check.h"
-
 #include <stddef.h>
+
+#include "common/check.h"
 
 static const struct row {
     const char *name, *words;
@@ -64,6 +64,8 @@ bool pl_code_retryable(enum pl_code code)
 
 enum pl_code pl_code_from_grpc(int grpc)
 {
+    if (grpc == rows[PL_E_INTERNAL].grpc)
+        return PL_E_INTERNAL; /* several rows travel as "internal"; only this one claims no more */
     for (size_t i = 0; i < PL_COUNT(rows); i++) {
         if (rows[i].grpc == grpc)
             return (enum pl_code)i;
