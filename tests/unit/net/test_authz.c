@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * authz: which certificate is which person, and which role may give which command.
+ */
+/* clang-format off: cmocka needs the others before it */
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* clang-format on */
+
+#include "common/hash.h"
+#include "pki.h"
+#include "server/net/authz.h"
+
+struct given {
+    const char *person;
+    Pledged__V1__Role role;
+    const char *identity, *issuer;
+};
+
+static struct pl_status roster_of(const struct given *given, size_t count,
+                                  struct authz_roster **ret)
+{
+    Pledged__V1__RosterIdentity identities[8], *identity[8];
+    Pledged__V1__RosterPerson persons[8], *person[8];
+    Pledged__V1__RosterAdopted adopted = PLEDGED__V1__ROSTER_ADOPTED__INIT;
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++) {
+        identity[i] = &identities[i];
+        person[i] = &persons[i];
+        pledged__v1__roster_identity__init(&identities[i]);
+        pledged__v1__roster_person__init(&persons[i]);
+        identities[i].identity = (char *)(uintptr_t)given[i].identity;
+        if (given[i].issuer != NULL)
+            identities[i].issuer = (char *)(uintptr_t)given[i].issuer;
+        persons[i].person = (char *)(uintptr_t)given[i].person;
+        persons[i].role = given[i].role;
+        persons[i].n_identity = 1;
+        persons[i].identity = &identity[i];
+    }
+    adopted.n_person = count;
+    adopted.person = person;
+    return authz_roster_new(&adopted, ret);
+}
+
+static struct authz_roster *roster(const struct given *given, size_t count)
+{
+    struct authz_roster *made = NULL;
+    assert_true(pl_is_ok(roster_of(given, count, &made)));
+    return made;
+}
+
+static void refused(const struct given *given, size_t count)
+{
+    struct authz_roster *made = NULL;
+    assert_int_equal(roster_of(given, count, &made).code, PL_E_INVALID);
+    assert_null(made);
+}
+
+#define CLERK PLEDGED__V1__ROLE__ROLE_CLERK
+#define ADMIN PLEDGED__V1__ROLE__ROLE_ADMIN
+
+static struct pki pki;
+static EVP_PKEY *key;
+
+static X509 *with_san(const char *san)
+{
+    const struct pki_wish wish = {.name = "uri:pledged:person:anna", .san = san};
+    return pki_sign(pki.ca, pki.ca_key, key, &wish);
+}
+
+static const char *who(const struct authz_roster *r, X509 *x, struct authz_match *match)
+{
+    authz_identify(r, x, match);
+    X509_free(x);
+    return match->person == NULL ? "nobody" : match->person->person;
+}
+
+static void test_each_kind_of_name_is_found(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    const struct given given[] = {
+        {"anna", CLERK, "uri:pledged:person:anna", NULL},
+        {"host", CLERK, "dns:Scripts.Example.ORG", NULL},
+        {"mail", CLERK, "email:Anna.B@Example.org", NULL},
+        {"user", ADMIN, "upn:anna@corp.example", NULL},
+    };
+    struct authz_roster *r = roster(given, 4);
+    assert_string_equal(who(r, with_san("URI:pledged:person:anna"), &match), "anna");
+    assert_string_equal(match.identity, "uri:pledged:person:anna");
+    assert_string_equal(match.issuer, "CN=Test CA");
+    assert_int_equal(match.person->role, CLERK);
+    assert_string_equal(who(r, with_san("DNS:scripts.example.org"), &match), "host");
+    assert_string_equal(match.identity, "dns:scripts.example.org");
+    assert_string_equal(who(r, with_san("email:Anna.B@EXAMPLE.org"), &match), "mail");
+    assert_string_equal(who(r, with_san("email:anna.b@example.org"), &match), "nobody");
+    assert_string_equal(
+        who(r, with_san("otherName:1.3.6.1.4.1.311.20.2.3;UTF8:anna@corp.example"), &match),
+        "user");
+    assert_string_equal(who(r, with_san("otherName:1.2.3.4;UTF8:anna@corp.example"), &match),
+                        "nobody");
+    assert_string_equal(match.identity, "");
+    assert_string_equal(match.issuer, "CN=Test CA");
+    authz_roster_free(r);
+}
+
+static void test_the_common_name_never_counts(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    const struct given given[] = {{"anna", CLERK, "uri:pledged:person:anna", NULL}};
+    struct authz_roster *r = roster(given, 1);
+    assert_string_equal(who(r, with_san(NULL), &match), "nobody");
+    assert_string_equal(who(r, with_san("URI:pledged:person:annabel"), &match), "nobody");
+    authz_identify(r, NULL, &match);
+    assert_null(match.person);
+    authz_roster_free(r);
+}
+
+static void test_a_key_is_found_by_its_hash(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    unsigned char *spki = NULL;
+    uint8_t digest[32];
+    char identity[80] = "spki:";
+    int len = i2d_PUBKEY(key, &spki);
+    pl_sha256(pl_slice(spki, (size_t)len), digest);
+    OPENSSL_free(spki);
+    pl_hex(pl_slice(digest, 32), identity + 5);
+    for (char *p = identity + 5; *p != '\0'; p++) /* either case in the configuration */
+        *p = (char)(*p >= 'a' && *p <= 'f' ? *p - 'a' + 'A' : *p);
+    const struct given given[] = {{"anna", CLERK, identity, NULL}};
+    struct authz_roster *r = roster(given, 1);
+    assert_string_equal(who(r, with_san(NULL), &match), "anna");
+    assert_int_equal(strncmp(match.identity, "spki:", 5), 0);
+    EVP_PKEY *other = pki_key();
+    const struct pki_wish wish = {.name = "x"};
+    assert_string_equal(who(r, pki_sign(pki.ca, pki.ca_key, other, &wish), &match), "nobody");
+    EVP_PKEY_free(other);
+    authz_roster_free(r);
+}
+
+static X509 *with_nul_in_uri(void)
+{
+    static const char uri[] = "pledged:person:anna\0.evil.example";
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+    ASN1_STRING_set(text, uri, sizeof(uri) - 1);
+    GENERAL_NAME_set0_value(name, GEN_URI, text);
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+    sk_GENERAL_NAME_push(names, name);
+    X509_EXTENSION *extension = X509V3_EXT_i2d(NID_subject_alt_name, 0, names);
+    const struct pki_wish wish = {.name = "x", .san_extension = extension};
+    X509 *x = pki_sign(pki.ca, pki.ca_key, key, &wish);
+    X509_EXTENSION_free(extension);
+    GENERAL_NAMES_free(names);
+    return x;
+}
+
+static void test_a_name_with_nul_is_nobody(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    const struct given given[] = {{"anna", CLERK, "uri:pledged:person:anna", NULL}};
+    struct authz_roster *r = roster(given, 1);
+    assert_string_equal(who(r, with_nul_in_uri(), &match), "nobody");
+    authz_roster_free(r);
+}
+
+static void test_two_persons_in_one_certificate_are_nobody(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    const struct given given[] = {{"anna", CLERK, "uri:a", NULL}, {"otto", ADMIN, "uri:b", NULL}};
+    struct authz_roster *r = roster(given, 2);
+    assert_string_equal(who(r, with_san("URI:a,URI:b"), &match), "nobody");
+    assert_string_equal(match.identity, "");
+    assert_string_equal(who(r, with_san("URI:a,URI:c"), &match), "anna");
+    authz_roster_free(r);
+}
+
+static void test_an_issuer_restricts(void **state)
+{
+    (void)state;
+    struct authz_match match;
+    const struct given given[] = {
+        {"anna", CLERK, "uri:a", "CN=Test CA"},
+        {"otto", CLERK, "uri:b", "CN=Other CA"},
+        {"both", CLERK, "uri:c", "CN=Other CA"},
+        {"same", CLERK, "uri:c", "CN=Test CA"},
+    };
+    struct authz_roster *r = roster(given, 4);
+    assert_string_equal(who(r, with_san("URI:a"), &match), "anna");
+    assert_string_equal(who(r, with_san("URI:b"), &match), "nobody");
+    assert_string_equal(who(r, with_san("URI:c"), &match), "same");
+    authz_roster_free(r);
+}
+
+static void test_a_wrong_roster_is_refused(void **state)
+{
+    (void)state;
+    const struct given twice[] = {{"anna", CLERK, "uri:a", NULL}, {"otto", CLERK, "uri:a", NULL}};
+    const struct given wide[] = {{"anna", CLERK, "uri:a", "CN=X"}, {"otto", CLERK, "uri:a", NULL}};
+    const struct given cased[] = {{"a", CLERK, "dns:A.b", NULL}, {"b", CLERK, "dns:a.B", NULL}};
+    const struct given same[] = {{"anna", CLERK, "uri:a", NULL}, {"anna", CLERK, "uri:b", NULL}};
+    const struct given no_kind[] = {{"anna", CLERK, "anna", NULL}};
+    const struct given empty[] = {{"anna", CLERK, "uri:", NULL}};
+    const struct given short_hash[] = {{"anna", CLERK, "spki:abcd", NULL}};
+    const struct given no_name[] = {{"", CLERK, "uri:a", NULL}};
+    const struct given no_role[] = {{"anna", PLEDGED__V1__ROLE__ROLE_UNSPECIFIED, "uri:a", NULL}};
+    const struct given daemon[] = {{"anna", PLEDGED__V1__ROLE__ROLE_DAEMON, "uri:a", NULL}};
+    refused(twice, 2);
+    refused(wide, 2);
+    refused(cased, 2);
+    refused(same, 2);
+    refused(no_kind, 1);
+    refused(empty, 1);
+    refused(short_hash, 1);
+    refused(no_name, 1);
+    refused(no_role, 1);
+    refused(daemon, 1);
+}
+
+static void test_roles_and_commands(void **state)
+{
+    (void)state;
+    static const char letters[] = "?prcuoad"; /* by role number */
+    static const struct {
+        Pledged__V1__Command__CommandCase command;
+        const char *roles;
+    } rows[] = {
+        {PLEDGED__V1__COMMAND__COMMAND__NOT_SET, ""},
+        {PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE, "a"},
+        {PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_AMEND_CONTRIBUTOR, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_HOLD, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_EXTEND, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_WAIT, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_SUBMIT, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_COMMIT, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_WITHDRAW, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_CANCEL, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_PAY, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_REVERSE, "c"},
+        {(Pledged__V1__Command__CommandCase)999, ""},
+    };
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        for (int role = -1; role <= 8; role++) {
+            bool may = role > 0 && role < 8 && strchr(rows[i].roles, letters[role]) != NULL;
+            if (authz_may_execute((Pledged__V1__Role)role, rows[i].command) != may)
+                fail_msg("role %d, command %d", role, (int)rows[i].command);
+        }
+    }
+}
+
+int main(void)
+{
+    pki_init(&pki);
+    key = pki_key();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_kind_of_name_is_found),
+        cmocka_unit_test(test_the_common_name_never_counts),
+        cmocka_unit_test(test_a_key_is_found_by_its_hash),
+        cmocka_unit_test(test_a_name_with_nul_is_nobody),
+        cmocka_unit_test(test_two_persons_in_one_certificate_are_nobody),
+        cmocka_unit_test(test_an_issuer_restricts),
+        cmocka_unit_test(test_a_wrong_roster_is_refused),
+        cmocka_unit_test(test_roles_and_commands),
+    };
+    int failed = cmocka_run_group_tests_name("authz", tests, NULL, NULL);
+    EVP_PKEY_free(key);
+    pki_fini(&pki);
+    return failed;
+}
