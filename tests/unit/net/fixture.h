@@ -7,14 +7,6 @@
 #ifndef TEST_FIXTURE_H
 #define TEST_FIXTURE_H
 
-/* clang-format off: cmocka needs the others before it */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* clang-format on */
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -35,6 +27,7 @@
 #include "server/net/listener.h"
 #include "server/net/net.h"
 #include "server/net/tls.h"
+#include "unit.h"
 
 enum { HELD_MAX = 64, EXCHANGES_MAX = 300, FIELDS_MAX = 24 };
 #define EXECUTE    "/pledged.v1.LedgerService/Execute"

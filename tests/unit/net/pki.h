@@ -114,15 +114,20 @@ static UNUSED const char *pki_write_key(struct pki *pki, const char *name, EVP_P
     return path;
 }
 
-static UNUSED void pki_init(struct pki *pki)
+static UNUSED void pki_init_named(struct pki *pki, const char *name)
 {
     memset(pki, 0, sizeof(*pki));
     snprintf(pki->dir, sizeof(pki->dir), "/tmp/pledged-test-XXXXXX");
     char *made = mkdtemp(pki->dir);
     PL_ASSERT(made != NULL);
     pki->ca_key = pki_key();
-    const struct pki_wish wish = {.name = "Test CA", .authority = true};
+    const struct pki_wish wish = {.name = name, .authority = true};
     pki->ca = pki_sign(NULL, pki->ca_key, pki->ca_key, &wish);
+}
+
+static UNUSED void pki_init(struct pki *pki)
+{
+    pki_init_named(pki, "Test CA");
 }
 
 static UNUSED void pki_fini(struct pki *pki)

@@ -2,17 +2,10 @@
  *
  * authz: which certificate is which person, and which role may give which command.
  */
-/* clang-format off: cmocka needs the others before it */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* clang-format on */
-
 #include "common/hash.h"
 #include "pki.h"
 #include "server/net/authz.h"
+#include "unit.h"
 
 struct given {
     const char *person;

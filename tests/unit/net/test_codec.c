@@ -3,17 +3,10 @@
  * codec: requests in both encodings, the exact bytes that get recorded, and refusals that name the
  * field.
  */
-/* clang-format off: cmocka needs the others before it */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* clang-format on */
-
 #include "common/check.h"
 #include "pledged/v1/command.pb-c.h"
 #include "server/net/codec.h"
+#include "unit.h"
 
 struct decoded {
     struct pl_arena arena;

@@ -2,18 +2,11 @@
  *
  * connect: content types, the GET form, timeouts, errors as JSON.
  */
-/* clang-format off: cmocka needs the others before it */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* clang-format on */
-
 #include <jansson.h>
 
 #include "common/check.h"
 #include "server/net/connect.h"
+#include "unit.h"
 
 static void test_content_types(void **state)
 {

@@ -2,14 +2,6 @@
  *
  * grpc: content types, framing however it is cut, timeouts, status texts and details.
  */
-/* clang-format off: cmocka needs the others before it */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* clang-format on */
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +9,7 @@
 #include "common/json.h"
 #include "common/scan.h"
 #include "server/net/grpc.h"
+#include "unit.h"
 
 static void test_content_types(void **state)
 {

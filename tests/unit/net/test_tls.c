@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tls: which files are refused and why, which peers are, and that bytes pass unharmed through a
+ * socket that takes little at a time.
+ */
+#include "fixture.h"
+
+/* --- contexts --- */
+
+struct files {
+    struct pki pki;
+    EVP_PKEY *key;
+    struct tls_files tls;
+    char detail[256];
+};
+
+static int setup_files(void **state)
+{
+    struct files *files = calloc(1, sizeof(*files));
+    const struct pki_wish wish = {.name = "server", .san = "DNS:localhost"};
+    pki_init(&files->pki);
+    files->key = pki_key();
+    X509 *x = pki_sign(files->pki.ca, files->pki.ca_key, files->key, &wish);
+    files->tls.cert = pki_write_certificate(&files->pki, "cert.pem", x);
+    files->tls.key = pki_write_key(&files->pki, "key.pem", files->key);
+    files->tls.ca = pki_write_certificate(&files->pki, "ca.pem", files->pki.ca);
+    X509_free(x);
+    *state = files;
+    return 0;
+}
+
+static int teardown_files(void **state)
+{
+    struct files *files = *state;
+    EVP_PKEY_free(files->key);
+    pki_fini(&files->pki);
+    free(files);
+    return 0;
+}
+
+static void assert_loads(struct files *files)
+{
+    struct tls_context *context = NULL;
+    struct pl_status status = tls_context_new(&files->tls, files->detail, &context);
+    if (!pl_is_ok(status))
+        fail_msg("%s", files->detail);
+    tls_context_unref(tls_context_ref(context));
+    tls_context_unref(context);
+}
+
+/* `file` is the one that the message must name, `why` part of it. */
+static void assert_refused(struct files *files, const char *file, const char *why)
+{
+    struct tls_context *context = NULL;
+    assert_int_equal(tls_context_new(&files->tls, files->detail, &context).code, PL_E_CONFIG);
+    assert_null(context);
+    if (strncmp(files->detail, file, strlen(file)) != 0 || strstr(files->detail, why) == NULL)
+        fail_msg("%s", files->detail);
+}
+
+static void test_a_complete_set_loads(void **state)
+{
+    assert_loads(*state);
+    tls_context_unref(NULL);
+}
+
+static void test_a_key_that_others_can_read_is_refused(void **state)
+{
+    struct files *files = *state;
+    static const mode_t modes[] = {0640, 0604, 0660, 0644};
+    for (size_t i = 0; i < PL_COUNT(modes); i++) {
+        chmod(files->tls.key, modes[i]);
+        assert_refused(files, files->tls.key, "can be read by others");
+    }
+    chmod(files->tls.key, 0400);
+    assert_loads(files);
+}
+
+static void test_missing_and_wrong_files_are_named(void **state)
+{
+    struct files *files = *state;
+    const struct tls_files good = files->tls;
+    files->tls.cert = "/nonexistent/cert";
+    assert_refused(files, "/nonexistent/cert", "no usable certificate");
+    files->tls = good;
+    files->tls.key = "/nonexistent/key";
+    assert_refused(files, "/nonexistent/key", "No such file");
+    files->tls = good;
+    files->tls.ca = "/nonexistent/ca";
+    assert_refused(files, "/nonexistent/ca", "no usable CA");
+    files->tls = good;
+    files->tls.ca = good.key;
+    assert_refused(files, good.key, "no usable CA");
+    files->tls = good;
+    files->tls.crl = good.cert;
+    assert_refused(files, good.cert, "no revocation list");
+    files->tls = good;
+    EVP_PKEY *other = pki_key();
+    files->tls.key = pki_write_key(&files->pki, "other.pem", other);
+    assert_refused(files, files->tls.key, "does not belong");
+    EVP_PKEY_free(other);
+}
+
+static void test_rsa_and_expired_certificates_are_refused(void **state)
+{
+    struct files *files = *state;
+    const struct tls_files good = files->tls;
+    const struct pki_wish old = {.name = "old", .from_s = -7200, .to_s = -3600};
+    X509 *x = pki_sign(files->pki.ca, files->pki.ca_key, files->key, &old);
+    files->tls.cert = pki_write_certificate(&files->pki, "old.pem", x);
+    assert_refused(files, files->tls.cert, "expired");
+    X509_free(x);
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    const struct pki_wish wish = {.name = "rsa"};
+    x = pki_sign(files->pki.ca, files->pki.ca_key, rsa, &wish);
+    files->tls = good;
+    files->tls.cert = pki_write_certificate(&files->pki, "rsa.pem", x);
+    files->tls.key = pki_write_key(&files->pki, "rsa.key", rsa);
+    assert_refused(files, files->tls.key, "neither ECDSA nor Ed25519");
+    X509_free(x);
+    EVP_PKEY_free(rsa);
+}
+
+static void test_a_password_is_not_asked_for(void **state)
+{
+    struct files *files = *state;
+    files->tls.key = pki_path(&files->pki, "locked.pem");
+    FILE *file = fopen(files->tls.key, "w");
+    PEM_write_PrivateKey(file, files->key, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6,
+                         NULL, NULL);
+    fclose(file);
+    chmod(files->tls.key, 0600);
+    assert_refused(files, files->tls.key, "without password");
+}
+
+static X509_CRL *make_crl(struct pki *pki, X509 *revoked, long next_s)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *time = ASN1_TIME_new();
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(pki->ca));
+    X509_CRL_set1_lastUpdate(crl, X509_gmtime_adj(time, -86400));
+    X509_CRL_set1_nextUpdate(crl, X509_gmtime_adj(time, next_s));
+    if (revoked != NULL) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
+        X509_REVOKED_set_revocationDate(entry, X509_gmtime_adj(time, -3600));
+        X509_CRL_add0_revoked(crl, entry);
+    }
+    X509_CRL_sign(crl, pki->ca_key, EVP_sha256());
+    ASN1_TIME_free(time);
+    return crl;
+}
+
+static const char *write_crl(struct pki *pki, const char *name, X509 *revoked, long next_s)
+{
+    const char *path = pki_path(pki, name);
+    X509_CRL *crl = make_crl(pki, revoked, next_s);
+    FILE *file = fopen(path, "w");
+    PEM_write_X509_CRL(file, crl);
+    fclose(file);
+    X509_CRL_free(crl);
+    return path;
+}
+
+static void test_an_expired_revocation_list_is_refused(void **state)
+{
+    struct files *files = *state;
+    files->tls.crl = write_crl(&files->pki, "good.crl", NULL, 86400);
+    assert_loads(files);
+    files->tls.crl = write_crl(&files->pki, "old.crl", NULL, -3600);
+    assert_refused(files, files->tls.crl, "expired");
+}
+
+/* --- handshakes, against the whole of this box --- */
+
+static int setup(void **state)
+{
+    struct fixture *fx = calloc(1, sizeof(*fx));
+    fixture_init(fx, NULL);
+    *state = fx;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
+/* The connection must end without any call; returns the reason of the alert that arrived. */
+static int ended_with(struct fixture *fx, struct client *client)
+{
+    unsigned before = fx->refused_count;
+    PUMP_UNTIL(fx, client, client->ended && fx->refused_count > before);
+    int reason = ERR_GET_REASON(client->error);
+    client_free(client);
+    return reason;
+}
+
+static void test_only_h2_is_spoken(void **state)
+{
+    struct fixture *fx = *state;
+    assert_int_equal(ended_with(fx, client_new_raw(fx, fx->clerk, NULL)),
+                     SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+    assert_int_equal(ended_with(fx, client_new_raw(fx, fx->clerk, "\x08http/1.1")),
+                     SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+    struct client *client = client_new_raw(fx, fx->clerk, "\x08http/1.1\x02h2");
+    PUMP_UNTIL(fx, client, client->handshake_done);
+    const unsigned char *alpn = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(client->ssl, &alpn, &len);
+    assert_int_equal(len, 2);
+    assert_memory_equal(alpn, "h2", 2);
+    client_free(client);
+}
+
+static void test_only_tls_1_3_is_spoken(void **state)
+{
+    struct fixture *fx = *state;
+    SSL_CTX_set_max_proto_version(fx->clerk, TLS1_2_VERSION);
+    assert_int_equal(ended_with(fx, client_new(fx, fx->clerk)), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+}
+
+static void test_a_certificate_is_required(void **state)
+{
+    struct fixture *fx = *state;
+    SSL_CTX *nobody = fixture_client_context(fx, NULL);
+    assert_int_equal(ended_with(fx, client_new(fx, nobody)),
+                     SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED);
+    SSL_CTX_free(nobody);
+    struct net_stats stats;
+    net_get_stats(fx->net, &stats);
+    assert_int_equal(stats.handshake_failures, 1);
+    assert_int_equal(stats.requests, 0);
+}
+
+/* A client whose certificate says what the clerk's says, but from a CA of its own. */
+static void test_a_foreign_ca_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    struct pki real = fx->pki;
+    pki_init_named(&fx->pki, "Other CA");
+    SSL_CTX *forged = fixture_client_context(fx, "URI:pledged:person:anna");
+    struct pki other = fx->pki;
+    fx->pki = real;
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(forged), fx->pki.ca);
+    assert_int_equal(ended_with(fx, client_new(fx, forged)), SSL_R_TLSV1_ALERT_UNKNOWN_CA);
+    assert_non_null(strstr(fx->refused, "issuer"));
+    SSL_CTX_free(forged);
+    pki_fini(&other);
+}
+
+static void test_an_expired_client_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    const struct pki_wish wish = {
+        .name = "c", .san = "URI:pledged:person:anna", .from_s = -7200, .to_s = -3600};
+    SSL_CTX *ctx = fixture_client_context(fx, NULL);
+    EVP_PKEY *key = pki_key();
+    X509 *x = pki_sign(fx->pki.ca, fx->pki.ca_key, key, &wish);
+    SSL_CTX_use_certificate(ctx, x);
+    SSL_CTX_use_PrivateKey(ctx, key);
+    assert_int_equal(ended_with(fx, client_new(fx, ctx)), SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED);
+    assert_string_equal(fx->refused, "certificate has expired");
+    X509_free(x);
+    EVP_PKEY_free(key);
+    SSL_CTX_free(ctx);
+}
+
+static void test_sessions_are_never_resumed(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    PUMP_UNTIL(fx, client, client->max_streams != 0);
+    assert_int_equal(client->max_streams, 256);
+    pump_for(fx, client, 20); /* a ticket would have come by now */
+    SSL_SESSION *session = SSL_get1_session(client->ssl);
+    assert_false(SSL_SESSION_is_resumable(session));
+    SSL_SESSION_free(session);
+    client_free(client);
+}
+
+static void test_noise_is_not_a_handshake(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new_raw(fx, fx->clerk, NULL);
+    static const char noise[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_int_equal(send(client->fd, noise, sizeof(noise), 0), sizeof(noise));
+    PUMP_UNTIL(fx, NULL, fx->refused_count == 1);
+    pump_once(fx, NULL);
+    assert_true(net_idle(fx->net));
+    client_free(client);
+}
+
+/* --- the loop alone: bytes through small sockets --- */
+
+struct echo {
+    struct tls_io *io;
+    bool ended, handshaken;
+    size_t unblocked;
+    size_t to_send, filled; /* bytes of a pattern */
+    size_t received;
+};
+
+static uint8_t pattern(size_t at)
+{
+    return (uint8_t)(at * 31 + at / 977);
+}
+
+static void echo_handshake(void *arg)
+{
+    ((struct echo *)arg)->handshaken = true;
+}
+static void echo_bytes(void *arg, struct pl_slice bytes)
+{
+    struct echo *echo = arg;
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.data[i] != pattern(echo->received++))
+            fail_msg("byte %zu is wrong", echo->received - 1);
+    }
+}
+static void echo_read_over(void *arg)
+{
+    (void)arg;
+}
+static size_t echo_fill(void *arg, uint8_t *out, size_t room)
+{
+    struct echo *echo = arg;
+    size_t len = echo->to_send - echo->filled;
+    if (len > room)
+        len = room;
+    if (len > 5000)
+        len = 5000; /* not a multiple of anything */
+    for (size_t i = 0; i < len; i++)
+        out[i] = pattern(echo->filled++);
+    return len;
+}
+static void echo_unblocked(void *arg)
+{
+    struct echo *echo = arg;
+    echo->unblocked++;
+    tls_io_flush(echo->io);
+}
+static void echo_end(void *arg, struct pl_status status, const char *why)
+{
+    (void)status;
+    (void)why;
+    ((struct echo *)arg)->ended = true;
+}
+
+static void test_bytes_pass_through_a_narrow_socket(void **state)
+{
+    enum { BYTES = 3 * 1024 * 1024 };
+    struct fixture *fx = *state;
+    static const struct tls_io_events events = {echo_handshake, echo_bytes,     echo_read_over,
+                                                echo_fill,      echo_unblocked, echo_end};
+    struct echo echo = {.to_send = BYTES};
+    struct tls_scratch *scratch = malloc(sizeof(*scratch));
+    int fd[2], small = 4096;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    const struct tls_io_options options = {fx->base, fd[0], fx->tls, scratch, &events, &echo};
+    assert_true(pl_is_ok(tls_io_new(&options, &echo.io)));
+    struct client *client = client_new_raw(fx, fx->clerk, "\x02h2");
+    SSL_set_fd(client->ssl, fd[1]);
+    PUMP_UNTIL(fx, client, echo.handshaken && client->handshake_done);
+    assert_non_null(tls_io_peer(echo.io));
+    tls_io_flush(echo.io);
+    assert_true(tls_io_blocked(echo.io));
+    size_t got = 0, sent = 0;
+    for (int turn = 0; (got < BYTES || sent < BYTES) && turn < 100000; turn++) {
+        uint8_t buffer[3000], out[3000];
+        event_base_loop(fx->base, EVLOOP_NONBLOCK);
+        int len = SSL_read(client->ssl, buffer, sizeof(buffer));
+        for (int i = 0; i < len; i++) {
+            if (buffer[i] != pattern(got++))
+                fail_msg("byte %zu is wrong", got - 1);
+        }
+        size_t room = BYTES - sent < sizeof(out) ? BYTES - sent : sizeof(out);
+        for (size_t i = 0; i < room; i++)
+            out[i] = pattern(sent + i);
+        len = room == 0 ? 0 : SSL_write(client->ssl, out, (int)room);
+        sent += len > 0 ? (size_t)len : 0;
+        tls_io_read_pause(echo.io, turn % 7 == 0); /* nothing may be lost by pausing */
+    }
+    tls_io_read_pause(echo.io, false);
+    assert_int_equal(got, BYTES);
+    PUMP_UNTIL(fx, NULL, echo.received == BYTES);
+    assert_int_equal(tls_io_sent_bytes(echo.io), BYTES);
+    assert_true(echo.unblocked > 0);
+    assert_false(tls_io_blocked(echo.io));
+    tls_io_linger(echo.io);
+    uint8_t rest[16];
+    assert_int_equal(SSL_read(client->ssl, rest, sizeof(rest)), 0);
+    assert_int_equal(SSL_get_shutdown(client->ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+    close(fd[1]);
+    PUMP_UNTIL(fx, NULL, echo.ended);
+    tls_io_free(echo.io);
+    client_free(client);
+    free(scratch);
+}
+
+#define ROW(test_)   cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define FILE_(test_) cmocka_unit_test_setup_teardown(test_, setup_files, teardown_files)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FILE_(test_a_complete_set_loads),
+        FILE_(test_a_key_that_others_can_read_is_refused),
+        FILE_(test_missing_and_wrong_files_are_named),
+        FILE_(test_rsa_and_expired_certificates_are_refused),
+        FILE_(test_a_password_is_not_asked_for),
+        FILE_(test_an_expired_revocation_list_is_refused),
+        ROW(test_only_h2_is_spoken),
+        ROW(test_only_tls_1_3_is_spoken),
+        ROW(test_a_certificate_is_required),
+        ROW(test_a_foreign_ca_is_refused),
+        ROW(test_an_expired_client_is_refused),
+        ROW(test_sessions_are_never_resumed),
+        ROW(test_noise_is_not_a_handshake),
+        ROW(test_bytes_pass_through_a_narrow_socket),
+    };
+    return cmocka_run_group_tests_name("tls", tests, NULL, NULL);
+}
