@@ -1,0 +1,1055 @@
+# SPDX-License-Identifier: Apache-2.0
+"""harness: what every end-to-end test needs, and nothing of the product.
+
+A Home is a temporary directory with one daemon in it (`pledged`, the real binary), its PKI, its
+configuration and its data; it starts, stops, kills and restarts the daemon, runs the real client
+(`pledge`) as a person, and opens gRPC channels as a person. Everything is bounded by a timeout,
+every process is ended by its pid, every directory is removed.
+
+Messages are generated from proto/ with protoc when a test starts, so that the tests speak what the
+schema says and not what the C code does.
+"""
+import atexit
+import contextlib
+import csv
+import glob
+import hashlib
+import importlib
+import io
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import uuid
+
+import grpc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin"))
+# Sanitizers make everything slower; ctest says by how much.
+SCALE = float(os.environ.get("PLEDGED_TEST_SCALE", "1"))
+CATALOGUE = ROOT / "deploy" / "catalogue" / "wsis-forum-2026.json"
+PKI_SCRIPT = ROOT / "deploy" / "pki.sh"
+SERVICE = "pledged.v1.LedgerService"
+
+PERSONS = {
+    "public": "public",
+    "reader": "reader",
+    "clerk": "clerk",
+    "clerk2": "clerk",
+    "approver": "approver",
+    "auditor": "auditor",
+    "admin": "admin",
+}
+SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
+                   "WARNING: ThreadSanitizer", "assertion failed")
+
+
+def patience(seconds):
+    """A timeout in seconds, longer where the build is slow."""
+    return seconds * SCALE
+
+
+# --- temporary directories -----------------------------------------------------------------------
+
+def _make_scratch():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="pledged-test-"))
+    owner = os.getpid()
+
+    def remove():
+        if os.getpid() == owner:
+            shutil.rmtree(path, ignore_errors=True)
+    atexit.register(remove)
+    return path
+
+
+SCRATCH = _make_scratch()
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+_STATUS_PROTO = """
+syntax = "proto3";
+package pledged_test;
+import "google/protobuf/any.proto";
+// Same fields as google.rpc.Status, which travels in grpc-status-details-bin.
+message RpcStatus {
+  int32 code = 1;
+  string message = 2;
+  repeated google.protobuf.Any details = 3;
+}
+"""
+
+
+def _generate():
+    out = SCRATCH / "py"
+    out.mkdir()
+    (out / "rpc_status.proto").write_text(_STATUS_PROTO)
+    sources = sorted(str(p) for p in (ROOT / "proto" / "pledged" / "v1").glob("*.proto"))
+    include = "/usr/include"
+    subprocess.run(["protoc", "-I", str(ROOT / "proto"), "-I", include, f"--python_out={out}",
+                    *sources], check=True, timeout=120)
+    subprocess.run(["protoc", "-I", str(out), "-I", include, f"--python_out={out}",
+                    str(out / "rpc_status.proto")], check=True, timeout=120)
+    for package in ("pledged", "pledged/v1"):
+        (out / package / "__init__.py").write_text("")
+    sys.path.insert(0, str(out))
+
+
+_generate()
+types_pb2 = importlib.import_module("pledged.v1.types_pb2")
+catalogue_pb2 = importlib.import_module("pledged.v1.catalogue_pb2")
+command_pb2 = importlib.import_module("pledged.v1.command_pb2")
+entry_pb2 = importlib.import_module("pledged.v1.entry_pb2")
+service_pb2 = importlib.import_module("pledged.v1.service_pb2")
+rpc_status_pb2 = importlib.import_module("rpc_status_pb2")
+
+
+class _Vocabulary:
+    """One namespace for all messages and enums of the package: pb.Hold, pb.STAGE_HELD."""
+
+    def __getattr__(self, name):
+        for module in (command_pb2, service_pb2, entry_pb2, catalogue_pb2, types_pb2):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(name)
+
+
+pb = _Vocabulary()
+METHODS = {m.name: m for m in service_pb2.DESCRIPTOR.services_by_name["LedgerService"].methods}
+STREAMING = {"Dump"}
+
+
+def new_id():
+    return uuid.uuid4().bytes
+
+
+def id_text(request_id):
+    return str(uuid.UUID(bytes=bytes(request_id)))
+
+
+def money(minor, currency="CHF"):
+    return pb.Money(minor=minor, currency=currency)
+
+
+def document(kind="agreement", text=b"signed"):
+    return pb.Document(sha256=hashlib.sha256(text).digest(), bytes=len(text), kind=kind,
+                       filed_as="test/" + kind)
+
+
+def command(request_id=None, **fields):
+    """pb.Command with a fresh request id: command(hold=pb.Hold(...), reason="...")."""
+    return pb.Command(request_id=new_id() if request_id is None else request_id, **fields)
+
+
+def shipped_catalogue():
+    from google.protobuf import json_format
+    return json_format.Parse(CATALOGUE.read_text(encoding="utf-8"), pb.Catalogue())
+
+
+# --- PKI -----------------------------------------------------------------------------------------
+
+class Pki:
+    """A throw-away authority made by the script that users run."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.path.mkdir(parents=True)
+        self._run("ca")
+        self._run("server", "localhost", "127.0.0.1")
+
+    def _run(self, what, *names):
+        subprocess.run(["sh", str(PKI_SCRIPT), what, str(self.path), *names], check=True,
+                       timeout=patience(60), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def person(self, name):
+        if not self.cert(name).exists():
+            self._run("person", name)
+        return name
+
+    def cert(self, name):
+        return self.path / f"{name}.crt"
+
+    def key(self, name):
+        return self.path / f"{name}.key"
+
+    @property
+    def ca(self):
+        return self.path / "ca.crt"
+
+    _shared = {}
+
+    @classmethod
+    def shared(cls, which="main"):
+        """One authority a test process; `other` is one that the daemon does not trust."""
+        if which not in cls._shared:
+            cls._shared[which] = cls(SCRATCH / f"pki-{which}")
+        return cls._shared[which]
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+class Refused(Exception):
+    """A call that ended with a gRPC status; `refusal` is its detail (or None)."""
+
+    def __init__(self, error):
+        self.error = error
+        self.code = error.code()
+        self.details = error.details()
+        self.status = None
+        self.refusal = None
+        for key, value in error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin":
+                self.status = rpc_status_pb2.RpcStatus.FromString(value)
+        if self.status is not None:
+            for any_message in self.status.details:
+                if any_message.type_url.endswith("/pledged.v1.Refusal"):
+                    self.refusal = pb.Refusal.FromString(any_message.value)
+        super().__init__(f"{self.code.name}: {self.details}")
+
+    @property
+    def reason(self):
+        return None if self.refusal is None else pb.Reason.Name(self.refusal.reason)[7:]
+
+
+# --- a gRPC client -------------------------------------------------------------------------------
+
+class Client:
+    """One channel of one person. Methods have the names of the service: client.ListTiers(...)."""
+
+    def __init__(self, port, pki, person, options=()):
+        credentials = grpc.ssl_channel_credentials(
+            pki.ca.read_bytes(),
+            pki.key(person).read_bytes() if person else None,
+            pki.cert(person).read_bytes() if person else None)
+        self.person = person
+        self.channel = grpc.secure_channel(
+            f"127.0.0.1:{port}", credentials,
+            options=[("grpc.ssl_target_name_override", "localhost"),
+                     ("grpc.use_local_subchannel_pool", 1),
+                     ("grpc.initial_reconnect_backoff_ms", 100),
+                     ("grpc.max_reconnect_backoff_ms", 500),
+                     ("grpc.max_receive_message_length", 64 << 20), *options])
+
+    def raw(self, name):
+        method = METHODS[name]
+        request = getattr(pb, method.input_type.name)
+        response = getattr(pb, method.output_type.name)
+        kind = self.channel.unary_stream if name in STREAMING else self.channel.unary_unary
+        return kind(f"/{SERVICE}/{name}", request_serializer=request.SerializeToString,
+                    response_deserializer=response.FromString)
+
+    def call(self, name, request=None, timeout=20, **fields):
+        if request is None:
+            request = getattr(pb, METHODS[name].input_type.name)(**fields)
+        try:
+            result = self.raw(name)(request, timeout=patience(timeout))
+            return list(result) if name in STREAMING else result
+        except grpc.RpcError as error:
+            raise Refused(error) from None
+
+    def __getattr__(self, name):
+        if name not in METHODS:
+            raise AttributeError(name)
+        return lambda request=None, **fields: self.call(name, request, **fields)
+
+    def execute(self, command_=None, timeout=20, **fields):
+        return self.call("Execute", command_ if command_ is not None else command(**fields),
+                         timeout=timeout)
+
+    def batch(self, commands, timeout=60):
+        return self.call("ExecuteBatch", pb.ExecuteBatchRequest(command=commands),
+                         timeout=timeout).result
+
+    def dump_bytes(self, from_seq=0, to_seq=0):
+        """Exact entry bytes, checked for gaps and for the trailer that says the dump is whole."""
+        entries, trailer = [], None
+        for message in self.call("Dump", from_seq=from_seq, to_seq=to_seq, timeout=120):
+            assert trailer is None, "a message after the trailer"
+            if message.entry:
+                want = (from_seq or 1) + len(entries)
+                assert message.first_seq == want, (message.first_seq, want)
+                entries.extend(message.entry)
+            if message.HasField("trailer"):
+                trailer = message.trailer
+        assert trailer is not None, "dump without trailer"
+        assert trailer.to_seq == (from_seq or 1) + len(entries) - 1, trailer
+        return entries, trailer
+
+    def dump(self, **fields):
+        return [pb.Entry.FromString(raw) for raw in self.dump_bytes(**fields)[0]]
+
+    # the everyday steps of a test
+    def contributor(self, name, kind=2, **fields):
+        return self.execute(add_contributor=pb.AddContributor(
+            name=name, kind=kind, **fields)).outcome.contributor
+
+    def hold(self, tier, contributor, seconds=3600, **fields):
+        return self.execute(hold=pb.Hold(tier=tier, contributor=contributor, for_s=seconds),
+                            **fields)
+
+    def submit_tier(self, tier, contributor, **fields):
+        return self.execute(submit=pb.Submit(contributor=contributor, tier=tier, **fields),
+                            reason="letter of intent")
+
+    def submit_free(self, contributor, minor, currency="CHF", **fields):
+        return self.execute(submit=pb.Submit(contributor=contributor, free=True,
+                                             amount=money(minor, currency), **fields),
+                            reason="letter of intent")
+
+    def commit(self, pledge):
+        return self.execute(commit=pb.Commit(pledge=pledge), evidence=[document()])
+
+    def pay(self, pledge, minor, currency="CHF", **fields):
+        return self.execute(pay=pb.Pay(pledge=pledge, amount=money(minor, currency), **fields))
+
+    def withdraw(self, pledge):
+        return self.execute(withdraw=pb.Withdraw(pledge=pledge), reason="changed their mind")
+
+    def remaining(self, tier):
+        count = self.GetTier(tier=tier).tier.remaining
+        return None if count.WhichOneof("value") == "unlimited" else count.count
+
+    def close(self):
+        self.channel.close()
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+class Ran:
+    """What a run of `pledge` or `pledged` left: exit code, stdout, stderr (text)."""
+
+    def __init__(self, args, code, out, err):
+        self.args, self.code, self.out, self.err = args, code, out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def error(self):
+        """The one JSON object on stderr that --format json promises for a failure."""
+        return json.loads(self.err)
+
+    @property
+    def rows(self):
+        """Rows of plain output."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+    @property
+    def csv(self):
+        return list(csv.DictReader(io.StringIO(self.out, newline="")))
+
+    def __repr__(self):
+        return (f"{' '.join(map(str, self.args))}\nexit {self.code}\n--- stdout\n{self.out}"
+                f"--- stderr\n{self.err}")
+
+
+def run(args, timeout=30, env=None, text=True, stdin=subprocess.DEVNULL, cwd=None):
+    process = subprocess.Popen([str(a) for a in args], stdin=stdin, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=env, cwd=cwd)
+    try:
+        out, err = process.communicate(timeout=patience(timeout))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"no end within {patience(timeout)} s: {args}\n{out!r}\n{err!r}")
+    if text:
+        out = out.decode("utf-8")
+    return Ran(args, process.returncode, out, err.decode("utf-8", "replace"))
+
+
+# --- a daemon and all around it ------------------------------------------------------------------
+
+class Home:
+    """One daemon with its directory. Settings: sections of the configuration to change or add."""
+
+    counter = 0
+
+    def __init__(self, data=None, persons=None, settings=None):
+        Home.counter += 1
+        self.path = SCRATCH / f"home-{Home.counter}"
+        self.path.mkdir()
+        self.data = pathlib.Path(data) if data else self.path / "data"
+        self.pki = Pki.shared()
+        self.persons = dict(PERSONS if persons is None else persons)
+        for person in self.persons:
+            self.pki.person(person)
+        self.config = self.path / "pledged.conf"
+        self.port_file = self.path / "port"
+        self.log_file = self.path / "daemon.log"
+        self.settings = {
+            "daemon": {"data": self.data, "listen": "127.0.0.1:0", "port_file": self.port_file,
+                       "workers": 2, "log_level": "info"},
+            "tls": {"cert": self.pki.cert("server"), "key": self.pki.key("server"),
+                    "ca": self.pki.ca},
+            "ledger": {"origin": "test.example/fund"},
+            "store": {"segment_bytes": 2 << 20},
+            "limits": {},
+        }
+        for section, keys in (settings or {}).items():
+            self.settings.setdefault(section, {}).update(keys)
+        self.write_config()
+        self.process = None
+        self.port = None
+        self.clients = []
+        self.proxies = []
+        self.expect_dirty_log = False
+
+    # configuration and one-shot commands of the daemon
+    def write_config(self):
+        lines = []
+        for section, keys in self.settings.items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {value}" for key, value in keys.items()]
+        for person, role in self.persons.items():
+            lines += [f"[person {person}]", f"role = {role}",
+                      f"identity = uri:pledged:person:{person}"]
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def pledged(self, *args, timeout=60, env=None):
+        return run([BIN / "pledged", *args, "--config", self.config], timeout=timeout,
+                   env=self.environment() if env is None else env)
+
+    def init(self):
+        done = self.pledged("init")
+        assert done.code == 0, done
+        return done
+
+    # life of the daemon
+    def spawn(self):
+        """Starts the daemon without waiting for it."""
+        self.port_file.unlink(missing_ok=True)
+        log = open(self.log_file, "ab")
+        with log:
+            self.process = subprocess.Popen([str(BIN / "pledged"), "--config", str(self.config)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.environment(), cwd=self.path)
+        return self.process
+
+    def start(self, timeout=60):
+        self.spawn()
+        deadline = time.monotonic() + patience(timeout)
+        while time.monotonic() < deadline:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                self.port = int(self.port_file.read_text().strip().rsplit(":", 1)[-1])
+                if self.port > 0:
+                    return self
+            if self.process.poll() is not None:
+                raise AssertionError(f"pledged ended with {self.process.returncode}\n{self.log()}")
+            time.sleep(0.005)
+        raise AssertionError("pledged did not become ready\n" + self.log())
+
+    def wait(self, timeout=30):
+        try:
+            return self.process.wait(patience(timeout))
+        except subprocess.TimeoutExpired:
+            raise AssertionError("pledged did not end in time\n" + self.log()) from None
+
+    def terminate(self, timeout=30):
+        """SIGTERM; the exit code must say that all went well."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.wait(timeout)
+        self.process = None
+        assert code == 0, f"pledged ended with {code} after SIGTERM\n{self.log()}"
+
+    def kill(self):
+        """SIGKILL: no destructor, no last words."""
+        self.process.kill()
+        self.process.wait(patience(30))
+        self.process = None
+
+    def restart(self, kill=False):
+        self.drop_clients()
+        self.kill() if kill else self.terminate()
+        return self.start()
+
+    def log(self):
+        try:
+            text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return "(no log)"
+        return "--- daemon log (end)\n" + text[-6000:]
+
+    def drop_clients(self):
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+
+    def close(self):
+        """Ends everything; a dirty end or a sanitizer's word in the log is a failure."""
+        self.drop_clients()
+        for proxy in self.proxies:
+            proxy.close()
+        code = 0
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+            try:
+                code = self.process.wait(patience(30))
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                code = "SIGKILL after it did not drain"
+            self.process = None
+        log = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        bad = [line for line in log.splitlines() if any(w in line for w in SANITIZER_WORDS)]
+        tail = self.log()
+        shutil.rmtree(self.path, ignore_errors=True)
+        assert code == 0, f"pledged ended with {code}\n{tail}"
+        assert self.expect_dirty_log or not bad, "\n".join(bad) + "\n" + tail
+
+    # who talks to it
+    def client(self, person, port=None, pki=None, options=()):
+        client = Client(port or self.port, pki or self.pki, person, options)
+        self.clients.append(client)
+        return client
+
+    def environment(self, **more):
+        """A clean environment: nothing of the machine's user can change a test."""
+        env = {key: value for key, value in os.environ.items()
+               if key in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS",
+                          "LD_LIBRARY_PATH", "TEXTDOMAINDIR")}
+        env.update(HOME=str(self.path), XDG_CONFIG_HOME=str(self.path / "config"),
+                   XDG_STATE_HOME=str(self.path / "state"), LC_ALL="C.UTF-8", TERM="xterm")
+        env.update({key: str(value) for key, value in more.items()})
+        return env
+
+    def client_args(self, person, port=None, pki=None):
+        pki = pki or self.pki
+        args = ["--server", f"localhost:{port or self.port}", "--ca", self.pki.ca]
+        if person:
+            args += ["--cert", pki.cert(person), "--key", pki.key(person)]
+        return args
+
+    def pledge(self, person, *args, format=None, lang=None, env=None, timeout=30, port=None,
+               pki=None, request_id=None, text=True, options=()):
+        """Runs `pledge` as a person. env: variables to add. request_id: 16 bytes."""
+        words = [BIN / "pledge", *self.client_args(person, port, pki)]
+        if format:
+            words += ["--format", format]
+        if lang:
+            words += ["--lang", lang]
+        if request_id is not None:
+            words += ["--request-id", id_text(request_id)]
+        return run([*words, *options, *args], timeout=timeout,
+                   env=self.environment(**(env or {})), text=text)
+
+    def proxy(self, **fields):
+        proxy = Proxy(self.port, **fields)
+        self.proxies.append(proxy)
+        return proxy
+
+    # setting up
+    def adopt(self, catalogue=None):
+        admin = self.client("admin")
+        receipt = admin.execute(adopt_catalogue=pb.AdoptCatalogue(
+            catalogue=catalogue if catalogue is not None else shipped_catalogue()))
+        return receipt
+
+    def segments(self):
+        """Segment files, oldest first."""
+        return sorted(pathlib.Path(p) for p in
+                      glob.glob(str(self.data / "**" / "*.seg"), recursive=True))
+
+
+def opened(catalogue=True, **fields):
+    """A daemon that runs, with the shipped catalogue adopted."""
+    home = Home(**fields)
+    try:
+        home.init()
+        home.start()
+        if catalogue:
+            home.adopt(catalogue if catalogue is not True else None)
+    except BaseException:
+        home.expect_dirty_log = True
+        with contextlib.suppress(AssertionError):
+            home.close()
+        raise
+    return home
+
+
+class DaemonTest(unittest.TestCase):
+    """One daemon for all tests of a class. Tests use contributors of their own."""
+
+    settings = None
+    catalogue = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = opened(catalogue=cls.catalogue, settings=cls.settings)
+        cls.clerk = cls.home.client("clerk")
+        cls.auditor = cls.home.client("auditor")
+        cls.reader = cls.home.client("reader")
+        cls.admin = cls.home.client("admin")
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            if cls.home.process is not None and cls.home.process.poll() is None:
+                check_ledger(cls.home.client("auditor").dump())
+        finally:
+            cls.home.close()
+
+    def ok(self, ran):
+        self.assertEqual(ran.code, 0, ran)
+        return ran
+
+    def pledge(self, person, *args, **fields):
+        """A run that must succeed."""
+        return self.ok(self.home.pledge(person, *args, **fields))
+
+    def fails(self, code, person, *args, **fields):
+        """A run that must fail with this exit code and print nothing on stdout."""
+        ran = self.home.pledge(person, *args, **fields)
+        self.assertEqual(ran.code, code, ran)
+        self.assertEqual(ran.out, "", ran)
+        return ran
+
+    @contextlib.contextmanager
+    def refused(self, reason, code=None):
+        """The block must be refused with this reason; yields a list that receives the Refused."""
+        box = []
+        try:
+            yield box
+        except Refused as refused:
+            box.append(refused)
+            self.assertEqual(refused.reason, reason, refused)
+            if code is not None:
+                self.assertEqual(refused.code, code, refused)
+        else:
+            self.fail(f"not refused, {reason} was expected")
+
+    def eventually(self, what, timeout=10, every=0.02):
+        deadline = time.monotonic() + patience(timeout)
+        while True:
+            value = what()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                self.fail("it did not come true in time")
+            time.sleep(every)
+
+    _number = 0
+
+    def name(self, stem="Organisation"):
+        DaemonTest._number += 1
+        return f"{stem} {DaemonTest._number:05d}"
+
+
+# --- a proxy that loses replies ------------------------------------------------------------------
+
+class Proxy:
+    """A TCP relay to the daemon. `cut(n)` is asked before bytes of the daemon go to the client on
+    the n-th connection (1, 2, ...): true ends that connection without delivering them."""
+
+    def __init__(self, port, cut=lambda n: False):
+        self.target, self.cut = port, cut
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = 0
+        self.sockets = []
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.close()
+                continue
+            self.sockets += [client, server]
+            number = self.connections
+            for source, sink, cut in ((client, server, None), (server, client, self.cut)):
+                threading.Thread(target=self._pump, args=(source, sink, cut, number),
+                                 daemon=True).start()
+
+    def _pump(self, source, sink, cut, number):
+        with contextlib.suppress(OSError):
+            while True:
+                data = source.recv(65536)
+                if not data or (cut is not None and cut(number)):
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        for end in [self.listener, *self.sockets]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+# --- the oracle ----------------------------------------------------------------------------------
+
+LIVE = {"HELD", "PLEDGED", "COMMITTED", "CLOSED"}
+
+
+class Oracle:
+    """A slow and obvious replay of a dump: what the rules promise is checked after every entry."""
+
+    def __init__(self):
+        self.seq = 0
+        self.time_us = 0
+        self.capacity = {}      # (catalogue, tier) -> number or None
+        self.pledges = {}       # id -> dict
+        self.contributors = {}
+        self.bank = {}          # id -> dict
+        self.first_of = {}      # request id -> seq of its first entry
+        self.last_of_pledge = {}
+        self.payment_at = {}    # seq -> (kind, bank entry, pledge, minor)
+        self.reversed = set()
+        self.catalogue = None
+        self.promoted = None
+
+    def need(self, condition, entry, what):
+        assert condition, f"entry {entry.seq} ({entry.WhichOneof('fact')}): {what}\n{entry}"
+
+    def taken(self, key):
+        return sum(1 for p in self.pledges.values()
+                   if p["key"] == key and p["stage"] in LIVE)
+
+    def apply(self, e):
+        fact = e.WhichOneof("fact")
+        self.need(fact is not None, e, "no fact")
+        self.need(e.seq == self.seq + 1, e, f"seq after {self.seq}")
+        self.need(e.time_us > self.time_us, e, "time must strictly increase")
+        self.need(e.actor.person != "" and e.actor.role != 0, e, "who")
+        own = e.actor.role == pb.ROLE_DAEMON
+        self.need(own == (len(e.request_id) == 0), e, "request id, but for the daemon itself")
+        if not own:
+            self.need(len(e.request_id) == 16, e, "request id has 16 bytes")
+            self.need(e.actor.identity != "", e, "identity")
+            first = self.first_of.setdefault(bytes(e.request_id), e.seq)
+            if first == e.seq:
+                self.need(hashlib.sha256(e.command).digest() == e.command_digest, e, "digest")
+                sent = pb.Command.FromString(e.command)
+                self.need(sent.request_id == e.request_id, e, "command of another request id")
+                self.need(not sent.dry_run, e, "dry run in the ledger")
+            else:
+                self.need(e.command == b"", e, "a second entry with command bytes: done twice")
+                self.need(e.cause_seq == first, e, "cause is the command's first entry")
+        self.seq, self.time_us = e.seq, e.time_us
+        body = getattr(e, fact)
+        pledge = getattr(body, "pledge", "")
+        if pledge and fact != "command_refused":
+            self.need(e.prev_seq == self.last_of_pledge.get(pledge, 0), e,
+                      f"prev_seq is {self.last_of_pledge.get(pledge, 0)}")
+            self.last_of_pledge[pledge] = e.seq
+        if self.promoted is not None:
+            self.need(fact == "hold_placed" and pledge == self.promoted, e,
+                      "a promotion is followed by its hold")
+        getattr(self, "on_" + fact, self.nothing)(e, body)
+        if self.promoted is not None and fact != "wait_promoted":
+            self.promoted = None
+        return self
+
+    def nothing(self, e, body):
+        pass
+
+    def stage(self, e, pledge, *allowed):
+        self.need(pledge in self.pledges, e, "unknown pledge")
+        self.need(self.pledges[pledge]["stage"] in allowed, e,
+                  f"stage is {self.pledges[pledge]['stage']}")
+        return self.pledges[pledge]
+
+    def take(self, e, key):
+        self.need(key in self.capacity, e, f"unknown tier {key}")
+        room = self.capacity[key]
+        self.need(room is None or self.taken(key) <= room, e,
+                  f"{self.taken(key)} holders in {key}, capacity {room}")
+
+    def new_pledge(self, e, pledge, contributor, key, stage, **fields):
+        self.need(pledge == f"P{len(self.pledges) + 1:06d}", e, "pledge ids ascend")
+        self.need(contributor in self.contributors, e, "unknown contributor")
+        self.pledges[pledge] = dict(contributor=contributor, key=key, stage=stage, amount=None,
+                                    allocated=0, **fields)
+
+    def on_ledger_created(self, e, body):
+        self.need(e.seq == 1, e, "comes first")
+        self.need(len(body.ledger_id) == 16, e, "ledger id")
+
+    def on_catalogue_adopted(self, e, body):
+        sent = pb.Command.FromString(e.command).adopt_catalogue.catalogue
+        self.need((sent.code, sent.version) == (body.code, body.version), e, "another catalogue")
+        for tier in sent.tier:
+            limited = tier.capacity.WhichOneof("value") == "count"
+            key = (sent.code, tier.code)
+            self.capacity[key] = tier.capacity.count if limited else None
+            self.need(not limited or self.taken(key) <= tier.capacity.count, e,
+                      "capacity below taken")
+        self.catalogue = sent
+
+    def on_contributor_added(self, e, body):
+        self.need(body.contributor == f"C{len(self.contributors) + 1:06d}", e, "ids ascend")
+        self.contributors[body.contributor] = body.name
+
+    def on_contributor_amended(self, e, body):
+        self.need(body.contributor in self.contributors, e, "unknown")
+        self.contributors[body.contributor] = body.name
+
+    def on_hold_placed(self, e, body):
+        key = (body.catalogue, body.tier)
+        if body.pledge in self.pledges:
+            self.need(self.promoted == body.pledge, e, "an old pledge, but no promotion")
+            self.pledges[body.pledge]["stage"] = "HELD"
+        else:
+            self.new_pledge(e, body.pledge, body.contributor, key, "HELD")
+        self.pledges[body.pledge]["expires"] = body.expires_us
+        self.take(e, key)
+
+    def on_hold_extended(self, e, body):
+        pledge = self.stage(e, body.pledge, "HELD")
+        self.need(e.time_us < pledge["expires"], e, "extended after its end")
+        pledge["expires"] = body.expires_us
+
+    def on_hold_expired(self, e, body):
+        pledge = self.stage(e, body.pledge, "HELD")
+        self.need(e.time_us >= pledge["expires"], e, "expired too early")
+        pledge["stage"] = "EXPIRED"
+
+    def on_wait_added(self, e, body):
+        key = (body.catalogue, body.tier)
+        self.new_pledge(e, body.pledge, body.contributor, key, "WAITING", since=e.seq)
+
+    def on_wait_promoted(self, e, body):
+        pledge = self.stage(e, body.pledge, "WAITING")
+        ahead = [i for i, p in self.pledges.items() if p["stage"] == "WAITING"
+                 and p["key"] == pledge["key"] and p["since"] < pledge["since"]]
+        self.need(not ahead, e, f"{ahead} waited longer")
+        self.promoted = body.pledge
+
+    def on_pledge_made(self, e, body):
+        key = (body.catalogue, body.tier) if body.tier else None
+        if body.from_hold:
+            pledge = self.stage(e, body.pledge, "HELD")
+            self.need(pledge["key"] == key, e, "another tier than the hold's")
+            self.need(e.time_us < pledge["expires"], e, "submitted after the hold's end")
+            pledge["stage"] = "PLEDGED"
+        else:
+            self.new_pledge(e, body.pledge, body.contributor, key, "PLEDGED")
+        self.pledges[body.pledge].update(amount=body.amount.minor, currency=body.amount.currency)
+        self.need(body.amount.minor > 0, e, "amount")
+        if key:
+            self.take(e, key)
+
+    def on_commitment_signed(self, e, body):
+        self.stage(e, body.pledge, "PLEDGED")["stage"] = "COMMITTED"
+        self.need(len(body.agreement_sha256) == 32, e, "agreement")
+
+    def on_commitment_amended(self, e, body):
+        pledge = self.stage(e, body.pledge, "COMMITTED")
+        self.need(body.previous.minor == pledge["amount"], e, "previous amount")
+        self.need(body.amount.minor >= pledge["allocated"], e, "below allocated")
+        pledge["amount"] = body.amount.minor
+
+    def on_tier_changed(self, e, body):
+        pledge = self.stage(e, body.pledge, "HELD", "PLEDGED", "COMMITTED")
+        self.need(pledge["key"][1] == body.from_tier, e, "from another tier")
+        pledge["key"] = (body.catalogue, body.to_tier)
+        if body.HasField("amount"):
+            pledge["amount"] = body.amount.minor
+        self.take(e, pledge["key"])
+
+    def on_withdrawn(self, e, body):
+        self.stage(e, body.pledge, "HELD", "WAITING", "PLEDGED")["stage"] = "WITHDRAWN"
+
+    def on_cancelled(self, e, body):
+        pledge = self.stage(e, body.pledge, "COMMITTED")
+        pledge["stage"] = "CANCELLED"
+        self.need(body.deallocated.minor == pledge["allocated"], e, "all allocations come free")
+        for bank in self.bank.values():
+            if bank["pledge"] == body.pledge:
+                bank["allocated"] = 0
+        pledge["allocated"] = 0
+
+    def on_payment_recorded(self, e, body):
+        self.need(body.pledge in self.pledges, e, "unknown pledge")
+        self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
+        self.bank[body.bank_entry] = dict(pledge=body.pledge, amount=body.amount.minor,
+                                          currency=body.amount.currency, allocated=0)
+        self.payment_at[e.seq] = ("payment", body.bank_entry)
+
+    def on_allocated(self, e, body):
+        bank, pledge = self.bank[body.bank_entry], self.pledges[body.pledge]
+        bank["allocated"] += body.amount.minor
+        pledge["allocated"] += body.amount.minor
+        self.need(bank["allocated"] <= bank["amount"], e, "more allocated than came in")
+        self.need(pledge["allocated"] <= pledge["amount"], e, "more allocated than promised")
+        self.need(body.amount.currency == pledge["currency"], e, "currency")
+        self.payment_at[e.seq] = ("allocation", body.bank_entry, body.pledge, body.amount.minor)
+
+    def on_reversed(self, e, body):
+        self.need(body.target_seq in self.payment_at, e, "target is no payment or allocation")
+        self.need(body.target_seq not in self.reversed, e, "reversed twice")
+        self.reversed.add(body.target_seq)
+        bank = self.bank[body.bank_entry]
+        for pledge in self.pledges.values():
+            pass
+        gone = body.deallocated.minor
+        self.need(0 <= gone <= bank["allocated"], e, "deallocated")
+        bank["allocated"] -= gone
+        self.pledges[body.pledge]["allocated"] -= gone
+        if self.payment_at[body.target_seq][0] == "payment":
+            self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
+            bank["amount"] = 0
+
+    def on_command_refused(self, e, body):
+        self.need(body.reason != 0, e, "reason")
+        self.need(body.deciding_seq < e.seq, e, "decided by a later entry")
+
+
+def check_ledger(entries):
+    """Replays a whole dump; raises AssertionError at the first entry that breaks a rule."""
+    oracle = Oracle()
+    for entry in entries:
+        oracle.apply(entry)
+    return oracle
+
+
+# --- load ----------------------------------------------------------------------------------------
+
+class Load:
+    """Threads that send commands with known request ids until told to stop. What was sent and what
+    was acknowledged is written down before and after each call."""
+
+    TIERS = ["diamant", "platine", "platine", "or", "argent", "innovation"]
+
+    def __init__(self, home, threads=4, seed=1, person="clerk"):
+        self.home = home
+        self.stop = threading.Event()
+        self.sent = {}      # request id -> command
+        self.acked = {}     # request id -> receipt or Refused, as first answered
+        self.unknown = set()
+        self.lock = threading.Lock()
+        self.random = random.Random(seed)
+        self.failures = []
+        self.threads = [threading.Thread(target=self._run, daemon=True,
+                                         args=(n, random.Random(seed * 1000 + n), person))
+                        for n in range(threads)]
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def join(self, timeout=30):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(patience(timeout))
+            assert not thread.is_alive(), "a load thread hangs"
+        assert not self.failures, self.failures[0]
+
+    def acked_count(self):
+        with self.lock:
+            return len(self.acked)
+
+    def send(self, client, cmd):
+        """Receipt, Refused, or None when the outcome is unknown."""
+        key = bytes(cmd.request_id)
+        with self.lock:
+            self.sent[key] = cmd
+        try:
+            result = client.execute(cmd, timeout=20)
+        except Refused as refused:
+            # A verdict carries the entry that records it; all else is a broken connection, a
+            # drain, or a busy server.
+            if refused.refusal is None or refused.refusal.seq == 0:
+                with self.lock:
+                    self.unknown.add(key)
+                return None
+            result = refused
+        with self.lock:
+            self.acked[key] = result
+        return result
+
+    def _run(self, number, rnd, person):
+        client = Client(self.home.port, self.home.pki, person)
+        try:
+            self._script(client, number, rnd)
+        except Exception as error:  # told to the main thread
+            self.failures.append(error)
+        finally:
+            client.close()
+
+    def _script(self, client, number, rnd):
+        turn = 0
+        while not self.stop.is_set():
+            turn += 1
+            added = self.send(client, command(add_contributor=pb.AddContributor(
+                name=f"Load {rnd.getrandbits(64):x}", kind=rnd.randint(1, 5))))
+            if not isinstance(added, pb.Receipt):
+                if added is None:
+                    time.sleep(0.02)
+                continue
+            contributor = added.outcome.contributor
+            tier = rnd.choice(self.TIERS)
+            if rnd.random() < 0.5:
+                step = command(hold=pb.Hold(tier=tier, contributor=contributor,
+                                            for_s=rnd.choice([1, 2, 600])))
+            else:
+                step = command(submit=pb.Submit(contributor=contributor, tier=tier),
+                               reason="load")
+            made = self.send(client, step)
+            if not isinstance(made, pb.Receipt):
+                continue
+            pledge = made.outcome.pledge
+            for step in self._rest(pledge, step, rnd):
+                if self.stop.is_set() or self.send(client, step) is None:
+                    break
+
+    @staticmethod
+    def _rest(pledge, first, rnd):
+        if first.WhichOneof("command") == "hold":
+            if rnd.random() < 0.6:
+                yield command(withdraw=pb.Withdraw(pledge=pledge), reason="load")
+            return
+        yield command(pay=pb.Pay(pledge=pledge, amount=money(rnd.randint(1, 20_000_000))))
+        if rnd.random() < 0.7:
+            yield command(withdraw=pb.Withdraw(pledge=pledge), reason="load")
+        else:
+            yield command(commit=pb.Commit(pledge=pledge), evidence=[document()])
+            yield command(cancel=pb.Cancel(pledge=pledge, money_plan=pb.MONEY_PLAN_REFUND),
+                          evidence=[document("letter")])
+
+
+def same_outcome(test, replay, original):
+    """A replay is the original answer, but for the word that says so."""
+    if isinstance(original, Refused):
+        test.assertIsInstance(replay, Refused)
+        test.assertTrue(replay.refusal.replay)
+        ours, theirs = pb.Refusal(), pb.Refusal()
+        ours.CopyFrom(original.refusal)
+        theirs.CopyFrom(replay.refusal)
+        ours.replay = theirs.replay = True
+        test.assertEqual(theirs, ours)
+        test.assertEqual(replay.code, original.code)
+        return
+    test.assertEqual(replay.kind, pb.RECEIPT_KIND_REPLAY)
+    test.assertEqual((replay.request_id, replay.seq, replay.time_us, replay.outcome),
+                     (original.request_id, original.seq, original.time_us, original.outcome))
+
+
+def attempt(client, cmd):
+    """A Receipt or a Refused, never an exception of the product."""
+    try:
+        return client.execute(cmd)
+    except Refused as refused:
+        return refused

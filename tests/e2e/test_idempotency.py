@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""idempotency: one request id, one effect, one answer, for ever (G3)."""
+import os
+import re
+import unittest
+
+import grpc
+
+from harness import (DaemonTest, Refused, attempt, command, document, id_text, money, new_id, pb,
+                     same_outcome)
+
+
+class Replays(DaemonTest):
+    def story(self):
+        """Every kind of command once, accepted; and some that were refused."""
+        clerk, sent = self.clerk, []
+
+        def do(fields, person=clerk):
+            cmd = command(**fields)
+            answer = attempt(person, cmd)
+            sent.append((person, cmd, answer))
+            return answer
+
+        a = do(dict(add_contributor=pb.AddContributor(name=self.name(), kind=1))).outcome
+        b = do(dict(add_contributor=pb.AddContributor(name=self.name(), kind=2))).outcome
+        c = do(dict(add_contributor=pb.AddContributor(name=self.name(), kind=3))).outcome
+        do(dict(amend_contributor=pb.AmendContributor(contributor=a.contributor,
+                                                      name=self.name("Renamed"), kind=1)))
+        held = do(dict(hold=pb.Hold(tier="diamant", contributor=a.contributor, for_s=900))).outcome
+        do(dict(extend=pb.Extend(pledge=held.pledge, for_s=1800), reason="board meets later"))
+        waits = do(dict(wait=pb.Wait(tier="diamant", contributor=b.contributor))).outcome
+        do(dict(hold=pb.Hold(tier="diamant", contributor=c.contributor, for_s=900)))  # refused
+        do(dict(submit=pb.Submit(pledge=held.pledge), reason="letter"))
+        do(dict(commit=pb.Commit(pledge=held.pledge), evidence=[document()]))
+        do(dict(amend_pledge=pb.AmendPledge(pledge=held.pledge, amount=money(26000000)),
+                evidence=[document()]))
+        paid = do(dict(pay=pb.Pay(pledge=held.pledge, amount=money(1000000),
+                                  bank_ref="REF-" + self.name())))
+        do(dict(reverse=pb.Reverse(seq=paid.seq), reason="typed twice"))
+        do(dict(reverse=pb.Reverse(seq=paid.seq), reason="typed twice"))  # refused
+        do(dict(cancel=pb.Cancel(pledge=held.pledge, money_plan=pb.MONEY_PLAN_REFUND),
+                evidence=[document()]))  # promotes b
+        do(dict(withdraw=pb.Withdraw(pledge=waits.pledge), reason="no"))
+        other = do(dict(submit=pb.Submit(contributor=c.contributor, tier="argent"),
+                        reason="letter")).outcome
+        do(dict(change_tier=pb.ChangeTier(pledge=other.pledge, tier="innovation"), reason="less"))
+        return sent
+
+    def test_every_command_is_replayed_with_its_original_answer_also_after_restart(self):
+        sent = self.story()
+        refused = [a for _, _, a in sent if isinstance(a, Refused)]
+        self.assertEqual([r.reason for r in refused], ["TIER_SOLD_OUT", "ALREADY_REVERSED"])
+        for person, cmd, answer in sent:
+            same_outcome(self, attempt(person, cmd), answer)
+        size = self.reader.GetStatus().size
+        for kill in (False, True):
+            self.home.restart(kill=kill)
+            type(self).clerk = clerk = self.home.client("clerk")
+            type(self).reader = self.home.client("reader")
+            type(self).auditor = self.home.client("auditor")
+            type(self).admin = self.home.client("admin")
+            for _, cmd, answer in sent:
+                same_outcome(self, attempt(clerk, cmd), answer)
+            self.assertEqual(self.reader.GetStatus().size, size, "a replay writes nothing")
+
+    def test_the_same_id_with_other_content_is_refused_and_changes_nothing(self):
+        first = command(add_contributor=pb.AddContributor(name=self.name(), kind=1))
+        receipt = self.clerk.execute(first)
+        size = self.reader.GetStatus().size
+        for other in (
+                pb.Command(request_id=first.request_id, add_contributor=pb.AddContributor(
+                    name=self.name(), kind=1)),
+                pb.Command(request_id=first.request_id, add_contributor=first.add_contributor,
+                           reason="now with a reason"),
+                pb.Command(request_id=first.request_id, hold=pb.Hold(
+                    tier="or", contributor=receipt.outcome.contributor))):
+            with self.refused("REQUEST_ID_REUSED", grpc.StatusCode.ABORTED):
+                self.clerk.execute(other)
+        self.assertEqual(self.reader.GetStatus().size, size)
+        same_outcome(self, self.clerk.execute(first), receipt)
+
+    def test_an_id_belongs_to_the_person_who_used_it(self):
+        first = command(add_contributor=pb.AddContributor(name=self.name(), kind=1))
+        self.clerk.execute(first)
+        with self.refused("REQUEST_ID_FOREIGN") as box:
+            self.home.client("clerk2").execute(first)
+        self.assertEqual(box[0].refusal.seq, 0, "tells nothing of the other's entry")
+        with self.refused("PERMISSION_DENIED"):  # the role is checked before the id is looked up
+            self.reader.execute(first)
+
+    def test_invalid_input_does_not_use_up_the_id(self):
+        request_id = new_id()
+        with self.refused("FIELD_REQUIRED"):
+            self.clerk.execute(command(request_id, add_contributor=pb.AddContributor(kind=1)))
+        receipt = self.clerk.execute(command(request_id, add_contributor=pb.AddContributor(
+            name=self.name(), kind=1)))
+        self.assertEqual(receipt.kind, pb.RECEIPT_KIND_NEW)
+
+    def test_a_dry_run_writes_nothing_and_uses_up_nothing(self):
+        size = self.reader.GetStatus().size
+        dry = command(dry_run=True, add_contributor=pb.AddContributor(name=self.name(), kind=1))
+        would = self.clerk.execute(dry)
+        self.assertEqual(would.kind, pb.RECEIPT_KIND_DRY_RUN)
+        self.assertEqual(would.seq, size + 1)
+        self.assertEqual(self.reader.GetStatus().size, size)
+        real = pb.Command()
+        real.CopyFrom(dry)
+        real.dry_run = False
+        receipt = self.clerk.execute(real)
+        self.assertEqual(receipt.kind, pb.RECEIPT_KIND_NEW)
+        self.assertEqual(receipt.outcome, would.outcome)
+        # a refusal is only rehearsed, too
+        size = self.reader.GetStatus().size
+        with self.refused("CONTRIBUTOR_DUPLICATE") as box:
+            self.clerk.execute(command(dry_run=True,
+                                       add_contributor=dry.add_contributor))
+        self.assertEqual(box[0].refusal.seq, 0)
+        self.assertEqual(self.reader.GetStatus().size, size)
+
+
+class OnTheCommandLine(DaemonTest):
+    def test_a_given_request_id_is_used_and_replayed(self):
+        request_id = new_id()
+        args = ("contributor", "add", "--name", self.name(), "--kind", "academia")
+        first = self.pledge("clerk", *args, request_id=request_id)
+        again = self.pledge("clerk", *args, request_id=request_id)
+        self.assertEqual(first.rows[0][2], "NEW")
+        self.assertEqual(again.rows[0][2], "REPLAY")
+        self.assertEqual(first.rows[0][:2], again.rows[0][:2])
+        entry = pb.Entry.FromString(self.auditor.dump_bytes(
+            from_seq=int(first.rows[0][1]))[0][0])
+        self.assertEqual(entry.request_id, request_id)
+
+    def test_other_content_under_the_same_id_exits_12(self):
+        request_id = new_id()
+        self.pledge("clerk", "contributor", "add", "--name", self.name(), "--kind", "academia",
+                    request_id=request_id)
+        ran = self.fails(12, "clerk", "contributor", "add", "--name", self.name(), "--kind",
+                         "academia", request_id=request_id, format="json")
+        self.assertEqual(ran.error["reason"], "REQUEST_ID_REUSED")
+
+    def test_an_unusable_request_id_is_a_usage_error(self):
+        ran = self.home.pledge("clerk", "contributor", "add", "--name", self.name(), "--kind",
+                               "academia", options=["--request-id", "not-a-uuid"])
+        self.assertIn(ran.code, (64, 65), ran)
+        self.assertEqual(ran.out, "")
+
+    def test_a_lost_reply_is_asked_for_again_with_the_same_id(self):
+        before = self.reader.GetStatus().size
+        watcher = self.home.client("reader")
+        lost = []
+
+        def cut(number):
+            if not lost and watcher.GetStatus().size > before:
+                lost.append(number)
+                return True  # the command is durable; its reply never arrives
+            return False
+        proxy = self.home.proxy(cut=cut)
+        ran = self.pledge("clerk", "contributor", "add", "--name", self.name("Lost reply"),
+                          "--kind", "academia", port=proxy.port)
+        self.assertEqual(lost, [1], "the proxy did not lose a reply")
+        self.assertGreaterEqual(proxy.connections, 2)
+        self.assertEqual(ran.rows[0][2], "REPLAY", ran)
+        self.assertEqual(self.reader.GetStatus().size, before + 1)
+
+    def test_an_outcome_that_stays_unknown_exits_75_and_prints_the_id(self):
+        before = self.reader.GetStatus().size
+        watcher = self.home.client("reader")
+        proxy = self.home.proxy(cut=lambda n: watcher.GetStatus().size > before)
+        name = self.name("Unknown outcome")
+        args = ("contributor", "add", "--name", name, "--kind", "academia")
+        ran = self.fails(75, "clerk", *args, port=proxy.port, options=["--timeout", "3s"],
+                         timeout=60)
+        found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", ran.err)
+        self.assertIsNotNone(found, ran)
+        self.assertEqual(self.reader.GetStatus().size, before + 1)
+        again = self.pledge("clerk", *args, options=["--request-id", found[0]])
+        self.assertEqual(again.rows[0][2], "REPLAY")
+
+    def test_the_id_is_on_disk_before_the_command_is_sent(self):
+        proxy = self.home.proxy(cut=lambda n: True)
+        ran = self.home.pledge("clerk", "contributor", "add", "--name", self.name(), "--kind",
+                               "academia", port=proxy.port, options=["--timeout", "1s"], timeout=60)
+        self.assertIn(ran.code, (69, 75), ran)
+        state = self.home.path / "state"
+        kept = "".join(p.read_text(errors="replace") + p.name
+                       for p in state.rglob("*") if p.is_file())
+        found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", ran.err)
+        if found:
+            self.assertIn(found[0], kept)
+        self.assertRegex(kept, r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}")
+
+    def test_a_daemon_that_is_not_there_exits_69(self):
+        import socket
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        ran = self.fails(69, "reader", "slots", "platine", port=port, format="json",
+                         options=["--timeout", "2s"])
+        self.assertTrue(ran.error["retryable"])
+
+
+if __name__ == "__main__":
+    unittest.main()

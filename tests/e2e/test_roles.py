@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""roles: every method and every command against every role; strangers, other authorities and
+clients without certificate get nothing (G10)."""
+import unittest
+
+import grpc
+
+from harness import (CATALOGUE, METHODS, DaemonTest, Pki, Refused, command, document, money, pb,
+                     shipped_catalogue)
+
+ROLES = ("public", "reader", "clerk", "approver", "auditor", "admin")
+ALL = set(ROLES)
+SEES = ALL - {"public"}
+SINGLE = {"clerk", "approver", "auditor"}
+MAY_CALL = {
+    "Execute": ALL,       # judged command by command
+    "ExecuteBatch": ALL,  # the same
+    "ListTiers": ALL,
+    "GetTier": ALL,
+    "ListBenefits": SEES,
+    "GetTotals": SEES,
+    "GetCatalogue": SEES,
+    "GetStatus": SEES,
+    "GetPledge": SINGLE,
+    "ListPledges": SINGLE,
+    "ListContributors": SINGLE,
+    "ListPayments": SINGLE,
+    "GetHistory": SINGLE,
+    "Dump": {"auditor"},
+}
+# What a second person will have to agree to under four-eyes, approvers may do themselves.
+MAY_COMMAND = {
+    "adopt_catalogue": {"admin"},
+    "commit": {"clerk", "approver"},
+    "amend_pledge": {"clerk", "approver"},
+    "change_tier": {"clerk", "approver"},
+    "cancel": {"clerk", "approver"},
+}
+CLERK_ONLY = {"clerk"}
+
+
+class Roles(DaemonTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.by_role = {role: cls.home.client(role) for role in ROLES}
+        cls.who = cls.clerk.contributor("Someone")
+        cls.somebody = cls.clerk.submit_tier("or", cls.who).outcome.pledge
+
+    def requests(self):
+        pledge = dict(pledge=self.somebody)
+        return {"GetTier": dict(tier="or"), "GetPledge": pledge, "GetHistory": pledge}
+
+    def denied(self, call):
+        try:
+            call()
+        except Refused as refused:
+            if refused.code == grpc.StatusCode.PERMISSION_DENIED:
+                self.assertEqual(refused.reason, "PERMISSION_DENIED")
+                return True
+        return False
+
+    def test_the_table_knows_every_method(self):
+        self.assertEqual(set(METHODS), set(MAY_CALL))
+
+    def test_every_method_with_every_role(self):
+        for name, roles in MAY_CALL.items():
+            if name.startswith("Execute"):
+                continue
+            for role in ROLES:
+                with self.subTest(method=name, role=role):
+                    denied = self.denied(lambda: self.by_role[role].call(
+                        name, **self.requests().get(name, {})))
+                    self.assertEqual(denied, role not in roles)
+
+    def test_benefits_of_a_pledge_need_more_than_benefits_of_a_tier(self):
+        for role in ROLES:
+            with self.subTest(role=role):
+                denied = self.denied(lambda: self.by_role[role].ListBenefits(pledge=self.somebody))
+                self.assertEqual(denied, role not in SINGLE)
+
+    def commands(self):
+        """Every member of the oneof, well formed; dry, so that the table can be walked freely."""
+        who, pledge = self.who, self.somebody
+        return {
+            "adopt_catalogue": dict(adopt_catalogue=pb.AdoptCatalogue(
+                catalogue=shipped_catalogue())),
+            "add_contributor": dict(add_contributor=pb.AddContributor(name=self.name(), kind=1)),
+            "amend_contributor": dict(amend_contributor=pb.AmendContributor(
+                contributor=who, name=self.name(), kind=1)),
+            "hold": dict(hold=pb.Hold(tier="or", contributor=who)),
+            "extend": dict(extend=pb.Extend(pledge=pledge, for_s=60), reason="r"),
+            "wait": dict(wait=pb.Wait(tier="or", contributor=who)),
+            "submit": dict(submit=pb.Submit(contributor=who, free=True, amount=money(1)),
+                           reason="r"),
+            "commit": dict(commit=pb.Commit(pledge=pledge), evidence=[document()]),
+            "amend_pledge": dict(amend_pledge=pb.AmendPledge(pledge=pledge, amount=money(10000000)),
+                                 evidence=[document()]),
+            "change_tier": dict(change_tier=pb.ChangeTier(pledge=pledge, tier="argent"),
+                                reason="r"),
+            "withdraw": dict(withdraw=pb.Withdraw(pledge=pledge), reason="r"),
+            "cancel": dict(cancel=pb.Cancel(pledge=pledge, money_plan=1), evidence=[document()]),
+            "pay": dict(pay=pb.Pay(pledge=pledge, amount=money(1))),
+            "reverse": dict(reverse=pb.Reverse(seq=1), reason="r"),
+        }
+
+    def test_every_command_with_every_role(self):
+        commands = self.commands()
+        known = {f.name for f in pb.Command.DESCRIPTOR.oneofs_by_name["command"].fields}
+        self.assertEqual(set(commands), known, "the table knows every command")
+        size = self.reader.GetStatus().size
+        for name, fields in commands.items():
+            for role in ROLES:
+                with self.subTest(command=name, role=role):
+                    denied = self.denied(lambda: self.by_role[role].execute(
+                        command(dry_run=True, **fields)))
+                    allowed = role in MAY_COMMAND.get(name, CLERK_ONLY)
+                    self.assertEqual(denied, not allowed)
+        self.assertEqual(self.reader.GetStatus().size, size, "denied or dry: nothing is written")
+
+    def test_what_is_denied_for_real_leaves_no_entry(self):
+        size = self.reader.GetStatus().size
+        for role in ("public", "reader", "approver", "auditor", "admin"):
+            with self.subTest(role=role), self.refused("PERMISSION_DENIED"):
+                self.by_role[role].execute(add_contributor=pb.AddContributor(name="Nobody",
+                                                                             kind=1))
+        with self.refused("PERMISSION_DENIED"):
+            self.clerk.execute(adopt_catalogue=pb.AdoptCatalogue(catalogue=shipped_catalogue()))
+        self.assertEqual(self.reader.GetStatus().size, size)
+
+    def test_the_client_exits_77_for_what_a_role_may_not_do(self):
+        table = [
+            ("tiers",), ("slots", "or"), ("benefits", "or"), ("totals",), ("status",),
+            ("show", self.somebody), ("list",), ("contributors",), ("history", self.somebody),
+            ("dump", "--as", "jsonl"), ("catalogue", "show"),
+            ("contributor", "add", "--name", "N", "--kind", "academia", "--dry-run"),
+            ("hold", "or", "--contributor", self.who, "--dry-run"),
+            ("pay", self.somebody, "1", "CHF", "--dry-run"),
+            ("catalogue", "adopt", str(CATALOGUE), "--dry-run"),
+        ]
+        may = {"tiers": ALL, "slots": ALL, "benefits": SEES, "totals": SEES, "status": SEES,
+               "show": SINGLE, "list": SINGLE, "contributors": SINGLE, "history": SINGLE,
+               "dump": {"auditor"}, "catalogue show": SEES, "catalogue adopt": {"admin"},
+               "contributor add": CLERK_ONLY, "hold": CLERK_ONLY, "pay": CLERK_ONLY}
+        for args in table:
+            verb = args[0] if args[0] not in ("catalogue", "contributor") else " ".join(args[:2])
+            for role in ROLES:
+                with self.subTest(args=args, role=role):
+                    ran = self.home.pledge(role, *args, format="json")
+                    if role in may[verb]:
+                        self.assertNotEqual(ran.code, 77, ran)
+                    else:
+                        self.assertEqual(ran.code, 77, ran)
+                        self.assertEqual(ran.out, "")
+                        self.assertEqual(ran.error["reason"], "PERMISSION_DENIED")
+
+    def test_entries_say_who_acted(self):
+        receipt = self.home.client("clerk2").execute(
+            add_contributor=pb.AddContributor(name=self.name(), kind=1))
+        entry = self.auditor.dump(from_seq=receipt.seq, to_seq=receipt.seq)[0]
+        self.assertEqual((entry.actor.person, entry.actor.role), ("clerk2", pb.ROLE_CLERK))
+        self.assertEqual(entry.actor.identity, "uri:pledged:person:clerk2")
+        self.assertIn("CN=", entry.actor.issuer)
+        roster = [e for e in self.auditor.dump() if e.WhichOneof("fact") == "roster_adopted"][0]
+        self.assertEqual({p.person for p in roster.roster_adopted.person}, set(self.home.persons))
+
+
+class Strangers(DaemonTest):
+    def test_a_person_who_is_not_on_the_roster(self):
+        self.home.pki.person("stranger")
+        stranger = self.home.client("stranger")
+        for name in METHODS:
+            with self.subTest(method=name), self.assertRaises(Refused) as caught:
+                stranger.call(name)
+            self.assertEqual(caught.exception.code, grpc.StatusCode.UNAUTHENTICATED)
+        ran = self.fails(77, "stranger", "tiers", format="json")
+        self.assertEqual(ran.error["reason"], "UNAUTHENTICATED")
+
+    def test_no_certificate_no_connection(self):
+        with self.assertRaises(Refused) as caught:
+            self.home.client(None).call("ListTiers", timeout=5)
+        self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
+        ran = self.home.pledge(None, "tiers", options=["--timeout", "3s"])
+        self.assertIn(ran.code, (64, 69, 77, 78), ran)
+        self.assertEqual(ran.out, "")
+        self.assertTrue(ran.err.strip())
+
+    def test_a_certificate_of_another_authority(self):
+        other = Pki.shared("other")
+        other.person("clerk")  # the right name, the wrong authority
+        ours = self.home.pki
+
+        class Mixed:
+            ca = ours.ca
+            cert, key = staticmethod(other.cert), staticmethod(other.key)
+        with self.assertRaises(Refused) as caught:
+            self.home.client("clerk", pki=Mixed).call("ListTiers", timeout=5)
+        self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
+        ran = self.home.pledge("clerk", "tiers", pki=other, options=["--timeout", "3s"])
+        self.assertIn(ran.code, (69, 77), ran)
+        self.assertEqual(ran.out, "")
+
+    def test_the_client_does_not_talk_to_a_server_it_cannot_check(self):
+        other = Pki.shared("other")
+        ran = self.home.pledge("clerk", "tiers", options=["--ca", str(other.ca), "--timeout", "3s"])
+        self.assertNotEqual(ran.code, 0, ran)
+        self.assertEqual(ran.out, "")
+        self.assertRegex(ran.err, r"(?i)certificate|trust|verif")
+
+    def test_the_daemon_goes_on_after_all_that(self):
+        self.assertEqual(self.clerk.remaining("platine"), 2)
+
+    def test_a_changed_roster_is_a_fact_and_takes_effect_at_the_next_start(self):
+        before = len(self.auditor.dump())
+        self.home.persons["clerk2"] = "auditor"
+        self.home.write_config()
+        self.home.restart()
+        type(self).clerk = self.home.client("clerk")
+        type(self).auditor = self.home.client("auditor")
+        type(self).reader = self.home.client("reader")
+        facts = [e.WhichOneof("fact") for e in self.auditor.dump(from_seq=before + 1)]
+        self.assertEqual(facts, ["roster_adopted"])
+        self.assertTrue(self.home.client("clerk2").dump())
+        with self.refused("PERMISSION_DENIED"):
+            self.home.client("clerk2").execute(add_contributor=pb.AddContributor(name="X", kind=1))
+
+
+if __name__ == "__main__":
+    unittest.main()
