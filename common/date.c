@@ -103,7 +103,10 @@ const char *pl_time_format(int64_t time_us, char out[28])
 {
     char date[11], text[96];
     int32_t days = pl_date_of_us(time_us);
-    int64_t rest = time_us - (int64_t)days * PL_US_PER_DAY;
+    int64_t rest =
+        time_us % PL_US_PER_DAY; /* not by subtraction: the earliest day would overflow */
+    if (rest < 0)
+        rest += PL_US_PER_DAY;
     int64_t seconds = rest / PL_US_PER_S;
     (void)snprintf(text, sizeof(text), "%sT%02d:%02d:%02d.%06dZ", pl_date_format(days, date),
                    (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60),

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: the map does what a table of all possible keys does, through growth and removal.
+ */
+#include <string.h>
+
+#include "common/check.h"
+#include "common/map.h"
+
+/* cmocka.h needs the four headers before it */
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+static void test_empty(void **state)
+{
+    (void)state;
+    struct pl_map map PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 8, 8, 0);
+    uint64_t key = 1;
+    assert_null(pl_map_get(&map, &key));
+    assert_false(pl_map_remove(&map, &key));
+    assert_int_equal(map.count, 0);
+    assert_int_equal(map.cap, 0); /* nothing is paid before the first key */
+}
+
+static void test_put_overwrites(void **state)
+{
+    (void)state;
+    struct pl_map map PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 8, 8, 0);
+    uint64_t key = 7, value = 1;
+    pl_map_put(&map, &key, &value);
+    value = 2;
+    pl_map_put(&map, &key, &value);
+    assert_int_equal(map.count, 1);
+    assert_int_equal(*(uint64_t *)pl_map_get(&map, &key), 2);
+    assert_true(pl_map_remove(&map, &key));
+    assert_false(pl_map_remove(&map, &key));
+    assert_null(pl_map_get(&map, &key));
+    assert_int_equal(map.count, 0);
+}
+
+static void test_keys_without_values(void **state)
+{
+    (void)state;
+    struct pl_map map PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 16, 0, 99);
+    uint8_t key[16] = {0};
+    for (int i = 0; i < 1000; i++) {
+        key[3] = (uint8_t)i;
+        key[9] = (uint8_t)(i >> 8);
+        pl_map_put(&map, key, NULL);
+    }
+    assert_int_equal(map.count, 1000);
+    key[9] = 4;
+    key[3] = 0; /* 1024 */
+    assert_null(pl_map_get(&map, key));
+    key[9] = 3;
+    assert_non_null(pl_map_get(&map, key));
+}
+
+static void test_load_stays_below_three_quarters(void **state)
+{
+    (void)state;
+    struct pl_map map PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 4, 4, 0);
+    for (uint32_t i = 0; i < 100000; i++) {
+        pl_map_put(&map, &i, &i);
+        assert_true(map.count * 4 <= map.cap * 3);
+        assert_int_equal(map.cap & (map.cap - 1), 0);
+    }
+    for (uint32_t i = 0; i < 100000; i++) {
+        uint32_t *value = pl_map_get(&map, &i);
+        assert_non_null(value);
+        assert_int_equal(*value, i);
+    }
+}
+
+enum { KEYS = 3000 };
+
+static void compare(const struct pl_map *map, const uint32_t *model)
+{
+    size_t count = 0;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        uint32_t *value = pl_map_get(map, &key);
+        count += model[key] != 0;
+        assert_int_equal(value != NULL, model[key] != 0);
+        if (value != NULL)
+            assert_int_equal(*value, model[key]);
+    }
+    assert_int_equal(map->count, count);
+}
+
+/* Random puts and removals, first mostly puts, then mostly removals, against a plain array. */
+static void against_model(uint64_t seed)
+{
+    struct pl_map map PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 4, 4, seed);
+    uint32_t model[KEYS] = {0};
+    uint64_t random = seed + 1;
+    for (uint32_t step = 1; step <= 40000; step++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        uint32_t key = (uint32_t)(random >> 33) % KEYS;
+        bool remove = (random >> 20 & 7) < (step < 20000 ? 2 : 6);
+        if (remove) {
+            assert_int_equal(pl_map_remove(&map, &key), model[key] != 0);
+            model[key] = 0;
+        } else {
+            pl_map_put(&map, &key, &step);
+            model[key] = step;
+        }
+        if (step % 5000 == 0)
+            compare(&map, model);
+    }
+    for (uint32_t key = 0; key < KEYS; key++)
+        assert_int_equal(pl_map_remove(&map, &key), model[key] != 0);
+    assert_int_equal(map.count, 0);
+}
+
+static void test_equals_a_simple_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 5; seed++)
+        against_model(seed);
+}
+
+/* Long runs that wrap around the end of the table: removal must close the holes. */
+static void test_removal_in_a_small_table(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 2000; seed++) {
+        struct pl_map map PL_CLEANUP(pl_map_fini);
+        pl_map_init(&map, 1, 1, seed);
+        for (uint8_t key = 0; key < 12; key++)
+            pl_map_put(&map, &key, &key);
+        assert_int_equal(map.cap, 16);
+        for (uint8_t gone = 0; gone < 12; gone++) {
+            assert_true(pl_map_remove(&map, &gone));
+            for (uint8_t key = 0; key < 12; key++)
+                assert_int_equal(pl_map_get(&map, &key) != NULL, key > gone);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_put_overwrites),
+        cmocka_unit_test(test_keys_without_values),
+        cmocka_unit_test(test_load_stays_below_three_quarters),
+        cmocka_unit_test(test_equals_a_simple_model),
+        cmocka_unit_test(test_removal_in_a_small_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
