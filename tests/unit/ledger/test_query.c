@@ -1056,36 +1056,40 @@ static void test_benefits_of_a_pledge_outlive_the_catalogue(void **state)
     assert_int_equal(got->benefit[1]->phase, PLEDGED__V1__PHASE__PHASE_DURING);
 }
 
-/* Version 1 at 10, the pledge made at 20, signed at 30; version 2 is in force since 40. */
-static struct state_pledge *add_commitment(struct world *w)
+static void log_adoption(struct world *w, uint64_t seq, const char *code, int64_t seats)
 {
     struct pl_slice bytes;
-    catalogue_unref(make_catalogue("forum-2026", 1, 7, 10, &bytes, &w->making));
-    Pledged__V1__Catalogue *catalogue = NULL;
-    assert_true(pl_is_ok(pl_unpack_trusted(&pledged__v1__catalogue__descriptor, bytes, &w->making,
-                                           (ProtobufCMessage **)&catalogue)));
+    ProtobufCMessage *catalogue = NULL;
+    catalogue_unref(make_catalogue(code, 1, seats, seq, &bytes, &w->making));
+    assert_true(pl_is_ok(
+        pl_unpack_trusted(&pledged__v1__catalogue__descriptor, bytes, &w->making, &catalogue)));
     Pledged__V1__AdoptCatalogue adopt = PLEDGED__V1__ADOPT_CATALOGUE__INIT;
-    adopt.catalogue = catalogue;
+    adopt.catalogue = (Pledged__V1__Catalogue *)catalogue;
     Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
     command.command_case = PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE;
     command.adopt_catalogue = &adopt;
     struct pl_slice packed = pl_pack(&command.base, &w->making);
     Pledged__V1__CatalogueAdopted adopted = PLEDGED__V1__CATALOGUE_ADOPTED__INIT;
-    adopted.code = (char *)"forum-2026";
+    adopted.code = (char *)code;
     adopted.version = 1;
-    for (uint64_t seq = 1; seq <= 45; seq++)
-        log_extended(w, seq, 0, "P000009");
-    Pledged__V1__Entry *entry = new_entry(10, 0);
+    Pledged__V1__Entry *entry = new_entry(seq, 0);
     entry->fact_case = PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED;
     entry->catalogue_adopted = &adopted;
     entry->command = (ProtobufCBinaryData){packed.len, (uint8_t *)packed.data};
     log_entry(w, entry);
-    adopted.code = (char *)"forum-2025"; /* another year's does not count */
-    entry->seq = 25;
-    log_entry(w, entry);
+}
+
+/* Version 1 at 10, the pledge made at 20, signed at 30; version 2 is in force since 40. Another
+ * year's catalogue, adopted at 25, does not count. */
+static struct state_pledge *add_commitment(struct world *w)
+{
+    for (uint64_t seq = 1; seq <= 45; seq++)
+        log_extended(w, seq, 0, "P000009");
+    log_adoption(w, 10, "forum-2026", 7);
+    log_adoption(w, 25, "forum-2025", 99);
     log_extended(w, 20, 0, "P000001");
     Pledged__V1__CommitmentSigned fact = PLEDGED__V1__COMMITMENT_SIGNED__INIT;
-    entry = new_entry(30, 20);
+    Pledged__V1__Entry *entry = new_entry(30, 20);
     fact.pledge = (char *)"P000001";
     entry->fact_case = PLEDGED__V1__ENTRY__FACT_COMMITMENT_SIGNED;
     entry->commitment_signed = &fact;
