@@ -205,9 +205,10 @@ const char *pl_log_quote(const char *text, char *out, size_t out_size)
     for (size_t i = 0; i < taken;) {
         /* measured in the whole text: a character across the cut is left out, not broken */
         size_t size = character(text + i, len - i), step = size != 0 ? size : 1;
-        if (i + step > taken || used + step + 3 > out_size) /* backslash, quote, NUL */
+        bool escape = text[i] == '"' || text[i] == '\\';
+        if (i + step > taken || used + escape + step + 2 > out_size) /* 2: quote, NUL */
             break;
-        if (text[i] == '"' || text[i] == '\\')
+        if (escape)
             out[used++] = '\\';
         memcpy(out + used, size != 0 ? text + i : "?", step);
         used += step;

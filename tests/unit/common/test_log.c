@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: one event is one line in one write, readable back as logfmt or JSON whatever was logged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/date.h"
+#include "common/log.h"
+
+/* cmocka.h needs the four headers before it */
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+static int saved_stderr = -1;
+static FILE *captured;
+
+static void capture(void)
+{
+    captured = tmpfile();
+    assert_non_null(captured);
+    saved_stderr = dup(STDERR_FILENO);
+    assert_true(dup2(fileno(captured), STDERR_FILENO) >= 0);
+}
+
+/* Everything logged since capture(); the caller frees it. */
+static char *release(void)
+{
+    assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
+    (void)close(saved_stderr);
+    off_t len = lseek(fileno(captured), 0, SEEK_END);
+    char *text = calloc(1, (size_t)len + 1);
+    assert_non_null(text);
+    assert_int_equal(pread(fileno(captured), text, (size_t)len, 0), len);
+    (void)fclose(captured);
+    return text;
+}
+
+static json_t *release_json(void)
+{
+    char *text = release();
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    json_t *line = json_loads(text, 0, NULL);
+    if (line == NULL)
+        print_error("not JSON: %s", text);
+    assert_non_null(line);
+    free(text);
+    return line;
+}
+
+static void assert_member(const json_t *line, const char *key, const char *value)
+{
+    const char *found = json_string_value(json_object_get(line, key));
+    assert_non_null(found);
+    assert_string_equal(found, value);
+}
+
+static void test_logfmt_line(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    capture();
+    pl_log_info("store", "opened the log", "path=%s entries=%d", PL_QUOTED("/var/lib/a b"), 7);
+    char *text = release();
+    assert_int_equal(strncmp(text, "time=", 5), 0);
+    char time[28] = {0};
+    memcpy(time, text + 5, 27);
+    int64_t us;
+    assert_int_equal(pl_time_parse(time, &us).code, PL_E_OK);
+    assert_string_equal(text + 32, " level=info tag=store message=\"opened the log\""
+                                   " path=\"/var/lib/a b\" entries=7\n");
+    free(text);
+}
+
+static void test_no_fields(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    capture();
+    pl_log_info("main", "ready", "%s", "");
+    char *text = release();
+    assert_string_equal(text + 32, " level=info tag=main message=ready\n");
+    free(text);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JSON);
+    capture();
+    pl_log_info("main", "ready", "%s", "");
+    json_t *line = release_json();
+    assert_int_equal(json_object_size(line), 4);
+    json_decref(line);
+}
+
+static void test_json_line(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JSON);
+    capture();
+    pl_log_warning("net", "a \"peer\" left", "peer=%s bytes=%d why=%s", "127.0.0.1:7443", 12,
+                   PL_QUOTED("said \"no\" = \\ end"));
+    json_t *line = release_json();
+    int64_t us;
+    const char *time = json_string_value(json_object_get(line, "time"));
+    assert_int_equal(pl_time_parse(time, &us).code, PL_E_OK);
+    assert_member(line, "level", "warning");
+    assert_member(line, "tag", "net");
+    assert_member(line, "message", "a \"peer\" left");
+    assert_member(line, "peer", "127.0.0.1:7443");
+    assert_member(line, "bytes", "12");
+    assert_member(line, "why", "said \"no\" = \\ end");
+    assert_int_equal(json_object_size(line), 7);
+    json_decref(line);
+}
+
+static void test_levels(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_WARNING, PL_LOG_LOGFMT);
+    capture();
+    pl_log_debug("t", "one", "n=%d", 1);
+    pl_log_info("t", "two", "n=%d", 2);
+    pl_log_warning("t", "three", "n=%d", 3);
+    pl_log_error("t", "four", "n=%d", 4);
+    char *text = release();
+    assert_null(strstr(text, "n=1"));
+    assert_null(strstr(text, "n=2"));
+    assert_non_null(strstr(text, "level=warning tag=t message=three n=3\n"));
+    assert_non_null(strstr(text, "level=error tag=t message=four n=4\n"));
+    free(text);
+    assert_false(pl_log_enabled(PL_LOG_INFO));
+    assert_true(pl_log_enabled(PL_LOG_ERROR));
+}
+
+static void test_quote(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *quoted;
+    } rows[] = {
+        {"plain", "plain"},
+        {"", "\"\""},
+        {"a b", "\"a b\""},
+        {"a=b", "\"a=b\""},
+        {"a\"b", "\"a\\\"b\""},
+        {"a\\b", "\"a\\\\b\""},
+        {"a\nb", "\"a?b\""},
+        {"a\x1B[31mb", "\"a?[31mb\""},
+        {"Gen\xC3\xA8ve", "Gen\xC3\xA8ve"},
+        {"\xC3", "?"},
+        {"a\xFF b", "\"a? b\""},
+        {"\xC2\x9B", "??"}, /* an escape sequence's start, as one character */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(PL_QUOTED(rows[i].text), rows[i].quoted);
+}
+
+static void test_quote_is_cut(void **state)
+{
+    (void)state;
+    char text[1001] = {0}, out[256];
+    memset(text, 'a', 1000);
+    assert_int_equal(strlen(pl_log_quote(text, out, sizeof(out))), 200);
+    memset(text, '"',
+           1000); /* every byte doubles: `out` is the limit, and the quotes still close */
+    (void)pl_log_quote(text, out, sizeof(out));
+    size_t len = strlen(out);
+    assert_true(len < sizeof(out) && len > 240);
+    assert_int_equal(out[len - 1], '"');
+    assert_int_equal(len % 2, 0); /* no backslash without its quote */
+    char small[8];
+    assert_string_equal(pl_log_quote("a b c d e f", small, sizeof(small)), "\"a b c\"");
+    memset(text, 'a', 199);
+    memcpy(text + 199, "\xC3\xA8", 2); /* a letter across the cut is left out whole */
+    assert_int_equal(strlen(pl_log_quote(text, out, sizeof(out))), 199);
+}
+
+static void test_hostile_values_stay_on_one_line(void **state)
+{
+    (void)state;
+    char many[3000] = {0};
+    memset(many, '"', sizeof(many) - 1);
+    static const char *const values[] = {"a\nlevel=error",
+                                         "\x01\x02\x7F",
+                                         "\xFF\xFE",
+                                         "\xED\xA0\x80",
+                                         "\"unclosed",
+                                         "a=b=c",
+                                         "=",
+                                         " = ",
+                                         "\\",
+                                         "k=\"v\\"};
+    for (int format = PL_LOG_LOGFMT; format <= PL_LOG_JSON; format++) {
+        pl_log_setup(PL_LOG_INFO, (enum pl_log_format)format);
+        for (size_t i = 0; i <= sizeof(values) / sizeof(values[0]); i++) {
+            const char *value = i < sizeof(values) / sizeof(values[0]) ? values[i] : many;
+            capture();
+            pl_log_info("t", value, "key=%s %s last=1", value, value);
+            if (format == PL_LOG_JSON) {
+                json_decref(release_json());
+                continue;
+            }
+            char *text = release();
+            assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+            free(text);
+        }
+    }
+}
+
+/* The texts that grow most in JSON must still leave room for the closing brace. */
+static void test_longest_lines_are_whole(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JSON);
+    static const char *const parts[] = {"a= ", "\\= ", "\"= ", "a=\"\\\"\" ", "a=\"\" ", "a=x"};
+    for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
+        char fields[4000] = {0}, message[4000] = {0};
+        memset(message, '\\', sizeof(message) - 1);
+        size_t len = strlen(parts[p]);
+        for (size_t i = 0; i + len < sizeof(fields); i += len)
+            memcpy(fields + i, parts[p], len);
+        capture();
+        pl_log_info("\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"",
+                    message, "%s", fields);
+        json_decref(release_json());
+    }
+}
+
+static void test_status_line(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JSON);
+    errno = ENOSPC;
+    struct pl_status status = pl_fail_errno(NO_SPACE, "extend a segment");
+    capture();
+    pl_log_status(PL_LOG_ERROR, "store", "cannot write", status);
+    json_t *line = release_json();
+    assert_member(line, "code", "NO_SPACE");
+    assert_member(line, "what", "extend a segment");
+    assert_member(line, "errno", "No space left on device");
+    assert_non_null(strstr(json_string_value(json_object_get(line, "where")), "test_log.c:"));
+    json_decref(line);
+}
+
+enum { THREADS = 4, LINES = 300 };
+
+static void *log_a_lot(void *argument)
+{
+    for (int i = 0; i < LINES; i++)
+        pl_log_info("t", "line", "thread=%d number=%d filler=%s", *(int *)argument, i,
+                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    return NULL;
+}
+
+static void test_threads_do_not_mix_lines(void **state)
+{
+    (void)state;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JSON);
+    pthread_t threads[THREADS];
+    int ids[THREADS], next[THREADS] = {0};
+    capture();
+    for (int i = 0; i < THREADS; i++) {
+        ids[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, log_a_lot, &ids[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    char *text = release(), *rest = NULL;
+    for (char *one = strtok_r(text, "\n", &rest); one != NULL; one = strtok_r(NULL, "\n", &rest)) {
+        json_t *line = json_loads(one, 0, NULL);
+        assert_non_null(line);
+        int thread = atoi(json_string_value(json_object_get(line, "thread")));
+        assert_int_equal(atoi(json_string_value(json_object_get(line, "number"))), next[thread]++);
+        json_decref(line);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(next[i], LINES);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_logfmt_line),
+        cmocka_unit_test(test_no_fields),
+        cmocka_unit_test(test_json_line),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_quote_is_cut),
+        cmocka_unit_test(test_hostile_values_stay_on_one_line),
+        cmocka_unit_test(test_longest_lines_are_whole),
+        cmocka_unit_test(test_status_line),
+        cmocka_unit_test(test_threads_do_not_mix_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
