@@ -151,8 +151,6 @@ class OfTheInput(DaemonTest):
             pledge=self.gold, amount=money(1)))
         self.wrong("EVIDENCE_MISSING", "evidence", cancel=pb.Cancel(pledge=self.gold,
                                                                     money_plan=1))
-        self.wrong("MONEY_PLAN_MISSING", "cancel.money_plan", cancel=pb.Cancel(pledge=self.gold),
-                   evidence=[document()])
         with self.assertRaises(Refused) as caught:
             self.clerk.execute(withdraw=pb.Withdraw(pledge=held))
         self.assertIn(caught.exception.reason, ("REASON_REQUIRED", "EVIDENCE_MISSING"))
@@ -274,6 +272,17 @@ class OfTheState(DaemonTest):
         self.clerk.pay(pledge, 500)
         self.sticky("BELOW_ALLOCATED", PRECONDITION, evidence=[document()],
                     amend_pledge=pb.AmendPledge(pledge=pledge, amount=money(10000499)))
+
+    def test_money_that_came_in_needs_a_plan(self):
+        pledge = self.clerk.submit_tier("or", self.who).outcome.pledge
+        self.clerk.commit(pledge)
+        paid = self.clerk.pay(pledge, 100)
+        sent = command(cancel=pb.Cancel(pledge=pledge), evidence=[document()])
+        with self.refused("MONEY_PLAN_MISSING", INVALID) as box:
+            self.clerk.execute(sent)
+        self.assertEqual(box[0].refusal.field, "cancel.money_plan")
+        if box[0].refusal.seq:
+            self.assertGreaterEqual(box[0].refusal.deciding_seq, paid.seq)
 
     def test_extensions_spent(self):
         pledge = self.clerk.hold("or", self.who).outcome.pledge
