@@ -11,7 +11,6 @@
 
 #include <openssl/asn1.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,9 +193,12 @@ static void consider(struct search *search, const char *kind, const void *value,
     char name[IDENTITY_MAX + 1];
     if (len == 0 || memchr(value, '\0', len) != NULL)
         return; /* "anna\0.evil" must not read as "anna" */
-    if (strlen(kind) + len > IDENTITY_MAX)
+    size_t prefix = strlen(kind);
+    if (prefix + len > IDENTITY_MAX)
         return;
-    (void)snprintf(name, sizeof(name), "%s%.*s", kind, (int)len, (const char *)value);
+    memcpy(name, kind, prefix);
+    memcpy(name + prefix, value, len);
+    name[prefix + len] = '\0';
     normalise(name);
     const struct identity *found = find(search->roster, name, "");
     if (found == NULL)
