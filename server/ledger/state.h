@@ -60,11 +60,13 @@ struct state_pledge {
     int16_t month;                 /* 12 * year + month - 1 of its business date */
     uint8_t stage, kind, purpose, publish, extensions;
     uint8_t money_plan;
+    uint8_t category; /* kind of the contributor when the pledge began */
 };
 
 struct state_bank_entry {
     int64_t amount, allocated;
     uint64_t seq;
+    uint64_t reversed_by; /* entry that reversed it, or what was allocated from it; 0: none */
     uint32_t pledge; /* index of the pledge it was meant for */
     uint32_t next_of_pledge;
     uint32_t bank_ref; /* offset into ledger.text; 0: none */

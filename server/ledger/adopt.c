@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * adopt: a catalogue, or a newer version of one. Slots that are taken bind it: no capacity below
+ * them, no tier of theirs gone.
+ */
+#include "server/ledger/change.h"
+
+#include "common/hash.h"
+
+#include <string.h>
+
+static const Pledged__V1__Tier *tier_in(const Pledged__V1__Catalogue *catalogue, const char *code)
+{
+    for (size_t i = 0; i < catalogue->n_tier; i++) {
+        if (strcmp(catalogue->tier[i]->code, code) == 0)
+            return catalogue->tier[i];
+    }
+    return NULL;
+}
+
+static bool tier_fits(struct maker *maker, const Pledged__V1__Catalogue *offered,
+                      const struct state_tier *tier)
+{
+    int64_t taken = state_tier_taken(tier);
+    const Pledged__V1__Tier *now = tier_in(offered, tier->code);
+    if (now == NULL && (taken != 0 || tier->waiting != 0)) {
+        maker_refuse(maker, REASON(TIER_IN_USE), "adopt_catalogue.catalogue.tier", tier->taken_seq,
+                     NULL);
+        maker_arg(maker, "tier", tier->code);
+        return false;
+    }
+    if (now != NULL && now->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT &&
+        now->capacity->count < taken) {
+        maker_refuse(maker, REASON(CAPACITY_BELOW_TAKEN), "adopt_catalogue.catalogue.tier.capacity",
+                     tier->taken_seq, NULL);
+        maker_arg(maker, "tier", tier->code);
+        maker_arg_number(maker, "taken", taken);
+        return false;
+    }
+    return true;
+}
+
+static bool fits(struct maker *maker, const Pledged__V1__Catalogue *offered)
+{
+    const struct ledger *ledger = maker->ledger;
+    int known = state_catalogue(ledger, offered->code);
+    if (known < 0)
+        return true;
+    const struct catalogue *current = ledger->catalogue[known].current;
+    if (offered->version <= current->msg->version) {
+        maker_refuse(maker, REASON(CATALOGUE_NOT_NEWER), "adopt_catalogue.catalogue.version",
+                     current->adopted_seq, NULL);
+        maker_arg_number(maker, "version", current->msg->version);
+        return false;
+    }
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        if (ledger->tier[i].catalogue == (uint32_t)known &&
+            !tier_fits(maker, offered, &ledger->tier[i]))
+            return false;
+    }
+    return true;
+}
+
+void adopt_decide(struct maker *maker)
+{
+    const Pledged__V1__Catalogue *offered = maker->request->command->adopt_catalogue->catalogue;
+    if (!fits(maker, offered))
+        return;
+    Pledged__V1__Entry *entry = maker_entry(maker, 0);
+    Pledged__V1__CatalogueAdopted *fact = maker_alloc(maker, sizeof(*fact));
+    uint8_t *sha256 = maker_alloc(maker, PL_SHA256_BYTES);
+    pledged__v1__catalogue_adopted__init(fact);
+    pl_sha256(catalogue_bytes_in_command(maker->request->bytes), sha256);
+    fact->code = offered->code;
+    fact->version = offered->version;
+    fact->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, sha256};
+    entry->fact_case = FACT(CATALOGUE_ADOPTED);
+    entry->catalogue_adopted = fact;
+    maker_outcome(maker)->catalogue_sha256 = fact->sha256;
+}

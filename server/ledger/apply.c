@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply: the only mutator, and the check that replay asks first. Each fact has a checker (const) and
+ * an applier side by side: what the checker lets through, the applier does without failing.
+ */
+#include "server/ledger/change.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEED(condition_, what_)                                                                    \
+    do {                                                                                           \
+        if (!(condition_))                                                                         \
+            return pl_fail(CORRUPT, what_);                                                        \
+    } while (0)
+
+static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
+{
+    return (uint32_t)(pledge - ledger->pledge);
+}
+
+static bool in_stage(const struct state_pledge *pledge, unsigned mask)
+{
+    return pledge != NULL && (mask >> pledge->stage & 1) != 0;
+}
+
+static bool money_fine(const Pledged__V1__Money *money)
+{
+    return money != NULL && money->minor >= 0 && pl_currency_index(money->currency) >= 0;
+}
+
+static bool room_in(const struct state_tier *tier)
+{
+    return tier->capacity < 0 || (int64_t)state_tier_taken(tier) < tier->capacity; /* I1 */
+}
+
+static int month_of(const Pledged__V1__Entry *entry)
+{
+    int32_t days;
+    char date[11];
+    if (!pl_is_ok(pl_date_parse(entry->effective_date, &days)))
+        days = pl_date_of_us(entry->time_us);
+    (void)pl_date_format(days, date);
+    return ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 +
+            (date[3] - '0')) * 12 + (date[5] - '0') * 10 + (date[6] - '0') - 1;
+}
+
+/* --- daemon facts --- */
+
+static struct pl_status check_sha256(const ProtobufCBinaryData *sha256)
+{
+    NEED(sha256->len == 32, "a hash has another length");
+    return pl_ok();
+}
+
+static struct pl_status check_created(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__LedgerCreated *fact = entry->ledger_created;
+    NEED(ledger->size == 0, "a ledger is created once");
+    NEED(fact->ledger_id.len == 16 && strlen(fact->origin) < sizeof(ledger->origin),
+         "the ledger's identity has another form");
+    NEED(fact->format == 1, "the ledger has a format that this version does not know");
+    return pl_ok();
+}
+
+static void apply_created(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    (void)snprintf(ledger->origin, sizeof(ledger->origin), "%s", entry->ledger_created->origin);
+    memcpy(ledger->id, entry->ledger_created->ledger_id.data, sizeof(ledger->id));
+}
+
+/* --- catalogue --- */
+
+static struct pl_status check_catalogue(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__CatalogueAdopted *fact = entry->catalogue_adopted;
+    struct catalogue *offered = NULL;
+    PL_TRY(check_sha256(&fact->sha256));
+    struct pl_slice bytes =
+        catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len));
+    NEED(bytes.len != 0, "an adopted catalogue is missing");
+    PL_TRY(catalogue_new(bytes, entry->seq, &offered));
+    bool same = memcmp(offered->sha256, fact->sha256.data, 32) == 0 &&
+                strcmp(offered->msg->code, fact->code) == 0 &&
+                offered->msg->version == fact->version;
+    int known = state_catalogue(ledger, fact->code);
+    bool newer = known < 0 || ledger->catalogue[known].current->msg->version < fact->version;
+    bool fits = true;
+    for (size_t i = 0; known >= 0 && i < ledger->tier_count; i++) {
+        const struct state_tier *tier = &ledger->tier[i];
+        int def = catalogue_find_tier(offered, tier->code);
+        if (tier->catalogue != (uint32_t)known)
+            continue;
+        if (def < 0)
+            fits = fits && state_tier_taken(tier) == 0 && tier->waiting == 0;
+        else if (offered->msg->tier[def]->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT)
+            fits = fits && offered->msg->tier[def]->capacity->count >=
+                               (int64_t)state_tier_taken(tier);
+    }
+    catalogue_unref(offered);
+    NEED(same, "an adopted catalogue is not the one that was hashed");
+    NEED(newer && fits, "an adopted catalogue does not fit the slots taken");
+    return pl_ok();
+}
+
+static void set_tier(struct state_tier *tier, const Pledged__V1__Tier *def, int32_t index)
+{
+    tier->def = index;
+    tier->capacity = def->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT
+                         ? def->capacity->count
+                         : -1;
+}
+
+static void set_tiers(struct ledger *ledger, uint32_t index)
+{
+    const Pledged__V1__Catalogue *msg = ledger->catalogue[index].current->msg;
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        if (ledger->tier[i].catalogue == index)
+            ledger->tier[i].def = -1;
+    }
+    for (size_t i = 0; i < msg->n_tier; i++) {
+        int known = state_tier(ledger, msg->code, msg->tier[i]->code);
+        if (known < 0) {
+            ledger->tier = reallocarray(ledger->tier, ledger->tier_count + 1, sizeof(*ledger->tier));
+            PL_ASSERT(ledger->tier != NULL);
+            known = (int)ledger->tier_count++;
+            ledger->tier[known] = (struct state_tier){
+                .catalogue = index, .wait_first = STATE_NONE, .wait_last = STATE_NONE};
+            (void)snprintf(ledger->tier[known].code, sizeof(ledger->tier[known].code), "%s",
+                           msg->tier[i]->code);
+        }
+        set_tier(&ledger->tier[known], msg->tier[i], (int32_t)i);
+    }
+}
+
+void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
+{
+    int known = state_catalogue(ledger, adopted->msg->code);
+    if (known < 0) {
+        ledger->catalogue = reallocarray(ledger->catalogue, ledger->catalogue_count + 1,
+                                         sizeof(*ledger->catalogue));
+        PL_ASSERT(ledger->catalogue != NULL);
+        known = (int)ledger->catalogue_count++;
+        ledger->catalogue[known] = (struct state_catalogue){.current = NULL};
+    }
+    catalogue_unref(ledger->catalogue[known].current);
+    ledger->catalogue[known].current = adopted;
+    ledger->catalogue_in_force = (uint32_t)known;
+    set_tiers(ledger, (uint32_t)known);
+}
+
+static void adopt(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    struct catalogue *adopted = NULL;
+    struct pl_status status = catalogue_new(
+        catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len)), entry->seq,
+        &adopted);
+    PL_ASSERT(pl_is_ok(status)); /* checked */
+    apply_catalogue(ledger, adopted);
+}
+
+/* --- contributors --- */
+
+static struct pl_status check_contributor(const struct ledger *ledger, const char *id,
+                                          const char *name, Pledged__V1__ContributorKind kind,
+                                          bool is_new)
+{
+    uint64_t number = pl_id_parse(id, 'C');
+    uint8_t key[16];
+    NEED(is_new ? number == ledger->contributor_count + 1
+                : number != 0 && number <= ledger->contributor_count,
+         "a contributor's number is not the next one, or unknown");
+    NEED(kind >= 1 && kind <= 5 && name[0] != '\0', "a contributor's kind or name is missing");
+    state_key_of_name(name, key);
+    const uint32_t *holder = pl_map_get(&ledger->names, key);
+    NEED(holder == NULL || (!is_new && *holder == number - 1), "two contributors have one name");
+    return pl_ok();
+}
+
+static void set_contributor(struct ledger *ledger, uint32_t index, const char *name,
+                            Pledged__V1__ContributorKind kind, const char *country,
+                            const char *membership, uint64_t seq)
+{
+    struct state_contributor *contributor = &ledger->contributor[index];
+    uint8_t key[16];
+    if (contributor->seq != 0) {
+        state_key_of_name(ledger->text + contributor->name, key);
+        (void)pl_map_remove(&ledger->names, key);
+    }
+    state_key_of_name(name, key);
+    pl_map_put(&ledger->names, key, &index);
+    contributor->name = state_add_text(ledger, name);
+    contributor->kind = (uint8_t)kind;
+    (void)snprintf(contributor->country, sizeof(contributor->country), "%.2s", country);
+    (void)snprintf(contributor->itu_membership, sizeof(contributor->itu_membership), "%.19s",
+                   membership);
+    contributor->seq = seq;
+}
+
+static void add_contributor(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__ContributorAdded *fact = entry->contributor_added;
+    ledger->contributor = state_grow(ledger->contributor, ledger->contributor_count,
+                                     &ledger->contributor_cap, sizeof(*ledger->contributor));
+    uint32_t index = (uint32_t)ledger->contributor_count++;
+    ledger->contributor[index] = (struct state_contributor){.seq = 0};
+    set_contributor(ledger, index, fact->name, fact->kind, fact->country, fact->itu_membership,
+                    entry->seq);
+}
+
+/* --- slots --- */
+
+/* The next new pledge of a known contributor. */
+static struct pl_status check_new_pledge(const struct ledger *ledger, const char *id,
+                                         const char *contributor)
+{
+    NEED(pl_id_parse(id, 'P') == ledger->pledge_count + 1, "a pledge's number is not the next one");
+    NEED(state_contributor(ledger, contributor) != NULL, "a pledge of an unknown contributor");
+    return pl_ok();
+}
+
+static struct pl_status check_hold(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__HoldPlaced *fact = entry->hold_placed;
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    int tier = state_tier(ledger, fact->catalogue, fact->tier);
+    NEED(tier >= 0, "a hold of an unknown tier");
+    if (pledge == NULL)
+        PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    else
+        NEED(in_stage(pledge, 1u << STAGE(WAITING)) && pledge->tier == tier,
+             "a hold for a pledge that does not wait");
+    NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
+    NEED(fact->expires_us > entry->time_us, "a hold that begins expired");
+    return pl_ok();
+}
+
+static void apply_hold(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__HoldPlaced *fact = entry->hold_placed;
+    struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    uint16_t tier = (uint16_t)state_tier(ledger, fact->catalogue, fact->tier);
+    uint32_t index =
+        pledge != NULL
+            ? index_of(ledger, pledge)
+            : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, tier,
+                               entry->seq, entry->time_us);
+    ledger->pledge[index].expires_us = fact->expires_us;
+    state_move(ledger, index, STAGE(HELD), tier, entry->seq);
+}
+
+static struct pl_status check_extended(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    NEED(in_stage(state_pledge(ledger, entry->hold_extended->pledge), 1u << STAGE(HELD)) &&
+             entry->hold_extended->expires_us > entry->time_us,
+         "an extension of what is not held");
+    return pl_ok();
+}
+
+static void apply_extended(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    struct state_pledge *pledge = state_pledge(ledger, entry->hold_extended->pledge);
+    pledge->extensions++;
+    state_due_move(ledger, index_of(ledger, pledge), entry->hold_extended->expires_us);
+}
+
+static struct pl_status check_expired(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const struct state_pledge *pledge = state_pledge(ledger, entry->hold_expired->pledge);
+    NEED(in_stage(pledge, 1u << STAGE(HELD)) && pledge->expires_us <= entry->time_us,
+         "an expiry of what is not due");
+    return pl_ok();
+}
+
+static void set_stage(struct ledger *ledger, const char *id, uint8_t stage, uint64_t seq)
+{
+    struct state_pledge *pledge = state_pledge(ledger, id);
+    tally_pledge(ledger, pledge, -1);
+    state_move(ledger, index_of(ledger, pledge), stage, pledge->tier, seq);
+    tally_pledge(ledger, pledge, 1);
+}
+
+static struct pl_status check_wait(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__WaitAdded *fact = entry->wait_added;
+    NEED(state_tier(ledger, fact->catalogue, fact->tier) >= 0, "a queue of an unknown tier");
+    return check_new_pledge(ledger, fact->pledge, fact->contributor);
+}
+
+static void apply_wait(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__WaitAdded *fact = entry->wait_added;
+    uint16_t tier = (uint16_t)state_tier(ledger, fact->catalogue, fact->tier);
+    uint32_t index = state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1,
+                                      tier, entry->seq, entry->time_us);
+    state_move(ledger, index, STAGE(WAITING), tier, entry->seq);
+}
+
+static struct pl_status check_promoted(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    NEED(in_stage(state_pledge(ledger, entry->wait_promoted->pledge), 1u << STAGE(WAITING)),
+         "a promotion of what does not wait");
+    return pl_ok();
+}
+
+/* --- the promise --- */
+
+static struct pl_status check_made(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PledgeMade *fact = entry->pledge_made;
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    NEED(money_fine(fact->amount) && fact->amount->minor > 0, "a pledge without an amount");
+    NEED(tally_may_pledge(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
+         "a total leaves 64 bits");
+    if (fact->from_hold) {
+        NEED(in_stage(pledge, 1u << STAGE(HELD)), "a pledge from a hold that is not there");
+        return pl_ok();
+    }
+    PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    if (fact->tier[0] == '\0')
+        return pl_ok();
+    int tier = state_tier(ledger, fact->catalogue, fact->tier);
+    NEED(tier >= 0, "a pledge of an unknown tier");
+    NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
+    return pl_ok();
+}
+
+static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PledgeMade *fact = entry->pledge_made;
+    struct state_pledge *known = state_pledge(ledger, fact->pledge);
+    uint16_t tier = fact->tier[0] == '\0'
+                        ? STATE_TIER_FREE
+                        : (uint16_t)state_tier(ledger, fact->catalogue, fact->tier);
+    uint32_t index =
+        known != NULL
+            ? index_of(ledger, known)
+            : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, tier,
+                               entry->seq, entry->time_us);
+    struct state_pledge *pledge = &ledger->pledge[index];
+    pledge->amount = fact->amount->minor;
+    pledge->currency = (int16_t)pl_currency_index(fact->amount->currency);
+    pledge->month = (int16_t)month_of(entry);
+    pledge->kind = (uint8_t)fact->kind;
+    pledge->purpose = (uint8_t)fact->purpose;
+    pledge->publish = (uint8_t)fact->publish;
+    pledge->received = 0; /* of its currency, which is known only now */
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge) {
+        const struct state_bank_entry *paid = &ledger->bank_entry[i];
+        if (!paid->reversed && paid->currency == pledge->currency)
+            pledge->received += paid->amount;
+    }
+    state_move(ledger, index, STAGE(PLEDGED), tier, entry->seq);
+    tally_pledge(ledger, &ledger->pledge[index], 1);
+}
+
+static struct pl_status check_committed(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    NEED(in_stage(state_pledge(ledger, entry->commitment_signed->pledge), 1u << STAGE(PLEDGED)),
+         "a commitment to what is not pledged");
+    return check_sha256(&entry->commitment_signed->agreement_sha256);
+}
+
+static struct pl_status check_amount(const struct ledger *ledger, const struct state_pledge *pledge,
+                                     const Pledged__V1__Money *amount)
+{
+    NEED(money_fine(amount) && pl_currency_index(amount->currency) == pledge->currency &&
+             amount->minor >= pledge->allocated,
+         "a new amount that does not fit the pledge");
+    NEED(tally_may_pledge(ledger, pledge->currency, amount->minor), "a total leaves 64 bits");
+    return pl_ok();
+}
+
+static struct pl_status check_amended(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
+    NEED(in_stage(pledge, 1u << STAGE(COMMITTED)), "an amendment of what is not committed");
+    return check_amount(ledger, pledge, entry->commitment_amended->amount);
+}
+
+static void apply_amended(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
+    tally_pledge(ledger, pledge, -1);
+    pledge->amount = entry->commitment_amended->amount->minor;
+    tally_pledge(ledger, pledge, 1);
+}
+
+static struct pl_status check_changed(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__TierChanged *fact = entry->tier_changed;
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    int tier = state_tier(ledger, fact->catalogue, fact->to_tier);
+    NEED(in_stage(pledge, 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED)) &&
+             pledge->tier != STATE_TIER_FREE,
+         "a change of tier of what has none");
+    NEED(tier >= 0 && tier != pledge->tier, "a change to an unknown tier");
+    NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
+    if (pledge->stage != STAGE(HELD))
+        return check_amount(ledger, pledge, fact->amount);
+    return pl_ok();
+}
+
+static void apply_changed(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__TierChanged *fact = entry->tier_changed;
+    struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    tally_all_of(ledger, pledge, -1);
+    if (fact->amount != NULL)
+        pledge->amount = fact->amount->minor;
+    state_move(ledger, index_of(ledger, pledge), pledge->stage,
+               (uint16_t)state_tier(ledger, fact->catalogue, fact->to_tier), entry->seq);
+    tally_all_of(ledger, pledge, 1);
+}
+
+static struct pl_status check_stage(const struct ledger *ledger, const char *id, unsigned mask)
+{
+    NEED(in_stage(state_pledge(ledger, id), mask), "an end of what is not open");
+    return pl_ok();
+}
+
+/* Ends a pledge; what was allocated to it becomes free money of its bank entries. */
+static void close_pledge(struct ledger *ledger, const char *id, uint8_t stage, uint8_t money_plan,
+                         uint64_t seq)
+{
+    struct state_pledge *pledge = state_pledge(ledger, id);
+    tally_all_of(ledger, pledge, -1);
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge)
+        ledger->bank_entry[i].allocated = 0;
+    pledge->allocated = 0;
+    pledge->money_plan = money_plan;
+    state_move(ledger, index_of(ledger, pledge), stage, pledge->tier, seq);
+    tally_all_of(ledger, pledge, 1);
+}
+
+/* --- money --- */
+
+static struct pl_status check_payment(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
+    uint8_t key[16];
+    NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1,
+         "a bank entry's number is not the next one");
+    NEED(state_pledge(ledger, fact->pledge) != NULL, "a payment for an unknown pledge");
+    NEED(money_fine(fact->amount) && fact->amount->minor > 0 && pl_date_valid(fact->value_date),
+         "a payment without amount or date");
+    NEED(tally_may_receive(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
+         "a total leaves 64 bits");
+    state_key_of_text(fact->bank_ref, key);
+    NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
+         "one credit is booked twice");
+    return pl_ok();
+}
+
+static void link_to_pledge(struct ledger *ledger, uint32_t index, struct state_pledge *pledge)
+{
+    if (pledge->bank_last != STATE_NONE)
+        ledger->bank_entry[pledge->bank_last].next_of_pledge = index;
+    else
+        pledge->bank_first = index;
+    pledge->bank_last = index;
+}
+
+static void apply_payment(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
+    struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    ledger->bank_entry = state_grow(ledger->bank_entry, ledger->bank_entry_count,
+                                    &ledger->bank_entry_cap, sizeof(*ledger->bank_entry));
+    uint32_t index = (uint32_t)ledger->bank_entry_count++;
+    struct state_bank_entry *made = &ledger->bank_entry[index];
+    *made = (struct state_bank_entry){
+        .amount = fact->amount->minor,
+        .seq = entry->seq,
+        .pledge = index_of(ledger, pledge),
+        .next_of_pledge = STATE_NONE,
+        .bank_ref = state_add_text(ledger, fact->bank_ref),
+        .currency = (int16_t)pl_currency_index(fact->amount->currency),
+        .confirmed = fact->confirmed != 0,
+    };
+    struct pl_status status = pl_date_parse(fact->value_date, &made->value_date);
+    PL_ASSERT(pl_is_ok(status));
+    if (fact->bank_ref[0] != '\0') {
+        uint8_t key[16];
+        state_key_of_text(fact->bank_ref, key);
+        pl_map_put(&ledger->bank_refs, key, &index);
+    }
+    link_to_pledge(ledger, index, pledge);
+    if (made->currency == pledge->currency)
+        pledge->received += made->amount;
+    uint64_t seq = entry->seq;
+    pl_map_put(&ledger->reversible, &seq, &index);
+    tally_bank_entry(ledger, made, 1);
+}
+
+static struct pl_status check_allocated(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Allocated *fact = entry->allocated;
+    const struct state_bank_entry *from = state_bank_entry(ledger, fact->bank_entry);
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    NEED(from != NULL && pledge != NULL && !from->reversed && money_fine(fact->amount),
+         "an allocation of unknown money");
+    NEED(from->currency == pledge->currency &&
+             pl_currency_index(fact->amount->currency) == from->currency &&
+             fact->amount->minor <= from->amount - from->allocated, /* I2 */
+         "an allocation of more than there is");
+    NEED(in_stage(pledge, 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED)) &&
+             fact->amount->minor <= pledge->amount - pledge->allocated,
+         "an allocation of more than is due");
+    return pl_ok();
+}
+
+static void allocate(struct ledger *ledger, struct state_bank_entry *from,
+                     struct state_pledge *pledge, int64_t minor)
+{
+    tally_pledge(ledger, pledge, -1);
+    tally_bank_entry(ledger, from, -1);
+    from->allocated += minor;
+    pledge->allocated += minor;
+    PL_ASSERT(from->allocated >= 0 && from->allocated <= from->amount); /* I2 */
+    tally_bank_entry(ledger, from, 1);
+    tally_pledge(ledger, pledge, 1);
+}
+
+static void apply_allocated(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Allocated *fact = entry->allocated;
+    uint32_t index = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1;
+    uint64_t seq = entry->seq;
+    allocate(ledger, &ledger->bank_entry[index], state_pledge(ledger, fact->pledge),
+             fact->amount->minor);
+    pl_map_put(&ledger->reversible, &seq, &index);
+}
+
+static struct pl_status check_reversed(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    uint64_t target = entry->reversed->target_seq;
+    const uint32_t *index = pl_map_get(&ledger->reversible, &target);
+    NEED(index != NULL && !ledger->bank_entry[*index].reversed,
+         "a reversal of what cannot be reversed");
+    NEED(pl_id_parse(entry->reversed->bank_entry, 'B') == (uint64_t)*index + 1,
+         "a reversal that names another bank entry");
+    return pl_ok();
+}
+
+static void apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    uint64_t target = entry->reversed->target_seq;
+    uint32_t index = *(const uint32_t *)pl_map_get(&ledger->reversible, &target);
+    struct state_bank_entry *from = &ledger->bank_entry[index];
+    struct state_pledge *pledge = &ledger->pledge[from->pledge];
+    if (from->allocated != 0)
+        allocate(ledger, from, pledge, -from->allocated);
+    from->reversed_by = entry->seq;
+    if (from->seq != target)
+        return;
+    tally_bank_entry(ledger, from, -1);
+    from->reversed = 1;
+    if (from->currency == pledge->currency)
+        pledge->received -= from->amount;
+    if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
+        uint8_t key[16];
+        state_key_of_text(ledger->text + from->bank_ref, key);
+        (void)pl_map_remove(&ledger->bank_refs, key);
+    }
+}
+
+/* --- the table --- */
+
+const char *apply_pledge_of(const Pledged__V1__Entry *entry)
+{
+    switch (entry->fact_case) {
+    case FACT(COMMAND_REFUSED):
+        return entry->command_refused->pledge;
+    case FACT(HOLD_PLACED):
+        return entry->hold_placed->pledge;
+    case FACT(HOLD_EXTENDED):
+        return entry->hold_extended->pledge;
+    case FACT(HOLD_EXPIRED):
+        return entry->hold_expired->pledge;
+    case FACT(WAIT_ADDED):
+        return entry->wait_added->pledge;
+    case FACT(WAIT_PROMOTED):
+        return entry->wait_promoted->pledge;
+    case FACT(PLEDGE_MADE):
+        return entry->pledge_made->pledge;
+    case FACT(COMMITMENT_SIGNED):
+        return entry->commitment_signed->pledge;
+    case FACT(COMMITMENT_AMENDED):
+        return entry->commitment_amended->pledge;
+    case FACT(TIER_CHANGED):
+        return entry->tier_changed->pledge;
+    case FACT(WITHDRAWN):
+        return entry->withdrawn->pledge;
+    case FACT(CANCELLED):
+        return entry->cancelled->pledge;
+    case FACT(PAYMENT_RECORDED):
+        return entry->payment_recorded->pledge;
+    case FACT(ALLOCATED):
+        return entry->allocated->pledge;
+    case FACT(REVERSED):
+        return entry->reversed->pledge;
+    case FACT(LEDGER_CREATED):
+    case FACT(ROSTER_ADOPTED):
+    case FACT(POLICY_ADOPTED):
+    case FACT(CATALOGUE_ADOPTED):
+    case FACT(CONTRIBUTOR_ADDED):
+    case FACT(CONTRIBUTOR_AMENDED):
+    case FACT(_NOT_SET):
+    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
+        break;
+    }
+    return "";
+}
+
+static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    switch (entry->fact_case) {
+    case FACT(LEDGER_CREATED):
+        return check_created(ledger, entry);
+    case FACT(ROSTER_ADOPTED):
+        return check_sha256(&entry->roster_adopted->sha256);
+    case FACT(POLICY_ADOPTED):
+        return check_sha256(&entry->policy_adopted->sha256);
+    case FACT(CATALOGUE_ADOPTED):
+        return check_catalogue(ledger, entry);
+    case FACT(COMMAND_REFUSED):
+        return pl_ok();
+    case FACT(CONTRIBUTOR_ADDED):
+        return check_contributor(ledger, entry->contributor_added->contributor,
+                                 entry->contributor_added->name, entry->contributor_added->kind,
+                                 true);
+    case FACT(CONTRIBUTOR_AMENDED):
+        return check_contributor(ledger, entry->contributor_amended->contributor,
+                                 entry->contributor_amended->name, entry->contributor_amended->kind,
+                                 false);
+    case FACT(HOLD_PLACED):
+        return check_hold(ledger, entry);
+    case FACT(HOLD_EXTENDED):
+        return check_extended(ledger, entry);
+    case FACT(HOLD_EXPIRED):
+        return check_expired(ledger, entry);
+    case FACT(WAIT_ADDED):
+        return check_wait(ledger, entry);
+    case FACT(WAIT_PROMOTED):
+        return check_promoted(ledger, entry);
+    case FACT(PLEDGE_MADE):
+        return check_made(ledger, entry);
+    case FACT(COMMITMENT_SIGNED):
+        return check_committed(ledger, entry);
+    case FACT(COMMITMENT_AMENDED):
+        return check_amended(ledger, entry);
+    case FACT(TIER_CHANGED):
+        return check_changed(ledger, entry);
+    case FACT(WITHDRAWN):
+        return check_stage(ledger, entry->withdrawn->pledge,
+                           1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
+    case FACT(CANCELLED):
+        return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
+    case FACT(PAYMENT_RECORDED):
+        return check_payment(ledger, entry);
+    case FACT(ALLOCATED):
+        return check_allocated(ledger, entry);
+    case FACT(REVERSED):
+        return check_reversed(ledger, entry);
+    case FACT(_NOT_SET):
+    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
+        break;
+    }
+    return pl_fail(CORRUPT, "a fact that this version does not know");
+}
+
+struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    NEED(entry->seq == ledger->size + 1, "the entry's number is not the next one");
+    NEED(entry->time_us > ledger->last_time_us, "the entry's time does not follow");
+    NEED((ledger->size == 0) == (entry->fact_case == FACT(LEDGER_CREATED)),
+         "a ledger begins with its creation");
+    NEED(entry->actor != NULL, "an entry without an actor");
+    if (entry->command.len != 0) {
+        NEED(entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->command_digest.len == 32,
+             "a command without request id or digest");
+        NEED(ledger_find_request(ledger, entry->request_id.data) == 0,
+             "a request id has a second effect");
+    }
+    const char *pledge = apply_pledge_of(entry);
+    const struct state_pledge *known = state_pledge(ledger, pledge);
+    NEED(entry->prev_seq == (known != NULL ? known->last_seq : 0),
+         "the entry does not follow the pledge's last one");
+    return check_fact(ledger, entry);
+}
+
+static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    switch (entry->fact_case) {
+    case FACT(LEDGER_CREATED):
+        apply_created(ledger, entry);
+        break;
+    case FACT(ROSTER_ADOPTED):
+        memcpy(ledger->roster_sha256, entry->roster_adopted->sha256.data, 32);
+        break;
+    case FACT(POLICY_ADOPTED):
+        memcpy(ledger->policy_sha256, entry->policy_adopted->sha256.data, 32);
+        break;
+    case FACT(CATALOGUE_ADOPTED):
+        adopt(ledger, entry);
+        break;
+    case FACT(CONTRIBUTOR_ADDED):
+        add_contributor(ledger, entry);
+        break;
+    case FACT(CONTRIBUTOR_AMENDED):
+        set_contributor(ledger,
+                        (uint32_t)pl_id_parse(entry->contributor_amended->contributor, 'C') - 1,
+                        entry->contributor_amended->name, entry->contributor_amended->kind,
+                        entry->contributor_amended->country,
+                        entry->contributor_amended->itu_membership, entry->seq);
+        break;
+    case FACT(HOLD_PLACED):
+        apply_hold(ledger, entry);
+        break;
+    case FACT(HOLD_EXTENDED):
+        apply_extended(ledger, entry);
+        break;
+    case FACT(HOLD_EXPIRED):
+        set_stage(ledger, entry->hold_expired->pledge, STAGE(EXPIRED), entry->seq);
+        break;
+    case FACT(WAIT_ADDED):
+        apply_wait(ledger, entry);
+        break;
+    case FACT(PLEDGE_MADE):
+        apply_made(ledger, entry);
+        break;
+    case FACT(COMMITMENT_SIGNED):
+        set_stage(ledger, entry->commitment_signed->pledge, STAGE(COMMITTED), entry->seq);
+        break;
+    case FACT(COMMITMENT_AMENDED):
+        apply_amended(ledger, entry);
+        break;
+    case FACT(TIER_CHANGED):
+        apply_changed(ledger, entry);
+        break;
+    case FACT(WITHDRAWN):
+        close_pledge(ledger, entry->withdrawn->pledge, STAGE(WITHDRAWN), 0, entry->seq);
+        break;
+    case FACT(CANCELLED):
+        close_pledge(ledger, entry->cancelled->pledge, STAGE(CANCELLED),
+                     (uint8_t)entry->cancelled->money_plan, entry->seq);
+        break;
+    case FACT(PAYMENT_RECORDED):
+        apply_payment(ledger, entry);
+        break;
+    case FACT(ALLOCATED):
+        apply_allocated(ledger, entry);
+        break;
+    case FACT(REVERSED):
+        apply_reversed(ledger, entry);
+        break;
+    case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
+    case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */
+        break;
+    case FACT(_NOT_SET):
+    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
+        PL_UNREACHABLE();
+    }
+}
+
+void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    PL_ASSERT(entry->seq == ledger->size + 1 && entry->time_us > ledger->last_time_us);
+    apply_fact(ledger, entry);
+    ledger->size = entry->seq;
+    ledger->last_time_us = entry->time_us;
+    if (entry->command.len != 0) {
+        uint64_t seq = entry->seq;
+        PL_ASSERT(entry->request_id.len == LEDGER_REQUEST_ID_BYTES);
+        pl_map_put(&ledger->requests, entry->request_id.data, &seq);
+    }
+    struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
+    if (pledge != NULL)
+        pledge->last_seq = entry->seq;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * change: commit, amend, change of tier, withdraw, cancel. Whoever gives back a slot of a capped tier
+ * hands it to the next in the queue in the same append: a lost race leaves nothing half done.
+ */
+#include "server/ledger/pledge.h"
+
+#include "common/check.h"
+#include "common/money.h"
+
+#include <string.h>
+
+enum { OPEN = 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) };
+
+static const Pledged__V1__Document *evidence(const struct maker *maker)
+{
+    return maker->request->command->evidence[0]; /* ledger_validate saw that there is one */
+}
+
+static const struct state_tier *tier_of(const struct maker *maker,
+                                        const struct state_pledge *pledge)
+{
+    return pledge->tier == STATE_TIER_FREE ? NULL : &maker->ledger->tier[pledge->tier];
+}
+
+static char *contributor_of(struct maker *maker, const struct state_pledge *pledge)
+{
+    return maker_id(maker, 'C', pledge->contributor + 1);
+}
+
+static void commit(struct maker *maker, const Pledged__V1__Commit *command)
+{
+    const struct state_pledge *pledge =
+        pledge_find(maker, command->pledge, "commit.pledge", 1u << STAGE(PLEDGED));
+    if (pledge == NULL)
+        return;
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__CommitmentSigned *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__commitment_signed__init(fact);
+    fact->pledge = command->pledge;
+    fact->agreement_sha256 = evidence(maker)->sha256;
+    const struct state_tier *tier = tier_of(maker, pledge);
+    pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(COMMITTED),
+                   pledge->amount, pledge->allocated, pledge->currency);
+    if (tier != NULL) {
+        struct catalogue *catalogue = maker->ledger->catalogue[tier->catalogue].current;
+        fact->catalogue = catalogue->msg->code;
+        fact->catalogue_version = catalogue->msg->version;
+        fact->catalogue_sha256 =
+            (ProtobufCBinaryData){sizeof(catalogue->sha256), catalogue->sha256};
+        fact->grants = catalogue_grants(catalogue, tier->code);
+        maker_remaining(maker, tier, 0);
+    }
+    entry->fact_case = FACT(COMMITMENT_SIGNED);
+    entry->commitment_signed = fact;
+}
+
+/* A new amount: same currency, not below what the tier costs, not below what is allocated. */
+static bool new_amount_fits(struct maker *maker, const struct state_pledge *pledge,
+                            const struct state_tier *tier, const Pledged__V1__Money *amount,
+                            const char *field, int64_t *ret_minor, int *ret_currency)
+{
+    if (tier != NULL && tier->def >= 0) {
+        if (!pledge_amount(maker, tier, amount, field, ret_minor, ret_currency))
+            return false;
+    } else {
+        *ret_minor = amount->minor;
+        *ret_currency = pl_currency_index(amount->currency);
+    }
+    if (pledge->currency >= 0 && *ret_currency != pledge->currency) {
+        maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->last_seq, pledge);
+        maker_arg(maker, "why", "the currency of a pledge does not change");
+        return false;
+    }
+    if (*ret_minor < pledge->allocated) {
+        maker_refuse(maker, REASON(BELOW_ALLOCATED), field, pledge->last_seq, pledge);
+        maker_arg_number(maker, "minor", pledge->allocated);
+        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+        return false;
+    }
+    if (!tally_may_pledge(maker->ledger, *ret_currency, *ret_minor)) {
+        maker_refuse(maker, REASON(SUM_OVERFLOW), field, 0, pledge);
+        return false;
+    }
+    return true;
+}
+
+static void amend(struct maker *maker, const Pledged__V1__AmendPledge *command)
+{
+    const struct state_pledge *pledge =
+        pledge_find(maker, command->pledge, "amend_pledge.pledge", 1u << STAGE(COMMITTED));
+    if (pledge == NULL)
+        return;
+    const struct state_tier *tier = tier_of(maker, pledge);
+    int64_t minor;
+    int currency;
+    if (!new_amount_fits(maker, pledge, tier, command->amount, "amend_pledge.amount", &minor,
+                         &currency))
+        return;
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__CommitmentAmended *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__commitment_amended__init(fact);
+    fact->pledge = command->pledge;
+    fact->amount = maker_money(maker, minor, currency);
+    fact->previous = maker_money(maker, pledge->amount, pledge->currency);
+    entry->fact_case = FACT(COMMITMENT_AMENDED);
+    entry->commitment_amended = fact;
+    pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(COMMITTED), minor,
+                   pledge->allocated, currency);
+    if (tier != NULL)
+        maker_remaining(maker, tier, 0);
+}
+
+static void add_tier_changed(struct maker *maker, const struct state_pledge *pledge,
+                             const struct state_tier *from, const struct state_tier *to,
+                             const char *id, int64_t minor, int currency)
+{
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__TierChanged *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__tier_changed__init(fact);
+    fact->pledge = (char *)(uintptr_t)id;
+    fact->from_tier = (char *)(uintptr_t)from->code;
+    fact->to_tier = (char *)(uintptr_t)to->code;
+    fact->catalogue = pledge_catalogue(maker, to)->code;
+    if (currency >= 0)
+        fact->amount = maker_money(maker, minor, currency);
+    entry->fact_case = FACT(TIER_CHANGED);
+    entry->tier_changed = fact;
+    pledge_receipt(maker, id, contributor_of(maker, pledge), (Pledged__V1__Stage)pledge->stage,
+                   minor, pledge->allocated, currency);
+    maker_outcome(maker)->expires_us = pledge->stage == STAGE(HELD) ? pledge->expires_us : 0;
+    maker_remaining(maker, to, 1);
+}
+
+static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *command)
+{
+    const struct state_pledge *pledge =
+        pledge_find(maker, command->pledge, "change_tier.pledge", OPEN);
+    if (pledge == NULL)
+        return;
+    const struct state_tier *from = tier_of(maker, pledge);
+    if (from == NULL) {
+        maker_refuse(maker, REASON(STATE_WRONG), "change_tier.pledge", pledge->first_seq, pledge);
+        maker_arg(maker, "stage", "a free contribution has no tier");
+        return;
+    }
+    const struct state_tier *to = pledge_tier(maker, command->tier, "change_tier.tier");
+    if (to == NULL)
+        return;
+    if (to == from) {
+        maker_refuse(maker, REASON(SAME_TIER), "change_tier.tier", pledge->last_seq, pledge);
+        maker_arg(maker, "tier", to->code);
+        return;
+    }
+    int64_t minor = 0;
+    int currency = -1;
+    uint32_t index = pledge_index(maker, pledge);
+    if (pledge->stage != STAGE(HELD) &&
+        !new_amount_fits(maker, pledge, to, command->amount, "change_tier.amount", &minor,
+                         &currency))
+        return;
+    if (!pledge_slot_free(maker, to, pledge->contributor, index, "change_tier.tier"))
+        return;
+    add_tier_changed(maker, pledge, from, to, command->pledge, minor, currency);
+    if (from->capacity >= 0) /* the contributor keeps a slot, so nothing of theirs is freed */
+        (void)promote(maker, pledge->tier, STATE_NONE, 0);
+}
+
+static void withdraw(struct maker *maker, const Pledged__V1__Withdraw *command)
+{
+    const struct state_pledge *pledge =
+        pledge_find(maker, command->pledge, "withdraw.pledge",
+                    1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
+    if (pledge == NULL)
+        return;
+    const struct state_tier *tier = tier_of(maker, pledge);
+    bool had_slot = tier != NULL && state_stage_live(pledge->stage);
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__Withdrawn *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__withdrawn__init(fact);
+    fact->pledge = command->pledge;
+    fact->tier = tier != NULL ? (char *)(uintptr_t)tier->code : fact->tier;
+    entry->fact_case = FACT(WITHDRAWN);
+    entry->withdrawn = fact;
+    pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(WITHDRAWN), 0, 0, -1);
+    bool passed_on = had_slot && tier->capacity >= 0 &&
+                     promote(maker, pledge->tier, pledge_index(maker, pledge), 0);
+    if (tier != NULL)
+        maker_remaining(maker, tier, (had_slot ? -1 : 0) + (passed_on ? 1 : 0));
+}
+
+static void cancel(struct maker *maker, const Pledged__V1__Cancel *command)
+{
+    const struct state_pledge *pledge =
+        pledge_find(maker, command->pledge, "cancel.pledge", 1u << STAGE(COMMITTED));
+    if (pledge == NULL)
+        return;
+    if (pledge->received > 0 &&
+        command->money_plan == PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_UNSPECIFIED) {
+        maker_refuse(maker, REASON(MONEY_PLAN_MISSING), "cancel.money_plan", pledge->last_seq,
+                     pledge);
+        return;
+    }
+    const struct state_tier *tier = tier_of(maker, pledge);
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__Cancelled *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__cancelled__init(fact);
+    fact->pledge = command->pledge;
+    fact->tier = tier != NULL ? (char *)(uintptr_t)tier->code : fact->tier;
+    fact->money_plan = command->money_plan;
+    fact->deallocated = maker_money(maker, pledge->allocated, pledge->currency);
+    entry->fact_case = FACT(CANCELLED);
+    entry->cancelled = fact;
+    pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(CANCELLED), 0, 0, -1);
+    maker_outcome(maker)->unallocated = maker_money(maker, pledge->received, pledge->currency);
+    bool passed_on = tier != NULL && tier->capacity >= 0 &&
+                     promote(maker, pledge->tier, pledge_index(maker, pledge), 0);
+    if (tier != NULL)
+        maker_remaining(maker, tier, passed_on ? 0 : -1);
+}
+
+void change_decide(struct maker *maker)
+{
+    const Pledged__V1__Command *command = maker->request->command;
+    if (command->command_case == COMMAND(COMMIT))
+        commit(maker, command->commit);
+    else if (command->command_case == COMMAND(AMEND_PLEDGE))
+        amend(maker, command->amend_pledge);
+    else if (command->command_case == COMMAND(CHANGE_TIER))
+        change_tier(maker, command->change_tier);
+    else if (command->command_case == COMMAND(WITHDRAW))
+        withdraw(maker, command->withdraw);
+    else
+        cancel(maker, command->cancel);
+}

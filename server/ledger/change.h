@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * change: what the rooms of this box share: finding things in the state, changing it (apply only),
+ * and putting a decision together. Private to server/ledger.
+ */
+#ifndef LEDGER_CHANGE_H
+#define LEDGER_CHANGE_H
+
+#include "server/ledger/state.h"
+
+#define STAGE(name_) PLEDGED__V1__STAGE__STAGE_##name_
+#define REASON(name_) PLEDGED__V1__REASON__REASON_##name_
+#define FACT(name_) PLEDGED__V1__ENTRY__FACT_##name_
+#define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
+#define WARNING(name_) PLEDGED__V1__WARNING_KIND__WARNING_KIND_##name_
+
+/* --- state.c: finding (const) --- */
+struct state_pledge *state_pledge(const struct ledger *ledger, const char *id);
+struct state_contributor *state_contributor(const struct ledger *ledger, const char *id);
+struct state_bank_entry *state_bank_entry(const struct ledger *ledger, const char *id);
+int state_catalogue(const struct ledger *ledger, const char *code); /* -1: none */
+int state_tier(const struct ledger *ledger, const char *catalogue, const char *code);
+struct state_slot_key {
+    uint32_t contributor, catalogue;
+};
+struct state_slot_key state_slot_key(uint32_t contributor, uint32_t catalogue);
+/* The pledge with the newest live slot of the contributor in this catalogue; STATE_NONE: none. */
+uint32_t state_slot_of(const struct ledger *ledger, uint32_t contributor, uint32_t catalogue);
+void state_key_of_text(const char *text, uint8_t key[16]);
+void state_key_of_name(const char *name, uint8_t key[16]);
+
+/* --- state.c: changing --- */
+void *state_grow(void *array, size_t count, size_t *cap, size_t element);
+uint32_t state_add_text(struct ledger *ledger, const char *text);
+uint32_t state_add_pledge(struct ledger *ledger, uint32_t contributor, uint16_t tier, uint64_t seq,
+                          int64_t time_us);
+/* New stage and tier: counters, queue, heap, slots. expires_us is set before a move to HELD. */
+void state_move(struct ledger *ledger, uint32_t pledge, uint8_t stage, uint16_t tier, uint64_t seq);
+void state_due_add(struct ledger *ledger, uint32_t pledge);
+void state_due_move(struct ledger *ledger, uint32_t pledge, int64_t expires_us);
+
+/* --- tally.c: sums. Taken out before a change and put back after it. --- */
+void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int sign);
+void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign);
+/* A pledge with all its bank entries, where its tier changes. */
+void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign);
+/* Would another `amount` pledged (or received) of this currency keep every total within 64 bits? */
+bool tally_may_pledge(const struct ledger *ledger, int currency, int64_t amount);
+bool tally_may_receive(const struct ledger *ledger, int currency, int64_t amount);
+
+/* --- maker.c: putting a decision together --- */
+struct maker {
+    const struct ledger *ledger;
+    const struct ledger_request *request; /* NULL: the daemon acts by itself */
+    struct pl_arena *arena;
+    struct ledger_decision *out;
+    int64_t now_us;
+};
+/* Everything in the arena comes from here: our own limits make it large enough, so running out is a
+ * bug. */
+void *maker_alloc(struct maker *maker, size_t size);
+char *maker_id(struct maker *maker, char prefix, uint64_t number);
+Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency);
+int64_t maker_time(const struct maker *maker); /* of the next entry */
+uint64_t maker_seq(const struct maker *maker); /* of the next entry */
+/* The next entry; the first one of a command carries the command and the outcome. prev_seq: the
+ * pledge's newest entry before this one, 0 if it is about no pledge or the pledge is new. */
+Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq);
+Pledged__V1__Outcome *maker_outcome(struct maker *maker); /* of the first entry; made on demand */
+void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq);
+/* slots left in a tier after `taken_change` more are taken */
+void maker_remaining(struct maker *maker, const struct state_tier *tier, int64_t taken_change);
+/* Ends the decision: one CommandRefused entry. pledge: whose history it belongs to, or NULL. */
+void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *field,
+                  uint64_t deciding_seq, const struct state_pledge *pledge);
+/* After maker_refuse: a value that a text for people needs. */
+void maker_arg(struct maker *maker, const char *name, const char *value);
+void maker_arg_number(struct maker *maker, const char *name, int64_t value);
+const char *reason_message(Pledged__V1__Reason reason);
+/* Business day of the command being decided, days since 1970. */
+int32_t maker_day(const struct maker *maker);
+
+/* --- rules, by command; each one accepts or refuses --- */
+void contributor_decide(struct maker *maker);
+void adopt_decide(struct maker *maker);
+void pledge_decide(struct maker *maker);
+void change_decide(struct maker *maker);
+void payment_decide(struct maker *maker);
+/* The next one in the queue of a tier gets the slot that `freed` (may be STATE_NONE) gives back:
+ * WaitPromoted and HoldPlaced. False if nobody may. */
+bool promote(struct maker *maker, uint32_t tier, uint32_t freed, uint64_t cause_seq);
+/* First in the queue who may take a slot; STATE_NONE: nobody. */
+uint32_t promote_candidate(const struct ledger *ledger, uint32_t tier, uint32_t freed);
+
+/* --- apply.c --- */
+/* Id of the pledge that a fact is about; "" if none. */
+const char *apply_pledge_of(const Pledged__V1__Entry *entry);
+/* Makes it the one in force; takes the reference. Also for loading. */
+void apply_catalogue(struct ledger *ledger, struct catalogue *adopted);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ledger: the table of commands, start-up facts, receipts. See ledger.h.
+ */
+#include "server/ledger/ledger.h"
+
+#include "common/check.h"
+#include "common/scan.h"
+#include "server/ledger/change.h"
+
+#include <string.h>
+
+enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
+{
+    int number = (int)reason;
+    if (number >= 130)
+        return PL_E_REFUSED;
+    if (number >= 110) {
+        static const struct {
+            Pledged__V1__Reason reason;
+            enum pl_code code;
+        } service[] = {
+            {REASON(BUSY), PL_E_BUSY},
+            {REASON(NO_SPACE), PL_E_NO_SPACE},
+            {REASON(UNAVAILABLE), PL_E_UNAVAILABLE},
+            {REASON(DEADLINE), PL_E_TIMEOUT},
+            {REASON(CLOCK_STOPPED), PL_E_UNAVAILABLE},
+            {REASON(OUTCOME_UNKNOWN), PL_E_UNKNOWN_OUTCOME},
+        };
+        for (size_t i = 0; i < PL_COUNT(service); i++) {
+            if (service[i].reason == reason)
+                return service[i].code;
+        }
+        return PL_E_UNAVAILABLE;
+    }
+    if (reason == REASON(UNAUTHENTICATED))
+        return PL_E_UNAUTHENTICATED;
+    if (number >= 91)
+        return PL_E_STALE;
+    if (number == 90)
+        return PL_E_DENIED;
+    if (number >= 60)
+        return PL_E_REFUSED;
+    if (number >= 40)
+        return PL_E_NOT_FOUND;
+    return reason == REASON(TOO_BIG) ? PL_E_TOO_BIG : PL_E_INVALID;
+}
+
+uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_id[16])
+{
+    const uint64_t *seq = pl_map_get(&ledger->requests, request_id);
+    return seq != NULL ? *seq : 0;
+}
+
+uint64_t ledger_size(const struct ledger *ledger)
+{
+    return ledger->size;
+}
+
+int64_t ledger_last_time_us(const struct ledger *ledger)
+{
+    return ledger->last_time_us;
+}
+
+const char *ledger_origin(const struct ledger *ledger)
+{
+    return ledger->size != 0 ? ledger->origin : NULL;
+}
+
+const uint8_t *ledger_id(const struct ledger *ledger)
+{
+    return ledger->size != 0 ? ledger->id : NULL;
+}
+
+/* --- decide --- */
+
+void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
+                   struct pl_arena *arena, struct ledger_decision *ret)
+{
+    struct maker maker = {.ledger = ledger,
+                          .request = request,
+                          .arena = arena,
+                          .out = ret,
+                          .now_us = request->now_us};
+    memset(ret, 0, sizeof(*ret));
+    switch (request->command->command_case) {
+    case COMMAND(_NOT_SET):
+    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
+        PL_UNREACHABLE(); /* ledger_validate refused it */
+    case COMMAND(ADOPT_CATALOGUE):
+        adopt_decide(&maker);
+        break;
+    case COMMAND(ADD_CONTRIBUTOR):
+    case COMMAND(AMEND_CONTRIBUTOR):
+        contributor_decide(&maker);
+        break;
+    case COMMAND(HOLD):
+    case COMMAND(EXTEND):
+    case COMMAND(WAIT):
+    case COMMAND(SUBMIT):
+        pledge_decide(&maker);
+        break;
+    case COMMAND(COMMIT):
+    case COMMAND(AMEND_PLEDGE):
+    case COMMAND(CHANGE_TIER):
+    case COMMAND(WITHDRAW):
+    case COMMAND(CANCEL):
+        change_decide(&maker);
+        break;
+    case COMMAND(PAY):
+    case COMMAND(REVERSE):
+        payment_decide(&maker);
+        break;
+    }
+    PL_ASSERT(ret->entry_count != 0);
+}
+
+static bool differs(const ProtobufCBinaryData *sha256, const uint8_t known[32])
+{
+    return sha256->len == 32 && memcmp(sha256->data, known, 32) != 0;
+}
+
+void ledger_decide_start(const struct ledger *ledger, const struct ledger_start *start,
+                         int64_t now_us, struct pl_arena *arena, struct ledger_decision *ret)
+{
+    struct maker maker = {.ledger = ledger, .arena = arena, .out = ret, .now_us = now_us};
+    memset(ret, 0, sizeof(*ret));
+    ret->answer = LEDGER_NOTHING;
+    if (ledger->size == 0) {
+        Pledged__V1__Entry *entry = maker_entry(&maker, 0);
+        Pledged__V1__LedgerCreated *fact = maker_alloc(&maker, sizeof(*fact));
+        pledged__v1__ledger_created__init(fact);
+        fact->origin = (char *)(uintptr_t)start->origin;
+        fact->ledger_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)start->ledger_id};
+        fact->format = 1;
+        entry->fact_case = FACT(LEDGER_CREATED);
+        entry->ledger_created = fact;
+    }
+    if (start->roster != NULL && differs(&start->roster->sha256, ledger->roster_sha256)) {
+        Pledged__V1__Entry *entry = maker_entry(&maker, 0);
+        entry->fact_case = FACT(ROSTER_ADOPTED);
+        entry->roster_adopted = (Pledged__V1__RosterAdopted *)(uintptr_t)start->roster;
+    }
+    if (start->policy != NULL && differs(&start->policy->sha256, ledger->policy_sha256)) {
+        Pledged__V1__Entry *entry = maker_entry(&maker, 0);
+        entry->fact_case = FACT(POLICY_ADOPTED);
+        entry->policy_adopted = (Pledged__V1__PolicyAdopted *)(uintptr_t)start->policy;
+    }
+}
+
+/* --- receipts --- */
+
+/* A copy that owes nothing to the original. NULL when the arena is spent. */
+static ProtobufCMessage *deep_copy(const ProtobufCMessage *message, struct pl_arena *arena)
+{
+    struct pl_slice packed = pl_pack(message, arena);
+    ProtobufCMessage *copy = NULL;
+    if (packed.data == NULL ||
+        !pl_is_ok(pl_unpack_trusted(message->descriptor, packed, arena, &copy)))
+        return NULL;
+    return copy;
+}
+
+static Pledged__V1__Refusal *refusal_of(const Pledged__V1__Entry *entry, bool replay,
+                                        struct pl_arena *arena)
+{
+    const Pledged__V1__CommandRefused *fact = entry->command_refused;
+    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+    refusal.reason = fact->reason;
+    refusal.field = fact->field;
+    refusal.message = (char *)(uintptr_t)reason_message(fact->reason);
+    refusal.seq = entry->seq;
+    refusal.deciding_seq = fact->deciding_seq;
+    refusal.replay = replay;
+    refusal.n_arg = fact->n_arg;
+    refusal.arg = fact->arg;
+    refusal.request_id = entry->request_id;
+    return (Pledged__V1__Refusal *)deep_copy(&refusal.base, arena);
+}
+
+void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_arena *arena,
+                    Pledged__V1__Receipt **ret_receipt, Pledged__V1__Refusal **ret_refusal)
+{
+    if (entry->fact_case == FACT(COMMAND_REFUSED)) {
+        *ret_refusal = refusal_of(entry, replay, arena);
+        return;
+    }
+    Pledged__V1__Receipt receipt = PLEDGED__V1__RECEIPT__INIT;
+    receipt.request_id = entry->request_id;
+    receipt.kind = replay ? PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY
+                          : PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+    receipt.seq = entry->seq;
+    receipt.time_us = entry->time_us;
+    receipt.outcome = entry->outcome;
+    *ret_receipt = (Pledged__V1__Receipt *)deep_copy(&receipt.base, arena);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * maker: puts a decision together: entries with everything in the right place, or a refusal.
+ */
+#include "server/ledger/change.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ARGS_MAX = 8, WARNINGS_MAX = 8 };
+
+void *maker_alloc(struct maker *maker, size_t size)
+{
+    void *place = pl_arena_alloc(maker->arena, size);
+    PL_ASSERT(place != NULL);
+    return place;
+}
+
+static char *keep(struct maker *maker, const char *text)
+{
+    char *copy = pl_arena_strdup(maker->arena, text);
+    PL_ASSERT(copy != NULL);
+    return copy;
+}
+
+char *maker_id(struct maker *maker, char prefix, uint64_t number)
+{
+    char id[24];
+    return keep(maker, pl_id_format(prefix, number, id));
+}
+
+Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency)
+{
+    Pledged__V1__Money *money = maker_alloc(maker, sizeof(*money));
+    pledged__v1__money__init(money);
+    money->minor = minor;
+    money->currency = (char *)(uintptr_t)pl_currency_code(currency);
+    return money;
+}
+
+uint64_t maker_seq(const struct maker *maker)
+{
+    return maker->ledger->size + 1 + maker->out->entry_count;
+}
+
+int64_t maker_time(const struct maker *maker)
+{
+    int64_t least = maker->ledger->last_time_us + 1 + (int64_t)maker->out->entry_count;
+    int64_t now = maker->now_us + (int64_t)maker->out->entry_count;
+    return now > least ? now : least;
+}
+
+int32_t maker_day(const struct maker *maker)
+{
+    int32_t days;
+    if (maker->request != NULL && maker->request->command->effective_date[0] != '\0' &&
+        pl_is_ok(pl_date_parse(maker->request->command->effective_date, &days)))
+        return days;
+    return pl_date_of_us(maker_time(maker));
+}
+
+static Pledged__V1__Actor *actor(struct maker *maker)
+{
+    Pledged__V1__Actor *made = maker_alloc(maker, sizeof(*made));
+    pledged__v1__actor__init(made);
+    if (maker->request == NULL) {
+        made->person = (char *)(uintptr_t)"pledged";
+        made->role = PLEDGED__V1__ROLE__ROLE_DAEMON;
+        return made;
+    }
+    made->person = keep(maker, maker->request->actor.person);
+    made->role = maker->request->actor.role;
+    made->identity = keep(maker, maker->request->actor.identity);
+    made->issuer = keep(maker, maker->request->actor.issuer);
+    return made;
+}
+
+static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
+{
+    const struct ledger_request *request = maker->request;
+    entry->request_id = request->command->request_id;
+    entry->effective_date = request->command->effective_date;
+    if (maker->out->entry_count != 0)
+        return; /* the first entry of the command has the rest */
+    entry->command.len = request->bytes.len;
+    entry->command.data = (uint8_t *)(uintptr_t)request->bytes.data;
+    entry->command_digest.len = sizeof(request->digest);
+    entry->command_digest.data = (uint8_t *)(uintptr_t)request->digest;
+    entry->outcome = maker_alloc(maker, sizeof(*entry->outcome));
+    pledged__v1__outcome__init(entry->outcome);
+}
+
+Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
+{
+    struct ledger_decision *out = maker->out;
+    PL_ASSERT(out->entry_count < LEDGER_ENTRIES_PER_COMMAND_MAX);
+    Pledged__V1__Entry *entry = maker_alloc(maker, sizeof(*entry));
+    pledged__v1__entry__init(entry);
+    entry->seq = maker_seq(maker);
+    entry->time_us = maker_time(maker);
+    entry->actor = actor(maker);
+    entry->prev_seq = prev_seq;
+    if (maker->request != NULL)
+        add_command(maker, entry);
+    if (out->entry_count != 0)
+        entry->cause_seq = out->entry[0]->seq;
+    out->answer = LEDGER_ACCEPTED;
+    out->entry[out->entry_count++] = entry;
+    return entry;
+}
+
+/* --- outcome --- */
+
+Pledged__V1__Outcome *maker_outcome(struct maker *maker)
+{
+    Pledged__V1__Entry *first = maker->out->entry[0];
+    PL_ASSERT(maker->out->entry_count != 0);
+    if (first->outcome == NULL) {
+        first->outcome = maker_alloc(maker, sizeof(*first->outcome));
+        pledged__v1__outcome__init(first->outcome);
+    }
+    return first->outcome;
+}
+
+void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq)
+{
+    Pledged__V1__Outcome *outcome = maker_outcome(maker);
+    if (outcome->warning == NULL)
+        outcome->warning = maker_alloc(maker, WARNINGS_MAX * sizeof(*outcome->warning));
+    PL_ASSERT(outcome->n_warning < WARNINGS_MAX);
+    Pledged__V1__Warning *warning = maker_alloc(maker, sizeof(*warning));
+    pledged__v1__warning__init(warning);
+    warning->kind = kind;
+    warning->seq = seq;
+    outcome->warning[outcome->n_warning++] = warning;
+}
+
+void maker_remaining(struct maker *maker, const struct state_tier *tier, int64_t taken_change)
+{
+    Pledged__V1__Outcome *outcome = maker_outcome(maker);
+    Pledged__V1__Count *remaining = maker_alloc(maker, sizeof(*remaining));
+    pledged__v1__count__init(remaining);
+    if (tier->capacity < 0) {
+        remaining->value_case = PLEDGED__V1__COUNT__VALUE_UNLIMITED;
+        remaining->unlimited = true;
+    } else {
+        remaining->value_case = PLEDGED__V1__COUNT__VALUE_COUNT;
+        remaining->count = tier->capacity - (int64_t)state_tier_taken(tier) - taken_change;
+    }
+    outcome->tier = (char *)(uintptr_t)tier->code;
+    outcome->remaining = remaining;
+}
+
+/* --- refusals --- */
+
+const char *reason_message(Pledged__V1__Reason reason)
+{
+    static const struct {
+        Pledged__V1__Reason reason;
+        const char *message;
+    } texts[] = {
+        {REASON(TIER_UNKNOWN), "the catalogue has no such tier"},
+        {REASON(HOLD_TOO_LONG), "a hold may not last that long"},
+        {REASON(AMOUNT_REQUIRED), "an amount is needed here"},
+        {REASON(AMOUNT_NOT_TIER), "the amount is below the tier's, or in another currency"},
+        {REASON(FIELD_INVALID), "the value does not fit"},
+        {REASON(MONEY_PLAN_MISSING), "money was received: say whether to keep, refund or move it"},
+        {REASON(CONTRIBUTOR_UNKNOWN), "there is no such contributor"},
+        {REASON(PLEDGE_UNKNOWN), "there is no such pledge"},
+        {REASON(ENTRY_UNKNOWN), "there is no such entry"},
+        {REASON(CATALOGUE_UNKNOWN), "no catalogue is adopted yet"},
+        {REASON(TIER_SOLD_OUT), "the tier is sold out"},
+        {REASON(TIER_NOT_FULL), "the tier is not full: hold a slot instead of waiting"},
+        {REASON(TIER_CLOSED), "the offers are closed"},
+        {REASON(STATE_WRONG), "the pledge is not in a stage that allows this"},
+        {REASON(HAS_SLOT), "the contributor already has a slot of this catalogue"},
+        {REASON(EXTENSIONS_SPENT), "the hold was extended as often as allowed"},
+        {REASON(CAPACITY_BELOW_TAKEN), "the capacity would fall below the slots taken"},
+        {REASON(TIER_IN_USE), "a tier with live pledges would disappear"},
+        {REASON(CATALOGUE_NOT_NEWER), "a newer version of this catalogue is needed"},
+        {REASON(CONTRIBUTOR_DUPLICATE), "a contributor of this name exists"},
+        {REASON(PAYMENT_DUPLICATE), "a payment with this bank reference is booked already"},
+        {REASON(ALREADY_REVERSED), "the entry is reversed already"},
+        {REASON(NOT_REVERSIBLE), "an entry of this kind cannot be reversed"},
+        {REASON(BELOW_ALLOCATED), "more than this amount is allocated already"},
+        {REASON(SAME_TIER), "the pledge is in this tier already"},
+        {REASON(WAITING_AHEAD), "others wait for this slot"},
+        {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
+    };
+    for (size_t i = 0; i < PL_COUNT(texts); i++) {
+        if (texts[i].reason == reason)
+            return texts[i].message;
+    }
+    return "refused";
+}
+
+void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *field,
+                  uint64_t deciding_seq, const struct state_pledge *pledge)
+{
+    struct ledger_decision *out = maker->out;
+    PL_ASSERT(maker->request != NULL);
+    out->entry_count = 0; /* whatever was begun is dropped: all or nothing */
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
+    Pledged__V1__CommandRefused *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__command_refused__init(fact);
+    fact->reason = reason;
+    fact->field = keep(maker, field);
+    fact->deciding_seq = deciding_seq;
+    if (pledge != NULL)
+        fact->pledge = maker_id(maker, 'P', (uint64_t)(pledge - maker->ledger->pledge) + 1);
+    fact->arg = maker_alloc(maker, ARGS_MAX * sizeof(*fact->arg));
+    entry->fact_case = FACT(COMMAND_REFUSED);
+    entry->command_refused = fact;
+    out->answer = LEDGER_REFUSED;
+    out->code = ledger_reason_code(reason);
+    Pledged__V1__Receipt *none = NULL;
+    ledger_receipt(entry, false, maker->arena, &none, &out->refusal);
+}
+
+void maker_arg(struct maker *maker, const char *name, const char *value)
+{
+    Pledged__V1__CommandRefused *fact = maker->out->entry[0]->command_refused;
+    PL_ASSERT(fact->n_arg < ARGS_MAX);
+    Pledged__V1__Arg *arg = maker_alloc(maker, sizeof(*arg));
+    pledged__v1__arg__init(arg);
+    arg->name = (char *)(uintptr_t)name;
+    arg->value = keep(maker, value);
+    fact->arg[fact->n_arg++] = arg;
+    Pledged__V1__Receipt *none = NULL;
+    ledger_receipt(maker->out->entry[0], false, maker->arena, &none, &maker->out->refusal);
+}
+
+void maker_arg_number(struct maker *maker, const char *name, int64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%" PRId64, value);
+    maker_arg(maker, name, text);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * payment: money that arrived, and the undoing of entries. Money is never refused for being late,
+ * part, too much or in another currency: what cannot be allocated stays with its bank entry, listed
+ * and shown. One credit is booked once: its bank reference is remembered while it is not reversed.
+ */
+#include "server/ledger/pledge.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/money.h"
+
+#include <string.h>
+
+static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
+{
+    uint8_t key[16];
+    if (bank_ref[0] == '\0')
+        return STATE_NONE;
+    state_key_of_text(bank_ref, key);
+    const uint32_t *index = pl_map_get(&ledger->bank_refs, key);
+    return index != NULL ? *index : STATE_NONE;
+}
+
+/* True twins exist, so this is a warning only: same pledge, amount and day. */
+static uint64_t similar_payment(const struct ledger *ledger, const struct state_pledge *pledge,
+                                int64_t minor, int currency, int32_t day)
+{
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE;
+         i = ledger->bank_entry[i].next_of_pledge) {
+        const struct state_bank_entry *entry = &ledger->bank_entry[i];
+        if (!entry->reversed && entry->amount == minor && entry->currency == currency &&
+            entry->value_date == day)
+            return entry->seq;
+    }
+    return 0;
+}
+
+static int64_t allocatable(struct maker *maker, const struct state_pledge *pledge, int64_t minor,
+                           int currency)
+{
+    bool open = pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED);
+    if (!open) {
+        maker_warn(maker, WARNING(PLEDGE_NOT_OPEN), pledge->last_seq);
+        return 0;
+    }
+    if (currency != pledge->currency) {
+        maker_warn(maker, WARNING(PAYMENT_CURRENCY), 0);
+        return 0;
+    }
+    int64_t outstanding = pledge->amount - pledge->allocated;
+    if (minor > outstanding)
+        maker_warn(maker, WARNING(PAYMENT_SURPLUS), 0);
+    return minor < outstanding ? minor : outstanding;
+}
+
+static void add_allocated(struct maker *maker, const char *bank_entry, const char *pledge,
+                          int64_t minor, int currency)
+{
+    uint64_t first_seq = maker->out->entry[0]->seq;
+    Pledged__V1__Entry *entry = maker_entry(maker, first_seq);
+    Pledged__V1__Allocated *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__allocated__init(fact);
+    fact->bank_entry = (char *)(uintptr_t)bank_entry;
+    fact->pledge = (char *)(uintptr_t)pledge;
+    fact->amount = maker_money(maker, minor, currency);
+    entry->fact_case = FACT(ALLOCATED);
+    entry->allocated = fact;
+}
+
+static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
+                                                      const Pledged__V1__Pay *command,
+                                                      uint64_t prev_seq, int32_t day)
+{
+    Pledged__V1__Entry *entry = maker_entry(maker, prev_seq);
+    Pledged__V1__PaymentRecorded *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__payment_recorded__init(fact);
+    fact->bank_entry = maker_id(maker, 'B', maker->ledger->bank_entry_count + 1);
+    fact->pledge = command->pledge;
+    fact->amount = command->amount;
+    fact->value_date = maker_alloc(maker, 11);
+    (void)pl_date_format(day, fact->value_date);
+    fact->bank_ref = command->bank_ref;
+    entry->fact_case = FACT(PAYMENT_RECORDED);
+    entry->payment_recorded = fact;
+    return fact;
+}
+
+static void pay(struct maker *maker, const Pledged__V1__Pay *command)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_pledge *pledge = pledge_find(maker, command->pledge, "pay.pledge", ~0u);
+    if (pledge == NULL)
+        return;
+    uint32_t booked = booked_as(ledger, command->bank_ref);
+    if (booked != STATE_NONE) {
+        maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref",
+                     ledger->bank_entry[booked].seq, pledge);
+        maker_arg(maker, "bank_entry", maker_id(maker, 'B', booked + 1));
+        return;
+    }
+    int currency = pl_currency_index(command->amount->currency);
+    int64_t minor = command->amount->minor;
+    if (!tally_may_receive(ledger, currency, minor)) {
+        maker_refuse(maker, REASON(SUM_OVERFLOW), "pay.amount", 0, pledge);
+        return;
+    }
+    int32_t day;
+    if (!pl_is_ok(pl_date_parse(command->value_date, &day)))
+        day = maker_day(maker);
+    Pledged__V1__PaymentRecorded *fact = payment_recorded(maker, command, pledge->last_seq, day);
+    uint64_t twin = similar_payment(ledger, pledge, minor, currency, day);
+    if (twin != 0)
+        maker_warn(maker, WARNING(PAYMENT_SIMILAR), twin);
+    int64_t part = allocatable(maker, pledge, minor, currency);
+    if (part > 0)
+        add_allocated(maker, fact->bank_entry, command->pledge, part, currency);
+    pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount,
+                   pledge->allocated + part, pledge->currency);
+    maker_outcome(maker)->bank_entry = fact->bank_entry;
+    maker_outcome(maker)->unallocated = maker_money(maker, minor - part, currency);
+}
+
+/* --- reverse --- */
+
+static void refuse_not_reversible(struct maker *maker, uint64_t seq)
+{
+    if (seq == 0 || seq > maker->ledger->size) {
+        maker_refuse(maker, REASON(ENTRY_UNKNOWN), "reverse.seq", 0, NULL);
+        maker_arg_number(maker, "seq", (int64_t)seq);
+        return;
+    }
+    maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
+    maker_arg(maker, "use", "payments and allocations can be reversed; a pledge is withdrawn or "
+                            "cancelled, a contributor or an amount is amended");
+}
+
+static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
+{
+    const struct ledger *ledger = maker->ledger;
+    uint64_t seq = command->seq;
+    const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
+    if (found == NULL) {
+        refuse_not_reversible(maker, seq);
+        return;
+    }
+    const struct state_bank_entry *entry = &ledger->bank_entry[*found];
+    const struct state_pledge *pledge = &ledger->pledge[entry->pledge];
+    bool whole = entry->seq == seq; /* the payment itself, or only what was allocated from it */
+    if (entry->reversed || (!whole && entry->allocated == 0)) {
+        maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", entry->reversed_by, pledge);
+        return;
+    }
+    Pledged__V1__Entry *made = maker_entry(maker, pledge->last_seq);
+    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__reversed__init(fact);
+    fact->target_seq = seq;
+    fact->pledge = maker_id(maker, 'P', entry->pledge + 1);
+    fact->bank_entry = maker_id(maker, 'B', *found + 1);
+    fact->amount = maker_money(maker, whole ? entry->amount : entry->allocated, entry->currency);
+    fact->deallocated = maker_money(maker, entry->allocated, entry->currency);
+    made->fact_case = FACT(REVERSED);
+    made->reversed = fact;
+    pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount,
+                   pledge->allocated - entry->allocated, pledge->currency);
+    maker_outcome(maker)->bank_entry = fact->bank_entry;
+    maker_outcome(maker)->unallocated =
+        maker_money(maker, whole ? 0 : entry->amount, entry->currency);
+}
+
+void payment_decide(struct maker *maker)
+{
+    const Pledged__V1__Command *command = maker->request->command;
+    if (command->command_case == COMMAND(PAY))
+        pay(maker, command->pay);
+    else
+        reverse(maker, command->reverse);
+}

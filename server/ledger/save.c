@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * save: the state as bytes. Little-endian numbers, strings with a length, in the order of this file;
+ * no padding, no pointers. What can be derived (queues' links are kept; heap, slots, names, bank
+ * references) is rebuilt on load. Equal histories give equal bytes.
+ */
+#include "server/ledger/change.h"
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/money.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAVE_FORMAT = 1 };
+
+/* --- writing --- */
+
+struct out {
+    ledger_write_fn write;
+    void *arg;
+    struct pl_buf buf;
+    struct pl_status status; /* the first failure */
+};
+
+static void flush(struct out *out)
+{
+    if (pl_is_ok(out->status) && pl_buf_len(&out->buf) != 0)
+        out->status = out->write(out->arg, pl_buf_slice(&out->buf));
+    pl_buf_clear(&out->buf);
+}
+
+static void put(struct out *out, const void *data, size_t len)
+{
+    if (pl_buf_len(&out->buf) + len > (1 << 16))
+        flush(out);
+    if (len > (1 << 16)) {
+        if (pl_is_ok(out->status))
+            out->status = out->write(out->arg, pl_slice(data, len));
+        return;
+    }
+    struct pl_status status = pl_buf_append(&out->buf, data, len);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+static void put_u64(struct out *out, uint64_t value)
+{
+    uint8_t bytes[8];
+    pl_put_le64(bytes, value);
+    put(out, bytes, sizeof(bytes));
+}
+
+static void put_i64(struct out *out, int64_t value)
+{
+    put_u64(out, (uint64_t)value);
+}
+
+static void put_u32(struct out *out, uint32_t value)
+{
+    uint8_t bytes[4];
+    pl_put_le32(bytes, value);
+    put(out, bytes, sizeof(bytes));
+}
+
+static void put_bytes(struct out *out, const void *data, size_t len)
+{
+    put_u64(out, len);
+    put(out, data, len);
+}
+
+static void put_currency(struct out *out, int currency)
+{
+    put(out, currency >= 0 ? pl_currency_code(currency) : "---", 3);
+}
+
+static void save_catalogues(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->catalogue_count);
+    put_u32(out, ledger->catalogue_in_force);
+    for (size_t i = 0; i < ledger->catalogue_count; i++) {
+        put_u64(out, ledger->catalogue[i].current->adopted_seq);
+        put_bytes(out, ledger->catalogue[i].current->bytes.data,
+                  ledger->catalogue[i].current->bytes.len);
+    }
+    put_u64(out, ledger->tier_count);
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        const struct state_tier *tier = &ledger->tier[i];
+        put(out, tier->code, sizeof(tier->code));
+        put_u32(out, tier->catalogue);
+        put_u32(out, (uint32_t)tier->def);
+        put_i64(out, tier->capacity);
+        put_u32(out, tier->wait_first);
+        put_u32(out, tier->wait_last);
+        put_u64(out, tier->taken_seq);
+    }
+}
+
+static void save_contributors(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->contributor_count);
+    for (size_t i = 0; i < ledger->contributor_count; i++) {
+        const struct state_contributor *contributor = &ledger->contributor[i];
+        put_u32(out, contributor->name);
+        put(out, &contributor->kind, 1);
+        put(out, contributor->country, sizeof(contributor->country));
+        put(out, contributor->itu_membership, sizeof(contributor->itu_membership));
+        put_u64(out, contributor->seq);
+    }
+}
+
+static void save_pledges(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->pledge_count);
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        const struct state_pledge *p = &ledger->pledge[i];
+        const uint8_t small[] = {p->stage,      p->kind,       p->purpose, p->publish,
+                                 p->extensions, p->money_plan, p->category};
+        put_i64(out, p->amount);
+        put_i64(out, p->allocated);
+        put_i64(out, p->received);
+        put_i64(out, p->expires_us);
+        put_i64(out, p->made_us);
+        put_u64(out, p->first_seq);
+        put_u64(out, p->last_seq);
+        put_u32(out, p->contributor);
+        put_u32(out, p->wait_next);
+        put_u32(out, p->bank_first);
+        put_u32(out, p->bank_last);
+        put_u32(out, p->tier);
+        put_u32(out, (uint32_t)(uint16_t)p->month);
+        put_currency(out, p->currency);
+        put(out, small, sizeof(small));
+    }
+}
+
+static void save_bank_entries(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->bank_entry_count);
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        const struct state_bank_entry *b = &ledger->bank_entry[i];
+        const uint8_t small[] = {b->confirmed, b->reversed};
+        put_i64(out, b->amount);
+        put_i64(out, b->allocated);
+        put_u64(out, b->seq);
+        put_u64(out, b->reversed_by);
+        put_u32(out, b->pledge);
+        put_u32(out, b->next_of_pledge);
+        put_u32(out, b->bank_ref);
+        put_u32(out, (uint32_t)b->value_date);
+        put_currency(out, b->currency);
+        put(out, small, sizeof(small));
+    }
+}
+
+struct pair {
+    uint64_t seq;
+    uint8_t rest[16];
+};
+
+static int by_seq(const void *a, const void *b)
+{
+    uint64_t left = ((const struct pair *)a)->seq, right = ((const struct pair *)b)->seq;
+    return left < right ? -1 : left > right;
+}
+
+/* Maps have no order: their pairs are written by seq. `key_first`: the key is the seq. */
+static void save_map(struct out *out, const struct pl_map *map, bool key_is_seq)
+{
+    size_t rest = key_is_seq ? map->value_size : map->key_size;
+    struct pair *pair = calloc(map->count + 1, sizeof(*pair));
+    size_t used = 0;
+    PL_ASSERT(pair != NULL && rest <= sizeof(pair->rest));
+    for (size_t i = 0; i < map->cap; i++) {
+        if ((map->full[i / 64] >> (i % 64) & 1) == 0)
+            continue;
+        const uint8_t *slot = map->slots + i * (map->key_size + map->value_size);
+        memcpy(&pair[used].seq, key_is_seq ? slot : slot + map->key_size, 8);
+        memcpy(pair[used++].rest, key_is_seq ? slot + map->key_size : slot, rest);
+    }
+    PL_ASSERT(used == map->count);
+    qsort(pair, used, sizeof(*pair), by_seq);
+    put_u64(out, used);
+    for (size_t i = 0; i < used; i++) {
+        put_u64(out, pair[i].seq);
+        put(out, pair[i].rest, rest);
+    }
+    free(pair);
+}
+
+struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write, void *arg)
+{
+    struct out out = {.write = write, .arg = arg, .status = pl_ok()};
+    pl_buf_init(&out.buf, 1 << 17);
+    put_u32(&out, SAVE_FORMAT);
+    put_u64(&out, ledger->size);
+    put_i64(&out, ledger->last_time_us);
+    put(&out, ledger->origin, sizeof(ledger->origin));
+    put(&out, ledger->id, sizeof(ledger->id));
+    put(&out, ledger->roster_sha256, 32);
+    put(&out, ledger->policy_sha256, 32);
+    put_bytes(&out, ledger->text, ledger->text_len);
+    save_catalogues(&out, ledger);
+    save_contributors(&out, ledger);
+    save_pledges(&out, ledger);
+    save_bank_entries(&out, ledger);
+    save_map(&out, &ledger->requests, false);
+    save_map(&out, &ledger->reversible, true);
+    flush(&out);
+    pl_buf_fini(&out.buf);
+    return out.status;
+}
+
+static struct pl_status hash_piece(void *arg, struct pl_slice piece)
+{
+    pl_sha256_update(arg, piece);
+    return pl_ok();
+}
+
+void ledger_digest(const struct ledger *ledger, uint8_t out[32])
+{
+    struct pl_sha256_stream *stream = pl_sha256_new();
+    struct pl_status status = ledger_save(ledger, hash_piece, stream);
+    PL_ASSERT(pl_is_ok(status));
+    pl_sha256_final(stream, out);
+    pl_sha256_free(stream);
+}
+
+/* --- reading: everything is judged before it is used --- */
+
+struct in {
+    ledger_read_fn read;
+    void *arg;
+};
+
+static struct pl_status bad(void)
+{
+    return pl_fail(CORRUPT, "a saved state does not add up");
+}
+
+static struct pl_status get_u64(struct in *in, uint64_t *ret)
+{
+    uint8_t bytes[8];
+    PL_TRY(in->read(in->arg, bytes, sizeof(bytes)));
+    *ret = pl_get_le64(bytes);
+    return pl_ok();
+}
+
+static struct pl_status get_i64(struct in *in, int64_t *ret)
+{
+    uint64_t value = 0;
+    PL_TRY(get_u64(in, &value));
+    *ret = (int64_t)value;
+    return pl_ok();
+}
+
+static struct pl_status get_u32(struct in *in, uint32_t *ret)
+{
+    uint8_t bytes[4];
+    PL_TRY(in->read(in->arg, bytes, sizeof(bytes)));
+    *ret = pl_get_le32(bytes);
+    return pl_ok();
+}
+
+static struct pl_status get_count(struct in *in, uint64_t most, size_t *ret)
+{
+    uint64_t value = 0;
+    PL_TRY(get_u64(in, &value));
+    if (value > most)
+        return bad();
+    *ret = (size_t)value;
+    return pl_ok();
+}
+
+static struct pl_status get_currency(struct in *in, int16_t *ret)
+{
+    char code[4] = "";
+    PL_TRY(in->read(in->arg, (uint8_t *)code, 3));
+    int index = pl_currency_index(code);
+    if (index < 0 && strcmp(code, "---") != 0)
+        return bad();
+    *ret = (int16_t)index;
+    return pl_ok();
+}
+
+static struct pl_status load_text(struct in *in, struct ledger *ledger)
+{
+    size_t len;
+    PL_TRY(get_count(in, UINT32_MAX, &len));
+    char *text = malloc(len + 1);
+    if (text == NULL || len == 0) {
+        free(text);
+        return bad();
+    }
+    free(ledger->text);
+    ledger->text = text;
+    ledger->text_len = len;
+    ledger->text_cap = len + 1;
+    PL_TRY(in->read(in->arg, (uint8_t *)text, len));
+    return text[0] == '\0' && text[len - 1] == '\0' ? pl_ok() : bad();
+}
+
+static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
+{
+    uint64_t seq = 0;
+    size_t len;
+    PL_TRY(get_u64(in, &seq));
+    PL_TRY(get_count(in, 65536, &len));
+    uint8_t *bytes = malloc(len + 1);
+    PL_ASSERT(bytes != NULL);
+    struct catalogue *catalogue = NULL;
+    struct pl_status status = in->read(in->arg, bytes, len);
+    if (pl_is_ok(status))
+        status = catalogue_new(pl_slice(bytes, len), seq, &catalogue);
+    free(bytes);
+    PL_TRY(status);
+    if (state_catalogue(ledger, catalogue->msg->code) >= 0) {
+        catalogue_unref(catalogue);
+        return bad();
+    }
+    ledger->catalogue = reallocarray(ledger->catalogue, ledger->catalogue_count + 1,
+                                     sizeof(*ledger->catalogue));
+    PL_ASSERT(ledger->catalogue != NULL);
+    ledger->catalogue[ledger->catalogue_count++] = (struct state_catalogue){.current = catalogue};
+    return pl_ok();
+}
+
+static struct pl_status load_tier(struct in *in, struct ledger *ledger, struct state_tier *tier)
+{
+    uint32_t def = 0;
+    PL_TRY(in->read(in->arg, (uint8_t *)tier->code, sizeof(tier->code)));
+    PL_TRY(get_u32(in, &tier->catalogue));
+    PL_TRY(get_u32(in, &def));
+    PL_TRY(get_i64(in, &tier->capacity));
+    PL_TRY(get_u32(in, &tier->wait_first));
+    PL_TRY(get_u32(in, &tier->wait_last));
+    PL_TRY(get_u64(in, &tier->taken_seq));
+    tier->def = (int32_t)def;
+    bool fine = tier->code[sizeof(tier->code) - 1] == '\0' &&
+                tier->catalogue < ledger->catalogue_count &&
+                (tier->def == -1 ||
+                 (tier->def >= 0 &&
+                  (size_t)tier->def < ledger->catalogue[tier->catalogue].current->msg->n_tier));
+    return fine ? pl_ok() : bad();
+}
+
+static struct pl_status load_catalogues(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, 10000, &count));
+    PL_TRY(get_u32(in, &ledger->catalogue_in_force));
+    if (ledger->catalogue_in_force != STATE_NONE && ledger->catalogue_in_force >= count)
+        return bad();
+    for (size_t i = 0; i < count; i++)
+        PL_TRY(load_catalogue(in, ledger));
+    PL_TRY(get_count(in, STATE_TIER_FREE - 1, &count));
+    ledger->tier = calloc(count + 1, sizeof(*ledger->tier));
+    PL_ASSERT(ledger->tier != NULL);
+    for (; ledger->tier_count < count; ledger->tier_count++)
+        PL_TRY(load_tier(in, ledger, &ledger->tier[ledger->tier_count]));
+    return pl_ok();
+}
+
+static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    for (size_t i = 0; i < count; i++) {
+        ledger->contributor = state_grow(ledger->contributor, i, &ledger->contributor_cap,
+                                         sizeof(*ledger->contributor));
+        struct state_contributor *c = &ledger->contributor[i];
+        *c = (struct state_contributor){.name = 0};
+        ledger->contributor_count = i + 1;
+        PL_TRY(get_u32(in, &c->name));
+        PL_TRY(in->read(in->arg, &c->kind, 1));
+        PL_TRY(in->read(in->arg, (uint8_t *)c->country, sizeof(c->country)));
+        PL_TRY(in->read(in->arg, (uint8_t *)c->itu_membership, sizeof(c->itu_membership)));
+        PL_TRY(get_u64(in, &c->seq));
+        if (c->name >= ledger->text_len || c->country[2] != '\0' ||
+            c->itu_membership[sizeof(c->itu_membership) - 1] != '\0')
+            return bad();
+        uint8_t key[16];
+        uint32_t index = (uint32_t)i;
+        state_key_of_name(ledger->text + c->name, key);
+        pl_map_put(&ledger->names, key, &index);
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
+                                    struct state_pledge *p)
+{
+    uint8_t small[7];
+    uint32_t tier = 0, month = 0;
+    PL_TRY(get_i64(in, &p->amount));
+    PL_TRY(get_i64(in, &p->allocated));
+    PL_TRY(get_i64(in, &p->received));
+    PL_TRY(get_i64(in, &p->expires_us));
+    PL_TRY(get_i64(in, &p->made_us));
+    PL_TRY(get_u64(in, &p->first_seq));
+    PL_TRY(get_u64(in, &p->last_seq));
+    PL_TRY(get_u32(in, &p->contributor));
+    PL_TRY(get_u32(in, &p->wait_next));
+    PL_TRY(get_u32(in, &p->bank_first));
+    PL_TRY(get_u32(in, &p->bank_last));
+    PL_TRY(get_u32(in, &tier));
+    PL_TRY(get_u32(in, &month));
+    PL_TRY(get_currency(in, &p->currency));
+    PL_TRY(in->read(in->arg, small, sizeof(small)));
+    p->tier = (uint16_t)tier;
+    p->month = (int16_t)month;
+    p->heap_place = STATE_NONE;
+    p->stage = small[0];
+    p->kind = small[1];
+    p->purpose = small[2];
+    p->publish = small[3];
+    p->extensions = small[4];
+    p->money_plan = small[5];
+    p->category = small[6];
+    bool counted = p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) ||
+                   p->stage == STAGE(CLOSED);
+    bool fine = p->contributor < ledger->contributor_count && p->stage <= STAGE(CANCELLED) &&
+                (tier == STATE_TIER_FREE || tier < ledger->tier_count) && p->amount >= 0 &&
+                p->allocated >= 0 && p->allocated <= p->amount && p->received >= 0 &&
+                (!counted || p->currency >= 0) &&
+                (tier != STATE_TIER_FREE || p->stage >= STAGE(PLEDGED));
+    return fine ? pl_ok() : bad();
+}
+
+/* Counters, heap and slots follow from the pledges. */
+static void count_pledge(struct ledger *ledger, uint32_t index)
+{
+    struct state_pledge *p = &ledger->pledge[index];
+    if (state_stage_live(p->stage))
+        ledger->contributor[p->contributor].live_pledges++;
+    if (p->stage == STAGE(HELD))
+        state_due_add(ledger, index);
+    if (p->tier == STATE_TIER_FREE)
+        return;
+    struct state_tier *tier = &ledger->tier[p->tier];
+    tier->waiting += p->stage == STAGE(WAITING);
+    tier->held += p->stage == STAGE(HELD);
+    tier->pledged += p->stage == STAGE(PLEDGED);
+    tier->committed += p->stage == STAGE(COMMITTED);
+    tier->closed += p->stage == STAGE(CLOSED);
+    if (state_stage_live(p->stage)) {
+        struct state_slot_key key = state_slot_key(p->contributor, tier->catalogue);
+        const uint32_t *known = pl_map_get(&ledger->slots, &key);
+        /* of several live slots the newest one counts, as when they were taken */
+        if (known == NULL || ledger->pledge[*known].last_seq < p->last_seq)
+            pl_map_put(&ledger->slots, &key, &index);
+    }
+}
+
+static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    for (size_t i = 0; i < count; i++) {
+        ledger->pledge =
+            state_grow(ledger->pledge, i, &ledger->pledge_cap, sizeof(*ledger->pledge));
+        ledger->pledge[i] = (struct state_pledge){.amount = 0};
+        ledger->pledge_count = i + 1;
+        PL_TRY(load_pledge(in, ledger, &ledger->pledge[i]));
+        count_pledge(ledger, (uint32_t)i);
+    }
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        const struct state_tier *tier = &ledger->tier[i];
+        if (tier->capacity >= 0 && (int64_t)state_tier_taken(tier) > tier->capacity)
+            return bad(); /* I1 */
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
+                                        struct state_bank_entry *b)
+{
+    uint8_t small[2];
+    uint32_t date = 0;
+    PL_TRY(get_i64(in, &b->amount));
+    PL_TRY(get_i64(in, &b->allocated));
+    PL_TRY(get_u64(in, &b->seq));
+    PL_TRY(get_u64(in, &b->reversed_by));
+    PL_TRY(get_u32(in, &b->pledge));
+    PL_TRY(get_u32(in, &b->next_of_pledge));
+    PL_TRY(get_u32(in, &b->bank_ref));
+    PL_TRY(get_u32(in, &date));
+    PL_TRY(get_currency(in, &b->currency));
+    PL_TRY(in->read(in->arg, small, sizeof(small)));
+    b->value_date = (int32_t)date;
+    b->confirmed = small[0];
+    b->reversed = small[1];
+    bool fine = b->pledge < ledger->pledge_count && b->bank_ref < ledger->text_len &&
+                b->currency >= 0 && b->allocated >= 0 && b->allocated <= b->amount && /* I2 */
+                b->value_date > -40000 && b->value_date < 400000;
+    return fine ? pl_ok() : bad();
+}
+
+static struct pl_status load_bank_entries(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    for (size_t i = 0; i < count; i++) {
+        ledger->bank_entry =
+            state_grow(ledger->bank_entry, i, &ledger->bank_entry_cap, sizeof(*ledger->bank_entry));
+        struct state_bank_entry *b = &ledger->bank_entry[i];
+        *b = (struct state_bank_entry){.amount = 0};
+        ledger->bank_entry_count = i + 1;
+        PL_TRY(load_bank_entry(in, ledger, b));
+        if (b->bank_ref != 0 && !b->reversed) {
+            uint8_t key[16];
+            uint32_t index = (uint32_t)i;
+            state_key_of_text(ledger->text + b->bank_ref, key);
+            pl_map_put(&ledger->bank_refs, key, &index);
+        }
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_maps(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq = 0;
+        uint8_t id[16];
+        PL_TRY(get_u64(in, &seq));
+        PL_TRY(in->read(in->arg, id, sizeof(id)));
+        pl_map_put(&ledger->requests, id, &seq);
+    }
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq = 0;
+        uint32_t index = 0;
+        PL_TRY(get_u64(in, &seq));
+        PL_TRY(in->read(in->arg, (uint8_t *)&index, sizeof(index)));
+        if (index >= ledger->bank_entry_count)
+            return bad();
+        pl_map_put(&ledger->reversible, &seq, &index);
+    }
+    return pl_ok();
+}
+
+/* Links between rows must stay within their arrays. */
+static bool links_fine(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        const struct state_pledge *p = &ledger->pledge[i];
+        if ((p->wait_next != STATE_NONE && p->wait_next >= ledger->pledge_count) ||
+            (p->bank_first != STATE_NONE && p->bank_first >= ledger->bank_entry_count) ||
+            (p->bank_last != STATE_NONE && p->bank_last >= ledger->bank_entry_count))
+            return false;
+    }
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        uint32_t next = ledger->bank_entry[i].next_of_pledge;
+        if (next != STATE_NONE && (next >= ledger->bank_entry_count || next <= i))
+            return false;
+    }
+    for (size_t i = 0; i < ledger->tier_count; i++) {
+        const struct state_tier *tier = &ledger->tier[i];
+        uint32_t at = tier->wait_first, count = 0, last = STATE_NONE;
+        for (; at != STATE_NONE && count <= tier->waiting; at = ledger->pledge[at].wait_next) {
+            if (at >= ledger->pledge_count || ledger->pledge[at].stage != STAGE(WAITING))
+                return false;
+            last = at;
+            count++;
+        }
+        if (count != tier->waiting || last != tier->wait_last)
+            return false;
+    }
+    return true;
+}
+
+static void rebuild_tallies(struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->pledge_count; i++)
+        tally_pledge(ledger, &ledger->pledge[i], 1);
+    for (size_t i = 0; i < ledger->bank_entry_count; i++)
+        tally_bank_entry(ledger, &ledger->bank_entry[i], 1);
+}
+
+static struct pl_status load(struct in *in, struct ledger *ledger)
+{
+    uint32_t format = 0;
+    PL_TRY(get_u32(in, &format));
+    if (format != SAVE_FORMAT)
+        return pl_fail(UNIMPLEMENTED, "a saved state of another format");
+    PL_TRY(get_u64(in, &ledger->size));
+    PL_TRY(get_i64(in, &ledger->last_time_us));
+    PL_TRY(in->read(in->arg, (uint8_t *)ledger->origin, sizeof(ledger->origin)));
+    PL_TRY(in->read(in->arg, ledger->id, sizeof(ledger->id)));
+    PL_TRY(in->read(in->arg, ledger->roster_sha256, 32));
+    PL_TRY(in->read(in->arg, ledger->policy_sha256, 32));
+    if (ledger->origin[sizeof(ledger->origin) - 1] != '\0')
+        return bad();
+    PL_TRY(load_text(in, ledger));
+    PL_TRY(load_catalogues(in, ledger));
+    PL_TRY(load_contributors(in, ledger));
+    PL_TRY(load_pledges(in, ledger));
+    PL_TRY(load_bank_entries(in, ledger));
+    PL_TRY(load_maps(in, ledger));
+    if (!links_fine(ledger))
+        return bad();
+    rebuild_tallies(ledger);
+    return pl_ok();
+}
+
+struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
+{
+    struct in in = {.read = read, .arg = arg};
+    struct ledger *ledger = ledger_new();
+    struct pl_status status = load(&in, ledger);
+    if (!pl_is_ok(status)) {
+        ledger_free(ledger);
+        return status;
+    }
+    *ret = ledger;
+    return pl_ok();
+}

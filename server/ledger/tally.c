@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tally: the sums behind `totals`, kept by four keys at once. What a pledge or a bank entry adds is
+ * taken out before it changes and put back afterwards, so a sum can never drift from its parts.
+ */
+#include "server/ledger/change.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/money.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct keys {
+    char key[STATE_DIMENSIONS][40];
+};
+
+static const char *category_name(uint8_t kind)
+{
+    static const char *const names[] = {"other",         "government", "private-sector",
+                                        "civil-society", "academia",   "international-organisation"};
+    return kind < PL_COUNT(names) ? names[kind] : names[0];
+}
+
+static void make_keys(const struct ledger *ledger, const struct state_pledge *pledge, int month,
+                      int currency, struct keys *ret)
+{
+    const char *tier = pledge->tier == STATE_TIER_FREE ? "free" : ledger->tier[pledge->tier].code;
+    (void)snprintf(ret->key[STATE_BY_TIER], 40, "%s", tier);
+    (void)snprintf(ret->key[STATE_BY_CATEGORY], 40, "%s", category_name(pledge->category));
+    (void)snprintf(ret->key[STATE_BY_MONTH], 40, "%04d-%02d", month / 12, month % 12 + 1);
+    (void)snprintf(ret->key[STATE_BY_CURRENCY], 40, "%s", pl_currency_code(currency));
+}
+
+static struct state_tally *line_of(struct state_tallies *tallies, const char *key, int currency)
+{
+    size_t low = 0, high = tallies->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct state_tally *line = &tallies->line[middle];
+        int order = strcmp(line->key, key);
+        if (order == 0)
+            order = line->currency - currency; /* the table is ascending by code */
+        if (order == 0)
+            return &tallies->line[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    tallies->line = state_grow(tallies->line, tallies->count, &tallies->cap, sizeof(*tallies->line));
+    memmove(&tallies->line[low + 1], &tallies->line[low],
+            (tallies->count - low) * sizeof(*tallies->line));
+    tallies->count++;
+    struct state_tally *line = &tallies->line[low];
+    *line = (struct state_tally){.currency = (int16_t)currency};
+    (void)snprintf(line->key, sizeof(line->key), "%s", key);
+    return line;
+}
+
+static void add(int64_t *sum, int sign, int64_t amount)
+{
+    bool fine = pl_add64(*sum, sign * amount, sum);
+    PL_ASSERT(fine); /* decide refuses what would overflow */
+}
+
+void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int sign)
+{
+    bool counted = pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED) ||
+                   pledge->stage == STAGE(CLOSED);
+    struct keys keys;
+    if (!counted || pledge->currency < 0)
+        return;
+    make_keys(ledger, pledge, pledge->month, pledge->currency, &keys);
+    for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
+        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], pledge->currency);
+        line->pledges += sign;
+        add(&line->pledged, sign, pledge->amount);
+        if (pledge->stage != STAGE(PLEDGED))
+            add(&line->committed, sign, pledge->amount);
+        add(&line->allocated, sign, pledge->allocated);
+        ledger->tally[i].version++;
+    }
+}
+
+void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
+{
+    struct keys keys;
+    if (entry->reversed)
+        return;
+    char date[11];
+    (void)pl_date_format(entry->value_date, date);
+    int month = ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 +
+                 (date[3] - '0')) * 12 + (date[5] - '0') * 10 + (date[6] - '0') - 1;
+    make_keys(ledger, &ledger->pledge[entry->pledge], month, entry->currency, &keys);
+    for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
+        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
+        add(&line->received, sign, entry->amount);
+        add(&line->unallocated, sign, entry->amount - entry->allocated);
+        ledger->tally[i].version++;
+    }
+}
+
+void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign)
+{
+    tally_pledge(ledger, pledge, sign);
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge)
+        tally_bank_entry(ledger, &ledger->bank_entry[i], sign);
+}
+
+/* All amounts are positive, so the line of the whole currency is the largest of all lines. */
+static const struct state_tally *whole(const struct ledger *ledger, int currency)
+{
+    const struct state_tallies *tallies = &ledger->tally[STATE_BY_CURRENCY];
+    for (size_t i = 0; i < tallies->count; i++) {
+        if (tallies->line[i].currency == currency)
+            return &tallies->line[i];
+    }
+    return NULL;
+}
+
+bool tally_may_pledge(const struct ledger *ledger, int currency, int64_t amount)
+{
+    const struct state_tally *line = whole(ledger, currency);
+    int64_t sum;
+    return line == NULL || pl_add64(line->pledged, amount, &sum);
+}
+
+bool tally_may_receive(const struct ledger *ledger, int currency, int64_t amount)
+{
+    const struct state_tally *line = whole(ledger, currency);
+    int64_t sum;
+    return line == NULL || pl_add64(line->received, amount, &sum);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * validate: what can be said of a command without knowing the ledger. Each field that is wrong is
+ * named by its path; the first one ends the look.
+ */
+#include "server/ledger/change.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+
+#include <string.h>
+
+enum {
+    REASON_MAX = 1000,
+    NAME_BYTES_MAX = 200,
+    REFERENCE_MAX = 140,
+    EVIDENCE_MAX = 16,
+    REFS_MAX = 8,
+};
+
+struct judge {
+    struct pl_arena *arena;
+    const Pledged__V1__Command *command;
+    Pledged__V1__Refusal *refusal;
+};
+
+static bool wrong(struct judge *judge, Pledged__V1__Reason reason, const char *field,
+                  const char *message)
+{
+    static const Pledged__V1__Refusal no_memory = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
+        .reason = REASON(TOO_BIG),
+        .field = (char *)(uintptr_t)"",
+        .message = (char *)(uintptr_t) "the request is too large",
+    };
+    if (judge->refusal != NULL)
+        return false;
+    Pledged__V1__Refusal *made = pl_arena_alloc(judge->arena, sizeof(*made));
+    if (made == NULL) {
+        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
+        return false;
+    }
+    pledged__v1__refusal__init(made);
+    made->reason = reason;
+    made->field = (char *)(uintptr_t)field;
+    made->message = (char *)(uintptr_t)message;
+    judge->refusal = made;
+    return false;
+}
+
+static bool text(struct judge *judge, const char *value, size_t least, size_t most,
+                 const char *field)
+{
+    size_t len = strlen(value);
+    if (len < least)
+        return wrong(judge, REASON(FIELD_REQUIRED), field, "a value is needed");
+    if (len > most)
+        return wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F)
+            return wrong(judge, REASON(FIELD_INVALID), field,
+                         "control characters are not allowed");
+    }
+    return true;
+}
+
+static bool id(struct judge *judge, const char *value, char prefix, const char *field)
+{
+    if (value[0] == '\0')
+        return wrong(judge, REASON(FIELD_REQUIRED), field, "an id is needed");
+    return pl_id_parse(value, prefix) != 0 ||
+           wrong(judge, REASON(FIELD_INVALID), field,
+                 prefix == 'P' ? "a pledge id looks like P000042"
+                               : "a contributor id looks like C000017");
+}
+
+static bool day(struct judge *judge, const char *value, const char *field)
+{
+    return value[0] == '\0' || pl_date_valid(value) ||
+           wrong(judge, REASON(DATE_INVALID), field, "a date has the form YYYY-MM-DD");
+}
+
+static bool money(struct judge *judge, const Pledged__V1__Money *value, bool needed,
+                  const char *field, const char *currency_field, const char *minor_field)
+{
+    if (value == NULL)
+        return !needed || wrong(judge, REASON(AMOUNT_REQUIRED), field, "an amount is needed");
+    if (pl_currency_index(value->currency) < 0)
+        return wrong(judge, REASON(CURRENCY_UNKNOWN), currency_field,
+                     "not a currency of ISO 4217");
+    return value->minor > 0 || wrong(judge, REASON(AMOUNT_NOT_POSITIVE), minor_field,
+                                     "the amount must be more than zero");
+}
+#define MONEY(judge_, value_, needed_, field_)                                                     \
+    money(judge_, value_, needed_, field_, field_ ".currency", field_ ".minor")
+
+static bool refs(struct judge *judge, Pledged__V1__ExternalRef *const *ref, size_t count,
+                 const char *field)
+{
+    if (count > REFS_MAX)
+        return wrong(judge, REASON(FIELD_TOO_LONG), field, "at most 8 external references");
+    for (size_t i = 0; i < count; i++) {
+        if (!text(judge, ref[i]->system, 1, 64, field) || !text(judge, ref[i]->id, 1, 128, field))
+            return false;
+    }
+    return true;
+}
+
+static bool common_fields(struct judge *judge)
+{
+    const Pledged__V1__Command *command = judge->command;
+    if (command->request_id.len != LEDGER_REQUEST_ID_BYTES)
+        return wrong(judge, REASON(REQUEST_ID_INVALID), "request_id", "16 bytes are needed");
+    if (command->command_case == COMMAND(_NOT_SET))
+        return wrong(judge, REASON(COMMAND_MISSING), "command", "no command is given");
+    if (!day(judge, command->effective_date, "effective_date") ||
+        !text(judge, command->reason, 0, REASON_MAX, "reason"))
+        return false;
+    if (command->n_evidence > EVIDENCE_MAX)
+        return wrong(judge, REASON(FIELD_TOO_LONG), "evidence", "at most 16 documents");
+    for (size_t i = 0; i < command->n_evidence; i++) {
+        const Pledged__V1__Document *document = command->evidence[i];
+        if (document->sha256.len != 32 || document->bytes < 0)
+            return wrong(judge, REASON(FIELD_INVALID), "evidence.sha256",
+                         "a SHA-256 has 32 bytes, a size is not negative");
+        if (!text(judge, document->kind, 1, 32, "evidence.kind") ||
+            !text(judge, document->filed_as, 0, 300, "evidence.filed_as"))
+            return false;
+    }
+    return true;
+}
+
+static bool has_evidence(struct judge *judge, const char *kind)
+{
+    const Pledged__V1__Command *command = judge->command;
+    if (command->n_evidence == 0)
+        return wrong(judge, REASON(EVIDENCE_MISSING), "evidence", "a document is needed");
+    return kind == NULL || strcmp(command->evidence[0]->kind, kind) == 0 ||
+           wrong(judge, REASON(EVIDENCE_MISSING), "evidence.kind",
+                 "the first document must be the signed agreement (kind agreement)");
+}
+
+static bool has_reason(struct judge *judge, bool or_evidence)
+{
+    const Pledged__V1__Command *command = judge->command;
+    return command->reason[0] != '\0' || (or_evidence && command->n_evidence != 0) ||
+           wrong(judge, REASON(REASON_REQUIRED), "reason",
+                 or_evidence ? "a reason or a document is needed" : "a reason is needed");
+}
+
+/* --- by command --- */
+
+static bool organisation(struct judge *judge, const char *name, Pledged__V1__ContributorKind kind,
+                         const char *country, const char *membership, bool amending)
+{
+    static const char *const memberships[] = {"", "member-state", "sector-member", "associate",
+                                              "academia"};
+    bool known = false;
+    if (!text(judge, name, 1, NAME_BYTES_MAX,
+              amending ? "amend_contributor.name" : "add_contributor.name"))
+        return false;
+    if (strspn(name, " ") == strlen(name))
+        return wrong(judge, REASON(FIELD_REQUIRED),
+                     amending ? "amend_contributor.name" : "add_contributor.name",
+                     "a name is needed");
+    if (kind == PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_UNSPECIFIED)
+        return wrong(judge, REASON(FIELD_REQUIRED),
+                     amending ? "amend_contributor.kind" : "add_contributor.kind",
+                     "a kind is needed");
+    bool letters = strlen(country) == 2 && strspn(country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 2;
+    if (country[0] != '\0' && !letters)
+        return wrong(judge, REASON(FIELD_INVALID),
+                     amending ? "amend_contributor.country" : "add_contributor.country",
+                     "a country has two capital letters (ISO 3166)");
+    for (size_t i = 0; i < PL_COUNT(memberships); i++)
+        known = known || strcmp(membership, memberships[i]) == 0;
+    return known || wrong(judge, REASON(FIELD_INVALID),
+                          amending ? "amend_contributor.itu_membership"
+                                   : "add_contributor.itu_membership",
+                          "member-state, sector-member, associate, academia, or nothing");
+}
+
+static bool tier_word(struct judge *judge, const char *value, const char *field)
+{
+    return text(judge, value, 1, 64, field);
+}
+
+static bool length(struct judge *judge, bool given, int64_t seconds, const char *field)
+{
+    return !given || seconds > 0 ||
+           wrong(judge, REASON(FIELD_INVALID), field, "more than zero is needed");
+}
+
+static bool submit(struct judge *judge, const Pledged__V1__Submit *command)
+{
+    bool held = command->pledge[0] != '\0';
+    if (held && !id(judge, command->pledge, 'P', "submit.pledge"))
+        return false;
+    if ((!held || command->contributor[0] != '\0') &&
+        !id(judge, command->contributor, 'C', "submit.contributor"))
+        return false;
+    if (!held && command->offer_case == PLEDGED__V1__SUBMIT__OFFER__NOT_SET)
+        return wrong(judge, REASON(FIELD_REQUIRED), "submit.offer",
+                     "a tier, or a free contribution, is needed");
+    bool is_free = command->offer_case == PLEDGED__V1__SUBMIT__OFFER_FREE;
+    if (is_free && !command->free)
+        return wrong(judge, REASON(FIELD_INVALID), "submit.free", "true is the only value");
+    if (command->offer_case == PLEDGED__V1__SUBMIT__OFFER_TIER &&
+        !tier_word(judge, command->tier, "submit.tier"))
+        return false;
+    return MONEY(judge, command->amount, is_free, "submit.amount") &&
+           text(judge, command->campaign, 0, 64, "submit.campaign") &&
+           text(judge, command->agreement_ref, 0, REFERENCE_MAX, "submit.agreement_ref") &&
+           refs(judge, command->external_ref, command->n_external_ref, "submit.external_ref");
+}
+
+static bool pay(struct judge *judge, const Pledged__V1__Pay *command)
+{
+    return id(judge, command->pledge, 'P', "pay.pledge") &&
+           MONEY(judge, command->amount, true, "pay.amount") &&
+           day(judge, command->value_date, "pay.value_date") &&
+           text(judge, command->bank_ref, 0, REFERENCE_MAX, "pay.bank_ref");
+}
+
+static bool by_command(struct judge *judge)
+{
+    const Pledged__V1__Command *c = judge->command;
+    switch (c->command_case) {
+    case COMMAND(ADOPT_CATALOGUE):
+        if (judge->refusal == NULL)
+            judge->refusal = catalogue_validate(c->adopt_catalogue->catalogue, judge->arena);
+        return judge->refusal == NULL;
+    case COMMAND(ADD_CONTRIBUTOR):
+        return organisation(judge, c->add_contributor->name, c->add_contributor->kind,
+                            c->add_contributor->country, c->add_contributor->itu_membership,
+                            false) &&
+               refs(judge, c->add_contributor->external_ref, c->add_contributor->n_external_ref,
+                    "add_contributor.external_ref");
+    case COMMAND(AMEND_CONTRIBUTOR):
+        return id(judge, c->amend_contributor->contributor, 'C', "amend_contributor.contributor") &&
+               organisation(judge, c->amend_contributor->name, c->amend_contributor->kind,
+                            c->amend_contributor->country, c->amend_contributor->itu_membership,
+                            true) &&
+               refs(judge, c->amend_contributor->external_ref,
+                    c->amend_contributor->n_external_ref, "amend_contributor.external_ref");
+    case COMMAND(HOLD):
+        return tier_word(judge, c->hold->tier, "hold.tier") &&
+               id(judge, c->hold->contributor, 'C', "hold.contributor") &&
+               length(judge, c->hold->until_case == PLEDGED__V1__HOLD__UNTIL_FOR_S, c->hold->for_s,
+                      "hold.for_s") &&
+               length(judge, c->hold->until_case == PLEDGED__V1__HOLD__UNTIL_UNTIL_US,
+                      c->hold->until_us, "hold.until_us");
+    case COMMAND(EXTEND):
+        return id(judge, c->extend->pledge, 'P', "extend.pledge") && has_reason(judge, true) &&
+               length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S,
+                      c->extend->for_s, "extend.for_s") &&
+               length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_UNTIL_US,
+                      c->extend->until_us, "extend.until_us");
+    case COMMAND(WAIT):
+        return tier_word(judge, c->wait->tier, "wait.tier") &&
+               id(judge, c->wait->contributor, 'C', "wait.contributor");
+    case COMMAND(SUBMIT):
+        return submit(judge, c->submit);
+    case COMMAND(COMMIT):
+        return id(judge, c->commit->pledge, 'P', "commit.pledge") &&
+               has_evidence(judge, "agreement");
+    case COMMAND(AMEND_PLEDGE):
+        return id(judge, c->amend_pledge->pledge, 'P', "amend_pledge.pledge") &&
+               MONEY(judge, c->amend_pledge->amount, true, "amend_pledge.amount") &&
+               has_evidence(judge, NULL);
+    case COMMAND(CHANGE_TIER):
+        return id(judge, c->change_tier->pledge, 'P', "change_tier.pledge") &&
+               tier_word(judge, c->change_tier->tier, "change_tier.tier") &&
+               MONEY(judge, c->change_tier->amount, false, "change_tier.amount");
+    case COMMAND(WITHDRAW):
+        return id(judge, c->withdraw->pledge, 'P', "withdraw.pledge") && has_reason(judge, true);
+    case COMMAND(CANCEL):
+        return id(judge, c->cancel->pledge, 'P', "cancel.pledge") && has_evidence(judge, NULL);
+    case COMMAND(PAY):
+        return pay(judge, c->pay);
+    case COMMAND(REVERSE):
+        if (c->reverse->seq == 0)
+            return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");
+        return has_reason(judge, true);
+    case COMMAND(_NOT_SET):
+    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
+        break;
+    }
+    return wrong(judge, REASON(COMMAND_MISSING), "command", "no command is given");
+}
+
+Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena)
+{
+    struct judge judge = {.arena = arena, .command = command};
+    (void)(common_fields(&judge) && by_command(&judge));
+    return judge.refusal;
+}
