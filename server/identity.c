@@ -21,7 +21,7 @@ enum { MESSAGE_BYTES = 400, PATH_BYTES = 4096 };
 
 static struct pl_status explain(struct pl_status status, char *message, const char *path)
 {
-    (void)snprintf(message, MESSAGE_BYTES, "%s: %s%s%s", path, status.what,
+    (void)snprintf(message, MESSAGE_BYTES, "%.250s: %.60s%s%.80s", path, status.what,
                    status.sys_errno != 0 ? ": " : "",
                    status.sys_errno != 0 ? strerror(status.sys_errno) : "");
     return status;
@@ -110,19 +110,19 @@ struct pl_status identity_load(const char *data, const char *origin, char *messa
 {
     char text[256];
     if (!exists(data, "ledger.id")) {
-        (void)snprintf(message, MESSAGE_BYTES, "%s holds no ledger yet; run: pledged init", data);
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s holds no ledger yet; run: pledged init", data);
         return pl_fail(CONFIG, "find the ledger");
     }
     PL_TRY(read_file(data, "ledger.id", text, sizeof(text), message));
     char *newline = strchr(text, '\n');
     if (newline == NULL || newline - text >= (ptrdiff_t)sizeof(ret->origin) ||
         strlen(newline + 1) < 32) {
-        (void)snprintf(message, MESSAGE_BYTES, "%s/ledger.id is damaged", data);
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s/ledger.id is damaged", data);
         return pl_fail(CORRUPT, "read the ledger's identity");
     }
     *newline = '\0';
     newline[33] = '\0';
-    (void)snprintf(ret->origin, sizeof(ret->origin), "%s", text);
+    (void)snprintf(ret->origin, sizeof(ret->origin), "%.127s", text);
     PL_TRY(pl_unhex(newline + 1, ret->ledger_id, sizeof(ret->ledger_id)));
     if (strcmp(ret->origin, origin) != 0) {
         (void)snprintf(message, MESSAGE_BYTES,
