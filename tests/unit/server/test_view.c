@@ -115,6 +115,23 @@ static void fill_grants(struct world *w, Pledged__V1__Catalogue *c)
     add_grant(w, c, "platine", "PRO1", 1, once, NULL);
 }
 
+/* What every catalogue needs besides its offers. */
+static void add_frame(Pledged__V1__Catalogue *c, Pledged__V1__Text **title)
+{
+    static Pledged__V1__Fund fund;
+    static Pledged__V1__CataloguePolicy policy;
+    pledged__v1__fund__init(&fund);
+    pledged__v1__catalogue_policy__init(&policy);
+    fund.currency = (char *)"CHF";
+    fund.name = title;
+    fund.n_name = 1;
+    policy.hold_default_s = policy.hold_max_s = policy.promotion_hold_s = 60;
+    c->title = title;
+    c->n_title = 1;
+    c->fund = &fund;
+    c->policy = &policy;
+}
+
 static struct catalogue *make_catalogue(struct world *w, uint32_t version)
 {
     static const char *const benefits[] = {"VIS1", "EXH1", "PRO1"};
@@ -131,6 +148,12 @@ static struct catalogue *make_catalogue(struct world *w, uint32_t version)
     c.tier[PLATINE]->alias = pl_arena_alloc(&w->making, sizeof(char *));
     c.tier[PLATINE]->alias[0] = (char *)"platinum";
     c.tier[PLATINE]->n_alias = 1;
+    c.group = pl_arena_alloc(&w->making, sizeof(void *));
+    c.group[0] = fresh(w, &pledged__v1__group__descriptor);
+    c.group[0]->code = (char *)"partner";
+    c.group[0]->label = labels;
+    c.group[0]->n_label = 1;
+    c.n_group = 1;
     c.section = pl_arena_alloc(&w->making, sizeof(void *));
     c.section[0] = fresh(w, &pledged__v1__section__descriptor);
     c.section[0]->code = (char *)"all";
@@ -147,6 +170,7 @@ static struct catalogue *make_catalogue(struct world *w, uint32_t version)
     }
     c.n_benefit = 3;
     fill_grants(w, &c);
+    add_frame(&c, labels);
     struct catalogue *ret = NULL;
     assert_true(pl_is_ok(catalogue_new(pl_pack(&c.base, &w->making), 5, &ret)));
     return ret;
