@@ -176,6 +176,15 @@ static struct catalogue *make_catalogue(const char *code, uint32_t version, int6
     return ret;
 }
 
+/* Room for one more: arrays of tens of thousands must not be copied for each. */
+static void *grown(void *array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return array;
+    *cap = *cap == 0 ? 16 : *cap * 2;
+    return realloc(array, *cap * size);
+}
+
 static uint32_t add_text(struct ledger *l, const char *text)
 {
     size_t len = strlen(text) + 1;
@@ -199,7 +208,7 @@ static void add_contributor(struct ledger *l, const char *name, int kind)
 
 static struct state_pledge *add_pledge(struct ledger *l)
 {
-    l->pledge = realloc(l->pledge, (l->pledge_count + 1) * sizeof(*l->pledge));
+    l->pledge = grown(l->pledge, l->pledge_count, &l->pledge_cap, sizeof(*l->pledge));
     struct state_pledge *p = &l->pledge[l->pledge_count++];
     *p = (struct state_pledge){.tier = STATE_TIER_FREE,
                                .currency = (int16_t)pl_currency_index("CHF"),
@@ -217,7 +226,8 @@ static struct state_pledge *add_pledge(struct ledger *l)
 static uint32_t add_payment(struct ledger *l, uint32_t pledge, int64_t amount, int64_t allocated,
                             const char *currency)
 {
-    l->bank_entry = realloc(l->bank_entry, (l->bank_entry_count + 1) * sizeof(*l->bank_entry));
+    l->bank_entry =
+        grown(l->bank_entry, l->bank_entry_count, &l->bank_entry_cap, sizeof(*l->bank_entry));
     uint32_t index = (uint32_t)l->bank_entry_count++;
     l->bank_entry[index] =
         (struct state_bank_entry){.amount = amount,
