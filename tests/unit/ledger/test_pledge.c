@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: the life of a pledge follows the rules: slots, holds, queues, expiry, promotion, change of
+ * tier; each refusal names its reason, field and the entry that decides.
+ */
+#include "fixture.h"
+
+static void test_two_slots_have_two_holders(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 3);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->remaining->count, 1);
+    submit(&w, NULL, "C000002", "DUO", 0, NULL); /* case does not matter */
+    assert_accepted(&w);
+    uint64_t taken = w.receipt->seq;
+    submit(&w, NULL, "C000003", "duo", 0, NULL);
+    assert_refused(&w, TIER_SOLD_OUT);
+    assert_int_equal(w.answer, LEDGER_REFUSED);
+    assert_int_equal(w.refusal->deciding_seq, taken);
+    assert_string_equal(w.refusal->field, "submit.tier");
+    assert_int_equal(w.refusal->seq, ledger_size(w.ledger)); /* it is in the ledger */
+    world_fini(&w);
+}
+
+static void test_hold_expires_exactly_and_is_written(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    hold(&w, "top", "C000001", 3600);
+    assert_accepted(&w);
+    int64_t end = w.receipt->outcome->expires_us;
+    uint64_t size = ledger_size(w.ledger);
+    pass(&w, end - w.now_us - 1);
+    assert_int_equal(ledger_size(w.ledger), size); /* one microsecond before */
+    hold(&w, "top", "C000002", 3600);
+    assert_refused(&w, TIER_SOLD_OUT);
+    w.now_us = end;
+    pass(&w, 0);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(EXPIRED));
+    hold(&w, "top", "C000002", 3600);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_queue_is_served_in_order_and_in_one_append(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    wait_in(&w, "top", "C000002");
+    assert_refused(&w, TIER_NOT_FULL);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    assert_accepted(&w);
+    wait_in(&w, "top", "C000002");
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->waiting_position, 1);
+    wait_in(&w, "top", "C000003");
+    assert_int_equal(w.receipt->outcome->waiting_position, 2);
+    wait_in(&w, "top", "C000002");
+    assert_refused(&w, STATE_WRONG);
+    withdraw(&w, "P000001");
+    assert_accepted(&w);
+    assert_int_equal(w.made, 3); /* Withdrawn, WaitPromoted, HoldPlaced */
+    assert_int_equal(w.receipt->outcome->remaining->count, 0);
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(HELD));
+    pass(&w, 8 * DAY_US); /* the promotion's hold runs out, the next one gets the slot */
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(EXPIRED));
+    assert_int_equal(w.ledger->pledge[2].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+static void test_queue_skips_who_has_a_slot_already(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    wait_in(&w, "top", "C000002");
+    wait_in(&w, "top", "C000003");
+    submit(&w, NULL, "C000002", "duo", 0, NULL); /* took another offer meanwhile */
+    assert_accepted(&w);
+    withdraw(&w, "P000001");
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(WAITING));
+    assert_int_equal(w.ledger->pledge[2].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+static void test_one_live_slot_a_contributor(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    hold(&w, "many", "C000001", 0);
+    assert_accepted(&w);
+    uint64_t first = w.receipt->seq;
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    assert_refused(&w, HAS_SLOT);
+    assert_int_equal(w.refusal->deciding_seq, first);
+    submit(&w, NULL, "C000001", NULL, 100, "EUR"); /* a free contribution takes no slot */
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_holds_have_limits(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    hold(&w, "duo", "C000001", 61 * 86400);
+    assert_refused(&w, HOLD_TOO_LONG);
+    hold(&w, "duo", "C000001", INT64_MAX);
+    assert_refused(&w, HOLD_TOO_LONG);
+    hold(&w, "duo", "C000001", -1);
+    assert_refused(&w, FIELD_INVALID);
+    hold(&w, "duo", "C000001", 0);
+    assert_accepted(&w);
+    extend_hold(&w, "P000001", 86400);
+    assert_accepted(&w);
+    extend_hold(&w, "P000001", 2 * 86400);
+    assert_accepted(&w);
+    extend_hold(&w, "P000001", 3 * 86400);
+    assert_refused(&w, EXTENSIONS_SPENT);
+    pass(&w, DAY_US);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(HELD));
+    pass(&w, DAY_US);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(EXPIRED));
+    extend_hold(&w, "P000001", 86400);
+    assert_refused(&w, STATE_WRONG);
+    world_fini(&w);
+}
+
+static void test_amounts_fit_the_tier(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    submit(&w, NULL, "C000001", "duo", 14999999, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    assert_int_equal(w.code, PL_E_INVALID);
+    submit(&w, NULL, "C000001", "duo", 15000000, "EUR");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    submit(&w, NULL, "C000001", "duo", 15000001, "CHF");
+    assert_accepted(&w);
+    submit(&w, NULL, "C000002", "ask", 0, NULL);
+    assert_refused(&w, AMOUNT_REQUIRED);
+    submit(&w, NULL, "C000002", "ask", 1, "JPY");
+    assert_accepted(&w);
+    submit(&w, NULL, "C000003", "ask", 5, "XXX");
+    assert_refused(&w, CURRENCY_UNKNOWN);
+    submit(&w, NULL, "C000003", NULL, -5, "CHF");
+    assert_refused(&w, AMOUNT_NOT_POSITIVE);
+    submit(&w, NULL, "C000003", "gold", 5, "CHF");
+    assert_refused(&w, TIER_UNKNOWN);
+    submit(&w, NULL, "C000099", "duo", 0, NULL);
+    assert_refused(&w, CONTRIBUTOR_UNKNOWN);
+    submit(&w, NULL, "anna", "duo", 0, NULL);
+    assert_refused(&w, FIELD_INVALID);
+    world_fini(&w);
+}
+
+static void test_held_pledge_is_submitted_and_committed(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    hold(&w, "duo", "C000001", 0);
+    submit(&w, "P000001", "C000002", NULL, 0, NULL);
+    assert_refused(&w, FIELD_INVALID);
+    submit(&w, "P000001", NULL, "top", 0, NULL);
+    assert_refused(&w, FIELD_INVALID);
+    submit(&w, "P000001", NULL, NULL, 0, NULL);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->pledge[0].amount, 15000000);
+    pass(&w, 100 * DAY_US); /* a pledge does not expire */
+    commit(&w, "P000001");
+    assert_accepted(&w);
+    commit(&w, "P000001");
+    assert_refused(&w, STATE_WRONG);
+    amend(&w, "P000001", 1, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    amend(&w, "P000001", 16000000, "CHF");
+    assert_accepted(&w);
+    withdraw(&w, "P000001");
+    assert_refused(&w, STATE_WRONG);
+    cancel(&w, "P000001", 0);
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->remaining->count, 2);
+    world_fini(&w);
+}
+
+static void test_change_of_tier_is_one_step(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    submit(&w, NULL, "C000002", "duo", 0, NULL);
+    submit(&w, NULL, "C000003", "top", 0, NULL);
+    wait_in(&w, "duo", "C000004");
+    change_tier(&w, "P000001", "top", 0);
+    assert_refused(&w, TIER_SOLD_OUT);
+    assert_int_equal(w.ledger->pledge[0].tier, w.ledger->pledge[1].tier); /* kept */
+    change_tier(&w, "P000001", "duo", 0);
+    assert_refused(&w, SAME_TIER);
+    pay(&w, "P000001", 15000000, "CHF", "");
+    change_tier(&w, "P000001", "many", 0); /* 50,000 are less than what is allocated */
+    assert_refused(&w, BELOW_ALLOCATED);
+    change_tier(&w, "P000001", "many", 15000000);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_change_of_tier_promotes_the_next(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    submit(&w, NULL, "C000002", "duo", 0, NULL);
+    wait_in(&w, "duo", "C000004");
+    change_tier(&w, "P000001", "top", 0);
+    assert_accepted(&w);
+    assert_int_equal(w.made, 3);
+    assert_int_equal(w.ledger->pledge[0].amount, 25000000);
+    assert_int_equal(w.ledger->pledge[2].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+static void test_larger_capacity_promotes(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 4);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    submit(&w, NULL, "C000002", "duo", 0, NULL);
+    wait_in(&w, "duo", "C000003");
+    adopt(&w, test_catalogue(&w.arena, 2, 1));
+    assert_refused(&w, CAPACITY_BELOW_TAKEN);
+    adopt(&w, test_catalogue(&w.arena, 1, 3));
+    assert_refused(&w, CATALOGUE_NOT_NEWER);
+    adopt(&w, test_catalogue(&w.arena, 2, 3));
+    assert_accepted(&w);
+    pass(&w, 0);
+    assert_int_equal(w.ledger->pledge[2].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+static void test_names_are_unique(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    add_contributor(&w, "  MINISTRY   1 ");
+    assert_refused(&w, CONTRIBUTOR_DUPLICATE);
+    add_contributor(&w, "   ");
+    assert_refused(&w, FIELD_REQUIRED);
+    world_fini(&w);
+}
+
+static void test_nothing_without_a_catalogue(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    add_contributor(&w, "x");
+    hold(&w, "duo", "C000001", 0);
+    assert_refused(&w, CATALOGUE_UNKNOWN);
+    assert_int_equal(w.code, PL_E_NOT_FOUND);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_slots_have_two_holders),
+        cmocka_unit_test(test_hold_expires_exactly_and_is_written),
+        cmocka_unit_test(test_queue_is_served_in_order_and_in_one_append),
+        cmocka_unit_test(test_queue_skips_who_has_a_slot_already),
+        cmocka_unit_test(test_one_live_slot_a_contributor),
+        cmocka_unit_test(test_holds_have_limits),
+        cmocka_unit_test(test_amounts_fit_the_tier),
+        cmocka_unit_test(test_held_pledge_is_submitted_and_committed),
+        cmocka_unit_test(test_change_of_tier_is_one_step),
+        cmocka_unit_test(test_change_of_tier_promotes_the_next),
+        cmocka_unit_test(test_larger_capacity_promotes),
+        cmocka_unit_test(test_names_are_unique),
+        cmocka_unit_test(test_nothing_without_a_catalogue),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
