@@ -5,12 +5,12 @@
  */
 #include "common/hash.h"
 
-#include "common/check.h"
-
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <xxhash.h>
+
+#include "common/check.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t context_key;

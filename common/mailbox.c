@@ -4,14 +4,14 @@
  */
 #include "common/mailbox.h"
 
-#include "common/check.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 struct pl_mailbox {
     pthread_mutex_t lock;

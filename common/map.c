@@ -4,11 +4,11 @@
  */
 #include "common/map.h"
 
-#include "common/check.h"
-#include "common/hash.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/check.h"
+#include "common/hash.h"
 
 enum { CAP_FIRST = 16 };
 

@@ -4,12 +4,12 @@
  */
 #include "common/rng.h"
 
-#include "common/check.h"
-#include "common/hash.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
+
+#include "common/check.h"
+#include "common/hash.h"
 
 void pl_rng_bytes(void *out, size_t len)
 {
@@ -38,7 +38,8 @@ void pl_uuid_format(const uint8_t id[16], char out[37])
 {
     char hex[33];
     pl_hex(pl_slice(id, 16), hex);
-    (void)snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    (void)snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
 }
 
 struct pl_status pl_uuid_parse(const char *text, uint8_t ret[16])

@@ -75,6 +75,19 @@ static void test_no_ceiling_does_not_wrap(void **state)
     assert_holds(&buf, "abc");
 }
 
+/* Text that fills its memory to the last byte: its NUL needs a byte of its own. */
+static void test_printf_into_exact_memory(void **state)
+{
+    (void)state;
+    for (int len = 250; len < 600; len++) {
+        struct pl_buf buf PL_CLEANUP(pl_buf_fini);
+        pl_buf_init(&buf, (size_t)len);
+        assert_ok(pl_buf_printf(&buf, "%0*d", len, 7));
+        assert_int_equal(pl_buf_len(&buf), len);
+        assert_true(buf.cap > (size_t)len);
+    }
+}
+
 static void test_reserved_bytes_count_when_committed(void **state)
 {
     (void)state;
@@ -172,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_append_and_consume),
         cmocka_unit_test(test_ceiling_is_exact),
         cmocka_unit_test(test_no_ceiling_does_not_wrap),
+        cmocka_unit_test(test_printf_into_exact_memory),
         cmocka_unit_test(test_reserved_bytes_count_when_committed),
         cmocka_unit_test(test_take_hands_over),
         cmocka_unit_test(test_a_long_queue_keeps_its_order),

@@ -77,6 +77,23 @@ static void test_eventfd_is_written_once_a_fill(void **state)
     pl_mailbox_free(box);
 }
 
+/* A mail that travels again still points to its old neighbour. */
+static void test_a_used_mail_can_be_posted_again(void **state)
+{
+    (void)state;
+    struct pl_mailbox *box = new_box(0);
+    struct letter letters[2] = {0};
+    for (int round = 0; round < 3; round++) {
+        letters[0].mail.next = &letters[1].mail;
+        letters[1].mail.next = &letters[0].mail;
+        assert_true(pl_mailbox_post(box, &letters[round % 2].mail));
+        struct pl_mail *mail = pl_mailbox_take(box);
+        assert_ptr_equal(mail, &letters[round % 2].mail);
+        assert_null(mail->next);
+    }
+    pl_mailbox_free(box);
+}
+
 static void test_full_box_refuses(void **state)
 {
     (void)state;
@@ -233,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_wakeup),
         cmocka_unit_test(test_eventfd_is_written_once_a_fill),
+        cmocka_unit_test(test_a_used_mail_can_be_posted_again),
         cmocka_unit_test(test_full_box_refuses),
         cmocka_unit_test(test_closed_box_refuses_but_gives_up_its_mail),
         cmocka_unit_test(test_four_senders),

@@ -177,6 +177,8 @@ static void test_texts_that_are_no_amounts(void **state)
         "1'0000",
         "1000'000",
         "1'000'00",
+        "1'00'000",
+        "12'3'456",
         "1''000",
         "1' 000",
         "CHF 1",
