@@ -145,7 +145,10 @@ static void test_unfinished_bodies_are_bounded(void **state)
     }
     PUMP_UNTIL(fx, client, e[0]->closed && e[1]->closed && e[2]->closed);
     pump_for(fx, client, 5);
-    struct exchange *next = client_call(client, &execute); /* all of it came back */
+    uint8_t whole[1005] = {0, 0, 0, 3, 0xe8, 0x0a, 0xe5, 0x07}; /* request_id of 997 bytes */
+    const struct request large = {
+        .path = EXECUTE, .type = "application/grpc", .body = whole, .body_len = sizeof(whole)};
+    struct exchange *next = client_call(client, &large); /* all of the room came back */
     assert_string_equal(field_of(next, "grpc-status"), "0");
     assert_int_equal(fx->executed, 1);
     client_free(client);

@@ -193,84 +193,21 @@ static void test_a_full_socket_stops_reading(void **state)
         e[i] = client_send(client, &tiers);
     pump_for(fx, client, 300);
     assert_true(fx->listed < REQUESTS); /* 15 MB do not fit the socket */
+    struct net_stats stats;
+    net_get_stats(fx->net, &stats);
+    uint64_t heads = stats.requests;
+    struct exchange *late = client_send(client, &execute);
+    pump_for(fx, client, 50);
+    net_get_stats(fx->net, &stats);
+    assert_int_equal(stats.requests, heads); /* not even its head was read */
     client->no_reading = false;
+    PUMP_UNTIL(fx, client, late->closed);
     for (size_t i = 0; i < REQUESTS; i++) {
         PUMP_UNTIL(fx, client, e[i]->closed);
         assert_string_equal(field_of(e[i], "grpc-status"), "0");
     }
     assert_int_equal(fx->listed, REQUESTS);
     client_free(client);
-}
-
-static void test_newcomers_wait_for_a_place(void **state)
-{
-    struct fixture *fx = *state;
-    struct client *client[4];
-    struct net_stats stats;
-    for (size_t i = 0; i < 3; i++)
-        client[i] = connected(fx);
-    client[3] = client_new(fx, fx->clerk);
-    pump_for(fx, client[3], 50);
-    assert_false(client[3]->handshake_done);
-    net_get_stats(fx->net, &stats);
-    assert_int_equal(stats.connections, 3);
-    client_free(client[1]);
-    PUMP_UNTIL(fx, client[3], client[3]->handshake_done);
-    (void)client_call(client[3], &execute);
-    client_free(client[0]);
-    client_free(client[2]);
-    client_free(client[3]);
-}
-
-static void test_draining_lets_calls_finish(void **state)
-{
-    struct fixture *fx = *state;
-    struct client *client = connected(fx);
-    struct client *quiet = connected(fx);
-    fx->hold = true;
-    struct exchange *e = client_send(client, &execute);
-    PUMP_UNTIL(fx, client, fx->held_count == 1);
-    net_drain(fx->net);
-    net_drain(fx->net); /* twice is harmless */
-    PUMP_UNTIL(fx, client, client->goaway_count >= 1);
-    assert_int_equal(client->goaway_code, NGHTTP2_NO_ERROR);
-    PUMP_UNTIL(fx, client, client->goaway_count >= 2);
-    PUMP_UNTIL(fx, quiet, quiet->ended); /* it had nothing to wait for */
-    assert_false(client->ended);
-    assert_false(net_idle(fx->net));
-    fixture_release(fx, 0);
-    PUMP_UNTIL(fx, client, client->ended);
-    assert_true(e->closed);
-    assert_string_equal(field_of(e, "grpc-status"), "0");
-    client_free(client);
-    client_free(quiet);
-    PUMP_UNTIL(fx, NULL, net_idle(fx->net));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(fx->port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
-    close(fd);
-}
-
-static void test_closing_all_ends_what_is_left(void **state)
-{
-    struct fixture *fx = *state;
-    struct client *client = connected(fx);
-    fx->hold = true;
-    fx->dump_messages = 100;
-    fx->dump_message_bytes = 100000;
-    client->window_shut = true;
-    (void)client_send(client, &execute);
-    struct request dump = execute;
-    dump.path = DUMP;
-    (void)client_send(client, &dump);
-    PUMP_UNTIL(fx, client, fx->held_count == 1 && fx->dumps_begun == 1);
-    net_close_all(fx->net);
-    assert_true(net_idle(fx->net));
-    assert_int_equal(fx->dumps_gone, 1); /* told at once: no turn follows any more */
-    assert_true(call_gone(fx->held[0]));
-    net_close_all(fx->net);
-    client_free(client); /* the held call is answered by the fixture's end */
 }
 
 static void test_a_goodbye_that_is_not_returned_has_an_end(void **state)
@@ -299,9 +236,6 @@ int main(void)
         ROW(test_output_that_does_not_move_ends_the_connection),
         ROW(test_who_does_not_read_gets_no_more_work_done),
         ROW(test_a_full_socket_stops_reading),
-        ROW(test_newcomers_wait_for_a_place),
-        ROW(test_draining_lets_calls_finish),
-        ROW(test_closing_all_ends_what_is_left),
         ROW(test_a_goodbye_that_is_not_returned_has_an_end),
     };
     return cmocka_run_group_tests_name("conn", tests, NULL, NULL);

@@ -302,6 +302,7 @@ struct echo {
     size_t unblocked;
     size_t to_send, filled; /* bytes of a pattern */
     size_t received;
+    bool pause_now;
 };
 
 static uint8_t pattern(size_t at)
@@ -316,6 +317,7 @@ static void echo_handshake(void *arg)
 static void echo_bytes(void *arg, struct pl_slice bytes)
 {
     struct echo *echo = arg;
+    tls_io_read_pause(echo->io, echo->pause_now);
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.data[i] != pattern(echo->received++))
             fail_msg("byte %zu is wrong", echo->received - 1);
@@ -402,6 +404,45 @@ static void test_bytes_pass_through_a_narrow_socket(void **state)
     free(scratch);
 }
 
+/* Reading pauses after the first of many small records: the others lie in SSL's buffer then, the
+ * socket is empty, and epoll has nothing to tell when reading goes on. */
+static void test_bytes_inside_ssl_are_not_forgotten(void **state)
+{
+    enum { RECORD = 700, RECORDS = 20 };
+    struct fixture *fx = *state;
+    static const struct tls_io_events events = {echo_handshake, echo_bytes,     echo_read_over,
+                                                echo_fill,      echo_unblocked, echo_end};
+    struct echo echo = {.pause_now = true};
+    struct tls_scratch *scratch = malloc(sizeof(*scratch));
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    const struct tls_io_options options = {fx->base, fd[0], fx->tls, scratch, &events, &echo};
+    assert_true(pl_is_ok(tls_io_new(&options, &echo.io)));
+    struct client *client = client_new_raw(fx, fx->clerk, "\x02h2");
+    SSL_set_fd(client->ssl, fd[1]);
+    PUMP_UNTIL(fx, client, echo.handshaken && client->handshake_done);
+    SSL_set0_wbio(client->ssl, BIO_new(BIO_s_mem()));
+    for (size_t sent = 0; sent < RECORDS * RECORD; sent += RECORD) {
+        uint8_t out[RECORD];
+        for (size_t i = 0; i < RECORD; i++)
+            out[i] = pattern(sent + i);
+        assert_int_equal(SSL_write(client->ssl, out, RECORD), RECORD);
+    }
+    char *raw = NULL; /* all records in one piece */
+    long raw_len = BIO_get_mem_data(SSL_get_wbio(client->ssl), &raw);
+    assert_int_equal(write(fd[1], raw, (size_t)raw_len), raw_len);
+    pump_for(fx, NULL, 20);
+    assert_int_equal(echo.received, RECORD);
+    echo.pause_now = false;
+    tls_io_read_pause(echo.io, false);
+    PUMP_UNTIL(fx, NULL, echo.received == RECORDS * RECORD);
+    tls_io_stop(echo.io);
+    tls_io_free(echo.io);
+    close(fd[1]);
+    client_free(client);
+    free(scratch);
+}
+
 #define ROW(test_)   cmocka_unit_test_setup_teardown(test_, setup, teardown)
 #define FILE_(test_) cmocka_unit_test_setup_teardown(test_, setup_files, teardown_files)
 
@@ -422,6 +463,7 @@ int main(void)
         ROW(test_sessions_are_never_resumed),
         ROW(test_noise_is_not_a_handshake),
         ROW(test_bytes_pass_through_a_narrow_socket),
+        ROW(test_bytes_inside_ssl_are_not_forgotten),
     };
     return cmocka_run_group_tests_name("tls", tests, NULL, NULL);
 }
