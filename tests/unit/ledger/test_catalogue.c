@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: the shipped catalogue is well formed; every way to spoil one is refused with the path of the
+ * field that is wrong.
+ */
+#include "fixture.h"
+
+#include "common/json.h"
+
+static struct pl_arena arena;
+
+static Pledged__V1__Catalogue *shipped(void)
+{
+    FILE *file = fopen(SOURCE_DIR "/deploy/catalogue/wsis-forum-2026.json", "rb");
+    assert_non_null(file);
+    static char text[1 << 20];
+    size_t len = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    ProtobufCMessage *message = NULL;
+    struct pl_json_error error;
+    struct pl_status status = pl_json_parse(pl_slice(text, len), &pledged__v1__catalogue__descriptor,
+                                            &arena, &message, &error);
+    if (!pl_is_ok(status))
+        fail_msg("%s: %s", error.path, error.what);
+    return (Pledged__V1__Catalogue *)message;
+}
+
+static void assert_wrong(Pledged__V1__Catalogue *c, const char *field)
+{
+    Pledged__V1__Refusal *refusal = catalogue_validate(c, &arena);
+    assert_non_null(refusal);
+    assert_string_equal(refusal->field, field);
+    assert_int_equal(refusal->reason, REASON(CATALOGUE_INVALID));
+}
+
+static void test_shipped_catalogue_is_well_formed(void **state)
+{
+    (void)state;
+    Pledged__V1__Catalogue *c = shipped();
+    assert_null(catalogue_validate(c, &arena));
+    assert_int_equal(c->n_tier, 6);
+    assert_int_equal(c->n_benefit, 28);
+    assert_int_equal(c->n_grant, 136);
+    struct pl_slice bytes = pl_pack(&c->base, &arena);
+    struct catalogue *catalogue = NULL;
+    assert_true(pl_is_ok(catalogue_new(bytes, 4, &catalogue)));
+    assert_int_equal(catalogue_find_tier(catalogue, "Platinum"),
+                     catalogue_find_tier(catalogue, "platine"));
+    assert_int_equal(catalogue_find_tier(catalogue, "bronze"), -1);
+    static const struct {
+        const char *tier;
+        uint32_t grants;
+    } sums[] = {{"diamant", 27}, {"platine", 26}, {"or", 26}, {"argent", 23}, {"innovation", 19}, {"appui", 15}};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(catalogue_grants(catalogue, sums[i].tier), sums[i].grants);
+    catalogue_unref(catalogue);
+}
+
+static void test_wrong_fields_are_named(void **state)
+{
+    (void)state;
+    Pledged__V1__Catalogue *c = shipped();
+#define SPOIL(place_, value_, field_)                                                              \
+    do {                                                                                           \
+        __typeof__(place_) old_ = place_;                                                          \
+        place_ = value_;                                                                           \
+        assert_wrong(c, "adopt_catalogue.catalogue." field_);                                      \
+        place_ = old_;                                                                             \
+        assert_null(catalogue_validate(c, &arena));                                                \
+    } while (0)
+    SPOIL(c->code, (char *)"Not A Code", "code");
+    SPOIL(c->version, 0, "version");
+    SPOIL(c->n_title, 0, "title");
+    SPOIL(c->fund, NULL, "fund");
+    SPOIL(c->fund->currency, (char *)"CHX", "fund.currency");
+    SPOIL(c->event->ends, (char *)"2026-07-01", "event.ends");
+    SPOIL(c->event->starts, (char *)"2026-02-30", "event.starts");
+    SPOIL(c->letter->date, (char *)"", "letter.date");
+    SPOIL(c->policy, NULL, "policy");
+    SPOIL(c->policy->hold_default_s, c->policy->hold_max_s + 1, "policy.hold_default_s");
+    SPOIL(c->tier[2]->code, (char *)"platine", "tier[2].code");
+    SPOIL(c->tier[2]->code, (char *)"free", "tier[2].code");
+    SPOIL(c->tier[3]->alias[0], (char *)"GOLD", "tier[3].alias[0]");
+    SPOIL(c->tier[1]->group, (char *)"nowhere", "tier[1].group");
+    SPOIL(c->tier[1]->capacity, NULL, "tier[1].capacity");
+    SPOIL(c->tier[1]->capacity->count, -1, "tier[1].capacity.count");
+    SPOIL(c->tier[0]->amount->minor, 0, "tier[0].amount");
+    SPOIL(c->benefit[7]->code, c->benefit[3]->code, "benefit[7].code");
+    SPOIL(c->benefit[7]->section, (char *)"ZZZ", "benefit[7].section");
+    SPOIL(c->grant[5]->tier, (char *)"bronze", "grant[5].tier");
+    SPOIL(c->grant[5]->benefit, (char *)"VIS99", "grant[5].benefit");
+    SPOIL(c->grant[5]->quantity, 0, "grant[5].quantity");
+    SPOIL(c->grant[9], c->grant[8], "grant[9]");
+    SPOIL(c->benefit[2]->label[0]->text, (char *)"", "benefit[2].label[0].text");
+}
+
+static void test_bytes_are_found_in_the_command(void **state)
+{
+    (void)state;
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__AdoptCatalogue body = PLEDGED__V1__ADOPT_CATALOGUE__INIT;
+    body.catalogue = shipped();
+    command.command_case = COMMAND(ADOPT_CATALOGUE);
+    command.adopt_catalogue = &body;
+    struct pl_slice found = catalogue_bytes_in_command(pl_pack(&command.base, &arena));
+    assert_true(pl_slice_eq(found, pl_pack(&body.catalogue->base, &arena)));
+    assert_int_equal(catalogue_bytes_in_command(pl_slice("", 0)).len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shipped_catalogue_is_well_formed),
+        cmocka_unit_test(test_wrong_fields_are_named),
+        cmocka_unit_test(test_bytes_are_found_in_the_command),
+    };
+    pl_arena_init(&arena, 1 << 28);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pl_arena_fini(&arena);
+    return failed;
+}
