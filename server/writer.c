@@ -53,6 +53,7 @@ struct writer {
     /* clock watch: wall and monotonic time agreed here */
     int64_t base_wall_us, base_mono_ns;
     bool expiry_stopped;
+    bool rebuilt;    /* the state is a new one: its view shares nothing with the one before */
     bool view_stale; /* something but an entry changed what the view says */
 };
 
@@ -436,7 +437,7 @@ static struct view *make_view(struct writer *writer, const struct batch *batch)
            STORE_HASH_BYTES);
     return view_new(writer->ledger, &log, !writer->no_room,
                     writer->no_room ? "the disk is full" : "", writer->expiry_stopped,
-                    writer->published);
+                    writer->rebuilt ? NULL : writer->published);
 }
 
 static void publish(struct writer *writer, struct view *view)
@@ -445,6 +446,7 @@ static void publish(struct writer *writer, struct view *view)
         view_unref(pl_slot_put(&writer->options.view_slots[i], view_ref(view)));
     view_unref(writer->published);
     writer->published = view;
+    writer->rebuilt = false;
 }
 
 static void on_append(void *arg, enum store_outcome outcome)
@@ -493,6 +495,8 @@ static struct pl_status roll_back(struct writer *writer, enum store_outcome outc
     PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));
     ledger_free(writer->ledger);
     writer->ledger = rebuilt;
+    writer->rebuilt = true;
+    writer->view_stale = true;
     batch_reset(writer, writer->filling);
     return pl_ok();
 }

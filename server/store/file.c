@@ -191,6 +191,7 @@ static void want_next(struct file_store *file)
         file->prepare_failed = true;
         return;
     }
+    file->prepare_failed = false;
     file->preparing = true;
     bool posted = post(file->to_prepare, &file->prepare_job, JOB_PREPARE);
     PL_ASSERT(posted);

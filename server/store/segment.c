@@ -141,6 +141,15 @@ struct pl_status segment_window_get(struct segment_window *window, uint64_t offs
 
 /* --- the verdict --- */
 
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
 /* A whole record whose own checksums and hash are right. OK with *ret_valid false if it is not one. */
 static struct pl_status read_record(struct segment_window *window, uint64_t offset, bool *ret_valid,
                                     struct store_batch *ret)
@@ -157,7 +166,9 @@ static struct pl_status read_record(struct segment_window *window, uint64_t offs
     size_t whole = (size_t)segment_record_bytes((size_t)body_bytes);
     PL_TRY(segment_window_get(window, offset, whole, &bytes));
     ret->body = pl_slice(bytes + SEGMENT_RECORD_HEADER_BYTES, (size_t)body_bytes);
+    size_t padding = whole - sizeof(record_trailer) - SEGMENT_RECORD_HEADER_BYTES - ret->body.len;
     *ret_valid = pl_xxh3(ret->body, ret->number) == body_sum && store_batch_verify(ret) &&
+                 all_zero(ret->body.data + ret->body.len, padding) &&
                  memcmp(bytes + whole - sizeof(record_trailer), record_trailer,
                         sizeof(record_trailer)) == 0;
     return pl_ok();
@@ -199,15 +210,6 @@ static struct pl_status any_record(struct segment_window *window, uint64_t from,
             PL_TRY(read_record(window, at, ret, &batch));
     }
     return pl_ok();
-}
-
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] != 0)
-            return false;
-    }
-    return true;
 }
 
 /* Did a crash cut this write short? Space is zero before it is written, and disks write whole

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a snapshot is believed only when every byte of it is right; the newest right one is found,
+ * whatever else lies about.
+ */
+#include "fixture.h"
+
+static void write_one(const char *dir, uint64_t batch, size_t bytes)
+{
+    struct snapshot_meta meta = {.batch = batch, .seq = batch * 10, .time_us = 5};
+    struct snapshot_writer *writer = NULL;
+    memcpy(meta.ledger_id, test_ledger_id, 16);
+    assert_true(pl_is_ok(snapshot_create(io_system(), dir, &meta, &writer)));
+    uint8_t *data = malloc(bytes + 1);
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t)(i * 7 + batch);
+    assert_true(pl_is_ok(snapshot_write(writer, pl_slice(data, bytes / 3))));
+    assert_true(pl_is_ok(snapshot_write(writer, pl_slice(data + bytes / 3, bytes - bytes / 3))));
+    assert_true(pl_is_ok(snapshot_commit(writer)));
+    free(data);
+}
+
+static uint64_t newest(const char *dir)
+{
+    struct snapshot *snapshot = NULL;
+    if (!pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)))
+        return 0;
+    uint64_t batch = snapshot_get_meta(snapshot)->batch;
+    snapshot_close(snapshot);
+    return batch;
+}
+
+static void test_the_newest_is_read_back(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct snapshot *snapshot = NULL;
+    assert_int_equal(newest(dir), 0);
+    write_one(dir, 3, 100);
+    write_one(dir, 12, 700000);
+    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    assert_int_equal(snapshot_get_meta(snapshot)->seq, 120);
+    for (size_t i = 0; i < 700000;) {
+        uint8_t piece[1000];
+        size_t len = 1 + i % 999;
+        if (len > 700000 - i)
+            len = 700000 - i;
+        assert_true(pl_is_ok(snapshot_read(snapshot, piece, len)));
+        for (size_t k = 0; k < len; k++, i++)
+            assert_int_equal(piece[k], (uint8_t)(i * 7 + 12));
+    }
+    uint8_t more;
+    assert_int_equal(snapshot_read(snapshot, &more, 1).code, PL_E_CORRUPT);
+    snapshot_close(snapshot);
+    assert_true(pl_is_ok(snapshot_prune(io_system(), dir, 1)));
+    assert_int_equal(newest(dir), 12);
+    dir_remove(dir);
+}
+
+static void test_a_damaged_one_is_passed_over(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), path[600];
+    write_one(dir, 3, 100);
+    write_one(dir, 4, 200);
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 4);
+    for (size_t at = 0; at < 360; at++) {
+        if (at >= 136 && at < 160)
+            continue; /* the header's empty rest */
+        uint8_t byte;
+        int fd = open(path, O_RDWR);
+        assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+        assert_int_equal(newest(dir), 3);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+        close(fd);
+    }
+    assert_int_equal(newest(dir), 4);
+    assert_int_equal(truncate(path, 300), 0);
+    assert_int_equal(newest(dir), 3);
+    dir_remove(dir);
+}
+
+static void test_an_abandoned_one_leaves_nothing(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct snapshot_meta meta = {.batch = 9};
+    struct snapshot_writer *writer = NULL;
+    assert_true(pl_is_ok(snapshot_create(io_system(), dir, &meta, &writer)));
+    snapshot_abandon(writer);
+    assert_int_equal(newest(dir), 0);
+    assert_int_equal(rmdir(dir), 0);
+    free(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_newest_is_read_back),
+        cmocka_unit_test(test_a_damaged_one_is_passed_over),
+        cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
