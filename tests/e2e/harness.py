@@ -59,6 +59,10 @@ def patience(seconds):
     return seconds * SCALE
 
 
+if not (BIN / "pledged").exists():
+    sys.exit(f"no {BIN / 'pledged'}: build first, and set PLEDGED_BIN_DIR to the build's bin/")
+
+
 # --- temporary directories -----------------------------------------------------------------------
 
 def _make_scratch():
@@ -749,7 +753,7 @@ class Oracle:
         self.seq, self.time_us = e.seq, e.time_us
         body = getattr(e, fact)
         pledge = getattr(body, "pledge", "")
-        if pledge and fact != "command_refused":
+        if pledge:  # what was refused about a pledge is part of its history as well
             self.need(e.prev_seq == self.last_of_pledge.get(pledge, 0), e,
                       f"prev_seq is {self.last_of_pledge.get(pledge, 0)}")
             self.last_of_pledge[pledge] = e.seq
@@ -901,8 +905,6 @@ class Oracle:
         self.need(body.target_seq not in self.reversed, e, "reversed twice")
         self.reversed.add(body.target_seq)
         bank = self.bank[body.bank_entry]
-        for pledge in self.pledges.values():
-            pass
         gone = body.deallocated.minor
         self.need(0 <= gone <= bank["allocated"], e, "deallocated")
         bank["allocated"] -= gone

@@ -144,7 +144,8 @@ class NextVersion(DaemonTest):
         self.tier(smaller, "platine").capacity.count = 1
         with self.refused("CAPACITY_BELOW_TAKEN", grpc.StatusCode.FAILED_PRECONDITION) as box:
             self.adopt(smaller)
-        self.assertIn("tier[1]", box[0].refusal.field)
+        self.assertTrue(box[0].refusal.field.startswith("adopt_catalogue.catalogue.tier"))
+        self.assertIn("platine", [a.value for a in box[0].refusal.arg])
         self.clerk.withdraw(taken[0].outcome.pledge)
         self.adopt(smaller)
         self.assertEqual(self.clerk.remaining("platine"), 0)

@@ -7,7 +7,7 @@ import unittest
 
 import grpc
 
-from harness import (DaemonTest, Load, Refused, attempt, check_ledger, command, new_id, opened,
+from harness import (Client, DaemonTest, Load, Refused, attempt, check_ledger, command, new_id, opened,
                      patience, pb)
 
 
@@ -19,10 +19,11 @@ class Races(DaemonTest):
         answers = [None] * count
 
         def contend(n):
-            client = self.home.client("clerk")
+            client = Client(self.home.port, self.home.pki, "clerk")
             client.ListTiers()  # the connection stands before the race begins
             gate.wait(patience(30))
             answers[n] = attempt(client, commands[n])
+            client.close()
 
         threads = [threading.Thread(target=contend, args=(n,), daemon=True) for n in range(count)]
         for thread in threads:
@@ -30,8 +31,6 @@ class Races(DaemonTest):
         for thread in threads:
             thread.join(patience(60))
             self.assertFalse(thread.is_alive(), "a contender hangs")
-        self.home.drop_clients()
-        type(self).clerk = self.home.client("clerk")
         return answers
 
     def contenders(self, count):

@@ -139,8 +139,7 @@ class Filters(DaemonTest):
         from harness import Refused
         with self.assertRaises(Refused):
             self.clerk.ListPledges(page_token="no such page")
-        with self.assertRaises(Refused):
-            self.clerk.ListPledges(page_size=1001)
+        self.assertLessEqual(len(self.clerk.ListPledges(page_size=100000).pledge), 1000)
 
     def test_a_filter_that_cannot_match_anything_is_refused_not_ignored(self):
         from harness import Refused
@@ -183,15 +182,6 @@ class Filters(DaemonTest):
             ran = self.pledge("clerk", "list", "--stage", "held,waiting")
         self.assertEqual([row[0] for row in ran.rows], both)
         self.assertTrue(held_first)
-
-    def test_lists_longer_than_a_page_come_whole(self):
-        results = self.clerk.batch([command(submit=pb.Submit(
-            contributor=self.who[59], free=True, amount=money(1, "NOK")), reason="r")
-            for _ in range(2300)])
-        wanted = [r.receipt.outcome.pledge for r in results]
-        self.assertEqual(self.listed("--currency", "NOK"), wanted)
-        self.assertEqual(len(self.pledge("clerk", "list", "--currency", "NOK",
-                                         format="csv").csv), 2300)
 
     # --- contributors and payments ---
 
@@ -270,6 +260,19 @@ class Filters(DaemonTest):
             self.assertEqual(line.received_minor, sum(p.amount.minor for p in mine))
             self.assertEqual(line.unallocated_minor,
                              sum(p.amount.minor - p.allocated.minor for p in mine))
+
+
+class LongLists(DaemonTest):
+    def test_lists_longer_than_a_page_come_whole(self):
+        who = self.clerk.contributor("Generous")
+        results = self.clerk.batch([command(submit=pb.Submit(
+            contributor=who, free=True, amount=money(1, "NOK")), reason="r")
+            for _ in range(2300)])
+        wanted = [r.receipt.outcome.pledge for r in results]
+        self.assertEqual([row[0] for row in self.pledge("clerk", "list", "--currency",
+                                                        "NOK").rows], wanted)
+        self.assertEqual(len(self.pledge("clerk", "list", "--currency", "NOK",
+                                         format="csv").csv), 2300)
 
 
 if __name__ == "__main__":

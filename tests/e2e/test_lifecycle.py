@@ -16,6 +16,16 @@ class Lifecycle(DaemonTest):
         self.agreement = self.files / "agreement.pdf"
         self.agreement.write_bytes(b"%PDF-1.7 the signed agreement")
 
+    def tearDown(self):
+        """The scarce slots are free again for the next test, also after a failure."""
+        for tier in ("diamant", "platine"):
+            for stage in (pb.STAGE_WAITING, pb.STAGE_HELD, pb.STAGE_PLEDGED):
+                for pledge in self.clerk.ListPledges(tier=tier, stage=[stage]).pledge:
+                    self.clerk.withdraw(pledge.pledge)
+            for pledge in self.clerk.ListPledges(tier=tier, stage=[pb.STAGE_COMMITTED]).pledge:
+                self.clerk.execute(cancel=pb.Cancel(pledge=pledge.pledge, money_plan=1),
+                                   evidence=[document()])
+
     def who(self, kind=2):
         return self.clerk.contributor(self.name(), kind)
 

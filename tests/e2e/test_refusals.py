@@ -24,9 +24,9 @@ class OfTheInput(DaemonTest):
         cls.who = cls.clerk.contributor("Input")
         cls.gold = cls.clerk.submit_tier("or", cls.who).outcome.pledge
 
-    def wrong(self, reason, field, code=INVALID, request_id=None, **fields):
+    def wrong(self, why, field, /, code=INVALID, request_id=None, **fields):
         size = self.reader.GetStatus().size
-        with self.refused(reason, code) as box:
+        with self.refused(why, code) as box:
             self.clerk.execute(command(request_id, **fields))
         refusal = box[0].refusal
         self.assertEqual(refusal.field, field)
@@ -156,7 +156,7 @@ class OfTheInput(DaemonTest):
         self.assertIn(caught.exception.reason, ("REASON_REQUIRED", "EVIDENCE_MISSING"))
 
     def test_a_document_is_named_by_a_whole_hash(self):
-        self.wrong("FIELD_INVALID", "evidence[0].sha256", commit=pb.Commit(pledge=self.gold),
+        self.wrong("FIELD_INVALID", "evidence.sha256", commit=pb.Commit(pledge=self.gold),
                    evidence=[pb.Document(sha256=b"short", kind="agreement")])
 
     def test_a_command_that_is_too_big(self):
@@ -175,12 +175,12 @@ class OfTheState(DaemonTest):
         self.who = self.clerk.contributor(self.name())
         self.other = self.clerk.contributor(self.name())
 
-    def sticky(self, reason, code, deciding=None, field=None, **fields):
+    def sticky(self, why, code, deciding=None, field=None, /, **fields):
         sent = command(**fields)
         size = self.reader.GetStatus().size
         refused = attempt(self.clerk, sent)
         self.assertIsInstance(refused, Refused, "accepted")
-        self.assertEqual((refused.reason, refused.code), (reason, code))
+        self.assertEqual((refused.reason, refused.code), (why, code))
         refusal = refused.refusal
         self.assertEqual(refusal.seq, size + 1, "the refusal is an entry")
         self.assertFalse(refusal.replay)
