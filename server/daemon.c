@@ -251,6 +251,16 @@ static struct pl_status bind_all(struct daemon *daemon, int *fds, char *message)
 {
     const struct config *config = daemon->config;
     daemon->port = config->listen_port;
+    /* our sockets share the port among themselves; a stranger's must not be joined in silence */
+    if (daemon->port != 0) {
+        struct pl_status taken = listener_probe(config->listen_host, daemon->port);
+        if (!pl_is_ok(taken)) {
+            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen_host,
+                           daemon->port,
+                           taken.sys_errno != 0 ? strerror(taken.sys_errno) : taken.what);
+            return taken;
+        }
+    }
     for (unsigned i = 0; i < daemon->worker_count; i++) {
         struct pl_status status =
             listener_open(config->listen_host, daemon->port, true, &fds[i], &daemon->port);
