@@ -69,7 +69,7 @@ static bool parse_u64(const char *text, uint64_t *ret)
 static bool set_number(struct loader *loader, const char *key, const char *value, uint64_t least,
                        uint64_t most, uint64_t *ret)
 {
-    uint64_t number;
+    uint64_t number = 0;
     if (!parse_u64(value, &number) || number < least || number > most)
         return complain(loader, "%s = %s: a whole number from %" PRIu64 " to %" PRIu64 " is needed",
                         key, value, least, most);
@@ -80,7 +80,7 @@ static bool set_number(struct loader *loader, const char *key, const char *value
 static bool set_size(struct loader *loader, const char *key, const char *value, uint64_t least,
                      uint64_t most, size_t *ret)
 {
-    uint64_t number;
+    uint64_t number = 0;
     if (!set_number(loader, key, value, least, most, &number))
         return false;
     *ret = (size_t)number;
@@ -89,7 +89,7 @@ static bool set_size(struct loader *loader, const char *key, const char *value, 
 
 static bool set_millis(struct loader *loader, const char *key, const char *value, int *ret_ms)
 {
-    int64_t seconds;
+    int64_t seconds = 0;
     if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1 || seconds > 86400)
         return complain(loader, "%s = %s: a time from 1s to 24h is needed, like 30s or 5m", key,
                         value);
@@ -109,7 +109,7 @@ static bool set_text(struct loader *loader, const char *value, const char **ret)
 static bool set_listen(struct loader *loader, const char *value)
 {
     const char *colon = strrchr(value, ':');
-    uint64_t port;
+    uint64_t port = 0;
     if (colon == NULL || colon == value || !parse_u64(colon + 1, &port) || port > 65535)
         return complain(loader, "listen = %s: HOST:PORT is needed, like 127.0.0.1:7443", value);
     size_t host_len = (size_t)(colon - value);
@@ -201,7 +201,7 @@ static bool ledger_key(struct loader *loader, const char *key, const char *value
         return set_text(loader, value, &loader->config->origin);
     }
     if (strcmp(key, "clock_jump_limit") == 0) {
-        int64_t seconds;
+        int64_t seconds = 0;
         if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1)
             return complain(loader, "clock_jump_limit = %s: a time like 1h is needed", value);
         loader->config->clock_jump_limit_s = seconds;
