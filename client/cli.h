@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cli: one run of the program: what was typed, what is configured, the connection, the failure, and
+ * the arena that everything of the run lives in. Handed to every command. One thread.
+ */
+#ifndef CLIENT_CLI_H
+#define CLIENT_CLI_H
+
+#include "client/config.h"
+#include "client/failure.h"
+#include "client/options.h"
+#include "client/output.h"
+#include "client/session.h"
+#include "client/text.h"
+
+struct command;
+
+struct cli {
+    struct pl_arena arena;
+    struct options options;
+    struct config config;
+    struct failure failure;
+    const struct command *command;
+    const char *const *arg; /* words after the command's name */
+    size_t arg_count;
+    struct session *session; /* opened by the first call */
+    int answer; /* exit code of a run that worked: 0, or 1 where the answer is no */
+};
+
+/* Everything from the command line to the exit code. */
+int cli_main(int argc, char **argv);
+
+/* A read by the session, which it opens if need be. */
+PL_MUST_CHECK struct pl_status cli_read(struct cli *cli, const char *method,
+                                        const ProtobufCMessage *request,
+                                        const ProtobufCMessageDescriptor *type,
+                                        ProtobufCMessage **ret);
+PL_MUST_CHECK struct pl_status cli_open(struct cli *cli);
+/* Writes a sheet to stdout in the configured form. */
+PL_MUST_CHECK struct pl_status cli_show(struct cli *cli, const struct sheet *sheet);
+/* Writes text to stdout. */
+PL_MUST_CHECK struct pl_status cli_print(struct cli *cli, const struct pl_buf *text);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * commands: the table, and how a command line finds its row.
+ */
+#include "client/commands.h"
+
+#include "common/check.h"
+#include "common/nearest.h"
+
+#include <string.h>
+
+#define BIT OPTION_BIT
+
+static const struct command table[] = {
+    {.name = "tiers",
+     .args = "",
+     .options = BIT(OPTION_CATALOGUE),
+     .group = COMMAND_OFFERS,
+     .words = N_("every tier: price, places, and how many are left"),
+     .more = N_("The answer says up to which entry of the ledger, and for which moment, it holds."),
+     .examples = "pledge tiers\npledge tiers --format json",
+     .run = cmd_tiers},
+    {.name = "slots",
+     .args = "TIER",
+     .least = 1,
+     .most = 1,
+     .options = BIT(OPTION_AT_LEAST) | BIT(OPTION_CATALOGUE),
+     .group = COMMAND_OFFERS,
+     .words = N_("how many places of a tier are left: the number alone"),
+     .more = N_("Prints 'unlimited' where the tier has no limit. With --at-least it prints the same "
+                "and the exit code says yes (0) or no (1)."),
+     .examples = "pledge slots platine\npledge slots platine --at-least 1 && echo free",
+     .run = cmd_slots},
+    {.name = "benefits",
+     .args = "[TIER|PLEDGE]",
+     .most = 1,
+     .options = BIT(OPTION_TOTALS),
+     .group = COMMAND_OFFERS,
+     .words = N_("what a tier gives, what a partner has coming, or sums over all"),
+     .more = N_("Without a word it shows the whole matrix of tiers and benefits."),
+     .examples = "pledge benefits platine\npledge benefits P000042\npledge benefits --totals",
+     .run = cmd_benefits},
+    {.name = "totals",
+     .args = "",
+     .options = BIT(OPTION_BY),
+     .group = COMMAND_OFFERS,
+     .words = N_("sums: promised, signed, received, to come"),
+     .examples = "pledge totals\npledge totals --by tier",
+     .run = cmd_totals},
+    {.name = "catalogue show",
+     .args = "",
+     .options = BIT(OPTION_CATALOGUE),
+     .group = COMMAND_OFFERS,
+     .words = N_("the offers in force, with their hash"),
+     .examples = "pledge catalogue show\npledge catalogue show --format json",
+     .run = cmd_catalogue_show},
+    {.name = "catalogue adopt",
+     .args = "FILE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_OFFERS,
+     .words = N_("put the offers of a year into force (role admin)"),
+     .more = N_("FILE is the catalogue as JSON. It is refused whole if anything in it is wrong."),
+     .examples = "pledge catalogue adopt deploy/catalogue/wsis-forum-2026.json",
+     .run = cmd_catalogue_adopt},
+
+    {.name = "contributors",
+     .args = "",
+     .options = BIT(OPTION_KIND) | BIT(OPTION_NAME_CONTAINS),
+     .group = COMMAND_PARTNERS,
+     .words = N_("the organisations that give, or want to"),
+     .examples = "pledge contributors\npledge contributors --kind academia",
+     .run = cmd_contributors},
+    {.name = "contributor add",
+     .args = "",
+     .options = OPTIONS_WRITE | BIT(OPTION_NAME) | BIT(OPTION_KIND) | BIT(OPTION_COUNTRY) |
+                BIT(OPTION_ITU_MEMBERSHIP) | BIT(OPTION_REF),
+     .required = BIT(OPTION_NAME) | BIT(OPTION_KIND),
+     .writes = true,
+     .group = COMMAND_PARTNERS,
+     .words = N_("record an organisation (never a person)"),
+     .more = N_("Kinds: government, private-sector, civil-society, academia, "
+                "international-organisation."),
+     .examples = "pledge contributor add --name 'Example Telecom SA' --kind private-sector "
+                 "--country CH",
+     .run = cmd_contributor_add},
+    {.name = "contributor amend",
+     .args = "ID",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_NAME) | BIT(OPTION_KIND) | BIT(OPTION_COUNTRY) |
+                BIT(OPTION_ITU_MEMBERSHIP) | BIT(OPTION_REF),
+     .required = BIT(OPTION_NAME) | BIT(OPTION_KIND),
+     .writes = true,
+     .group = COMMAND_PARTNERS,
+     .words = N_("replace the record of an organisation"),
+     .more = N_("The whole record is replaced: what is not given is empty afterwards."),
+     .examples = "pledge contributor amend C000017 --name 'Example Telecom AG' --kind "
+                 "private-sector --country CH",
+     .run = cmd_contributor_amend},
+
+    {.name = "list",
+     .args = "",
+     .options = BIT(OPTION_TIER) | BIT(OPTION_STAGE) | BIT(OPTION_CONTRIBUTOR) | BIT(OPTION_KIND) |
+                BIT(OPTION_MONEY) | BIT(OPTION_CURRENCY) | BIT(OPTION_EXPIRES_BEFORE) |
+                BIT(OPTION_SINCE_SEQ) | BIT(OPTION_CATALOGUE),
+     .group = COMMAND_PLEDGES,
+     .words = N_("pledges; filters narrow each other down"),
+     .more = N_("Stages: waiting, held, pledged, committed, closed, expired, withdrawn, cancelled. "
+                "'--tier free' are contributions without a tier."),
+     .examples = "pledge list\npledge list --tier platine --stage held,pledged\n"
+                 "pledge list --kind government --money part",
+     .run = cmd_list},
+    {.name = "show",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .group = COMMAND_PLEDGES,
+     .words = N_("one pledge and its payments"),
+     .examples = "pledge show P000042\npledge show p42 --format json",
+     .run = cmd_show},
+    {.name = "history",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .group = COMMAND_PLEDGES,
+     .words = N_("the entries of a pledge: who did what when, under which request id"),
+     .examples = "pledge history P000042",
+     .run = cmd_history},
+    {.name = "hold",
+     .args = "TIER",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_CONTRIBUTOR) | BIT(OPTION_FOR) | BIT(OPTION_UNTIL),
+     .required = BIT(OPTION_CONTRIBUTOR),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("take a place of a tier until a moment"),
+     .more = N_("Without --for and --until it lasts as long as the catalogue says. A day given with "
+                "--until is included, in the time zone of the fund (Europe/Zurich)."),
+     .examples = "pledge hold platine --contributor C000017 --for 14d\n"
+                 "pledge hold platine --contributor C000017 --until 2026-03-31",
+     .run = cmd_hold},
+    {.name = "extend",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_FOR) | BIT(OPTION_UNTIL),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("move the end of such a reservation; --reason says why"),
+     .more = N_("--for counts from now."),
+     .examples = "pledge extend P000042 --for 7d --reason 'board meets on Friday'",
+     .run = cmd_extend},
+    {.name = "wait",
+     .args = "TIER",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_CONTRIBUTOR),
+     .required = BIT(OPTION_CONTRIBUTOR),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("join the queue of a full tier"),
+     .more = N_("When a place comes free, the first in the queue gets it at once, as a hold."),
+     .examples = "pledge wait diamant --contributor C000017",
+     .run = cmd_wait},
+    {.name = "submit",
+     .args = "[PLEDGE]",
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_CONTRIBUTOR) | BIT(OPTION_TIER) | BIT(OPTION_FREE) |
+                BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY) | BIT(OPTION_IN_KIND) |
+                BIT(OPTION_CAMPAIGN) | BIT(OPTION_AGREEMENT_REF) | BIT(OPTION_PUBLISH) |
+                BIT(OPTION_REF),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("make the promise: for a held place, for a tier, or free"),
+     .more = N_("PLEDGE is a held one. Without it, give --contributor and --tier or --free. Where "
+                "the tier has a price, --amount may be left out. A letter (--evidence) or --reason "
+                "is needed."),
+     .examples = "pledge submit P000042 --evidence letter.pdf\n"
+                 "pledge submit --contributor C000017 --tier platine --reason 'letter of 3 March'\n"
+                 "pledge submit --contributor C000017 --free --amount 5000.00 --currency CHF "
+                 "--evidence letter.pdf",
+     .run = cmd_submit},
+    {.name = "commit",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("the agreement is signed; --evidence names the document"),
+     .more = N_("The benefits are frozen as the catalogue in force grants them."),
+     .examples = "pledge commit P000042 --evidence agreement.pdf",
+     .run = cmd_commit},
+    {.name = "amend",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY),
+     .required = BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("another amount for a signed agreement, with a document"),
+     .examples = "pledge amend P000042 --amount 160000.00 --currency CHF --evidence amendment.pdf",
+     .run = cmd_amend},
+    {.name = "change-tier",
+     .args = "PLEDGE TIER",
+     .least = 2,
+     .most = 2,
+     .options = OPTIONS_WRITE | BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("give back one place and take another, in one step or not at all"),
+     .examples = "pledge change-tier P000042 platine --reason 'letter of 3 March'",
+     .run = cmd_change_tier},
+    {.name = "withdraw",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("take back what is not signed yet: a hold, a place in a queue, a promise"),
+     .more = N_("A letter (--evidence) or --reason is needed."),
+     .examples = "pledge withdraw P000042 --reason 'no budget this year'",
+     .run = cmd_withdraw},
+    {.name = "cancel",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_MONEY_PLAN),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("end a signed agreement, with a document"),
+     .more = N_("--money-plan says what becomes of money already received: keep (as a free "
+                "contribution), refund, or move (to another pledge)."),
+     .examples = "pledge cancel P000042 --evidence letter.pdf --money-plan refund",
+     .run = cmd_cancel},
+
+    {.name = "pay",
+     .args = "PLEDGE AMOUNT CURRENCY",
+     .least = 3,
+     .most = 3,
+     .options = OPTIONS_WRITE | BIT(OPTION_VALUE_DATE) | BIT(OPTION_BANK_REF),
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("record a payment and allocate it"),
+     .more = N_("Money is never refused: what cannot be allocated (too much, too late, another "
+                "currency) is kept and shown."),
+     .examples = "pledge pay P000042 150000.00 CHF --value-date 2026-04-02 --bank-ref 2026-0412",
+     .run = cmd_pay},
+    {.name = "payments",
+     .args = "",
+     .options = BIT(OPTION_PLEDGE) | BIT(OPTION_UNALLOCATED) | BIT(OPTION_CURRENCY),
+     .group = COMMAND_PAYMENTS,
+     .words = N_("payments recorded, and what of them is not allocated"),
+     .examples = "pledge payments --unallocated\npledge payments --pledge P000042",
+     .run = cmd_payments},
+    {.name = "reverse",
+     .args = "SEQ",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("undo a payment or an allocation by a new entry; --reason says why"),
+     .more = N_("SEQ is the number of the entry, as 'pledge history' shows it."),
+     .examples = "pledge reverse 1077 --reason 'belongs to another fund'",
+     .run = cmd_reverse},
+
+    {.name = "dump",
+     .args = "",
+     .options = BIT(OPTION_OUTPUT) | BIT(OPTION_AS) | BIT(OPTION_FROM_SEQ) | BIT(OPTION_TO_SEQ),
+     .group = COMMAND_RECORDS,
+     .words = N_("the whole ledger, entry by entry (role auditor)"),
+     .more = N_("bin holds the exact bytes of every entry, jsonl one JSON object a line, csv one "
+                "line an entry. A dump that breaks off ends with an exit code other than 0, and "
+                "leaves no FILE."),
+     .examples = "pledge dump -o ledger.bin\npledge dump --as jsonl --from-seq 100 | jq .entry",
+     .run = cmd_dump},
+    {.name = "status",
+     .args = "",
+     .group = COMMAND_RECORDS,
+     .words = N_("the daemon: version, your role, size of the ledger, key, health"),
+     .examples = "pledge status",
+     .run = cmd_status},
+    {.name = "help",
+     .args = "[COMMAND]",
+     .most = 2,
+     .group = COMMAND_GENERAL,
+     .words = N_("explain a command"),
+     .examples = "pledge help hold",
+     .run = cmd_help},
+};
+
+size_t commands_count(void)
+{
+    return PL_COUNT(table);
+}
+
+const struct command *commands_at(size_t index)
+{
+    PL_ASSERT(index < PL_COUNT(table));
+    return &table[index];
+}
+
+const struct command *commands_find(const char *const *words, size_t count, size_t *ret_words)
+{
+    char two[80];
+    for (size_t take = count < 2 ? count : 2; take > 0; take--) {
+        int len = take == 2 ? snprintf(two, sizeof(two), "%s %s", words[0], words[1])
+                            : snprintf(two, sizeof(two), "%s", words[0]);
+        if (len < 0 || (size_t)len >= sizeof(two))
+            continue;
+        for (size_t i = 0; i < PL_COUNT(table); i++) {
+            if (strcmp(table[i].name, two) == 0) {
+                *ret_words = take;
+                return &table[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+const char *commands_nearest(const char *const *words, size_t count)
+{
+    const char *names[PL_COUNT(table)];
+    char two[80];
+    for (size_t i = 0; i < PL_COUNT(table); i++)
+        names[i] = table[i].name;
+    const char *near = NULL;
+    int len = count < 2 ? -1 : snprintf(two, sizeof(two), "%s %s", words[0], words[1]);
+    if (len > 0 && (size_t)len < sizeof(two))
+        near = pl_nearest(two, names, PL_COUNT(table));
+    if (near == NULL && count > 0)
+        near = pl_nearest(words[0], names, PL_COUNT(table));
+    return near;
+}
+
+struct pl_status commands_check(struct cli *cli)
+{
+    const struct command *command = cli->command;
+    struct failure *failure = &cli->failure;
+    if (cli->arg_count < command->least)
+        return failure_usage(failure, _("'pledge %s' needs: %s ('pledge help %s' explains it)"),
+                             command->name, command->args, command->name);
+    if (cli->arg_count > command->most)
+        return failure_usage(failure,
+                             _("'pledge %s' cannot use '%s' ('pledge help %s' explains it)"),
+                             command->name, cli->arg[command->most], command->name);
+    PL_TRY(options_only(&cli->options, command->options | OPTIONS_EVERY, command->name, failure));
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if ((command->required & OPTION_BIT(i)) != 0 && !options_has(&cli->options, (enum option)i))
+            return failure_usage(failure, _("'pledge %s' needs --%s %s"), command->name,
+                                 options_rule((enum option)i)->name,
+                                 options_rule((enum option)i)->value);
+    }
+    return pl_ok();
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * failure: composed from the reason's sentence, the named values of the refusal and the entries it
+ * refers to. Texts of the daemon are shown only for reasons that this release does not know.
+ */
+#include "client/failure.h"
+
+#include "client/text.h"
+#include "common/json.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+struct pl_status failure_set(struct failure *failure, enum pl_code code, Pledged__V1__Reason reason,
+                             const char *field, const char *format, ...)
+{
+    failure->code = code;
+    failure->reason = reason;
+    failure->retryable = pl_code_retryable(code);
+    (void)snprintf(failure->field, sizeof(failure->field), "%s", field);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(failure->message, sizeof(failure->message), format, args);
+    va_end(args);
+    return (struct pl_status){code, 0, "", PL_WHERE};
+}
+
+/* Appends to a message that may be cut, never overrun. */
+__attribute__((format(printf, 2, 3))) static void add(struct failure *failure, const char *format,
+                                                      ...)
+{
+    size_t used = strlen(failure->message);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(failure->message + used, sizeof(failure->message) - used, format, args);
+    va_end(args);
+}
+
+/* Names of values as the ledger calls them, in words. */
+static const char *arg_words(const char *name)
+{
+    static const char *const names[][2] = {
+        {"tier", N_("tier")},           {"pledge", N_("pledge")},
+        {"contributor", N_("contributor")}, {"catalogue", N_("catalogue")},
+        {"stage", N_("stage")},         {"amount", N_("amount")},
+        {"currency", N_("currency")},   {"capacity", N_("capacity")},
+        {"taken", N_("taken")},         {"waiting", N_("waiting")},
+        {"field", N_("field")},         {"path", N_("place")},
+        {"name", N_("name")},           {"limit", N_("limit")},
+        {"max", N_("limit")},           {"maximum", N_("limit")},
+        {"least", N_("at least")},      {"minimum", N_("at least")},
+        {"price", N_("price")},         {"version", N_("version")},
+        {"bank_ref", N_("bank reference")}, {"bank_entry", N_("payment")},
+        {"allocated", N_("allocated")}, {"expires", N_("ends")},
+        {"next", N_("next in the queue")}, {"next_expiry", N_("next hold ends")},
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i][0], name) == 0)
+            return _(names[i][1]);
+    }
+    return name;
+}
+
+static const char *arg_value(const char *name, const char *value)
+{
+    if (strcmp(name, "stage") != 0)
+        return value;
+    char code[32];
+    size_t i = 0;
+    const char *from = strncmp(value, "STAGE_", 6) == 0 ? value + 6 : value;
+    for (; from[i] != '\0' && i + 1 < sizeof(code); i++)
+        code[i] = (char)(from[i] >= 'A' && from[i] <= 'Z' ? from[i] - 'A' + 'a' : from[i]);
+    code[i] = '\0';
+    int stage;
+    return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : value;
+}
+
+/* What the reason cannot say: which rule inside a catalogue, which form of a value. */
+static bool message_adds_something(const Pledged__V1__Refusal *refusal)
+{
+    return refusal->message[0] != '\0' &&
+           (refusal->reason == PLEDGED__V1__REASON__REASON_CATALOGUE_INVALID ||
+            refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_INVALID ||
+            refusal->reason == PLEDGED__V1__REASON__REASON_REASON_REQUIRED);
+}
+
+struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
+                                     const Pledged__V1__Refusal *refusal)
+{
+    const char *sentence = text_reason(refusal->reason);
+    if (sentence == NULL)
+        sentence = refusal->message[0] != '\0' ? refusal->message : text_failure(code);
+    struct pl_status status = failure_set(failure, code, refusal->reason, refusal->field, "%s",
+                                          sentence);
+    failure->refusal = refusal;
+    failure->seq = refusal->seq;
+    failure->deciding_seq = refusal->deciding_seq;
+    failure->replay = refusal->replay;
+    failure->retryable = refusal->retryable;
+    if (refusal->n_arg > 0) {
+        add(failure, " (");
+        for (size_t i = 0; i < refusal->n_arg; i++)
+            add(failure, _("%s%s: %s"), i == 0 ? "" : "; ", arg_words(refusal->arg[i]->name),
+                arg_value(refusal->arg[i]->name, refusal->arg[i]->value));
+        add(failure, ")");
+    }
+    if (message_adds_something(refusal))
+        add(failure, ": \"%s\"", refusal->message);
+    if (refusal->field[0] != '\0')
+        add(failure, _("; field %s"), refusal->field);
+    if (refusal->deciding_seq != 0)
+        add(failure, _("; decided by entry %" PRIu64), refusal->deciding_seq);
+    if (refusal->seq != 0)
+        add(failure, _("; this refusal is entry %" PRIu64), refusal->seq);
+    return status;
+}
+
+void failure_complete(struct failure *failure, struct pl_status status)
+{
+    if (failure->message[0] != '\0' && failure->code == status.code)
+        return;
+    struct pl_status same = failure_set(
+        failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s%s%s%s%s",
+        text_failure(status.code), status.what[0] == '\0' ? "" : ": ", status.what,
+        status.sys_errno == 0 ? "" : ": ",
+        status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+    (void)same;
+}
+
+const char *failure_reason(const struct failure *failure)
+{
+    const char *reason = text_reason_code(failure->reason);
+    return *reason != '\0' ? reason : pl_code_name(failure->code);
+}
+
+static struct pl_status add_args(const struct failure *failure, struct pl_buf *out)
+{
+    PL_TRY(pl_buf_append_str(out, ", \"arg\": {"));
+    for (size_t i = 0; failure->refusal != NULL && i < failure->refusal->n_arg; i++) {
+        PL_TRY(pl_buf_append_str(out, i == 0 ? "" : ", "));
+        PL_TRY(pl_json_string(out, failure->refusal->arg[i]->name));
+        PL_TRY(pl_buf_append_str(out, ": "));
+        PL_TRY(pl_json_string(out, failure->refusal->arg[i]->value));
+    }
+    return pl_buf_append_str(out, "}");
+}
+
+struct pl_status failure_json(const struct failure *failure, struct pl_buf *out)
+{
+    PL_TRY(pl_buf_printf(out, "{\"code\": %d, \"reason\": \"%s\", \"message\": ",
+                         pl_code_exit(failure->code), failure_reason(failure)));
+    PL_TRY(pl_json_string(out, failure->message));
+    PL_TRY(pl_buf_printf(out, ", \"retryable\": %s, \"seq\": %" PRIu64 ", \"field\": ",
+                         failure->retryable ? "true" : "false", failure->seq));
+    PL_TRY(pl_json_string(out, failure->field));
+    PL_TRY(pl_buf_printf(out, ", \"deciding_seq\": %" PRIu64 ", \"request_id\": \"%s\"",
+                         failure->deciding_seq, failure->request_id));
+    PL_TRY(pl_buf_printf(out, ", \"replay\": %s, \"uncertain\": %s, \"status\": \"%s\"",
+                         failure->replay ? "true" : "false", failure->uncertain ? "true" : "false",
+                         pl_code_name(failure->code)));
+    PL_TRY(add_args(failure, out));
+    return pl_buf_append_str(out, "}\n");
+}
+
+void failure_words(const struct failure *failure, FILE *out)
+{
+    (void)fprintf(out, _("pledge: %s\n"), failure->message);
+    if (failure->replay)
+        (void)fprintf(out, "%s\n", _("This is the original answer to a repeated request id."));
+    if (failure->uncertain)
+        (void)fprintf(out,
+                      _("It may have been recorded or not. Repeat the same command with\n"
+                        "  --request-id %s\n"
+                        "until there is an answer: nothing is ever done twice under one id.\n"),
+                      failure->request_id);
+    else if (failure->request_id[0] != '\0' && failure->retryable)
+        (void)fprintf(out, _("Nothing was recorded. The request id was %s.\n"),
+                      failure->request_id);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * input: parsers that explain. The daemon judges everything again; what is judged here is only what
+ * must be understood to make the request at all.
+ */
+#include "client/input.h"
+
+#include "client/when.h"
+#include "common/check.h"
+#include "common/date.h"
+#include "common/hash.h"
+#include "common/ids.h"
+#include "common/money.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct pl_status no_memory(void)
+{
+    return pl_fail(TOO_BIG, "the request does not fit into memory");
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+char *input_lend(const char *text)
+{
+    return (char *)(uintptr_t)(text == NULL ? "" : text);
+}
+
+char *input_id(struct cli *cli, const char *text, char prefix)
+{
+    char canonical[24];
+    uint64_t number = text == NULL ? 0 : pl_id_parse_loose(text, prefix);
+    char *kept = number == 0 ? NULL
+                             : pl_arena_strdup(&cli->arena, pl_id_format(prefix, number, canonical));
+    return kept == NULL ? input_lend(text) : kept;
+}
+
+/* --- money --- */
+
+/* "1,500" or "1.500": the same digits, once read as thousands and once as a fraction. */
+static struct pl_status ambiguous(struct cli *cli, const char *amount, const char *currency,
+                                  int exponent, const char *field)
+{
+    char digits[40];
+    size_t len = 0, after = 0;
+    bool mark = false;
+    for (const char *p = amount; *p != '\0' && len + 1 < sizeof(digits); p++) {
+        if (*p >= '0' && *p <= '9') {
+            digits[len++] = *p;
+            after += mark;
+        } else if (*p == ',' || *p == '.') {
+            mark = true;
+            after = 0;
+        }
+    }
+    digits[len] = '\0';
+    bool point = strchr(amount, ',') == NULL;
+    Pledged__V1__Reason reason = point ? PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION
+                                       : PLEDGED__V1__REASON__REASON_FIELD_INVALID;
+    int64_t whole = 0;
+    size_t kept = len - after;
+    if (len == 0 || len > 17 || !options_parse_number(digits, 0, INT64_MAX / 10000, &whole))
+        return failure_set(&cli->failure, PL_E_INVALID, reason, field,
+                           _("the amount '%s' can be read in two ways: write it without grouping, "
+                             "for example 150000.00"),
+                           amount);
+    const char *zeros = exponent == 0 ? "" : ".";
+    const char *thousands = pl_arena_printf(&cli->arena, "%s%s%.*s", digits, zeros, exponent, "0000");
+    if (exponent == 0)
+        return failure_set(&cli->failure, PL_E_INVALID, reason, field,
+                           _("the amount '%s' can be read in two ways; if it is %s %s, type %s"),
+                           amount, currency, thousands, thousands);
+    const char *fraction =
+        pl_arena_printf(&cli->arena, "%.*s.%s", (int)kept, digits, digits + kept);
+    return failure_set(&cli->failure, PL_E_INVALID, reason, field,
+                       _("the amount '%s' can be read in two ways: type %s for thousands; %s has "
+                         "%d digits after the point, %s"),
+                       amount, thousands, currency, exponent,
+                       after == (size_t)exponent
+                           ? pl_arena_printf(&cli->arena, _("type %s if that is meant"), fraction)
+                           : pl_arena_printf(&cli->arena, _("'%s' does not"), fraction));
+}
+
+struct pl_status input_money(struct cli *cli, const char *amount, const char *currency,
+                             const char *field, Pledged__V1__Money **ret)
+{
+    int exponent = pl_currency_exponent(currency);
+    if (exponent < 0)
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN,
+                           field, "%s: %s", currency,
+                           text_reason(PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN));
+    int64_t minor = 0;
+    switch (pl_decimal_parse(amount, exponent, &minor)) {
+    case PL_DECIMAL_OK:
+        break;
+    case PL_DECIMAL_SYNTAX:
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                           field, _("'%s' is not an amount; type it like 150000.00"), amount);
+    case PL_DECIMAL_AMBIGUOUS:
+        return ambiguous(cli, amount, currency, exponent, field);
+    case PL_DECIMAL_PRECISION:
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
+                           field, _("'%s' has more digits after the point than %s has (%d)"),
+                           amount, currency, exponent);
+    case PL_DECIMAL_OVERFLOW:
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW,
+                           field, "%s: %s", amount,
+                           text_reason(PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW));
+    }
+    Pledged__V1__Money *money = pl_arena_alloc(&cli->arena, sizeof(*money));
+    if (money == NULL)
+        return no_memory();
+    pledged__v1__money__init(money);
+    money->minor = minor;
+    money->currency = input_lend(currency);
+    *ret = money;
+    return pl_ok();
+}
+
+struct pl_status input_money_options(struct cli *cli, const char *field, Pledged__V1__Money **ret)
+{
+    const char *amount = options_get(&cli->options, OPTION_AMOUNT);
+    const char *currency = options_get(&cli->options, OPTION_CURRENCY);
+    *ret = NULL;
+    if (amount == NULL && currency == NULL)
+        return pl_ok();
+    if (amount == NULL || currency == NULL)
+        return failure_usage(&cli->failure, "%s", _("--amount and --currency go together"));
+    return input_money(cli, amount, currency, field, ret);
+}
+
+/* --- words, numbers, times --- */
+
+struct pl_status input_code(struct cli *cli, enum option option, enum text_list list, int *ret)
+{
+    const char *code = options_get(&cli->options, option);
+    if (code == NULL || text_parse(list, code, ret))
+        return pl_ok();
+    return failure_usage(&cli->failure, _("--%s %s: one of these is needed: %s"),
+                         options_rule(option)->name, code, text_codes(list, &cli->arena));
+}
+
+struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
+{
+    const char *length = options_get(&cli->options, OPTION_FOR);
+    const char *until = options_get(&cli->options, OPTION_UNTIL);
+    *ret_which = 0;
+    if (length != NULL && until != NULL)
+        return failure_usage(&cli->failure, "%s", _("give --for or --until, not both"));
+    if (length != NULL) {
+        if (!pl_is_ok(pl_duration_parse(length, ret)))
+            return failure_set(&cli->failure, PL_E_INVALID,
+                               PLEDGED__V1__REASON__REASON_FIELD_INVALID, "for_s",
+                               _("--for %s: a time like 90s, 15m, 36h, 14d or 2w is needed"),
+                               length);
+        *ret_which = 1;
+    }
+    if (until != NULL) {
+        struct pl_status status = when_end_of(until, ret);
+        if (status.code == PL_E_CONFIG)
+            return failure_set(&cli->failure, PL_E_CONFIG,
+                               PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                               _("this machine does not know the time zone %s (package tzdata)"),
+                               WHEN_ZONE);
+        if (!pl_is_ok(status))
+            return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
+                               "until_us", "--until %s: %s", until,
+                               text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
+        *ret_which = 2;
+    }
+    return pl_ok();
+}
+
+struct pl_status input_seq(struct cli *cli, const char *text, uint64_t *ret)
+{
+    int64_t number = 0;
+    if (!options_parse_number(text, 1, INT64_MAX, &number))
+        return failure_usage(&cli->failure, _("'%s' is not the number of an entry"), text);
+    *ret = (uint64_t)number;
+    return pl_ok();
+}
+
+struct pl_status input_refs(struct cli *cli, Pledged__V1__ExternalRef ***ret, size_t *ret_count)
+{
+    size_t count = cli->options.value[OPTION_REF].count;
+    *ret_count = 0;
+    if (count == 0)
+        return pl_ok();
+    Pledged__V1__ExternalRef **refs = pl_arena_alloc(&cli->arena, count * sizeof(Pledged__V1__ExternalRef *));
+    for (size_t i = 0; i < count; i++) {
+        const char *text = cli->options.value[OPTION_REF].text[i];
+        const char *colon = strchr(text, ':');
+        if (colon == NULL || colon == text || colon[1] == '\0')
+            return failure_usage(&cli->failure, _("--ref %s: SYSTEM:ID is needed"), text);
+        Pledged__V1__ExternalRef *ref = pl_arena_alloc(&cli->arena, sizeof(*ref));
+        char *system = pl_arena_printf(&cli->arena, "%.*s", (int)(colon - text), text);
+        if (refs == NULL || ref == NULL || system == NULL)
+            return no_memory();
+        pledged__v1__external_ref__init(ref);
+        ref->system = system;
+        ref->id = input_lend(colon + 1);
+        refs[i] = ref;
+    }
+    *ret = refs;
+    *ret_count = count;
+    return pl_ok();
+}
+
+/* --- files --- */
+
+static struct pl_status no_file(struct cli *cli, const char *path)
+{
+    return failure_set(&cli->failure, PL_E_NO_INPUT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       "%s: %s", path, strerrordesc_np(errno));
+}
+
+static struct pl_status open_file(struct cli *cli, const char *path, int *ret_fd)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return no_file(cli, path);
+    if (fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
+        (void)close(fd);
+        errno = EISDIR;
+        return no_file(cli, path);
+    }
+    *ret_fd = fd;
+    return pl_ok();
+}
+
+static struct pl_status hash_file(struct cli *cli, const char *path, uint8_t digest[PL_SHA256_BYTES],
+                                  int64_t *ret_bytes)
+{
+    int fd PL_CLEANUP(close_fd) = -1;
+    PL_TRY(open_file(cli, path, &fd));
+    struct pl_sha256_stream *stream = pl_sha256_new();
+    uint8_t bytes[16 << 10];
+    int64_t total = 0;
+    for (;;) {
+        ssize_t got = read(fd, bytes, sizeof(bytes));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            pl_sha256_final(stream, digest);
+            pl_sha256_free(stream);
+            *ret_bytes = total;
+            return got == 0 ? pl_ok() : no_file(cli, path);
+        }
+        pl_sha256_update(stream, pl_slice(bytes, (size_t)got));
+        total += got;
+    }
+}
+
+struct pl_status input_evidence(struct cli *cli, const char *kind_default,
+                                Pledged__V1__Document ***ret, size_t *ret_count)
+{
+    size_t count = cli->options.value[OPTION_EVIDENCE].count;
+    const char *kind = options_get(&cli->options, OPTION_EVIDENCE_KIND);
+    *ret_count = 0;
+    if (count == 0)
+        return pl_ok();
+    Pledged__V1__Document **documents =
+        pl_arena_alloc(&cli->arena, count * sizeof(Pledged__V1__Document *));
+    for (size_t i = 0; i < count; i++) {
+        Pledged__V1__Document *document = pl_arena_alloc(&cli->arena, sizeof(*document));
+        uint8_t *digest = pl_arena_alloc(&cli->arena, PL_SHA256_BYTES);
+        if (documents == NULL || document == NULL || digest == NULL)
+            return no_memory();
+        pledged__v1__document__init(document);
+        PL_TRY(hash_file(cli, cli->options.value[OPTION_EVIDENCE].text[i], digest,
+                         &document->bytes));
+        document->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, digest};
+        document->kind = input_lend(kind == NULL ? kind_default : kind);
+        document->filed_as = input_lend(options_get(&cli->options, OPTION_FILED_AS));
+        documents[i] = document;
+    }
+    *ret = documents;
+    *ret_count = count;
+    return pl_ok();
+}
+
+struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
+                            struct pl_slice *ret)
+{
+    int fd PL_CLEANUP(close_fd) = -1;
+    PL_TRY(open_file(cli, path, &fd));
+    uint8_t *bytes = pl_arena_alloc(&cli->arena, bytes_max + 2);
+    size_t len = 0;
+    if (bytes == NULL)
+        return no_memory();
+    while (len <= bytes_max) {
+        ssize_t got = read(fd, bytes + len, bytes_max + 1 - len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return no_file(cli, path);
+        if (got == 0)
+            break;
+        len += (size_t)got;
+    }
+    if (len > bytes_max)
+        return failure_set(&cli->failure, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                           _("%s is larger than %zu bytes"), path, bytes_max);
+    bytes[len] = '\0';
+    *ret = pl_slice(bytes, len);
+    return pl_ok();
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# check: every sentence of the client has French words, and no French words are left over.
+#
+#   check.sh WORK-DIRECTORY     exit 0 if complete, 1 with the missing sentences
+#
+# To collect new sentences into fr.po: check.sh --update
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+
+collect() {
+    cd "$here/../.."
+    xgettext --from-code=UTF-8 --language=C --keyword=_ --keyword=N_ --flag=_:1:pass-c-format \
+        --no-location --sort-output --package-name=pledge --omit-header -o "$1" client/*.c client/*.h
+}
+
+if [ "$1" = --update ]; then
+    pot=$(mktemp)
+    trap 'rm -f "$pot"' EXIT
+    collect "$pot"
+    msgmerge --quiet --no-fuzzy-matching --sort-output --no-wrap --update --backup=none \
+        "$here/fr.po" "$pot"
+    exit
+fi
+pot=$1/pledge.pot
+collect "$pot"
+msgcmp "$here/fr.po" "$pot"
+msgfmt --check -o /dev/null "$here/fr.po"
+if msgattrib --only-obsolete "$here/fr.po" | grep -q .; then
+    echo "fr.po has words that nothing uses: run client/po/check.sh --update and remove them" >&2
+    exit 1
+fi

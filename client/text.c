@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * text: tables of words, and where gettext finds the French ones. English is the language of the
+ * source, so a missing catalogue leaves English.
+ */
+#include "client/text.h"
+
+#include "common/check.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- language --- */
+
+static enum text_language current = TEXT_ENGLISH;
+
+bool text_language_parse(const char *text, enum text_language *ret)
+{
+    size_t len = strcspn(text, "_.@:-");
+    if (len == 2 && strncmp(text, "fr", 2) == 0)
+        *ret = TEXT_FRENCH;
+    else if (len == 2 && strncmp(text, "en", 2) == 0)
+        *ret = TEXT_ENGLISH;
+    else
+        return false;
+    return true;
+}
+
+enum text_language text_language_of_environment(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    const char *locale = "";
+    for (size_t i = 0; i < PL_COUNT(names) && *locale == '\0'; i++) {
+        const char *value = getenv(names[i]);
+        locale = value == NULL ? "" : value;
+    }
+    enum text_language language = TEXT_ENGLISH;
+    if (strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
+        return language;
+    /* LANGUAGE is a list, most wanted first */
+    const char *wanted = getenv("LANGUAGE");
+    while (wanted != NULL && *wanted != '\0') {
+        if (text_language_parse(wanted, &language))
+            return language;
+        wanted += strcspn(wanted, ":");
+        wanted += *wanted == ':';
+    }
+    (void)text_language_parse(locale, &language);
+    return language;
+}
+
+static bool has_catalogue(const char *dir)
+{
+    char path[4096 + 64];
+    int used = snprintf(path, sizeof(path), "%s/fr/LC_MESSAGES/pledge.mo", dir);
+    return used > 0 && (size_t)used < sizeof(path) && access(path, R_OK) == 0;
+}
+
+/* bin/pledge finds locale/ beside bin/ in a build tree, share/locale/ where it was installed. */
+static void bind_catalogue(void)
+{
+    char dir[4096];
+    ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 32);
+    for (int up = 0; len > 0 && up < 2; up++) {
+        while (len > 0 && dir[len - 1] != '/')
+            len--;
+        len -= len > 0;
+    }
+    static const char *const places[] = {"/locale", "/share/locale"};
+    for (size_t i = 0; len > 0 && i < PL_COUNT(places); i++) {
+        (void)snprintf(dir + len, sizeof(dir) - (size_t)len, "%s", places[i]);
+        if (has_catalogue(dir)) {
+            (void)bindtextdomain("pledge", dir);
+            return;
+        }
+    }
+    (void)bindtextdomain("pledge", CLIENT_LOCALE_DIR);
+}
+
+void text_use(enum text_language language)
+{
+    current = language;
+    /* glibc looks at LANGUAGE in every locale but the one called "C" */
+    (void)setlocale(LC_ALL, "C.UTF-8");
+    (void)setenv("LANGUAGE", language == TEXT_FRENCH ? "fr" : "en", 1);
+    bind_catalogue();
+    (void)bind_textdomain_codeset("pledge", "UTF-8");
+    (void)textdomain("pledge");
+}
+
+enum text_language text_language(void)
+{
+    return current;
+}
+
+const char *text_language_code(void)
+{
+    return current == TEXT_FRENCH ? "fr" : "en";
+}
+
+/* --- closed lists --- */
+
+struct word {
+    int value;
+    const char *code;
+    const char *label;
+};
+
+static const struct word kinds[] = {
+    {PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_GOVERNMENT, "government", N_("government")},
+    {PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_PRIVATE_SECTOR, "private-sector",
+     N_("private sector")},
+    {PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_CIVIL_SOCIETY, "civil-society",
+     N_("civil society")},
+    {PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_ACADEMIA, "academia", N_("academia")},
+    {PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_INTERNATIONAL_ORGANISATION,
+     "international-organisation", N_("international organisation")},
+};
+static const struct word stages[] = {
+    {PLEDGED__V1__STAGE__STAGE_WAITING, "waiting", N_("waiting")},
+    {PLEDGED__V1__STAGE__STAGE_HELD, "held", N_("held")},
+    {PLEDGED__V1__STAGE__STAGE_PLEDGED, "pledged", N_("pledged")},
+    {PLEDGED__V1__STAGE__STAGE_COMMITTED, "committed", N_("committed")},
+    {PLEDGED__V1__STAGE__STAGE_CLOSED, "closed", N_("closed")},
+    {PLEDGED__V1__STAGE__STAGE_EXPIRED, "expired", N_("expired")},
+    {PLEDGED__V1__STAGE__STAGE_WITHDRAWN, "withdrawn", N_("withdrawn")},
+    {PLEDGED__V1__STAGE__STAGE_CANCELLED, "cancelled", N_("cancelled")},
+};
+static const struct word moneys[] = {
+    {PLEDGED__V1__MONEY_STATE__MONEY_STATE_NONE, "none", N_("nothing received")},
+    {PLEDGED__V1__MONEY_STATE__MONEY_STATE_PART, "part", N_("part paid")},
+    {PLEDGED__V1__MONEY_STATE__MONEY_STATE_PAID, "paid", N_("paid")},
+    {PLEDGED__V1__MONEY_STATE__MONEY_STATE_OVER, "over", N_("overpaid")},
+    {PLEDGED__V1__MONEY_STATE__MONEY_STATE_REFUND_DUE, "refund-due", N_("refund due")},
+};
+static const struct word roles[] = {
+    {PLEDGED__V1__ROLE__ROLE_PUBLIC, "public", N_("public")},
+    {PLEDGED__V1__ROLE__ROLE_READER, "reader", N_("reader")},
+    {PLEDGED__V1__ROLE__ROLE_CLERK, "clerk", N_("clerk")},
+    {PLEDGED__V1__ROLE__ROLE_APPROVER, "approver", N_("approver")},
+    {PLEDGED__V1__ROLE__ROLE_AUDITOR, "auditor", N_("auditor")},
+    {PLEDGED__V1__ROLE__ROLE_ADMIN, "admin", N_("administrator")},
+    {PLEDGED__V1__ROLE__ROLE_DAEMON, "daemon", N_("the daemon")},
+};
+static const struct word pledge_kinds[] = {
+    {PLEDGED__V1__PLEDGE_KIND__PLEDGE_KIND_CASH, "cash", N_("cash")},
+    {PLEDGED__V1__PLEDGE_KIND__PLEDGE_KIND_IN_KIND, "in-kind", N_("in kind")},
+};
+static const struct word purposes[] = {
+    {PLEDGED__V1__PURPOSE__PURPOSE_FORUM, "forum", N_("forum")},
+    {PLEDGED__V1__PURPOSE__PURPOSE_FUND, "fund", N_("fund")},
+};
+static const struct word publishes[] = {
+    {PLEDGED__V1__PUBLISH__PUBLISH_YES, "yes", N_("yes")},
+    {PLEDGED__V1__PUBLISH__PUBLISH_NO, "no", N_("no")},
+    {PLEDGED__V1__PUBLISH__PUBLISH_AFTER, "after", N_("after the announcement")},
+};
+static const struct word money_plans[] = {
+    {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP, "keep", N_("keep")},
+    {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND, "refund", N_("refund")},
+    {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_MOVE, "move", N_("move")},
+};
+static const struct word units[] = {
+    {PLEDGED__V1__UNIT__UNIT_ONCE, "once", "✓"},
+    {PLEDGED__V1__UNIT__UNIT_MINUTE, "minute", N_("min")},
+    {PLEDGED__V1__UNIT__UNIT_SECOND, "second", N_("s")},
+    {PLEDGED__V1__UNIT__UNIT_SEAT, "seat", N_("seats")},
+    {PLEDGED__V1__UNIT__UNIT_PERSON, "person", N_("persons")},
+    {PLEDGED__V1__UNIT__UNIT_PIN, "pin", N_("pins")},
+    {PLEDGED__V1__UNIT__UNIT_STAND, "stand", N_("stand")},
+    {PLEDGED__V1__UNIT__UNIT_ROOM, "room", N_("room")},
+};
+static const struct word phases[] = {
+    {PLEDGED__V1__PHASE__PHASE_BEFORE, "before", N_("before")},
+    {PLEDGED__V1__PHASE__PHASE_DURING, "during", N_("during")},
+    {PLEDGED__V1__PHASE__PHASE_AFTER, "after", N_("after")},
+};
+static const struct word bys[] = {
+    {PLEDGED__V1__TOTALS_BY__TOTALS_BY_TIER, "tier", N_("Tier")},
+    {PLEDGED__V1__TOTALS_BY__TOTALS_BY_CATEGORY, "category", N_("Category")},
+    {PLEDGED__V1__TOTALS_BY__TOTALS_BY_MONTH, "month", N_("Month")},
+    {PLEDGED__V1__TOTALS_BY__TOTALS_BY_CURRENCY, "currency", N_("Currency")},
+};
+static const struct word receipts[] = {
+    {PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW, "NEW", N_("recorded")},
+    {PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY, "REPLAY",
+     N_("recorded before under this request id; this is the original answer")},
+    {PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN, "DRY_RUN",
+     N_("rehearsed only; nothing was recorded")},
+};
+static const struct word facts[] = {
+    {PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED, "ledger_created", N_("ledger created")},
+    {PLEDGED__V1__ENTRY__FACT_ROSTER_ADOPTED, "roster_adopted", N_("roster adopted")},
+    {PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED, "policy_adopted", N_("policy adopted")},
+    {PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED, "catalogue_adopted", N_("catalogue adopted")},
+    {PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED, "command_refused", N_("command refused")},
+    {PLEDGED__V1__ENTRY__FACT_CONTRIBUTOR_ADDED, "contributor_added", N_("contributor added")},
+    {PLEDGED__V1__ENTRY__FACT_CONTRIBUTOR_AMENDED, "contributor_amended",
+     N_("contributor amended")},
+    {PLEDGED__V1__ENTRY__FACT_HOLD_PLACED, "hold_placed", N_("hold placed")},
+    {PLEDGED__V1__ENTRY__FACT_HOLD_EXTENDED, "hold_extended", N_("hold extended")},
+    {PLEDGED__V1__ENTRY__FACT_HOLD_EXPIRED, "hold_expired", N_("hold expired")},
+    {PLEDGED__V1__ENTRY__FACT_WAIT_ADDED, "wait_added", N_("queued")},
+    {PLEDGED__V1__ENTRY__FACT_WAIT_PROMOTED, "wait_promoted", N_("promoted from the queue")},
+    {PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE, "pledge_made", N_("pledge made")},
+    {PLEDGED__V1__ENTRY__FACT_COMMITMENT_SIGNED, "commitment_signed", N_("commitment signed")},
+    {PLEDGED__V1__ENTRY__FACT_COMMITMENT_AMENDED, "commitment_amended", N_("commitment amended")},
+    {PLEDGED__V1__ENTRY__FACT_TIER_CHANGED, "tier_changed", N_("tier changed")},
+    {PLEDGED__V1__ENTRY__FACT_WITHDRAWN, "withdrawn", N_("pledge withdrawn")},
+    {PLEDGED__V1__ENTRY__FACT_CANCELLED, "cancelled", N_("commitment cancelled")},
+    {PLEDGED__V1__ENTRY__FACT_PAYMENT_RECORDED, "payment_recorded", N_("payment recorded")},
+    {PLEDGED__V1__ENTRY__FACT_ALLOCATED, "allocated", N_("money allocated")},
+    {PLEDGED__V1__ENTRY__FACT_REVERSED, "reversed", N_("entry reversed")},
+};
+static const struct word memberships[] = {
+    {1, "member-state", N_("Member State")},
+    {2, "sector-member", N_("Sector Member")},
+    {3, "associate", N_("Associate")},
+    {4, "academia", N_("Academia")},
+};
+
+static const struct {
+    const struct word *word;
+    size_t count;
+} lists[TEXT_LISTS] = {
+    [TEXT_KIND] = {kinds, PL_COUNT(kinds)},
+    [TEXT_STAGE] = {stages, PL_COUNT(stages)},
+    [TEXT_MONEY] = {moneys, PL_COUNT(moneys)},
+    [TEXT_ROLE] = {roles, PL_COUNT(roles)},
+    [TEXT_PLEDGE_KIND] = {pledge_kinds, PL_COUNT(pledge_kinds)},
+    [TEXT_PURPOSE] = {purposes, PL_COUNT(purposes)},
+    [TEXT_PUBLISH] = {publishes, PL_COUNT(publishes)},
+    [TEXT_MONEY_PLAN] = {money_plans, PL_COUNT(money_plans)},
+    [TEXT_UNIT] = {units, PL_COUNT(units)},
+    [TEXT_PHASE] = {phases, PL_COUNT(phases)},
+    [TEXT_BY] = {bys, PL_COUNT(bys)},
+    [TEXT_RECEIPT] = {receipts, PL_COUNT(receipts)},
+    [TEXT_FACT] = {facts, PL_COUNT(facts)},
+    [TEXT_MEMBERSHIP] = {memberships, PL_COUNT(memberships)},
+};
+
+static const struct word *find_value(enum text_list list, int value)
+{
+    for (size_t i = 0; i < lists[list].count; i++) {
+        if (lists[list].word[i].value == value)
+            return &lists[list].word[i];
+    }
+    return NULL;
+}
+
+static const struct word *find_code(enum text_list list, const char *code)
+{
+    for (size_t i = 0; i < lists[list].count; i++) {
+        if (strcmp(lists[list].word[i].code, code) == 0)
+            return &lists[list].word[i];
+    }
+    return NULL;
+}
+
+/* A newer daemon may know more than this client. */
+static const char *unknown_value(int value)
+{
+    static char text[16];
+    (void)snprintf(text, sizeof(text), "%d", value);
+    return text;
+}
+
+const char *text_code(enum text_list list, int value)
+{
+    const struct word *word = find_value(list, value);
+    if (word != NULL)
+        return word->code;
+    return value == 0 ? NULL : unknown_value(value);
+}
+
+const char *text_label(enum text_list list, int value)
+{
+    const struct word *word = find_value(list, value);
+    if (word != NULL)
+        return _(word->label);
+    return value == 0 ? NULL : unknown_value(value);
+}
+
+const char *text_label_of_code(enum text_list list, const char *code)
+{
+    const struct word *word = find_code(list, code);
+    return word == NULL ? code : _(word->label);
+}
+
+bool text_parse(enum text_list list, const char *code, int *ret)
+{
+    const struct word *word = find_code(list, code);
+    if (word == NULL)
+        return false;
+    *ret = word->value;
+    return true;
+}
+
+const char *text_codes(enum text_list list, struct pl_arena *arena)
+{
+    const char *all = "";
+    for (size_t i = 0; i < lists[list].count; i++) {
+        const char *more = pl_arena_printf(arena, "%s%s%s", all, i == 0 ? "" : ", ",
+                                           lists[list].word[i].code);
+        all = more == NULL ? all : more;
+    }
+    return all;
+}
+
+/* --- reasons --- */
+
+static const struct {
+    Pledged__V1__Reason reason;
+    const char *sentence;
+} reasons[] = {
+    {PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, N_("a value that is needed is missing")},
+    {PLEDGED__V1__REASON__REASON_FIELD_INVALID, N_("a value does not have the right form")},
+    {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, N_("a text is too long")},
+    {PLEDGED__V1__REASON__REASON_REQUEST_ID_INVALID, N_("the request id is not 16 bytes")},
+    {PLEDGED__V1__REASON__REASON_COMMAND_MISSING, N_("the request says nothing to do")},
+    {PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN,
+     N_("this is not the code of a currency (ISO 4217, for example CHF)")},
+    {PLEDGED__V1__REASON__REASON_AMOUNT_REQUIRED,
+     N_("an amount is needed: give --amount and --currency")},
+    {PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
+     N_("the amount has more digits after the point than its currency has")},
+    {PLEDGED__V1__REASON__REASON_AMOUNT_NOT_POSITIVE, N_("the amount must be more than zero")},
+    {PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW, N_("the amount is too large")},
+    {PLEDGED__V1__REASON__REASON_DATE_INVALID, N_("this is not a day of the form YYYY-MM-DD")},
+    {PLEDGED__V1__REASON__REASON_UNKNOWN_FIELD,
+     N_("the daemon does not know a part of this request; it may be older than this program")},
+    {PLEDGED__V1__REASON__REASON_NOT_UTF8, N_("a text is not valid UTF-8")},
+    {PLEDGED__V1__REASON__REASON_CATALOGUE_INVALID,
+     N_("the catalogue is wrong and was refused whole")},
+    {PLEDGED__V1__REASON__REASON_EVIDENCE_MISSING,
+     N_("a document is needed: give --evidence FILE")},
+    {PLEDGED__V1__REASON__REASON_MONEY_PLAN_MISSING,
+     N_("say what becomes of the money received: give --money-plan keep, refund or move")},
+    {PLEDGED__V1__REASON__REASON_REASON_REQUIRED, N_("say why: give --reason")},
+    {PLEDGED__V1__REASON__REASON_TIER_UNKNOWN, N_("the catalogue has no such tier")},
+    {PLEDGED__V1__REASON__REASON_HOLD_TOO_LONG,
+     N_("a hold may not last that long under the rules of the catalogue")},
+    {PLEDGED__V1__REASON__REASON_AMOUNT_NOT_TIER,
+     N_("the amount is below the price of the tier or in another currency")},
+    {PLEDGED__V1__REASON__REASON_TOO_BIG, N_("the request or its answer is too large")},
+    {PLEDGED__V1__REASON__REASON_CONTRIBUTOR_UNKNOWN, N_("there is no such contributor")},
+    {PLEDGED__V1__REASON__REASON_PLEDGE_UNKNOWN, N_("there is no such pledge")},
+    {PLEDGED__V1__REASON__REASON_ENTRY_UNKNOWN, N_("there is no such entry")},
+    {PLEDGED__V1__REASON__REASON_CATALOGUE_UNKNOWN,
+     N_("no catalogue, or not this one, has been adopted")},
+    {PLEDGED__V1__REASON__REASON_TIER_SOLD_OUT, N_("every place of this tier is taken")},
+    {PLEDGED__V1__REASON__REASON_TIER_NOT_FULL,
+     N_("this tier still has places: take one instead of waiting")},
+    {PLEDGED__V1__REASON__REASON_TIER_CLOSED, N_("this tier is no longer offered")},
+    {PLEDGED__V1__REASON__REASON_STATE_WRONG,
+     N_("the pledge is not at a stage where this can be done")},
+    {PLEDGED__V1__REASON__REASON_HAS_SLOT,
+     N_("this contributor already has a place of this catalogue")},
+    {PLEDGED__V1__REASON__REASON_EXTENSIONS_SPENT,
+     N_("this hold was extended as often as the rules allow")},
+    {PLEDGED__V1__REASON__REASON_CAPACITY_BELOW_TAKEN,
+     N_("a tier would have fewer places than are taken")},
+    {PLEDGED__V1__REASON__REASON_TIER_IN_USE,
+     N_("a tier that has live pledges would disappear")},
+    {PLEDGED__V1__REASON__REASON_CATALOGUE_NOT_NEWER,
+     N_("this catalogue is not newer than the one in force")},
+    {PLEDGED__V1__REASON__REASON_CONTRIBUTOR_DUPLICATE,
+     N_("a contributor of this name exists already")},
+    {PLEDGED__V1__REASON__REASON_PAYMENT_DUPLICATE,
+     N_("this bank reference has been recorded already")},
+    {PLEDGED__V1__REASON__REASON_ALREADY_REVERSED, N_("this entry has been reversed already")},
+    {PLEDGED__V1__REASON__REASON_NOT_REVERSIBLE,
+     N_("this entry is neither a payment nor an allocation")},
+    {PLEDGED__V1__REASON__REASON_BELOW_ALLOCATED,
+     N_("the amount would be below the money already allocated")},
+    {PLEDGED__V1__REASON__REASON_SAME_TIER, N_("the pledge has this tier already")},
+    {PLEDGED__V1__REASON__REASON_WAITING_AHEAD,
+     N_("others are waiting for this place: join the queue with 'pledge wait'")},
+    {PLEDGED__V1__REASON__REASON_SUM_OVERFLOW,
+     N_("a total of the ledger would become too large")},
+    {PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, N_("your role may not do this")},
+    {PLEDGED__V1__REASON__REASON_REQUEST_ID_REUSED,
+     N_("this request id was used for something else")},
+    {PLEDGED__V1__REASON__REASON_REQUEST_ID_FOREIGN,
+     N_("this request id was used by somebody else")},
+    {PLEDGED__V1__REASON__REASON_UNAUTHENTICATED,
+     N_("the daemon does not know who you are: your certificate is on no roster")},
+    {PLEDGED__V1__REASON__REASON_BUSY, N_("the daemon is busy; nothing was done, try again")},
+    {PLEDGED__V1__REASON__REASON_NO_SPACE,
+     N_("the daemon's disk is full; nothing was done, try again when there is room")},
+    {PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+     N_("the daemon is starting or stopping; try again")},
+    {PLEDGED__V1__REASON__REASON_DEADLINE,
+     N_("the time was up before the daemon took the request; nothing was done")},
+    {PLEDGED__V1__REASON__REASON_CLOCK_STOPPED,
+     N_("the daemon's clock jumped; an operator has to look at it")},
+    {PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
+     N_("it is not known whether this was recorded")},
+};
+
+/* Name of an enum value without its type's prefix. */
+static const char *enum_name(const ProtobufCEnumDescriptor *type, int value, const char *prefix)
+{
+    const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(type, value);
+    if (found == NULL)
+        return unknown_value(value);
+    size_t len = strlen(prefix);
+    return strncmp(found->name, prefix, len) == 0 ? found->name + len : found->name;
+}
+
+const char *text_reason_code(Pledged__V1__Reason reason)
+{
+    if (reason == PLEDGED__V1__REASON__REASON_UNSPECIFIED)
+        return "";
+    return enum_name(&pledged__v1__reason__descriptor, (int)reason, "REASON_");
+}
+
+const char *text_reason(Pledged__V1__Reason reason)
+{
+    for (size_t i = 0; i < PL_COUNT(reasons); i++) {
+        if (reasons[i].reason == reason)
+            return _(reasons[i].sentence);
+    }
+    return NULL;
+}
+
+/* --- warnings --- */
+
+const char *text_warning_code(Pledged__V1__WarningKind kind)
+{
+    return enum_name(&pledged__v1__warning_kind__descriptor, (int)kind, "WARNING_KIND_");
+}
+
+static const struct word warnings[] = {
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_EVENT_PAST, "", N_("the event is already over")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_SIMILAR, "",
+     N_("another payment has the same pledge, amount and value date: is this one new?")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_SURPLUS, "",
+     N_("more than was promised came in; the rest is kept unallocated")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_CURRENCY, "",
+     N_("the payment is in another currency than the pledge; it is kept unallocated")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PLEDGE_NOT_OPEN, "",
+     N_("the pledge is not open; the money is kept unallocated")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_FOUR_EYES_OFF, "",
+     N_("one person did this alone: the policy does not ask for a second")},
+};
+
+const char *text_warning(Pledged__V1__WarningKind kind)
+{
+    for (size_t i = 0; i < PL_COUNT(warnings); i++) {
+        if (warnings[i].value == (int)kind)
+            return _(warnings[i].label);
+    }
+    return text_warning_code(kind);
+}
+
+/* --- operating failures --- */
+
+static const struct word failures[] = {
+    {PL_E_INVALID, "", N_("the input is wrong")},
+    {PL_E_NOT_FOUND, "", N_("not found")},
+    {PL_E_REFUSED, "", N_("refused by a rule")},
+    {PL_E_STALE, "", N_("the request id was used for something else")},
+    {PL_E_DENIED, "", N_("not permitted")},
+    {PL_E_UNAUTHENTICATED, "", N_("the daemon does not accept who you are")},
+    {PL_E_BUSY, "", N_("the daemon is busy")},
+    {PL_E_TOO_BIG, "", N_("too large")},
+    {PL_E_TIMEOUT, "", N_("no answer in time")},
+    {PL_E_CANCELLED, "", N_("the call was cancelled")},
+    {PL_E_UNAVAILABLE, "", N_("the daemon cannot be reached")},
+    {PL_E_NO_SPACE, "", N_("the daemon's disk is full")},
+    {PL_E_UNKNOWN_OUTCOME, "", N_("the outcome is unknown")},
+    {PL_E_UNIMPLEMENTED, "", N_("the daemon does not know this call; it may be older")},
+    {PL_E_IO, "", N_("reading or writing failed")},
+    {PL_E_CORRUPT, "", N_("damaged data")},
+    {PL_E_CONFIG, "", N_("wrong configuration")},
+    {PL_E_USAGE, "", N_("wrong usage")},
+    {PL_E_NO_INPUT, "", N_("no such file")},
+};
+
+const char *text_failure(enum pl_code code)
+{
+    for (size_t i = 0; i < PL_COUNT(failures); i++) {
+        if (failures[i].value == (int)code)
+            return _(failures[i].label);
+    }
+    return _("this is a mistake in the program or in the daemon");
+}
+
+/* --- texts of the catalogue --- */
+
+const char *text_pick(Pledged__V1__Text *const *texts, size_t count, const char *language)
+{
+    const Pledged__V1__Text *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(texts[i]->lang, language) == 0)
+            return texts[i]->text;
+        if (best == NULL || (texts[i]->authentic && !best->authentic))
+            best = texts[i];
+    }
+    return best == NULL ? "" : best->text;
+}
