@@ -284,14 +284,25 @@ static size_t grpc_head(const struct call *call, struct h2_field head[2])
     return 2;
 }
 
-/* Answers hold other people's data: no cache may keep them, no browser may guess their type. */
-static size_t connect_head(const char *status, const char *type, struct h2_field head[4])
+/* Takes body (NULL: none) and frees nothing else. Answers hold other people's data: no cache may
+ * keep them, no browser may guess their type. The length tells a client that is still sending that
+ * it has the whole answer. */
+static void answer_plain(struct call *call, const char *status, const char *type,
+                         struct h2_chunk *body, const struct h2_field *more)
 {
-    head[0] = H2_FIELD(":status", status);
-    head[1] = H2_FIELD("content-type", type);
-    head[2] = H2_FIELD("cache-control", "no-store");
-    head[3] = H2_FIELD("x-content-type-options", "nosniff");
-    return 4;
+    char length[24];
+    (void)snprintf(length, sizeof(length), "%zu", body == NULL ? (size_t)0 : body->len);
+    struct h2_field head[6] = {
+        H2_FIELD(":status", status),
+        H2_FIELD("content-type", type),
+        H2_FIELD("content-length", length),
+        H2_FIELD("cache-control", "no-store"),
+        H2_FIELD("x-content-type-options", "nosniff"),
+    };
+    size_t count = 5;
+    if (more != NULL)
+        head[count++] = *more;
+    h2_answer(call->stream, head, count, body, NULL, 0);
 }
 
 static void reply_grpc(struct call *call, struct h2_chunk *body)
@@ -299,12 +310,6 @@ static void reply_grpc(struct call *call, struct h2_chunk *body)
     struct h2_field head[2];
     const struct h2_field tail = H2_FIELD("grpc-status", "0");
     h2_answer(call->stream, head, grpc_head(call, head), body, &tail, 1);
-}
-
-static void reply_connect(struct call *call, struct h2_chunk *body)
-{
-    struct h2_field head[4];
-    h2_answer(call->stream, head, connect_head("200", call->answer_type, head), body, NULL, 0);
 }
 
 void call_reply(struct call *call, const ProtobufCMessage *response)
@@ -327,7 +332,7 @@ void call_reply(struct call *call, const ProtobufCMessage *response)
     if (call->dialect == CALL_GRPC)
         reply_grpc(call, body);
     else
-        reply_connect(call, body);
+        answer_plain(call, "200", call->answer_type, body, NULL);
     call_free(call);
 }
 
@@ -368,17 +373,15 @@ static struct h2_chunk *chunk_of(struct pl_slice bytes, size_t prefix)
 static void fail_connect(struct call *call, const char *http_status, enum pl_code code,
                          const Pledged__V1__Refusal *refusal, const char *message)
 {
-    struct h2_field head[5];
+    const struct h2_field accept = H2_FIELD("accept-encoding", "identity");
     struct pl_buf json PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&json, SIZE_MAX / 2);
     if (!pl_is_ok(connect_error(pl_code_connect(code), message, refusal, &json))) {
         pl_buf_clear(&json); /* a message that is not text: the code alone */
         (void)pl_is_ok(connect_error(pl_code_connect(code), "", NULL, &json));
     }
-    size_t count = connect_head(http_status, connect_answer_type(CODEC_JSON), head);
-    if (code == PL_E_UNIMPLEMENTED)
-        head[count++] = H2_FIELD("accept-encoding", "identity");
-    h2_answer(call->stream, head, count, chunk_of(pl_buf_slice(&json), 0), NULL, 0);
+    answer_plain(call, http_status, connect_answer_type(CODEC_JSON),
+                 chunk_of(pl_buf_slice(&json), 0), code == PL_E_UNIMPLEMENTED ? &accept : NULL);
 }
 
 /* A stream of the Connect protocol always answers 200 and says the error in its last message. */
@@ -386,7 +389,6 @@ static void fail_connect_stream(struct call *call, enum pl_code code,
                                 const Pledged__V1__Refusal *refusal, const char *message)
 {
     enum { END_STREAM_FLAG = 2 };
-    struct h2_field head[4];
     struct pl_buf json PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&json, SIZE_MAX / 2);
     struct pl_status status = pl_buf_append_str(&json, "{\"error\":");
@@ -401,7 +403,7 @@ static void fail_connect_stream(struct call *call, enum pl_code code,
     struct h2_chunk *chunk = chunk_of(pl_buf_slice(&json), GRPC_PREFIX_BYTES);
     grpc_put_prefix(chunk->data, pl_buf_len(&json));
     chunk->data[0] = END_STREAM_FLAG;
-    h2_answer(call->stream, head, connect_head("200", call->answer_type, head), chunk, NULL, 0);
+    answer_plain(call, "200", call->answer_type, chunk, NULL);
 }
 
 static void fail_any(struct call *call, const char *http_status, enum pl_code code,
@@ -456,16 +458,10 @@ void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason 
 void call_fail_http(struct call *call, const char *status, const char *text,
                     const struct h2_field *field)
 {
-    struct h2_field head[5];
     if (call->stream != NULL) {
-        size_t count = connect_head(status, "text/plain; charset=utf-8", head);
-        if (field != NULL)
-            head[count++] = *field;
-        struct h2_chunk *body = NULL; /* HEAD asks for the head alone */
-        if (!pl_slice_eq_str(call->head.method, "HEAD")) {
-            body = chunk_of(pl_slice_str(text), 0);
-        }
-        h2_answer(call->stream, head, count, body, NULL, 0);
+        bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
+        struct h2_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
+        answer_plain(call, status, "text/plain; charset=utf-8", body, field);
     }
     call_free(call);
 }

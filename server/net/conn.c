@@ -298,6 +298,7 @@ static void tick_open(struct conn *conn, int64_t now)
     }
     if (limits->request_ms > 0)
         h2_look_for_late(conn->h2, now - limits->request_ms * MS_NS);
+    h2_end_early(conn->h2);
     if (h2_stream_count(conn->h2) == 0 && passed(h2_idle_since_ns(conn->h2), limits->idle_ms, now))
         h2_dismiss(conn->h2, NGHTTP2_NO_ERROR, "max_idle");
     if (h2_wants_write(conn->h2))

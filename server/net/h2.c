@@ -30,10 +30,24 @@ enum {
     SETTINGS_MAX = 16,
     PING_BURST = 10, /* one more each second, all of them after any HEADERS or DATA of ours */
     FAULTS_MAX = 100,
-    HEAD_FIELDS_MAX = 12,
+    FIELDS_MAX = 12,
+    EARLY_BYTES = 64 * 1024, /* of a request that come when its answer is known already */
+    EARLY_MS = 1000,
 };
 #define SECOND_NS     1000000000LL
 #define FAULT_SPAN_NS (10 * SECOND_NS)
+
+/* Fields that have to wait; one block of memory, text behind the array. */
+struct fields {
+    size_t count;
+    struct h2_field field[];
+};
+
+/* An answer that is known before its request is complete waits for the rest of the request, at most
+ * EARLY_BYTES or EARLY_MS of it: some clients lose an answer that arrives while they are sending.
+ * If it had to leave before the request's end, RST_STREAM(NO_ERROR) follows after another EARLY_MS.
+ */
+enum early { EARLY_NOT, EARLY_HELD, EARLY_SENT };
 
 struct h2_stream {
     TAILQ_ENTRY(h2_stream) link;
@@ -47,11 +61,14 @@ struct h2_stream {
     bool head_done, head_too_big, remote_ended, ready;
     /* the answer */
     bool begun, streaming, finished, wants_room;
+    bool sent; /* its last frame */
+    enum early early;
+    int64_t early_ns; /* since when */
+    size_t early_bytes;
+    struct fields *head;           /* owns; of an answer that is held */
     struct h2_chunk *first, *last; /* owns */
     size_t queued;
-    struct h2_field tail[H2_TAIL_MAX];
-    size_t tail_count;
-    char *tail_text; /* owns what tail points to */
+    struct fields *tail; /* owns; NULL: none */
 };
 TAILQ_HEAD(stream_list, h2_stream);
 
@@ -137,7 +154,8 @@ static void stream_free(struct h2_stream *stream)
     h2->stream_count--;
     if (h2->stream_count == 0)
         h2->idle_since_ns = now_ns(h2);
-    free(stream->tail_text);
+    free(stream->head);
+    free(stream->tail);
     free(stream);
 }
 
@@ -228,10 +246,13 @@ static void refuse_head(struct h2_stream *stream)
     h2_answer(stream, &head, 1, NULL, NULL, 0);
 }
 
+static void release_early(struct h2_stream *stream);
+
 static void request_ended(struct h2_stream *stream)
 {
     struct h2 *h2 = stream->h2;
     stream->remote_ended = true;
+    release_early(stream);
     if (stream->user == NULL || stream->begun)
         return;
     stream->ready = true;
@@ -273,6 +294,17 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+/* Bytes of a request that has its answer: what is on its way may come, within limits. */
+static int drop_body(struct h2 *h2, struct h2_stream *stream, int32_t stream_id, size_t len)
+{
+    if (stream != NULL)
+        stream->early_bytes += len;
+    if (stream == NULL || stream->early_bytes <= EARLY_BYTES)
+        return nghttp2_session_consume(h2->session, stream_id, len);
+    release_early(stream);
+    return nghttp2_session_consume_connection(h2->session, len); /* its own window stays shut */
+}
+
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
                          const uint8_t *data, size_t len, void *arg)
 {
@@ -280,12 +312,17 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     (void)flags;
     struct h2_stream *stream = stream_of(session, stream_id);
     bool wanted = stream != NULL && stream->user != NULL && !stream->begun;
+    int failed = 0;
     if (wanted && congested(h2)) {
         stream->held += len; /* I4 */
         h2->held = true;
-    } else if (nghttp2_session_consume(session, stream_id, len) != 0) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    } else if (wanted) {
+        failed = nghttp2_session_consume(session, stream_id, len);
+    } else {
+        failed = drop_body(h2, stream, stream_id, len);
     }
+    if (failed != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (wanted)
         h2->options.events->on_body(stream->user, pl_slice(data, len));
     return 0;
@@ -368,12 +405,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     }
     h2->ping_tokens_ns = PING_BURST * SECOND_NS;
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (stream == NULL || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-        return 0;
-    /* The answer is complete before the request is: tell the peer to stop sending. Only now,
-     * because a reset drops what is still queued for the stream. */
-    if (!stream->remote_ended)
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+    if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        stream->sent = true;
     return 0;
 }
 
@@ -428,12 +461,12 @@ static ssize_t on_read_data(nghttp2_session *session, int32_t stream_id, uint8_t
     if (!stream->finished)
         return copied > 0 ? (ssize_t)copied : NGHTTP2_ERR_DEFERRED;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (stream->tail_count > 0) {
-        nghttp2_nv tail[H2_TAIL_MAX];
-        for (size_t i = 0; i < stream->tail_count; i++)
-            tail[i] = to_nv(&stream->tail[i]);
+    if (stream->tail != NULL) {
+        nghttp2_nv tail[FIELDS_MAX];
+        for (size_t i = 0; i < stream->tail->count; i++)
+            tail[i] = to_nv(&stream->tail->field[i]);
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        if (nghttp2_submit_trailer(session, stream_id, tail, stream->tail_count) != 0)
+        if (nghttp2_submit_trailer(session, stream_id, tail, stream->tail->count) != 0)
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return (ssize_t)copied;
@@ -491,60 +524,81 @@ static void tell_output(const struct h2 *h2)
     h2->options.on_output(h2->options.output_arg);
 }
 
-/* They leave after all bodies: until then they are kept. */
-static void keep_tail(struct h2_stream *stream, const struct h2_field *tail, size_t count)
+static struct pl_slice keep(struct pl_slice text, char **at)
+{
+    struct pl_slice kept = pl_slice(*at, text.len);
+    if (text.len > 0)
+        memcpy(*at, text.data, text.len);
+    *at += text.len;
+    return kept;
+}
+
+static struct fields *keep_fields(const struct h2_field *field, size_t count)
 {
     size_t bytes = 0;
-    PL_ASSERT(count <= H2_TAIL_MAX);
+    if (count == 0)
+        return NULL;
+    PL_ASSERT(count <= FIELDS_MAX);
     for (size_t i = 0; i < count; i++)
-        bytes += tail[i].name.len + tail[i].value.len;
-    if (bytes > 0) {
-        stream->tail_text = malloc(bytes);
-        PL_ASSERT(stream->tail_text != NULL);
-    }
-    char *at = stream->tail_text;
+        bytes += field[i].name.len + field[i].value.len;
+    struct fields *kept = malloc(sizeof(*kept) + count * sizeof(*field) + bytes);
+    PL_ASSERT(kept != NULL);
+    char *at = (char *)&kept->field[count];
     for (size_t i = 0; i < count; i++) {
-        memcpy(at, tail[i].name.data, tail[i].name.len);
-        stream->tail[i].name = pl_slice(at, tail[i].name.len);
-        at += tail[i].name.len;
-        if (tail[i].value.len > 0)
-            memcpy(at, tail[i].value.data, tail[i].value.len);
-        stream->tail[i].value = pl_slice(at, tail[i].value.len);
-        at += tail[i].value.len;
+        kept->field[i].name = keep(field[i].name, &at);
+        kept->field[i].value = keep(field[i].value, &at);
     }
-    stream->tail_count = count;
+    kept->count = count;
+    return kept;
 }
 
 static void submit(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
                    bool has_body)
 {
-    nghttp2_nv fields[HEAD_FIELDS_MAX];
+    nghttp2_nv fields[FIELDS_MAX];
     nghttp2_data_provider body = {.source = {.ptr = stream}, .read_callback = on_read_data};
-    PL_ASSERT(head_count <= HEAD_FIELDS_MAX);
-    PL_ASSERT(!stream->begun);
+    PL_ASSERT(head_count <= FIELDS_MAX);
     for (size_t i = 0; i < head_count; i++)
         fields[i] = to_nv(&head[i]);
-    stream->begun = true;
     if (nghttp2_submit_response(stream->h2->session, stream->id, fields, head_count,
                                 has_body ? &body : NULL) != 0)
         stream->h2->broken = true;
     tell_output(stream->h2);
 }
 
+static void release_early(struct h2_stream *stream)
+{
+    if (stream->early != EARLY_HELD)
+        return;
+    stream->early = stream->remote_ended ? EARLY_NOT : EARLY_SENT;
+    stream->early_ns = now_ns(stream->h2);
+    submit(stream, stream->head->field, stream->head->count,
+           stream->first != NULL || stream->tail != NULL);
+}
+
 void h2_answer(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
                struct h2_chunk *body, const struct h2_field *tail, size_t tail_count)
 {
-    bool has_body = body != NULL || tail_count > 0;
+    PL_ASSERT(!stream->begun);
     if (body != NULL)
         append(stream, body);
-    keep_tail(stream, tail, tail_count);
+    stream->tail = keep_fields(tail, tail_count);
+    stream->begun = true;
     stream->finished = true;
-    submit(stream, head, head_count, has_body);
+    if (stream->remote_ended) {
+        submit(stream, head, head_count, body != NULL || tail_count > 0);
+        return;
+    }
+    stream->head = keep_fields(head, head_count);
+    stream->early = EARLY_HELD;
+    stream->early_ns = now_ns(stream->h2);
 }
 
 void h2_answer_begin(struct h2_stream *stream, const struct h2_field *head, size_t head_count)
 {
+    PL_ASSERT(!stream->begun && stream->remote_ended);
     stream->streaming = true;
+    stream->begun = true;
     submit(stream, head, head_count, true);
 }
 
@@ -559,7 +613,7 @@ void h2_answer_push(struct h2_stream *stream, struct h2_chunk *body)
 void h2_answer_end(struct h2_stream *stream, const struct h2_field *tail, size_t tail_count)
 {
     PL_ASSERT(stream->begun && !stream->finished);
-    keep_tail(stream, tail, tail_count);
+    stream->tail = keep_fields(tail, tail_count);
     stream->finished = true;
     (void)nghttp2_session_resume_data(stream->h2->session, stream->id);
     tell_output(stream->h2);
@@ -708,6 +762,24 @@ int64_t h2_idle_since_ns(const struct h2 *h2)
     return h2->idle_since_ns;
 }
 
+void h2_end_early(struct h2 *h2)
+{
+    int64_t before = now_ns(h2) - EARLY_MS * 1000000LL;
+    struct h2_stream *stream;
+    TAILQ_FOREACH(stream, &h2->streams, link)
+    {
+        if (stream->early == EARLY_NOT || stream->early_ns > before || stream->remote_ended)
+            continue;
+        if (stream->early == EARLY_HELD) {
+            release_early(stream);
+        } else if (stream->sent) { /* a reset would drop what is still queued */
+            stream->early = EARLY_NOT;
+            (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+                                            NGHTTP2_NO_ERROR);
+        }
+    }
+}
+
 void h2_look_for_late(struct h2 *h2, int64_t began_ns)
 {
     struct h2_stream *stream;
@@ -717,6 +789,7 @@ void h2_look_for_late(struct h2 *h2, int64_t began_ns)
             return; /* oldest first */
         if (!stream->remote_ended && stream->user != NULL && !stream->begun)
             h2->options.events->on_late(stream->user);
+        release_early(stream); /* it has waited enough */
     }
 }
 

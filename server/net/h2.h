@@ -66,6 +66,9 @@ size_t h2_stream_count(const struct h2 *h2);
 int64_t h2_idle_since_ns(const struct h2 *h2); /* meaningful while there is no stream */
 /* Tells requests that began before `began_ns` and are still incomplete that they are late. */
 void h2_look_for_late(struct h2 *h2, int64_t began_ns);
+/* Sends answers that waited long enough for the end of their requests, and resets requests that go
+ * on after their answers. */
+void h2_end_early(struct h2 *h2);
 void h2_drain_notice(struct h2 *h2); /* GOAWAY that still accepts what is under way */
 void h2_drain(struct h2 *h2);        /* GOAWAY that refuses everything new */
 /* GOAWAY with a reason, then the end, without waiting for streams. */
@@ -90,10 +93,11 @@ void h2_chunk_free(struct h2_chunk *chunk);
 
 enum { H2_TAIL_MAX = 4 };
 /* A whole answer: head, body (taken; NULL: none), tail (0 fields: none). Without body and tail, one
- * HEADERS frame ends the stream. Fields are copied. */
+ * HEADERS frame ends the stream. Fields are copied. An answer to a request that is not complete
+ * waits for its end, for a moment. */
 void h2_answer(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
                struct h2_chunk *body, const struct h2_field *tail, size_t tail_count);
-/* The same in steps, for streams of messages. */
+/* The same in steps, for streams of messages; the request must be complete. */
 void h2_answer_begin(struct h2_stream *stream, const struct h2_field *head, size_t head_count);
 void h2_answer_push(struct h2_stream *stream, struct h2_chunk *body); /* takes */
 void h2_answer_end(struct h2_stream *stream, const struct h2_field *tail, size_t tail_count);

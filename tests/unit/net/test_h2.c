@@ -308,20 +308,83 @@ static void test_many_large_requests_do_not_block_each_other(void **state)
         assert_int_equal(pair->seen[i].body_bytes, 1000000);
 }
 
-static void test_an_answer_before_the_request_ended(void **state)
+static void moment(struct pair *pair, int us)
+{
+    pl_clock_fake_advance_us(&pair->clock, us);
+    h2_end_early(pair->h2);
+    assert_true(shuttle(pair));
+}
+
+static void test_an_answer_before_a_large_request_ended(void **state)
 {
     struct pair *pair = *state;
     size_t body = 500000;
     pair->answer_at_head = true;
     ask(pair, &body, "");
     assert_true(shuttle(pair));
+    assert_string_equal(pair->last_tail, "yes"); /* it did not wait for all of that, */
+    assert_in_range(body, 500000 - 196 * 1024, 500000 - 128 * 1024); /* gave no window, */
+    moment(pair, 999000);
+    assert_int_equal(pair->closed, 0);
+    moment(pair, 1000); /* and resets after a moment */
+    moment(pair, 1000000);
     assert_int_equal(pair->closed, 1);
     assert_int_equal(pair->last_code, NGHTTP2_NO_ERROR);
     assert_int_equal(pair->resets, 1);
-    assert_string_equal(pair->last_tail, "yes"); /* the reset did not overtake the answer */
     assert_int_equal(pair->seen[0].requests, 0);
-    assert_true(body > 0);
     assert_int_equal(h2_protocol_errors(pair->h2), 0);
+}
+
+/* Nothing but a head comes. */
+static void test_an_early_answer_waits_for_a_moment_only(void **state)
+{
+    struct pair *pair = *state;
+    size_t body = 0;
+    pair->answer_at_head = true;
+    pair->answer_bytes = 1000;
+    ask(pair, &body, "");
+    const uint8_t *data = NULL;
+    ssize_t len = nghttp2_session_mem_send(pair->peer, &data); /* magic, settings */
+    assert_true(pl_is_ok(h2_recv(pair->h2, pl_slice(data, (size_t)len))));
+    len = nghttp2_session_mem_send(pair->peer, &data); /* settings or head */
+    for (int i = 0; i < 2 && pair->seen_count == 0; i++) {
+        assert_true(pl_is_ok(h2_recv(pair->h2, pl_slice(data, (size_t)len))));
+        if (pair->seen_count == 0)
+            len = nghttp2_session_mem_send(pair->peer, &data);
+    }
+    assert_int_equal(pair->seen[0].heads, 1);
+    uint8_t out[4096];
+    size_t before = h2_fill(pair->h2, out, sizeof(out));
+    assert_int_equal(h2_fill(pair->h2, out, sizeof(out)), 0);
+    pl_clock_fake_advance_us(&pair->clock, 1000000);
+    h2_end_early(pair->h2);
+    assert_true(h2_fill(pair->h2, out, sizeof(out)) > 1000);
+    pl_clock_fake_advance_us(&pair->clock, 1000000);
+    h2_end_early(pair->h2);
+    h2_end_early(pair->h2);
+    assert_int_equal(h2_fill(pair->h2, out, sizeof(out)), 13); /* RST_STREAM(NO_ERROR), once */
+    assert_int_equal(out[3], NGHTTP2_RST_STREAM);
+    assert_int_equal(out[12], NGHTTP2_NO_ERROR);
+    assert_true(before > 0);
+    assert_int_equal(h2_stream_count(pair->h2), 0);
+}
+
+static void test_a_small_request_ends_by_itself_after_an_early_answer(void **state)
+{
+    struct pair *pair = *state;
+    size_t body[40];
+    pair->answer_at_head = true;
+    for (size_t i = 0; i < 40; i++) { /* more than the connection's window in all */
+        body[i] = 50000;
+        ask(pair, &body[i], "");
+        assert_true(shuttle(pair));
+        assert_int_equal(pair->closed, i + 1);
+    }
+    assert_int_equal(pair->resets, 0);
+    pl_clock_fake_advance_us(&pair->clock, 5000000);
+    h2_end_early(pair->h2);
+    assert_true(shuttle(pair));
+    assert_int_equal(pair->resets, 0);
 }
 
 static void test_streams_of_messages(void **state)
@@ -475,6 +538,9 @@ static void test_late_requests_are_told(void **state)
     h2_look_for_late(pair->h2, opened + 1);
     assert_int_equal(pair->seen[0].lates, 0);
     assert_int_equal(pair->seen[1].lates, 1);
+    assert_true(shuttle(pair));
+    pl_clock_fake_advance_us(&pair->clock, 1000000);
+    h2_end_early(pair->h2);
     assert_true(shuttle(pair));
     assert_int_equal(pair->closed, 1);
 }
@@ -700,7 +766,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(test_a_request_passes_through),
         ROW(test_many_large_requests_do_not_block_each_other),
-        ROW(test_an_answer_before_the_request_ended),
+        ROW(test_an_answer_before_a_large_request_ended),
+        ROW(test_an_early_answer_waits_for_a_moment_only),
+        ROW(test_a_small_request_ends_by_itself_after_an_early_answer),
         ROW(test_streams_of_messages),
         ROW(test_a_cancelled_request_is_closed),
         ROW(test_requests_wait_while_answers_do),
