@@ -10,6 +10,7 @@
 #define CLIENT_TEXT_H
 
 #include "common/arena.h"
+#include "common/status.h"
 
 #include "pledged/v1/entry.pb-c.h"
 #include "pledged/v1/service.pb-c.h"

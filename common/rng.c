@@ -34,12 +34,13 @@ void pl_uuid_v7(int64_t wall_us, uint8_t out[16])
     out[8] = (uint8_t)((out[8] & 0x3F) | 0x80);
 }
 
-void pl_uuid_format(const uint8_t id[16], char out[37])
+const char *pl_uuid_format(const uint8_t id[16], char out[37])
 {
     char hex[33];
     pl_hex(pl_slice(id, 16), hex);
     (void)snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
                    hex + 20);
+    return out;
 }
 
 struct pl_status pl_uuid_parse(const char *text, uint8_t ret[16])

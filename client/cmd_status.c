@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_status: what the daemon says about itself and about the caller.
+ */
+#include "client/commands.h"
+
+#include "common/check.h"
+
+static const struct column status_columns[] = {
+    {"version", N_("Version of the daemon"), IN_ALL, false},
+    {"person", N_("You are"), IN_ALL, false},
+    {"role", N_("Your role"), IN_ALL, false},
+    {"origin", N_("Ledger"), IN_ALL, false},
+    {"ledger_id", N_("Ledger id"), IN_ALL, false},
+    {"size", N_("Entries"), IN_ALL, true},
+    {"batches", N_("Batches"), IN_ALL, true},
+    {"last_time", N_("Last entry at"), IN_ALL, false},
+    {"store", N_("Store"), IN_ALL, false},
+    {"epoch", N_("Epoch"), IN_ALL, true},
+    {"writable", N_("Takes commands"), IN_ALL, false},
+    {"why_not_writable", N_("Why not"), IN_ALL, false},
+    {"vkey", N_("Public key"), IN_ALL, false},
+    {"expiry_stopped", N_("Clock jumped, holds do not end"), IN_ALL, false},
+    {"catalogue", N_("Catalogue"), IN_ALL, false},
+    {"catalogue_version", N_("Version of the catalogue"), IN_ALL, true},
+    {"client_version", N_("Version of this program"), IN_ALL, false},
+    {"last_time_us", NULL, IN_JSON, true},
+};
+
+struct pl_status cmd_status(struct cli *cli)
+{
+    Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "GetStatus", &request.base, &pledged__v1__get_status_response__descriptor,
+                    &message));
+    const Pledged__V1__GetStatusResponse *answer = (const void *)message;
+    struct sheet sheet;
+    sheet_init(&sheet, NULL, status_columns, PL_COUNT(status_columns), &cli->arena);
+    sheet_text(&sheet, answer->version);
+    sheet_quoted(&sheet, answer->person);
+    sheet_code(&sheet, TEXT_ROLE, (int)answer->role);
+    sheet_text(&sheet, answer->origin);
+    sheet_hex(&sheet, answer->ledger_id);
+    sheet_number(&sheet, (int64_t)answer->size);
+    sheet_number(&sheet, (int64_t)answer->batches);
+    sheet_time(&sheet, answer->last_time_us);
+    sheet_text(&sheet, answer->store);
+    sheet_number(&sheet, (int64_t)answer->epoch);
+    sheet_bool(&sheet, answer->writable);
+    sheet_text(&sheet, answer->why_not_writable);
+    sheet_text(&sheet, answer->vkey);
+    sheet_bool(&sheet, answer->expiry_stopped);
+    sheet_text(&sheet, answer->catalogue);
+    sheet_seq(&sheet, answer->catalogue_version);
+    sheet_text(&sheet, PLEDGED_VERSION);
+    sheet_time_us(&sheet, answer->last_time_us);
+    return cli_show(cli, &sheet);
+}

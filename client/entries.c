@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * entries: facts have fields of the same name where they mean the same thing (pledge, contributor,
+ * tier, amount), so a row is found by name in whatever fact it is.
+ */
+#include "client/entries.h"
+
+#include "client/text.h"
+#include "common/check.h"
+#include "common/scan.h"
+
+#include "pledged/v1/command.pb-c.h"
+
+static const struct column columns[] = {
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"time", N_("Time"), IN_ALL, false},
+    {"person", N_("Who"), IN_ALL, false},
+    {"role", N_("Role"), IN_ALL, false},
+    {"request_id", N_("Request id"), IN_ALL, false},
+    {"fact", N_("What"), IN_ALL, false},
+    {"pledge", NULL, IN_PROGRAMS, false},
+    {"contributor", NULL, IN_PROGRAMS, false},
+    {"tier", N_("Tier"), IN_ALL, false},
+    {"amount", N_("Amount"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
+    {"effective_date", N_("Business date"), IN_ALL, false},
+    {"reason", N_("Why"), IN_ALL, false},
+    {"bank_entry", N_("Payment"), IN_ALL, false},
+    {"refused", N_("Refused because"), IN_ALL, false},
+    {"deciding_seq", NULL, IN_PROGRAMS, true},
+    {"target_seq", N_("Undoes"), IN_ALL, true},
+    {"cause_seq", NULL, IN_PROGRAMS, true},
+    {"time_us", NULL, IN_JSON, true},
+};
+
+void entries_init(struct sheet *sheet, struct pl_arena *arena)
+{
+    sheet_init(sheet, "entries", columns, PL_COUNT(columns), arena);
+}
+
+const ProtobufCMessage *entries_fact(const Pledged__V1__Entry *entry)
+{
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT__NOT_SET)
+        return NULL;
+    return &entry->ledger_created->base; /* all members of the oneof are pointers to messages */
+}
+
+static const void *field_of(const ProtobufCMessage *fact, const char *name, ProtobufCType type)
+{
+    if (fact == NULL)
+        return NULL;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(fact->descriptor, name);
+    if (field == NULL || field->type != type || field->label == PROTOBUF_C_LABEL_REPEATED)
+        return NULL;
+    return (const uint8_t *)fact + field->offset;
+}
+
+static const char *text_of(const ProtobufCMessage *fact, const char *name)
+{
+    const void *place = field_of(fact, name, PROTOBUF_C_TYPE_STRING);
+    return place == NULL ? NULL : *(const char *const *)place;
+}
+
+static const Pledged__V1__Money *money_of(const ProtobufCMessage *fact, const char *name)
+{
+    const void *place = field_of(fact, name, PROTOBUF_C_TYPE_MESSAGE);
+    return place == NULL ? NULL : *(const Pledged__V1__Money *const *)place;
+}
+
+static uint64_t number_of(const ProtobufCMessage *fact, const char *name)
+{
+    const void *place = field_of(fact, name, PROTOBUF_C_TYPE_UINT64);
+    return place == NULL ? 0 : *(const uint64_t *)place;
+}
+
+/* The words that the command gave; they are in the first entry of a command only. */
+static const char *reason_of(const Pledged__V1__Entry *entry, struct pl_arena *arena)
+{
+    ProtobufCMessage *message = NULL;
+    if (entry->command.len == 0)
+        return NULL;
+    struct pl_status status =
+        pl_unpack_trusted(&pledged__v1__command__descriptor,
+                          pl_slice(entry->command.data, entry->command.len), arena, &message);
+    return pl_is_ok(status) ? ((const Pledged__V1__Command *)message)->reason : NULL;
+}
+
+static void add_refused(struct sheet *sheet, const Pledged__V1__Entry *entry)
+{
+    if (entry->fact_case != PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED) {
+        sheet_text(sheet, NULL);
+        return;
+    }
+    const char *words = text_reason(entry->command_refused->reason);
+    const char *code = text_reason_code(entry->command_refused->reason);
+    sheet_pair(sheet, code, words == NULL ? code : words);
+}
+
+void entries_add(struct sheet *sheet, const Pledged__V1__Entry *entry)
+{
+    const ProtobufCMessage *fact = entries_fact(entry);
+    const Pledged__V1__Money *amount = money_of(fact, "amount");
+    if (amount == NULL)
+        amount = money_of(fact, "deallocated");
+    const char *tier = text_of(fact, "tier");
+    sheet_seq(sheet, entry->seq);
+    sheet_time(sheet, entry->time_us);
+    sheet_text(sheet, entry->actor == NULL ? NULL : entry->actor->person);
+    sheet_code(sheet, TEXT_ROLE, entry->actor == NULL ? 0 : (int)entry->actor->role);
+    sheet_uuid(sheet, entry->request_id);
+    sheet_code(sheet, TEXT_FACT, (int)entry->fact_case);
+    sheet_text(sheet, text_of(fact, "pledge"));
+    sheet_text(sheet, text_of(fact, "contributor"));
+    sheet_text(sheet, tier == NULL ? text_of(fact, "to_tier") : tier);
+    sheet_amount(sheet, amount);
+    sheet_text(sheet, amount == NULL ? NULL : amount->currency);
+    sheet_text(sheet, entry->effective_date);
+    sheet_text(sheet, reason_of(entry, sheet->arena));
+    sheet_text(sheet, text_of(fact, "bank_entry"));
+    add_refused(sheet, entry);
+    sheet_seq(sheet, number_of(fact, "deciding_seq"));
+    sheet_seq(sheet, number_of(fact, "target_seq"));
+    sheet_seq(sheet, entry->cause_seq);
+    sheet_time_us(sheet, entry->time_us);
+}

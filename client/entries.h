@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * entries: entries of the ledger as rows: who did what when, under which request id. The same
+ * columns serve `history` and `dump --as csv`.
+ */
+#ifndef CLIENT_ENTRIES_H
+#define CLIENT_ENTRIES_H
+
+#include "client/output.h"
+
+#include "pledged/v1/entry.pb-c.h"
+
+void entries_init(struct sheet *sheet, struct pl_arena *arena);
+/* The entry must live as long as the sheet. */
+void entries_add(struct sheet *sheet, const Pledged__V1__Entry *entry);
+/* The fact as a message, or NULL if this release does not know it. */
+const ProtobufCMessage *entries_fact(const Pledged__V1__Entry *entry);
+
+#endif
