@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * adopt: a catalogue, or a newer version of one. Slots that are taken bind it: no capacity below
- * them, no tier of theirs gone.
+ * them, no tier of theirs gone. Slots that it adds for a queue are given out by the next
+ * ledger_decide_due. Failure: the refusal names the tier by its place in what was offered.
  */
-#include "server/ledger/change.h"
-
-#include "common/hash.h"
-
+#include <stdio.h>
 #include <string.h>
 
-static const Pledged__V1__Tier *tier_in(const Pledged__V1__Catalogue *catalogue, const char *code)
+#include "common/hash.h"
+#include "server/ledger/change.h"
+
+/* Place among the tiers offered; n_tier if it is not offered. */
+static size_t tier_in(const Pledged__V1__Catalogue *catalogue, const char *code)
 {
-    for (size_t i = 0; i < catalogue->n_tier; i++) {
-        if (strcmp(catalogue->tier[i]->code, code) == 0)
-            return catalogue->tier[i];
-    }
-    return NULL;
+    size_t i = 0;
+    while (i < catalogue->n_tier && strcmp(catalogue->tier[i]->code, code) != 0)
+        i++;
+    return i;
 }
 
 static bool tier_fits(struct maker *maker, const Pledged__V1__Catalogue *offered,
                       const struct state_tier *tier)
 {
     int64_t taken = state_tier_taken(tier);
-    const Pledged__V1__Tier *now = tier_in(offered, tier->code);
+    size_t place = tier_in(offered, tier->code);
+    const Pledged__V1__Tier *now = place < offered->n_tier ? offered->tier[place] : NULL;
     if (now == NULL && (taken != 0 || tier->waiting != 0)) {
         maker_refuse(maker, REASON(TIER_IN_USE), "adopt_catalogue.catalogue.tier", tier->taken_seq,
                      NULL);
@@ -31,8 +33,9 @@ static bool tier_fits(struct maker *maker, const Pledged__V1__Catalogue *offered
     }
     if (now != NULL && now->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT &&
         now->capacity->count < taken) {
-        maker_refuse(maker, REASON(CAPACITY_BELOW_TAKEN), "adopt_catalogue.catalogue.tier.capacity",
-                     tier->taken_seq, NULL);
+        char field[64];
+        (void)snprintf(field, sizeof(field), "adopt_catalogue.catalogue.tier[%zu].capacity", place);
+        maker_refuse(maker, REASON(CAPACITY_BELOW_TAKEN), field, tier->taken_seq, NULL);
         maker_arg(maker, "tier", tier->code);
         maker_arg_number(maker, "taken", taken);
         return false;
@@ -44,6 +47,11 @@ static bool fits(struct maker *maker, const Pledged__V1__Catalogue *offered)
 {
     const struct ledger *ledger = maker->ledger;
     int known = state_catalogue(ledger, offered->code);
+    if (ledger->tier_count > STATE_TIERS_MAX ||
+        (known < 0 && ledger->catalogue_count >= STATE_CATALOGUES_MAX)) {
+        maker_refuse(maker, REASON(TOO_BIG), "adopt_catalogue.catalogue", 0, NULL);
+        return false;
+    }
     if (known < 0)
         return true;
     const struct catalogue *current = ledger->catalogue[known].current;

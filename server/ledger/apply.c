@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * apply: the only mutator, and the check that replay asks first. Each fact has a checker (const) and
- * an applier side by side: what the checker lets through, the applier does without failing.
+ * apply: the only mutator, and the check that replay asks first. Each fact has a checker (const)
+ * and an applier side by side: what the checker lets through, the applier does without failing.
+ * Happy path: check, then apply. Failure: a log that breaks a rule is CORRUPT, with the rule's
+ * words; nothing of it is applied.
  */
-#include "server/ledger/change.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "server/ledger/change.h"
 
 #define NEED(condition_, what_)                                                                    \
     do {                                                                                           \
@@ -40,6 +41,9 @@ static bool room_in(const struct state_tier *tier)
     return tier->capacity < 0 || (int64_t)state_tier_taken(tier) < tier->capacity; /* I1 */
 }
 
+/* The first microsecond of the year 3000: later days cannot be written as dates. */
+static const int64_t TIME_END_US = 32503680000LL * 1000000;
+
 static int month_of(const Pledged__V1__Entry *entry)
 {
     int32_t days;
@@ -48,7 +52,9 @@ static int month_of(const Pledged__V1__Entry *entry)
         days = pl_date_of_us(entry->time_us);
     (void)pl_date_format(days, date);
     return ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 +
-            (date[3] - '0')) * 12 + (date[5] - '0') * 10 + (date[6] - '0') - 1;
+            (date[3] - '0')) *
+               12 +
+           (date[5] - '0') * 10 + (date[6] - '0') - 1;
 }
 
 /* --- daemon facts --- */
@@ -91,6 +97,8 @@ static struct pl_status check_catalogue(const struct ledger *ledger,
                 strcmp(offered->msg->code, fact->code) == 0 &&
                 offered->msg->version == fact->version;
     int known = state_catalogue(ledger, fact->code);
+    bool room = ledger->tier_count <= STATE_TIERS_MAX &&
+                (known >= 0 || ledger->catalogue_count < STATE_CATALOGUES_MAX);
     bool newer = known < 0 || ledger->catalogue[known].current->msg->version < fact->version;
     bool fits = true;
     for (size_t i = 0; known >= 0 && i < ledger->tier_count; i++) {
@@ -101,11 +109,12 @@ static struct pl_status check_catalogue(const struct ledger *ledger,
         if (def < 0)
             fits = fits && state_tier_taken(tier) == 0 && tier->waiting == 0;
         else if (offered->msg->tier[def]->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT)
-            fits = fits && offered->msg->tier[def]->capacity->count >=
-                               (int64_t)state_tier_taken(tier);
+            fits =
+                fits && offered->msg->tier[def]->capacity->count >= (int64_t)state_tier_taken(tier);
     }
     catalogue_unref(offered);
     NEED(same, "an adopted catalogue is not the one that was hashed");
+    NEED(room, "more catalogues or tiers than a ledger holds");
     NEED(newer && fits, "an adopted catalogue does not fit the slots taken");
     return pl_ok();
 }
@@ -113,9 +122,8 @@ static struct pl_status check_catalogue(const struct ledger *ledger,
 static void set_tier(struct state_tier *tier, const Pledged__V1__Tier *def, int32_t index)
 {
     tier->def = index;
-    tier->capacity = def->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT
-                         ? def->capacity->count
-                         : -1;
+    tier->capacity =
+        def->capacity->value_case == PLEDGED__V1__COUNT__VALUE_COUNT ? def->capacity->count : -1;
 }
 
 static void set_tiers(struct ledger *ledger, uint32_t index)
@@ -128,7 +136,8 @@ static void set_tiers(struct ledger *ledger, uint32_t index)
     for (size_t i = 0; i < msg->n_tier; i++) {
         int known = state_tier(ledger, msg->code, msg->tier[i]->code);
         if (known < 0) {
-            ledger->tier = reallocarray(ledger->tier, ledger->tier_count + 1, sizeof(*ledger->tier));
+            ledger->tier =
+                reallocarray(ledger->tier, ledger->tier_count + 1, sizeof(*ledger->tier));
             PL_ASSERT(ledger->tier != NULL);
             known = (int)ledger->tier_count++;
             ledger->tier[known] = (struct state_tier){
@@ -159,9 +168,9 @@ void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
 static void adopt(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     struct catalogue *adopted = NULL;
-    struct pl_status status = catalogue_new(
-        catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len)), entry->seq,
-        &adopted);
+    struct pl_status status =
+        catalogue_new(catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len)),
+                      entry->seq, &adopted);
     PL_ASSERT(pl_is_ok(status)); /* checked */
     apply_catalogue(ledger, adopted);
 }
@@ -231,7 +240,7 @@ static struct pl_status check_hold(const struct ledger *ledger, const Pledged__V
     const Pledged__V1__HoldPlaced *fact = entry->hold_placed;
     const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     int tier = state_tier(ledger, fact->catalogue, fact->tier);
-    NEED(tier >= 0, "a hold of an unknown tier");
+    NEED(tier >= 0 && ledger->tier[tier].def >= 0, "a hold of an unknown tier");
     if (pledge == NULL)
         PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
     else
@@ -248,10 +257,9 @@ static void apply_hold(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     uint16_t tier = (uint16_t)state_tier(ledger, fact->catalogue, fact->tier);
     uint32_t index =
-        pledge != NULL
-            ? index_of(ledger, pledge)
-            : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, tier,
-                               entry->seq, entry->time_us);
+        pledge != NULL ? index_of(ledger, pledge)
+                       : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1,
+                                          tier, entry->seq, entry->time_us);
     ledger->pledge[index].expires_us = fact->expires_us;
     state_move(ledger, index, STAGE(HELD), tier, entry->seq);
 }
@@ -290,8 +298,13 @@ static void set_stage(struct ledger *ledger, const char *id, uint8_t stage, uint
 static struct pl_status check_wait(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__WaitAdded *fact = entry->wait_added;
-    NEED(state_tier(ledger, fact->catalogue, fact->tier) >= 0, "a queue of an unknown tier");
-    return check_new_pledge(ledger, fact->pledge, fact->contributor);
+    int tier = state_tier(ledger, fact->catalogue, fact->tier);
+    NEED(tier >= 0 && ledger->tier[tier].def >= 0, "a queue of an unknown tier");
+    PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    NEED(state_wait_of(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, (uint32_t)tier) ==
+             STATE_NONE,
+         "one contributor waits twice for one tier");
+    return pl_ok();
 }
 
 static void apply_wait(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -319,15 +332,20 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
     NEED(money_fine(fact->amount) && fact->amount->minor > 0, "a pledge without an amount");
     NEED(tally_may_pledge(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
          "a total leaves 64 bits");
+    NEED((unsigned)fact->kind <= UINT8_MAX && (unsigned)fact->purpose <= UINT8_MAX &&
+             (unsigned)fact->publish <= UINT8_MAX,
+         "a pledge of a kind that does not exist");
     if (fact->from_hold) {
         NEED(in_stage(pledge, 1u << STAGE(HELD)), "a pledge from a hold that is not there");
+        NEED(state_tier(ledger, fact->catalogue, fact->tier) == pledge->tier,
+             "a pledge of another tier than its hold");
         return pl_ok();
     }
     PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
     if (fact->tier[0] == '\0')
         return pl_ok();
     int tier = state_tier(ledger, fact->catalogue, fact->tier);
-    NEED(tier >= 0, "a pledge of an unknown tier");
+    NEED(tier >= 0 && ledger->tier[tier].def >= 0, "a pledge of an unknown tier");
     NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
     return pl_ok();
 }
@@ -340,10 +358,9 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
                         ? STATE_TIER_FREE
                         : (uint16_t)state_tier(ledger, fact->catalogue, fact->tier);
     uint32_t index =
-        known != NULL
-            ? index_of(ledger, known)
-            : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, tier,
-                               entry->seq, entry->time_us);
+        known != NULL ? index_of(ledger, known)
+                      : state_add_pledge(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1,
+                                         tier, entry->seq, entry->time_us);
     struct state_pledge *pledge = &ledger->pledge[index];
     pledge->amount = fact->amount->minor;
     pledge->currency = (int16_t)pl_currency_index(fact->amount->currency);
@@ -352,7 +369,8 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
     pledge->purpose = (uint8_t)fact->purpose;
     pledge->publish = (uint8_t)fact->publish;
     pledge->received = 0; /* of its currency, which is known only now */
-    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge) {
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE;
+         i = ledger->bank_entry[i].next_of_pledge) {
         const struct state_bank_entry *paid = &ledger->bank_entry[i];
         if (!paid->reversed && paid->currency == pledge->currency)
             pledge->received += paid->amount;
@@ -373,9 +391,10 @@ static struct pl_status check_amount(const struct ledger *ledger, const struct s
                                      const Pledged__V1__Money *amount)
 {
     NEED(money_fine(amount) && pl_currency_index(amount->currency) == pledge->currency &&
-             amount->minor >= pledge->allocated,
+             amount->minor > 0 && amount->minor >= pledge->allocated,
          "a new amount that does not fit the pledge");
-    NEED(tally_may_pledge(ledger, pledge->currency, amount->minor), "a total leaves 64 bits");
+    NEED(tally_may_pledge(ledger, pledge->currency, amount->minor - pledge->amount),
+         "a total leaves 64 bits");
     return pl_ok();
 }
 
@@ -402,10 +421,12 @@ static struct pl_status check_changed(const struct ledger *ledger, const Pledged
     NEED(in_stage(pledge, 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED)) &&
              pledge->tier != STATE_TIER_FREE,
          "a change of tier of what has none");
-    NEED(tier >= 0 && tier != pledge->tier, "a change to an unknown tier");
+    NEED(tier >= 0 && tier != pledge->tier && ledger->tier[tier].def >= 0,
+         "a change to an unknown tier");
     NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
     if (pledge->stage != STAGE(HELD))
         return check_amount(ledger, pledge, fact->amount);
+    NEED(fact->amount == NULL, "an amount of what is only held");
     return pl_ok();
 }
 
@@ -509,6 +530,7 @@ static struct pl_status check_allocated(const struct ledger *ledger,
     const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     NEED(from != NULL && pledge != NULL && !from->reversed && money_fine(fact->amount),
          "an allocation of unknown money");
+    NEED(from->pledge == index_of(ledger, pledge), "money meant for another pledge");
     NEED(from->currency == pledge->currency &&
              pl_currency_index(fact->amount->currency) == from->currency &&
              fact->amount->minor <= from->amount - from->allocated, /* I2 */
@@ -547,8 +569,11 @@ static struct pl_status check_reversed(const struct ledger *ledger, const Pledge
     const uint32_t *index = pl_map_get(&ledger->reversible, &target);
     NEED(index != NULL && !ledger->bank_entry[*index].reversed,
          "a reversal of what cannot be reversed");
-    NEED(pl_id_parse(entry->reversed->bank_entry, 'B') == (uint64_t)*index + 1,
-         "a reversal that names another bank entry");
+    const struct state_bank_entry *from = &ledger->bank_entry[*index];
+    NEED(from->seq == target || from->allocated != 0, "a reversal of what is reversed already");
+    NEED(pl_id_parse(entry->reversed->bank_entry, 'B') == (uint64_t)*index + 1 &&
+             pl_id_parse(entry->reversed->pledge, 'P') == (uint64_t)from->pledge + 1,
+         "a reversal that names another bank entry or pledge");
     return pl_ok();
 }
 
@@ -665,6 +690,8 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
         return check_stage(ledger, entry->withdrawn->pledge,
                            1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
     case FACT(CANCELLED):
+        NEED((unsigned)entry->cancelled->money_plan <= UINT8_MAX,
+             "a money plan that does not exist");
         return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
     case FACT(PAYMENT_RECORDED):
         return check_payment(ledger, entry);
@@ -679,19 +706,32 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
     return pl_fail(CORRUPT, "a fact that this version does not know");
 }
 
+/* The first entry of a command has the command; the others point to the first. */
+static struct pl_status check_request(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    if (entry->command.len == 0) {
+        NEED(entry->request_id.len == 0 ||
+                 (entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->cause_seq != 0 &&
+                  ledger_find_request(ledger, entry->request_id.data) == entry->cause_seq),
+             "an entry of a command that is not there");
+        return pl_ok();
+    }
+    NEED(entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->command_digest.len == 32,
+         "a command without request id or digest");
+    NEED(ledger_find_request(ledger, entry->request_id.data) == 0,
+         "a request id has a second effect");
+    return pl_ok();
+}
+
 struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     NEED(entry->seq == ledger->size + 1, "the entry's number is not the next one");
-    NEED(entry->time_us > ledger->last_time_us, "the entry's time does not follow");
+    NEED(entry->time_us > ledger->last_time_us && entry->time_us < TIME_END_US,
+         "the entry's time does not follow");
     NEED((ledger->size == 0) == (entry->fact_case == FACT(LEDGER_CREATED)),
          "a ledger begins with its creation");
     NEED(entry->actor != NULL, "an entry without an actor");
-    if (entry->command.len != 0) {
-        NEED(entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->command_digest.len == 32,
-             "a command without request id or digest");
-        NEED(ledger_find_request(ledger, entry->request_id.data) == 0,
-             "a request id has a second effect");
-    }
+    PL_TRY(check_request(ledger, entry));
     const char *pledge = apply_pledge_of(entry);
     const struct state_pledge *known = state_pledge(ledger, pledge);
     NEED(entry->prev_seq == (known != NULL ? known->last_seq : 0),

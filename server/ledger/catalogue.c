@@ -5,16 +5,16 @@
  */
 #include "server/ledger/catalogue.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "common/date.h"
 #include "common/hash.h"
 #include "common/money.h"
 #include "common/scan.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     TIERS_MAX = 64,
@@ -108,7 +108,8 @@ static bool frame(struct judge *judge, const Pledged__V1__Catalogue *c)
         return wrong(judge, "small letters, digits and hyphens are needed", "code");
     if (c->version == 0)
         return wrong(judge, "versions begin with 1", "version");
-    if (!texts(judge, c->title, c->n_title, true, "title") || !date(judge, c->closes, false, "closes"))
+    if (!texts(judge, c->title, c->n_title, true, "title") ||
+        !date(judge, c->closes, false, "closes"))
         return false;
     if (c->fund == NULL)
         return wrong(judge, "a fund is needed", "fund");
@@ -155,7 +156,8 @@ static bool labelled(struct judge *judge, const Pledged__V1__Catalogue *c)
     for (size_t i = 0; i < c->n_group; i++) {
         (void)snprintf(path, sizeof(path), "group[%zu].label", i);
         if (!is_code(c->group[i]->code, false))
-            return wrong(judge, "small letters, digits and hyphens are needed", "group[%zu].code", i);
+            return wrong(judge, "small letters, digits and hyphens are needed", "group[%zu].code",
+                         i);
         if (!texts(judge, c->group[i]->label, c->group[i]->n_label, true, path))
             return false;
         for (size_t k = 0; k < i; k++) {
@@ -376,8 +378,8 @@ struct pl_status catalogue_new(struct pl_slice bytes, uint64_t adopted_seq, stru
     catalogue->bytes = pl_slice(copy, bytes.len);
     catalogue->adopted_seq = adopted_seq;
     pl_sha256(bytes, catalogue->sha256);
-    struct pl_status status = pl_unpack(&pledged__v1__catalogue__descriptor, catalogue->bytes, 65536,
-                                        &catalogue->arena, &message, &problem);
+    struct pl_status status = pl_unpack(&pledged__v1__catalogue__descriptor, catalogue->bytes,
+                                        65536, &catalogue->arena, &message, &problem);
     if (pl_is_ok(status) &&
         catalogue_validate((const Pledged__V1__Catalogue *)message, &catalogue->arena) != NULL)
         status = pl_fail(CORRUPT, "an adopted catalogue is not well formed");
@@ -398,7 +400,8 @@ struct catalogue *catalogue_ref(struct catalogue *catalogue)
 
 void catalogue_unref(struct catalogue *catalogue)
 {
-    if (catalogue == NULL || atomic_fetch_sub_explicit(&catalogue->refs, 1, memory_order_acq_rel) != 1)
+    if (catalogue == NULL ||
+        atomic_fetch_sub_explicit(&catalogue->refs, 1, memory_order_acq_rel) != 1)
         return;
     pl_arena_fini(&catalogue->arena);
     free(catalogue);

@@ -6,13 +6,12 @@
 #ifndef LEDGER_CATALOGUE_H
 #define LEDGER_CATALOGUE_H
 
+#include <stdatomic.h>
+
 #include "common/arena.h"
 #include "common/status.h"
-
 #include "pledged/v1/catalogue.pb-c.h"
 #include "pledged/v1/types.pb-c.h"
-
-#include <stdatomic.h>
 
 struct catalogue {
     _Atomic uint32_t refs;

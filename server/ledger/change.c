@@ -1,20 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * change: commit, amend, change of tier, withdraw, cancel. Whoever gives back a slot of a capped tier
- * hands it to the next in the queue in the same append: a lost race leaves nothing half done.
+ * change: commit, amend, change of tier, withdraw, cancel. Whoever gives back a slot of a capped
+ * tier hands it to the next in the queue in the same append: a lost race leaves nothing half done.
+ * Failure: each refusal is an entry in the history of the pledge.
  */
-#include "server/ledger/pledge.h"
+#include <string.h>
 
 #include "common/check.h"
 #include "common/money.h"
-
-#include <string.h>
+#include "server/ledger/pledge.h"
 
 enum { OPEN = 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) };
 
-static const Pledged__V1__Document *evidence(const struct maker *maker)
+/* The signed agreement; ledger_validate saw that there is one. */
+static const Pledged__V1__Document *agreement(const struct maker *maker)
 {
-    return maker->request->command->evidence[0]; /* ledger_validate saw that there is one */
+    const Pledged__V1__Command *command = maker->request->command;
+    size_t i = 0;
+    while (i < command->n_evidence && strcmp(command->evidence[i]->kind, "agreement") != 0)
+        i++;
+    PL_ASSERT(i < command->n_evidence);
+    return command->evidence[i];
+}
+
+/* In whatever currency: what came in and was not taken back is somebody's money. */
+static bool money_came_in(const struct maker *maker, const struct state_pledge *pledge)
+{
+    const struct state_bank_entry *entries = maker->ledger->bank_entry;
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = entries[i].next_of_pledge) {
+        if (!entries[i].reversed)
+            return true;
+    }
+    return false;
 }
 
 static const struct state_tier *tier_of(const struct maker *maker,
@@ -38,7 +55,7 @@ static void commit(struct maker *maker, const Pledged__V1__Commit *command)
     Pledged__V1__CommitmentSigned *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__commitment_signed__init(fact);
     fact->pledge = command->pledge;
-    fact->agreement_sha256 = evidence(maker)->sha256;
+    fact->agreement_sha256 = agreement(maker)->sha256;
     const struct state_tier *tier = tier_of(maker, pledge);
     pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(COMMITTED),
                    pledge->amount, pledge->allocated, pledge->currency);
@@ -78,7 +95,7 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
         maker_arg(maker, "currency", pl_currency_code(pledge->currency));
         return false;
     }
-    if (!tally_may_pledge(maker->ledger, *ret_currency, *ret_minor)) {
+    if (!tally_may_pledge(maker->ledger, *ret_currency, *ret_minor - pledge->amount)) {
         maker_refuse(maker, REASON(SUM_OVERFLOW), field, 0, pledge);
         return false;
     }
@@ -144,7 +161,8 @@ static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *comm
         maker_arg(maker, "stage", "a free contribution has no tier");
         return;
     }
-    const struct state_tier *to = pledge_tier(maker, command->tier, "change_tier.tier");
+    const struct state_tier *to =
+        pledge_tier_in(maker, from->catalogue, command->tier, "change_tier.tier");
     if (to == NULL)
         return;
     if (to == from) {
@@ -155,9 +173,8 @@ static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *comm
     int64_t minor = 0;
     int currency = -1;
     uint32_t index = pledge_index(maker, pledge);
-    if (pledge->stage != STAGE(HELD) &&
-        !new_amount_fits(maker, pledge, to, command->amount, "change_tier.amount", &minor,
-                         &currency))
+    if (pledge->stage != STAGE(HELD) && !new_amount_fits(maker, pledge, to, command->amount,
+                                                         "change_tier.amount", &minor, &currency))
         return;
     if (!pledge_slot_free(maker, to, pledge->contributor, index, "change_tier.tier"))
         return;
@@ -195,7 +212,7 @@ static void cancel(struct maker *maker, const Pledged__V1__Cancel *command)
         pledge_find(maker, command->pledge, "cancel.pledge", 1u << STAGE(COMMITTED));
     if (pledge == NULL)
         return;
-    if (pledge->received > 0 &&
+    if (money_came_in(maker, pledge) &&
         command->money_plan == PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_UNSPECIFIED) {
         maker_refuse(maker, REASON(MONEY_PLAN_MISSING), "cancel.money_plan", pledge->last_seq,
                      pledge);

@@ -8,9 +8,9 @@
 
 #include "server/ledger/state.h"
 
-#define STAGE(name_) PLEDGED__V1__STAGE__STAGE_##name_
-#define REASON(name_) PLEDGED__V1__REASON__REASON_##name_
-#define FACT(name_) PLEDGED__V1__ENTRY__FACT_##name_
+#define STAGE(name_)   PLEDGED__V1__STAGE__STAGE_##name_
+#define REASON(name_)  PLEDGED__V1__REASON__REASON_##name_
+#define FACT(name_)    PLEDGED__V1__ENTRY__FACT_##name_
 #define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 #define WARNING(name_) PLEDGED__V1__WARNING_KIND__WARNING_KIND_##name_
 
@@ -24,8 +24,13 @@ struct state_slot_key {
     uint32_t contributor, catalogue;
 };
 struct state_slot_key state_slot_key(uint32_t contributor, uint32_t catalogue);
-/* The pledge with the newest live slot of the contributor in this catalogue; STATE_NONE: none. */
+/* The newest pledge of the contributor with a live slot of this catalogue; STATE_NONE: none. */
 uint32_t state_slot_of(const struct ledger *ledger, uint32_t contributor, uint32_t catalogue);
+/* The same, not counting the pledge `own`, which is about to give its slot back. */
+uint32_t state_slot_beside(const struct ledger *ledger, uint32_t contributor, uint32_t catalogue,
+                           uint32_t own);
+/* The contributor's place in the queue of a tier; STATE_NONE: not waiting there. */
+uint32_t state_wait_of(const struct ledger *ledger, uint32_t contributor, uint32_t tier);
 void state_key_of_text(const char *text, uint8_t key[16]);
 void state_key_of_name(const char *name, uint8_t key[16]);
 
@@ -36,15 +41,21 @@ uint32_t state_add_pledge(struct ledger *ledger, uint32_t contributor, uint16_t 
                           int64_t time_us);
 /* New stage and tier: counters, queue, heap, slots. expires_us is set before a move to HELD. */
 void state_move(struct ledger *ledger, uint32_t pledge, uint8_t stage, uint16_t tier, uint64_t seq);
+/* The parts of a move that loading repeats: last in the queue of its tier; into its contributor's
+ * chain of slots; into the heap. */
+void state_queue_push(struct ledger *ledger, uint32_t pledge);
+void state_slot_add(struct ledger *ledger, uint32_t pledge);
 void state_due_add(struct ledger *ledger, uint32_t pledge);
 void state_due_move(struct ledger *ledger, uint32_t pledge, int64_t expires_us);
 
 /* --- tally.c: sums. Taken out before a change and put back after it. --- */
+bool tally_counts(const struct state_pledge *pledge); /* is its amount in the sums? */
 void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int sign);
 void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign);
 /* A pledge with all its bank entries, where its tier changes. */
 void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign);
-/* Would another `amount` pledged (or received) of this currency keep every total within 64 bits? */
+/* Would another `amount` pledged (or received) of this currency keep every total within 64 bits?
+ * What an amount replaces is taken off first, so it may be negative. */
 bool tally_may_pledge(const struct ledger *ledger, int currency, int64_t amount);
 bool tally_may_receive(const struct ledger *ledger, int currency, int64_t amount);
 
@@ -55,6 +66,7 @@ struct maker {
     struct pl_arena *arena;
     struct ledger_decision *out;
     int64_t now_us;
+    const struct state_pledge *about; /* whose history a refusal belongs to, once it is known */
 };
 /* Everything in the arena comes from here: our own limits make it large enough, so running out is a
  * bug. */
@@ -70,7 +82,8 @@ Pledged__V1__Outcome *maker_outcome(struct maker *maker); /* of the first entry;
 void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq);
 /* slots left in a tier after `taken_change` more are taken */
 void maker_remaining(struct maker *maker, const struct state_tier *tier, int64_t taken_change);
-/* Ends the decision: one CommandRefused entry. pledge: whose history it belongs to, or NULL. */
+/* Ends the decision: one CommandRefused entry. pledge: whose history it belongs to; NULL: that of
+ * the pledge found so far, if any. */
 void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *field,
                   uint64_t deciding_seq, const struct state_pledge *pledge);
 /* After maker_refuse: a value that a text for people needs. */

@@ -3,9 +3,9 @@
  * contributor: organisations, in clear; never persons. A name belongs to one contributor (trimmed,
  * case of ASCII letters ignored), so that a retry under a new request id does not make a twin.
  */
-#include "server/ledger/change.h"
-
 #include <string.h>
+
+#include "server/ledger/change.h"
 
 static uint32_t holder_of(const struct ledger *ledger, const char *name)
 {

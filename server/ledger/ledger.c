@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ledger: the table of commands, start-up facts, receipts. See ledger.h.
+ * ledger: the table of commands, start-up facts, receipts. Happy path: a command goes to the room
+ * that has its rule. Failure: an arena without room for the largest decision is INVALID. See
+ * ledger.h.
  */
 #include "server/ledger/ledger.h"
+
+#include <string.h>
 
 #include "common/check.h"
 #include "common/scan.h"
 #include "server/ledger/change.h"
-
-#include <string.h>
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -74,6 +76,16 @@ const uint8_t *ledger_id(const struct ledger *ledger)
 
 /* --- decide --- */
 
+/* More than the entries, facts, outcome and refusal of any command take, with what a person's
+ * certificate says once in each entry. Everything else is borrowed from the request. */
+static bool room_for_decision(const struct ledger_request *request, const struct pl_arena *arena)
+{
+    size_t actor = strlen(request->actor.person) + strlen(request->actor.identity) +
+                   strlen(request->actor.issuer);
+    size_t need = ((size_t)48 << 10) + LEDGER_ENTRIES_PER_COMMAND_MAX * actor;
+    return arena->budget >= arena->used && arena->budget - arena->used >= need;
+}
+
 void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
                    struct pl_arena *arena, struct ledger_decision *ret)
 {
@@ -82,7 +94,19 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
                           .arena = arena,
                           .out = ret,
                           .now_us = request->now_us};
+    static const Pledged__V1__Refusal no_room = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
+        .reason = REASON(TOO_BIG),
+        .field = (char *)(uintptr_t) "",
+        .message = (char *)(uintptr_t) "the request is too large",
+    };
     memset(ret, 0, sizeof(*ret));
+    if (!room_for_decision(request, arena)) {
+        ret->answer = LEDGER_INVALID;
+        ret->code = PL_E_TOO_BIG;
+        ret->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_room;
+        return;
+    }
     switch (request->command->command_case) {
     case COMMAND(_NOT_SET):
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
@@ -139,11 +163,13 @@ void ledger_decide_start(const struct ledger *ledger, const struct ledger_start 
     if (start->roster != NULL && differs(&start->roster->sha256, ledger->roster_sha256)) {
         Pledged__V1__Entry *entry = maker_entry(&maker, 0);
         entry->fact_case = FACT(ROSTER_ADOPTED);
+        entry->cause_seq = 0; /* the daemon's start, not the entry before */
         entry->roster_adopted = (Pledged__V1__RosterAdopted *)(uintptr_t)start->roster;
     }
     if (start->policy != NULL && differs(&start->policy->sha256, ledger->policy_sha256)) {
         Pledged__V1__Entry *entry = maker_entry(&maker, 0);
         entry->fact_case = FACT(POLICY_ADOPTED);
+        entry->cause_seq = 0;
         entry->policy_adopted = (Pledged__V1__PolicyAdopted *)(uintptr_t)start->policy;
     }
 }
@@ -181,6 +207,8 @@ static Pledged__V1__Refusal *refusal_of(const Pledged__V1__Entry *entry, bool re
 void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_arena *arena,
                     Pledged__V1__Receipt **ret_receipt, Pledged__V1__Refusal **ret_refusal)
 {
+    *ret_receipt = NULL;
+    *ret_refusal = NULL;
     if (entry->fact_case == FACT(COMMAND_REFUSED)) {
         *ret_refusal = refusal_of(entry, replay, arena);
         return;

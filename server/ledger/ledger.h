@@ -16,14 +16,13 @@
 #include "common/arena.h"
 #include "common/slice.h"
 #include "common/status.h"
-
 #include "pledged/v1/command.pb-c.h"
 #include "pledged/v1/entry.pb-c.h"
 #include "pledged/v1/service.pb-c.h"
 #include "pledged/v1/types.pb-c.h"
 
-#define LEDGER_REQUEST_ID_BYTES 16
-#define LEDGER_ENTRY_BYTES_MAX 65535
+#define LEDGER_REQUEST_ID_BYTES        16
+#define LEDGER_ENTRY_BYTES_MAX         65535
 #define LEDGER_ENTRIES_PER_COMMAND_MAX 8
 
 struct ledger;
@@ -55,13 +54,14 @@ enum ledger_answer {
 };
 
 /* What decide found. Everything it points to lives in the arena that was passed in, or is borrowed
- * from the request. Entries are complete but not packed: seq, time, actor, prev_seq, outcome set. */
+ * from the request. Entries are complete but not packed: seq, time, actor, prev_seq, outcome set.
+ */
 struct ledger_decision {
     enum ledger_answer answer;
     Pledged__V1__Entry *entry[LEDGER_ENTRIES_PER_COMMAND_MAX];
     size_t entry_count;
-    enum pl_code code;               /* class of the refusal: INVALID, NOT_FOUND, REFUSED, ... */
-    Pledged__V1__Refusal *refusal;   /* NULL when accepted */
+    enum pl_code code;             /* class of the refusal: INVALID, NOT_FOUND, REFUSED, ... */
+    Pledged__V1__Refusal *refusal; /* NULL when accepted */
 };
 
 /* Judges what can be judged without state: sizes, formats, required fields, currencies, dates, the
@@ -105,8 +105,7 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
 /* The receipt of the command whose first entry this is (kind NEW or REPLAY as given), or its
  * refusal. Exactly one of the two is set. Both live in the arena. */
 void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_arena *arena,
-                    Pledged__V1__Receipt **ret_receipt,
-                    Pledged__V1__Refusal **ret_refusal);
+                    Pledged__V1__Receipt **ret_receipt, Pledged__V1__Refusal **ret_refusal);
 
 uint64_t ledger_size(const struct ledger *ledger);        /* seq of the last entry */
 int64_t ledger_last_time_us(const struct ledger *ledger); /* 0 when empty */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * maker: puts a decision together: entries with everything in the right place, or a refusal.
+ * Happy path: maker_entry, then the fact, then the outcome. Failure: the arena running out is a
+ * bug here, because ledger_decide looked that there is room for the largest decision.
  */
-#include "server/ledger/change.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include "server/ledger/change.h"
 
 enum { ARGS_MAX = 8, WARNINGS_MAX = 8 };
 
@@ -70,7 +71,7 @@ static Pledged__V1__Actor *actor(struct maker *maker)
     Pledged__V1__Actor *made = maker_alloc(maker, sizeof(*made));
     pledged__v1__actor__init(made);
     if (maker->request == NULL) {
-        made->person = (char *)(uintptr_t)"pledged";
+        made->person = (char *)(uintptr_t) "pledged";
         made->role = PLEDGED__V1__ROLE__ROLE_DAEMON;
         return made;
     }
@@ -192,6 +193,7 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(SAME_TIER), "the pledge is in this tier already"},
         {REASON(WAITING_AHEAD), "others wait for this slot"},
         {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
+        {REASON(TOO_BIG), "the ledger holds no more of these"},
     };
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         if (texts[i].reason == reason)
@@ -205,6 +207,7 @@ void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *f
 {
     struct ledger_decision *out = maker->out;
     PL_ASSERT(maker->request != NULL);
+    pledge = pledge != NULL ? pledge : maker->about;
     out->entry_count = 0; /* whatever was begun is dropped: all or nothing */
     Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
     Pledged__V1__CommandRefused *fact = maker_alloc(maker, sizeof(*fact));

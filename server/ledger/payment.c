@@ -4,13 +4,12 @@
  * part, too much or in another currency: what cannot be allocated stays with its bank entry, listed
  * and shown. One credit is booked once: its bank reference is remembered while it is not reversed.
  */
-#include "server/ledger/pledge.h"
+#include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/money.h"
-
-#include <string.h>
+#include "server/ledger/pledge.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
 {
@@ -116,8 +115,8 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
     if (part > 0)
         add_allocated(maker, fact->bank_entry, command->pledge, part, currency);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
-                   (Pledged__V1__Stage)pledge->stage, pledge->amount,
-                   pledge->allocated + part, pledge->currency);
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount, pledge->allocated + part,
+                   tally_counts(pledge) ? pledge->currency : -1);
     maker_outcome(maker)->bank_entry = fact->bank_entry;
     maker_outcome(maker)->unallocated = maker_money(maker, minor - part, currency);
 }
@@ -132,8 +131,9 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
         return;
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
-    maker_arg(maker, "use", "payments and allocations can be reversed; a pledge is withdrawn or "
-                            "cancelled, a contributor or an amount is amended");
+    maker_arg(maker, "use",
+              "payments and allocations can be reversed; a pledge is withdrawn or "
+              "cancelled, a contributor or an amount is amended");
 }
 
 static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
@@ -164,7 +164,8 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
     made->reversed = fact;
     pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
                    (Pledged__V1__Stage)pledge->stage, pledge->amount,
-                   pledge->allocated - entry->allocated, pledge->currency);
+                   pledge->allocated - entry->allocated,
+                   tally_counts(pledge) ? pledge->currency : -1);
     maker_outcome(maker)->bank_entry = fact->bank_entry;
     maker_outcome(maker)->unallocated =
         maker_money(maker, whole ? 0 : entry->amount, entry->currency);

@@ -5,24 +5,30 @@
  */
 #include "server/ledger/pledge.h"
 
+#include <string.h>
+
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
 
-#include <string.h>
-
 const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field)
 {
-    const struct ledger *ledger = maker->ledger;
-    if (ledger->catalogue_in_force == STATE_NONE) {
+    if (maker->ledger->catalogue_in_force == STATE_NONE) {
         maker_refuse(maker, REASON(CATALOGUE_UNKNOWN), field, 0, NULL);
         return NULL;
     }
-    const struct catalogue *current = ledger->catalogue[ledger->catalogue_in_force].current;
+    return pledge_tier_in(maker, maker->ledger->catalogue_in_force, text, field);
+}
+
+const struct state_tier *pledge_tier_in(struct maker *maker, uint32_t catalogue, const char *text,
+                                        const char *field)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct catalogue *current = ledger->catalogue[catalogue].current;
     int def = catalogue_find_tier(current, text);
     for (size_t i = 0; def >= 0 && i < ledger->tier_count; i++) {
-        if (ledger->tier[i].catalogue == ledger->catalogue_in_force && ledger->tier[i].def == def)
+        if (ledger->tier[i].catalogue == catalogue && ledger->tier[i].def == def)
             return &ledger->tier[i];
     }
     maker_refuse(maker, REASON(TIER_UNKNOWN), field, current->adopted_seq, NULL);
@@ -32,14 +38,12 @@ const struct state_tier *pledge_tier(struct maker *maker, const char *text, cons
 
 static void refuse_sold_out(struct maker *maker, const struct state_tier *tier, const char *field)
 {
-    const struct ledger *ledger = maker->ledger;
     maker_refuse(maker, REASON(TIER_SOLD_OUT), field, tier->taken_seq, NULL);
     maker_arg(maker, "tier", tier->code);
     maker_arg_number(maker, "capacity", tier->capacity);
     maker_arg_number(maker, "waiting", tier->waiting);
     if (tier->wait_first != STATE_NONE)
         maker_arg(maker, "next", maker_id(maker, 'P', tier->wait_first + 1));
-    (void)ledger;
 }
 
 static bool closed(struct maker *maker, const struct state_tier *tier, const char *field)
@@ -59,11 +63,10 @@ bool pledge_slot_free(struct maker *maker, const struct state_tier *tier, uint32
 {
     const struct ledger *ledger = maker->ledger;
     uint32_t index = (uint32_t)(tier - ledger->tier);
-    uint32_t slot = state_slot_of(ledger, contributor, tier->catalogue);
+    uint32_t slot = state_slot_beside(ledger, contributor, tier->catalogue, own);
     if (closed(maker, tier, field))
         return false;
-    if (slot != STATE_NONE && slot != own &&
-        !pledge_catalogue(maker, tier)->policy->many_slots_per_contributor) {
+    if (slot != STATE_NONE && !pledge_catalogue(maker, tier)->policy->many_slots_per_contributor) {
         const struct state_pledge *holder = &ledger->pledge[slot];
         maker_refuse(maker, REASON(HAS_SLOT), field, holder->last_seq, NULL);
         maker_arg(maker, "pledge", maker_id(maker, 'P', slot + 1));
@@ -99,8 +102,8 @@ bool pledge_amount(struct maker *maker, const struct state_tier *tier,
         return false;
     }
     const Pledged__V1__Money *amount = given != NULL ? given : price;
-    if (price != NULL && (strcmp(amount->currency, price->currency) != 0 ||
-                          amount->minor < price->minor)) {
+    if (price != NULL &&
+        (strcmp(amount->currency, price->currency) != 0 || amount->minor < price->minor)) {
         maker_refuse(maker, REASON(AMOUNT_NOT_TIER), field, adopted_seq, NULL);
         maker_arg(maker, "tier", tier->code);
         maker_arg_number(maker, "minor", price->minor);
@@ -109,11 +112,16 @@ bool pledge_amount(struct maker *maker, const struct state_tier *tier,
     }
     *ret_minor = amount->minor;
     *ret_currency = pl_currency_index(amount->currency);
-    if (!tally_may_pledge(ledger, *ret_currency, amount->minor)) {
-        maker_refuse(maker, REASON(SUM_OVERFLOW), field, 0, NULL);
-        return false;
-    }
     return true;
+}
+
+/* G8: refused before a total could wrap. */
+static bool sum_fits(struct maker *maker, int64_t minor, int currency)
+{
+    if (tally_may_pledge(maker->ledger, currency, minor))
+        return true;
+    maker_refuse(maker, REASON(SUM_OVERFLOW), "submit.amount", 0, NULL);
+    return false;
 }
 
 const struct state_pledge *pledge_find(struct maker *maker, const char *id, const char *field,
@@ -125,6 +133,7 @@ const struct state_pledge *pledge_find(struct maker *maker, const char *id, cons
         maker_arg(maker, "pledge", id);
         return NULL;
     }
+    maker->about = pledge;
     if ((stages >> pledge->stage & 1) != 0)
         return pledge;
     const ProtobufCEnumValue *name =
@@ -239,14 +248,21 @@ static void extend(struct maker *maker, const Pledged__V1__Extend *command)
         return;
     const struct state_tier *tier = &maker->ledger->tier[pledge->tier];
     const Pledged__V1__CataloguePolicy *policy = pledge_catalogue(maker, tier)->policy;
+    if (pledge->expires_us <= maker->now_us) { /* due, though the clock does not let it expire */
+        maker_refuse(maker, REASON(STATE_WRONG), "extend.pledge", pledge->last_seq, pledge);
+        maker_arg(maker, "pledge", command->pledge);
+        maker_arg(maker, "stage", "STAGE_EXPIRED");
+        return;
+    }
     if (pledge->extensions >= policy->hold_extensions_max) {
         maker_refuse(maker, REASON(EXTENSIONS_SPENT), "extend.pledge", pledge->last_seq, pledge);
         maker_arg_number(maker, "max", policy->hold_extensions_max);
         return;
     }
     bool moment = command->until_case == PLEDGED__V1__EXTEND__UNTIL_UNTIL_US;
-    int64_t for_s = command->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S ? command->for_s
-                                                                            : policy->hold_default_s;
+    int64_t for_s = command->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S
+                        ? command->for_s
+                        : policy->hold_default_s;
     int64_t end_us;
     if (!hold_end(maker, policy, for_s, moment ? command->until_us : 0,
                   moment ? "extend.until_us" : "extend.for_s", pledge, &end_us))
@@ -264,16 +280,6 @@ static void extend(struct maker *maker, const Pledged__V1__Extend *command)
     maker_remaining(maker, tier, 0);
 }
 
-/* One place in a queue is enough. */
-static uint32_t place_in_queue(const struct ledger *ledger, const struct state_tier *tier,
-                               uint32_t contributor)
-{
-    uint32_t at = tier->wait_first;
-    while (at != STATE_NONE && ledger->pledge[at].contributor != contributor)
-        at = ledger->pledge[at].wait_next;
-    return at;
-}
-
 static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
 {
     const struct state_tier *tier = pledge_tier(maker, command->tier, "wait.tier");
@@ -288,7 +294,9 @@ static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
         maker_arg(maker, "tier", tier->code);
         return;
     }
-    uint32_t already = place_in_queue(maker->ledger, tier, contributor_index(maker, who));
+    /* one place in a queue is enough */
+    uint32_t already = state_wait_of(maker->ledger, contributor_index(maker, who),
+                                     (uint32_t)(tier - maker->ledger->tier));
     if (already != STATE_NONE) {
         maker_refuse(maker, REASON(STATE_WRONG), "wait.contributor",
                      maker->ledger->pledge[already].first_seq, NULL);
@@ -343,7 +351,7 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     char *contributor = maker_id(maker, 'C', pledge->contributor + 1);
     const struct state_tier *named = tier;
     if (command->offer_case == PLEDGED__V1__SUBMIT__OFFER_TIER)
-        named = pledge_tier(maker, command->tier, "submit.tier");
+        named = pledge_tier_in(maker, tier->catalogue, command->tier, "submit.tier");
     if (named == NULL)
         return;
     bool other = command->contributor[0] != '\0' && strcmp(command->contributor, contributor) != 0;
@@ -355,7 +363,8 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     }
     int64_t minor;
     int currency;
-    if (!pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency))
+    if (!pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency) ||
+        !sum_fits(maker, minor, currency))
         return;
     Pledged__V1__PledgeMade *fact = pledge_made(maker, command, pledge->last_seq);
     fact->pledge = command->pledge;
@@ -382,6 +391,7 @@ static void submit_tier(struct maker *maker, const Pledged__V1__Submit *command)
         find_contributor(maker, command->contributor, "submit.contributor");
     if (who == NULL ||
         !pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency) ||
+        !sum_fits(maker, minor, currency) ||
         !pledge_slot_free(maker, tier, contributor_index(maker, who), STATE_NONE, "submit.tier"))
         return;
     Pledged__V1__PledgeMade *fact = pledge_made(maker, command, 0);
@@ -403,17 +413,15 @@ static void submit_free(struct maker *maker, const Pledged__V1__Submit *command)
     if (who == NULL)
         return;
     int currency = pl_currency_index(command->amount->currency);
-    if (!tally_may_pledge(maker->ledger, currency, command->amount->minor)) {
-        maker_refuse(maker, REASON(SUM_OVERFLOW), "submit.amount", 0, NULL);
+    if (!sum_fits(maker, command->amount->minor, currency))
         return;
-    }
     Pledged__V1__PledgeMade *fact = pledge_made(maker, command, 0);
     fact->pledge = maker_id(maker, 'P', maker->ledger->pledge_count + 1);
     fact->contributor = command->contributor;
     fact->amount = command->amount;
     fact->purpose = PLEDGED__V1__PURPOSE__PURPOSE_FUND;
-    pledge_receipt(maker, fact->pledge, fact->contributor, STAGE(PLEDGED), command->amount->minor, 0,
-                   currency);
+    pledge_receipt(maker, fact->pledge, fact->contributor, STAGE(PLEDGED), command->amount->minor,
+                   0, currency);
 }
 
 void pledge_decide(struct maker *maker)

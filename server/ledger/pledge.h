@@ -10,15 +10,19 @@
 
 /* The tier meant by code or alias in the catalogue in force; refuses and returns NULL if none. */
 const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field);
-/* May the contributor take a slot of this tier? `own`: a pledge whose slot does not count (it is given
- * back in the same step), or STATE_NONE. Refuses and returns false if not. */
+/* The same in a given catalogue: what a pledge changes to is an offer of its own catalogue. */
+const struct state_tier *pledge_tier_in(struct maker *maker, uint32_t catalogue, const char *text,
+                                        const char *field);
+/* May the contributor take a slot of this tier? `own`: a pledge whose slot does not count (it is
+ * given back in the same step), or STATE_NONE. Refuses and returns false if not. */
 bool pledge_slot_free(struct maker *maker, const struct state_tier *tier, uint32_t contributor,
                       uint32_t own, const char *field);
 /* The amount for a slot of the tier: the given one or the tier's. Refuses and returns false. */
 bool pledge_amount(struct maker *maker, const struct state_tier *tier,
                    const Pledged__V1__Money *given, const char *field, int64_t *ret_minor,
                    int *ret_currency);
-/* The pledge by id, in one of the stages (mask of 1 << stage); refuses and returns NULL. */
+/* The pledge by id, in one of the stages (mask of 1 << stage); refuses and returns NULL. What is
+ * refused after this belongs to its history. */
 const struct state_pledge *pledge_find(struct maker *maker, const char *id, const char *field,
                                        unsigned stages);
 /* Balance and stage of the receipt. */

@@ -3,11 +3,10 @@
  * promote: what happens to slots without anybody asking: holds expire, the next in the queue gets
  * the slot. Both are entries, so that any past answer can be proven.
  */
-#include "server/ledger/change.h"
+#include <string.h>
 
 #include "common/check.h"
-
-#include <string.h>
+#include "server/ledger/change.h"
 
 /* A queue may hold many who have a slot meanwhile; nobody waits for a look at all of them. */
 enum { QUEUE_LOOK_MAX = 1000 };
@@ -65,8 +64,7 @@ bool promote(struct maker *maker, uint32_t tier_index, uint32_t freed, uint64_t 
     fact->contributor = maker_id(maker, 'C', pledge->contributor + 1);
     fact->catalogue = ledger->catalogue[tier->catalogue].current->msg->code;
     fact->tier = (char *)(uintptr_t)tier->code;
-    fact->expires_us =
-        entry->time_us + (policy->promotion_hold_s + policy->hold_grace_s) * 1000000;
+    fact->expires_us = entry->time_us + (policy->promotion_hold_s + policy->hold_grace_s) * 1000000;
     entry->fact_case = FACT(HOLD_PLACED);
     entry->hold_placed = fact;
     if (entry->cause_seq == 0)
@@ -97,11 +95,9 @@ static bool promote_anywhere(struct maker *maker)
     const struct ledger *ledger = maker->ledger;
     for (uint32_t i = 0; i < ledger->tier_count; i++) {
         const struct state_tier *tier = &ledger->tier[i];
-        bool free_slot = tier->capacity < 0 ||
-                         (int64_t)state_tier_taken(tier) < tier->capacity;
+        bool free_slot = tier->capacity < 0 || (int64_t)state_tier_taken(tier) < tier->capacity;
         if (tier->waiting != 0 && free_slot && tier->def >= 0 &&
-            promote(maker, i, STATE_NONE,
-                    ledger->catalogue[tier->catalogue].current->adopted_seq))
+            promote(maker, i, STATE_NONE, ledger->catalogue[tier->catalogue].current->adopted_seq))
             return true;
     }
     return false;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * save: the state as bytes. Little-endian numbers, strings with a length, in the order of this file;
- * no padding, no pointers. What can be derived (queues' links are kept; heap, slots, names, bank
- * references) is rebuilt on load. Equal histories give equal bytes.
+ * save: the state as bytes. Little-endian numbers, strings with a length, in the order of this
+ * file; no padding, no pointers. What follows from the rows (counters, heap, slots, names, bank
+ * references, sums) is rebuilt on load, in a form that depends on the rows alone. Equal histories
+ * give equal bytes. Happy path: save, later load. Failure: a saved state that does not add up is
+ * CORRUPT and never used; the log tells the same.
  */
-#include "server/ledger/change.h"
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/money.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "server/ledger/change.h"
 
 enum { SAVE_FORMAT = 1 };
 
@@ -125,7 +126,7 @@ static void save_pledges(struct out *out, const struct ledger *ledger)
         put_u64(out, p->first_seq);
         put_u64(out, p->last_seq);
         put_u32(out, p->contributor);
-        put_u32(out, p->wait_next);
+        put_u32(out, p->stage == STAGE(WAITING) ? p->wait_next : STATE_NONE);
         put_u32(out, p->bank_first);
         put_u32(out, p->bank_last);
         put_u32(out, p->tier);
@@ -165,7 +166,8 @@ static int by_seq(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Maps have no order: their pairs are written by seq. `key_first`: the key is the seq. */
+/* Maps have no order: their pairs are written by seq, which is the key or the value. A value that
+ * is not the seq is a u32. */
 static void save_map(struct out *out, const struct pl_map *map, bool key_is_seq)
 {
     size_t rest = key_is_seq ? map->value_size : map->key_size;
@@ -176,8 +178,16 @@ static void save_map(struct out *out, const struct pl_map *map, bool key_is_seq)
         if ((map->full[i / 64] >> (i % 64) & 1) == 0)
             continue;
         const uint8_t *slot = map->slots + i * (map->key_size + map->value_size);
-        memcpy(&pair[used].seq, key_is_seq ? slot : slot + map->key_size, 8);
-        memcpy(pair[used++].rest, key_is_seq ? slot + map->key_size : slot, rest);
+        struct pair *to = &pair[used++];
+        memcpy(&to->seq, key_is_seq ? slot : slot + map->key_size, sizeof(to->seq));
+        if (key_is_seq) {
+            uint32_t index;
+            PL_ASSERT(rest == sizeof(index));
+            memcpy(&index, slot + map->key_size, sizeof(index));
+            pl_put_le32(to->rest, index);
+        } else {
+            memcpy(to->rest, slot, rest);
+        }
     }
     PL_ASSERT(used == map->count);
     qsort(pair, used, sizeof(*pair), by_seq);
@@ -288,7 +298,7 @@ static struct pl_status load_text(struct in *in, struct ledger *ledger)
 {
     size_t len;
     PL_TRY(get_count(in, UINT32_MAX, &len));
-    char *text = malloc(len + 1);
+    char *text = calloc(1, len + 1);
     if (text == NULL || len == 0) {
         free(text);
         return bad();
@@ -307,7 +317,7 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
     size_t len;
     PL_TRY(get_u64(in, &seq));
     PL_TRY(get_count(in, 65536, &len));
-    uint8_t *bytes = malloc(len + 1);
+    uint8_t *bytes = calloc(1, len + 1);
     PL_ASSERT(bytes != NULL);
     struct catalogue *catalogue = NULL;
     struct pl_status status = in->read(in->arg, bytes, len);
@@ -319,8 +329,8 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
         catalogue_unref(catalogue);
         return bad();
     }
-    ledger->catalogue = reallocarray(ledger->catalogue, ledger->catalogue_count + 1,
-                                     sizeof(*ledger->catalogue));
+    ledger->catalogue =
+        reallocarray(ledger->catalogue, ledger->catalogue_count + 1, sizeof(*ledger->catalogue));
     PL_ASSERT(ledger->catalogue != NULL);
     ledger->catalogue[ledger->catalogue_count++] = (struct state_catalogue){.current = catalogue};
     return pl_ok();
@@ -337,18 +347,21 @@ static struct pl_status load_tier(struct in *in, struct ledger *ledger, struct s
     PL_TRY(get_u32(in, &tier->wait_last));
     PL_TRY(get_u64(in, &tier->taken_seq));
     tier->def = (int32_t)def;
-    bool fine = tier->code[sizeof(tier->code) - 1] == '\0' &&
-                tier->catalogue < ledger->catalogue_count &&
-                (tier->def == -1 ||
-                 (tier->def >= 0 &&
-                  (size_t)tier->def < ledger->catalogue[tier->catalogue].current->msg->n_tier));
+    if (tier->code[sizeof(tier->code) - 1] != '\0' || tier->catalogue >= ledger->catalogue_count ||
+        tier->capacity < -1)
+        return bad();
+    if (tier->def == -1)
+        return pl_ok();
+    const Pledged__V1__Catalogue *msg = ledger->catalogue[tier->catalogue].current->msg;
+    bool fine = tier->def >= 0 && (size_t)tier->def < msg->n_tier &&
+                strcmp(msg->tier[tier->def]->code, tier->code) == 0;
     return fine ? pl_ok() : bad();
 }
 
 static struct pl_status load_catalogues(struct in *in, struct ledger *ledger)
 {
     size_t count;
-    PL_TRY(get_count(in, 10000, &count));
+    PL_TRY(get_count(in, STATE_CATALOGUES_MAX, &count));
     PL_TRY(get_u32(in, &ledger->catalogue_in_force));
     if (ledger->catalogue_in_force != STATE_NONE && ledger->catalogue_in_force >= count)
         return bad();
@@ -408,6 +421,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     PL_TRY(get_u32(in, &month));
     PL_TRY(get_currency(in, &p->currency));
     PL_TRY(in->read(in->arg, small, sizeof(small)));
+    p->wait_prev = STATE_NONE;
     p->tier = (uint16_t)tier;
     p->month = (int16_t)month;
     p->heap_place = STATE_NONE;
@@ -418,9 +432,11 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     p->extensions = small[4];
     p->money_plan = small[5];
     p->category = small[6];
-    bool counted = p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) ||
-                   p->stage == STAGE(CLOSED);
-    bool fine = p->contributor < ledger->contributor_count && p->stage <= STAGE(CANCELLED) &&
+    bool counted =
+        p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) || p->stage == STAGE(CLOSED);
+    bool fine = p->contributor < ledger->contributor_count && p->stage >= STAGE(WAITING) &&
+                p->stage <= STAGE(CANCELLED) && p->last_seq <= ledger->size &&
+                (p->stage == STAGE(WAITING) || p->wait_next == STATE_NONE) &&
                 (tier == STATE_TIER_FREE || tier < ledger->tier_count) && p->amount >= 0 &&
                 p->allocated >= 0 && p->allocated <= p->amount && p->received >= 0 &&
                 (!counted || p->currency >= 0) &&
@@ -444,13 +460,8 @@ static void count_pledge(struct ledger *ledger, uint32_t index)
     tier->pledged += p->stage == STAGE(PLEDGED);
     tier->committed += p->stage == STAGE(COMMITTED);
     tier->closed += p->stage == STAGE(CLOSED);
-    if (state_stage_live(p->stage)) {
-        struct state_slot_key key = state_slot_key(p->contributor, tier->catalogue);
-        const uint32_t *known = pl_map_get(&ledger->slots, &key);
-        /* of several live slots the newest one counts, as when they were taken */
-        if (known == NULL || ledger->pledge[*known].last_seq < p->last_seq)
-            pl_map_put(&ledger->slots, &key, &index);
-    }
+    if (state_stage_live(p->stage))
+        state_slot_add(ledger, index);
 }
 
 static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
@@ -469,6 +480,8 @@ static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
         const struct state_tier *tier = &ledger->tier[i];
         if (tier->capacity >= 0 && (int64_t)state_tier_taken(tier) > tier->capacity)
             return bad(); /* I1 */
+        if (tier->def == -1 && (state_tier_taken(tier) != 0 || tier->waiting != 0))
+            return bad(); /* a tier in use does not disappear */
     }
     return pl_ok();
 }
@@ -527,6 +540,8 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
         uint8_t id[16];
         PL_TRY(get_u64(in, &seq));
         PL_TRY(in->read(in->arg, id, sizeof(id)));
+        if (seq == 0 || seq > ledger->size)
+            return bad();
         pl_map_put(&ledger->requests, id, &seq);
     }
     PL_TRY(get_count(in, ledger->size, &count));
@@ -534,50 +549,92 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
         uint64_t seq = 0;
         uint32_t index = 0;
         PL_TRY(get_u64(in, &seq));
-        PL_TRY(in->read(in->arg, (uint8_t *)&index, sizeof(index)));
-        if (index >= ledger->bank_entry_count)
+        PL_TRY(get_u32(in, &index));
+        if (index >= ledger->bank_entry_count || seq == 0 || seq > ledger->size)
             return bad();
         pl_map_put(&ledger->reversible, &seq, &index);
     }
     return pl_ok();
 }
 
-/* Links between rows must stay within their arrays. */
-static bool links_fine(const struct ledger *ledger)
+/* --- rows against each other --- */
+
+/* The queue of a tier is all of its waiting pledges, each once. Its backward links follow. */
+static bool link_queue(struct ledger *ledger, uint32_t index)
 {
-    for (size_t i = 0; i < ledger->pledge_count; i++) {
-        const struct state_pledge *p = &ledger->pledge[i];
-        if ((p->wait_next != STATE_NONE && p->wait_next >= ledger->pledge_count) ||
-            (p->bank_first != STATE_NONE && p->bank_first >= ledger->bank_entry_count) ||
-            (p->bank_last != STATE_NONE && p->bank_last >= ledger->bank_entry_count))
+    struct state_tier *tier = &ledger->tier[index];
+    uint32_t at = tier->wait_first, count = 0, waiting = tier->waiting;
+    tier->wait_first = tier->wait_last = STATE_NONE;
+    while (at != STATE_NONE && count < waiting) {
+        if (at >= ledger->pledge_count || ledger->pledge[at].stage != STAGE(WAITING) ||
+            ledger->pledge[at].tier != index ||
+            state_wait_of(ledger, ledger->pledge[at].contributor, index) != STATE_NONE)
             return false;
+        uint32_t next = ledger->pledge[at].wait_next;
+        state_queue_push(ledger, at);
+        at = next;
+        count++;
     }
-    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
-        uint32_t next = ledger->bank_entry[i].next_of_pledge;
-        if (next != STATE_NONE && (next >= ledger->bank_entry_count || next <= i))
-            return false;
-    }
+    return at == STATE_NONE && count == waiting;
+}
+
+static bool queues_fine(struct ledger *ledger)
+{
     for (size_t i = 0; i < ledger->tier_count; i++) {
-        const struct state_tier *tier = &ledger->tier[i];
-        uint32_t at = tier->wait_first, count = 0, last = STATE_NONE;
-        for (; at != STATE_NONE && count <= tier->waiting; at = ledger->pledge[at].wait_next) {
-            if (at >= ledger->pledge_count || ledger->pledge[at].stage != STAGE(WAITING))
-                return false;
-            last = at;
-            count++;
-        }
-        if (count != tier->waiting || last != tier->wait_last)
+        uint32_t last = ledger->tier[i].wait_last;
+        if (!link_queue(ledger, (uint32_t)i) || ledger->tier[i].wait_last != last)
             return false;
     }
     return true;
 }
 
-static void rebuild_tallies(struct ledger *ledger)
+/* I2, and that the list of a pledge's bank entries is in order and holds no others. */
+static bool bank_entries_of(const struct ledger *ledger, uint32_t index, size_t *ret_count)
 {
-    for (size_t i = 0; i < ledger->pledge_count; i++)
-        tally_pledge(ledger, &ledger->pledge[i], 1);
-    for (size_t i = 0; i < ledger->bank_entry_count; i++)
-        tally_bank_entry(ledger, &ledger->bank_entry[i], 1);
+    const struct state_pledge *p = &ledger->pledge[index];
+    int64_t allocated = 0, received = 0;
+    uint32_t last = STATE_NONE;
+    for (uint32_t i = p->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge) {
+        if (i >= ledger->bank_entry_count || (last != STATE_NONE && i <= last))
+            return false;
+        const struct state_bank_entry *b = &ledger->bank_entry[i];
+        bool own = b->currency == p->currency;
+        if (b->pledge != index || (b->allocated != 0 && (!own || b->reversed)) ||
+            !pl_add64(allocated, b->allocated, &allocated) ||
+            !pl_add64(received, own && !b->reversed ? b->amount : 0, &received))
+            return false;
+        last = i;
+        (*ret_count)++;
+    }
+    return last == p->bank_last && allocated == p->allocated && received == p->received;
+}
+
+static bool money_fine(const struct ledger *ledger)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        if (!bank_entries_of(ledger, (uint32_t)i, &count))
+            return false;
+    }
+    return count == ledger->bank_entry_count;
+}
+
+/* False where a sum would leave 64 bits (G8). */
+static bool rebuild_tallies(struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        const struct state_pledge *p = &ledger->pledge[i];
+        if (tally_counts(p) && !tally_may_pledge(ledger, p->currency, p->amount))
+            return false;
+        tally_pledge(ledger, p, 1);
+    }
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        const struct state_bank_entry *b = &ledger->bank_entry[i];
+        if (!b->reversed && !tally_may_receive(ledger, b->currency, b->amount))
+            return false;
+        tally_bank_entry(ledger, b, 1);
+    }
+    return true;
 }
 
 static struct pl_status load(struct in *in, struct ledger *ledger)
@@ -600,10 +657,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_maps(in, ledger));
-    if (!links_fine(ledger))
-        return bad();
-    rebuild_tallies(ledger);
-    return pl_ok();
+    return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();
 }
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)

@@ -3,14 +3,13 @@
  * state: memory of the ledger: growth, strings, the heap of deadlines, the queues, the counters of
  * tiers. Nothing here decides anything; only apply calls what changes state.
  */
-#include "server/ledger/change.h"
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/ids.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "server/ledger/change.h"
 
 struct ledger *ledger_new(void)
 {
@@ -21,6 +20,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->names, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
     (void)state_add_text(ledger, "");
     return ledger;
@@ -38,6 +38,7 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->names);
     pl_map_fini(&ledger->bank_refs);
     pl_map_fini(&ledger->slots);
+    pl_map_fini(&ledger->waits);
     pl_map_fini(&ledger->reversible);
     free(ledger->catalogue);
     free(ledger->tier);
@@ -49,7 +50,8 @@ void ledger_free(struct ledger *ledger)
     free(ledger);
 }
 
-/* Room for one more element; amortised. Memory exhaustion is fatal: the state has no half-applied form. */
+/* Room for one more element; amortised. Memory exhaustion is fatal: the state has no half-applied
+ * form. */
 void *state_grow(void *array, size_t count, size_t *cap, size_t element)
 {
     if (count < *cap)
@@ -118,6 +120,20 @@ uint32_t state_slot_of(const struct ledger *ledger, uint32_t contributor, uint32
     return found != NULL ? *found : STATE_NONE;
 }
 
+uint32_t state_wait_of(const struct ledger *ledger, uint32_t contributor, uint32_t tier)
+{
+    struct state_slot_key key = state_slot_key(contributor, tier);
+    const uint32_t *found = pl_map_get(&ledger->waits, &key);
+    return found != NULL ? *found : STATE_NONE;
+}
+
+uint32_t state_slot_beside(const struct ledger *ledger, uint32_t contributor, uint32_t catalogue,
+                           uint32_t own)
+{
+    uint32_t slot = state_slot_of(ledger, contributor, catalogue);
+    return slot != STATE_NONE && slot == own ? ledger->pledge[slot].slot_next : slot;
+}
+
 /* --- finding --- */
 
 struct state_pledge *state_pledge(const struct ledger *ledger, const char *id)
@@ -130,14 +146,14 @@ struct state_contributor *state_contributor(const struct ledger *ledger, const c
 {
     uint64_t number = pl_id_parse(id, 'C');
     return number == 0 || number > ledger->contributor_count ? NULL
-                                                              : &ledger->contributor[number - 1];
+                                                             : &ledger->contributor[number - 1];
 }
 
 struct state_bank_entry *state_bank_entry(const struct ledger *ledger, const char *id)
 {
     uint64_t number = pl_id_parse(id, 'B');
     return number == 0 || number > ledger->bank_entry_count ? NULL
-                                                             : &ledger->bank_entry[number - 1];
+                                                            : &ledger->bank_entry[number - 1];
 }
 
 int state_catalogue(const struct ledger *ledger, const char *code)
@@ -225,7 +241,8 @@ static void heap_down(struct ledger *ledger, size_t place)
 
 void state_due_add(struct ledger *ledger, uint32_t pledge)
 {
-    ledger->due = state_grow(ledger->due, ledger->due_count, &ledger->due_cap, sizeof(*ledger->due));
+    ledger->due =
+        state_grow(ledger->due, ledger->due_count, &ledger->due_cap, sizeof(*ledger->due));
     heap_put(ledger, ledger->due_count++, pledge);
     heap_up(ledger, ledger->due_count - 1);
 }
@@ -252,31 +269,76 @@ void state_due_move(struct ledger *ledger, uint32_t pledge, int64_t expires_us)
 
 /* --- queues --- */
 
-static void queue_push(struct ledger *ledger, struct state_tier *tier, uint32_t pledge)
+void state_queue_push(struct ledger *ledger, uint32_t index)
 {
-    ledger->pledge[pledge].wait_next = STATE_NONE;
+    struct state_pledge *pledge = &ledger->pledge[index];
+    struct state_tier *tier = &ledger->tier[pledge->tier];
+    struct state_slot_key key = state_slot_key(pledge->contributor, pledge->tier);
+    pledge->wait_next = STATE_NONE;
+    pledge->wait_prev = tier->wait_last;
     if (tier->wait_last != STATE_NONE)
-        ledger->pledge[tier->wait_last].wait_next = pledge;
+        ledger->pledge[tier->wait_last].wait_next = index;
     else
-        tier->wait_first = pledge;
-    tier->wait_last = pledge;
+        tier->wait_first = index;
+    tier->wait_last = index;
+    pl_map_put(&ledger->waits, &key, &index);
 }
 
-static void queue_remove(struct ledger *ledger, struct state_tier *tier, uint32_t pledge)
+static void queue_remove(struct ledger *ledger, uint32_t index)
 {
-    uint32_t before = STATE_NONE;
-    for (uint32_t at = tier->wait_first; at != pledge; at = ledger->pledge[at].wait_next) {
-        PL_ASSERT(at != STATE_NONE);
-        before = at;
-    }
-    uint32_t after = ledger->pledge[pledge].wait_next;
+    struct state_pledge *pledge = &ledger->pledge[index];
+    struct state_tier *tier = &ledger->tier[pledge->tier];
+    struct state_slot_key key = state_slot_key(pledge->contributor, pledge->tier);
+    uint32_t before = pledge->wait_prev, after = pledge->wait_next;
     if (before == STATE_NONE)
         tier->wait_first = after;
     else
         ledger->pledge[before].wait_next = after;
     if (after == STATE_NONE)
         tier->wait_last = before;
-    ledger->pledge[pledge].wait_next = STATE_NONE;
+    else
+        ledger->pledge[after].wait_prev = before;
+    pledge->wait_next = pledge->wait_prev = STATE_NONE;
+    (void)pl_map_remove(&ledger->waits, &key);
+}
+
+/* --- slots of a contributor in a catalogue, by descending index --- */
+
+void state_slot_add(struct ledger *ledger, uint32_t index)
+{
+    struct state_pledge *pledge = &ledger->pledge[index];
+    struct state_slot_key key =
+        state_slot_key(pledge->contributor, ledger->tier[pledge->tier].catalogue);
+    const uint32_t *first = pl_map_get(&ledger->slots, &key);
+    uint32_t before = STATE_NONE, after = first != NULL ? *first : STATE_NONE;
+    /* a new pledge has the highest index; only one that waited has to look for its place */
+    for (; after != STATE_NONE && after > index; after = ledger->pledge[after].slot_next)
+        before = after;
+    pledge->slot_prev = before;
+    pledge->slot_next = after;
+    if (after != STATE_NONE)
+        ledger->pledge[after].slot_prev = index;
+    if (before != STATE_NONE)
+        ledger->pledge[before].slot_next = index;
+    else
+        pl_map_put(&ledger->slots, &key, &index);
+}
+
+static void slot_remove(struct ledger *ledger, uint32_t index)
+{
+    struct state_pledge *pledge = &ledger->pledge[index];
+    struct state_slot_key key =
+        state_slot_key(pledge->contributor, ledger->tier[pledge->tier].catalogue);
+    uint32_t before = pledge->slot_prev, after = pledge->slot_next;
+    if (after != STATE_NONE)
+        ledger->pledge[after].slot_prev = before;
+    if (before != STATE_NONE)
+        ledger->pledge[before].slot_next = after;
+    else if (after != STATE_NONE)
+        pl_map_put(&ledger->slots, &key, &after);
+    else
+        (void)pl_map_remove(&ledger->slots, &key);
+    pledge->slot_next = pledge->slot_prev = STATE_NONE;
 }
 
 /* --- stages --- */
@@ -318,13 +380,9 @@ static void leave(struct ledger *ledger, uint32_t index)
     if (count != NULL)
         (*count)--;
     if (pledge->stage == STAGE(WAITING))
-        queue_remove(ledger, tier, index);
-    if (state_stage_live(pledge->stage)) {
-        struct state_slot_key key = state_slot_key(pledge->contributor, tier->catalogue);
-        const uint32_t *holder = pl_map_get(&ledger->slots, &key);
-        if (holder != NULL && *holder == index)
-            (void)pl_map_remove(&ledger->slots, &key);
-    }
+        queue_remove(ledger, index);
+    if (state_stage_live(pledge->stage))
+        slot_remove(ledger, index);
 }
 
 static void enter(struct ledger *ledger, uint32_t index, uint64_t seq, bool new_slot)
@@ -341,11 +399,10 @@ static void enter(struct ledger *ledger, uint32_t index, uint64_t seq, bool new_
     if (count != NULL)
         (*count)++;
     if (pledge->stage == STAGE(WAITING))
-        queue_push(ledger, tier, index);
+        state_queue_push(ledger, index);
     if (!state_stage_live(pledge->stage))
         return;
-    struct state_slot_key key = state_slot_key(pledge->contributor, tier->catalogue);
-    pl_map_put(&ledger->slots, &key, &index);
+    state_slot_add(ledger, index);
     if (new_slot)
         tier->taken_seq = seq;
     PL_ASSERT(tier->capacity < 0 || state_tier_taken(tier) <= (uint64_t)tier->capacity); /* I1 */
@@ -372,6 +429,7 @@ uint32_t state_add_pledge(struct ledger *ledger, uint32_t contributor, uint16_t 
         .first_seq = seq,
         .contributor = contributor,
         .wait_next = STATE_NONE,
+        .wait_prev = STATE_NONE,
         .bank_first = STATE_NONE,
         .bank_last = STATE_NONE,
         .heap_place = STATE_NONE,

@@ -8,7 +8,8 @@
  *  I1 held + pledged + committed + closed <= capacity, for every tier.
  *  I2 allocated <= amount of a bank entry; allocated of a pledge = sum of its allocations.
  *  I3 every tally is the sum over its pledges and bank entries.
- *  I4 a pledge is in a queue iff its stage is WAITING; in the heap iff HELD.
+ *  I4 a pledge is in a queue iff its stage is WAITING; in the heap iff HELD; in a chain of slots
+ * iff it is live and has a tier.
  */
 #ifndef LEDGER_STATE_H
 #define LEDGER_STATE_H
@@ -18,20 +19,23 @@
 #include "server/ledger/ledger.h"
 
 #define STATE_NONE UINT32_MAX
+/* Beyond these nothing more is adopted: a tier's index has 16 bits, and one adoption brings up
+ * to 64. */
+enum { STATE_TIERS_MAX = 60000, STATE_CATALOGUES_MAX = 10000 };
 #define STATE_TIER_FREE UINT16_MAX /* pledge.tier of a free contribution */
 
 struct state_tier {
     char code[40];
-    uint32_t catalogue;      /* index into ledger.catalogue */
-    int32_t def;             /* index into that catalogue's msg->tier; -1: no longer offered */
-    int64_t capacity;        /* -1: unlimited */
+    uint32_t catalogue; /* index into ledger.catalogue */
+    int32_t def;        /* index into that catalogue's msg->tier; -1: no longer offered */
+    int64_t capacity;   /* -1: unlimited */
     uint32_t held, pledged, committed, closed, waiting;
     uint32_t wait_first, wait_last; /* pledge indexes, FIFO; STATE_NONE: empty */
-    uint64_t taken_seq;      /* entry that took the newest slot: it decides "sold out" */
+    uint64_t taken_seq;             /* entry that took the newest slot: it decides "sold out" */
 };
 
 struct state_catalogue {
-    struct catalogue *current; /* owns a reference; newest version of this code */
+    struct catalogue *current;       /* owns a reference; newest version of this code */
     uint16_t tier_first, tier_count; /* its tiers in ledger.tier, in order of first appearance */
 };
 
@@ -45,19 +49,26 @@ struct state_contributor {
 };
 
 struct state_pledge {
-    int64_t amount;    /* minor units; 0 while only held or waiting */
+    int64_t amount; /* minor units; 0 while only held or waiting */
     int64_t allocated;
-    int64_t received;  /* payments meant for it, in its currency, not reversed */
+    int64_t received;   /* payments meant for it, in its currency, not reversed */
     int64_t expires_us; /* while HELD */
     int64_t made_us;
     uint64_t first_seq, last_seq;
-    uint32_t contributor;          /* index */
-    uint32_t wait_next;            /* next in the queue of its tier */
+    uint32_t contributor; /* index */
+    union {
+        uint32_t wait_next; /* while WAITING: next in the queue of its tier */
+        uint32_t slot_next; /* while live: next lower index with a slot of the same contributor */
+    };
+    union {
+        uint32_t wait_prev; /* while WAITING */
+        uint32_t slot_prev; /* while live */
+    };
     uint32_t bank_first, bank_last; /* its bank entries, linked by next_of_pledge */
-    uint32_t heap_place;           /* in ledger.due while HELD, else STATE_NONE */
-    uint16_t tier;                 /* index into ledger.tier, or STATE_TIER_FREE */
-    int16_t currency;              /* pl_currency_index; -1: no amount yet */
-    int16_t month;                 /* 12 * year + month - 1 of its business date */
+    uint32_t heap_place;            /* in ledger.due while HELD, else STATE_NONE */
+    uint16_t tier;                  /* index into ledger.tier, or STATE_TIER_FREE */
+    int16_t currency;               /* pl_currency_index; -1: no amount yet */
+    int16_t month;                  /* 12 * year + month - 1 of its business date */
     uint8_t stage, kind, purpose, publish, extensions;
     uint8_t money_plan;
     uint8_t category; /* kind of the contributor when the pledge began */
@@ -67,15 +78,21 @@ struct state_bank_entry {
     int64_t amount, allocated;
     uint64_t seq;
     uint64_t reversed_by; /* entry that reversed it, or what was allocated from it; 0: none */
-    uint32_t pledge; /* index of the pledge it was meant for */
+    uint32_t pledge;      /* index of the pledge it was meant for */
     uint32_t next_of_pledge;
-    uint32_t bank_ref; /* offset into ledger.text; 0: none */
+    uint32_t bank_ref;  /* offset into ledger.text; 0: none */
     int32_t value_date; /* days since 1970 */
     int16_t currency;
     uint8_t confirmed, reversed;
 };
 
-enum state_dimension { STATE_BY_TIER, STATE_BY_CATEGORY, STATE_BY_MONTH, STATE_BY_CURRENCY, STATE_DIMENSIONS };
+enum state_dimension {
+    STATE_BY_TIER,
+    STATE_BY_CATEGORY,
+    STATE_BY_MONTH,
+    STATE_BY_CURRENCY,
+    STATE_DIMENSIONS
+};
 
 /* One line of totals. outstanding is pledged - allocated. */
 struct state_tally {
@@ -99,7 +116,7 @@ struct ledger {
 
     struct state_catalogue *catalogue; /* by first adoption */
     size_t catalogue_count;
-    uint32_t catalogue_in_force;       /* index of the one adopted last; STATE_NONE: none */
+    uint32_t catalogue_in_force; /* index of the one adopted last; STATE_NONE: none */
     struct state_tier *tier;
     size_t tier_count;
 
@@ -116,11 +133,18 @@ struct ledger {
     char *text; /* NUL-terminated strings; offset 0 is "" */
     size_t text_len, text_cap;
 
-    struct pl_map requests;    /* request id (16) -> seq of its first entry (u64) */
-    struct pl_map names;       /* first 16 bytes of SHA-256 of the folded name -> contributor index (u32) */
-    struct pl_map bank_refs;   /* first 16 bytes of SHA-256 of the bank reference -> bank entry index (u32) */
-    struct pl_map slots;       /* {contributor u32, catalogue u32} -> pledge index (u32) with the live slot */
-    struct pl_map reversible;  /* seq (u64) of PaymentRecorded or Allocated -> bank entry index (u32) */
+    struct pl_map requests; /* request id (16) -> seq of its first entry (u64) */
+    struct pl_map
+        names; /* first 16 bytes of SHA-256 of the folded name -> contributor index (u32) */
+    struct pl_map
+        bank_refs; /* first 16 bytes of SHA-256 of the bank reference -> bank entry index (u32) */
+    /* {contributor u32, catalogue u32} -> highest pledge index (u32) with a live slot; the others,
+     * where the policy allows them, follow by slot_next in descending order, so that the chain
+     * depends on the pledges alone and not on how they came to be */
+    struct pl_map slots;
+    struct pl_map waits; /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
+    struct pl_map
+        reversible; /* seq (u64) of PaymentRecorded or Allocated -> bank entry index (u32) */
 
     struct state_tallies tally[STATE_DIMENSIONS];
 };

@@ -3,15 +3,14 @@
  * tally: the sums behind `totals`, kept by four keys at once. What a pledge or a bank entry adds is
  * taken out before it changes and put back afterwards, so a sum can never drift from its parts.
  */
-#include "server/ledger/change.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/money.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "server/ledger/change.h"
 
 struct keys {
     char key[STATE_DIMENSIONS][40];
@@ -19,8 +18,9 @@ struct keys {
 
 static const char *category_name(uint8_t kind)
 {
-    static const char *const names[] = {"other",         "government", "private-sector",
-                                        "civil-society", "academia",   "international-organisation"};
+    static const char *const names[] = {"other",          "government",
+                                        "private-sector", "civil-society",
+                                        "academia",       "international-organisation"};
     return kind < PL_COUNT(names) ? names[kind] : names[0];
 }
 
@@ -50,7 +50,8 @@ static struct state_tally *line_of(struct state_tallies *tallies, const char *ke
         else
             high = middle;
     }
-    tallies->line = state_grow(tallies->line, tallies->count, &tallies->cap, sizeof(*tallies->line));
+    tallies->line =
+        state_grow(tallies->line, tallies->count, &tallies->cap, sizeof(*tallies->line));
     memmove(&tallies->line[low + 1], &tallies->line[low],
             (tallies->count - low) * sizeof(*tallies->line));
     tallies->count++;
@@ -60,18 +61,35 @@ static struct state_tally *line_of(struct state_tallies *tallies, const char *ke
     return line;
 }
 
+/* A line that says nothing goes, so that the lines are those of the rows that are there and not of
+ * what once was: a loaded ledger has the same ones (I7). */
+static void drop_if_empty(struct state_tallies *tallies, struct state_tally *line)
+{
+    if (line->pledges != 0 || line->pledged != 0 || line->committed != 0 || line->received != 0 ||
+        line->allocated != 0 || line->refunded != 0 || line->unallocated != 0)
+        return;
+    size_t place = (size_t)(line - tallies->line);
+    tallies->count--;
+    memmove(line, line + 1, (tallies->count - place) * sizeof(*line));
+}
+
 static void add(int64_t *sum, int sign, int64_t amount)
 {
     bool fine = pl_add64(*sum, sign * amount, sum);
     PL_ASSERT(fine); /* decide refuses what would overflow */
 }
 
+bool tally_counts(const struct state_pledge *pledge)
+{
+    return pledge->currency >= 0 &&
+           (pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED) ||
+            pledge->stage == STAGE(CLOSED));
+}
+
 void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int sign)
 {
-    bool counted = pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED) ||
-                   pledge->stage == STAGE(CLOSED);
     struct keys keys;
-    if (!counted || pledge->currency < 0)
+    if (!tally_counts(pledge))
         return;
     make_keys(ledger, pledge, pledge->month, pledge->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
@@ -82,6 +100,7 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
             add(&line->committed, sign, pledge->amount);
         add(&line->allocated, sign, pledge->allocated);
         ledger->tally[i].version++;
+        drop_if_empty(&ledger->tally[i], line);
     }
 }
 
@@ -92,14 +111,17 @@ void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entr
         return;
     char date[11];
     (void)pl_date_format(entry->value_date, date);
-    int month = ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 +
-                 (date[3] - '0')) * 12 + (date[5] - '0') * 10 + (date[6] - '0') - 1;
+    int month =
+        ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 + (date[3] - '0')) *
+            12 +
+        (date[5] - '0') * 10 + (date[6] - '0') - 1;
     make_keys(ledger, &ledger->pledge[entry->pledge], month, entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
         add(&line->received, sign, entry->amount);
         add(&line->unallocated, sign, entry->amount - entry->allocated);
         ledger->tally[i].version++;
+        drop_if_empty(&ledger->tally[i], line);
     }
 }
 

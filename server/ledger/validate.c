@@ -3,14 +3,13 @@
  * validate: what can be said of a command without knowing the ledger. Each field that is wrong is
  * named by its path; the first one ends the look.
  */
-#include "server/ledger/change.h"
+#include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-
-#include <string.h>
+#include "server/ledger/change.h"
 
 enum {
     REASON_MAX = 1000,
@@ -32,7 +31,7 @@ static bool wrong(struct judge *judge, Pledged__V1__Reason reason, const char *f
     static const Pledged__V1__Refusal no_memory = {
         .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
         .reason = REASON(TOO_BIG),
-        .field = (char *)(uintptr_t)"",
+        .field = (char *)(uintptr_t) "",
         .message = (char *)(uintptr_t) "the request is too large",
     };
     if (judge->refusal != NULL)
@@ -60,8 +59,7 @@ static bool text(struct judge *judge, const char *value, size_t least, size_t mo
         return wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F)
-            return wrong(judge, REASON(FIELD_INVALID), field,
-                         "control characters are not allowed");
+            return wrong(judge, REASON(FIELD_INVALID), field, "control characters are not allowed");
     }
     return true;
 }
@@ -88,8 +86,7 @@ static bool money(struct judge *judge, const Pledged__V1__Money *value, bool nee
     if (value == NULL)
         return !needed || wrong(judge, REASON(AMOUNT_REQUIRED), field, "an amount is needed");
     if (pl_currency_index(value->currency) < 0)
-        return wrong(judge, REASON(CURRENCY_UNKNOWN), currency_field,
-                     "not a currency of ISO 4217");
+        return wrong(judge, REASON(CURRENCY_UNKNOWN), currency_field, "not a currency of ISO 4217");
     return value->minor > 0 || wrong(judge, REASON(AMOUNT_NOT_POSITIVE), minor_field,
                                      "the amount must be more than zero");
 }
@@ -176,10 +173,10 @@ static bool organisation(struct judge *judge, const char *name, Pledged__V1__Con
                      "a country has two capital letters (ISO 3166)");
     for (size_t i = 0; i < PL_COUNT(memberships); i++)
         known = known || strcmp(membership, memberships[i]) == 0;
-    return known || wrong(judge, REASON(FIELD_INVALID),
-                          amending ? "amend_contributor.itu_membership"
-                                   : "add_contributor.itu_membership",
-                          "member-state, sector-member, associate, academia, or nothing");
+    return known ||
+           wrong(judge, REASON(FIELD_INVALID),
+                 amending ? "amend_contributor.itu_membership" : "add_contributor.itu_membership",
+                 "member-state, sector-member, associate, academia, or nothing");
 }
 
 static bool tier_word(struct judge *judge, const char *value, const char *field)
@@ -243,8 +240,8 @@ static bool by_command(struct judge *judge)
                organisation(judge, c->amend_contributor->name, c->amend_contributor->kind,
                             c->amend_contributor->country, c->amend_contributor->itu_membership,
                             true) &&
-               refs(judge, c->amend_contributor->external_ref,
-                    c->amend_contributor->n_external_ref, "amend_contributor.external_ref");
+               refs(judge, c->amend_contributor->external_ref, c->amend_contributor->n_external_ref,
+                    "amend_contributor.external_ref");
     case COMMAND(HOLD):
         return tier_word(judge, c->hold->tier, "hold.tier") &&
                id(judge, c->hold->contributor, 'C', "hold.contributor") &&

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fixture: a ledger with a small catalogue, and one-line ways to give it commands. Every accepted or
- * refused command goes the whole way: validate, decide, pack, unpack, check, apply.
+ * fixture: a ledger with a small catalogue, and one-line ways to give it commands. Every accepted
+ * or refused command goes the whole way: validate, decide, pack, unpack, check, apply.
  */
 #ifndef TEST_LEDGER_FIXTURE_H
 #define TEST_LEDGER_FIXTURE_H
-
-#include "common/hash.h"
-#include "common/scan.h"
-#include "server/ledger/change.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off: cmocka needs the ones above first */
 #include <cmocka.h>
+/* clang-format on */
+
+#include "common/hash.h"
+#include "common/scan.h"
+#include "server/ledger/change.h"
 
 #define DAY_US (86400LL * 1000000)
 
@@ -88,10 +90,11 @@ static inline void give(struct world *world, Pledged__V1__Command *command)
         world->code = ledger_reason_code(world->refusal->reason);
         return;
     }
-    struct ledger_request request = {.command = (Pledged__V1__Command *)parsed,
-                                     .bytes = bytes,
-                                     .actor = {"anna", PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x", "CN=ca"},
-                                     .now_us = world->now_us};
+    struct ledger_request request = {
+        .command = (Pledged__V1__Command *)parsed,
+        .bytes = bytes,
+        .actor = {"anna", PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x", "CN=ca"},
+        .now_us = world->now_us};
     pl_sha256(bytes, request.digest);
     ledger_decide(world->ledger, &request, &world->arena, &decision);
     world->answer = decision.answer;
@@ -129,8 +132,8 @@ static inline Pledged__V1__Text **test_text(struct pl_arena *arena, const char *
     return list;
 }
 
-static inline Pledged__V1__Tier *test_tier(struct pl_arena *arena, const char *code, int64_t capacity,
-                                           int64_t minor)
+static inline Pledged__V1__Tier *test_tier(struct pl_arena *arena, const char *code,
+                                           int64_t capacity, int64_t minor)
 {
     Pledged__V1__Tier *tier = pl_arena_alloc(arena, sizeof(*tier));
     pledged__v1__tier__init(tier);
@@ -140,8 +143,8 @@ static inline Pledged__V1__Tier *test_tier(struct pl_arena *arena, const char *c
     tier->label = test_text(arena, code);
     tier->capacity = pl_arena_alloc(arena, sizeof(*tier->capacity));
     pledged__v1__count__init(tier->capacity);
-    tier->capacity->value_case = capacity < 0 ? PLEDGED__V1__COUNT__VALUE_UNLIMITED
-                                              : PLEDGED__V1__COUNT__VALUE_COUNT;
+    tier->capacity->value_case =
+        capacity < 0 ? PLEDGED__V1__COUNT__VALUE_UNLIMITED : PLEDGED__V1__COUNT__VALUE_COUNT;
     if (capacity < 0)
         tier->capacity->unlimited = true;
     else
@@ -222,7 +225,8 @@ static inline void add_contributor(struct world *world, const char *name)
     give(world, &command);
 }
 
-static inline void hold(struct world *world, const char *tier, const char *contributor, int64_t for_s)
+static inline void hold(struct world *world, const char *tier, const char *contributor,
+                        int64_t for_s)
 {
     COMMAND_INIT_(command);
     Pledged__V1__Hold body = PLEDGED__V1__HOLD__INIT;
@@ -313,7 +317,8 @@ static inline void commit(struct world *world, const char *pledge)
     give(world, &command);
 }
 
-static inline void amend(struct world *world, const char *pledge, int64_t minor, const char *currency)
+static inline void amend(struct world *world, const char *pledge, int64_t minor,
+                         const char *currency)
 {
     COMMAND_INIT_(command);
     Pledged__V1__Document document, *list[1];
@@ -329,7 +334,8 @@ static inline void amend(struct world *world, const char *pledge, int64_t minor,
     give(world, &command);
 }
 
-static inline void change_tier(struct world *world, const char *pledge, const char *tier, int64_t minor)
+static inline void change_tier(struct world *world, const char *pledge, const char *tier,
+                               int64_t minor)
 {
     COMMAND_INIT_(command);
     Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: the shipped catalogue is well formed; every way to spoil one is refused with the path of the
- * field that is wrong.
+ * Goal: the shipped catalogue is well formed; every way to spoil one is refused with the path of
+ * the field that is wrong.
  */
-#include "fixture.h"
-
 #include "common/json.h"
+#include "fixture.h"
 
 static struct pl_arena arena;
 
@@ -18,8 +17,8 @@ static Pledged__V1__Catalogue *shipped(void)
     fclose(file);
     ProtobufCMessage *message = NULL;
     struct pl_json_error error;
-    struct pl_status status = pl_json_parse(pl_slice(text, len), &pledged__v1__catalogue__descriptor,
-                                            &arena, &message, &error);
+    struct pl_status status = pl_json_parse(
+        pl_slice(text, len), &pledged__v1__catalogue__descriptor, &arena, &message, &error);
     if (!pl_is_ok(status))
         fail_msg("%s: %s", error.path, error.what);
     return (Pledged__V1__Catalogue *)message;
@@ -50,7 +49,8 @@ static void test_shipped_catalogue_is_well_formed(void **state)
     static const struct {
         const char *tier;
         uint32_t grants;
-    } sums[] = {{"diamant", 27}, {"platine", 26}, {"or", 26}, {"argent", 23}, {"innovation", 19}, {"appui", 15}};
+    } sums[] = {{"diamant", 27}, {"platine", 26},    {"or", 26},
+                {"argent", 23},  {"innovation", 19}, {"appui", 15}};
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(catalogue_grants(catalogue, sums[i].tier), sums[i].grants);
     catalogue_unref(catalogue);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Goal: under a storm of random commands the invariants hold at every prefix, a slow model that
- * reads only the entries counts the same slots, replay and save/load give the same state bit for bit,
- * and a log that breaks a rule is refused by the check.
+ * reads only the entries counts the same slots, replay and save/load give the same state bit for
+ * bit, and a log that breaks a rule is refused by the check.
  */
 #include "fixture.h"
 
@@ -99,8 +99,10 @@ static void model_read(struct model *m, const Pledged__V1__Entry *e)
     m->last_seq = e->seq;
     if (e->fact_case == FACT(HOLD_PLACED) || e->fact_case == FACT(PLEDGE_MADE)) {
         bool made = e->fact_case == FACT(PLEDGE_MADE);
-        struct model_pledge *p = model_of(m, made ? e->pledge_made->pledge : e->hold_placed->pledge);
-        snprintf(p->tier, sizeof(p->tier), "%s", made ? e->pledge_made->tier : e->hold_placed->tier);
+        struct model_pledge *p =
+            model_of(m, made ? e->pledge_made->pledge : e->hold_placed->pledge);
+        snprintf(p->tier, sizeof(p->tier), "%s",
+                 made ? e->pledge_made->tier : e->hold_placed->tier);
         p->slot = p->tier[0] != '\0';
     } else if (e->fact_case == FACT(HOLD_EXPIRED)) {
         model_of(m, e->hold_expired->pledge)->slot = false;
@@ -118,8 +120,8 @@ static void model_read(struct model *m, const Pledged__V1__Entry *e)
 static Pledged__V1__Entry *unpack(struct world *w, struct pl_slice bytes)
 {
     ProtobufCMessage *message = NULL;
-    assert_true(pl_is_ok(
-        pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, &w->arena, &message)));
+    assert_true(
+        pl_is_ok(pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, &w->arena, &message)));
     return (Pledged__V1__Entry *)message;
 }
 
@@ -278,8 +280,7 @@ static void test_check_refuses_what_breaks_a_rule(void **state)
     assert_int_equal(ledger_check(w.ledger, entry).code, PL_E_CORRUPT); /* request id again */
     entry->request_id.data[15] = 77;
     entry->pledge_made->pledge = (char *)"P000002";
-    assert_string_equal(ledger_check(w.ledger, entry).what,
-                        "more holders than the tier has slots");
+    assert_string_equal(ledger_check(w.ledger, entry).what, "more holders than the tier has slots");
     entry->pledge_made->tier = (char *)"duo";
     assert_true(pl_is_ok(ledger_check(w.ledger, entry)));
     entry->pledge_made->pledge = (char *)"P000003";
@@ -334,7 +335,10 @@ static void test_deciding_changes_nothing(void **state)
     body.contributor = (char *)"C000001";
     command.command_case = COMMAND(HOLD);
     command.hold = &body;
-    struct ledger_request request = {.command = &command, .bytes = pl_slice(id, 16), .actor = {"a", 3, "", ""}, .now_us = w.now_us};
+    struct ledger_request request = {.command = &command,
+                                     .bytes = pl_slice(id, 16),
+                                     .actor = {"a", 3, "", ""},
+                                     .now_us = w.now_us};
     struct ledger_decision decision;
     ledger_decide(w.ledger, &request, &w.arena, &decision); /* deciding alone */
     assert_int_equal(decision.answer, LEDGER_ACCEPTED);

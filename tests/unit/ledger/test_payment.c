@@ -2,9 +2,8 @@
  *
  * Goal: money is never refused or lost, one credit is booked once, reversals put everything back.
  */
-#include "fixture.h"
-
 #include "common/money.h"
+#include "fixture.h"
 
 static const struct state_tally *chf(const struct world *w)
 {
