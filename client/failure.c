@@ -6,10 +6,13 @@
 #include "client/failure.h"
 
 #include "client/text.h"
+#include "common/check.h"
 #include "common/json.h"
+#include "common/money.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct pl_status failure_set(struct failure *failure, enum pl_code code, Pledged__V1__Reason reason,
@@ -41,31 +44,53 @@ __attribute__((format(printf, 2, 3))) static void add(struct failure *failure, c
 static const char *arg_words(const char *name)
 {
     static const char *const names[][2] = {
-        {"tier", N_("tier")},           {"pledge", N_("pledge")},
-        {"contributor", N_("contributor")}, {"catalogue", N_("catalogue")},
-        {"stage", N_("stage")},         {"amount", N_("amount")},
-        {"currency", N_("currency")},   {"capacity", N_("capacity")},
-        {"taken", N_("taken")},         {"waiting", N_("waiting")},
-        {"field", N_("field")},         {"path", N_("place")},
-        {"name", N_("name")},           {"limit", N_("limit")},
-        {"max", N_("limit")},           {"maximum", N_("limit")},
-        {"least", N_("at least")},      {"minimum", N_("at least")},
-        {"price", N_("price")},         {"version", N_("version")},
-        {"bank_ref", N_("bank reference")}, {"bank_entry", N_("payment")},
-        {"allocated", N_("allocated")}, {"expires", N_("ends")},
-        {"next", N_("next in the queue")}, {"next_expiry", N_("next hold ends")},
+        {"tier", N_("tier")},
+        {"pledge", N_("pledge")},
+        {"contributor", N_("contributor")},
+        {"catalogue", N_("catalogue")},
+        {"stage", N_("stage")},
+        {"amount", N_("amount")},
+        {"currency", N_("currency")},
+        {"capacity", N_("places")},
+        {"taken", N_("taken")},
+        {"waiting", N_("waiting")},
+        {"next", N_("next in the queue")},
+        {"max", N_("limit")},
+        {"max_s", N_("limit")},
+        {"seq", N_("entry")},
+        {"version", N_("version")},
+        {"closes", N_("last day")},
+        {"bank_entry", N_("payment")},
+        {"why", N_("because")},
+        {"use", N_("instead")},
     };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
         if (strcmp(names[i][0], name) == 0)
             return _(names[i][1]);
     }
     return name;
 }
 
-static const char *arg_value(const char *name, const char *value)
+/* Phrases that the ledger puts into values; others are shown as they are. */
+static const char *phrase(const char *value)
 {
-    if (strcmp(name, "stage") != 0)
-        return value;
+    static const char *const phrases[] = {
+        N_("the currency of a pledge does not change"),
+        N_("the end is in the past"),
+        N_("the hold says otherwise"),
+        N_("a free contribution has no tier"),
+        N_("payments and allocations can be reversed; a pledge is withdrawn or "
+           "cancelled, a contributor or an amount is amended"),
+    };
+    for (size_t i = 0; i < PL_COUNT(phrases); i++) {
+        if (strcmp(phrases[i], value) == 0)
+            return _(phrases[i]);
+    }
+    return value;
+}
+
+static const char *stage_words(const char *value)
+{
     char code[32];
     size_t i = 0;
     const char *from = strncmp(value, "STAGE_", 6) == 0 ? value + 6 : value;
@@ -73,7 +98,67 @@ static const char *arg_value(const char *name, const char *value)
         code[i] = (char)(from[i] >= 'A' && from[i] <= 'Z' ? from[i] - 'A' + 'a' : from[i]);
     code[i] = '\0';
     int stage;
-    return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : value;
+    return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : phrase(value);
+}
+
+static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, const char *name)
+{
+    for (size_t i = 0; i < refusal->n_arg; i++) {
+        if (strcmp(refusal->arg[i]->name, name) == 0)
+            return refusal->arg[i];
+    }
+    return NULL;
+}
+
+/* Minor units and their currency come as two values; people read one amount. */
+static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refusal,
+                       const char *value)
+{
+    const Pledged__V1__Arg *currency = find_arg(refusal, "currency");
+    int exponent = currency == NULL ? -1 : pl_currency_exponent(currency->value);
+    char text[32], *end = NULL;
+    long long minor = strtoll(value, &end, 10);
+    if (exponent < 0 || *end != '\0')
+        return false;
+    add(failure, _("amount: %s %s"), currency->value, pl_decimal_format(minor, exponent, text));
+    return true;
+}
+
+static void add_seconds(struct failure *failure, const char *value)
+{
+    long long seconds = strtoll(value, NULL, 10);
+    if (seconds % 86400 == 0)
+        add(failure, _("limit: %lld days"), seconds / 86400);
+    else
+        add(failure, _("limit: %lld seconds"), seconds);
+}
+
+static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,
+                    const Pledged__V1__Arg *arg)
+{
+    if (strcmp(arg->name, "minor") == 0 && add_amount(failure, refusal, arg->value))
+        return;
+    if (strcmp(arg->name, "max_s") == 0) {
+        add_seconds(failure, arg->value);
+        return;
+    }
+    add(failure, _("%s: %s"), arg_words(arg->name),
+        strcmp(arg->name, "stage") == 0 ? stage_words(arg->value) : phrase(arg->value));
+}
+
+static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *refusal)
+{
+    bool whole_amount = find_arg(refusal, "minor") != NULL;
+    const char *before = " (";
+    for (size_t i = 0; i < refusal->n_arg; i++) {
+        if (whole_amount && strcmp(refusal->arg[i]->name, "currency") == 0)
+            continue;
+        add(failure, "%s", before);
+        add_arg(failure, refusal, refusal->arg[i]);
+        before = "; ";
+    }
+    if (before[0] == ';')
+        add(failure, ")");
 }
 
 /* What the reason cannot say: which rule inside a catalogue, which form of a value. */
@@ -98,13 +183,7 @@ struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
     failure->deciding_seq = refusal->deciding_seq;
     failure->replay = refusal->replay;
     failure->retryable = refusal->retryable;
-    if (refusal->n_arg > 0) {
-        add(failure, " (");
-        for (size_t i = 0; i < refusal->n_arg; i++)
-            add(failure, _("%s%s: %s"), i == 0 ? "" : "; ", arg_words(refusal->arg[i]->name),
-                arg_value(refusal->arg[i]->name, refusal->arg[i]->value));
-        add(failure, ")");
-    }
+    add_args_words(failure, refusal);
     if (message_adds_something(refusal))
         add(failure, ": \"%s\"", refusal->message);
     if (refusal->field[0] != '\0')
@@ -134,7 +213,7 @@ const char *failure_reason(const struct failure *failure)
     return *reason != '\0' ? reason : pl_code_name(failure->code);
 }
 
-static struct pl_status add_args(const struct failure *failure, struct pl_buf *out)
+static struct pl_status add_args_json(const struct failure *failure, struct pl_buf *out)
 {
     PL_TRY(pl_buf_append_str(out, ", \"arg\": {"));
     for (size_t i = 0; failure->refusal != NULL && i < failure->refusal->n_arg; i++) {
@@ -159,7 +238,7 @@ struct pl_status failure_json(const struct failure *failure, struct pl_buf *out)
     PL_TRY(pl_buf_printf(out, ", \"replay\": %s, \"uncertain\": %s, \"status\": \"%s\"",
                          failure->replay ? "true" : "false", failure->uncertain ? "true" : "false",
                          pl_code_name(failure->code)));
-    PL_TRY(add_args(failure, out));
+    PL_TRY(add_args_json(failure, out));
     return pl_buf_append_str(out, "}\n");
 }
 

@@ -113,6 +113,9 @@ static struct pl_status add_value(struct options *options, enum option option, c
                                   struct failure *failure)
 {
     size_t count = options->value[option].count;
+    /* Wrappers and aliases set where and how; whoever types more wins. What is done is said once. */
+    if (option <= OPTION_VERSION)
+        options->value[option].count = count = 0;
     if (count > 0 && !rules[option].many)
         return failure_usage(failure, _("--%s was given twice"), rules[option].name);
     if (count >= OPTION_VALUES_MAX)

@@ -174,7 +174,7 @@ void sheet_time_us(struct sheet *sheet, int64_t time_us)
     if (time_us == 0)
         sheet_pair(sheet, NULL, NULL);
     else
-        sheet_number(sheet, time_us);
+        sheet_text(sheet, pl_arena_printf(sheet->arena, "%" PRId64, time_us));
 }
 
 void sheet_hex(struct sheet *sheet, ProtobufCBinaryData bytes)
@@ -252,7 +252,7 @@ void sheet_as_of(struct sheet *sheet, uint64_t seq, int64_t time_us)
     }
     (void)pl_time_format(time_us, time);
     sheet_note(sheet, "as_of_time", pl_arena_printf(sheet->arena, "\"%s\"", time));
-    sheet_note(sheet, "as_of_time_us", pl_arena_printf(sheet->arena, "%" PRId64, time_us));
+    sheet_note(sheet, "as_of_time_us", pl_arena_printf(sheet->arena, "\"%" PRId64 "\"", time_us));
     sheet->footer =
         pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq, time);
 }
@@ -671,16 +671,22 @@ static bool is_set(const ProtobufCFieldDescriptor *field, const uint8_t *base)
     return true;
 }
 
+static bool is_moment(const ProtobufCFieldDescriptor *field)
+{
+    size_t len = strlen(field->name);
+    return field->type == PROTOBUF_C_TYPE_INT64 && len > 3 &&
+           strcmp(field->name + len - 3, "_us") == 0;
+}
+
+/* A moment stands twice: "expires_us": "1796...", "expires": "2026-..." */
 static struct pl_status print_moment(const char *name, int64_t time_us, struct pl_buf *out)
 {
     size_t len = strlen(name);
     char text[28];
-    if (len <= 3 || strcmp(name + len - 3, "_us") != 0)
-        return pl_ok();
     if (time_us == 0)
-        return pl_buf_printf(out, ", \"%.*s\": null", (int)(len - 3), name);
-    return pl_buf_printf(out, ", \"%.*s\": \"%s\"", (int)(len - 3), name,
-                         pl_time_format(time_us, text));
+        return pl_buf_printf(out, "\"%s\": null, \"%.*s\": null", name, (int)(len - 3), name);
+    return pl_buf_printf(out, "\"%s\": \"%" PRId64 "\", \"%.*s\": \"%s\"", name, time_us,
+                         (int)(len - 3), name, pl_time_format(time_us, text));
 }
 
 static struct pl_status print_message(const ProtobufCMessage *message, int depth,
@@ -708,16 +714,17 @@ static struct pl_status print_message(const ProtobufCMessage *message, int depth
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
         if (!is_set(field, base))
             continue;
-        PL_TRY(pl_buf_printf(out, "%s\"%s\": ", before, field->name));
+        PL_TRY(pl_buf_append_str(out, before));
         before = ", ";
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            PL_TRY(print_list(field, base, depth, out));
+        if (field->label != PROTOBUF_C_LABEL_REPEATED && is_moment(field)) {
+            const void *moment = base + field->offset;
+            PL_TRY(print_moment(field->name, *(const int64_t *)moment, out));
             continue;
         }
-        PL_TRY(print_value(field, base + field->offset, depth, out));
-        if (field->type == PROTOBUF_C_TYPE_INT64)
-            PL_TRY(print_moment(field->name, *(const int64_t *)(const void *)(base + field->offset),
-                                out));
+        PL_TRY(pl_buf_printf(out, "\"%s\": ", field->name));
+        PL_TRY(field->label == PROTOBUF_C_LABEL_REPEATED
+                   ? print_list(field, base, depth, out)
+                   : print_value(field, base + field->offset, depth, out));
     }
     return pl_buf_append_str(out, "}");
 }

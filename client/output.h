@@ -72,7 +72,7 @@ void sheet_amount(struct sheet *sheet, const Pledged__V1__Money *money);
 /* Amount without a Money; `currency` is shown to people, programs have it in a cell of its own. */
 void sheet_minor(struct sheet *sheet, int64_t minor, const char *currency);
 void sheet_time(struct sheet *sheet, int64_t time_us);    /* 0 is absent */
-void sheet_time_us(struct sheet *sheet, int64_t time_us); /* the bare number */
+void sheet_time_us(struct sheet *sheet, int64_t time_us); /* digits, as text */
 void sheet_hex(struct sheet *sheet, ProtobufCBinaryData bytes);
 void sheet_uuid(struct sheet *sheet, ProtobufCBinaryData id);
 void sheet_labels(struct sheet *sheet, Pledged__V1__Text *const *texts, size_t count); /* 3 cells */
@@ -92,7 +92,7 @@ PL_MUST_CHECK struct pl_status sheet_print_csv(const struct sheet *sheet, bool h
 PL_MUST_CHECK struct pl_status sheet_print_row(const struct sheet *sheet, size_t row,
                                                struct pl_buf *out);
 
-/* A message as JSON for programs: names as in the schema, amounts as decimals, _us also as RFC 3339,
+/* A message as JSON for programs: names as in the schema, amounts as decimals, _us as text and also as RFC 3339,
  * bytes as hex, enums as codes. */
 PL_MUST_CHECK struct pl_status output_message(const ProtobufCMessage *message, struct pl_buf *out);
 

@@ -62,7 +62,7 @@ const char *when_format(int64_t time_us, char out[40])
     time_t moment = (time_t)floor_s;
     struct tm local;
     struct tm *got = pl_is_ok(status) ? localtime_r(&moment, &local) : gmtime_r(&moment, &local);
-    if (got == NULL || strftime(out, 40, "%Y-%m-%d %H:%M", got) == 0) {
+    if (got == NULL || strftime(out, 40, "%Y-%m-%d %H:%M:%S", got) == 0) {
         (void)snprintf(out, 40, "?");
         return out;
     }
