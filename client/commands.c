@@ -71,7 +71,7 @@ static const struct command table[] = {
      .options = BIT(OPTION_KIND) | BIT(OPTION_NAME_CONTAINS),
      .group = COMMAND_PARTNERS,
      .words = N_("the organisations that give, or want to"),
-     .examples = "pledge contributors\npledge contributors --kind academia",
+     .examples = "pledge contributors\npledge contributors --kind civil-society",
      .run = cmd_contributors},
     {.name = "contributor add",
      .args = "",
@@ -109,9 +109,9 @@ static const struct command table[] = {
      .group = COMMAND_PLEDGES,
      .words = N_("pledges; filters narrow each other down"),
      .more = N_("Stages: waiting, held, pledged, committed, closed, expired, withdrawn, cancelled. "
-                "'--tier free' are contributions without a tier."),
-     .examples = "pledge list\npledge list --tier platine --stage held,pledged\n"
-                 "pledge list --kind government --money part",
+                "Several may be given with commas. '--tier free' are contributions without a tier."),
+     .examples = "pledge list\npledge list --tier platine --stage closed\n"
+                 "pledge list --kind private-sector --money part",
      .run = cmd_list},
     {.name = "show",
      .args = "PLEDGE",

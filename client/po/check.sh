@@ -21,6 +21,7 @@ if [ "$1" = --update ]; then
     collect "$pot"
     msgmerge --quiet --no-fuzzy-matching --sort-output --no-wrap --update --backup=none \
         "$here/fr.po" "$pot"
+    msgattrib --no-obsolete --sort-output --no-wrap -o "$here/fr.po" "$here/fr.po"
     exit
 fi
 pot=$1/pledge.pot
@@ -28,6 +29,6 @@ collect "$pot"
 msgcmp "$here/fr.po" "$pot"
 msgfmt --check -o /dev/null "$here/fr.po"
 if msgattrib --only-obsolete "$here/fr.po" | grep -q .; then
-    echo "fr.po has words that nothing uses: run client/po/check.sh --update and remove them" >&2
+    echo "fr.po has words that nothing uses: run client/po/check.sh --update" >&2
     exit 1
 fi
