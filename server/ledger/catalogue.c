@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * catalogue: judging the year's offers, and sharing an adopted version. Validation names the path
- * of the first wrong field; nothing of a wrong catalogue is taken.
+ * of the first wrong field; nothing of a wrong catalogue is taken. Happy path: validate NULL, then
+ * new. Failure: new is CORRUPT for bytes that are no well-formed catalogue.
  */
 #include "server/ledger/catalogue.h"
 
@@ -25,6 +26,8 @@ enum {
     CATALOGUE_BYTES_MAX = 48 * 1024,
     CATALOGUE_ARENA_BYTES = 8 << 20,
     CODE_MAX = 32,
+    ALIASES_MAX = 16,
+    LISTS_MAX = 64, /* legal bases, contacts: nobody needs more, and each is looked at */
 };
 #define ROOT "adopt_catalogue.catalogue"
 
@@ -45,11 +48,14 @@ __attribute__((format(printf, 3, 4))) static bool wrong(struct judge *judge, con
     va_end(args);
     Pledged__V1__Refusal *refusal = pl_arena_alloc(judge->arena, sizeof(*refusal));
     char *field = pl_arena_printf(judge->arena, ROOT "%s%s", text[0] != '\0' ? "." : "", text);
-    static Pledged__V1__Refusal no_memory;
+    static const Pledged__V1__Refusal no_memory = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
+        .reason = PLEDGED__V1__REASON__REASON_TOO_BIG,
+        .field = (char *)(uintptr_t)ROOT,
+        .message = (char *)(uintptr_t) "the catalogue is too large",
+    };
     if (refusal == NULL || field == NULL) {
-        pledged__v1__refusal__init(&no_memory);
-        no_memory.reason = PLEDGED__V1__REASON__REASON_TOO_BIG;
-        judge->refusal = &no_memory;
+        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
         return false;
     }
     pledged__v1__refusal__init(refusal);
@@ -76,8 +82,8 @@ static bool texts(struct judge *judge, Pledged__V1__Text *const *text, size_t co
     if (needed && count == 0)
         return wrong(judge, "a text is needed", "%s", path);
     for (size_t i = 0; i < count; i++) {
-        if (strlen(text[i]->lang) != 2)
-            return wrong(judge, "a language has two letters", "%s[%zu].lang", path, i);
+        if (strlen(text[i]->lang) != 2 || strspn(text[i]->lang, "abcdefghijklmnopqrstuvwxyz") != 2)
+            return wrong(judge, "a language has two small letters", "%s[%zu].lang", path, i);
         if (text[i]->text[0] == '\0' || strlen(text[i]->text) > 2000)
             return wrong(judge, "1 to 2000 bytes are needed", "%s[%zu].text", path, i);
         for (size_t k = 0; k < i; k++) {
@@ -126,7 +132,41 @@ static bool frame(struct judge *judge, const Pledged__V1__Catalogue *c)
         if (strcmp(c->event->starts, c->event->ends) > 0)
             return wrong(judge, "the event ends before it starts", "event.ends");
     }
-    return c->letter == NULL || date(judge, c->letter->date, true, "letter.date");
+    if (c->event != NULL && c->event->country[0] != '\0' &&
+        (strlen(c->event->country) != 2 ||
+         strspn(c->event->country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2))
+        return wrong(judge, "a country has two capital letters (ISO 3166)", "event.country");
+    return c->letter == NULL ||
+           (date(judge, c->letter->date, true, "letter.date") &&
+            texts(judge, c->letter->reference, c->letter->n_reference, false, "letter.reference") &&
+            texts(judge, c->letter->subject, c->letter->n_subject, false, "letter.subject"));
+}
+
+/* What people read and no rule asks for. */
+static bool papers(struct judge *judge, const Pledged__V1__Catalogue *c)
+{
+    char path[48];
+    if (!count_fits(judge, c->n_legal_basis, 0, LISTS_MAX, "legal_basis") ||
+        !count_fits(judge, c->n_contact, 0, LISTS_MAX, "contact"))
+        return false;
+    for (size_t i = 0; i < c->n_legal_basis; i++) {
+        const Pledged__V1__LegalBasis *basis = c->legal_basis[i];
+        (void)snprintf(path, sizeof(path), "legal_basis[%zu].date", i);
+        if (!date(judge, basis->date, false, path))
+            return false;
+        (void)snprintf(path, sizeof(path), "legal_basis[%zu].body", i);
+        if (!texts(judge, basis->body, basis->n_body, false, path))
+            return false;
+        (void)snprintf(path, sizeof(path), "legal_basis[%zu].effect", i);
+        if (!texts(judge, basis->effect, basis->n_effect, false, path))
+            return false;
+    }
+    for (size_t i = 0; i < c->n_contact; i++) {
+        (void)snprintf(path, sizeof(path), "contact[%zu].function", i);
+        if (!texts(judge, c->contact[i]->function, c->contact[i]->n_function, false, path))
+            return false;
+    }
+    return true;
 }
 
 static bool policy(struct judge *judge, const Pledged__V1__CataloguePolicy *p)
@@ -208,6 +248,8 @@ static bool tier_names(struct judge *judge, const Pledged__V1__Catalogue *c, siz
     if (!is_code(tier->code, false) || same_word(tier->code, "free"))
         return wrong(judge, "small letters, digits and hyphens are needed, and not 'free'",
                      "tier[%zu].code", i);
+    if (tier->n_alias > ALIASES_MAX)
+        return wrong(judge, "at most 16 aliases", "tier[%zu].alias", i);
     for (size_t k = 0; k < i; k++) {
         if (names_tier(c->tier[k], tier->code))
             return wrong(judge, "another tier has this name", "tier[%zu].code", i);
@@ -258,6 +300,9 @@ static bool tiers(struct judge *judge, const Pledged__V1__Catalogue *c)
         (void)snprintf(path, sizeof(path), "tier[%zu].label", i);
         if (!tier_names(judge, c, i) || !tier_terms(judge, c, i) ||
             !texts(judge, c->tier[i]->label, c->tier[i]->n_label, true, path))
+            return false;
+        (void)snprintf(path, sizeof(path), "tier[%zu].stated", i);
+        if (!texts(judge, c->tier[i]->stated, c->tier[i]->n_stated, false, path))
             return false;
     }
     return true;
@@ -346,9 +391,10 @@ Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue
     else if (protobuf_c_message_get_packed_size(&catalogue->base) > CATALOGUE_BYTES_MAX)
         (void)wrong(&judge, "at most 48 KiB", "%s", "");
     else
-        (void)(frame(&judge, catalogue) && policy(&judge, catalogue->policy) &&
-               labelled(&judge, catalogue) && tiers(&judge, catalogue) &&
-               benefits(&judge, catalogue) && grants(&judge, catalogue));
+        (void)(frame(&judge, catalogue) && papers(&judge, catalogue) &&
+               policy(&judge, catalogue->policy) && labelled(&judge, catalogue) &&
+               tiers(&judge, catalogue) && benefits(&judge, catalogue) &&
+               grants(&judge, catalogue));
     return judge.refusal;
 }
 

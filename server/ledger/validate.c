@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * validate: what can be said of a command without knowing the ledger. Each field that is wrong is
- * named by its path; the first one ends the look.
+ * named by its path; the first one ends the look. Happy path: NULL. Failure: the refusal, in the
+ * caller's arena; where that is spent, a constant one. Previous hop: server/worker, any thread.
  */
 #include <string.h>
 
@@ -134,9 +135,11 @@ static bool has_evidence(struct judge *judge, const char *kind)
     const Pledged__V1__Command *command = judge->command;
     if (command->n_evidence == 0)
         return wrong(judge, REASON(EVIDENCE_MISSING), "evidence", "a document is needed");
-    return kind == NULL || strcmp(command->evidence[0]->kind, kind) == 0 ||
-           wrong(judge, REASON(EVIDENCE_MISSING), "evidence.kind",
-                 "the first document must be the signed agreement (kind agreement)");
+    bool found = kind == NULL;
+    for (size_t i = 0; i < command->n_evidence; i++)
+        found = found || strcmp(command->evidence[i]->kind, kind) == 0;
+    return found || wrong(judge, REASON(EVIDENCE_MISSING), "evidence.kind",
+                          "one document must be the signed agreement (kind agreement)");
 }
 
 static bool has_reason(struct judge *judge, bool or_evidence)
@@ -250,7 +253,7 @@ static bool by_command(struct judge *judge)
                length(judge, c->hold->until_case == PLEDGED__V1__HOLD__UNTIL_UNTIL_US,
                       c->hold->until_us, "hold.until_us");
     case COMMAND(EXTEND):
-        return id(judge, c->extend->pledge, 'P', "extend.pledge") && has_reason(judge, true) &&
+        return id(judge, c->extend->pledge, 'P', "extend.pledge") && has_reason(judge, false) &&
                length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S,
                       c->extend->for_s, "extend.for_s") &&
                length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_UNTIL_US,
@@ -280,7 +283,7 @@ static bool by_command(struct judge *judge)
     case COMMAND(REVERSE):
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");
-        return has_reason(judge, true);
+        return has_reason(judge, false);
     case COMMAND(_NOT_SET):
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
         break;
