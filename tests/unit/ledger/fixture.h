@@ -19,6 +19,7 @@
 /* clang-format on */
 
 #include "common/hash.h"
+#include "common/money.h"
 #include "common/scan.h"
 #include "server/ledger/change.h"
 
@@ -444,6 +445,126 @@ static inline void world_ready(struct world *world, int contributors)
         add_contributor(world, name);
         assert_int_equal(world->answer, LEDGER_ACCEPTED);
     }
+}
+
+/* --- the log and the saved form --- */
+
+/* A fresh copy of the entry `place` (from 0), which may be changed. */
+static inline Pledged__V1__Entry *world_entry(struct world *world, size_t place)
+{
+    ProtobufCMessage *message = NULL;
+    assert_true(place < world->entry_count);
+    assert_true(pl_is_ok(pl_unpack_trusted(&pledged__v1__entry__descriptor, world->entry[place],
+                                           &world->arena, &message)));
+    return (Pledged__V1__Entry *)message;
+}
+
+/* The newest one. */
+static inline Pledged__V1__Entry *world_last(struct world *world)
+{
+    return world_entry(world, world->entry_count - 1);
+}
+
+/* The ledger as it was before the entry `place`; the caller frees it. */
+static inline struct ledger *world_before(struct world *world, size_t place)
+{
+    struct ledger *ledger = ledger_new();
+    for (size_t i = 0; i < place; i++) {
+        Pledged__V1__Entry *entry = world_entry(world, i);
+        assert_true(pl_is_ok(ledger_check(ledger, entry)));
+        ledger_apply(ledger, entry);
+    }
+    return ledger;
+}
+
+/* An entry of the daemon itself that could be the next one: number, time and chain fit. */
+static inline void world_follows(const struct world *world, Pledged__V1__Entry *entry,
+                                 const char *pledge)
+{
+    const struct state_pledge *known = state_pledge(world->ledger, pledge);
+    entry->seq = ledger_size(world->ledger) + 1;
+    entry->time_us = ledger_last_time_us(world->ledger) + 1;
+    entry->request_id.len = entry->command.len = entry->command_digest.len = 0;
+    entry->cause_seq = 0;
+    entry->prev_seq = known != NULL ? known->last_seq : 0;
+}
+
+struct saved {
+    uint8_t *data; /* owns */
+    size_t len, at;
+};
+
+static inline struct pl_status saved_keep(void *arg, struct pl_slice piece)
+{
+    struct saved *saved = arg;
+    saved->data = realloc(saved->data, saved->len + piece.len);
+    memcpy(saved->data + saved->len, piece.data, piece.len);
+    saved->len += piece.len;
+    return pl_ok();
+}
+
+static inline struct pl_status saved_take(void *arg, uint8_t *into, size_t len)
+{
+    struct saved *saved = arg;
+    if (saved->len - saved->at < len)
+        return pl_fail(CORRUPT, "the end");
+    memcpy(into, saved->data + saved->at, len);
+    saved->at += len;
+    return pl_ok();
+}
+
+static inline struct saved world_save(const struct ledger *ledger)
+{
+    struct saved saved = {0};
+    assert_true(pl_is_ok(ledger_save(ledger, saved_keep, &saved)));
+    return saved;
+}
+
+/* What a start from a snapshot would work with; the caller frees it. */
+static inline struct ledger *world_reloaded(const struct ledger *ledger)
+{
+    struct saved saved = world_save(ledger);
+    struct ledger *loaded = NULL;
+    assert_true(pl_is_ok(ledger_load(saved_take, &saved, &loaded)));
+    assert_int_equal(saved.at, saved.len);
+    free(saved.data);
+    return loaded;
+}
+
+/* Saved bytes and sums alike. */
+static inline void assert_same_state(const struct ledger *a, const struct ledger *b)
+{
+    uint8_t left[32], right[32];
+    ledger_digest(a, left);
+    ledger_digest(b, right);
+    assert_memory_equal(left, right, sizeof(left));
+    for (size_t d = 0; d < STATE_DIMENSIONS; d++) {
+        assert_int_equal(a->tally[d].count, b->tally[d].count);
+        for (size_t i = 0; i < a->tally[d].count; i++) {
+            const struct state_tally *x = &a->tally[d].line[i], *y = &b->tally[d].line[i];
+            assert_string_equal(x->key, y->key);
+            assert_int_equal(x->currency, y->currency);
+            assert_int_equal(x->pledges, y->pledges);
+            assert_int_equal(x->pledged, y->pledged);
+            assert_int_equal(x->committed, y->committed);
+            assert_int_equal(x->received, y->received);
+            assert_int_equal(x->allocated, y->allocated);
+            assert_int_equal(x->unallocated, y->unallocated);
+        }
+    }
+}
+
+/* Sums of one currency; zeros where there is no line. */
+static inline struct state_tally sums_by(const struct ledger *ledger, enum state_dimension by,
+                                         const char *key, const char *currency)
+{
+    const struct state_tallies *tallies = &ledger->tally[by];
+    for (size_t i = 0; i < tallies->count; i++) {
+        if (strcmp(tallies->line[i].key, key) == 0 &&
+            strcmp(pl_currency_code(tallies->line[i].currency), currency) == 0)
+            return tallies->line[i];
+    }
+    return (struct state_tally){.currency = -1};
 }
 
 #define assert_accepted(world_)                                                                    \
