@@ -65,9 +65,10 @@ struct daemon {
 
 static void say(struct pl_status status, const char *message)
 {
-    char line[512];
-    (void)snprintf(line, sizeof(line), "%s", message[0] != '\0' ? message : status.what);
-    (void)fprintf(stderr, "pledged: %s\n", line);
+    if (message[0] != '\0')
+        (void)fprintf(stderr, "pledged: %s\n", message);
+    else
+        (void)fprintf(stderr, "pledged: %s: %s\n", status.what, pl_code_words(status.code));
     pl_log_status(PL_LOG_ERROR, "daemon", "cannot start", status);
 }
 

@@ -649,7 +649,9 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     decide_queue(writer, now_us);
     submit(writer, now_us);
     refresh_view(writer);
-    *ret_busy = writer->queue.first != NULL && !batch_full(writer->filling);
+    /* asking for room may have brought a completion that no descriptor will announce again */
+    *ret_busy = writer->completed ||
+                (writer->queue.first != NULL && !batch_full(writer->filling));
     return pl_ok();
 }
 

@@ -827,4 +827,6 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
     if (pledge != NULL)
         pledge->last_seq = entry->seq;
+    if (pledge != NULL && entry->fact_case != FACT(COMMAND_REFUSED))
+        pledge->changed_seq = entry->seq;
 }

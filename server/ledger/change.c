@@ -85,12 +85,12 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
         *ret_currency = pl_currency_index(amount->currency);
     }
     if (pledge->currency >= 0 && *ret_currency != pledge->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->last_seq, pledge);
+        maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->changed_seq, pledge);
         maker_arg(maker, "why", "the currency of a pledge does not change");
         return false;
     }
     if (*ret_minor < pledge->allocated) {
-        maker_refuse(maker, REASON(BELOW_ALLOCATED), field, pledge->last_seq, pledge);
+        maker_refuse(maker, REASON(BELOW_ALLOCATED), field, pledge->changed_seq, pledge);
         maker_arg_number(maker, "minor", pledge->allocated);
         maker_arg(maker, "currency", pl_currency_code(pledge->currency));
         return false;
@@ -166,7 +166,7 @@ static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *comm
     if (to == NULL)
         return;
     if (to == from) {
-        maker_refuse(maker, REASON(SAME_TIER), "change_tier.tier", pledge->last_seq, pledge);
+        maker_refuse(maker, REASON(SAME_TIER), "change_tier.tier", pledge->changed_seq, pledge);
         maker_arg(maker, "tier", to->code);
         return;
     }
@@ -214,7 +214,7 @@ static void cancel(struct maker *maker, const Pledged__V1__Cancel *command)
         return;
     if (money_came_in(maker, pledge) &&
         command->money_plan == PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_UNSPECIFIED) {
-        maker_refuse(maker, REASON(MONEY_PLAN_MISSING), "cancel.money_plan", pledge->last_seq,
+        maker_refuse(maker, REASON(MONEY_PLAN_MISSING), "cancel.money_plan", pledge->changed_seq,
                      pledge);
         return;
     }

@@ -40,7 +40,7 @@ static int64_t allocatable(struct maker *maker, const struct state_pledge *pledg
 {
     bool open = pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED);
     if (!open) {
-        maker_warn(maker, WARNING(PLEDGE_NOT_OPEN), pledge->last_seq);
+        maker_warn(maker, WARNING(PLEDGE_NOT_OPEN), pledge->changed_seq);
         return 0;
     }
     if (currency != pledge->currency) {

@@ -68,7 +68,7 @@ bool pledge_slot_free(struct maker *maker, const struct state_tier *tier, uint32
         return false;
     if (slot != STATE_NONE && !pledge_catalogue(maker, tier)->policy->many_slots_per_contributor) {
         const struct state_pledge *holder = &ledger->pledge[slot];
-        maker_refuse(maker, REASON(HAS_SLOT), field, holder->last_seq, NULL);
+        maker_refuse(maker, REASON(HAS_SLOT), field, holder->changed_seq, NULL);
         maker_arg(maker, "pledge", maker_id(maker, 'P', slot + 1));
         return false;
     }
@@ -138,7 +138,7 @@ const struct state_pledge *pledge_find(struct maker *maker, const char *id, cons
         return pledge;
     const ProtobufCEnumValue *name =
         protobuf_c_enum_descriptor_get_value(&pledged__v1__stage__descriptor, pledge->stage);
-    maker_refuse(maker, REASON(STATE_WRONG), field, pledge->last_seq, pledge);
+    maker_refuse(maker, REASON(STATE_WRONG), field, pledge->changed_seq, pledge);
     maker_arg(maker, "pledge", id);
     maker_arg(maker, "stage", name != NULL ? name->name : "");
     return NULL;
@@ -249,13 +249,13 @@ static void extend(struct maker *maker, const Pledged__V1__Extend *command)
     const struct state_tier *tier = &maker->ledger->tier[pledge->tier];
     const Pledged__V1__CataloguePolicy *policy = pledge_catalogue(maker, tier)->policy;
     if (pledge->expires_us <= maker->now_us) { /* due, though the clock does not let it expire */
-        maker_refuse(maker, REASON(STATE_WRONG), "extend.pledge", pledge->last_seq, pledge);
+        maker_refuse(maker, REASON(STATE_WRONG), "extend.pledge", pledge->changed_seq, pledge);
         maker_arg(maker, "pledge", command->pledge);
         maker_arg(maker, "stage", "STAGE_EXPIRED");
         return;
     }
     if (pledge->extensions >= policy->hold_extensions_max) {
-        maker_refuse(maker, REASON(EXTENSIONS_SPENT), "extend.pledge", pledge->last_seq, pledge);
+        maker_refuse(maker, REASON(EXTENSIONS_SPENT), "extend.pledge", pledge->changed_seq, pledge);
         maker_arg_number(maker, "max", policy->hold_extensions_max);
         return;
     }

@@ -83,7 +83,7 @@ static void expire(struct maker *maker, uint32_t index)
     fact->tier = (char *)(uintptr_t)tier->code;
     entry->fact_case = FACT(HOLD_EXPIRED);
     entry->hold_expired = fact;
-    entry->cause_seq = pledge->last_seq;
+    entry->cause_seq = pledge->changed_seq;
     if (tier->capacity >= 0)
         (void)promote(maker, pledge->tier, index, entry->seq);
 }

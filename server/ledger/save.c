@@ -125,6 +125,7 @@ static void save_pledges(struct out *out, const struct ledger *ledger)
         put_i64(out, p->made_us);
         put_u64(out, p->first_seq);
         put_u64(out, p->last_seq);
+        put_u64(out, p->changed_seq);
         put_u32(out, p->contributor);
         put_u32(out, p->stage == STAGE(WAITING) ? p->wait_next : STATE_NONE);
         put_u32(out, p->bank_first);
@@ -413,6 +414,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     PL_TRY(get_i64(in, &p->made_us));
     PL_TRY(get_u64(in, &p->first_seq));
     PL_TRY(get_u64(in, &p->last_seq));
+    PL_TRY(get_u64(in, &p->changed_seq));
     PL_TRY(get_u32(in, &p->contributor));
     PL_TRY(get_u32(in, &p->wait_next));
     PL_TRY(get_u32(in, &p->bank_first));

@@ -55,6 +55,7 @@ struct state_pledge {
     int64_t expires_us; /* while HELD */
     int64_t made_us;
     uint64_t first_seq, last_seq;
+    uint64_t changed_seq; /* newest entry about it that is no refusal: it decides */
     uint32_t contributor; /* index */
     union {
         uint32_t wait_next; /* while WAITING: next in the queue of its tier */
