@@ -408,6 +408,7 @@ class Home:
         self.clients = []
         self.proxies = []
         self.expect_dirty_log = False
+        self.wrapper = []  # words before the daemon's own: strace with its options
 
     # configuration and one-shot commands of the daemon
     def write_config(self):
@@ -435,7 +436,8 @@ class Home:
         self.port_file.unlink(missing_ok=True)
         log = open(self.log_file, "ab")
         with log:
-            self.process = subprocess.Popen([str(BIN / "pledged"), "--config", str(self.config)],
+            self.process = subprocess.Popen([*self.wrapper, str(BIN / "pledged"), "--config",
+                                             str(self.config)],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=self.environment(), cwd=self.path)
         return self.process

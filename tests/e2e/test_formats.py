@@ -182,7 +182,10 @@ class Formats(DaemonTest):
                 french = self.pledge(None, "help", name, lang="fr").out
                 english = self.pledge(None, "help", name, lang="en").out
                 self.assertNotEqual(french, english)
-                body = "\n".join(french.splitlines()[1:])
+                # examples and lists of codes are typed as they stand, in both languages
+                body = "\n".join(l for l in french.splitlines()[1:]
+                                 if not l.startswith("  pledge "))
+                body = re.sub(r"(Étapes|Types) : [^.]*\.", " ", body)
                 self.assertEqual(self.words(body), [], french)
 
     def test_help_works_without_server_and_configuration(self):
