@@ -5,12 +5,12 @@
  */
 #include "client/cli.h"
 
-#include "client/commands.h"
-#include "common/check.h"
-
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "client/commands.h"
+#include "common/check.h"
 
 enum { ARENA_BYTES = 1 << 30, ANSWER_BYTES = 1 << 30 };
 

@@ -2,15 +2,14 @@
  *
  * cmd_benefits: what a tier grants, what a pledge has coming, sums; and totals of money.
  */
-#include "client/commands.h"
+#include <inttypes.h>
+#include <string.h>
 
+#include "client/commands.h"
 #include "client/input.h"
 #include "common/check.h"
 #include "common/ids.h"
 #include "common/json.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 /* --- benefits --- */
 
@@ -80,7 +79,8 @@ static const char *attributes_for_people(const Pledged__V1__BenefitLine *line,
     const char *text = "";
     for (size_t i = 0; i < line->n_attribute && text != NULL; i++) {
         const char *words = attribute_words(line->attribute[i], arena);
-        text = pl_arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", words == NULL ? "" : words);
+        text =
+            pl_arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", words == NULL ? "" : words);
     }
     return text;
 }
@@ -89,11 +89,10 @@ static void add_how_much(struct sheet *sheet, const Pledged__V1__BenefitLine *li
 {
     const char *unit = text_label(TEXT_UNIT, (int)line->unit);
     bool once = line->unit == PLEDGED__V1__UNIT__UNIT_ONCE;
-    const char *human =
-        once && line->quantity == 1 ? unit
-        : once ? pl_arena_printf(sheet->arena, "%" PRId64 " ×", line->quantity)
-               : pl_arena_printf(sheet->arena, "%" PRId64 "\u00a0%s", line->quantity,
-                                 unit == NULL ? "" : unit);
+    const char *human = once && line->quantity == 1 ? unit
+                        : once ? pl_arena_printf(sheet->arena, "%" PRId64 " ×", line->quantity)
+                               : pl_arena_printf(sheet->arena, "%" PRId64 "\u00a0%s",
+                                                 line->quantity, unit == NULL ? "" : unit);
     sheet_pair(sheet, NULL, human);
 }
 
@@ -188,8 +187,7 @@ static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse
         label = text_label_of_code(TEXT_KIND, line->key);
     else if (strcmp(line->key, "free") == 0)
         label = _("free contributions");
-    sheet_pair(sheet, line->key[0] == '\0' ? NULL : line->key,
-               label[0] == '\0' ? NULL : label);
+    sheet_pair(sheet, line->key[0] == '\0' ? NULL : line->key, label[0] == '\0' ? NULL : label);
     sheet_text(sheet, line->currency);
     sheet_number(sheet, line->pledges);
     sheet_minor(sheet, line->pledged_minor, line->currency);
@@ -209,8 +207,8 @@ struct pl_status cmd_totals(struct cli *cli)
     Pledged__V1__GetTotalsRequest request = PLEDGED__V1__GET_TOTALS_REQUEST__INIT;
     request.by = (Pledged__V1__TotalsBy)by;
     ProtobufCMessage *message = NULL;
-    PL_TRY(cli_read(cli, "GetTotals", &request.base,
-                    &pledged__v1__get_totals_response__descriptor, &message));
+    PL_TRY(cli_read(cli, "GetTotals", &request.base, &pledged__v1__get_totals_response__descriptor,
+                    &message));
     const Pledged__V1__GetTotalsResponse *answer = (const void *)message;
     struct sheet sheet;
     sheet_init(&sheet, "totals", totals_columns, PL_COUNT(totals_columns), &cli->arena);
@@ -218,7 +216,6 @@ struct pl_status cmd_totals(struct cli *cli)
         add_totals(&sheet, answer, answer->line[i]);
     sheet_as_of(&sheet, answer->as_of_seq, answer->as_of_time_us);
     const char *code = text_code(TEXT_BY, (int)answer->by);
-    sheet_note(&sheet, "by",
-               code == NULL ? "null" : pl_arena_printf(&cli->arena, "\"%s\"", code));
+    sheet_note(&sheet, "by", code == NULL ? "null" : pl_arena_printf(&cli->arena, "\"%s\"", code));
     return cli_show(cli, &sheet);
 }

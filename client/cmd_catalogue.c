@@ -2,15 +2,14 @@
  *
  * cmd_catalogue: adopting the offers of a year, and showing those in force.
  */
-#include "client/commands.h"
+#include <inttypes.h>
+#include <string.h>
 
+#include "client/commands.h"
 #include "client/input.h"
 #include "client/write.h"
 #include "common/check.h"
 #include "common/json.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 enum { CATALOGUE_BYTES_MAX = 1 << 20 };
 
@@ -69,10 +68,9 @@ static void add_frame(struct sheet *sheet, const Pledged__V1__Catalogue *catalog
     sheet_pair(sheet, NULL, fund == NULL ? NULL : pick(fund->name, fund->n_name));
     sheet_pair(sheet, NULL,
                event == NULL ? NULL
-                             : pl_arena_printf(arena, "%s, %s, %s – %s",
-                                               pick(event->name, event->n_name),
-                                               pick(event->place, event->n_place), event->starts,
-                                               event->ends));
+                             : pl_arena_printf(
+                                   arena, "%s, %s, %s – %s", pick(event->name, event->n_name),
+                                   pick(event->place, event->n_place), event->starts, event->ends));
     sheet_pair(sheet, NULL,
                letter == NULL ? NULL
                               : pl_arena_printf(arena, "%s, %s", letter->date,

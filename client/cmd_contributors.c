@@ -3,18 +3,14 @@
  * cmd_contributors: organisations: recorded, amended, listed page by page.
  */
 #include "client/commands.h"
-
 #include "client/input.h"
 #include "client/write.h"
 #include "common/check.h"
 
 static const struct column contributor_columns[] = {
-    {"contributor", N_("Id"), IN_ALL, false},
-    {"name", N_("Name"), IN_ALL, false},
-    {"kind", N_("Kind"), IN_ALL, false},
-    {"country", N_("Country"), IN_ALL, false},
-    {"itu_membership", N_("ITU"), IN_ALL, false},
-    {"live_pledges", N_("Pledges"), IN_ALL, true},
+    {"contributor", N_("Id"), IN_ALL, false},     {"name", N_("Name"), IN_ALL, false},
+    {"kind", N_("Kind"), IN_ALL, false},          {"country", N_("Country"), IN_ALL, false},
+    {"itu_membership", N_("ITU"), IN_ALL, false}, {"live_pledges", N_("Pledges"), IN_ALL, true},
     {"seq", N_("Entry"), IN_ALL, true},
 };
 

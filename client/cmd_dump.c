@@ -3,16 +3,15 @@
  * cmd_dump: where a dump goes. A file is written as FILE.part and gets its name only when it is
  * complete and on disk; stdout gets the stream as it comes, and the exit code says if it was whole.
  */
-#include "client/commands.h"
-
-#include "client/dump.h"
-#include "client/input.h"
-#include "common/check.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "client/commands.h"
+#include "client/dump.h"
+#include "client/input.h"
+#include "common/check.h"
 
 static struct pl_status read_form(struct cli *cli, enum dump_form *ret)
 {
@@ -45,9 +44,8 @@ static struct pl_status stream_to(struct cli *cli, enum dump_form form, int fd,
     PL_TRY(session_dump(cli->session, request, dump_take, &dump));
     struct pl_status status = dump_finish(&dump);
     if (status.code == PL_E_UNAVAILABLE)
-        return failure_set(&cli->failure, status.code,
-                           PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s",
-                           _("the dump breaks off before its end"));
+        return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           "%s", _("the dump breaks off before its end"));
     return status;
 }
 
@@ -85,8 +83,9 @@ struct pl_status cmd_dump(struct cli *cli)
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
     bool to_stdout = path == NULL || strcmp(path, "-") == 0;
     if (to_stdout && form == DUMP_BIN && isatty(STDOUT_FILENO) == 1)
-        return failure_usage(&cli->failure, "%s",
-                             _("a terminal cannot show the binary form: give -o FILE or --as jsonl"));
+        return failure_usage(
+            &cli->failure, "%s",
+            _("a terminal cannot show the binary form: give -o FILE or --as jsonl"));
     PL_TRY(cli_open(cli));
     if (to_stdout)
         return stream_to(cli, form, STDOUT_FILENO, &request);

@@ -2,12 +2,11 @@
  *
  * cmd_help: the table of commands and options as text.
  */
-#include "client/commands.h"
-
-#include "common/check.h"
-
 #include <string.h>
 #include <wchar.h>
+
+#include "client/commands.h"
+#include "common/check.h"
 
 enum { LINE_WIDTH = 79, HELP_INDENT = 30 };
 
@@ -199,12 +198,13 @@ static struct pl_status print_overview(struct pl_buf *out)
                            "profile is a section of an INI file with the keys server, ca, cert, "
                            "key, format, lang, timeout."),
                          0, 0));
-    PL_TRY(print_wrapped(out,
-                         _("For scripts: plain is tab-separated without a header ('-' is absent; "
-                           "\\t \\n \\r \\\\ stand for themselves inside values), csv follows RFC "
-                           "4180, json is one object; none of them depends on the language. NO_COLOR "
-                           "is respected. Nothing ever asks a question."),
-                         0, 0));
+    PL_TRY(
+        print_wrapped(out,
+                      _("For scripts: plain is tab-separated without a header ('-' is absent; "
+                        "\\t \\n \\r \\\\ stand for themselves inside values), csv follows RFC "
+                        "4180, json is one object; none of them depends on the language. NO_COLOR "
+                        "is respected. Nothing ever asks a question."),
+                      0, 0));
     return print_wrapped(out, _("'pledge help COMMAND' explains one command."), 0, 0);
 }
 

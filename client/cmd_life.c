@@ -4,7 +4,6 @@
  * write.c; the daemon judges.
  */
 #include "client/commands.h"
-
 #include "client/input.h"
 #include "client/write.h"
 

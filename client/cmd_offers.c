@@ -2,12 +2,11 @@
  *
  * cmd_offers: what can be had: tiers and places left. Answered by any worker of the daemon.
  */
-#include "client/commands.h"
+#include <string.h>
 
+#include "client/commands.h"
 #include "client/input.h"
 #include "common/check.h"
-
-#include <string.h>
 
 static const struct column tier_columns[] = {
     {"tier", N_("Tier"), IN_ALL, false},
@@ -60,8 +59,8 @@ struct pl_status cmd_tiers(struct cli *cli)
     Pledged__V1__ListTiersRequest request = PLEDGED__V1__LIST_TIERS_REQUEST__INIT;
     request.catalogue = input_lend(options_get(&cli->options, OPTION_CATALOGUE));
     ProtobufCMessage *message = NULL;
-    PL_TRY(cli_read(cli, "ListTiers", &request.base,
-                    &pledged__v1__list_tiers_response__descriptor, &message));
+    PL_TRY(cli_read(cli, "ListTiers", &request.base, &pledged__v1__list_tiers_response__descriptor,
+                    &message));
     const Pledged__V1__ListTiersResponse *answer = (const void *)message;
     struct sheet sheet;
     sheet_init(&sheet, "tiers", tier_columns, PL_COUNT(tier_columns), &cli->arena);

@@ -2,17 +2,16 @@
  *
  * cmd_pledges: pledges one by one, in lists, and their history.
  */
-#include "client/commands.h"
+#include <inttypes.h>
+#include <string.h>
 
+#include "client/commands.h"
 #include "client/entries.h"
 #include "client/input.h"
 #include "client/payments.h"
 #include "client/when.h"
 #include "common/check.h"
 #include "common/scan.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 enum { PAGE_ROWS = 1000 };
 
@@ -237,7 +236,8 @@ struct pl_status cmd_list(struct cli *cli)
 
 /* --- history --- */
 
-/* Pages come newest first, entries within a page oldest first: pages are kept and shown in reverse. */
+/* Pages come newest first, entries within a page oldest first: pages are kept and shown in reverse.
+ */
 struct pages {
     const Pledged__V1__GetHistoryResponse *page;
     struct pages *newer;

@@ -3,7 +3,6 @@
  * cmd_status: what the daemon says about itself and about the caller.
  */
 #include "client/commands.h"
-
 #include "common/check.h"
 
 static const struct column status_columns[] = {

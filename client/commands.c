@@ -4,10 +4,10 @@
  */
 #include "client/commands.h"
 
+#include <string.h>
+
 #include "common/check.h"
 #include "common/nearest.h"
-
-#include <string.h>
 
 #define BIT OPTION_BIT
 
@@ -27,8 +27,9 @@ static const struct command table[] = {
      .options = BIT(OPTION_AT_LEAST) | BIT(OPTION_CATALOGUE),
      .group = COMMAND_OFFERS,
      .words = N_("how many places of a tier are left: the number alone"),
-     .more = N_("Prints 'unlimited' where the tier has no limit. With --at-least it prints the same "
-                "and the exit code says yes (0) or no (1)."),
+     .more =
+         N_("Prints 'unlimited' where the tier has no limit. With --at-least it prints the same "
+            "and the exit code says yes (0) or no (1)."),
      .examples = "pledge slots platine\npledge slots platine --at-least 1 && echo free",
      .run = cmd_slots},
     {.name = "benefits",
@@ -45,7 +46,7 @@ static const struct command table[] = {
      .options = BIT(OPTION_BY),
      .group = COMMAND_OFFERS,
      .words = N_("sums: promised, signed, received, to come"),
-     .examples = "pledge totals\npledge totals --by tier",
+     .examples = "pledge totals\npledge totals --by month",
      .run = cmd_totals},
     {.name = "catalogue show",
      .args = "",
@@ -108,8 +109,9 @@ static const struct command table[] = {
                 BIT(OPTION_SINCE_SEQ) | BIT(OPTION_CATALOGUE),
      .group = COMMAND_PLEDGES,
      .words = N_("pledges; filters narrow each other down"),
-     .more = N_("Stages: waiting, held, pledged, committed, closed, expired, withdrawn, cancelled. "
-                "Several may be given with commas. '--tier free' are contributions without a tier."),
+     .more =
+         N_("Stages: waiting, held, pledged, committed, closed, expired, withdrawn, cancelled. "
+            "Several may be given with commas. '--tier free' are contributions without a tier."),
      .examples = "pledge list\npledge list --tier platine --stage closed\n"
                  "pledge list --kind private-sector --money part",
      .run = cmd_list},
@@ -138,8 +140,9 @@ static const struct command table[] = {
      .writes = true,
      .group = COMMAND_PLEDGES,
      .words = N_("take a place of a tier until a moment"),
-     .more = N_("Without --for and --until it lasts as long as the catalogue says. A day given with "
-                "--until is included, in the time zone of the fund (Europe/Zurich)."),
+     .more =
+         N_("Without --for and --until it lasts as long as the catalogue says. A day given with "
+            "--until is included, in the time zone of the fund (Europe/Zurich)."),
      .examples = "pledge hold platine --contributor C000017 --for 14d\n"
                  "pledge hold platine --contributor C000017 --until 2026-03-31",
      .run = cmd_hold},

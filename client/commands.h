@@ -19,15 +19,15 @@ enum command_group {
 };
 
 struct command {
-    const char *name; /* one or two words: "contributor add" */
-    const char *args; /* for help: "TIER" */
+    const char *name;   /* one or two words: "contributor add" */
+    const char *args;   /* for help: "TIER" */
     size_t least, most; /* how many words after the name */
     uint64_t options;   /* besides those of every command */
     uint64_t required;  /* of these, all have to be given */
     bool writes;
     enum command_group group;
-    const char *words; /* one line, to be translated */
-    const char *more;  /* a paragraph, to be translated; NULL: none */
+    const char *words;    /* one line, to be translated */
+    const char *more;     /* a paragraph, to be translated; NULL: none */
     const char *examples; /* lines to be typed, never translated; NULL: none */
     struct pl_status (*run)(struct cli *cli);
 };

@@ -5,9 +5,6 @@
  */
 #include "client/config.h"
 
-#include "common/date.h"
-#include "common/nearest.h"
-
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
@@ -15,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/date.h"
+#include "common/nearest.h"
 
 enum { PORT_DEFAULT = 7443, TIMEOUT_DEFAULT_MS = 10000, TIMEOUT_MAX_S = 86400 };
 
@@ -73,7 +73,7 @@ static const char *beside(struct loader *loader, const char *value)
 
 static struct pl_status take_key(struct loader *loader, const char *name, const char *value)
 {
-    const char **places[] = {&loader->raw->server, &loader->raw->ca,   &loader->raw->cert,
+    const char **places[] = {&loader->raw->server, &loader->raw->ca,     &loader->raw->cert,
                              &loader->raw->key,    &loader->raw->format, &loader->raw->lang,
                              &loader->raw->timeout};
     size_t count = sizeof(keys) / sizeof(keys[0]);
@@ -116,9 +116,8 @@ static struct pl_status read_file(struct loader *loader)
         return bad_line(loader, "%s", _("this is not 'key = value'"));
     }
     if (loader->profile != NULL && !loader->found)
-        return failure_set(loader->failure, PL_E_CONFIG,
-                           PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                           _("%s has no profile '%s'"), loader->path, loader->profile);
+        return failure_set(loader->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                           "", _("%s has no profile '%s'"), loader->path, loader->profile);
     return pl_ok();
 }
 
@@ -238,8 +237,8 @@ static struct pl_status apply(const struct raw *raw, struct pl_arena *arena, str
     if (raw->timeout != NULL && !parse_timeout(raw->timeout, &ret->timeout_ms))
         return bad(failure, OPTION_TIMEOUT, raw->timeout, _("a time like 10s, 2m is needed"));
     if ((ret->cert == NULL) != (ret->key == NULL))
-        return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                           "%s", _("a certificate needs its key, and a key its certificate"));
+        return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s",
+                           _("a certificate needs its key, and a key its certificate"));
     return raw->server == NULL ? pl_ok() : set_server(raw->server, arena, ret, failure);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * config: where the daemon is and who we are: from a profile of an INI file, and from options, which
- * win. Keys of a profile: server, ca, cert, key, format, lang, timeout. Keys before the first
+ * config: where the daemon is and who we are: from a profile of an INI file, and from options,
+ * which win. Keys of a profile: server, ca, cert, key, format, lang, timeout. Keys before the first
  * section are defaults of all profiles. Names of files are relative to the INI file.
  */
 #ifndef CLIENT_CONFIG_H

@@ -5,16 +5,15 @@
  */
 #include "client/dump.h"
 
+#include <inttypes.h>
+
 #include "client/entries.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/json.h"
 #include "common/rng.h"
 #include "common/scan.h"
-
 #include "pledged/v1/command.pb-c.h"
-
-#include <inttypes.h>
 
 enum { FLUSH_BYTES = 64 << 10, PIECE_BYTES_MAX = 256 << 20, FRAME_HEAD_BYTES = 5 };
 
@@ -76,10 +75,9 @@ static struct pl_status add_line(struct dump *dump, const Pledged__V1__Entry *en
 {
     char time[28], id[37];
     struct pl_buf *out = &dump->out;
-    PL_TRY(pl_buf_printf(out,
-                         "{\"seq\": %" PRIu64 ", \"time\": \"%s\", \"time_us\": %" PRId64
-                         ", \"person\": ",
-                         entry->seq, pl_time_format(entry->time_us, time), entry->time_us));
+    PL_TRY(pl_buf_printf(
+        out, "{\"seq\": %" PRIu64 ", \"time\": \"%s\", \"time_us\": %" PRId64 ", \"person\": ",
+        entry->seq, pl_time_format(entry->time_us, time), entry->time_us));
     PL_TRY(pl_json_string(out, entry->actor == NULL ? "" : entry->actor->person));
     if (entry->request_id.len == 16)
         PL_TRY(pl_buf_printf(out, ", \"request_id\": \"%s\"",

@@ -19,14 +19,13 @@
 #ifndef CLIENT_DUMP_H
 #define CLIENT_DUMP_H
 
+#include <stdint.h>
+
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
-
 #include "pledged/v1/service.pb-c.h"
-
-#include <stdint.h>
 
 #define DUMP_MAGIC "PLDUMP1\n"
 

@@ -8,7 +8,6 @@
 #include "client/text.h"
 #include "common/check.h"
 #include "common/scan.h"
-
 #include "pledged/v1/command.pb-c.h"
 
 static const struct column columns[] = {

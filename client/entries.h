@@ -7,7 +7,6 @@
 #define CLIENT_ENTRIES_H
 
 #include "client/output.h"
-
 #include "pledged/v1/entry.pb-c.h"
 
 void entries_init(struct sheet *sheet, struct pl_arena *arena);

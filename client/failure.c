@@ -5,15 +5,15 @@
  */
 #include "client/failure.h"
 
-#include "client/text.h"
-#include "common/check.h"
-#include "common/json.h"
-#include "common/money.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/text.h"
+#include "common/check.h"
+#include "common/json.h"
+#include "common/money.h"
 
 struct pl_status failure_set(struct failure *failure, enum pl_code code, Pledged__V1__Reason reason,
                              const char *field, const char *format, ...)
@@ -176,8 +176,8 @@ struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
     const char *sentence = text_reason(refusal->reason);
     if (sentence == NULL)
         sentence = refusal->message[0] != '\0' ? refusal->message : text_failure(code);
-    struct pl_status status = failure_set(failure, code, refusal->reason, refusal->field, "%s",
-                                          sentence);
+    struct pl_status status =
+        failure_set(failure, code, refusal->reason, refusal->field, "%s", sentence);
     failure->refusal = refusal;
     failure->seq = refusal->seq;
     failure->deciding_seq = refusal->deciding_seq;
@@ -199,11 +199,11 @@ void failure_complete(struct failure *failure, struct pl_status status)
 {
     if (failure->message[0] != '\0' && failure->code == status.code)
         return;
-    struct pl_status same = failure_set(
-        failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s%s%s%s%s",
-        text_failure(status.code), status.what[0] == '\0' ? "" : ": ", status.what,
-        status.sys_errno == 0 ? "" : ": ",
-        status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+    struct pl_status same =
+        failure_set(failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s%s%s%s%s",
+                    text_failure(status.code), status.what[0] == '\0' ? "" : ": ", status.what,
+                    status.sys_errno == 0 ? "" : ": ",
+                    status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
     (void)same;
 }
 

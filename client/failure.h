@@ -8,12 +8,11 @@
 #ifndef CLIENT_FAILURE_H
 #define CLIENT_FAILURE_H
 
+#include <stdio.h>
+
 #include "common/buf.h"
 #include "common/status.h"
-
 #include "pledged/v1/types.pb-c.h"
-
-#include <stdio.h>
 
 struct failure {
     enum pl_code code;
@@ -24,8 +23,8 @@ struct failure {
     uint64_t deciding_seq; /* entry that decides it; 0: none */
     bool replay;
     bool retryable;
-    bool uncertain;       /* an attempt may have been recorded */
-    char request_id[37];  /* "" where no command was made */
+    bool uncertain;                      /* an attempt may have been recorded */
+    char request_id[37];                 /* "" where no command was made */
     const Pledged__V1__Refusal *refusal; /* borrowed until the run ends; NULL: made here */
 };
 

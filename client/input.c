@@ -5,18 +5,18 @@
  */
 #include "client/input.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "client/when.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/hash.h"
 #include "common/ids.h"
 #include "common/money.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static struct pl_status no_memory(void)
 {
@@ -38,8 +38,8 @@ char *input_id(struct cli *cli, const char *text, char prefix)
 {
     char canonical[24];
     uint64_t number = text == NULL ? 0 : pl_id_parse_loose(text, prefix);
-    char *kept = number == 0 ? NULL
-                             : pl_arena_strdup(&cli->arena, pl_id_format(prefix, number, canonical));
+    char *kept =
+        number == 0 ? NULL : pl_arena_strdup(&cli->arena, pl_id_format(prefix, number, canonical));
     return kept == NULL ? input_lend(text) : kept;
 }
 
@@ -73,7 +73,8 @@ static struct pl_status ambiguous(struct cli *cli, const char *amount, const cha
                              "for example 150000.00"),
                            amount);
     const char *zeros = exponent == 0 ? "" : ".";
-    const char *thousands = pl_arena_printf(&cli->arena, "%s%s%.*s", digits, zeros, exponent, "0000");
+    const char *thousands =
+        pl_arena_printf(&cli->arena, "%s%s%.*s", digits, zeros, exponent, "0000");
     if (exponent == 0)
         return failure_set(&cli->failure, PL_E_INVALID, reason, field,
                            _("the amount '%s' can be read in two ways; if it is %s %s, type %s"),
@@ -94,8 +95,8 @@ struct pl_status input_money(struct cli *cli, const char *amount, const char *cu
 {
     int exponent = pl_currency_exponent(currency);
     if (exponent < 0)
-        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN,
-                           field, "%s: %s", currency,
+        return failure_set(&cli->failure, PL_E_INVALID,
+                           PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, field, "%s: %s", currency,
                            text_reason(PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN));
     int64_t minor = 0;
     switch (pl_decimal_parse(amount, exponent, &minor)) {
@@ -107,9 +108,9 @@ struct pl_status input_money(struct cli *cli, const char *amount, const char *cu
     case PL_DECIMAL_AMBIGUOUS:
         return ambiguous(cli, amount, currency, exponent, field);
     case PL_DECIMAL_PRECISION:
-        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
-                           field, _("'%s' has more digits after the point than %s has (%d)"),
-                           amount, currency, exponent);
+        return failure_set(
+            &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, field,
+            _("'%s' has more digits after the point than %s has (%d)"), amount, currency, exponent);
     case PL_DECIMAL_OVERFLOW:
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW,
                            field, "%s: %s", amount,
@@ -157,23 +158,21 @@ struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
         return failure_usage(&cli->failure, "%s", _("give --for or --until, not both"));
     if (length != NULL) {
         if (!pl_is_ok(pl_duration_parse(length, ret)))
-            return failure_set(&cli->failure, PL_E_INVALID,
-                               PLEDGED__V1__REASON__REASON_FIELD_INVALID, "for_s",
-                               _("--for %s: a time like 90s, 15m, 36h, 14d or 2w is needed"),
-                               length);
+            return failure_set(
+                &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "for_s",
+                _("--for %s: a time like 90s, 15m, 36h, 14d or 2w is needed"), length);
         *ret_which = 1;
     }
     if (until != NULL) {
         struct pl_status status = when_end_of(until, ret);
         if (status.code == PL_E_CONFIG)
-            return failure_set(&cli->failure, PL_E_CONFIG,
-                               PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                               _("this machine does not know the time zone %s (package tzdata)"),
-                               WHEN_ZONE);
+            return failure_set(
+                &cli->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                _("this machine does not know the time zone %s (package tzdata)"), WHEN_ZONE);
         if (!pl_is_ok(status))
-            return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
-                               "until_us", "--until %s: %s", until,
-                               text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
+            return failure_set(
+                &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID, "until_us",
+                "--until %s: %s", until, text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
         *ret_which = 2;
     }
     return pl_ok();
@@ -194,7 +193,8 @@ struct pl_status input_refs(struct cli *cli, Pledged__V1__ExternalRef ***ret, si
     *ret_count = 0;
     if (count == 0)
         return pl_ok();
-    Pledged__V1__ExternalRef **refs = pl_arena_alloc(&cli->arena, count * sizeof(Pledged__V1__ExternalRef *));
+    Pledged__V1__ExternalRef **refs =
+        pl_arena_alloc(&cli->arena, count * sizeof(Pledged__V1__ExternalRef *));
     for (size_t i = 0; i < count; i++) {
         const char *text = cli->options.value[OPTION_REF].text[i];
         const char *colon = strchr(text, ':');
@@ -237,8 +237,8 @@ static struct pl_status open_file(struct cli *cli, const char *path, int *ret_fd
     return pl_ok();
 }
 
-static struct pl_status hash_file(struct cli *cli, const char *path, uint8_t digest[PL_SHA256_BYTES],
-                                  int64_t *ret_bytes)
+static struct pl_status hash_file(struct cli *cli, const char *path,
+                                  uint8_t digest[PL_SHA256_BYTES], int64_t *ret_bytes)
 {
     int fd PL_CLEANUP(close_fd) = -1;
     PL_TRY(open_file(cli, path, &fd));
@@ -276,8 +276,8 @@ struct pl_status input_evidence(struct cli *cli, const char *kind_default,
         if (documents == NULL || document == NULL || digest == NULL)
             return no_memory();
         pledged__v1__document__init(document);
-        PL_TRY(hash_file(cli, cli->options.value[OPTION_EVIDENCE].text[i], digest,
-                         &document->bytes));
+        PL_TRY(
+            hash_file(cli, cli->options.value[OPTION_EVIDENCE].text[i], digest, &document->bytes));
         document->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, digest};
         document->kind = input_lend(kind == NULL ? kind_default : kind);
         document->filed_as = input_lend(options_get(&cli->options, OPTION_FILED_AS));

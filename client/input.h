@@ -13,7 +13,8 @@
 char *input_id(struct cli *cli, const char *text, char prefix);
 /* NULL text: "". Generated messages hold `char *` that nobody writes through. */
 char *input_lend(const char *text);
-/* INVALID with the rule's reason; AMBIGUOUS amounts get the form to type. `field` is for programs. */
+/* INVALID with the rule's reason; AMBIGUOUS amounts get the form to type. `field` is for programs.
+ */
 PL_MUST_CHECK struct pl_status input_money(struct cli *cli, const char *amount,
                                            const char *currency, const char *field,
                                            Pledged__V1__Money **ret);

@@ -5,14 +5,14 @@
  */
 #include "client/options.h"
 
-#include "client/text.h"
-#include "common/check.h"
-#include "common/nearest.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/text.h"
+#include "common/check.h"
+#include "common/nearest.h"
 
 static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_CONFIG] = {"config", 0, false, "FILE",
@@ -59,7 +59,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_EXPIRES_BEFORE] = {"expires-before", 0, false, "YYYY-MM-DD",
                                N_("holds that end before the end of this day")},
     [OPTION_SINCE_SEQ] = {"since-seq", 0, false, "N", N_("changed by entry N or later")},
-    [OPTION_CATALOGUE] = {"catalogue", 0, false, "CODE", N_("another catalogue than the one in force")},
+    [OPTION_CATALOGUE] = {"catalogue", 0, false, "CODE",
+                          N_("another catalogue than the one in force")},
     [OPTION_NAME] = {"name", 0, false, "NAME", N_("name of the organisation")},
     [OPTION_COUNTRY] = {"country", 0, false, "CC", N_("ISO 3166 code, for example CH")},
     [OPTION_ITU_MEMBERSHIP] = {"itu-membership", 0, false,
@@ -72,8 +73,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
                       N_("to the end of this day in Zurich (or an RFC 3339 moment)")},
     [OPTION_IN_KIND] = {"in-kind", 0, false, NULL, N_("goods or services instead of money")},
     [OPTION_CAMPAIGN] = {"campaign", 0, false, "TEXT", N_("campaign it came from")},
-    [OPTION_AGREEMENT_REF] = {"agreement-ref", 0, false, "TEXT",
-                              N_("reference of the agreement")},
+    [OPTION_AGREEMENT_REF] = {"agreement-ref", 0, false, "TEXT", N_("reference of the agreement")},
     [OPTION_PUBLISH] = {"publish", 0, false, "yes|no|after",
                         N_("may it be published (after: once announced)")},
     [OPTION_MONEY_PLAN] = {"money-plan", 0, false, "keep|refund|move",
@@ -113,7 +113,8 @@ static struct pl_status add_value(struct options *options, enum option option, c
                                   struct failure *failure)
 {
     size_t count = options->value[option].count;
-    /* Wrappers and aliases set where and how; whoever types more wins. What is done is said once. */
+    /* Wrappers and aliases set where and how; whoever types more wins. What is done is said once.
+     */
     if (option <= OPTION_VERSION)
         options->value[option].count = count = 0;
     if (count > 0 && !rules[option].many)

@@ -8,11 +8,11 @@
 #ifndef CLIENT_OPTIONS_H
 #define CLIENT_OPTIONS_H
 
-#include "client/failure.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "client/failure.h"
 
 enum option {
     /* every command */
@@ -80,11 +80,11 @@ _Static_assert(OPTION_COUNT <= 64, "sets of options are 64 bits");
 #define OPTIONS_WRITE       (OPTION_BIT(OPTION_DRY_RUN + 1) - OPTION_BIT(OPTION_EFFECTIVE_DATE))
 
 struct option_rule {
-    const char *name;   /* without dashes */
-    char letter;        /* short form; 0: none */
-    bool many;          /* may be given several times */
-    const char *value;  /* placeholder for help; NULL: a switch */
-    const char *words;  /* for help, to be translated */
+    const char *name;  /* without dashes */
+    char letter;       /* short form; 0: none */
+    bool many;         /* may be given several times */
+    const char *value; /* placeholder for help; NULL: a switch */
+    const char *words; /* for help, to be translated */
 };
 const struct option_rule *options_rule(enum option option);
 

@@ -6,6 +6,12 @@
  */
 #include "client/output.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
 #include "client/text.h"
 #include "client/when.h"
 #include "common/check.h"
@@ -14,12 +20,6 @@
 #include "common/json.h"
 #include "common/money.h"
 #include "common/rng.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <string.h>
-#include <unistd.h>
-#include <wchar.h>
 
 bool output_format_parse(const char *text, enum output_format *ret)
 {
@@ -63,8 +63,8 @@ const char *output_money(struct pl_arena *arena, int64_t minor, const char *curr
 void sheet_init(struct sheet *sheet, const char *list, const struct column *columns, size_t count,
                 struct pl_arena *arena)
 {
-    *sheet = (struct sheet){
-        .list = list, .columns = columns, .column_count = count, .arena = arena};
+    *sheet =
+        (struct sheet){.list = list, .columns = columns, .column_count = count, .arena = arena};
 }
 
 static void add_cell(struct sheet *sheet, struct cell cell)
@@ -253,8 +253,7 @@ void sheet_as_of(struct sheet *sheet, uint64_t seq, int64_t time_us)
     (void)pl_time_format(time_us, time);
     sheet_note(sheet, "as_of_time", pl_arena_printf(sheet->arena, "\"%s\"", time));
     sheet_note(sheet, "as_of_time_us", pl_arena_printf(sheet->arena, "\"%" PRId64 "\"", time_us));
-    sheet->footer =
-        pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq, time);
+    sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq, time);
 }
 
 size_t sheet_rows(const struct sheet *sheet)
@@ -390,7 +389,8 @@ static struct pl_status print_json(const struct sheet *sheet, struct pl_buf *out
 
 /* --- table --- */
 
-/* Next character of a text and its width; bytes that are no UTF-8 and controls count as one blank. */
+/* Next character of a text and its width; bytes that are no UTF-8 and controls count as one blank.
+ */
 static size_t next_char(const char *text, int *ret_width, bool *ret_control)
 {
     wchar_t wide = 0;
@@ -490,8 +490,8 @@ static struct pl_status print_grid(const struct sheet *sheet, bool color, struct
         PL_TRY(pl_buf_append_str(out, "\x1b[1m"));
     for (size_t i = 0; i < sheet->column_count; i++) {
         if (in_table(sheet, i))
-            PL_TRY(print_padded(out, _(sheet->columns[i].title), width[i],
-                                sheet->columns[i].right, i == last));
+            PL_TRY(print_padded(out, _(sheet->columns[i].title), width[i], sheet->columns[i].right,
+                                i == last));
     }
     if (color)
         PL_TRY(pl_buf_append_str(out, "\x1b[0m"));
@@ -582,7 +582,9 @@ static struct pl_status print_enum(const ProtobufCEnumDescriptor *type, int valu
         name += skip - tail;
     PL_TRY(pl_buf_append_str(out, "\""));
     for (; *name != '\0'; name++) {
-        char c = *name == '_' ? '-' : *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+        char c = *name == '_'                   ? '-'
+                 : *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a')
+                                                : *name;
         PL_TRY(pl_buf_append(out, &c, 1));
     }
     return pl_buf_append_str(out, "\"");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * output: answers, in four forms. A sheet is rows of typed cells; each cell knows what programs read
+ * output: answers, in four forms. A sheet is rows of typed cells; each cell knows what programs
+ * read
  * (`machine`, the same in every language) and what people read (`human`). A sheet becomes
  *   table   aligned columns with titles; a record as one line a field
  *   plain   tab-separated, no header, "-" for what is absent; backslash escapes \t \n \r \\
@@ -15,7 +16,6 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/status.h"
-
 #include "pledged/v1/types.pb-c.h"
 
 enum output_format { OUTPUT_TABLE, OUTPUT_PLAIN, OUTPUT_JSON, OUTPUT_CSV };
@@ -61,7 +61,7 @@ void sheet_init(struct sheet *sheet, const char *list, const struct column *colu
                 struct pl_arena *arena);
 /* One cell after the other, row by row. Texts are borrowed until the sheet is written. */
 void sheet_pair(struct sheet *sheet, const char *machine, const char *human);
-void sheet_text(struct sheet *sheet, const char *text); /* NULL and "" are absent */
+void sheet_text(struct sheet *sheet, const char *text);   /* NULL and "" are absent */
 void sheet_quoted(struct sheet *sheet, const char *text); /* a name that people see in quotes */
 void sheet_number(struct sheet *sheet, int64_t number);
 void sheet_seq(struct sheet *sheet, uint64_t seq); /* 0 is absent */
@@ -92,8 +92,8 @@ PL_MUST_CHECK struct pl_status sheet_print_csv(const struct sheet *sheet, bool h
 PL_MUST_CHECK struct pl_status sheet_print_row(const struct sheet *sheet, size_t row,
                                                struct pl_buf *out);
 
-/* A message as JSON for programs: names as in the schema, amounts as decimals, _us as text and also as RFC 3339,
- * bytes as hex, enums as codes. */
+/* A message as JSON for programs: names as in the schema, amounts as decimals, _us as text and also
+ * as RFC 3339, bytes as hex, enums as codes. */
 PL_MUST_CHECK struct pl_status output_message(const ProtobufCMessage *message, struct pl_buf *out);
 
 /* All bytes to a descriptor. IO with errno. */

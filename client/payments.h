@@ -6,7 +6,6 @@
 #define CLIENT_PAYMENTS_H
 
 #include "client/output.h"
-
 #include "pledged/v1/service.pb-c.h"
 
 void payments_init(struct sheet *sheet, struct pl_arena *arena);

@@ -5,14 +5,14 @@
  */
 #include "client/requests.h"
 
-#include "common/check.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 static void close_fd(int *fd)
 {

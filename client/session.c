@@ -8,15 +8,15 @@
  */
 #include "client/session.h"
 
-#include "common/check.h"
-#include "common/clock.h"
-#include "common/rng.h"
-#include "common/scan.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/rng.h"
+#include "common/scan.h"
 
 enum { NS_PER_MS = 1000000, DELAY_FIRST_MS = 50, DELAY_MOST_MS = 1000 };
 #define SERVICE_PATH "/pledged.v1.LedgerService/"
@@ -114,8 +114,8 @@ static const Pledged__V1__Refusal *find_refusal(struct session *session, struct 
             type.len < len || memcmp(type.data + type.len - len, name, len) != 0)
             continue;
         ProtobufCMessage *message = NULL;
-        struct pl_status unpacked = pl_unpack_trusted(&pledged__v1__refusal__descriptor, value,
-                                                      session->arena, &message);
+        struct pl_status unpacked =
+            pl_unpack_trusted(&pledged__v1__refusal__descriptor, value, session->arena, &message);
         if (pl_is_ok(unpacked))
             return (const Pledged__V1__Refusal *)message;
     }
@@ -279,8 +279,8 @@ struct pl_status session_read(struct session *session, const char *method,
                               const ProtobufCMessage *request,
                               const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
 {
-    struct attempt attempt PL_CLEANUP(attempt_fini) = {
-        .path = path_of(session, method), .request = pl_pack(request, session->arena)};
+    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = path_of(session, method),
+                                                       .request = pl_pack(request, session->arena)};
     pl_h2client_reply_init(&attempt.reply);
     if (attempt.path == NULL || (attempt.request.data == NULL && attempt.request.len > 0))
         return pl_fail(TOO_BIG, "the request does not fit into memory");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session: the daemon as this program sees it: connects, calls, and repeats with the very same bytes
- * (so with the same request id) while the daemon is busy or unreachable, until the time is up.
+ * session: the daemon as this program sees it: connects, calls, and repeats with the very same
+ * bytes (so with the same request id) while the daemon is busy or unreachable, until the time is
+ * up.
  *
  * One connection at a time, one thread. Answers live in the arena. Failures are explained in the
  * failure: refusals of the daemon with their reason, everything else in words.
@@ -13,7 +14,6 @@
 
 #include "client/config.h"
 #include "common/h2client.h"
-
 #include "pledged/v1/service.pb-c.h"
 
 struct session;
@@ -29,8 +29,8 @@ PL_MUST_CHECK struct pl_status session_read(struct session *session, const char 
                                             const ProtobufCMessage *request,
                                             const ProtobufCMessageDescriptor *type,
                                             ProtobufCMessage **ret);
-/* A write: the exact bytes of a Command. UNKNOWN_OUTCOME if an attempt may have been recorded and no
- * later one said so. */
+/* A write: the exact bytes of a Command. UNKNOWN_OUTCOME if an attempt may have been recorded and
+ * no later one said so. */
 PL_MUST_CHECK struct pl_status session_execute(struct session *session, struct pl_slice command,
                                                Pledged__V1__Receipt **ret);
 /* The stream of a dump, message by message. Repeated only as long as nothing has arrived. The time

@@ -5,13 +5,13 @@
  */
 #include "client/text.h"
 
-#include "common/check.h"
-
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 /* --- language --- */
 
@@ -303,8 +303,8 @@ const char *text_codes(enum text_list list, struct pl_arena *arena)
 {
     const char *all = "";
     for (size_t i = 0; i < lists[list].count; i++) {
-        const char *more = pl_arena_printf(arena, "%s%s%s", all, i == 0 ? "" : ", ",
-                                           lists[list].word[i].code);
+        const char *more =
+            pl_arena_printf(arena, "%s%s%s", all, i == 0 ? "" : ", ", lists[list].word[i].code);
         all = more == NULL ? all : more;
     }
     return all;
@@ -363,8 +363,7 @@ static const struct {
      N_("this hold was extended as often as the rules allow")},
     {PLEDGED__V1__REASON__REASON_CAPACITY_BELOW_TAKEN,
      N_("a tier would have fewer places than are taken")},
-    {PLEDGED__V1__REASON__REASON_TIER_IN_USE,
-     N_("a tier that has live pledges would disappear")},
+    {PLEDGED__V1__REASON__REASON_TIER_IN_USE, N_("a tier that has live pledges would disappear")},
     {PLEDGED__V1__REASON__REASON_CATALOGUE_NOT_NEWER,
      N_("this catalogue is not newer than the one in force")},
     {PLEDGED__V1__REASON__REASON_CONTRIBUTOR_DUPLICATE,
@@ -379,8 +378,7 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_SAME_TIER, N_("the pledge has this tier already")},
     {PLEDGED__V1__REASON__REASON_WAITING_AHEAD,
      N_("others are waiting for this place: join the queue with 'pledge wait'")},
-    {PLEDGED__V1__REASON__REASON_SUM_OVERFLOW,
-     N_("a total of the ledger would become too large")},
+    {PLEDGED__V1__REASON__REASON_SUM_OVERFLOW, N_("a total of the ledger would become too large")},
     {PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, N_("your role may not do this")},
     {PLEDGED__V1__REASON__REASON_REQUEST_ID_REUSED,
      N_("this request id was used for something else")},
@@ -391,14 +389,12 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_BUSY, N_("the daemon is busy; nothing was done, try again")},
     {PLEDGED__V1__REASON__REASON_NO_SPACE,
      N_("the daemon's disk is full; nothing was done, try again when there is room")},
-    {PLEDGED__V1__REASON__REASON_UNAVAILABLE,
-     N_("the daemon is starting or stopping; try again")},
+    {PLEDGED__V1__REASON__REASON_UNAVAILABLE, N_("the daemon is starting or stopping; try again")},
     {PLEDGED__V1__REASON__REASON_DEADLINE,
      N_("the time was up before the daemon took the request; nothing was done")},
     {PLEDGED__V1__REASON__REASON_CLOCK_STOPPED,
      N_("the daemon's clock jumped; an operator has to look at it")},
-    {PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
-     N_("it is not known whether this was recorded")},
+    {PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, N_("it is not known whether this was recorded")},
 };
 
 /* Name of an enum value without its type's prefix. */

@@ -9,22 +9,22 @@
 #ifndef CLIENT_TEXT_H
 #define CLIENT_TEXT_H
 
+#include <libintl.h>
+#include <stdbool.h>
+
 #include "common/arena.h"
 #include "common/status.h"
-
 #include "pledged/v1/entry.pb-c.h"
 #include "pledged/v1/service.pb-c.h"
 #include "pledged/v1/types.pb-c.h"
-
-#include <libintl.h>
-#include <stdbool.h>
 
 #define _(text_)  gettext(text_)
 #define N_(text_) text_
 
 enum text_language { TEXT_ENGLISH, TEXT_FRENCH };
 
-/* Language of the environment: LC_ALL, LC_MESSAGES, LANG (LANGUAGE before them unless they say C). */
+/* Language of the environment: LC_ALL, LC_MESSAGES, LANG (LANGUAGE before them unless they say C).
+ */
 enum text_language text_language_of_environment(void);
 /* "fr" and "en" (also fr_CH.UTF-8 and the like). False if it is neither. */
 bool text_language_parse(const char *text, enum text_language *ret);

@@ -6,11 +6,11 @@
  */
 #include "client/when.h"
 
-#include "common/date.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "common/date.h"
 
 static bool offset_is(time_t moment, long seconds)
 {

@@ -6,9 +6,9 @@
 #ifndef CLIENT_WHEN_H
 #define CLIENT_WHEN_H
 
-#include "common/status.h"
-
 #include <stdint.h>
+
+#include "common/status.h"
 
 #define WHEN_ZONE "Europe/Zurich"
 

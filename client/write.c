@@ -6,6 +6,8 @@
  */
 #include "client/write.h"
 
+#include <inttypes.h>
+
 #include "client/input.h"
 #include "client/requests.h"
 #include "common/check.h"
@@ -13,8 +15,6 @@
 #include "common/json.h"
 #include "common/rng.h"
 #include "common/scan.h"
-
-#include <inttypes.h>
 
 struct pl_status write_init(struct cli *cli, struct write *write, const char *evidence_kind)
 {
@@ -105,8 +105,8 @@ static void warn(struct cli *cli, const Pledged__V1__Outcome *outcome)
 static void add_left(struct sheet *sheet, const struct write *write,
                      const Pledged__V1__Outcome *outcome)
 {
-    bool slots = outcome->remaining != NULL &&
-                 (write->left == WRITE_LEFT_SLOTS || outcome->balance == NULL);
+    bool slots =
+        outcome->remaining != NULL && (write->left == WRITE_LEFT_SLOTS || outcome->balance == NULL);
     if (slots)
         sheet_remaining(sheet, outcome->remaining);
     else
@@ -170,9 +170,8 @@ struct pl_status write_run(struct cli *cli, struct write *write)
     if (!write->command.dry_run) {
         struct pl_status status = requests_keep(write->request_text, bytes, &cli->arena, &kept);
         if (!pl_is_ok(status))
-            return failure_set(&cli->failure, status.code,
-                               PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                               _("the request id cannot be kept in %s (%s); nothing was sent"),
+            return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                               "", _("the request id cannot be kept in %s (%s); nothing was sent"),
                                kept == NULL ? "?" : kept,
                                status.sys_errno != 0 ? strerrordesc_np(status.sys_errno)
                                                      : status.what);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write: what all commands that change the ledger have in common: request id, reason, business date,
- * evidence, dry run; the id on disk before anything is sent; the receipt.
+ * write: what all commands that change the ledger have in common: request id, reason, business
+ * date, evidence, dry run; the id on disk before anything is sent; the receipt.
  */
 #ifndef CLIENT_WRITE_H
 #define CLIENT_WRITE_H
 
 #include "client/cli.h"
-
 #include "pledged/v1/command.pb-c.h"
 
 /* What a receipt shows in the fourth column of plain: what is left. */

@@ -9,10 +9,6 @@
  */
 #include "common/h2client.h"
 
-#include "common/check.h"
-#include "common/clock.h"
-#include "common/json.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,12 +27,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/json.h"
+
 enum {
     MESSAGE_BYTES_DEFAULT = 4 << 20,
-    TEXT_BYTES_MAX = 8 << 10,    /* grpc-message and details together with their encoding */
-    WINDOW_BYTES = 1 << 20,      /* enough for a dump to stream without waiting for updates */
-    PREFIX_BYTES = 5,            /* compressed flag and big-endian length of a gRPC message */
-    READ_BYTES = 16 << 10,       /* one TLS record */
+    TEXT_BYTES_MAX = 8 << 10, /* grpc-message and details together with their encoding */
+    WINDOW_BYTES = 1 << 20,   /* enough for a dump to stream without waiting for updates */
+    PREFIX_BYTES = 5,         /* compressed flag and big-endian length of a gRPC message */
+    READ_BYTES = 16 << 10,    /* one TLS record */
     NS_PER_MS = 1000000,
 };
 
@@ -56,7 +56,7 @@ struct h2call {
     int http_status;
     bool grpc_content;
     bool closed;
-    bool refused_stream; /* the server says it did nothing */
+    bool refused_stream;     /* the server says it did nothing */
     struct pl_status failed; /* what the callback or the framing found wrong */
 };
 
@@ -142,8 +142,8 @@ static struct pl_status make_context(struct pl_h2client *client,
     SSL_CTX *context = client->context;
     SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    (void)SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    (void)SSL_CTX_set_mode(context,
+                           SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     static const unsigned char alpn[] = {2, 'h', '2'};
     if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_alpn_protos(context, alpn, sizeof(alpn)) != 0)
@@ -198,7 +198,8 @@ static bool is_certificate_alert(unsigned long code)
            alert == SSL_AD_CERTIFICATE_REQUIRED;
 }
 
-/* Translates what SSL_read, SSL_write or SSL_connect said. OK: it only has to wait for *ret_events. */
+/* Translates what SSL_read, SSL_write or SSL_connect said. OK: it only has to wait for *ret_events.
+ */
 static struct pl_status tls_result(struct pl_h2client *client, int result, short *ret_events)
 {
     int saved_errno = errno;
@@ -275,8 +276,8 @@ static struct pl_status connect_address(const struct addrinfo *address, int64_t 
         if (errno == EINPROGRESS || errno == EINTR) {
             status = wait_for(fd, POLLOUT, deadline_ns);
             socklen_t len = sizeof(*ret_errno);
-            if (pl_is_ok(status) &&
-                getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_errno, &len) == 0 && *ret_errno != 0)
+            if (pl_is_ok(status) && getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_errno, &len) == 0 &&
+                *ret_errno != 0)
                 status = pl_fail(UNAVAILABLE, "connecting to the server");
         } else {
             *ret_errno = errno;
@@ -535,8 +536,8 @@ static struct pl_status make_session(struct pl_h2client *client)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 16 << 10},
     };
     if (made != 0 ||
-        nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings,
-                                PL_COUNT(settings)) != 0 ||
+        nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings, PL_COUNT(settings)) !=
+            0 ||
         nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0,
                                               WINDOW_BYTES) != 0)
         return pl_fail(INTERNAL, "setting up HTTP/2");
@@ -651,14 +652,10 @@ static struct pl_status submit(struct pl_h2client *client, const char *path, str
         left_ms = 99999999;
     (void)snprintf(timeout, sizeof(timeout), "%" PRId64 "m", left_ms);
     nghttp2_nv headers[] = {
-        header(":method", "POST"),
-        header(":scheme", "https"),
-        header(":path", path),
-        header(":authority", client->authority),
-        header("te", "trailers"),
-        header("content-type", "application/grpc"),
-        header("grpc-timeout", timeout),
-        header("user-agent", "pledge/" PLEDGED_VERSION),
+        header(":method", "POST"),       header(":scheme", "https"),
+        header(":path", path),           header(":authority", client->authority),
+        header("te", "trailers"),        header("content-type", "application/grpc"),
+        header("grpc-timeout", timeout), header("user-agent", "pledge/" PLEDGED_VERSION),
     };
     nghttp2_data_provider body = {.source = {.ptr = call}, .read_callback = read_request};
     int32_t stream =
@@ -708,8 +705,8 @@ static struct pl_status judge(struct h2call *call)
         pl_buf_clear(&reply->message);
         return pl_buf_printf(&reply->message, "HTTP status %d", call->http_status);
     }
-    if (reply->grpc_status == 0 && (call->prefix_len != 0 ||
-                                    (call->on_message == NULL && call->messages != 1))) {
+    if (reply->grpc_status == 0 &&
+        (call->prefix_len != 0 || (call->on_message == NULL && call->messages != 1))) {
         say(&reply->error, "the answer is not one whole message");
         return pl_fail(INTERNAL, "the answer is not one whole message");
     }
@@ -741,8 +738,7 @@ static struct pl_status run_call(struct pl_h2client *client, const char *path, s
     }
 }
 
-static struct pl_status call_run(struct pl_h2client *client, const char *path,
-                                 struct h2call *call)
+static struct pl_status call_run(struct pl_h2client *client, const char *path, struct h2call *call)
 {
     struct pl_h2client_reply *reply = call->reply;
     reply->grpc_status = -1;

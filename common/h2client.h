@@ -14,26 +14,26 @@
 #ifndef PL_H2CLIENT_H
 #define PL_H2CLIENT_H
 
+#include <stdint.h>
+
 #include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
-
-#include <stdint.h>
 
 struct pl_h2client;
 
 struct pl_h2client_options {
     const char *host; /* DNS name or address, without brackets; checked against the certificate */
     uint16_t port;
-    const char *ca_file;   /* PEM; NULL: the system's authorities */
-    const char *cert_file; /* PEM chain; NULL: no client certificate */
-    const char *key_file;  /* PEM; NULL only if cert_file is */
+    const char *ca_file;      /* PEM; NULL: the system's authorities */
+    const char *cert_file;    /* PEM chain; NULL: no client certificate */
+    const char *key_file;     /* PEM; NULL only if cert_file is */
     size_t message_bytes_max; /* largest single answer message; 0: 4 MiB */
 };
 
 struct pl_h2client_error {
-    char text[256];      /* English, for people: what could not be done and why */
-    bool untrusted;      /* the server's certificate did not pass; repeating cannot help */
+    char text[256]; /* English, for people: what could not be done and why */
+    bool untrusted; /* the server's certificate did not pass; repeating cannot help */
 };
 
 /* deadline_ns: moment of pl_clock_system()->mono_ns; holds for every call that takes one.
@@ -48,11 +48,11 @@ bool pl_h2client_usable(const struct pl_h2client *client);
 
 /* How a call ended. The buffers are owned by whoever called _init. */
 struct pl_h2client_reply {
-    int grpc_status;          /* 0 to 16; -1: the call did not come to an end */
-    struct pl_buf message;    /* grpc-message, decoded; NUL-terminated only by chance: use the slice */
-    struct pl_buf details;    /* grpc-status-details-bin, decoded: a google.rpc.Status */
-    struct pl_buf body;       /* unary: the answer message */
-    bool maybe_processed;     /* false: the server certainly did nothing with this request */
+    int grpc_status;       /* 0 to 16; -1: the call did not come to an end */
+    struct pl_buf message; /* grpc-message, decoded; NUL-terminated only by chance: use the slice */
+    struct pl_buf details; /* grpc-status-details-bin, decoded: a google.rpc.Status */
+    struct pl_buf body;    /* unary: the answer message */
+    bool maybe_processed;  /* false: the server certainly did nothing with this request */
     struct pl_h2client_error error; /* words, when the call did not come to an end */
 };
 void pl_h2client_reply_init(struct pl_h2client_reply *reply);
