@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a ledger that was saved and loaded is the same one: same bytes, same sums, and the same
+ * answers to whatever comes next. What was damaged or does not add up is refused.
+ */
+#include "storm.h"
+
+static void test_load_then_save_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct world w;
+    storm_over(&w, 5, 1500);
+    struct saved once = world_save(w.ledger);
+    struct ledger *loaded = world_reloaded(w.ledger);
+    struct saved twice = world_save(loaded);
+    assert_int_equal(once.len, twice.len);
+    assert_memory_equal(once.data, twice.data, once.len);
+    assert_same_state(w.ledger, loaded);
+    free(once.data);
+    free(twice.data);
+    ledger_free(loaded);
+    world_fini(&w);
+}
+
+static void test_an_empty_ledger_survives(void **state)
+{
+    (void)state;
+    struct ledger *empty = ledger_new();
+    struct ledger *loaded = world_reloaded(empty);
+    assert_same_state(empty, loaded);
+    assert_null(ledger_origin(loaded));
+    ledger_free(empty);
+    ledger_free(loaded);
+}
+
+/* Two worlds get the same commands; one of them is restarted from its saved form again and again.
+ */
+static void test_a_restarted_ledger_answers_alike(void **state)
+{
+    (void)state;
+    struct world a, b;
+    struct storm left = storm_over(&a, 6, 1), right = storm_over(&b, 6, 1);
+    for (int i = 0; i < 1200; i++) {
+        storm_step(&a, &left);
+        storm_step(&b, &right);
+        assert_int_equal(a.answer, b.answer);
+        if (i % 10 == 0) {
+            struct ledger *loaded = world_reloaded(b.ledger);
+            ledger_free(b.ledger);
+            b.ledger = loaded;
+        }
+    }
+    assert_int_equal(a.entry_count, b.entry_count);
+    for (size_t i = 0; i < a.entry_count; i++)
+        assert_true(pl_slice_eq(a.entry[i], b.entry[i])); /* every entry, to the byte */
+    assert_same_state(a.ledger, b.ledger);
+    world_fini(&a);
+    world_fini(&b);
+}
+
+/* With a policy that allows many slots, and one that then does not, what counts as the slot must
+ * not depend on a restart. */
+static void test_many_slots_are_loaded_as_they_were(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 1, 2);
+    c->policy->many_slots_per_contributor = true;
+    adopt(&w, c);
+    add_contributor(&w, "x");
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    withdraw(&w, "P000002");
+    pay(&w, "P000001", 5, "CHF", "");
+    adopt(&w, test_catalogue(&w.arena, 2, 2));
+    assert_accepted(&w);
+    struct ledger *loaded = world_reloaded(w.ledger);
+    assert_int_equal(state_slot_of(w.ledger, 0, 0), 0);
+    assert_int_equal(state_slot_of(loaded, 0, 0), 0);
+    ledger_free(loaded);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    assert_refused(&w, HAS_SLOT);
+    world_fini(&w);
+}
+
+static void assert_not_loaded(const struct ledger *ledger)
+{
+    struct saved saved = world_save(ledger);
+    struct ledger *loaded = NULL;
+    assert_int_equal(ledger_load(saved_take, &saved, &loaded).code, PL_E_CORRUPT);
+    assert_null(loaded);
+    free(saved.data);
+}
+
+/* Rows that are each fine, and together are not. */
+#define SPOIL(place_, value_)                                                                      \
+    do {                                                                                           \
+        __typeof__(place_) old_ = place_;                                                          \
+        place_ = value_;                                                                           \
+        assert_not_loaded(w.ledger);                                                               \
+        place_ = old_;                                                                             \
+        ledger_free(world_reloaded(w.ledger));                                                     \
+    } while (0)
+
+static void test_rows_that_do_not_add_up_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 5);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    wait_in(&w, "top", "C000002");
+    wait_in(&w, "top", "C000003");
+    hold(&w, "duo", "C000004", 0);
+    pay(&w, "P000001", 500, "CHF", "REF");
+    pay(&w, "P000001", 600, "CHF", "");
+    pay(&w, "P000001", 7, "USD", "");
+    struct ledger *l = w.ledger;
+    SPOIL(l->pledge[0].allocated, 1099);
+    SPOIL(l->pledge[0].received, 1099);
+    SPOIL(l->pledge[0].amount, -1);
+    SPOIL(l->pledge[0].contributor, 5);
+    SPOIL(l->pledge[0].tier, 4);
+    SPOIL(l->pledge[0].stage, 9);
+    SPOIL(l->pledge[0].stage, 0);
+    SPOIL(l->pledge[0].currency, -1);
+    SPOIL(l->pledge[0].last_seq, 1000);
+    SPOIL(l->pledge[0].bank_first, 1);
+    SPOIL(l->pledge[0].bank_last, 1);
+    SPOIL(l->pledge[1].wait_next, STATE_NONE);
+    SPOIL(l->pledge[1].wait_next, 1); /* a circle */
+    SPOIL(l->pledge[2].wait_next, 1);
+    SPOIL(l->pledge[2].wait_next, 77);
+    SPOIL(l->pledge[2].contributor, 1); /* waits twice */
+    SPOIL(l->pledge[1].tier, 1);
+    SPOIL(l->tier[0].wait_first, 2);
+    SPOIL(l->tier[0].wait_last, 1);
+    SPOIL(l->tier[0].capacity, 0); /* I1 */
+    SPOIL(l->tier[0].def, -1);
+    SPOIL(l->tier[0].def, 1); /* another tier's terms */
+    SPOIL(l->tier[0].catalogue, 1);
+    SPOIL(l->bank_entry[0].allocated, 501);
+    SPOIL(l->bank_entry[0].pledge, 1);
+    SPOIL(l->bank_entry[0].reversed, 1); /* while allocated */
+    SPOIL(l->bank_entry[0].next_of_pledge, 0);
+    SPOIL(l->bank_entry[1].next_of_pledge, STATE_NONE);
+    SPOIL(l->bank_entry[0].bank_ref, 1u << 30);
+    SPOIL(l->bank_entry[0].currency, -1);
+    SPOIL(l->bank_entry[2].amount, -7);
+    SPOIL(l->contributor[0].name, 1u << 30);
+    SPOIL(l->contributor[0].country[2], 'X');
+    SPOIL(l->catalogue_in_force, 1);
+    SPOIL(l->size, 5);
+    SPOIL(l->origin[sizeof(l->origin) - 1], 'x');
+    world_fini(&w);
+}
+
+static void test_sums_beyond_64_bits_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, INT64_MAX - 1, "CHF");
+    submit(&w, NULL, "C000001", NULL, 1, "CHF");
+    SPOIL(w.ledger->pledge[1].amount, 2);
+    withdraw(&w, "P000002"); /* what is withdrawn does not count */
+    w.ledger->pledge[1].amount = INT64_MAX;
+    ledger_free(world_reloaded(w.ledger));
+    world_fini(&w);
+}
+
+static void test_every_cut_is_noticed(void **state)
+{
+    (void)state;
+    struct world w;
+    storm_over(&w, 7, 60);
+    struct saved saved = world_save(w.ledger);
+    struct ledger *loaded = NULL;
+    for (size_t cut = 0; cut < saved.len; cut += cut < 4000 ? 1 : 37) {
+        struct saved part = {.data = saved.data, .len = cut};
+        assert_false(pl_is_ok(ledger_load(saved_take, &part, &loaded)));
+    }
+    free(saved.data);
+    world_fini(&w);
+}
+
+/* Whatever a flipped bit leads to, it is not a crash, and what loads can be saved again. */
+static void test_flipped_bits_never_crash(void **state)
+{
+    (void)state;
+    struct world w;
+    struct storm dice = storm_over(&w, 8, 120);
+    struct saved saved = world_save(w.ledger);
+    int went_on = 0;
+    for (int i = 0; i < 4000; i++) {
+        struct saved copy = {.data = malloc(saved.len), .len = saved.len};
+        memcpy(copy.data, saved.data, saved.len);
+        copy.data[storm_roll(&dice, (uint32_t)saved.len)] ^= (uint8_t)(1u << storm_roll(&dice, 8));
+        struct ledger *loaded = NULL;
+        if (pl_is_ok(ledger_load(saved_take, &copy, &loaded))) {
+            struct saved again = world_save(loaded);
+            free(again.data);
+            ledger_free(loaded);
+            went_on++;
+        }
+        free(copy.data);
+    }
+    assert_in_range(went_on, 100, 3999); /* texts and dates may be anything; much else may not */
+    free(saved.data);
+    world_fini(&w);
+}
+
+static void test_another_format_is_told(void **state)
+{
+    (void)state;
+    struct ledger *empty = ledger_new(), *loaded = NULL;
+    struct saved saved = world_save(empty);
+    saved.data[0] ^= 0x40;
+    assert_int_equal(ledger_load(saved_take, &saved, &loaded).code, PL_E_UNIMPLEMENTED);
+    free(saved.data);
+    ledger_free(empty);
+}
+
+static struct pl_status full(void *arg, struct pl_slice piece)
+{
+    (void)arg;
+    (void)piece;
+    return pl_fail(NO_SPACE, "the disk is full");
+}
+
+static void test_a_failed_write_is_told(void **state)
+{
+    (void)state;
+    struct world w;
+    storm_over(&w, 9, 50);
+    assert_int_equal(ledger_save(w.ledger, full, NULL).code, PL_E_NO_SPACE);
+    world_fini(&w);
+}
+
+static void test_the_digest_tells_states_apart(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t before[32], after[32], direct[32];
+    world_ready(&w, 1);
+    ledger_digest(w.ledger, before);
+    hold(&w, "gold", "C000001", 0); /* refused: only its request id is new */
+    assert_refused(&w, TIER_UNKNOWN);
+    ledger_digest(w.ledger, after);
+    assert_memory_not_equal(before, after, 32);
+    struct saved saved = world_save(w.ledger);
+    pl_sha256(pl_slice(saved.data, saved.len), direct);
+    assert_memory_equal(after, direct, 32);
+    free(saved.data);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_load_then_save_gives_the_same_bytes),
+        cmocka_unit_test(test_an_empty_ledger_survives),
+        cmocka_unit_test(test_a_restarted_ledger_answers_alike),
+        cmocka_unit_test(test_many_slots_are_loaded_as_they_were),
+        cmocka_unit_test(test_rows_that_do_not_add_up_are_refused),
+        cmocka_unit_test(test_sums_beyond_64_bits_are_refused),
+        cmocka_unit_test(test_every_cut_is_noticed),
+        cmocka_unit_test(test_flipped_bits_never_crash),
+        cmocka_unit_test(test_another_format_is_told),
+        cmocka_unit_test(test_a_failed_write_is_told),
+        cmocka_unit_test(test_the_digest_tells_states_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
