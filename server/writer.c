@@ -462,32 +462,67 @@ static void submit_again(struct writer *writer)
     store_append(writer->options.store, &writer->in_flight->header, false, on_append, writer);
 }
 
-static void fail_commands(struct waiting *list, enum pl_code code, Pledged__V1__Reason reason,
-                          const char *message)
+/* What a definite failure is told as. */
+struct failure {
+    enum pl_code code;
+    Pledged__V1__Reason reason;
+    const char *message;
+};
+
+static bool item_durable(const struct writer *writer, const struct command_item *item)
 {
-    struct pl_mail *mail;
-    while ((mail = waiting_pop(list)) != NULL) {
-        refuse_whole(command_of(mail), code, reason, message);
-        answer(command_of(mail));
-    }
+    uint64_t seq = item->receipt != NULL   ? item->receipt->seq
+                   : item->refusal != NULL ? item->refusal->seq
+                                           : 0;
+    return seq != 0 && seq < writer->head.next_seq;
 }
 
-/* A definite failure: what was decided on top of it never happened. Commands that were partly
- * decided start again from their first item: their ids are not in the rebuilt state. */
+/* A command that spans batches may be recorded in part: what is durable is told as it is (G3), the
+ * rest as not recorded. One of which nothing is recorded is refused as a whole. */
+static void fail_command(struct writer *writer, struct command *command,
+                         const struct failure *failure)
+{
+    bool partly = false;
+    for (size_t i = 0; i < command->item_count; i++)
+        partly = partly || (command->item[i].msg != NULL && item_durable(writer, &command->item[i]));
+    if (!partly) {
+        refuse_whole(command, failure->code, failure->reason, failure->message);
+        answer(command);
+        return;
+    }
+    for (size_t i = 0; i < command->item_count; i++) {
+        struct command_item *item = &command->item[i];
+        if (item->msg == NULL || item_durable(writer, item))
+            continue;
+        item->receipt = NULL;
+        item_refuse(command, item, failure->code, failure->reason, "", failure->message);
+    }
+    command->phase = COMMAND_DECIDED;
+    answer(command);
+}
+
+static void fail_commands(struct writer *writer, struct waiting *list,
+                          const struct failure *failure)
+{
+    struct pl_mail *mail;
+    while ((mail = waiting_pop(list)) != NULL)
+        fail_command(writer, command_of(mail), failure);
+}
+
+/* A definite failure: what was decided on top of it never happened. A command that was partly
+ * decided is answered too: its later items were meant to follow its earlier ones. */
 static struct pl_status roll_back(struct writer *writer, enum store_outcome outcome)
 {
     bool full = outcome == STORE_NO_SPACE;
-    enum pl_code code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE;
-    Pledged__V1__Reason reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
-                                      : PLEDGED__V1__REASON__REASON_UNAVAILABLE;
-    const char *message = "not recorded; repeat with the same request id later";
-    fail_commands(&writer->in_flight->waiting, code, reason, message);
-    fail_commands(&writer->filling->waiting, code, reason, message);
-    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0) {
-        struct command *partly = command_of(waiting_pop(&writer->queue));
-        refuse_whole(partly, code, reason, message);
-        answer(partly);
-    }
+    const struct failure failure = {
+        .code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
+        .reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
+                       : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+        .message = "not recorded; repeat with the same request id later"};
+    fail_commands(writer, &writer->in_flight->waiting, &failure);
+    fail_commands(writer, &writer->filling->waiting, &failure);
+    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0)
+        fail_command(writer, command_of(waiting_pop(&writer->queue)), &failure);
     view_unref(writer->in_flight->view);
     writer->in_flight->view = NULL;
     writer->in_flight = NULL;
