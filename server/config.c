@@ -21,6 +21,8 @@
 #include <string.h>
 
 enum { PERSONS_MAX = 256, IDENTITIES_MAX = 8, CONFIG_ARENA_BYTES = 1 << 20 };
+/* libinih silently cuts the name of a section after 49 bytes */
+enum { SECTION_NAME_MAX = 49, PERSON_NAME_MAX = SECTION_NAME_MAX - 7 /* "person " */ };
 
 struct loader {
     struct config *config;
@@ -271,9 +273,11 @@ static Pledged__V1__RosterPerson *find_person(struct loader *loader, const char 
             return loader->person[i];
     }
     size_t len = strlen(name);
-    if (len == 0 || len > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") != len) {
-        complain(loader, "[person %s]: a name of 1 to 64 small letters, digits, '-', '.' and '_' "
-                         "is needed", name);
+    if (len == 0 || len > PERSON_NAME_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") != len) {
+        complain(loader,
+                 "[person %s]: a name of 1 to %d small letters, digits, '-', '.' and '_' is needed",
+                 name, PERSON_NAME_MAX);
         return NULL;
     }
     struct pl_arena *arena = &loader->config->arena;
@@ -337,6 +341,8 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
     Pledged__V1__RosterPerson *person = find_person(loader, name);
     if (person == NULL)
         return false;
+    if (strcmp(key, "role") == 0 && person->role != PLEDGED__V1__ROLE__ROLE_UNSPECIFIED)
+        return complain(loader, "role = %s: a second role of %s", value, name);
     if (strcmp(key, "role") == 0)
         return set_role(loader, value, &person->role);
     if (strcmp(key, "identity") != 0)
@@ -401,6 +407,9 @@ static char *read_line(char *into, int size, void *user)
         complain(loader, "the line is longer than %d bytes", size - 2);
         return NULL;
     }
+    const char *name = line + strspn(line, " \t");
+    if (*name == '[' && strcspn(name + 1, "]") > SECTION_NAME_MAX)
+        complain(loader, "the name of the section is longer than %d bytes", SECTION_NAME_MAX);
     return line;
 }
 
