@@ -6,9 +6,9 @@ import json
 import unittest
 
 import grpc
-from google.protobuf import json_format
 
-from harness import CATALOGUE, DaemonTest, Refused, command, money, opened, pb, shipped_catalogue
+from harness import (CATALOGUE, DaemonTest, Refused, check_ledger, opened, pb,
+                     shipped_catalogue)
 
 
 class Shipped(DaemonTest):
@@ -208,8 +208,37 @@ class NextVersion(DaemonTest):
         admin.execute(adopt_catalogue=pb.AdoptCatalogue(catalogue=wider))
         self.eventually(lambda: clerk.GetPledge(pledge=waits).pledge.stage == pb.STAGE_HELD,
                         timeout=3)
-        from harness import check_ledger
         check_ledger(home.client("auditor").dump())
+
+
+class Closed(DaemonTest):
+    def test_offers_close_on_their_day_and_what_was_held_goes_on(self):
+        who = [self.clerk.contributor(self.name()) for _ in range(2)]
+        held = self.clerk.hold("platine", who[0]).outcome.pledge
+        closing = shipped_catalogue()
+        closing.version, closing.closes = 2, "2026-01-31"
+        receipt = self.admin.execute(adopt_catalogue=pb.AdoptCatalogue(catalogue=closing))
+        for fields in (dict(hold=pb.Hold(tier="platine", contributor=who[1])),
+                       dict(submit=pb.Submit(tier="or", contributor=who[1]), reason="r")):
+            with self.refused("TIER_CLOSED", grpc.StatusCode.FAILED_PRECONDITION) as box:
+                self.clerk.execute(**fields)
+            self.assertEqual(box[0].refusal.deciding_seq, receipt.seq)
+        # a business date before the closing day counts; a hold that stands may become a pledge
+        self.clerk.execute(submit=pb.Submit(tier="or", contributor=who[1]), reason="r",
+                           effective_date="2026-01-31")
+        self.clerk.execute(submit=pb.Submit(pledge=held), reason="letter")
+
+    def test_a_past_event_is_a_warning_never_a_refusal(self):
+        receipt = self.clerk.execute(submit=pb.Submit(
+            tier="argent", contributor=self.clerk.contributor(self.name())), reason="r",
+            effective_date="2026-01-30")
+        self.assertNotIn(pb.WARNING_KIND_EVENT_PAST, [w.kind for w in receipt.outcome.warning])
+        later = shipped_catalogue()
+        later.code, later.version = "long-ago", 1
+        later.event.starts, later.event.ends = "2016-05-02", "2016-05-06"
+        self.admin.execute(adopt_catalogue=pb.AdoptCatalogue(catalogue=later))
+        receipt = self.clerk.submit_tier("argent", self.clerk.contributor(self.name()))
+        self.assertIn(pb.WARNING_KIND_EVENT_PAST, [w.kind for w in receipt.outcome.warning])
 
 
 class SecondYear(DaemonTest):

@@ -7,7 +7,7 @@ import unittest
 
 import grpc
 
-from harness import (Client, DaemonTest, Load, Refused, attempt, check_ledger, command, new_id, opened,
+from harness import (Client, DaemonTest, Load, Refused, attempt, check_ledger, command, opened,
                      patience, pb)
 
 
@@ -59,6 +59,28 @@ class Races(DaemonTest):
         # give the slots back for the other tests
         self.clerk.withdraw(won[0].outcome.pledge)
         self.clerk.withdraw(first.outcome.pledge)
+
+    def test_8_runs_of_the_client_race_for_the_diamant_slot(self):
+        who = self.contenders(8)
+        runs = [None] * len(who)
+
+        def contend(n):
+            runs[n] = self.home.pledge("clerk", "hold", "diamant", "--contributor", who[n],
+                                       "--for", "1h")
+        threads = [threading.Thread(target=contend, args=(n,), daemon=True)
+                   for n in range(len(who))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(patience(60))
+        won = [r for r in runs if r.code == 0]
+        self.assertEqual(len(won), 1, runs)
+        self.assertEqual([r.code for r in runs if r is not won[0]], [10] * 7)
+        seq = won[0].rows[0][1]
+        for lost in runs:
+            if lost is not won[0]:
+                self.assertRegex(lost.err, rf"\b{seq}\b")
+        self.clerk.withdraw(won[0].rows[0][0])
 
     def test_the_same_request_id_from_32_connections_is_one_command(self):
         same = command(add_contributor=pb.AddContributor(name=self.name("Twin"), kind=1))

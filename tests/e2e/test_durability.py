@@ -134,8 +134,8 @@ class Synced(OneHome):
         home.adopt()
         home.drop_clients()
         home.terminate()
-        home.wrapper = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
-                        "inject=fdatasync:" + inject]
+        home.wrapper = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e",
+                        "trace=fdatasync", "-e", "inject=fdatasync:" + inject]
         probe = subprocess.run([*home.wrapper, "true"], capture_output=True, text=True,
                                timeout=patience(30))
         if probe.returncode != 0:

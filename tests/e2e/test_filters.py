@@ -2,12 +2,11 @@
 """filters: all filters of the lists, alone and combined, against a model that is nothing but a
 Python list comprehension; and paging, which must neither lose nor repeat."""
 import itertools
-import json
 import random
 import time
 import unittest
 
-from harness import DaemonTest, attempt, command, document, money, pb
+from harness import DaemonTest, Refused, command, document, money, pb
 
 STAGES = {name: getattr(pb, "STAGE_" + name) for name in
           ("WAITING", "HELD", "PLEDGED", "COMMITTED", "EXPIRED", "WITHDRAWN", "CANCELLED")}
@@ -136,13 +135,11 @@ class Filters(DaemonTest):
         for size in (1, 3):
             self.assertEqual([p.pledge for p in self.everything(page_size=size, tier="or")],
                              self.model(self.all, tier="or"))
-        from harness import Refused
         with self.assertRaises(Refused):
             self.clerk.ListPledges(page_token="no such page")
         self.assertLessEqual(len(self.clerk.ListPledges(page_size=100000).pledge), 1000)
 
     def test_a_filter_that_cannot_match_anything_is_refused_not_ignored(self):
-        from harness import Refused
         for fields in (dict(tier="bronze"), dict(currency="chf"), dict(contributor="x"),
                        dict(contributor_kind=99), dict(money=99), dict(stage=[99])):
             with self.subTest(fields=fields), self.assertRaises(Refused) as caught:

@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BIN, DaemonTest, command, document, money, new_id, patience, pb
+from harness import BIN, DaemonTest, patience, pb
 
 COMMANDS = ("tiers", "slots", "benefits", "totals", "show", "list", "contributors", "history",
             "contributor", "hold", "extend", "wait", "submit", "commit", "amend", "change-tier",
@@ -28,7 +28,8 @@ ENGLISH = re.compile(
     r"refused|sold out)\b", re.IGNORECASE)
 # Placeholders, option names, and codes (of roles as well) are the same in both languages.
 NOT_WORDS = re.compile(
-    r"--[a-z-]+|\brôles?\s+\w+(?:\s+ou\s+\w+)?|\bclés\s+server\b|\b[A-Z][A-Z_|]{2,}\b|[a-z]+(?:\|[a-z-]+)+|`[^`]*`|'[^']*'|«[^»]*»|\"[^\"]*\"|"
+    r"--[a-z-]+|\brôles?\s+\w+(?:\s+ou\s+\w+)?|\bclés\s+server\b|"
+    r"\b[A-Z][A-Z_|]{2,}\b|[a-z]+(?:\|[a-z-]+)+|`[^`]*`|'[^']*'|«[^»]*»|\"[^\"]*\"|"
     r"\S+@\S+|\S*/\S*|pledged?\s+[a-z-]+(?:\s+(?:add|amend|adopt|show))?|\$\S+|\S+=\S+")
 
 
@@ -66,7 +67,8 @@ class Formats(DaemonTest):
         return ran
 
     LOCALES = [dict(LC_ALL="C"), dict(LC_ALL="C.UTF-8"), dict(LC_ALL="fr_FR.UTF-8"),
-               dict(LC_ALL="de_CH.UTF-8", LANG="de_CH.UTF-8"), dict(LC_ALL="", LANG="", LANGUAGE="fr"),
+               dict(LC_ALL="de_CH.UTF-8", LANG="de_CH.UTF-8"),
+               dict(LC_ALL="", LANG="", LANGUAGE="fr"),
                dict(LC_NUMERIC="fr_FR.UTF-8", TZ="Asia/Tokyo")]
 
     def test_plain_json_and_csv_are_the_same_in_every_language_and_locale(self):
@@ -166,7 +168,8 @@ class Formats(DaemonTest):
                 if args[1] != "slots":
                     self.assertNotEqual(french, english)
                 text = french
-                for known in ("Société «Exemple» & Fils, S.A.", 'Less "quoted", with; marks', "Halter", "Warter"):
+                for known in ("Société «Exemple» & Fils, S.A.", 'Less "quoted", with; marks',
+                              "Halter", "Warter"):
                     text = text.replace(known, " ")
                 self.assertEqual(self.words(text), [], french)
 
@@ -247,6 +250,7 @@ class Formats(DaemonTest):
 
     def test_a_terminal_gets_a_table_and_colour_only_where_wanted(self):
         table = self.on_terminal("--lang", "en", "tiers")
+        self.assertIn("\x1b[", table, "the terminal gets some emphasis, else the rest is no test")
         bare = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", table).replace("\r\n", "\n")
         self.assertEqual(self.strip_time(bare), self.strip_time(
             self.pledge("clerk", "tiers", format="table", lang="en").out))

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """idempotency: one request id, one effect, one answer, for ever (G3)."""
-import os
 import re
 import unittest
 
 import grpc
 
-from harness import (DaemonTest, Refused, attempt, command, document, id_text, money, new_id, pb,
+from harness import (DaemonTest, Refused, attempt, command, document, money, new_id, pb,
                      same_outcome)
 
 

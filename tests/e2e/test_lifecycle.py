@@ -5,8 +5,10 @@ import hashlib
 import json
 import time
 import unittest
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from harness import DaemonTest, Refused, command, document, money, opened, patience, pb
+from harness import DaemonTest, document, money, opened, pb
 
 
 class Lifecycle(DaemonTest):
@@ -62,8 +64,6 @@ class Lifecycle(DaemonTest):
 
     def test_hold_until_a_day_means_its_end_in_the_funds_time_zone(self):
         who = self.who()
-        from datetime import datetime, timedelta
-        from zoneinfo import ZoneInfo
         zone = ZoneInfo("Europe/Zurich")
         day = (datetime.now(zone) + timedelta(days=3)).date()
         row = self.pledge("clerk", "hold", "or", "--contributor", who, "--until",
@@ -102,7 +102,8 @@ class Lifecycle(DaemonTest):
                      ("submit", pledge, "--reason", "late")):
             ran = self.fails(10, "clerk", *args, format="json")
             self.assertEqual(ran.error["reason"], "STATE_WRONG")
-            expired = [e.seq for e in self.entries(pledge) if e.WhichOneof("fact") == "hold_expired"]
+            expired = [e.seq for e in self.entries(pledge)
+                       if e.WhichOneof("fact") == "hold_expired"]
             self.assertEqual([int(ran.error["deciding_seq"])], expired)
 
     def test_expiry_while_the_daemon_was_down_is_written_at_the_next_start(self):
@@ -299,6 +300,17 @@ class Lifecycle(DaemonTest):
         self.assertRegex(ran.err + ran.out, r"(?i)currency|unallocated")
         listed = self.clerk.ListPayments(pledge=pledge, unallocated_only=True).payment
         self.assertEqual([p.amount.currency for p in listed], ["EUR", "USD"])
+
+    def test_payments_are_listed_also_those_that_fit_nowhere(self):
+        pledge = self.clerk.submit_tier("innovation", self.who()).outcome.pledge
+        self.clerk.pay(pledge, 3000000)
+        self.clerk.pay(pledge, 700, bank_ref=self.name("SURPLUS"))
+        rows = self.pledge("clerk", "payments", "--pledge", pledge).rows
+        self.assertEqual([row[2] for row in rows], ["30000.00", "7.00"])
+        loose = self.pledge("clerk", "payments", "--pledge", pledge, "--unallocated").rows
+        self.assertEqual([row[2] for row in loose], ["7.00"])
+        self.assertIn(pledge, [row[1] for row in self.pledge("clerk", "payments",
+                                                             "--unallocated").rows])
 
     def test_surplus_and_closed_pledges_warn(self):
         pledge = self.clerk.submit_tier("innovation", self.who()).outcome.pledge

@@ -2,12 +2,10 @@
 """main_job: the story of the README, told by the real client to the real daemon: two contributors
 take the two Platine slots, a third is refused and told why, anybody who asks gets 0, a clerk
 records payments, an auditor dumps the ledger."""
-import csv
-import io
 import json
 import unittest
 
-from harness import DaemonTest, check_ledger, command, id_text, pb
+from harness import DaemonTest, check_ledger, id_text, pb
 
 
 class MainJob(DaemonTest):

@@ -13,7 +13,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
-from harness import DaemonTest, command, id_text, new_id, patience, pb  # noqa: E402
+from harness import DaemonTest, command, new_id, patience, pb  # noqa: E402
 
 SERVICE = "/pledged.v1.LedgerService/"
 

@@ -11,8 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import grpc  # noqa: E402
 
-from harness import (DaemonTest, Refused, command, id_text, money, new_id, patience,  # noqa: E402
-                     pb, rpc_status_pb2)
+from harness import DaemonTest, Refused, command, new_id, patience, pb  # noqa: E402
 
 Code = grpc.StatusCode
 
@@ -247,7 +246,8 @@ class Connections(DaemonTest):
     def test_an_idle_connection_lives_and_pings_are_welcome(self):
         client = self.home.client("reader", options=[
             ("grpc.keepalive_time_ms", 400), ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.max_pings_without_data", 0), ("grpc.http2.min_time_between_pings_ms", 400)])
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.http2.min_time_between_pings_ms", 400)])
         client.ListTiers()
         time.sleep(2.0)
         self.assertEqual(len(client.ListTiers().tier), 6)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""daemon: the program around the ledger as operators meet it: configuration that is checked with
+words, certificates that must fit, ports in use, files it leaves, the log it writes."""
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+import unittest
+
+from harness import BIN, Home, Pki, Refused, check_ledger, command, opened, patience, pb, run
+
+
+class Configuration(unittest.TestCase):
+    def setUp(self):
+        self.home = Home()
+        self.addCleanup(self.home.close)
+
+    def check(self):
+        return self.home.pledged("check-config")
+
+    def test_a_good_one_is_fine(self):
+        ran = self.check()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertIn(str(len(self.home.persons)), ran.out)
+
+    def wrong(self, line, said):
+        """The configuration with one line more; the message names the line and says what."""
+        text = self.home.config.read_text()
+        self.home.config.write_text(text + line + "\n")
+        number = (text + line).count("\n") + 1
+        for args in (["check-config"], []):
+            ran = self.home.pledged(*args, timeout=20)
+            self.assertEqual(ran.code, 78, ran)
+            self.assertIn(f"{self.home.config}:{number}:", ran.err)
+            for word in said:
+                self.assertIn(word, ran.err)
+        self.home.config.write_text(text)
+
+    def test_wrong_lines_are_named(self):
+        self.wrong("[daemon]\nlisen = 127.0.0.1:0", ["lisen", "listen"])
+        self.wrong("[deamon]\nlisten = 127.0.0.1:0", ["deamon", "daemon"])
+        self.wrong("[daemon]\nlisten = everywhere", ["listen", "HOST:PORT"])
+        self.wrong("[daemon]\nworkers = many", ["workers"])
+        self.wrong("[daemon]\nworkers = 1000", ["workers", "64"])
+        self.wrong("[store]\nsegment_bytes = 10", ["segment_bytes"])
+        self.wrong("[limits]\nidle = soon", ["idle"])
+        self.wrong("[ledger]\norigin = two words", ["origin"])
+        self.wrong("[person eve]\nrole = king", ["king", "clerk"])
+        self.wrong("[person eve]\nidentity = Eve", ["identity", "uri:"])
+        self.wrong("[person Eve]\nrole = clerk", ["Eve"])
+        self.wrong("[daemon]\nnonsense", [])
+
+    def test_what_is_missing_is_named(self):
+        text = self.home.config.read_text()
+        for gone, said in (("ca = ", "[tls] ca"), ("origin = ", "origin"), ("data = ", "data")):
+            self.home.config.write_text("\n".join(
+                line for line in text.splitlines() if not line.startswith(gone)) + "\n")
+            ran = self.check()
+            self.assertEqual(ran.code, 78, ran)
+            self.assertIn(said, ran.err)
+
+    def test_one_identity_for_two_persons_is_refused(self):
+        with open(self.home.config, "a") as f:
+            f.write("[person twin]\nrole = auditor\nidentity = uri:pledged:person:clerk\n")
+        ran = self.check()
+        self.assertNotEqual(ran.code, 0, ran)
+        self.assertTrue(ran.err.strip())
+
+    def test_usage(self):
+        for args, code in ((["--help"], 0), (["--version"], 0), ([], 64), (["--config"], 64),
+                           (["frobnicate", "--config", "x"], 64), (["--no-such"], 64),
+                           (["--config", "/nonexistent/pledged.conf"], 66)):
+            with self.subTest(args=args):
+                ran = run([BIN / "pledged", *args], env=self.home.environment())
+                self.assertEqual(ran.code, code, ran)
+
+
+class Certificates(unittest.TestCase):
+    def setUp(self):
+        self.home = Home()
+        self.addCleanup(self.home.close)
+        self.home.init()
+        self.files = self.home.path / "tls"
+        self.files.mkdir()
+
+    def start_fails(self, *said):
+        self.home.write_config()
+        ran = self.home.pledged(timeout=20)
+        self.assertNotEqual(ran.code, 0, ran)
+        for word in said:
+            self.assertIn(str(word), ran.err)
+
+    def test_a_missing_or_wrong_file_is_named(self):
+        for which in ("cert", "key", "ca"):
+            keep = self.home.settings["tls"][which]
+            self.home.settings["tls"][which] = self.files / "nothing.pem"
+            self.start_fails("nothing.pem")
+            bad = self.files / "bad.pem"
+            bad.write_text("this is no certificate\n")
+            bad.chmod(0o600)
+            self.home.settings["tls"][which] = bad
+            self.start_fails("bad.pem")
+            self.home.settings["tls"][which] = keep
+
+    def test_a_key_of_another_certificate(self):
+        self.home.settings["tls"]["key"] = self.home.pki.key("clerk")
+        self.start_fails("clerk.key")
+
+    def test_a_key_that_others_may_read(self):
+        key = self.files / "open.key"
+        shutil.copy(self.home.pki.key("server"), key)
+        key.chmod(0o644)
+        self.home.settings["tls"]["key"] = key
+        self.start_fails("open.key")
+
+    def test_a_revoked_person_is_nobody(self):
+        pki = Pki(self.files / "pki")
+        pki.person("clerk")
+        pki.person("reader")
+        pki._run("revoke", "clerk")
+        self.home.settings["tls"] = {"cert": pki.cert("server"), "key": pki.key("server"),
+                                     "ca": pki.ca, "crl": self.files / "pki" / "crl.pem"}
+        self.home.write_config()
+        self.home.pki = pki
+        self.home.start()
+        self.assertEqual(self.home.client("reader").GetStatus().person, "reader")
+        with self.assertRaises(Refused) as caught:
+            self.home.client("clerk").call("GetStatus", timeout=5)
+        self.assertEqual(caught.exception.code.name, "UNAVAILABLE")
+
+
+class Running(unittest.TestCase):
+    def opened(self, **fields):
+        home = opened(**fields)
+        self.addCleanup(home.close)
+        return home
+
+    def test_a_port_in_use_is_a_clear_message(self):
+        home = Home()
+        self.addCleanup(home.close)
+        home.init()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            home.settings["daemon"]["listen"] = f"127.0.0.1:{port}"
+            home.write_config()
+            ran = home.pledged(timeout=20)
+            self.assertEqual(ran.code, 69, ran)
+            self.assertIn(str(port), ran.err)
+
+    def test_two_daemons_do_not_share_a_port(self):
+        first = self.opened()
+        second = Home()
+        self.addCleanup(second.close)
+        second.init()
+        second.settings["daemon"]["listen"] = f"127.0.0.1:{first.port}"
+        second.write_config()
+        ran = second.pledged(timeout=20)
+        self.assertEqual(ran.code, 69, ran)
+
+    def test_pid_file_and_port_file(self):
+        home = Home()
+        self.addCleanup(home.close)
+        pid_file = home.path / "pid"
+        home.settings["daemon"]["pid_file"] = pid_file
+        home.write_config()
+        home.init()
+        home.start()
+        self.assertEqual(int(pid_file.read_text()), home.process.pid)
+        self.assertEqual(int(home.port_file.read_text()), home.port)
+        home.terminate()
+
+    def test_the_log_in_json_is_one_object_a_line(self):
+        home = Home(settings={"daemon": {"log_format": "json", "log_level": "debug"}})
+        self.addCleanup(home.close)
+        home.init()
+        home.start()
+        home.client("clerk").contributor('Name "with" quotes')
+        with self.assertRaises(Refused):
+            home.client("reader").Dump()
+        home.drop_clients()
+        home.terminate()
+        lines = home.log_file.read_text().splitlines()
+        self.assertGreater(len(lines), 2)
+        for line in lines:
+            self.assertIsInstance(json.loads(line), dict)
+
+    def test_secrets_and_data_are_for_the_owner_alone(self):
+        home = self.opened()
+        home.client("clerk").contributor("A")
+        for path in [home.data, *home.data.rglob("*")]:
+            mode = path.stat().st_mode & 0o777
+            if path.name == "ledger.vkey":
+                continue
+            if "key" in path.name or path.suffix == ".seg" or path == home.data:
+                self.assertEqual(mode & 0o077, 0, f"{path} {mode:o}")
+
+    def test_vkey_and_identity_stay_over_restarts(self):
+        home = self.opened()
+        before = home.client("reader").GetStatus()
+        self.assertTrue(before.vkey.startswith("test.example/fund+"))
+        self.assertEqual(len(before.ledger_id), 16)
+        home.restart()
+        after = home.client("reader").GetStatus()
+        self.assertEqual((before.vkey, before.ledger_id, before.origin),
+                         (after.vkey, after.ledger_id, after.origin))
+        self.assertGreater(after.epoch, before.epoch, "each start is a new epoch")
+        self.assertEqual(after.size, before.size, "a start alone records no fact")
+
+    def test_slow_peers_do_not_hold_anybody_up(self):
+        """Half-open handshakes and silent connections, many of them, while others work."""
+        home = self.opened()
+        idle = [socket.create_connection(("127.0.0.1", home.port)) for _ in range(100)]
+        self.addCleanup(lambda: [s.close() for s in idle])
+        for s in idle[:50]:
+            s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        begin = time.monotonic()
+        client = home.client("clerk")
+        for n in range(20):
+            client.contributor(f"Busy {n}")
+        self.assertLess(time.monotonic() - begin, patience(5))
+
+    def test_garbage_on_the_port(self):
+        home = self.opened()
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 5000, os.urandom(20000),
+                     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", home.port)) as s:
+                s.settimeout(patience(15))
+                s.sendall(data)
+                try:
+                    while s.recv(65536):
+                        pass
+                except ConnectionError:
+                    pass
+        self.assertEqual(home.client("clerk").remaining("platine"), 2)
+
+    def test_requests_that_arrive_with_the_end_are_answered_or_never_happened(self):
+        home = self.opened()
+        clerk = home.client("clerk")
+        sent = [command(add_contributor=pb.AddContributor(name=f"End {n}", kind=1))
+                for n in range(200)]
+        calls = [clerk.raw("Execute").future(c, timeout=patience(30)) for c in sent]
+        home.process.send_signal(signal.SIGTERM)
+        answered = {}
+        for c, call in zip(sent, calls):
+            try:
+                answered[bytes(c.request_id)] = call.result().seq
+            except Exception as error:
+                self.assertIn(error.code().name, ("UNAVAILABLE", "CANCELLED"))
+        self.assertEqual(home.wait(), 0)
+        home.process = None
+        home.drop_clients()
+        home.start()
+        first = check_ledger(home.client("auditor").dump()).first_of
+        for key, seq in answered.items():
+            self.assertEqual(first.get(key), seq)
+
+
+if __name__ == "__main__":
+    unittest.main()
