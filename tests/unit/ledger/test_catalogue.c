@@ -91,7 +91,37 @@ static void test_wrong_fields_are_named(void **state)
     SPOIL(c->grant[5]->benefit, (char *)"VIS99", "grant[5].benefit");
     SPOIL(c->grant[5]->quantity, 0, "grant[5].quantity");
     SPOIL(c->grant[9], c->grant[8], "grant[9]");
+    SPOIL(c->title[0]->lang, (char *)"FR", "title[0].lang");
+    SPOIL(c->tier[1]->label[1]->lang, c->tier[1]->label[0]->lang, "tier[1].label[1].lang");
+    SPOIL(c->event->country, (char *)"ch", "event.country");
+    SPOIL(c->legal_basis[0]->date, (char *)"2025", "legal_basis[0].date");
+    SPOIL(c->closes, (char *)"soon", "closes");
+    SPOIL(c->policy->promotion_hold_s, 0, "policy.promotion_hold_s");
+    SPOIL(c->policy->hold_extensions_max, 101, "policy.hold_extensions_max");
+    SPOIL(c->policy->hold_grace_s, -1, "policy.hold_grace_s");
+    SPOIL(c->tier[0]->capacity->value_case, 0, "tier[0].capacity");
+    SPOIL(c->tier[0]->price_case, 0, "tier[0].price");
+    SPOIL(c->n_group, 0, "group");
+    SPOIL(c->n_tier, 0, "tier");
+    SPOIL(c->grant[5]->unit, 0, "grant[5].unit");
     SPOIL(c->benefit[2]->label[0]->text, (char *)"", "benefit[2].label[0].text");
+}
+
+static void test_a_tier_has_few_aliases(void **state)
+{
+    (void)state;
+    Pledged__V1__Catalogue *c = shipped();
+    static char words[17][16];
+    char *list[17];
+    for (int i = 0; i < 17; i++) {
+        snprintf(words[i], sizeof(words[i]), "w%d", i);
+        list[i] = words[i];
+    }
+    c->tier[2]->alias = list;
+    c->tier[2]->n_alias = 16;
+    assert_null(catalogue_validate(c, &arena));
+    c->tier[2]->n_alias = 17;
+    assert_wrong(c, "adopt_catalogue.catalogue.tier[2].alias");
 }
 
 static void test_bytes_are_found_in_the_command(void **state)
@@ -112,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped_catalogue_is_well_formed),
         cmocka_unit_test(test_wrong_fields_are_named),
+        cmocka_unit_test(test_a_tier_has_few_aliases),
         cmocka_unit_test(test_bytes_are_found_in_the_command),
     };
     pl_arena_init(&arena, 1 << 28);

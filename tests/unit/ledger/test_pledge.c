@@ -273,6 +273,75 @@ static void test_nothing_without_a_catalogue(void **state)
     world_fini(&w);
 }
 
+/* Offers end on the day they say, by the business date; what is held by then may still be
+ * submitted, and a past event is a warning only. */
+static void test_closed_offers(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 1, 2);
+    c->closes = (char *)"2026-02-03";
+    c->event = pl_arena_alloc(&w.arena, sizeof(*c->event));
+    pledged__v1__event__init(c->event);
+    c->event->n_name = 1;
+    c->event->name = test_text(&w.arena, "forum");
+    c->event->starts = c->event->ends = (char *)"2026-02-02";
+    adopt(&w, c);
+    assert_accepted(&w);
+    for (int i = 1; i <= 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "x%d", i);
+        add_contributor(&w, name);
+    }
+    hold(&w, "duo", "C000001", 0); /* 2 February */
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->n_warning, 0);
+    w.now_us += DAY_US;
+    submit(&w, NULL, "C000002", "many", 0, NULL); /* the last day, after the event */
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->warning[0]->kind, WARNING(EVENT_PAST));
+    w.now_us += DAY_US;
+    hold(&w, "duo", "C000003", 0);
+    assert_refused(&w, TIER_CLOSED);
+    assert_string_equal(w.refusal->arg[0]->value, "2026-02-03");
+    submit(&w, NULL, "C000003", "duo", 0, NULL);
+    assert_refused(&w, TIER_CLOSED);
+    wait_in(&w, "duo", "C000003");
+    assert_refused(&w, TIER_CLOSED);
+    submit(&w, NULL, "C000003", NULL, 5, "CHF"); /* no offer */
+    assert_accepted(&w);
+    submit(&w, "P000001", NULL, NULL, 0, NULL);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_refused_submissions_of_a_hold_are_its_history(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    hold(&w, "duo", "C000001", 0);
+    submit(&w, "P000001", NULL, NULL, 5, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    assert_int_equal(w.ledger->pledge[0].last_seq, w.refusal->seq);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+/* While the clock is not believed nothing expires; a hold that is due is not made longer either. */
+static void test_a_due_hold_is_not_extended(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    hold(&w, "duo", "C000001", 60);
+    w.now_us = w.receipt->outcome->expires_us;
+    extend_hold(&w, "P000001", 3600);
+    assert_refused(&w, STATE_WRONG);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +358,9 @@ int main(void)
         cmocka_unit_test(test_larger_capacity_promotes),
         cmocka_unit_test(test_names_are_unique),
         cmocka_unit_test(test_nothing_without_a_catalogue),
+        cmocka_unit_test(test_closed_offers),
+        cmocka_unit_test(test_refused_submissions_of_a_hold_are_its_history),
+        cmocka_unit_test(test_a_due_hold_is_not_extended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
