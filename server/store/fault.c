@@ -4,12 +4,12 @@
  */
 #include "server/store/fault.h"
 
-#include "common/check.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 enum { PLANS_MAX = 64 };
 
@@ -49,9 +49,9 @@ static void on_inner(void *arg, enum store_outcome outcome)
 {
     struct fault_store *fault = arg;
     fault->inner_done = true;
-    fault->outcome =
-        fault->now.kind == FAULT_APPLIED_UNKNOWN && outcome == STORE_DURABLE ? STORE_UNKNOWN
-                                                                             : outcome;
+    fault->outcome = fault->now.kind == FAULT_APPLIED_UNKNOWN && outcome == STORE_DURABLE
+                         ? STORE_UNKNOWN
+                         : outcome;
 }
 
 static struct fault take_plan(struct fault_store *fault)
@@ -69,21 +69,16 @@ static void fault_append(struct store *store, const struct store_batch *batch, b
                          store_append_fn done, void *arg)
 {
     struct fault_store *fault = of(store);
-    struct store_head head;
     PL_ASSERT(fault->done == NULL);
     fault->now = take_plan(fault);
     fault->appends++;
     fault->done = done;
     fault->done_arg = arg;
     fault->inner_done = false;
-    store_head(fault->inner, &head);
     if (fault->now.kind == FAULT_NOT_APPLIED) {
         PL_ASSERT(fault->now.outcome != STORE_DURABLE);
         fault->outcome = fault->now.outcome;
         fault->inner_done = true;
-    } else if (head.batch == batch->number &&
-               memcmp(head.hash, batch->hash, STORE_HASH_BYTES) == 0) {
-        on_inner(fault, STORE_DURABLE); /* the same bytes again: our own earlier try */
     } else {
         store_append(fault->inner, batch, idle, on_inner, fault);
     }
@@ -99,8 +94,10 @@ static void fault_dispatch(struct store *store)
     store_dispatch(fault->inner);
     if (fault->done == NULL)
         return;
+    if (fault->inner_done && fault->now.delay == FAULT_UNTIL_TOLD)
+        return; /* fault_release wakes */
     if (!fault->inner_done || fault->now.delay > 0) {
-        fault->now.delay -= fault->now.delay > 0;
+        fault->now.delay -= fault->now.delay > 0 && fault->now.delay != FAULT_UNTIL_TOLD;
         wake(fault);
         return;
     }
@@ -184,6 +181,16 @@ void fault_plan(struct store *store, unsigned nth, struct fault plan)
         }
     }
     PL_UNREACHABLE();
+}
+
+bool fault_release(struct store *store)
+{
+    struct fault_store *fault = of(store);
+    if (fault->done == NULL || fault->now.delay != FAULT_UNTIL_TOLD)
+        return false;
+    fault->now.delay = 0;
+    wake(fault);
+    return true;
 }
 
 void fault_set_room(struct store *store, bool room)

@@ -18,12 +18,16 @@ struct fault {
     enum store_outcome outcome; /* of FAULT_NOT_APPLIED: any but DURABLE */
     unsigned delay;             /* completions come this many store_dispatch calls later */
 };
+#define FAULT_UNTIL_TOLD UINT32_MAX /* as delay: the completion comes after fault_release */
 
 /* Takes the inner store. */
 PL_MUST_CHECK struct pl_status fault_open(struct store *inner, struct store **ret);
-/* What happens to the n-th append from now on (0: the next one). At most 64 plans wait. A batch that
- * is resubmitted after UNKNOWN and is in the log already is DURABLE, as any engine must say. */
+/* What happens to the n-th append from now on (0: the next one). At most 64 plans wait. A batch
+ * that is resubmitted after UNKNOWN and is in the log already is DURABLE, as any engine must say.
+ */
 void fault_plan(struct store *store, unsigned nth, struct fault fault);
+/* Lets a completion go that waits to be told. False if there is none. */
+bool fault_release(struct store *store);
 void fault_set_room(struct store *store, bool room);
 unsigned fault_appends(const struct store *store); /* seen so far */
 

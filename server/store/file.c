@@ -5,16 +5,10 @@
  *
  * Happy path: append -> job to the I/O thread (or done right here when nobody else waits) ->
  * pwrite, fdatasync -> completion mail -> store_dispatch on the owner.
- * Failure: a write or sync that fails once begun ends the process (G1): the page cache can no longer
- * be trusted, and a retry could report success for data that is gone.
+ * Failure: a write or sync that fails once begun ends the process (G1): the page cache can no
+ * longer be trusted, and a retry could report success for data that is gone.
  */
 #include "server/store/file.h"
-
-#include "common/check.h"
-#include "common/clock.h"
-#include "common/mailbox.h"
-#include "server/store/file_private.h"
-#include "server/store/segment.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "server/store/file_private.h"
+#include "server/store/segment.h"
 
 enum { NEXT_RESERVE_BYTES = 16 << 20 }; /* left free on the disk for everything else */
 
@@ -40,11 +40,13 @@ struct file_store {
     /* the newest segment */
     int fd;
     uint64_t offset, file_bytes; /* where the next record goes */
-    bool rolled;                 /* this append begins a new segment */
-    char segment_name[32];
-    /* the prepared one, "next.tmp" */
+    bool rolled;                 /* this append begins a new segment, called next_name till then */
+    char segment_name[32], rolled_from[32];
+    /* the prepared one */
     int next_fd; /* -1: none */
-    bool preparing, prepare_failed;
+    char next_name[32];
+    unsigned next_number;
+    bool preparing;
     int prepared_fd; /* result, read after the mail came back */
     /* the append in flight; the record's bytes are ours */
     struct store_head after;
@@ -54,6 +56,7 @@ struct file_store {
     store_append_fn done;
     void *done_arg;
     enum store_outcome outcome;
+    bool written; /* this append put something into the log */
     struct job append_job, prepare_job, stop_jobs[2];
     struct pl_mailbox *to_io, *to_prepare, *completed;
     pthread_t io_thread, prepare_thread;
@@ -96,7 +99,7 @@ static void write_record(struct file_store *file)
     if (!file->rolled)
         return;
     char from[FILE_PATH_BYTES], to[FILE_PATH_BYTES];
-    path_of(file, FILE_NEXT_NAME, from);
+    path_of(file, file->rolled_from, from);
     path_of(file, file->segment_name, to);
     must(io->rename(io, from, to));
     must(io->sync_dir(io, file->dir));
@@ -107,7 +110,7 @@ static struct pl_status prepare_segment(struct file_store *file, int *ret_fd)
     struct io *io = file->options.io;
     char path[FILE_PATH_BYTES];
     int fd = -1;
-    path_of(file, FILE_NEXT_NAME, path);
+    path_of(file, file->next_name, path);
     struct pl_status status = io->remove(io, path);
     if (!pl_is_ok(status) && status.code != PL_E_NOT_FOUND)
         return status;
@@ -137,38 +140,43 @@ static void give_back(struct file_store *file, struct job *job)
     PL_ASSERT(posted); /* no limit there; one job of a kind at a time */
 }
 
+/* Does the jobs of a box, in order, until it is told to stop. */
+static void serve(struct file_store *file, struct pl_mailbox *box,
+                  void (*work)(struct file_store *file))
+{
+    for (;;) {
+        wait_for(box);
+        struct pl_mail *mail = pl_mailbox_take(box);
+        while (mail != NULL) {
+            struct job *job = (struct job *)mail;
+            mail = mail->next; /* the job is not ours once it is given back */
+            if (job->kind == JOB_STOP)
+                return; /* the last one */
+            work(file);
+            give_back(file, job);
+        }
+    }
+}
+
 static void *io_main(void *arg)
 {
     struct file_store *file = arg;
-    for (;;) {
-        wait_for(file->to_io);
-        struct pl_mail *mail = pl_mailbox_take(file->to_io);
-        if (mail == NULL)
-            continue;
-        struct job *job = (struct job *)mail;
-        if (job->kind == JOB_STOP)
-            return NULL;
-        write_record(file);
-        give_back(file, job);
-    }
+    serve(file, file->to_io, write_record);
+    return NULL;
+}
+
+static void prepare(struct file_store *file)
+{
+    int fd = -1;
+    (void)prepare_segment(file, &fd).code; /* has_room tells, and tries again */
+    file->prepared_fd = fd;
 }
 
 static void *prepare_main(void *arg)
 {
     struct file_store *file = arg;
-    for (;;) {
-        wait_for(file->to_prepare);
-        struct pl_mail *mail = pl_mailbox_take(file->to_prepare);
-        if (mail == NULL)
-            continue;
-        struct job *job = (struct job *)mail;
-        if (job->kind == JOB_STOP)
-            return NULL;
-        int fd = -1;
-        (void)prepare_segment(file, &fd).code; /* has_room tells, and tries again */
-        file->prepared_fd = fd;
-        give_back(file, job);
-    }
+    serve(file, file->to_prepare, prepare);
+    return NULL;
 }
 
 /* --- owner --- */
@@ -179,19 +187,18 @@ static bool post(struct pl_mailbox *box, struct job *job, enum job_kind kind)
     return pl_mailbox_post(box, &job->mail);
 }
 
+/* Has the next segment prepared, unless it is or the disk plainly has no room for it. */
 static void want_next(struct file_store *file)
 {
-    if (file->next_fd >= 0 || file->preparing || file->options.read_only ||
-        (file->done != NULL && file->rolled)) /* its name is being taken just now */
+    if (file->next_fd >= 0 || file->preparing || file->options.read_only)
         return;
     uint64_t room = 0;
     struct io *io = file->options.io;
     if (pl_is_ok(io->free_bytes(io, file->dir, &room)) &&
-        room < file->options.segment_bytes + NEXT_RESERVE_BYTES) {
-        file->prepare_failed = true;
+        room < file->options.segment_bytes + NEXT_RESERVE_BYTES)
         return;
-    }
-    file->prepare_failed = false;
+    (void)snprintf(file->next_name, sizeof(file->next_name), FILE_NEXT_FORMAT,
+                   file->next_number++ % FILE_NEXT_NAMES);
     file->preparing = true;
     bool posted = post(file->to_prepare, &file->prepare_job, JOB_PREPARE);
     PL_ASSERT(posted);
@@ -201,30 +208,46 @@ static void got_next(struct file_store *file)
 {
     file->preparing = false;
     file->next_fd = file->prepared_fd;
-    file->prepare_failed = file->next_fd < 0;
+}
+
+static bool half_used(const struct file_store *file)
+{
+    return file->fd < 0 || file->offset - SEGMENT_HEADER_BYTES > file->file_bytes / 2;
 }
 
 static bool fits(const struct file_store *file, size_t body_bytes)
 {
-    uint64_t in_flight = file->done != NULL && file->outcome == STORE_DURABLE ? file->record_bytes : 0;
-    return file->fd >= 0 &&
+    uint64_t in_flight = file->done != NULL && file->written ? file->record_bytes : 0;
+    return file->fd >= 0 && file->offset + in_flight <= file->file_bytes &&
            segment_record_bytes(body_bytes) <= file->file_bytes - file->offset - in_flight;
+}
+
+/* It is on its way and worth waiting for. Completions are for store_dispatch: one that comes
+ * meanwhile goes back into the box. */
+static void wait_for_next(struct file_store *file)
+{
+    bool held = false;
+    while (file->preparing) {
+        wait_for(file->completed);
+        struct pl_mail *mail = pl_mailbox_take(file->completed);
+        for (; mail != NULL; mail = mail->next) {
+            if (((struct job *)mail)->kind == JOB_PREPARE)
+                got_next(file);
+            else
+                held = true;
+        }
+    }
+    if (held)
+        give_back(file, &file->append_job);
 }
 
 static bool file_has_room(struct store *store, size_t body_bytes)
 {
     struct file_store *file = of(store);
-    store_dispatch(store);
     if (fits(file, body_bytes) || file->next_fd >= 0)
         return true;
-    if (!file->preparing)
-        want_next(file);
-    if (file->preparing && !file->prepare_failed) { /* it is on its way: worth waiting for */
-        while (file->preparing) {
-            wait_for(file->completed);
-            store_dispatch(store);
-        }
-    }
+    want_next(file);
+    wait_for_next(file);
     return file->next_fd >= 0;
 }
 
@@ -252,22 +275,23 @@ static void roll(struct file_store *file, const struct store_batch *batch)
     file->rolled = true;
     (void)snprintf(file->segment_name, sizeof(file->segment_name), FILE_SEGMENT_FORMAT,
                    batch->number);
+    memcpy(file->rolled_from, file->next_name, sizeof(file->rolled_from));
     must(io->pwrite(io, file->fd, page, sizeof(page), 0));
 }
 
+/* DURABLE: to be written, or (the head itself, resubmitted) in the log already. */
 static enum store_outcome judge(struct file_store *file, const struct store_batch *batch)
 {
     if (batch->body.len > STORE_BATCH_BYTES_MAX ||
         segment_record_bytes(batch->body.len) + SEGMENT_HEADER_BYTES > file->options.segment_bytes)
         return STORE_TOO_BIG;
+    if (store_is_head(&file->head, batch))
+        return STORE_DURABLE;
     if (batch->epoch < file->head.epoch)
         return STORE_FENCED;
-    if (batch->number != file->head.batch + 1 || batch->first_seq != file->head.next_seq ||
-        memcmp(batch->prev, file->head.hash, STORE_HASH_BYTES) != 0)
+    if (!store_follows_head(&file->head, batch))
         return STORE_CONFLICT;
-    if (!fits(file, batch->body.len) && !file_has_room(&file->store, batch->body.len))
-        return STORE_NO_SPACE;
-    return STORE_DURABLE;
+    return file_has_room(&file->store, batch->body.len) ? STORE_DURABLE : STORE_NO_SPACE;
 }
 
 static void encode(struct file_store *file, const struct store_batch *batch)
@@ -279,11 +303,7 @@ static void encode(struct file_store *file, const struct store_batch *batch)
         file->record_cap = (size_t)file->record_bytes;
     }
     segment_record_encode(batch, file->record);
-    file->after = (struct store_head){.batch = batch->number,
-                                      .next_seq = batch->first_seq + batch->count,
-                                      .epoch = batch->epoch,
-                                      .time_us = batch->time_us};
-    memcpy(file->after.hash, batch->hash, STORE_HASH_BYTES);
+    store_head_advance(&file->after, batch);
 }
 
 static void file_append(struct store *store, const struct store_batch *batch, bool idle,
@@ -292,38 +312,34 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
     struct file_store *file = of(store);
     PL_ASSERT(file->done == NULL && !file->options.read_only);
     PL_ASSERT(store_batch_verify(batch));
-    enum store_outcome outcome = judge(file, batch);
-    bool roll_on = outcome == STORE_DURABLE && !fits(file, batch->body.len);
-    file->outcome = outcome;
+    file->outcome = judge(file, batch);
+    file->written = file->outcome == STORE_DURABLE && !store_is_head(&file->head, batch);
+    file->rolled = false;
+    if (file->written && !fits(file, batch->body.len))
+        roll(file, batch);
     file->done = done;
     file->done_arg = arg;
-    if (file->outcome != STORE_DURABLE) {
-        file->append_job.kind = JOB_APPEND;
-        give_back(file, &file->append_job);
-        return;
-    }
-    file->rolled = false;
-    if (roll_on)
-        roll(file, batch);
-    encode(file, batch);
-    if (idle) {
+    file->append_job.kind = JOB_APPEND;
+    if (file->written) {
+        encode(file, batch);
+        if (!idle) {
+            bool posted = post(file->to_io, &file->append_job, JOB_APPEND);
+            PL_ASSERT(posted);
+            return;
+        }
         write_record(file);
-        file->append_job.kind = JOB_APPEND;
-        give_back(file, &file->append_job);
-    } else {
-        bool posted = post(file->to_io, &file->append_job, JOB_APPEND);
-        PL_ASSERT(posted);
     }
+    give_back(file, &file->append_job);
 }
 
 static void complete(struct file_store *file)
 {
     store_append_fn done = file->done;
     file->done = NULL;
-    if (file->outcome == STORE_DURABLE) {
+    if (file->written) {
         file->head = file->after;
         file->offset += file->record_bytes;
-        if (file->offset - SEGMENT_HEADER_BYTES > file->file_bytes / 2)
+        if (half_used(file))
             want_next(file);
     }
     done(file->done_arg, file->outcome);
@@ -450,6 +466,21 @@ static struct pl_status continue_segment(struct file_store *file, const struct f
     return pl_ok();
 }
 
+/* A prepared segment of the process before us may hold a batch that nobody was told of: never used.
+ */
+static struct pl_status remove_prepared(struct file_store *file)
+{
+    for (unsigned i = 0; i < FILE_NEXT_NAMES && !file->options.read_only; i++) {
+        char name[32], path[FILE_PATH_BYTES];
+        (void)snprintf(name, sizeof(name), FILE_NEXT_FORMAT, i);
+        path_of(file, name, path);
+        struct pl_status status = file->options.io->remove(file->options.io, path);
+        if (!pl_is_ok(status) && status.code != PL_E_NOT_FOUND)
+            return status;
+    }
+    return pl_ok();
+}
+
 static void close_file(struct file_store **file)
 {
     if (*file != NULL)
@@ -470,7 +501,10 @@ struct pl_status file_open(const struct file_options *options, struct file_repor
     struct file_tail tail = {.head = {.next_seq = 1}};
     PL_TRY(file_scan(options, ret_report, &tail));
     PL_TRY(continue_segment(file, &tail));
+    PL_TRY(remove_prepared(file));
     PL_TRY(start_threads(file));
+    if (half_used(file))
+        want_next(file);
     *ret = &PL_TAKE(file)->store;
     return pl_ok();
 }

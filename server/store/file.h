@@ -6,9 +6,10 @@
  * DIR/<first batch number, 16 hex digits>.seg   segments (format: segment.h)
  * DIR/<...>.broken                              bytes cut from a torn tail, kept for people
  *
- * Opening scans the newest segments from the last known good place: an incomplete last batch with nothing valid after it is
- * a torn tail and is cut (its bytes copied to .broken first); any other damage is CORRUPT with where
- * it is; nothing is ever truncated or deleted then.
+ * Opening scans the newest segments from the last known good place, and as the disk has them: what
+ * the process before left in memory only is written or forgotten first. An incomplete last batch
+ * with nothing valid after it is a torn tail and is cut (its bytes copied to .broken first); any
+ * other damage is CORRUPT with where it is; nothing is ever truncated or deleted then.
  */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
@@ -18,18 +19,19 @@
 struct io;
 
 struct file_options {
-    const char *dir;         /* exists; the caller holds the data directory's lock */
-    struct io *io;           /* io_system() but in tests */
-    uint64_t segment_bytes;  /* size of a new segment, at least 2 MiB */
-    uint8_t ledger_id[16];   /* must match the id in every segment header */
-    bool read_only;          /* for snapshot, fsck: never writes, never cuts; a torn tail is just the end */
-    uint64_t trusted_batch;  /* a snapshot vouches for everything up to here: scan from there; 0: from the start */
+    const char *dir;        /* exists; the caller holds the data directory's lock */
+    struct io *io;          /* io_system() but in tests */
+    uint64_t segment_bytes; /* size of a new segment, at least 2 MiB */
+    uint8_t ledger_id[16];  /* must match the id in every segment header */
+    bool read_only; /* for snapshot, fsck: never writes, never cuts; a torn tail is just the end */
+    uint64_t trusted_batch; /* a snapshot vouches for everything up to here: scan from there; 0:
+                               from the start */
 };
 /* What opening found, for the operator's log. */
 struct file_report {
     uint64_t segments, batches_scanned, torn_bytes;
     char torn_kept_in[128]; /* file name of the .broken copy, or "" */
-    char damage[256];       /* on CORRUPT: file, offset, batch, and what to do */
+    char damage[384];       /* on failure: file, offset, batch, and what to do */
 };
 PL_MUST_CHECK struct pl_status file_open(const struct file_options *options,
                                          struct file_report *ret_report, struct store **ret);

@@ -6,14 +6,17 @@
 #ifndef STORE_FILE_PRIVATE_H
 #define STORE_FILE_PRIVATE_H
 
+#include <inttypes.h>
+
 #include "server/store/file.h"
 #include "server/store/io.h"
 
-#include <inttypes.h>
-
 enum { FILE_PATH_BYTES = 4096 };
 #define FILE_SEGMENT_FORMAT "%016" PRIx64 ".seg"
-#define FILE_NEXT_NAME "next.tmp"
+/* Segments that are being prepared, or prepared and not begun yet. Two names take turns: one may
+ * still be on its way to its real name while the next is written. */
+#define FILE_NEXT_FORMAT "next-%u.tmp"
+enum { FILE_NEXT_NAMES = 2 };
 
 /* Segments of a directory, ascending by first batch. */
 struct file_list {

@@ -4,8 +4,6 @@
  */
 #include "server/store/io.h"
 
-#include "common/check.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 enum { PATH_BYTES = 4096, ZERO_BYTES = 1 << 20 };
 
@@ -31,7 +31,10 @@ static struct pl_status system_open(struct io *io, const char *path, bool create
 {
     (void)io;
     int flags = O_CLOEXEC | (write_too ? O_RDWR : O_RDONLY) | (create ? O_CREAT | O_EXCL : 0);
-    int fd = open(path, flags, mode);
+    int fd;
+    do {
+        fd = open(path, flags, mode);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return failed("open a file");
     *ret_fd = fd;
@@ -84,6 +87,8 @@ static struct pl_status system_pwrite(struct io *io, int fd, const void *data, s
             continue;
         if (put < 0)
             return failed("write a file");
+        if (put == 0)
+            return pl_fail(IO, "write a file: the disk takes nothing");
         at += put;
         len -= (size_t)put;
         offset += (uint64_t)put;
@@ -114,6 +119,16 @@ static struct pl_status system_sync_dir(struct io *io, const char *path)
     return status;
 }
 
+static struct pl_status system_settle(struct io *io, int fd)
+{
+    (void)io;
+    if (fdatasync(fd) != 0)
+        return failed("sync a file's data");
+    (void)posix_fadvise(fd, 0, 0,
+                        POSIX_FADV_DONTNEED); /* a file system in memory has no other copy */
+    return pl_ok();
+}
+
 static struct pl_status system_rename(struct io *io, const char *from, const char *to)
 {
     (void)io;
@@ -133,13 +148,20 @@ static struct pl_status system_list(struct io *io, const char *path,
     DIR *dir = opendir(path);
     if (dir == NULL)
         return failed("list a directory");
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
+    struct pl_status status = pl_ok();
+    for (;;) {
+        errno = 0; /* the only way to tell the end from a failure */
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            if (errno != 0)
+                status = failed("list a directory");
+            break;
+        }
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             fn(arg, entry->d_name);
     }
     (void)closedir(dir);
-    return pl_ok();
+    return status;
 }
 
 static struct pl_status system_free_bytes(struct io *io, const char *path, uint64_t *ret)
@@ -155,10 +177,19 @@ static struct pl_status system_free_bytes(struct io *io, const char *path, uint6
 struct io *io_system(void)
 {
     static struct io table = {
-        .open = system_open,         .close = system_close,       .size = system_size,
-        .pread = system_pread,       .pwrite = system_pwrite,     .datasync = system_datasync,
-        .sync = system_sync,         .sync_dir = system_sync_dir, .rename = system_rename,
-        .remove = system_remove,     .list = system_list,         .free_bytes = system_free_bytes,
+        .open = system_open,
+        .close = system_close,
+        .size = system_size,
+        .pread = system_pread,
+        .pwrite = system_pwrite,
+        .datasync = system_datasync,
+        .sync = system_sync,
+        .sync_dir = system_sync_dir,
+        .settle = system_settle,
+        .rename = system_rename,
+        .remove = system_remove,
+        .list = system_list,
+        .free_bytes = system_free_bytes,
     };
     return &table;
 }

@@ -2,16 +2,16 @@
  *
  * io: the only room that writes and syncs files. A table, so that tests and the simulator can put
  * their own disk in its place. Interrupted and short transfers are finished here; every function
- * returns a status with errno: NO_SPACE for ENOSPC and EDQUOT, NOT_FOUND for ENOENT, else IO.
+ * may be called from several threads at once and returns a status with errno: NO_SPACE for ENOSPC and EDQUOT, NOT_FOUND for ENOENT, else IO.
  */
 #ifndef STORE_IO_H
 #define STORE_IO_H
 
-#include "common/slice.h"
-#include "common/status.h"
-
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "common/slice.h"
+#include "common/status.h"
 
 struct io {
     PL_MUST_CHECK struct pl_status (*open)(struct io *io, const char *path, bool create, bool write,
@@ -26,9 +26,12 @@ struct io {
     PL_MUST_CHECK struct pl_status (*datasync)(struct io *io, int fd);
     PL_MUST_CHECK struct pl_status (*sync)(struct io *io, int fd);
     PL_MUST_CHECK struct pl_status (*sync_dir)(struct io *io, const char *path);
+    /* What is only in memory is written; what memory still holds is forgotten, so that later reads
+     * show what the disk has. */
+    PL_MUST_CHECK struct pl_status (*settle)(struct io *io, int fd);
     PL_MUST_CHECK struct pl_status (*rename)(struct io *io, const char *from, const char *to);
     PL_MUST_CHECK struct pl_status (*remove)(struct io *io, const char *path);
-    /* Calls fn with every name in the directory, in no order. */
+    /* Calls fn with every name in the directory, in no order: all of them, or a failure. */
     PL_MUST_CHECK struct pl_status (*list)(struct io *io, const char *path,
                                            void (*fn)(void *arg, const char *name), void *arg);
     PL_MUST_CHECK struct pl_status (*free_bytes)(struct io *io, const char *path, uint64_t *ret);

@@ -4,8 +4,6 @@
  */
 #include "server/store/lock.h"
 
-#include "common/check.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +11,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include "common/check.h"
 
 enum { MESSAGE_BYTES = 400 };
 
@@ -43,7 +43,11 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         struct pl_status status = pl_fail_errno(UNAVAILABLE, "lock the data directory");
-        explain_holder(fd, path, message);
+        if (status.sys_errno == EWOULDBLOCK)
+            explain_holder(fd, path, message);
+        else
+            (void)snprintf(message, MESSAGE_BYTES, "%.300s: %.80s", path,
+                           strerror(status.sys_errno));
         (void)close(fd);
         return status;
     }

@@ -4,18 +4,18 @@
  */
 #include "server/store/mem.h"
 
-#include "common/check.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/check.h"
+
 struct mem_store {
-    struct store store; /* first member */
+    struct store store;        /* first member */
     struct store_batch *batch; /* owns; bodies too */
     size_t count, cap;
-    struct store_head head;
+    struct store_head head, after; /* as completed; with the append in flight */
     size_t room;
     int fd;
     store_append_fn done;
@@ -37,10 +37,11 @@ static enum store_outcome judge(const struct mem_store *mem, const struct store_
 {
     if (batch->body.len > STORE_BATCH_BYTES_MAX)
         return STORE_TOO_BIG;
+    if (store_is_head(&mem->head, batch))
+        return STORE_DURABLE;
     if (batch->epoch < mem->head.epoch)
         return STORE_FENCED;
-    if (batch->number != mem->head.batch + 1 || batch->first_seq != mem->head.next_seq ||
-        memcmp(batch->prev, mem->head.hash, STORE_HASH_BYTES) != 0)
+    if (!store_follows_head(&mem->head, batch))
         return STORE_CONFLICT;
     return batch->body.len > mem->room ? STORE_NO_SPACE : STORE_DURABLE;
 }
@@ -59,11 +60,7 @@ static void keep(struct mem_store *mem, const struct store_batch *batch)
     mem->batch[mem->count] = *batch;
     mem->batch[mem->count++].body = pl_slice(body, batch->body.len);
     mem->room -= batch->body.len;
-    mem->head = (struct store_head){.batch = batch->number,
-                                    .next_seq = batch->first_seq + batch->count,
-                                    .epoch = batch->epoch,
-                                    .time_us = batch->time_us};
-    memcpy(mem->head.hash, batch->hash, STORE_HASH_BYTES);
+    store_head_advance(&mem->after, batch);
 }
 
 static void mem_append(struct store *store, const struct store_batch *batch, bool idle,
@@ -74,7 +71,7 @@ static void mem_append(struct store *store, const struct store_batch *batch, boo
     (void)idle;
     PL_ASSERT(mem->done == NULL && store_batch_verify(batch));
     mem->outcome = judge(mem, batch);
-    if (mem->outcome == STORE_DURABLE)
+    if (mem->outcome == STORE_DURABLE && !store_is_head(&mem->head, batch))
         keep(mem, batch);
     mem->done = done;
     mem->done_arg = arg;
@@ -90,6 +87,7 @@ static void mem_dispatch(struct store *store)
     PL_ASSERT(got == sizeof(ignored) || errno == EAGAIN);
     store_append_fn done = mem->done;
     mem->done = NULL;
+    mem->head = mem->after;
     if (done != NULL)
         done(mem->done_arg, mem->outcome);
 }
@@ -196,7 +194,7 @@ struct pl_status mem_open(struct store **ret)
     struct mem_store *mem = calloc(1, sizeof(*mem));
     PL_ASSERT(mem != NULL);
     mem->store.driver = &mem_driver;
-    mem->head.next_seq = 1;
+    mem->head.next_seq = mem->after.next_seq = 1;
     mem->room = SIZE_MAX / 2;
     mem->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     PL_ASSERT(mem->fd >= 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mem: a log in memory, for tests and the simulator. Completions are delivered by store_dispatch like
- * everybody else's. Its readers share the log and so belong to the owner's thread.
+ * mem: a log in memory, for tests and the simulator. Completions are delivered by store_dispatch
+ * like everybody else's. Its readers share the log and so belong to the owner's thread.
  */
 #ifndef STORE_MEM_H
 #define STORE_MEM_H

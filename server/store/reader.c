@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * reader: entries by seq out of segment files that somebody else is appending to. A reader has its
- * own descriptors and its own sparse marks (one per MARK_BYTES of a segment), so any thread may have one.
+ * own descriptors and its own sparse marks (one per MARK_BYTES of a segment), so any thread may
+ * have one.
  *
  * The newest segment changes under us: what a window shows as empty may be written since. Anything
  * that is not a whole record is looked at once more with a fresh window.
  */
-#include "server/store/file_private.h"
-
-#include "common/check.h"
-#include "server/store/segment.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/check.h"
+#include "server/store/file_private.h"
+#include "server/store/segment.h"
 
 enum { MARK_BYTES = 64 * 1024 };
 
@@ -151,10 +151,16 @@ static struct pl_status look(struct file_reader *reader, uint64_t offset,
 {
     static const struct store_head any = {.batch = UINT64_MAX};
     uint64_t torn_end;
-    PL_TRY(segment_look(&reader->window, offset, &any, ret_found, ret, &torn_end));
-    if (*ret_found == SEGMENT_RECORD)
+    bool valid = false;
+    PL_TRY(segment_read(&reader->window, offset, &valid, ret));
+    if (!valid) {
+        segment_window_forget(&reader->window);
+        PL_TRY(segment_read(&reader->window, offset, &valid, ret));
+    }
+    *ret_found = SEGMENT_RECORD;
+    if (valid)
         return pl_ok();
-    segment_window_forget(&reader->window);
+    /* the end of a segment, or trouble: rare enough to look at all that comes after */
     return segment_look(&reader->window, offset, &any, ret_found, ret, &torn_end);
 }
 
@@ -181,7 +187,8 @@ static struct pl_status hand_out(const struct store_batch *batch, struct wanted 
 }
 
 /* Records of the open part from `offset` on. Ends when all is handed out or the part is over. */
-static struct pl_status read_part(struct file_reader *reader, uint64_t offset, struct wanted *wanted)
+static struct pl_status read_part(struct file_reader *reader, uint64_t offset,
+                                  struct wanted *wanted)
 {
     struct part *part = &reader->part[reader->open_part];
     while (wanted->next <= wanted->to) {

@@ -3,14 +3,15 @@
  * scan: finding and walking the segments of a directory; the verdict about the log's end when it
  * is opened. The rules are the table in segment.h.
  */
-#include "server/store/file_private.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "common/check.h"
 #include "common/hash.h"
+#include "server/store/file_private.h"
 #include "server/store/segment.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+enum { BROKEN_NAMES = 1000, LOOKS_MAX = 4 };
 
 /* --- which segments there are --- */
 
@@ -92,6 +93,7 @@ static struct pl_status walk_open_segment(struct walk *walk, bool write_too)
     char path[FILE_PATH_BYTES];
     uint64_t bytes = 0;
     const uint8_t *page = NULL;
+    walk->offset = 0;
     (void)snprintf(walk->name, sizeof(walk->name), FILE_SEGMENT_FORMAT,
                    walk->list.first_batch[walk->index]);
     (void)snprintf(path, sizeof(path), "%s/%s", walk->dir, walk->name);
@@ -111,8 +113,7 @@ static struct pl_status walk_open_segment(struct walk *walk, bool write_too)
 static struct pl_status walk_start(struct walk *walk, uint64_t batch, bool write_too)
 {
     walk->index = 0;
-    while (walk->index + 1 < walk->list.count &&
-           walk->list.first_batch[walk->index + 1] <= batch)
+    while (walk->index + 1 < walk->list.count && walk->list.first_batch[walk->index + 1] <= batch)
         walk->index++;
     PL_TRY(walk_open_segment(walk, write_too));
     walk->head = (struct store_head){.batch = walk->header.first_batch - 1,
@@ -123,11 +124,7 @@ static struct pl_status walk_start(struct walk *walk, uint64_t batch, bool write
 
 static void walk_pass(struct walk *walk, const struct store_batch *batch)
 {
-    walk->head.batch = batch->number;
-    walk->head.next_seq = batch->first_seq + batch->count;
-    walk->head.epoch = batch->epoch;
-    walk->head.time_us = batch->time_us;
-    memcpy(walk->head.hash, batch->hash, STORE_HASH_BYTES);
+    store_head_advance(&walk->head, batch);
     walk->offset += segment_record_bytes(batch->body.len);
 }
 
@@ -178,10 +175,28 @@ static struct pl_status damaged(const struct walk *walk, struct file_report *rep
                                 const char *what)
 {
     (void)snprintf(report->damage, sizeof(report->damage),
-                   "%s/%s, byte %" PRIu64 ", after batch %" PRIu64
+                   "%.120s/%s, byte %" PRIu64 ", after batch %" PRIu64
                    ": %s. Nothing was changed. Restore this file from a backup or a mirror.",
                    walk->dir, walk->name, walk->offset, walk->head.batch, what);
     return pl_fail(CORRUPT, "the log is damaged");
+}
+
+/* A name that no earlier cut at the same place has taken. */
+static struct pl_status name_broken(const struct walk *walk, struct file_report *report,
+                                    char path[FILE_PATH_BYTES])
+{
+    for (unsigned n = 0; n < BROKEN_NAMES; n++) {
+        int fd = -1;
+        (void)snprintf(report->torn_kept_in, sizeof(report->torn_kept_in),
+                       "%.20s.%" PRIu64 ".%u.broken", walk->name, walk->offset, n);
+        (void)snprintf(path, FILE_PATH_BYTES, "%s/%s", walk->dir, report->torn_kept_in);
+        struct pl_status status = walk->io->open(walk->io, path, false, false, 0, &fd);
+        if (status.code == PL_E_NOT_FOUND)
+            return pl_ok();
+        PL_TRY(status);
+        walk->io->close(walk->io, fd);
+    }
+    return pl_fail(UNAVAILABLE, "too many .broken files of one place: move them elsewhere");
 }
 
 /* Keeps the torn bytes in a file of their own, then makes their place empty: old bytes must never
@@ -190,11 +205,9 @@ static struct pl_status cut(struct walk *walk, uint64_t end, struct file_report 
 {
     char path[FILE_PATH_BYTES];
     size_t len = (size_t)(end - walk->offset);
+    PL_TRY(name_broken(walk, report, path));
     uint8_t *bytes = malloc(len);
     PL_ASSERT(bytes != NULL);
-    (void)snprintf(report->torn_kept_in, sizeof(report->torn_kept_in), "%.20s.%" PRIu64 ".broken",
-                   walk->name, walk->offset);
-    (void)snprintf(path, sizeof(path), "%s/%s", walk->dir, report->torn_kept_in);
     struct pl_status status = walk->io->pread(walk->io, walk->fd, bytes, len, walk->offset);
     if (pl_is_ok(status))
         status = io_write_file(walk->io, path, pl_slice(bytes, len), 0600);
@@ -203,6 +216,21 @@ static struct pl_status cut(struct walk *walk, uint64_t end, struct file_report 
     PL_TRY(io_zero(walk->io, walk->fd, walk->offset, len));
     PL_TRY(walk->io->datasync(walk->io, walk->fd));
     report->torn_bytes = len;
+    return pl_ok();
+}
+
+/* What a log that nobody else writes shows at once. Beside a writer, a batch may have come between
+ * two reads of one look and seem damaged: what is wrong then is right soon after. */
+static struct pl_status look(struct walk *walk, bool beside_writer, enum segment_found *ret_found,
+                             struct store_batch *ret, uint64_t *ret_torn_end)
+{
+    int looks = beside_writer ? LOOKS_MAX : 1;
+    do {
+        PL_TRY(
+            segment_look(&walk->window, walk->offset, &walk->head, ret_found, ret, ret_torn_end));
+        if (*ret_found == SEGMENT_DAMAGE)
+            segment_window_forget(&walk->window);
+    } while (*ret_found == SEGMENT_DAMAGE && --looks > 0);
     return pl_ok();
 }
 
@@ -217,7 +245,7 @@ static struct pl_status scan_segment(struct walk *walk, const struct file_option
         enum segment_found found = SEGMENT_END;
         struct store_batch batch;
         uint64_t torn_end = 0;
-        PL_TRY(segment_look(&walk->window, walk->offset, &walk->head, &found, &batch, &torn_end));
+        PL_TRY(look(walk, newest && options->read_only, &found, &batch, &torn_end));
         switch (found) {
         case SEGMENT_RECORD:
             walk_pass(walk, &batch);
@@ -235,31 +263,59 @@ static struct pl_status scan_segment(struct walk *walk, const struct file_option
     }
 }
 
+/* The process before us may have been killed between writing a batch (or naming a segment) and its
+ * sync, or by a sync that failed: then memory shows a batch that the disk may not have. Nobody was
+ * told of it, so it may stay or go; what we go on from must be on the disk (G1). */
+static struct pl_status settle(struct walk *walk)
+{
+    char path[FILE_PATH_BYTES];
+    struct io *io = walk->io;
+    int fd = -1;
+    (void)snprintf(walk->name, sizeof(walk->name), FILE_SEGMENT_FORMAT,
+                   walk->list.first_batch[walk->list.count - 1]);
+    (void)snprintf(path, sizeof(path), "%s/%s", walk->dir, walk->name);
+    PL_TRY(io->open(io, path, false, true, 0, &fd));
+    struct pl_status status = io->settle(io, fd);
+    io->close(io, fd);
+    PL_TRY(status);
+    return io->sync_dir(io, walk->dir);
+}
+
+static struct pl_status scan_all(struct walk *walk, const struct file_options *options,
+                                 struct file_report *report)
+{
+    bool write_too = !options->read_only;
+    if (write_too)
+        PL_TRY(settle(walk));
+    struct pl_status status =
+        walk_start(walk, options->trusted_batch != 0 ? options->trusted_batch : 1, write_too);
+    for (;;) {
+        if (status.code == PL_E_CORRUPT)
+            return damaged(walk, report, status.what);
+        PL_TRY(status);
+        PL_TRY(scan_segment(walk, options, report));
+        if (walk->index + 1 == walk->list.count)
+            return pl_ok();
+        status = walk_next_segment(walk, write_too);
+    }
+}
+
 struct pl_status file_scan(const struct file_options *options, struct file_report *report,
                            struct file_tail *ret)
 {
     struct walk walk PL_CLEANUP(walk_fini) = {.io = options->io, .dir = options->dir, .fd = -1};
-    bool write_too = !options->read_only;
     PL_TRY(file_list_read(options->io, options->dir, &walk.list));
     if (walk.list.count == 0)
         return pl_ok();
     (void)snprintf(walk.name, sizeof(walk.name), FILE_SEGMENT_FORMAT, walk.list.first_batch[0]);
     if (walk.list.first_batch[0] != 1)
         return damaged(&walk, report, "the first segment is missing");
-    struct pl_status status =
-        walk_start(&walk, options->trusted_batch != 0 ? options->trusted_batch : 1, write_too);
-    for (;;) {
-        if (status.code == PL_E_CORRUPT)
-            return damaged(&walk, report, status.what);
-        if (status.code == PL_E_UNIMPLEMENTED)
-            (void)snprintf(report->damage, sizeof(report->damage), "%s/%s: %s", walk.dir, walk.name,
-                           status.what);
-        PL_TRY(status);
-        PL_TRY(scan_segment(&walk, options, report));
-        if (walk.index + 1 == walk.list.count)
-            break;
-        status = walk_next_segment(&walk, write_too);
-    }
+    struct pl_status status = scan_all(&walk, options, report);
+    if (!pl_is_ok(status) && report->damage[0] == '\0')
+        (void)snprintf(report->damage, sizeof(report->damage), "%.120s/%s: %s%s%.60s", walk.dir,
+                       walk.name, status.what, status.sys_errno != 0 ? ": " : "",
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : "");
+    PL_TRY(status);
     ret->head = walk.head;
     ret->offset = walk.offset;
     (void)snprintf(ret->name, sizeof(ret->name), "%s", walk.name);

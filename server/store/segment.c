@@ -11,6 +11,7 @@ enum {
     FILE_SUM_AT = 88,
     BODY_SUM_AT = 144,
     RECORD_SUM_AT = 152,
+    WINDOW_FIRST_BYTES = 16 * 1024, /* whoever wants one entry does not pay for a page of them */
     WINDOW_BYTES = 256 * 1024,
     WINDOW_CEILING = STORE_BATCH_BYTES_MAX + 2 * WINDOW_BYTES,
 };
@@ -18,6 +19,15 @@ enum {
 static const char file_magic[8] = "PLEDGSEG";
 static const char record_magic[4] = "PLB1";
 static const char record_trailer[8] = "PLB1END\n";
+
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
 
 void segment_header_encode(const struct segment_header *header, uint8_t out[SEGMENT_HEADER_BYTES])
 {
@@ -44,6 +54,9 @@ struct pl_status segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES],
     ret->min_reader = pl_get_le32(page + 12);
     if (ret->min_reader > SEGMENT_FORMAT)
         return pl_fail(UNIMPLEMENTED, "the log was written by a newer version of this program");
+    if (ret->format <= SEGMENT_FORMAT &&
+        !all_zero(page + FILE_SUM_AT + 8, SEGMENT_HEADER_BYTES - FILE_SUM_AT - 8))
+        return pl_fail(CORRUPT, "a segment's header page is damaged");
     memcpy(ret->ledger_id, page + 16, 16);
     ret->first_batch = pl_get_le64(page + 32);
     ret->first_seq = pl_get_le64(page + 40);
@@ -104,7 +117,8 @@ bool segment_record_header(const uint8_t *bytes, struct store_batch *ret, uint64
 
 void segment_window_init(struct segment_window *window, struct io *io, int fd, uint64_t file_bytes)
 {
-    *window = (struct segment_window){.io = io, .fd = fd, .file_bytes = file_bytes};
+    *window = (struct segment_window){
+        .io = io, .fd = fd, .file_bytes = file_bytes, .ahead = WINDOW_FIRST_BYTES};
     pl_buf_init(&window->data, WINDOW_CEILING);
 }
 
@@ -116,6 +130,7 @@ void segment_window_fini(struct segment_window *window)
 void segment_window_forget(struct segment_window *window)
 {
     pl_buf_clear(&window->data);
+    window->ahead = WINDOW_FIRST_BYTES;
 }
 
 struct pl_status segment_window_get(struct segment_window *window, uint64_t offset, size_t len,
@@ -125,7 +140,12 @@ struct pl_status segment_window_get(struct segment_window *window, uint64_t offs
     if (offset + len > window->file_bytes || offset + len < offset)
         return pl_fail(CORRUPT, "a segment is shorter than its records say");
     if (offset < window->start || offset + len > window->start + have) {
-        uint64_t want = len < WINDOW_BYTES ? WINDOW_BYTES : len;
+        bool straight_on = have != 0 && offset >= window->start && offset <= window->start + have;
+        if (!straight_on)
+            window->ahead = WINDOW_FIRST_BYTES;
+        else if (window->ahead < WINDOW_BYTES)
+            window->ahead *= 2;
+        uint64_t want = len < window->ahead ? window->ahead : len;
         if (want > window->file_bytes - offset)
             want = window->file_bytes - offset;
         uint8_t *into = NULL;
@@ -141,18 +161,8 @@ struct pl_status segment_window_get(struct segment_window *window, uint64_t offs
 
 /* --- the verdict --- */
 
-static bool all_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] != 0)
-            return false;
-    }
-    return true;
-}
-
-/* A whole record whose own checksums and hash are right. OK with *ret_valid false if it is not one. */
-static struct pl_status read_record(struct segment_window *window, uint64_t offset, bool *ret_valid,
-                                    struct store_batch *ret)
+struct pl_status segment_read(struct segment_window *window, uint64_t offset, bool *ret_valid,
+                              struct store_batch *ret)
 {
     const uint8_t *bytes = NULL;
     uint64_t body_bytes = 0, body_sum = 0;
@@ -167,10 +177,10 @@ static struct pl_status read_record(struct segment_window *window, uint64_t offs
     PL_TRY(segment_window_get(window, offset, whole, &bytes));
     ret->body = pl_slice(bytes + SEGMENT_RECORD_HEADER_BYTES, (size_t)body_bytes);
     size_t padding = whole - sizeof(record_trailer) - SEGMENT_RECORD_HEADER_BYTES - ret->body.len;
-    *ret_valid = pl_xxh3(ret->body, ret->number) == body_sum && store_batch_verify(ret) &&
-                 all_zero(ret->body.data + ret->body.len, padding) &&
-                 memcmp(bytes + whole - sizeof(record_trailer), record_trailer,
-                        sizeof(record_trailer)) == 0;
+    *ret_valid =
+        pl_xxh3(ret->body, ret->number) == body_sum && store_batch_verify(ret) &&
+        all_zero(ret->body.data + ret->body.len, padding) &&
+        memcmp(bytes + whole - sizeof(record_trailer), record_trailer, sizeof(record_trailer)) == 0;
     return pl_ok();
 }
 
@@ -194,41 +204,70 @@ static struct pl_status last_used(struct segment_window *window, uint64_t offset
     return pl_ok();
 }
 
-/* Is there a valid record anywhere between the two places? Only its magic is looked at first. */
-static struct pl_status any_record(struct segment_window *window, uint64_t from, uint64_t to,
-                                   bool *ret)
+/* A place that is not a valid record, and what is known of it. */
+struct wreck {
+    uint64_t offset;
+    uint64_t used_end; /* one past the last byte that is not zero */
+    bool header;       /* its header is right: */
+    uint64_t end;      /* where the record ends; else the last place where it can end */
+    struct store_batch batch;
+};
+
+static struct pl_status wreck_measure(struct segment_window *window, struct wreck *wreck)
+{
+    const uint8_t *bytes = NULL;
+    uint64_t body_bytes = STORE_BATCH_BYTES_MAX, body_sum = 0;
+    if (wreck->offset + SEGMENT_RECORD_HEADER_BYTES <= window->file_bytes) {
+        PL_TRY(segment_window_get(window, wreck->offset, SEGMENT_RECORD_HEADER_BYTES, &bytes));
+        wreck->header = segment_record_header(bytes, &wreck->batch, &body_bytes, &body_sum);
+    }
+    if (!wreck->header)
+        body_bytes = STORE_BATCH_BYTES_MAX;
+    wreck->end = wreck->offset + segment_record_bytes((size_t)body_bytes);
+    return pl_ok();
+}
+
+static bool follows(const struct store_batch *batch, const struct store_head *head)
+{
+    return head->batch == UINT64_MAX ||
+           (store_follows_head(head, batch) && batch->epoch >= head->epoch);
+}
+
+/* Does a later batch's header stand after the wreck? Then the wreck was whole once: one batch is
+ * written only when the one before it is durable. A number counts as later if that many batches
+ * have room in between; entries that look like a header by chance do not stop the daemon. */
+static struct pl_status goes_on(struct segment_window *window, const struct wreck *wreck,
+                                const struct store_head *head, bool *ret)
 {
     *ret = false;
-    if (to > window->file_bytes)
-        to = window->file_bytes;
-    for (uint64_t at = (from + 7) & ~7ull; at + SEGMENT_RECORD_HEADER_BYTES <= to && !*ret;
-         at += 8) {
+    for (uint64_t at = wreck->header ? wreck->end : wreck->offset + 8;
+         at < wreck->used_end && at + SEGMENT_RECORD_HEADER_BYTES <= window->file_bytes; at += 8) {
         const uint8_t *bytes = NULL;
-        PL_TRY(segment_window_get(window, at, sizeof(record_magic), &bytes));
         struct store_batch batch;
-        if (memcmp(bytes, record_magic, sizeof(record_magic)) == 0)
-            PL_TRY(read_record(window, at, ret, &batch));
+        uint64_t body_bytes, body_sum;
+        PL_TRY(segment_window_get(window, at, SEGMENT_RECORD_HEADER_BYTES, &bytes));
+        if (!segment_record_header(bytes, &batch, &body_bytes, &body_sum))
+            continue;
+        uint64_t most = 1 + (at - wreck->offset) / segment_record_bytes(0);
+        *ret = head->batch == UINT64_MAX ||
+               (batch.number > head->batch && batch.number - head->batch <= most);
+        if (*ret)
+            return pl_ok();
     }
     return pl_ok();
 }
 
 /* Did a crash cut this write short? Space is zero before it is written, and disks write whole
  * sectors: then the record's end is missing, or one of its sectors is. */
-static struct pl_status looks_torn(struct segment_window *window, uint64_t offset,
-                                   uint64_t used_end, bool *ret)
+static struct pl_status looks_torn(struct segment_window *window, const struct wreck *wreck,
+                                   bool *ret)
 {
-    const uint8_t *bytes = NULL;
-    struct store_batch batch;
-    uint64_t body_bytes = 0, body_sum = 0, end = offset + SEGMENT_RECORD_HEADER_BYTES;
+    uint64_t end = wreck->header ? wreck->end : wreck->used_end;
     *ret = true;
-    if (used_end < end)
+    if (wreck->used_end < wreck->offset + SEGMENT_RECORD_HEADER_BYTES || wreck->used_end < end)
         return pl_ok();
-    PL_TRY(segment_window_get(window, offset, SEGMENT_RECORD_HEADER_BYTES, &bytes));
-    bool header = segment_record_header(bytes, &batch, &body_bytes, &body_sum);
-    end = header ? offset + segment_record_bytes((size_t)body_bytes) : used_end;
-    if (used_end < end)
-        return pl_ok();
-    for (uint64_t at = offset; at < end;) {
+    for (uint64_t at = wreck->offset; at < end;) {
+        const uint8_t *bytes = NULL;
         uint64_t next = (at / SEGMENT_SECTOR_BYTES + 1) * SEGMENT_SECTOR_BYTES;
         if (next > end)
             next = end;
@@ -246,22 +285,27 @@ struct pl_status segment_look(struct segment_window *window, uint64_t offset,
                               struct store_batch *ret, uint64_t *ret_torn_end)
 {
     bool valid = false, more = false, torn = false;
-    PL_TRY(read_record(window, offset, &valid, ret));
+    struct wreck wreck = {.offset = offset};
+    PL_TRY(segment_read(window, offset, &valid, ret));
     if (valid) {
-        bool follows = expected->batch == UINT64_MAX ||
-                       (ret->number == expected->batch + 1 &&
-                        memcmp(ret->prev, expected->hash, STORE_HASH_BYTES) == 0 &&
-                        ret->first_seq == expected->next_seq && ret->epoch >= expected->epoch);
-        *ret_found = follows ? SEGMENT_RECORD : SEGMENT_DAMAGE;
+        *ret_found = follows(ret, expected) ? SEGMENT_RECORD : SEGMENT_DAMAGE;
         return pl_ok();
     }
-    PL_TRY(last_used(window, offset, ret_torn_end));
-    if (*ret_torn_end == offset) {
+    PL_TRY(last_used(window, offset, &wreck.used_end));
+    *ret_torn_end = wreck.used_end;
+    if (wreck.used_end == offset) {
         *ret_found = SEGMENT_END;
         return pl_ok();
     }
-    PL_TRY(any_record(window, offset + 8, *ret_torn_end + SEGMENT_RECORD_HEADER_BYTES, &more));
-    PL_TRY(looks_torn(window, offset, *ret_torn_end, &torn));
-    *ret_found = more || !torn ? SEGMENT_DAMAGE : SEGMENT_TORN;
+    *ret_found = SEGMENT_DAMAGE;
+    PL_TRY(wreck_measure(window, &wreck));
+    if (wreck.used_end > wreck.end || (wreck.header && !follows(&wreck.batch, expected)))
+        return pl_ok();
+    PL_TRY(goes_on(window, &wreck, expected, &more));
+    if (more)
+        return pl_ok();
+    PL_TRY(looks_torn(window, &wreck, &torn));
+    if (torn)
+        *ret_found = SEGMENT_TORN;
     return pl_ok();
 }

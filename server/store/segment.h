@@ -29,14 +29,16 @@
  *   | found                                            | verdict |
  *   |--------------------------------------------------|---------|
  *   | valid header, valid body, hash and chain fit     | RECORD  |
+ *   | valid record that does not follow (number, prev) | DAMAGE  |
  *   | only zeros up to the end of the file             | END     |
- *   | too little room for a record header              | END     |
- *   | a valid record somewhere after it                | DAMAGE  |
+ *   | after it, a valid header of a batch that may     |         |
+ *   |   have come later: the log went on once          | DAMAGE  |
+ *   | more bytes than one record has                   | DAMAGE  |
  *   | its end, or a whole 512-byte sector of it, is    |         |
  *   |   zero: a write that a crash cut short           | TORN    |
  *   | anything else: all of it is there, but wrong     | DAMAGE  |
- *   | valid record that does not follow (number, prev) | DAMAGE  |
- * TORN counts as such only at the very end of the log: in the newest segment. Elsewhere it is DAMAGE.
+ * TORN counts as such only at the very end of the log: in the newest segment. Elsewhere it is
+ * DAMAGE.
  */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
@@ -82,6 +84,7 @@ struct segment_window {
     int fd;
     uint64_t file_bytes;
     uint64_t start; /* of the bytes in `data` */
+    size_t ahead;   /* read at once; grows while reading goes straight on */
     struct pl_buf data;
 };
 void segment_window_init(struct segment_window *window, struct io *io, int fd, uint64_t file_bytes);
@@ -96,9 +99,13 @@ enum segment_found { SEGMENT_RECORD, SEGMENT_END, SEGMENT_TORN, SEGMENT_DAMAGE }
 /* Decodes a record header alone; false if it is not one (magic, checksum, sizes). */
 bool segment_record_header(const uint8_t *bytes, struct store_batch *ret, uint64_t *ret_body_bytes,
                            uint64_t *ret_body_sum);
+/* Is there a whole, valid record at `offset`? Its batch is *ret then, its body borrowed from the
+ * window. Whether it follows what is before it is not asked. */
+PL_MUST_CHECK struct pl_status segment_read(struct segment_window *window, uint64_t offset,
+                                            bool *ret_valid, struct store_batch *ret);
 /* What stands at `offset`. `expected`: the head it must follow (batch UINT64_MAX: any). On
- * RECORD *ret is the batch, its body borrowed from the window. On TORN *ret_torn_end is one past the
- * last byte that is not zero. A status other than OK is an input error. */
+ * RECORD *ret is the batch, its body borrowed from the window. On TORN *ret_torn_end is one past
+ * the last byte that is not zero. A status other than OK is an input error. */
 PL_MUST_CHECK struct pl_status segment_look(struct segment_window *window, uint64_t offset,
                                             const struct store_head *expected,
                                             enum segment_found *ret_found, struct store_batch *ret,

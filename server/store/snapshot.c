@@ -15,14 +15,14 @@
  */
 #include "server/store/snapshot.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
 #include "server/store/io.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { FORMAT = 1, HEADER_BYTES = 160, SUM_AT = 128, PIECE_BYTES = 1 << 18, PATH_BYTES = 4096 };
 
@@ -209,6 +209,10 @@ static struct pl_status decode_header(struct snapshot *snapshot, const uint8_t *
         return pl_fail(CORRUPT, "a snapshot's header is damaged");
     if (pl_get_le32(header + 12) > FORMAT)
         return pl_fail(UNIMPLEMENTED, "a newer version wrote this snapshot");
+    for (size_t i = SUM_AT + 8; i < HEADER_BYTES && pl_get_le32(header + 8) <= FORMAT; i++) {
+        if (header[i] != 0)
+            return pl_fail(CORRUPT, "a snapshot's header is damaged");
+    }
     memcpy(snapshot->meta.ledger_id, header + 16, 16);
     snapshot->meta.batch = pl_get_le64(header + 32);
     snapshot->meta.seq = pl_get_le64(header + 40);

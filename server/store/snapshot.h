@@ -2,16 +2,16 @@
  *
  * snapshot: container files for derived state, DIR/<16 hex digits of the batch>.snap: a header that
  * says which log, batch and batch hash the state belongs to, then the payload, whose length and
- * SHA-256 are in the header. Written to a temporary name, synced, renamed, directory synced. A snapshot may
- * be deleted at any time: the log tells the same.
+ * SHA-256 are in the header. Written to a temporary name, synced, renamed, directory synced. A
+ * snapshot may be deleted at any time: the log tells the same.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
 
+#include <stdint.h>
+
 #include "common/slice.h"
 #include "common/status.h"
-
-#include <stdint.h>
 
 struct io;
 

@@ -58,6 +58,26 @@ bool store_body_next(struct pl_slice body, size_t *cursor, struct pl_slice *ret,
     return true;
 }
 
+bool store_follows_head(const struct store_head *head, const struct store_batch *batch)
+{
+    return batch->number == head->batch + 1 && batch->first_seq == head->next_seq &&
+           memcmp(batch->prev, head->hash, STORE_HASH_BYTES) == 0;
+}
+
+bool store_is_head(const struct store_head *head, const struct store_batch *batch)
+{
+    return batch->number == head->batch && memcmp(batch->hash, head->hash, STORE_HASH_BYTES) == 0;
+}
+
+void store_head_advance(struct store_head *head, const struct store_batch *batch)
+{
+    head->batch = batch->number;
+    head->next_seq = batch->first_seq + batch->count;
+    head->epoch = batch->epoch;
+    head->time_us = batch->time_us;
+    memcpy(head->hash, batch->hash, STORE_HASH_BYTES);
+}
+
 void store_append(struct store *store, const struct store_batch *batch, bool idle,
                   store_append_fn done, void *arg)
 {

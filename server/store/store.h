@@ -15,12 +15,12 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdint.h>
+
 #include "common/slice.h"
 #include "common/status.h"
 
-#include <stdint.h>
-
-#define STORE_HASH_BYTES 32
+#define STORE_HASH_BYTES   32
 #define STORE_WRITER_BYTES 16
 /* Most bytes of a batch body; a distributed engine's request limit is 1.5 MiB. */
 #define STORE_BATCH_BYTES_MAX (1u << 20)
@@ -32,8 +32,8 @@ struct store_batch {
     uint64_t number;
     uint64_t first_seq; /* of its first entry; with count 0: the next one to come */
     uint32_t count;
-    uint64_t epoch;     /* never decreases; one writer an epoch */
-    uint64_t acked;     /* highest batch whose completion the writer had seen */
+    uint64_t epoch; /* never decreases; one writer an epoch */
+    uint64_t acked; /* highest batch whose completion the writer had seen */
     uint8_t writer[STORE_WRITER_BYTES];
     uint8_t prev[STORE_HASH_BYTES];
     uint8_t hash[STORE_HASH_BYTES]; /* SHA-256 over the encoded header fields and the body */
@@ -55,7 +55,7 @@ enum store_outcome {
     STORE_UNKNOWN,     /* may or may not be durable: resubmit the same bytes until it resolves */
     STORE_UNAVAILABLE, /* definitely not appended; try again later */
     STORE_TOO_BIG,
-    STORE_NO_SPACE,    /* definitely not appended; heals when there is room */
+    STORE_NO_SPACE, /* definitely not appended; heals when there is room */
     STORE_CORRUPT,
 };
 
@@ -73,6 +73,12 @@ struct store_head {
     int64_t time_us;
 };
 
+/* The one rule, for drivers. `follows`: next number, next seq, chained; the epoch is asked apart.
+ * `is_head`: the batch is the log's last one, byte for byte: a resubmission of what is durable. */
+bool store_follows_head(const struct store_head *head, const struct store_batch *batch);
+bool store_is_head(const struct store_head *head, const struct store_batch *batch);
+void store_head_advance(struct store_head *head, const struct store_batch *batch);
+
 struct store;
 struct store_reader;
 
@@ -81,7 +87,8 @@ struct store_driver {
     /* See the functions below. */
     void (*append)(struct store *store, const struct store_batch *batch, bool idle,
                    store_append_fn done, void *arg);
-    struct pl_status (*read)(struct store *store, uint64_t from_batch, store_batch_fn fn, void *arg);
+    struct pl_status (*read)(struct store *store, uint64_t from_batch, store_batch_fn fn,
+                             void *arg);
     void (*head)(struct store *store, struct store_head *ret);
     bool (*has_room)(struct store *store, size_t body_bytes);
     int (*fd)(struct store *store);
@@ -103,7 +110,9 @@ struct store_reader {
 };
 
 /* Appends one sealed batch. `idle`: nobody else waits, so a driver may sync on the calling thread
- * instead of handing over to another. A failed sync never completes: the process ends (G1). */
+ * instead of handing over to another. A failed sync never completes: the process ends (G1). The
+ * very batch that is the head already (resubmitted after UNKNOWN) is DURABLE and changes nothing.
+ */
 void store_append(struct store *store, const struct store_batch *batch, bool idle,
                   store_append_fn done, void *arg);
 /* Every durable batch from `from_batch` on, in order, each verified (checksums, hash chain). */

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fixture: directories that go away, batches with known contents, one append and wait.
+ * fixture: directories that go away, batches with known contents, one append and wait, segment
+ * files as bytes.
  */
 #ifndef TEST_STORE_FIXTURE_H
 #define TEST_STORE_FIXTURE_H
-
-#include "common/buf.h"
-#include "server/store/fault.h"
-#include "server/store/file.h"
-#include "server/store/file_private.h"
-#include "server/store/io.h"
-#include "server/store/mem.h"
-#include "server/store/segment.h"
-#include "server/store/snapshot.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,7 +19,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// clang-format off: cmocka.h needs others before it
 #include <cmocka.h>
+// clang-format on
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "server/store/fault.h"
+#include "server/store/file.h"
+#include "server/store/file_private.h"
+#include "server/store/io.h"
+#include "server/store/mem.h"
+#include "server/store/segment.h"
+#include "server/store/snapshot.h"
 
 enum { TEST_SEGMENT_BYTES = 2 << 20 };
 static const uint8_t test_ledger_id[16] = "test ledger id!";
@@ -55,16 +60,23 @@ static inline void dir_remove(char *path)
     free(path);
 }
 
-static inline struct pl_status open_file(const char *dir, bool read_only, uint64_t trusted,
-                                         struct file_report *report, struct store **ret)
+static inline struct pl_status open_file_io(struct io *io, const char *dir, bool read_only,
+                                            uint64_t trusted, struct file_report *report,
+                                            struct store **ret)
 {
     struct file_options options = {.dir = dir,
-                                   .io = io_system(),
+                                   .io = io,
                                    .segment_bytes = TEST_SEGMENT_BYTES,
                                    .read_only = read_only,
                                    .trusted_batch = trusted};
     memcpy(options.ledger_id, test_ledger_id, 16);
     return file_open(&options, report, ret);
+}
+
+static inline struct pl_status open_file(const char *dir, bool read_only, uint64_t trusted,
+                                         struct file_report *report, struct store **ret)
+{
+    return open_file_io(io_system(), dir, read_only, trusted, report, ret);
 }
 
 struct outcome {
@@ -80,24 +92,30 @@ static inline void on_done(void *arg, enum store_outcome result)
     outcome->outcome = result;
 }
 
+static inline enum store_outcome finish(struct store *store, const struct outcome *outcome)
+{
+    for (int i = 0; i < 10000 && !outcome->done; i++) {
+        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, 10000), 1); /* the descriptor tells */
+        store_dispatch(store);
+    }
+    assert_true(outcome->done);
+    return outcome->outcome;
+}
+
 static inline enum store_outcome append_wait(struct store *store, const struct store_batch *batch,
                                              bool idle)
 {
     struct outcome outcome = {.done = false};
     store_append(store, batch, idle, on_done, &outcome);
     assert_false(outcome.done); /* never inside append */
-    for (int i = 0; i < 10000 && !outcome.done; i++) {
-        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
-        (void)poll(&fd, 1, 1000);
-        store_dispatch(store);
-    }
-    assert_true(outcome.done);
-    return outcome.outcome;
+    return finish(store, &outcome);
 }
 
-/* The next batch after the store's head: `count` entries of `bytes` bytes, contents from the seq. */
-static inline void next_batch(struct store *store, uint32_t count, size_t bytes, struct pl_buf *body,
-                              struct store_batch *ret)
+/* The next batch after the store's head: `count` entries of `bytes` bytes, contents from the seq.
+ */
+static inline void next_batch(struct store *store, uint32_t count, size_t bytes,
+                              struct pl_buf *body, struct store_batch *ret)
 {
     struct store_head head;
     store_head(store, &head);
@@ -133,6 +151,52 @@ static inline void append_some(struct store *store, int batches, uint32_t count,
         assert_int_equal(append_wait(store, &batch, i % 2 == 0), STORE_DURABLE);
     }
     pl_buf_fini(&body);
+}
+
+/* --- a log as files --- */
+
+static inline const char *segment_path(const char *dir, uint64_t first, char out[600])
+{
+    snprintf(out, 600, "%s/" FILE_SEGMENT_FORMAT, dir, first);
+    return out;
+}
+
+static inline void make_log(const char *dir, int batches, uint32_t count, size_t bytes)
+{
+    struct store *store = NULL;
+    struct file_report report;
+    assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+    append_some(store, batches, count, bytes);
+    store_close(store);
+}
+
+static inline uint8_t *slurp(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    *len = (size_t)ftell(file);
+    rewind(file);
+    uint8_t *bytes = malloc(*len + 1);
+    assert_int_equal(fread(bytes, 1, *len, file), *len);
+    fclose(file);
+    return bytes;
+}
+
+static inline void put_at(const char *path, size_t offset, const void *data, size_t len)
+{
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, data, len, (off_t)offset), (ssize_t)len);
+    close(fd);
+}
+
+/* Offset of the n-th record (0: the first). */
+static inline size_t record_at(const uint8_t *bytes, int n)
+{
+    size_t at = SEGMENT_HEADER_BYTES;
+    while (n-- > 0)
+        at += segment_record_bytes(pl_get_le64(bytes + at + 8));
+    return at;
 }
 
 struct seen {

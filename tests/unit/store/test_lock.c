@@ -3,7 +3,6 @@
  * Goal: one holder a directory, and the second is told who the first one is.
  */
 #include "fixture.h"
-
 #include "server/store/lock.h"
 
 static void test_one_holder(void **state)

@@ -65,8 +65,6 @@ static void test_a_damaged_one_is_passed_over(void **state)
     write_one(dir, 4, 200);
     snprintf(path, sizeof(path), "%s/%016x.snap", dir, 4);
     for (size_t at = 0; at < 360; at++) {
-        if (at >= 136 && at < 160)
-            continue; /* the header's empty rest */
         uint8_t byte;
         int fd = open(path, O_RDWR);
         assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);

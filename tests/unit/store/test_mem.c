@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: the log in memory keeps the same promises as the one on disk, and a room that can be set.
+ */
+#include "conformance.h"
+
+static int setup_mem(void **state)
+{
+    struct store *store = NULL;
+    assert_true(pl_is_ok(mem_open(&store)));
+    return driver_setup(state, store, NULL);
+}
+
+static void test_room_is_what_was_set(void **state)
+{
+    struct driver *d = *state;
+    struct store_batch batch;
+    mem_set_room(d->store, 100);
+    next_batch(d->store, 1, 200, &d->body, &batch);
+    assert_true(store_has_room(d->store, 100));
+    assert_false(store_has_room(d->store, 101));
+    assert_int_equal(append_wait(d->store, &batch, true), STORE_NO_SPACE);
+    assert_int_equal(count_batches(d->store), 0);
+    mem_set_room(d->store, 204);
+    assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE);
+    assert_false(store_has_room(d->store, 1));                            /* used up */
+    assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE); /* needs none */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONFORMANCE(setup_mem),
+        CONFORMS(test_room_is_what_was_set, setup_mem),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
