@@ -187,7 +187,8 @@ static struct pl_status connect_daemon(struct session *session, struct attempt *
                                           .ca_file = config->ca,
                                           .cert_file = config->cert,
                                           .key_file = config->key,
-                                          .message_bytes_max = 64 << 20};
+                                          .message_bytes_max = 64 << 20,
+                                          .silence_ms = config->timeout_ms};
     struct pl_h2client_error error;
     struct pl_status status =
         pl_h2client_connect(&options, session->deadline_ns, &error, &session->client);
@@ -206,7 +207,7 @@ static struct pl_status on_stream_message(void *arg, struct pl_slice message)
     return attempt->on_message(attempt->arg, message);
 }
 
-/* A stream may be long; it is given the time limit again as long as it moves. */
+/* A stream may be long: as long as it moves, the time limit begins anew (silence_ms). */
 enum { STREAM_DEADLINE_MS = 24 * 3600 * 1000 };
 
 static struct pl_status try_once(struct session *session, struct attempt *attempt)

@@ -56,6 +56,8 @@ struct h2call {
     int http_status;
     bool grpc_content;
     bool closed;
+    bool moved;              /* something of the answer came since the last look */
+    int64_t quiet_since_ns;  /* when it last had */
     bool refused_stream;     /* the server says it did nothing */
     struct pl_status failed; /* what the callback or the framing found wrong */
 };
@@ -68,6 +70,7 @@ struct pl_h2client {
     struct pl_buf out; /* bytes nghttp2 made that TLS has not taken */
     char authority[300];
     size_t message_bytes_max;
+    int64_t silence_ms;
     bool going_away;
     struct pl_status broken; /* why the connection is no good any more */
     struct pl_h2client_error error;
@@ -464,7 +467,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     (void)session;
     (void)flags;
     struct h2call *call = call_of(user, stream);
-    if (call != NULL && call->grpc_content)
+    if (call == NULL)
+        return 0;
+    call->moved = true;
+    if (call->grpc_content)
         take_data(call, data, len);
     return 0;
 }
@@ -713,6 +719,26 @@ static struct pl_status judge(struct h2call *call)
     return pl_ok();
 }
 
+/* Waits for the connection, but not past the deadline, nor (a stream) through a long silence: the
+ * deadline of a stream has to allow for a long answer, so it cannot notice a dead server. */
+static struct pl_status wait_in_call(struct pl_h2client *client, struct h2call *call, short events)
+{
+    int64_t until_ns = call->deadline_ns;
+    if (call->moved || call->quiet_since_ns == 0)
+        call->quiet_since_ns = now_ns();
+    call->moved = false;
+    if (call->on_message != NULL && client->silence_ms > 0) {
+        int64_t silent_ns = call->quiet_since_ns + client->silence_ms * NS_PER_MS;
+        until_ns = silent_ns < until_ns ? silent_ns : until_ns;
+    }
+    struct pl_status status = wait_for(client->fd, events, until_ns);
+    if (!pl_is_ok(status))
+        say(&call->reply->error, "%s",
+            until_ns < call->deadline_ns ? "the answer does not go on"
+                                         : "no answer before the deadline");
+    return status;
+}
+
 static struct pl_status run_call(struct pl_h2client *client, const char *path, struct h2call *call)
 {
     PL_TRY(submit(client, path, call));
@@ -730,11 +756,7 @@ static struct pl_status run_call(struct pl_h2client *client, const char *path, s
                 call->reply->maybe_processed = false; /* the handshake itself was refused */
             return status;
         }
-        status = wait_for(client->fd, events, call->deadline_ns);
-        if (!pl_is_ok(status)) {
-            say(&call->reply->error, "no answer before the deadline");
-            return status;
-        }
+        PL_TRY(wait_in_call(client, call, events));
     }
 }
 
@@ -756,6 +778,7 @@ static struct pl_status call_run(struct pl_h2client *client, const char *path, s
     struct pl_status status = run_call(client, path, call);
     if (call->refused_stream)
         reply->maybe_processed = false;
+    client->call = NULL; /* our own reset below is no word of the server's */
     if (call->stream >= 0 && !call->closed && pl_is_ok(client->broken)) {
         /* tells the server that nobody waits any more; if that does not leave now, closing will */
         short events = 0;
@@ -765,7 +788,6 @@ static struct pl_status call_run(struct pl_h2client *client, const char *path, s
         if (!pl_is_ok(cancelled) || events != 0)
             client->broken = pl_fail(UNAVAILABLE, "cancelling a call");
     }
-    client->call = NULL;
     pl_buf_fini(&call->message);
     return status;
 }
@@ -853,6 +875,7 @@ struct pl_status pl_h2client_connect(const struct pl_h2client_options *options, 
         return pl_fail(INTERNAL, "allocating a connection");
     client->fd = -1;
     client->broken = pl_fail(UNAVAILABLE, "not connected");
+    client->silence_ms = options->silence_ms;
     client->message_bytes_max =
         options->message_bytes_max == 0 ? MESSAGE_BYTES_DEFAULT : options->message_bytes_max;
     pl_buf_init(&client->out, 1 << 20);

@@ -128,6 +128,7 @@ enum fake_way {
     FAKE_RESET_REFUSED,  /* RST_STREAM(REFUSED_STREAM): nothing was done */
     FAKE_RESET_INTERNAL, /* RST_STREAM(INTERNAL_ERROR) */
     FAKE_SILENCE,        /* no answer at all */
+    FAKE_SILENCE_MIDWAY, /* after the messages nothing more, on an open connection */
     FAKE_HTTP,           /* an HTTP answer that is not gRPC */
 };
 struct fake_reply {
@@ -255,6 +256,8 @@ static ssize_t fake_body(nghttp2_session *session, int32_t stream, uint8_t *buf,
         memcpy(buf, body.data + conn->sent, take);
     conn->sent += take;
     if (conn->sent == body.len) {
+        if (conn->reply.way == FAKE_SILENCE_MIDWAY)
+            return take == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)take;
         if (conn->reply.way == FAKE_DROP_MIDWAY) {
             if (take == 0)
                 conn->drop = true;
@@ -279,6 +282,7 @@ static void fake_send_reply(struct fake_conn *conn, int32_t stream)
     switch (reply->way) {
     case FAKE_ANSWER:
     case FAKE_DROP_MIDWAY:
+    case FAKE_SILENCE_MIDWAY:
         nghttp2_submit_response(conn->session, stream, nv, 2, &body);
         break;
     case FAKE_HTTP:

@@ -3,15 +3,18 @@
  * Goal: calls end with what the server said, or with a failure that says whether the server may
  * have seen the request; nothing hangs, nothing is trusted that was not checked.
  */
-#include <cmocka.h>
+#include "../client/fake_server.h"
+#include "common/clock.h"
+#include "common/h2client.h"
+
+/* cmocka.h needs the four headers before it */
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "../client/fake_server.h"
-#include "common/clock.h"
-#include "common/h2client.h"
+#include <cmocka.h>
+// clang-format on
 
 static struct fake_pki pki;
 
@@ -193,6 +196,39 @@ static void test_a_stream_that_breaks_off_is_no_success(void **state)
     assert_int_equal(status.code, PL_E_UNAVAILABLE);
     assert_int_equal(reply.grpc_status, -1);
     assert_false(pl_h2client_usable(client));
+    pl_h2client_reply_fini(&reply);
+    pl_h2client_free(client);
+    fake_stop(&server);
+}
+
+static void stall(void *arg, unsigned n, const char *path, struct pl_slice request,
+                  struct fake_reply *reply)
+{
+    (void)arg;
+    stream_pieces(NULL, n, path, request, reply);
+    reply->way = FAKE_SILENCE_MIDWAY;
+}
+
+static void test_a_stream_that_falls_silent_ends_long_before_its_deadline(void **state)
+{
+    (void)state;
+    struct fake_server server = {.pki = &pki, .handler = stall};
+    fake_start(&server);
+    struct pl_h2client_options options = {
+        .host = "127.0.0.1", .port = server.port, .ca_file = pki.ca, .silence_ms = 300};
+    struct pl_h2client *client = NULL;
+    struct pl_h2client_error error;
+    assert_true(pl_is_ok(pl_h2client_connect(&options, in_ms(5000), &error, &client)));
+    struct pl_h2client_reply reply;
+    pl_h2client_reply_init(&reply);
+    unsigned count = 0;
+    int64_t late = in_ms(10000);
+    struct pl_status status = pl_h2client_stream(client, "/a.B/S", pl_slice_str(""), in_ms(20000),
+                                                 count_piece, &count, &reply);
+    assert_int_equal(status.code, PL_E_TIMEOUT);
+    assert_string_equal(reply.error.text, "the answer does not go on");
+    assert_int_equal(count, PIECES); /* what came before counts */
+    assert_true(in_ms(0) < late);
     pl_h2client_reply_fini(&reply);
     pl_h2client_free(client);
     fake_stop(&server);
@@ -467,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_status_message_and_details_are_decoded),
         cmocka_unit_test(test_a_stream_comes_message_by_message),
         cmocka_unit_test(test_a_stream_that_breaks_off_is_no_success),
+        cmocka_unit_test(test_a_stream_that_falls_silent_ends_long_before_its_deadline),
         cmocka_unit_test(test_a_callback_that_fails_ends_the_call_but_not_the_connection),
         cmocka_unit_test(test_every_broken_end_says_if_the_request_may_have_been_seen),
         cmocka_unit_test(test_a_unary_answer_is_exactly_one_message),
