@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a failure says everything it knows, once, in words or as one JSON object.
+ */
+#include "client/failure.h"
+
+#include "client/text.h"
+#include "common/check.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct failure failure;
+
+static char *lend(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static void set_refusal(Pledged__V1__Reason reason, const char *names[], const char *values[],
+                        size_t count)
+{
+    static Pledged__V1__Refusal refusal;
+    static Pledged__V1__Arg args[8], *pointers[8];
+    refusal = (Pledged__V1__Refusal)PLEDGED__V1__REFUSAL__INIT;
+    for (size_t i = 0; i < count; i++) {
+        args[i] = (Pledged__V1__Arg)PLEDGED__V1__ARG__INIT;
+        args[i].name = lend(names[i]);
+        args[i].value = lend(values[i]);
+        pointers[i] = &args[i];
+    }
+    refusal.reason = reason;
+    refusal.field = lend("submit.tier");
+    refusal.seq = 15;
+    refusal.deciding_seq = 12;
+    refusal.arg = pointers;
+    refusal.n_arg = count;
+    failure = (struct failure){0};
+    assert_int_equal(failure_set_refusal(&failure, PL_E_REFUSED, &refusal).code, PL_E_REFUSED);
+}
+
+static void test_a_refusal_in_words(void **state)
+{
+    (void)state;
+    const char *names[] = {"tier", "capacity"}, *values[] = {"platine", "2"};
+    set_refusal(PLEDGED__V1__REASON__REASON_TIER_SOLD_OUT, names, values, 2);
+    assert_string_equal(failure.message,
+                        "every place of this tier is taken (tier: platine; places: 2); field "
+                        "submit.tier; decided by entry 12; this refusal is entry 15");
+    text_use(TEXT_FRENCH);
+    set_refusal(PLEDGED__V1__REASON__REASON_TIER_SOLD_OUT, names, values, 2);
+    assert_non_null(strstr(failure.message, "toutes les places"));
+    assert_non_null(strstr(failure.message, "12"));
+    text_use(TEXT_ENGLISH);
+}
+
+static void test_values_of_the_ledger_are_translated(void **state)
+{
+    (void)state;
+    const char *names[] = {"minor", "currency", "stage", "max_s"};
+    const char *values[] = {"5000000", "CHF", "STAGE_WITHDRAWN", "5184000"};
+    set_refusal(PLEDGED__V1__REASON__REASON_AMOUNT_NOT_TIER, names, values, 4);
+    assert_non_null(strstr(failure.message, "CHF 50000.00"));
+    assert_non_null(strstr(failure.message, "stage: withdrawn"));
+    assert_non_null(strstr(failure.message, "60 days"));
+    assert_null(strstr(failure.message, "5000000"));
+    const char *odd_names[] = {"minor", "shape"}, *odd_values[] = {"x", "round"};
+    set_refusal(PLEDGED__V1__REASON__REASON_STATE_WRONG, odd_names, odd_values, 2);
+    assert_non_null(strstr(failure.message, "shape: round"));
+}
+
+static void test_a_reason_of_a_newer_daemon_falls_back_to_its_words(void **state)
+{
+    (void)state;
+    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+    refusal.reason = (Pledged__V1__Reason)129;
+    refusal.message = lend("the moon is full");
+    failure = (struct failure){0};
+    struct pl_status status = failure_set_refusal(&failure, PL_E_REFUSED, &refusal);
+    assert_int_equal(status.code, PL_E_REFUSED);
+    assert_string_equal(failure.message, "the moon is full");
+    assert_string_equal(failure_reason(&failure), "129");
+}
+
+static void test_json_is_one_line_with_every_field(void **state)
+{
+    (void)state;
+    const char *names[] = {"tier"}, *values[] = {"plat\"ine"};
+    set_refusal(PLEDGED__V1__REASON__REASON_TIER_SOLD_OUT, names, values, 1);
+    struct pl_buf out PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&out, 1 << 16);
+    assert_true(pl_is_ok(failure_json(&failure, &out)));
+    const char *text = (const char *)out.data + out.start;
+    assert_ptr_equal(memchr(text, '\n', pl_buf_len(&out)), text + pl_buf_len(&out) - 1);
+    json_t *root = json_loadb(text, pl_buf_len(&out), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_int_equal(json_integer_value(json_object_get(root, "code")), 10);
+    assert_string_equal(json_string_value(json_object_get(root, "reason")), "TIER_SOLD_OUT");
+    assert_true(json_is_false(json_object_get(root, "retryable")));
+    assert_int_equal(json_integer_value(json_object_get(root, "seq")), 15);
+    assert_int_equal(json_integer_value(json_object_get(root, "deciding_seq")), 12);
+    assert_string_equal(json_string_value(json_object_get(root, "field")), "submit.tier");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(root, "arg"), "tier")), "plat\"ine");
+    json_decref(root);
+}
+
+static const char *words(void)
+{
+    static char text[4096];
+    FILE *file = fmemopen(text, sizeof(text), "w");
+    assert_non_null(file);
+    failure_words(&failure, file);
+    (void)fclose(file);
+    return text;
+}
+
+static void test_an_unknown_outcome_says_what_to_do(void **state)
+{
+    (void)state;
+    failure = (struct failure){0};
+    (void)snprintf(failure.request_id, sizeof(failure.request_id),
+                   "01980000-0000-7000-8000-000000000001");
+    struct pl_status status =
+        failure_set(&failure, PL_E_UNKNOWN_OUTCOME, 0, "", "the connection was lost");
+    assert_int_equal(pl_code_exit(status.code), 75);
+    failure.uncertain = true;
+    assert_non_null(strstr(words(), "--request-id 01980000-0000-7000-8000-000000000001"));
+    failure.uncertain = false;
+    assert_null(strstr(words(), "--request-id"));
+    assert_non_null(strstr(words(), "Nothing was recorded"));
+}
+
+static void test_a_status_nobody_explained_gets_words(void **state)
+{
+    (void)state;
+    failure = (struct failure){0};
+    failure_complete(&failure, pl_fail(IO, "writing the answer"));
+    assert_string_equal(failure.message, "reading or writing failed: writing the answer");
+    assert_string_equal(failure_reason(&failure), "IO");
+    struct failure before = failure;
+    failure_complete(&failure, pl_fail(IO, "something else")); /* explained already: kept */
+    assert_string_equal(failure.message, before.message);
+}
+
+static void test_a_long_message_is_cut_not_overrun(void **state)
+{
+    (void)state;
+    char name[900], value[900];
+    memset(name, 'n', sizeof(name) - 1);
+    memset(value, 'v', sizeof(value) - 1);
+    name[sizeof(name) - 1] = value[sizeof(value) - 1] = '\0';
+    const char *names[] = {name, name}, *values[] = {value, value};
+    set_refusal(PLEDGED__V1__REASON__REASON_STATE_WRONG, names, values, 2);
+    assert_true(strlen(failure.message) < sizeof(failure.message));
+}
+
+static int english(void **state)
+{
+    (void)state;
+    text_use(TEXT_ENGLISH);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_refusal_in_words),
+        cmocka_unit_test(test_values_of_the_ledger_are_translated),
+        cmocka_unit_test(test_a_reason_of_a_newer_daemon_falls_back_to_its_words),
+        cmocka_unit_test(test_json_is_one_line_with_every_field),
+        cmocka_unit_test(test_an_unknown_outcome_says_what_to_do),
+        cmocka_unit_test(test_a_status_nobody_explained_gets_words),
+        cmocka_unit_test(test_a_long_message_is_cut_not_overrun),
+    };
+    return cmocka_run_group_tests(tests, english, NULL);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a day ends when it ends in Zurich, in winter, in summer and on the days between.
+ */
+#include "client/when.h"
+
+#include "common/check.h"
+#include "common/date.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void test_the_end_of_a_day_in_zurich(void **state)
+{
+    (void)state;
+    static const char *const days[][2] = {
+        {"2026-01-15", "2026-01-15T23:00:00.000000Z"}, /* winter: UTC+1 */
+        {"2026-07-10", "2026-07-10T22:00:00.000000Z"}, /* summer: UTC+2 */
+        {"2026-03-28", "2026-03-28T23:00:00.000000Z"}, /* the night before the change */
+        {"2026-03-29", "2026-03-29T22:00:00.000000Z"}, /* a day of 23 hours */
+        {"2026-10-25", "2026-10-25T23:00:00.000000Z"}, /* a day of 25 hours */
+        {"2026-12-31", "2026-12-31T23:00:00.000000Z"},
+        {"2028-02-28", "2028-02-28T23:00:00.000000Z"}, /* leap year */
+    };
+    char text[28];
+    for (size_t i = 0; i < PL_COUNT(days); i++) {
+        int64_t us = 0;
+        assert_true(pl_is_ok(when_end_of(days[i][0], &us)));
+        assert_string_equal(pl_time_format(us, text), days[i][1]);
+    }
+}
+
+static void test_a_moment_is_taken_as_it_is(void **state)
+{
+    (void)state;
+    int64_t us = 0;
+    assert_true(pl_is_ok(when_end_of("2026-03-31T12:00:00Z", &us)));
+    char text[28];
+    assert_string_equal(pl_time_format(us, text), "2026-03-31T12:00:00.000000Z");
+}
+
+static void test_what_is_no_day_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "2026-02-30", "31.03.2026", "tomorrow", "2026-3-1",
+                                        "2026-03-31 "};
+    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
+        int64_t us = 7;
+        assert_int_equal(when_end_of(wrong[i], &us).code, PL_E_INVALID);
+    }
+}
+
+static void test_people_read_the_time_of_zurich(void **state)
+{
+    (void)state;
+    char text[40];
+    int64_t us = 0;
+    assert_true(pl_is_ok(pl_time_parse("2026-07-10T21:59:59.900000Z", &us)));
+    assert_string_equal(when_format(us, text), "2026-07-10 23:59:59 CEST");
+    assert_true(pl_is_ok(pl_time_parse("2026-01-10T22:59:00Z", &us)));
+    assert_string_equal(when_format(us, text), "2026-01-10 23:59:00 CET");
+}
+
+static int elsewhere(void **state)
+{
+    (void)state;
+    return setenv("TZ", "Asia/Tokyo", 1); /* the machine's own zone does not matter */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_end_of_a_day_in_zurich),
+        cmocka_unit_test(test_a_moment_is_taken_as_it_is),
+        cmocka_unit_test(test_what_is_no_day_is_refused),
+        cmocka_unit_test(test_people_read_the_time_of_zurich),
+    };
+    return cmocka_run_group_tests(tests, elsewhere, NULL);
+}
