@@ -82,6 +82,22 @@ static struct pl_status make_key(const char *data, const char *origin, char *mes
     return write_file(data, "ledger.vkey", line, 0644, message);
 }
 
+/* The secret key is there, the public one is not: an earlier init was cut short between the two. */
+static struct pl_status remake_vkey(const char *data, char *message)
+{
+    char secret[PL_NOTE_KEY_MAX + 1], vkey[PL_NOTE_KEY_MAX], line[PL_NOTE_KEY_MAX + 1];
+    PL_TRY(read_file(data, "ledger.key", secret, sizeof(secret), message));
+    secret[strcspn(secret, "\r\n")] = '\0';
+    struct pl_status status = pl_note_vkey(secret, vkey);
+    explicit_bzero(secret, sizeof(secret));
+    if (!pl_is_ok(status)) {
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s/ledger.key is damaged", data);
+        return pl_fail(CORRUPT, "read the secret key");
+    }
+    (void)snprintf(line, sizeof(line), "%s\n", vkey);
+    return write_file(data, "ledger.vkey", line, 0644, message);
+}
+
 struct pl_status identity_init(const char *data, const char *origin, char *message, bool *ret_made)
 {
     *ret_made = false;
@@ -91,6 +107,8 @@ struct pl_status identity_init(const char *data, const char *origin, char *messa
     PL_TRY(make_dir(path, message));
     path_in(path, data, "snapshot");
     PL_TRY(make_dir(path, message));
+    if (exists(data, "ledger.key") && !exists(data, "ledger.vkey"))
+        PL_TRY(remake_vkey(data, message));
     if (exists(data, "ledger.id"))
         return pl_ok();
     if (!exists(data, "ledger.key"))
@@ -115,15 +133,18 @@ struct pl_status identity_load(const char *data, const char *origin, char *messa
     }
     PL_TRY(read_file(data, "ledger.id", text, sizeof(text), message));
     char *newline = strchr(text, '\n');
-    if (newline == NULL || newline - text >= (ptrdiff_t)sizeof(ret->origin) ||
-        strlen(newline + 1) < 32) {
+    bool fits = newline != NULL && newline != text &&
+                newline - text < (ptrdiff_t)sizeof(ret->origin) && strlen(newline + 1) >= 32;
+    if (fits) {
+        *newline = '\0';
+        newline[33] = '\0';
+        fits = pl_is_ok(pl_unhex(newline + 1, ret->ledger_id, sizeof(ret->ledger_id)));
+    }
+    if (!fits) {
         (void)snprintf(message, MESSAGE_BYTES, "%.300s/ledger.id is damaged", data);
         return pl_fail(CORRUPT, "read the ledger's identity");
     }
-    *newline = '\0';
-    newline[33] = '\0';
     (void)snprintf(ret->origin, sizeof(ret->origin), "%.127s", text);
-    PL_TRY(pl_unhex(newline + 1, ret->ledger_id, sizeof(ret->ledger_id)));
     if (strcmp(ret->origin, origin) != 0) {
         (void)snprintf(message, MESSAGE_BYTES,
                        "the ledger in %s has the origin '%s', the configuration says '%s': a "
