@@ -169,8 +169,8 @@ static void fake_add_field(struct pl_buf *out, unsigned number, const void *data
 }
 
 /* details := Status{details: Any{type_url, value}} */
-static void fake_set_details(struct fake_reply *reply, const char *type, const void *value,
-                             size_t len)
+__attribute__((unused)) static void fake_set_details(struct fake_reply *reply, const char *type,
+                                                     const void *value, size_t len)
 {
     struct pl_buf any PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&any, 1 << 16);

@@ -3,17 +3,15 @@
  * Goal: the table of commands is complete and consistent; a command line finds its row or is told
  * which one was meant; every command has help.
  */
-#include "client/commands.h"
-
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "client/commands.h"
+#include "common/check.h"
 
 static void test_every_row_is_whole(void **state)
 {

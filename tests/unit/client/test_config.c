@@ -3,10 +3,7 @@
  * Goal: profile, then options, whoever speaks last wins; what is wrong in a file is told with its
  * line.
  */
-#include "client/config.h"
-
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "client/config.h"
+#include "common/check.h"
 
 static char dir[] = "/tmp/pledge-config-XXXXXX";
 static char path[64];
@@ -70,8 +68,8 @@ static void test_a_profile_is_read_and_options_win(void **state)
     (void)snprintf(beside, sizeof(beside), "%s/ca.crt", dir); /* relative to the file */
     assert_string_equal(config.ca, beside);
     assert_string_equal(config.cert, "/etc/c.crt");
-    load_ok(load("--config", path, "--profile", "reader", "--format", "json", "--timeout", "2m",
-                 NULL));
+    load_ok(
+        load("--config", path, "--profile", "reader", "--format", "json", "--timeout", "2m", NULL));
     assert_string_equal(config.host, "other.example");
     assert_int_equal(config.port, 7443);
     assert_int_equal(config.format, OUTPUT_JSON);
@@ -103,7 +101,7 @@ static void test_what_is_not_there(void **state)
     assert_non_null(strstr(failure.message, "nobody"));
     assert_int_equal(load("--config", "/nonexistent/x", NULL).code, PL_E_CONFIG);
     assert_int_equal(load("--profile", "clerk", NULL).code, PL_E_CONFIG); /* no default file */
-    load_ok(load(NULL));                                                   /* none is needed */
+    load_ok(load(NULL));                                                  /* none is needed */
     assert_null(config.host);
 }
 
@@ -130,8 +128,10 @@ static void test_forms_of_a_server(void **state)
         const char *text, *host;
         uint16_t port;
     } good[] = {
-        {"localhost", "localhost", 7443}, {"10.0.0.1:1", "10.0.0.1", 1},
-        {"[::1]:65535", "::1", 65535},    {"[::1]", "::1", 7443},
+        {"localhost", "localhost", 7443},
+        {"10.0.0.1:1", "10.0.0.1", 1},
+        {"[::1]:65535", "::1", 65535},
+        {"[::1]", "::1", 7443},
         {"::1", "::1", 7443},
     };
     for (size_t i = 0; i < PL_COUNT(good); i++) {

@@ -2,11 +2,7 @@
  *
  * Goal: a failure says everything it knows, once, in words or as one JSON object.
  */
-#include "client/failure.h"
-
-#include "client/text.h"
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "client/failure.h"
+#include "client/text.h"
+#include "common/check.h"
 
 static struct failure failure;
 
@@ -107,8 +105,8 @@ static void test_json_is_one_line_with_every_field(void **state)
     assert_int_equal(json_integer_value(json_object_get(root, "seq")), 15);
     assert_int_equal(json_integer_value(json_object_get(root, "deciding_seq")), 12);
     assert_string_equal(json_string_value(json_object_get(root, "field")), "submit.tier");
-    assert_string_equal(
-        json_string_value(json_object_get(json_object_get(root, "arg"), "tier")), "plat\"ine");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(root, "arg"), "tier")),
+                        "plat\"ine");
     json_decref(root);
 }
 

@@ -2,11 +2,7 @@
  *
  * Goal: what people type becomes what the API wants, or a failure that says what to type instead.
  */
-#include "client/input.h"
-
-#include "common/check.h"
-#include "common/hash.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "client/input.h"
+#include "common/check.h"
+#include "common/hash.h"
 
 static struct cli cli;
 
@@ -58,9 +56,9 @@ static void test_amounts(void **state)
         const char *text, *currency;
         int64_t minor;
     } good[] = {
-        {"150000", "CHF", 15000000},      {"150'000.00", "CHF", 15000000},
-        {"12 500.5", "CHF", 1250050},     {"33401000", "JPY", 33401000},
-        {"1.234", "KWD", 1234},           {"0", "CHF", 0},
+        {"150000", "CHF", 15000000},  {"150'000.00", "CHF", 15000000},
+        {"12 500.5", "CHF", 1250050}, {"33401000", "JPY", 33401000},
+        {"1.234", "KWD", 1234},       {"0", "CHF", 0},
     };
     for (size_t i = 0; i < PL_COUNT(good); i++) {
         Pledged__V1__Money *money = NULL;

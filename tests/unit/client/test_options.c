@@ -3,18 +3,16 @@
  * Goal: what is typed means one thing, wherever it stands; what is mistyped is refused and the
  * nearest word is named.
  */
-#include "client/options.h"
-
-#include "client/text.h"
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "client/options.h"
+#include "client/text.h"
+#include "common/check.h"
 
 static struct options options;
 static struct failure failure;
@@ -127,8 +125,8 @@ static void test_numbers(void **state)
         assert_false(options_parse_number(wrong[i], 0, 10, &value));
     assert_int_equal(value, 0);
     accept_line("slots --at-least many");
-    assert_int_equal(
-        options_number(&options, OPTION_AT_LEAST, 0, 10, &value, &failure).code, PL_E_USAGE);
+    assert_int_equal(options_number(&options, OPTION_AT_LEAST, 0, 10, &value, &failure).code,
+                     PL_E_USAGE);
 }
 
 static int english(void **state)

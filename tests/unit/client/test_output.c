@@ -3,13 +3,7 @@
  * Goal: one sheet, four forms; programs read the same in every language, people read tables that
  * line up.
  */
-#include "client/output.h"
-
-#include "client/text.h"
-#include "common/check.h"
-
-#include "pledged/v1/service.pb-c.h"
-
+#include <cmocka.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,16 +11,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "client/output.h"
+#include "client/text.h"
+#include "common/check.h"
+#include "pledged/v1/service.pb-c.h"
 
 static struct pl_arena arena;
 static struct pl_buf out;
 
 static const struct column columns[] = {
-    {"name", N_("Name"), IN_ALL, false},
-    {"amount", N_("Amount"), IN_ALL, true},
-    {"currency", NULL, IN_PROGRAMS, false},
-    {"left", N_("Left"), IN_ALL, true},
+    {"name", N_("Name"), IN_ALL, false},    {"amount", N_("Amount"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false}, {"left", N_("Left"), IN_ALL, true},
     {"expires_us", NULL, IN_JSON, true},
 };
 

@@ -2,10 +2,7 @@
  *
  * Goal: a request is on disk, whole and private, before it is sent; and gone when it is settled.
  */
-#include "client/requests.h"
-
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "client/requests.h"
+#include "common/check.h"
 
 static char dir[] = "/tmp/pledge-requests-XXXXXX";
 static struct pl_arena arena;
@@ -106,8 +104,13 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    static const char *const made[] = {"pledge/requests", "pledge", ".local/state/pledge/requests",
-                                       ".local/state/pledge", ".local/state", ".local", ""};
+    static const char *const made[] = {"pledge/requests",
+                                       "pledge",
+                                       ".local/state/pledge/requests",
+                                       ".local/state/pledge",
+                                       ".local/state",
+                                       ".local",
+                                       ""};
     for (size_t i = 0; i < PL_COUNT(made); i++) {
         char path[128];
         (void)snprintf(path, sizeof(path), "%s/%s", dir, made[i]);

@@ -3,18 +3,16 @@
  * Goal: a write is repeated with the same bytes until there is an answer, and what cannot be known
  * is called unknown; refusals keep every word that the daemon said.
  */
-#include "client/session.h"
-
-#include "common/clock.h"
-#include "common/scan.h"
-#include "fake_server.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
+#include "client/session.h"
+#include "common/clock.h"
+#include "common/scan.h"
+#include "fake_server.h"
 
 static struct fake_pki pki;
 

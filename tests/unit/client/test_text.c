@@ -3,10 +3,7 @@
  * Goal: every code of the API has words in both languages, and the language is found where users
  * say it.
  */
-#include "client/text.h"
-
-#include "common/check.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "client/text.h"
+#include "common/check.h"
 
 static struct pl_arena arena;
 
@@ -140,9 +138,8 @@ static void test_the_language_of_the_environment(void **state)
         const char *values[] = {cases[i].lc_all, cases[i].lc_messages, cases[i].lang,
                                 cases[i].language};
         for (size_t n = 0; n < PL_COUNT(names); n++)
-            assert_int_equal(values[n] == NULL ? unsetenv(names[n])
-                                               : setenv(names[n], values[n], 1),
-                             0);
+            assert_int_equal(
+                values[n] == NULL ? unsetenv(names[n]) : setenv(names[n], values[n], 1), 0);
         if (text_language_of_environment() != cases[i].wanted)
             fail_msg("case %zu", i);
     }

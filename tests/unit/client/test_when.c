@@ -2,18 +2,16 @@
  *
  * Goal: a day ends when it ends in Zurich, in winter, in summer and on the days between.
  */
-#include "client/when.h"
-
-#include "common/check.h"
-#include "common/date.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "client/when.h"
+#include "common/check.h"
+#include "common/date.h"
 
 static void test_the_end_of_a_day_in_zurich(void **state)
 {
@@ -47,8 +45,8 @@ static void test_a_moment_is_taken_as_it_is(void **state)
 static void test_what_is_no_day_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "2026-02-30", "31.03.2026", "tomorrow", "2026-3-1",
-                                        "2026-03-31 "};
+    static const char *const wrong[] = {"",         "2026-02-30", "31.03.2026",
+                                        "tomorrow", "2026-3-1",   "2026-03-31 "};
     for (size_t i = 0; i < PL_COUNT(wrong); i++) {
         int64_t us = 7;
         assert_int_equal(when_end_of(wrong[i], &us).code, PL_E_INVALID);
