@@ -2,7 +2,8 @@
  *
  * io: the only room that writes and syncs files. A table, so that tests and the simulator can put
  * their own disk in its place. Interrupted and short transfers are finished here; every function
- * may be called from several threads at once and returns a status with errno: NO_SPACE for ENOSPC and EDQUOT, NOT_FOUND for ENOENT, else IO.
+ * may be called from several threads at once and returns a status with errno: NO_SPACE for ENOSPC
+ * and EDQUOT, NOT_FOUND for ENOENT, else IO.
  */
 #ifndef STORE_IO_H
 #define STORE_IO_H

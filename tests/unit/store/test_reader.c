@@ -48,7 +48,7 @@ struct reading {
     struct store *store;
     _Atomic uint64_t durable;
     _Atomic bool stop;
-    uint64_t read[2];
+    _Atomic uint64_t read[2];
 };
 
 struct one_reading {
