@@ -408,6 +408,7 @@ class Home:
         self.clients = []
         self.proxies = []
         self.expect_dirty_log = False
+        self.variables = {}  # of the daemon's environment, besides the clean ones
         self.wrapper = []  # words before the daemon's own: strace with its options
 
     # configuration and one-shot commands of the daemon
@@ -439,7 +440,8 @@ class Home:
             self.process = subprocess.Popen([*self.wrapper, str(BIN / "pledged"), "--config",
                                              str(self.config)],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self.environment(), cwd=self.path)
+                                            env=self.environment(**self.variables),
+                                            cwd=self.path)
         return self.process
 
     def start(self, timeout=60):

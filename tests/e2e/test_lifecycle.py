@@ -305,12 +305,14 @@ class Lifecycle(DaemonTest):
         pledge = self.clerk.submit_tier("innovation", self.who()).outcome.pledge
         self.clerk.pay(pledge, 3000000)
         self.clerk.pay(pledge, 700, bank_ref=self.name("SURPLUS"))
-        rows = self.pledge("clerk", "payments", "--pledge", pledge).rows
-        self.assertEqual([row[2] for row in rows], ["30000.00", "7.00"])
-        loose = self.pledge("clerk", "payments", "--pledge", pledge, "--unallocated").rows
-        self.assertEqual([row[2] for row in loose], ["7.00"])
-        self.assertIn(pledge, [row[1] for row in self.pledge("clerk", "payments",
-                                                             "--unallocated").rows])
+
+        def payments(*args):
+            return self.pledge("clerk", "payments", *args, format="csv").csv
+        self.assertEqual([p["amount"] for p in payments("--pledge", pledge)],
+                         ["30000.00", "7.00"])
+        self.assertEqual([p["amount"] for p in payments("--pledge", pledge, "--unallocated")],
+                         ["7.00"])
+        self.assertIn(pledge, [p["pledge"] for p in payments("--unallocated")])
 
     def test_surplus_and_closed_pledges_warn(self):
         pledge = self.clerk.submit_tier("innovation", self.who()).outcome.pledge
