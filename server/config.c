@@ -5,13 +5,6 @@
  */
 #include "server/config.h"
 
-#include "common/check.h"
-#include "common/date.h"
-#include "common/hash.h"
-#include "common/nearest.h"
-#include "common/scan.h"
-#include "server/limits.h"
-
 #include <errno.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -19,6 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/hash.h"
+#include "common/nearest.h"
+#include "common/scan.h"
+#include "server/limits.h"
 
 enum { PERSONS_MAX = 256, IDENTITIES_MAX = 8, CONFIG_ARENA_BYTES = 1 << 20 };
 /* libinih silently cuts the name of a section after 49 bytes */
@@ -198,8 +198,10 @@ static bool ledger_key(struct loader *loader, const char *key, const char *value
     if (strcmp(key, "origin") == 0) {
         size_t len = strlen(value);
         if (len == 0 || len > 100 || strpbrk(value, " \t+") != NULL)
-            return complain(loader, "origin = %s: a name like example.org/fund is needed, at most "
-                                    "100 bytes, without blanks and plus signs", value);
+            return complain(loader,
+                            "origin = %s: a name like example.org/fund is needed, at most "
+                            "100 bytes, without blanks and plus signs",
+                            value);
         return set_text(loader, value, &loader->config->origin);
     }
     if (strcmp(key, "clock_jump_limit") == 0) {
@@ -211,8 +213,10 @@ static bool ledger_key(struct loader *loader, const char *key, const char *value
     }
     if (strcmp(key, "four_eyes") == 0) {
         if (value[0] != '\0')
-            return complain(loader, "four_eyes = %s: this version decides every command in one "
-                                    "step; leave it empty", value);
+            return complain(loader,
+                            "four_eyes = %s: this version decides every command in one "
+                            "step; leave it empty",
+                            value);
         return true;
     }
     return unknown_key(loader, "ledger", key, known, PL_COUNT(known));
@@ -248,8 +252,10 @@ static bool limits_key(struct loader *loader, const char *key, const char *value
         const char *key;
         int *place;
     } times[] = {
-        {"handshake", &config->net.handshake_ms}, {"preface", &config->net.preface_ms},
-        {"idle", &config->net.idle_ms},           {"request", &config->net.request_ms},
+        {"handshake", &config->net.handshake_ms},
+        {"preface", &config->net.preface_ms},
+        {"idle", &config->net.idle_ms},
+        {"request", &config->net.request_ms},
         {"write_stall", &config->net.write_stall_ms},
     };
     const char *known[PL_COUNT(sizes) + PL_COUNT(times)];
@@ -303,9 +309,12 @@ static bool set_role(struct loader *loader, const char *value, Pledged__V1__Role
         const char *name;
         Pledged__V1__Role role;
     } roles[] = {
-        {"public", PLEDGED__V1__ROLE__ROLE_PUBLIC},   {"reader", PLEDGED__V1__ROLE__ROLE_READER},
-        {"clerk", PLEDGED__V1__ROLE__ROLE_CLERK},     {"approver", PLEDGED__V1__ROLE__ROLE_APPROVER},
-        {"auditor", PLEDGED__V1__ROLE__ROLE_AUDITOR}, {"admin", PLEDGED__V1__ROLE__ROLE_ADMIN},
+        {"public", PLEDGED__V1__ROLE__ROLE_PUBLIC},
+        {"reader", PLEDGED__V1__ROLE__ROLE_READER},
+        {"clerk", PLEDGED__V1__ROLE__ROLE_CLERK},
+        {"approver", PLEDGED__V1__ROLE__ROLE_APPROVER},
+        {"auditor", PLEDGED__V1__ROLE__ROLE_AUDITOR},
+        {"admin", PLEDGED__V1__ROLE__ROLE_ADMIN},
     };
     for (size_t i = 0; i < PL_COUNT(roles); i++) {
         if (strcmp(value, roles[i].name) == 0) {
@@ -313,8 +322,8 @@ static bool set_role(struct loader *loader, const char *value, Pledged__V1__Role
             return true;
         }
     }
-    return complain(loader, "role = %s: public, reader, clerk, approver, auditor or admin is needed",
-                    value);
+    return complain(
+        loader, "role = %s: public, reader, clerk, approver, auditor or admin is needed", value);
 }
 
 static bool add_identity(struct loader *loader, Pledged__V1__RosterPerson *person,
@@ -358,8 +367,10 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
         for (size_t i = 0; i < PL_COUNT(kinds); i++)
             fits = fits || (len > strlen(kinds[i]) && strncmp(at, kinds[i], strlen(kinds[i])) == 0);
         if (!fits)
-            return complain(loader, "identity = %s: each must begin with uri:, dns:, email:, upn: "
-                                    "or spki:", value);
+            return complain(loader,
+                            "identity = %s: each must begin with uri:, dns:, email:, upn: "
+                            "or spki:",
+                            value);
         if (!add_identity(loader, person, pl_slice(at, len), ""))
             return false;
         at += len;
@@ -369,7 +380,8 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
 
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
-    static const char *const known[] = {"daemon", "tls", "ledger", "store", "limits", "person NAME"};
+    static const char *const known[] = {"daemon", "tls",    "ledger",
+                                        "store",  "limits", "person NAME"};
     struct loader *loader = user;
     if (loader->failed)
         return 1;

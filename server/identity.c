@@ -4,18 +4,18 @@
  */
 #include "server/identity.h"
 
-#include "common/buf.h"
-#include "common/check.h"
-#include "common/hash.h"
-#include "common/rng.h"
-#include "server/store/io.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/rng.h"
+#include "server/store/io.h"
 
 enum { MESSAGE_BYTES = 400, PATH_BYTES = 4096 };
 
@@ -39,8 +39,8 @@ static struct pl_status make_dir(const char *path, char *message)
     return pl_ok();
 }
 
-static struct pl_status write_file(const char *data, const char *name, const char *text, mode_t mode,
-                                   char *message)
+static struct pl_status write_file(const char *data, const char *name, const char *text,
+                                   mode_t mode, char *message)
 {
     char path[PATH_BYTES];
     path_in(path, data, name);
@@ -128,7 +128,8 @@ struct pl_status identity_load(const char *data, const char *origin, char *messa
 {
     char text[256];
     if (!exists(data, "ledger.id")) {
-        (void)snprintf(message, MESSAGE_BYTES, "%.300s holds no ledger yet; run: pledged init", data);
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s holds no ledger yet; run: pledged init",
+                       data);
         return pl_fail(CONFIG, "find the ledger");
     }
     PL_TRY(read_file(data, "ledger.id", text, sizeof(text), message));
@@ -148,7 +149,8 @@ struct pl_status identity_load(const char *data, const char *origin, char *messa
     if (strcmp(ret->origin, origin) != 0) {
         (void)snprintf(message, MESSAGE_BYTES,
                        "the ledger in %s has the origin '%s', the configuration says '%s': a "
-                       "ledger never changes its name", data, ret->origin, origin);
+                       "ledger never changes its name",
+                       data, ret->origin, origin);
         return pl_fail(CONFIG, "compare the origin");
     }
     PL_TRY(read_file(data, "ledger.vkey", ret->vkey, sizeof(ret->vkey), message));

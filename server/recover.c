@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * recover: see recover.h. Order: newest snapshot -> open the log trusting what the snapshot vouches
- * for -> compare the snapshot's batch hash with the log's -> replay. A snapshot that does not fit is
- * ignored (derived data) and the whole log is replayed.
+ * for -> compare the snapshot's batch hash with the log's -> replay. A snapshot that does not fit
+ * is ignored (derived data) and the whole log is replayed.
  */
 #include "server/recover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/scan.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
 #include "server/store/snapshot.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { REPLAY_ARENA_BYTES = 4 << 20 };
 
@@ -40,7 +40,8 @@ static struct pl_status replay_entry(struct replay *replay, struct pl_slice byte
         (void)snprintf(replay->report->message, sizeof(replay->report->message),
                        "entry %" PRIu64 " does not follow from the entries before it (%s). The log "
                        "was damaged or written by something else: restore a backup; nothing was "
-                       "changed", seq, status.what);
+                       "changed",
+                       seq, status.what);
         return pl_fail(CORRUPT, status.what);
     }
     ledger_apply(replay->ledger, (const Pledged__V1__Entry *)message);

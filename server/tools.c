@@ -4,6 +4,10 @@
  */
 #include "server/tools.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "common/hash.h"
 #include "server/identity.h"
@@ -11,10 +15,6 @@
 #include "server/recover.h"
 #include "server/store/io.h"
 #include "server/store/snapshot.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
 

@@ -7,16 +7,16 @@
  */
 #include "server/writer.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "server/limits.h"
-
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
@@ -25,7 +25,8 @@ struct waiting { /* commands in order, linked by their mail */
 struct batch {
     struct store_batch header;
     struct pl_buf body;
-    uint32_t *offset; /* owns; of each entry's bytes in the body, for replays of what is in flight */
+    uint32_t
+        *offset; /* owns; of each entry's bytes in the body, for replays of what is in flight */
     size_t offset_cap;
     struct waiting waiting;
     struct view *view; /* owns; the state after this batch, made when it was sealed */
@@ -41,9 +42,9 @@ struct writer {
     struct waiting queue;    /* taken from the inbox, not yet decided */
     struct store_head head;  /* of the durable log */
     uint64_t epoch;
-    struct pl_arena scratch; /* of one decision */
-    struct pl_buf read_buf;  /* one entry read back */
-    struct view *published;  /* owns a reference: parts are shared with the next one */
+    struct pl_arena scratch;    /* of one decision */
+    struct pl_buf read_buf;     /* one entry read back */
+    struct view *published;     /* owns a reference: parts are shared with the next one */
     enum store_outcome outcome; /* of the batch that just completed */
     bool completed;
     bool resubmit;
@@ -258,7 +259,8 @@ static void item_replay(struct writer *writer, struct command *command, struct c
     ProtobufCMessage *message = NULL;
     struct pl_status status = read_entry(writer, seq, &bytes);
     if (pl_is_ok(status))
-        status = pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, command->arena, &message);
+        status =
+            pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, command->arena, &message);
     if (!pl_is_ok(status)) {
         pl_log_status(PL_LOG_ERROR, "writer", "cannot read back an entry", status);
         item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
@@ -326,9 +328,8 @@ static void decide_item(struct writer *writer, struct command *command, struct c
 {
     if (item->msg == NULL)
         return; /* the worker refused it */
-    uint64_t seq = item->msg->dry_run ? 0
-                                      : ledger_find_request(writer->ledger,
-                                                            item->msg->request_id.data);
+    uint64_t seq =
+        item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
     if (seq != 0)
         item_replay(writer, command, item, seq);
     else if (writer->no_room && !item->msg->dry_run)
@@ -388,7 +389,8 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
 /* --- time --- */
 
 /* The time of this turn, and whether the wall clock can be believed. After a jump the ledger's
- * time goes on with the monotonic clock and holds do not expire until wall and monotonic time agree again. */
+ * time goes on with the monotonic clock and holds do not expire until wall and monotonic time agree
+ * again. */
 static int64_t turn_time(struct writer *writer)
 {
     int64_t wall_us = writer->options.clock->wall_us(writer->options.clock);
@@ -484,7 +486,8 @@ static void fail_command(struct writer *writer, struct command *command,
 {
     bool partly = false;
     for (size_t i = 0; i < command->item_count; i++)
-        partly = partly || (command->item[i].msg != NULL && item_durable(writer, &command->item[i]));
+        partly =
+            partly || (command->item[i].msg != NULL && item_durable(writer, &command->item[i]));
     if (!partly) {
         refuse_whole(command, failure->code, failure->reason, failure->message);
         answer(command);
@@ -514,11 +517,11 @@ static void fail_commands(struct writer *writer, struct waiting *list,
 static struct pl_status roll_back(struct writer *writer, enum store_outcome outcome)
 {
     bool full = outcome == STORE_NO_SPACE;
-    const struct failure failure = {
-        .code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
-        .reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
-                       : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
-        .message = "not recorded; repeat with the same request id later"};
+    const struct failure failure = {.code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
+                                    .reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
+                                                   : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                                    .message =
+                                        "not recorded; repeat with the same request id later"};
     fail_commands(writer, &writer->in_flight->waiting, &failure);
     fail_commands(writer, &writer->filling->waiting, &failure);
     if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0)
@@ -613,7 +616,8 @@ static void expire(struct writer *writer, int64_t now_us)
     }
 }
 
-/* More mail is taken only when all that was taken before is decided: the inbox's limit is the bound. */
+/* More mail is taken only when all that was taken before is decided: the inbox's limit is the
+ * bound. */
 static void collect(struct writer *writer)
 {
     if (writer->queue.first != NULL)
@@ -685,8 +689,7 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     submit(writer, now_us);
     refresh_view(writer);
     /* asking for room may have brought a completion that no descriptor will announce again */
-    *ret_busy = writer->completed ||
-                (writer->queue.first != NULL && !batch_full(writer->filling));
+    *ret_busy = writer->completed || (writer->queue.first != NULL && !batch_full(writer->filling));
     return pl_ok();
 }
 

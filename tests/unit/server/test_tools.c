@@ -6,6 +6,7 @@
 // clang-format off
 #include "../ledger/fixture.h"
 
+#include "../net/pki.h"
 #include "dir_fixture.h"
 // clang-format on
 
@@ -286,6 +287,28 @@ static void test_check_config_names_the_file_that_fails(void **state)
     expect(p, tools_check_config, 78, p->config->tls.cert);
 }
 
+static void test_check_config_looks_at_certificates_and_persons(void **state)
+{
+    struct place *p = *state;
+    struct pki pki;
+    const struct pki_wish wish = {.name = "server", .san = "DNS:localhost"};
+    pki_init(&pki);
+    EVP_PKEY *key = pki_key();
+    X509 *certificate = pki_sign(pki.ca, pki.ca_key, key, &wish);
+    p->config->tls = (struct tls_files){.cert = pki_write_certificate(&pki, "crt", certificate),
+                                        .key = pki_write_key(&pki, "key", key),
+                                        .ca = pki_write_certificate(&pki, "ca", pki.ca)};
+    expect(p, tools_check_config, 0, "fine, 1 persons");
+    p->config->roster->person[0]->identity[0]->identity = (char *)"spki:00";
+    int code = run(p, tools_check_config);
+    assert_int_not_equal(code, 0);
+    assert_non_null(strstr(p->out, "an identity is malformed"));
+    assert_int_not_equal(access(p->data, F_OK), 0); /* it only looked */
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    pki_fini(&pki);
+}
+
 #define CASE(name_) cmocka_unit_test_setup_teardown(test_##name_, setup, teardown)
 
 int main(void)
@@ -302,6 +325,7 @@ int main(void)
         CASE(two_snapshots_are_kept),
         CASE(a_snapshot_that_cannot_be_written_is_told),
         CASE(check_config_names_the_file_that_fails),
+        CASE(check_config_looks_at_certificates_and_persons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
