@@ -37,7 +37,11 @@ struct pl_status cmd_contributors(struct cli *cli)
     PL_TRY(input_code(cli, OPTION_KIND, TEXT_KIND, &kind));
     Pledged__V1__ListContributorsRequest request = PLEDGED__V1__LIST_CONTRIBUTORS_REQUEST__INIT;
     request.kind = (Pledged__V1__ContributorKind)kind;
-    request.name_contains = input_lend(options_get(&cli->options, OPTION_NAME_CONTAINS));
+    const char *part = options_get(&cli->options, OPTION_NAME_CONTAINS);
+    const char *name = options_get(&cli->options, OPTION_NAME); /* the same, and what people try */
+    if (part != NULL && name != NULL)
+        return failure_usage(&cli->failure, "%s", _("give --name or --name-contains, not both"));
+    request.name_contains = input_lend(part != NULL ? part : name);
     request.page_size = PAGE_ROWS;
     struct sheet sheet;
     sheet_init(&sheet, "contributors", contributor_columns, PL_COUNT(contributor_columns),

@@ -7,18 +7,19 @@
 #include "client/text.h"
 #include "common/check.h"
 
+/* Programs read these by place: new ones go to the end. */
 static const struct column columns[] = {
-    {"bank_entry", N_("Payment"), IN_ALL, false},
-    {"seq", N_("Entry"), IN_ALL, true},
+    {"bank_entry", N_("Bank entry"), IN_ALL, false},
     {"pledge", N_("Pledge"), IN_ALL, false},
     {"amount", N_("Amount"), IN_ALL, true},
     {"currency", NULL, IN_PROGRAMS, false},
     {"allocated", N_("Allocated"), IN_ALL, true},
-    {"unallocated", N_("Not allocated"), IN_ALL, true},
     {"value_date", N_("Value date"), IN_ALL, false},
     {"bank_ref", N_("Bank reference"), IN_ALL, false},
     {"confirmed", N_("Confirmed"), IN_ALL, false},
     {"reversed", N_("Reversed"), IN_ALL, false},
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"unallocated", N_("Not allocated"), IN_ALL, true},
 };
 
 void payments_init(struct sheet *sheet, struct pl_arena *arena)
@@ -31,19 +32,20 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
     const Pledged__V1__Money *amount = payment->amount;
     int64_t allocated = payment->allocated == NULL ? 0 : payment->allocated->minor;
     sheet_text(sheet, payment->bank_entry);
-    sheet_seq(sheet, payment->seq);
     sheet_text(sheet, payment->pledge);
     sheet_amount(sheet, amount);
     sheet_text(sheet, amount == NULL ? NULL : amount->currency);
-    if (amount == NULL) {
+    if (amount == NULL)
         sheet_text(sheet, NULL);
-        sheet_text(sheet, NULL);
-    } else {
+    else
         sheet_minor(sheet, allocated, amount->currency);
-        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated, amount->currency);
-    }
     sheet_text(sheet, payment->value_date);
     sheet_text(sheet, payment->bank_ref);
     sheet_bool(sheet, payment->confirmed);
     sheet_bool(sheet, payment->reversed);
+    sheet_seq(sheet, payment->seq);
+    if (amount == NULL)
+        sheet_text(sheet, NULL);
+    else
+        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated, amount->currency);
 }
