@@ -31,11 +31,11 @@ fail() {
 check_person() {
     case $1 in
     '' | -* | .* | *[!a-z0-9._-]*)
-        fail "'$1' is no name: 1 to 64 small letters, digits, '-', '.' and '_', beginning with a letter or digit" ;;
+        fail "'$1' is no name: 1 to 42 small letters, digits, '-', '.' and '_', beginning with a letter or digit" ;;
     ca | server | crl)
         fail "'$1' is the name of another file here" ;;
     esac
-    [ ${#1} -le 64 ] || fail "'$1' is longer than 64"
+    [ ${#1} -le 42 ] || fail "'$1' is longer than 42"
 }
 
 # san NAME -> DNS:NAME or IP:NAME
