@@ -110,15 +110,21 @@ static void test_a_tier_that_is_waited_for_stays(void **state)
 {
     (void)state;
     struct world w;
-    world_ready(&w, 2);
-    submit(&w, NULL, "C000001", "top", 0, NULL);
-    wait_in(&w, "top", "C000002");
-    change_tier(&w, "P000001", "many", 30000000); /* promotes: held */
-    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 2, 2);
-    c->tier++;
+    world_init(&w);
+    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 1, 0); /* "duo" has no slot yet */
+    adopt(&w, c);
+    add_contributor(&w, "x");
+    wait_in(&w, "duo", "C000001");
+    assert_accepted(&w);
+    c = test_catalogue(&w.arena, 2, 2);
+    c->tier[1] = c->tier[2];
+    c->tier[2] = c->tier[3];
     c->n_tier = 3;
     adopt(&w, c);
     assert_refused(&w, TIER_IN_USE);
+    withdraw(&w, "P000001");
+    adopt(&w, c);
+    assert_accepted(&w);
     world_fini(&w);
 }
 

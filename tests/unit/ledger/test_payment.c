@@ -57,6 +57,7 @@ static void test_late_and_foreign_money_is_kept(void **state)
     withdraw(&w, "P000001");
     pay(&w, "P000001", 500, "CHF", "");
     assert_true(warned(&w, WARNING(PLEDGE_NOT_OPEN)));
+    assert_null(w.receipt->outcome->balance); /* nothing is to be paid any more */
     assert_int_equal(chf(&w)->unallocated, 500);
     assert_int_equal(state_money(&w.ledger->pledge[0]),
                      PLEDGED__V1__MONEY_STATE__MONEY_STATE_REFUND_DUE);

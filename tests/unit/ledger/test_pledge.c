@@ -112,23 +112,28 @@ static void test_holds_have_limits(void **state)
     world_ready(&w, 1);
     hold(&w, "duo", "C000001", 61 * 86400);
     assert_refused(&w, HOLD_TOO_LONG);
+    hold(&w, "duo", "C000001", 60 * 86400 + 1);
+    assert_refused(&w, HOLD_TOO_LONG);
+    hold(&w, "many", "C000001", 60 * 86400); /* as long as a hold may be */
+    assert_accepted(&w);
+    withdraw(&w, "P000001");
     hold(&w, "duo", "C000001", INT64_MAX);
     assert_refused(&w, HOLD_TOO_LONG);
     hold(&w, "duo", "C000001", -1);
     assert_refused(&w, FIELD_INVALID);
     hold(&w, "duo", "C000001", 0);
     assert_accepted(&w);
-    extend_hold(&w, "P000001", 86400);
+    extend_hold(&w, "P000002", 86400);
     assert_accepted(&w);
-    extend_hold(&w, "P000001", 2 * 86400);
+    extend_hold(&w, "P000002", 2 * 86400);
     assert_accepted(&w);
-    extend_hold(&w, "P000001", 3 * 86400);
+    extend_hold(&w, "P000002", 3 * 86400);
     assert_refused(&w, EXTENSIONS_SPENT);
     pass(&w, DAY_US);
-    assert_int_equal(w.ledger->pledge[0].stage, STAGE(HELD));
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(HELD));
     pass(&w, DAY_US);
-    assert_int_equal(w.ledger->pledge[0].stage, STAGE(EXPIRED));
-    extend_hold(&w, "P000001", 86400);
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(EXPIRED));
+    extend_hold(&w, "P000002", 86400);
     assert_refused(&w, STATE_WRONG);
     world_fini(&w);
 }

@@ -155,6 +155,18 @@ static void test_rows_that_do_not_add_up_are_refused(void **state)
     world_fini(&w);
 }
 
+static void test_money_of_no_pledge_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    pay(&w, "P000001", 7, "USD", ""); /* in no sum of the pledge */
+    w.ledger->pledge[0].bank_first = w.ledger->pledge[0].bank_last = STATE_NONE;
+    assert_not_loaded(w.ledger);
+    world_fini(&w);
+}
+
 static void test_sums_beyond_64_bits_are_refused(void **state)
 {
     (void)state;
@@ -263,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_a_restarted_ledger_answers_alike),
         cmocka_unit_test(test_many_slots_are_loaded_as_they_were),
         cmocka_unit_test(test_rows_that_do_not_add_up_are_refused),
+        cmocka_unit_test(test_money_of_no_pledge_is_refused),
         cmocka_unit_test(test_sums_beyond_64_bits_are_refused),
         cmocka_unit_test(test_every_cut_is_noticed),
         cmocka_unit_test(test_flipped_bits_never_crash),
