@@ -5,6 +5,8 @@
  */
 #include "client/failure.h"
 
+#include "client/options.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -116,9 +118,9 @@ static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refu
 {
     const Pledged__V1__Arg *currency = find_arg(refusal, "currency");
     int exponent = currency == NULL ? -1 : pl_currency_exponent(currency->value);
-    char text[32], *end = NULL;
-    long long minor = strtoll(value, &end, 10);
-    if (exponent < 0 || *end != '\0')
+    char text[32];
+    int64_t minor = 0;
+    if (exponent < 0 || !options_parse_number(value, 0, INT64_MAX, &minor))
         return false;
     add(failure, _("amount: %s %s"), currency->value, pl_decimal_format(minor, exponent, text));
     return true;
@@ -126,11 +128,13 @@ static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refu
 
 static void add_seconds(struct failure *failure, const char *value)
 {
-    long long seconds = strtoll(value, NULL, 10);
+    int64_t seconds = 0;
+    if (!options_parse_number(value, 0, INT64_MAX, &seconds))
+        return;
     if (seconds % 86400 == 0)
-        add(failure, _("limit: %lld days"), seconds / 86400);
+        add(failure, _("limit: %lld days"), (long long)(seconds / 86400));
     else
-        add(failure, _("limit: %lld seconds"), seconds);
+        add(failure, _("limit: %lld seconds"), (long long)seconds);
 }
 
 static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,

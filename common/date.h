@@ -6,11 +6,11 @@
 #ifndef PL_DATE_H
 #define PL_DATE_H
 
-#include "common/status.h"
-
 #include <stdint.h>
 
-#define PL_US_PER_S 1000000LL
+#include "common/status.h"
+
+#define PL_US_PER_S   1000000LL
 #define PL_US_PER_DAY (86400LL * PL_US_PER_S)
 
 /* Days since 1970-01-01; INVALID unless exactly YYYY-MM-DD of a real day. */
@@ -21,7 +21,8 @@ const char *pl_date_format(int32_t days, char out[11]);
 int32_t pl_date_of_us(int64_t time_us);
 /* "2026-11-23T20:17:29.123456Z" */
 const char *pl_time_format(int64_t time_us, char out[28]);
-PL_MUST_CHECK struct pl_status pl_time_parse(const char *text, int64_t *ret_us); /* RFC 3339 with Z */
+PL_MUST_CHECK struct pl_status pl_time_parse(const char *text,
+                                             int64_t *ret_us); /* RFC 3339 with Z */
 /* "90s", "15m", "36h", "14d", "2w" to seconds. */
 PL_MUST_CHECK struct pl_status pl_duration_parse(const char *text, int64_t *ret_s);
 

@@ -3,34 +3,37 @@
  * mailbox: the only crossing between threads. Many threads post, one thread receives.
  *
  * A mail is embedded in the struct that travels; posting hands the struct over, the receiver owns
- * it from then on. The eventfd is written only when the box was empty; the receiver steals the whole
- * list in one lock and sees it in posting order. A box is bounded: a full one refuses the post.
+ * it from then on. The eventfd is written only when the box was empty; the receiver steals the
+ * whole list in one lock and sees it in posting order. A box is bounded: a full one refuses the
+ * post.
  *
  * `pl_slot` is the one-place variant for immutable values where only the newest matters (views).
  */
 #ifndef PL_MAILBOX_H
 #define PL_MAILBOX_H
 
-#include "common/status.h"
-
 #include <stdatomic.h>
 #include <stddef.h>
+
+#include "common/status.h"
 
 struct pl_mail {
     struct pl_mail *next;
 };
 struct pl_mailbox;
 
-/* limit: most mails in the box at a time; 0: no limit (only for boxes whose senders are bounded). */
+/* limit: most mails in the box at a time; 0: no limit (only for boxes whose senders are bounded).
+ */
 PL_MUST_CHECK struct pl_status pl_mailbox_new(size_t limit, struct pl_mailbox **ret);
 void pl_mailbox_free(struct pl_mailbox *box); /* must be empty */
 /* Any thread. True: the box owns the mail. False: full or closed; the caller keeps it. */
 PL_MUST_CHECK bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail);
-/* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd. */
+/* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd.
+ */
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box);
-void pl_mailbox_close(struct pl_mailbox *box); /* owner: later posts are refused */
+void pl_mailbox_close(struct pl_mailbox *box);         /* owner: later posts are refused */
 size_t pl_mailbox_count(const struct pl_mailbox *box); /* approximate, any thread */
-int pl_mailbox_fd(const struct pl_mailbox *box); /* readable while mail may be waiting */
+int pl_mailbox_fd(const struct pl_mailbox *box);       /* readable while mail may be waiting */
 
 struct pl_slot {
     _Atomic(void *) value;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * map: open-addressing hash table from fixed-size keys to fixed-size values, grown by doubling,
- * never shrunk; memory is (key + value) bytes a slot at a load of at most 3/4 plus one bit a slot. Keys are
- * hashed with XXH3 under a seed given at init (0 for state that must be equal on every machine;
- * random where keys come from strangers). Iteration order is never exposed: whoever needs an
- * order keeps one. Owned by one thread.
+ * never shrunk; memory is (key + value) bytes a slot at a load of at most 3/4 plus one bit a slot.
+ * Keys are hashed with XXH3 under a seed given at init (0 for state that must be equal on every
+ * machine; random where keys come from strangers). Iteration order is never exposed: whoever needs
+ * an order keeps one. Owned by one thread.
  */
 #ifndef PL_MAP_H
 #define PL_MAP_H
@@ -26,7 +26,8 @@ void pl_map_init(struct pl_map *map, size_t key_size, size_t value_size, uint64_
 void pl_map_fini(struct pl_map *map);
 /* Value of the key, borrowed until the next put or remove; NULL if absent. */
 void *pl_map_get(const struct pl_map *map, const void *key);
-/* Inserts or overwrites. Memory exhaustion is fatal (PL_ASSERT): the state has no half-applied form. */
+/* Inserts or overwrites. Memory exhaustion is fatal (PL_ASSERT): the state has no half-applied
+ * form. */
 void pl_map_put(struct pl_map *map, const void *key, const void *value);
 bool pl_map_remove(struct pl_map *map, const void *key);
 

@@ -10,7 +10,8 @@
 #include "common/status.h"
 
 /* Index of a currency in the shipped table (ascending by code, stable within a release only), or
- * -1. The table holds the active ISO 4217 currencies that have a minor unit (no metals, no test codes). */
+ * -1. The table holds the active ISO 4217 currencies that have a minor unit (no metals, no test
+ * codes). */
 int pl_currency_index(const char *code);
 const char *pl_currency_code(int index);
 int pl_currency_exponent(const char *code); /* 0, 2, 3 or 4; -1 if unknown */

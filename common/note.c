@@ -4,17 +4,17 @@
  */
 #include "common/note.h"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/rng.h"
-
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { SEED_BYTES = 32, ALG_ED25519 = 1 };
 
@@ -61,7 +61,8 @@ static struct pl_status write_key(const char *prefix, const char *name, uint32_t
     int len = snprintf(ret, PL_NOTE_KEY_MAX, "%s%s+%08x+%.*s", prefix, name, hash, (int)text.len,
                        (const char *)text.data);
     OPENSSL_cleanse(base64.data, base64.cap);
-    return len > 0 && len < PL_NOTE_KEY_MAX ? pl_ok() : pl_fail(INVALID, "the key's name is too long");
+    return len > 0 && len < PL_NOTE_KEY_MAX ? pl_ok()
+                                            : pl_fail(INVALID, "the key's name is too long");
 }
 
 static struct pl_status write_vkey(const char *name, const uint8_t *seed,

@@ -2,11 +2,11 @@
  *
  * scan: judges protobuf wire bytes against a descriptor before protobuf-c may see them.
  *
- * protobuf-c does not check UTF-8, NUL inside strings, enum ranges, nesting depth or bool wire values, and merges a repeated
- * singular sub-message in quadratic time. The scan refuses: unknown fields, wrong wire types, a
- * singular field given twice (and two members of one oneof), strings that are not UTF-8 or hold NUL, enum numbers without a
- * name, bools other than 0 and 1, nesting deeper than 16, and more than `elements_max` repeated elements in
- * all. It allocates nothing.
+ * protobuf-c does not check UTF-8, NUL inside strings, enum ranges, nesting depth or bool wire
+ * values, and merges a repeated singular sub-message in quadratic time. The scan refuses: unknown
+ * fields, wrong wire types, a singular field given twice (and two members of one oneof), strings
+ * that are not UTF-8 or hold NUL, enum numbers without a name, bools other than 0 and 1, nesting
+ * deeper than 16, and more than `elements_max` repeated elements in all. It allocates nothing.
  */
 #ifndef PL_SCAN_H
 #define PL_SCAN_H

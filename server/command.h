@@ -32,9 +32,10 @@ struct command {
     struct pl_mail mail; /* first member */
     enum command_phase phase;
     enum command_kind kind;
-    struct pl_mailbox *home; /* where the writer posts it back (no limit there: senders are bounded) */
-    void *context;           /* the worker's; the writer never looks at it */
-    struct pl_arena *arena;  /* owns request and reply; bounded */
+    struct pl_mailbox
+        *home;     /* where the writer posts it back (no limit there: senders are bounded) */
+    void *context; /* the worker's; the writer never looks at it */
+    struct pl_arena *arena;    /* owns request and reply; bounded */
     struct ledger_actor actor; /* strings in the arena */
     int64_t deadline_mono_ns;  /* 0: none. Past it and not yet decided: TIMEOUT, nothing happened */
     /* COMMAND_EXECUTE */
@@ -45,7 +46,8 @@ struct command {
     query_fn query;
     const ProtobufCMessage *request;
     ProtobufCMessage *response; /* in the arena */
-    /* What became of it as a whole; for COMMAND_EXECUTE other than OK means that no item was decided. */
+    /* What became of it as a whole; for COMMAND_EXECUTE other than OK means that no item was
+     * decided. */
     enum pl_code code;
     Pledged__V1__Refusal *refusal;
 };

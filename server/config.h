@@ -10,10 +10,9 @@
 #include "common/arena.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "pledged/v1/entry.pb-c.h"
 #include "server/net/net.h"
 #include "server/net/tls.h"
-
-#include "pledged/v1/entry.pb-c.h"
 
 struct config {
     struct pl_arena arena; /* owns every string below */
@@ -43,7 +42,8 @@ struct config {
     Pledged__V1__PolicyAdopted *policy;
 };
 
-/* CONFIG with one line for people in `message` (at least 400 bytes); NO_INPUT if there is no file. */
+/* CONFIG with one line for people in `message` (at least 400 bytes); NO_INPUT if there is no file.
+ */
 PL_MUST_CHECK struct pl_status config_load(const char *path, char *message, size_t message_size,
                                            struct config **ret);
 void config_free(struct config *config);

@@ -4,16 +4,6 @@
  */
 #include "server/daemon.h"
 
-#include "common/check.h"
-#include "common/rng.h"
-#include "server/identity.h"
-#include "server/net/authz.h"
-#include "server/net/listener.h"
-#include "server/recover.h"
-#include "server/store/lock.h"
-#include "server/worker.h"
-#include "server/writer.h"
-
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
@@ -28,6 +18,16 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/check.h"
+#include "common/rng.h"
+#include "server/identity.h"
+#include "server/net/authz.h"
+#include "server/net/listener.h"
+#include "server/recover.h"
+#include "server/store/lock.h"
+#include "server/worker.h"
+#include "server/writer.h"
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -127,8 +127,8 @@ static void *writer_main(void *arg)
 
 static void start_snapshot(struct daemon *daemon)
 {
-    char *const argv[] = {(char *)(uintptr_t)"pledged", (char *)(uintptr_t)"snapshot",
-                          (char *)(uintptr_t)"--config", (char *)(uintptr_t)daemon->config->path,
+    char *const argv[] = {(char *)(uintptr_t) "pledged", (char *)(uintptr_t) "snapshot",
+                          (char *)(uintptr_t) "--config", (char *)(uintptr_t)daemon->config->path,
                           NULL};
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -192,11 +192,10 @@ static struct pl_status open_ledger(struct daemon *daemon, struct ledger **ret_l
         return status;
     }
     pl_log_info("daemon", "ledger is open",
-                "entries=%" PRIu64 " batches=%" PRIu64 " snapshot_seq=%" PRIu64
-                " replayed=%" PRIu64 " ms=%" PRId64,
-                ledger_size(*ret_ledger), daemon->recovered.batches,
-                daemon->recovered.snapshot_seq, daemon->recovered.replayed,
-                (clock->mono_ns(clock) - began_ns) / 1000000);
+                "entries=%" PRIu64 " batches=%" PRIu64 " snapshot_seq=%" PRIu64 " replayed=%" PRIu64
+                " ms=%" PRId64,
+                ledger_size(*ret_ledger), daemon->recovered.batches, daemon->recovered.snapshot_seq,
+                daemon->recovered.replayed, (clock->mono_ns(clock) - began_ns) / 1000000);
     if (daemon->recovered.torn_bytes != 0)
         pl_log_warning("daemon", "an unfinished batch was cut from the log's end",
                        "bytes=%" PRIu64 " kept_in=%s", daemon->recovered.torn_bytes,
@@ -247,7 +246,8 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
     return worker_start(&options, &daemon->worker[index]);
 }
 
-/* All sockets are bound before anything starts: a port in use is told before the ledger is touched. */
+/* All sockets are bound before anything starts: a port in use is told before the ledger is touched.
+ */
 static struct pl_status bind_all(struct daemon *daemon, int *fds, char *message)
 {
     const struct config *config = daemon->config;

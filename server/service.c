@@ -4,15 +4,15 @@
  */
 #include "server/service.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "server/limits.h"
 #include "server/net/authz.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* --- answers --- */
 
@@ -82,7 +82,8 @@ static struct command *command_new(struct call *call, struct service *service,
     struct pl_arena *arena = call_arena(call);
     struct command *command = pl_arena_alloc(arena, sizeof(*command));
     if (command == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+             "the request is too large");
         return NULL;
     }
     const struct net_person *person = call_person(call);
@@ -92,8 +93,8 @@ static struct command *command_new(struct call *call, struct service *service,
     command->context = call;
     command->arena = arena;
     command->deadline_mono_ns = call_deadline_mono_ns(call);
-    command->actor = (struct ledger_actor){person->person, person->role, call_identity(call),
-                                           call_issuer(call)};
+    command->actor =
+        (struct ledger_actor){person->person, person->role, call_identity(call), call_issuer(call)};
     return command;
 }
 
@@ -129,14 +130,16 @@ static void item_fill(struct command_item *item, const struct net_person *person
     if (bytes.len > LIMIT_COMMAND_BYTES) {
         item_refuse(item, arena, PL_E_TOO_BIG,
                     refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-                            "a command may have at most 65,536 bytes"), msg);
+                            "a command may have at most 65,536 bytes"),
+                    msg);
         return;
     }
     if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
         !authz_may_execute(person->role, msg->command_case)) {
         item_refuse(item, arena, PL_E_DENIED,
                     refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
-                            "this role may not give this command"), msg);
+                            "this role may not give this command"),
+                    msg);
         return;
     }
     Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
@@ -155,7 +158,8 @@ static void on_execute(struct call *call, void *user)
         return;
     command->item = pl_arena_alloc(command->arena, sizeof(*command->item));
     if (command->item == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+             "the request is too large");
         return;
     }
     command->item_count = 1;
@@ -183,7 +187,8 @@ static void on_execute_batch(struct call *call, void *user)
         return;
     command->item = pl_arena_alloc(command->arena, request->n_command * sizeof(*command->item));
     if (command->item == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", "the request is too large");
+        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+             "the request is too large");
         return;
     }
     command->item_count = request->n_command;
@@ -193,16 +198,14 @@ static void on_execute_batch(struct call *call, void *user)
         struct pl_slice bytes;
         bool found = pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
         PL_ASSERT(found); /* the scan saw as many */
-        item_fill(&command->item[i], call_person(call), request->command[i], bytes,
-                  command->arena);
+        item_fill(&command->item[i], call_person(call), request->command[i], bytes, command->arena);
     }
     command_send(call, service, command);
 }
 
 static void finish_batch(struct call *call, struct command *command)
 {
-    Pledged__V1__ExecuteBatchResponse *response =
-        pl_arena_alloc(command->arena, sizeof(*response));
+    Pledged__V1__ExecuteBatchResponse *response = pl_arena_alloc(command->arena, sizeof(*response));
     Pledged__V1__CommandResult *result =
         pl_arena_alloc(command->arena, command->item_count * sizeof(*result));
     Pledged__V1__CommandResult **list =
@@ -328,8 +331,8 @@ static void on_get_catalogue(struct call *call, void *user)
     Pledged__V1__Refusal *detail = NULL;
     if (view == NULL)
         return;
-    enum pl_code code = view_get_catalogue(view, (const void *)call_request(call),
-                                           call_arena(call), &response, &detail);
+    enum pl_code code = view_get_catalogue(view, (const void *)call_request(call), call_arena(call),
+                                           &response, &detail);
     finish(call, code, response, detail);
 }
 
@@ -352,8 +355,7 @@ static void on_list_benefits(struct call *call, void *user)
     Pledged__V1__Refusal *detail = NULL;
     if (view == NULL)
         return;
-    enum pl_code code =
-        view_list_benefits(view, request, call_arena(call), &response, &detail);
+    enum pl_code code = view_list_benefits(view, request, call_arena(call), &response, &detail);
     finish(call, code, response, detail);
 }
 
@@ -491,8 +493,7 @@ static void on_dump(struct call *call, void *user)
     if (view == NULL)
         return;
     uint64_t from = request->from_seq == 0 ? 1 : request->from_seq;
-    if ((request->to_seq != 0 && from > request->to_seq) ||
-        from > view_get_log(view)->size + 1) {
+    if ((request->to_seq != 0 && from > request->to_seq) || from > view_get_log(view)->size + 1) {
         fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
              "from_seq is after the end of the range or of the ledger");
         return;
@@ -518,15 +519,15 @@ static void on_dump(struct call *call, void *user)
     (NET_ROLE(PUBLIC) | NET_ROLE(READER) | NET_ROLE(CLERK) | NET_ROLE(APPROVER) |                  \
      NET_ROLE(AUDITOR) | NET_ROLE(ADMIN))
 #define READERS (EVERYBODY & ~NET_ROLE(PUBLIC))
-#define DESK (NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR))
+#define DESK    (NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR))
 
 #define METHOD(name_, input_, output_, roles_, handler_)                                           \
-    {.path = "/pledged.v1.LedgerService/" #name_,                                                  \
-     .input = &pledged__v1__##input_##__descriptor,                                                \
-     .output = &pledged__v1__##output_##__descriptor,                                              \
-     .no_side_effects = true,                                                                      \
-     .roles = (roles_),                                                                            \
-     .handle = (handler_)}
+    {                                                                                              \
+        .path = "/pledged.v1.LedgerService/" #name_,                                               \
+        .input = &pledged__v1__##input_##__descriptor,                                             \
+        .output = &pledged__v1__##output_##__descriptor, .no_side_effects = true,                  \
+        .roles = (roles_), .handle = (handler_)                                                    \
+    }
 
 const struct net_method service_methods[] = {
     {.path = "/pledged.v1.LedgerService/Execute",

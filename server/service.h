@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * service: LedgerService, the handlers between calls and commands. The only room that knows both the
- * API's messages and the writer's inbox; it never sees HTTP.
+ * service: LedgerService, the handlers between calls and commands. The only room that knows both
+ * the API's messages and the writer's inbox; it never sees HTTP.
  *
  * Thread: one service a worker. Tiers, totals, catalogue and status are answered at once from the
  * worker's view; commands and queries travel to the writer and come back through service_finish;
@@ -32,7 +32,7 @@ struct service {
     struct store *store;      /* borrowed; only its reader_open is used here */
     struct pl_clock *clock;
     struct service_about about;
-    size_t outstanding;       /* commands at the writer */
+    size_t outstanding; /* commands at the writer */
 };
 
 extern const struct net_method service_methods[];

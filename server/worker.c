@@ -5,14 +5,14 @@
  */
 #include "server/worker.h"
 
-#include "common/check.h"
-#include "common/log.h"
-#include "server/limits.h"
-
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "server/limits.h"
 
 enum { DRAIN_LOOK_MS = 20 };
 
@@ -123,8 +123,8 @@ static struct pl_status prepare(struct worker *worker)
     worker->base = base_new();
     worker->on_home = event_new(worker->base, pl_mailbox_fd(worker->home), EV_READ | EV_PERSIST,
                                 home_event, worker);
-    worker->on_order = event_new(worker->base, pl_mailbox_fd(worker->orders),
-                                 EV_READ | EV_PERSIST, order_event, worker);
+    worker->on_order = event_new(worker->base, pl_mailbox_fd(worker->orders), EV_READ | EV_PERSIST,
+                                 order_event, worker);
     worker->drain_timer = event_new(worker->base, -1, EV_PERSIST, drain_look, worker);
     PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->drain_timer != NULL);
     (void)event_priority_set(worker->on_home, 0);

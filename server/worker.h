@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker: a network thread: an event base, a net (listener, connections), a service, and the mailbox
- * through which its commands come home.
+ * worker: a network thread: an event base, a net (listener, connections), a service, and the
+ * mailbox through which its commands come home.
  *
  * Everything inside belongs to its thread; main talks to it through orders (a second mailbox).
  * Turn: mail from the writer -> socket events -> flush of output (lowest priority).
@@ -29,8 +29,8 @@ PL_MUST_CHECK struct pl_status worker_start(const struct worker_options *options
                                             struct worker **ret);
 /* Any thread, once: stop accepting, finish what runs (at most LIMIT_DRAIN_MS), end. */
 void worker_drain(struct worker *worker);
-/* Waits for the thread's end and frees it. The writer must still be running: commands of this worker
- * have to come home. */
+/* Waits for the thread's end and frees it. The writer must still be running: commands of this
+ * worker have to come home. */
 void worker_join(struct worker *worker);
 
 #endif

@@ -2,14 +2,13 @@
  *
  * Goal: a mistyped word finds its neighbour, a strange one finds nothing.
  */
-#include "common/nearest.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
+#include "common/nearest.h"
 
 static const char *const keys[] = {"listen", "port_file", "workers", "log_level", "log_format"};
 
@@ -27,7 +26,8 @@ static void test_finds_nothing_far_away(void **state)
     (void)state;
     assert_null(pl_nearest("banana", keys, 5));
     assert_null(pl_nearest("", keys, 5));
-    assert_null(pl_nearest("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", keys, 5));
+    assert_null(
+        pl_nearest("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", keys, 5));
 }
 
 int main(void)

@@ -4,17 +4,17 @@
  * The fixed key was made from a seed of 32 bytes 0x07 with Python's view of the same formulas
  * (hashlib) and OpenSSL's command line.
  */
-#include "common/note.h"
-
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "common/note.h"
 
-#define FIXED_SECRET "PRIVATE+KEY+example.org/fund+0dcf9afc+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
+#define FIXED_SECRET                                                                               \
+    "PRIVATE+KEY+example.org/fund+0dcf9afc+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
 #define FIXED_VKEY "example.org/fund+0dcf9afc+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
 
 static void test_new_keys_belong_together(void **state)

@@ -54,7 +54,7 @@ static void add_record(struct image *image, int n, size_t body_bytes)
     store_head_advance(&image->head[n + 1], &batch);
 }
 
-/* Two small records, and a last one whose body has this many bytes. */
+/* Two records, and a last one whose body has this many bytes. */
 static void image_make(struct image *image, size_t last_body)
 {
     memset(image, 0, sizeof(*image));
@@ -64,7 +64,7 @@ static void image_make(struct image *image, size_t last_body)
     image->head[0] = (struct store_head){.batch = 41, .next_seq = 100, .epoch = 3};
     memset(image->head[0].hash, 0x42, STORE_HASH_BYTES);
     add_record(image, 0, 50);
-    add_record(image, 1, 71);
+    add_record(image, 1, 1471); /* whole sectors of it can be missing */
     add_record(image, 2, last_body);
 }
 
@@ -219,14 +219,18 @@ static void test_row_the_log_went_on(void **state)
     memset(image.byte + image.at[1], 0, image.at[2] - image.at[1]); /* a hole */
     assert_int_equal(look(&image, 1), SEGMENT_DAMAGE);
     image = whole;
-    memset(image.byte + image.at[1] + 100, 0, 60); /* half a header is gone */
+    /* half a header is gone, and sectors after it */
+    memset(image.byte + image.at[1] + 100, 0, 1200);
     assert_int_equal(look(&image, 1), SEGMENT_DAMAGE);
-    image.byte[image.at[2] + 500] ^=
-        1; /* the one after it is damaged too: its header says enough */
+    static const struct store_head any = {.batch = UINT64_MAX};
+    struct store_batch batch;
+    uint64_t torn_end;
+    assert_int_equal(look_at(&image, image.at[1], &any, &batch, &torn_end), SEGMENT_DAMAGE);
+    /* the one after it is damaged too: its header says enough */
+    image.byte[image.at[2] + 500] ^= 1;
     assert_int_equal(look(&image, 1), SEGMENT_DAMAGE);
-    image = whole;
-    memset(image.byte + image.at[1] + 200, 0,
-           image.at[2] - image.at[1] - 200); /* header is right */
+    image = whole; /* the header is right */
+    memset(image.byte + image.at[1] + 200, 0, image.at[2] - image.at[1] - 200);
     assert_int_equal(look(&image, 1), SEGMENT_DAMAGE);
 }
 
@@ -257,7 +261,7 @@ static void test_row_more_bytes_than_a_record(void **state)
     (void)state;
     struct image image;
     image_make(&image, 2000);
-    memset(image.byte + image.at[2] + 1000, 0, 700); /* torn, if it were alone */
+    memset(image.byte + image.at[2] + 600, 0, 1100); /* torn, if it were alone */
     assert_int_equal(look(&image, 2), SEGMENT_TORN);
     image.byte[image.at[3] + 900] =
         1; /* nothing is ever written there before this one is durable */
