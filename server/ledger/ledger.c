@@ -191,7 +191,8 @@ static Pledged__V1__Refusal *refusal_of(const Pledged__V1__Entry *entry, bool re
                                         struct pl_arena *arena)
 {
     const Pledged__V1__CommandRefused *fact = entry->command_refused;
-    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+    Pledged__V1__Refusal refusal;
+    pledged__v1__refusal__init(&refusal);
     refusal.reason = fact->reason;
     refusal.field = fact->field;
     refusal.message = (char *)(uintptr_t)reason_message(fact->reason);

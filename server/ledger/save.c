@@ -438,6 +438,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
         p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) || p->stage == STAGE(CLOSED);
     bool fine = p->contributor < ledger->contributor_count && p->stage >= STAGE(WAITING) &&
                 p->stage <= STAGE(CANCELLED) && p->last_seq <= ledger->size &&
+                p->changed_seq != 0 && p->changed_seq <= p->last_seq &&
                 (p->stage == STAGE(WAITING) || p->wait_next == STATE_NONE) &&
                 (tier == STATE_TIER_FREE || tier < ledger->tier_count) && p->amount >= 0 &&
                 p->allocated >= 0 && p->allocated <= p->amount && p->received >= 0 &&

@@ -169,6 +169,30 @@ static void test_a_change_that_is_refused_changes_nothing(void **state)
     world_fini(&w);
 }
 
+/* However often it was refused: what decides is the entry that made it so. */
+static void test_refusals_decide_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t decides = w.receipt->seq;
+    for (int i = 0; i < 3; i++) {
+        commit(&w, "P000001");
+        assert_refused(&w, STATE_WRONG);
+        assert_int_equal(w.refusal->deciding_seq, decides);
+        assert_int_equal(world_last(&w)->prev_seq, w.refusal->seq - 1); /* each is in the history */
+        hold(&w, "many", "C000001", 0);
+        assert_refused(&w, HAS_SLOT);
+        assert_int_equal(w.refusal->deciding_seq, decides);
+        withdraw(&w, "P000001");
+        assert_refused(&w, STATE_WRONG);
+        commit(&w, "P000001");
+    }
+    world_fini(&w);
+}
+
 static void test_withdrawing_from_each_stage(void **state)
 {
     (void)state;
@@ -240,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_a_new_amount_fits_tier_currency_and_money),
         cmocka_unit_test(test_a_held_slot_changes_without_an_amount),
         cmocka_unit_test(test_a_change_that_is_refused_changes_nothing),
+        cmocka_unit_test(test_refusals_decide_nothing),
         cmocka_unit_test(test_withdrawing_from_each_stage),
         cmocka_unit_test(test_cancelling_frees_slot_and_money),
         cmocka_unit_test(test_money_of_any_currency_needs_a_plan),

@@ -125,6 +125,8 @@ static void test_rows_that_do_not_add_up_are_refused(void **state)
     SPOIL(l->pledge[0].stage, 0);
     SPOIL(l->pledge[0].currency, -1);
     SPOIL(l->pledge[0].last_seq, 1000);
+    SPOIL(l->pledge[0].changed_seq, 0);
+    SPOIL(l->pledge[0].changed_seq, l->pledge[0].last_seq + 1);
     SPOIL(l->pledge[0].bank_first, 1);
     SPOIL(l->pledge[0].bank_last, 1);
     SPOIL(l->pledge[1].wait_next, STATE_NONE);
