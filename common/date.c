@@ -91,6 +91,13 @@ const char *pl_date_format(int32_t days, char out[11])
     return out;
 }
 
+int pl_date_month(int32_t days)
+{
+    int year, month, day;
+    civil_of(days, &year, &month, &day);
+    return 12 * year + month - 1;
+}
+
 int32_t pl_date_of_us(int64_t time_us)
 {
     int64_t days = time_us / PL_US_PER_DAY;

@@ -17,6 +17,8 @@
 PL_MUST_CHECK struct pl_status pl_date_parse(const char *text, int32_t *ret_days);
 bool pl_date_valid(const char *text);
 const char *pl_date_format(int32_t days, char out[11]);
+/* 12 * year + month - 1 of a day: months that follow each other are numbers that do. */
+int pl_date_month(int32_t days);
 /* UTC day of a moment. */
 int32_t pl_date_of_us(int64_t time_us);
 /* "2026-11-23T20:17:29.123456Z" */

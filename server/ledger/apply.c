@@ -47,14 +47,9 @@ static const int64_t TIME_END_US = 32503680000LL * 1000000;
 static int month_of(const Pledged__V1__Entry *entry)
 {
     int32_t days;
-    char date[11];
     if (!pl_is_ok(pl_date_parse(entry->effective_date, &days)))
         days = pl_date_of_us(entry->time_us);
-    (void)pl_date_format(days, date);
-    return ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 +
-            (date[3] - '0')) *
-               12 +
-           (date[5] - '0') * 10 + (date[6] - '0') - 1;
+    return pl_date_month(days);
 }
 
 /* --- daemon facts --- */

@@ -109,12 +109,7 @@ void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entr
     struct keys keys;
     if (entry->reversed)
         return;
-    char date[11];
-    (void)pl_date_format(entry->value_date, date);
-    int month =
-        ((date[0] - '0') * 1000 + (date[1] - '0') * 100 + (date[2] - '0') * 10 + (date[3] - '0')) *
-            12 +
-        (date[5] - '0') * 10 + (date[6] - '0') - 1;
+    int month = pl_date_month(entry->value_date);
     make_keys(ledger, &ledger->pledge[entry->pledge], month, entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);

@@ -88,6 +88,19 @@ static void test_what_is_not_a_date(void **state)
     }
 }
 
+static void test_month_of_a_day(void **state)
+{
+    (void)state;
+    assert_int_equal(pl_date_month(0), 12 * 1970);
+    assert_int_equal(pl_date_month(-1), 12 * 1969 + 11);
+    assert_int_equal(pl_date_month(days("2024-02-29")), 12 * 2024 + 1);
+    assert_int_equal(pl_date_month(days("2024-03-01")), 12 * 2024 + 2);
+    assert_int_equal(pl_date_month(days("2025-12-31")), 12 * 2025 + 11);
+    assert_int_equal(pl_date_month(days("2026-01-01")), 12 * 2026);
+    assert_int_equal(pl_date_month(days("1900-01-01")), 12 * 1900);
+    assert_int_equal(pl_date_month(days("2999-12-31")), 12 * 2999 + 11);
+}
+
 static void test_day_of_a_moment(void **state)
 {
     (void)state;
@@ -188,15 +201,11 @@ static void test_lengths_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_days),
-        cmocka_unit_test(test_every_day),
-        cmocka_unit_test(test_leap_years),
-        cmocka_unit_test(test_what_is_not_a_date),
-        cmocka_unit_test(test_day_of_a_moment),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_extreme_times_stay_in_bounds),
-        cmocka_unit_test(test_forms_of_time),
-        cmocka_unit_test(test_lengths_of_time),
+        cmocka_unit_test(test_known_days),     cmocka_unit_test(test_every_day),
+        cmocka_unit_test(test_leap_years),     cmocka_unit_test(test_what_is_not_a_date),
+        cmocka_unit_test(test_month_of_a_day), cmocka_unit_test(test_day_of_a_moment),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_extreme_times_stay_in_bounds),
+        cmocka_unit_test(test_forms_of_time),  cmocka_unit_test(test_lengths_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
