@@ -284,56 +284,69 @@ static void on_get_history(struct call *call, void *user)
 
 /* --- reads answered here --- */
 
+/* One question to the newest view: what it is asked with, and what came of it. */
+struct reading {
+    const struct view *view;
+    int64_t now_us;
+    const void *request;
+    struct pl_arena *arena;
+    enum pl_code code;
+    ProtobufCMessage *response;
+    Pledged__V1__Refusal *detail;
+};
+
+/* False: there is no view yet, and the call is answered. */
+static bool reading_begin(struct call *call, struct service *service, struct reading *ret)
+{
+    const struct view *view = view_or_fail(call, service);
+    if (view == NULL)
+        return false;
+    *ret = (struct reading){.view = view,
+                            .now_us = now_us(service),
+                            .request = call_request(call),
+                            .arena = call_arena(call)};
+    return true;
+}
+
+static void reading_end(struct call *call, const struct reading *reading)
+{
+    finish(call, reading->code, reading->response, reading->detail);
+}
+
 static void on_list_tiers(struct call *call, void *user)
 {
-    struct service *service = user;
-    const struct view *view = view_or_fail(call, service);
-    ProtobufCMessage *response = NULL;
-    Pledged__V1__Refusal *detail = NULL;
-    if (view == NULL)
+    struct reading r;
+    if (!reading_begin(call, user, &r))
         return;
-    enum pl_code code = view_list_tiers(view, now_us(service), (const void *)call_request(call),
-                                        call_arena(call), &response, &detail);
-    finish(call, code, response, detail);
+    r.code = view_list_tiers(r.view, r.now_us, r.request, r.arena, &r.response, &r.detail);
+    reading_end(call, &r);
 }
 
 static void on_get_tier(struct call *call, void *user)
 {
-    struct service *service = user;
-    const struct view *view = view_or_fail(call, service);
-    ProtobufCMessage *response = NULL;
-    Pledged__V1__Refusal *detail = NULL;
-    if (view == NULL)
+    struct reading r;
+    if (!reading_begin(call, user, &r))
         return;
-    enum pl_code code = view_get_tier(view, now_us(service), (const void *)call_request(call),
-                                      call_arena(call), &response, &detail);
-    finish(call, code, response, detail);
+    r.code = view_get_tier(r.view, r.now_us, r.request, r.arena, &r.response, &r.detail);
+    reading_end(call, &r);
 }
 
 static void on_get_totals(struct call *call, void *user)
 {
-    struct service *service = user;
-    const struct view *view = view_or_fail(call, service);
-    ProtobufCMessage *response = NULL;
-    Pledged__V1__Refusal *detail = NULL;
-    if (view == NULL)
+    struct reading r;
+    if (!reading_begin(call, user, &r))
         return;
-    enum pl_code code = view_get_totals(view, now_us(service), (const void *)call_request(call),
-                                        call_arena(call), &response, &detail);
-    finish(call, code, response, detail);
+    r.code = view_get_totals(r.view, r.now_us, r.request, r.arena, &r.response, &r.detail);
+    reading_end(call, &r);
 }
 
 static void on_get_catalogue(struct call *call, void *user)
 {
-    struct service *service = user;
-    const struct view *view = view_or_fail(call, service);
-    ProtobufCMessage *response = NULL;
-    Pledged__V1__Refusal *detail = NULL;
-    if (view == NULL)
+    struct reading r;
+    if (!reading_begin(call, user, &r))
         return;
-    enum pl_code code = view_get_catalogue(view, (const void *)call_request(call), call_arena(call),
-                                           &response, &detail);
-    finish(call, code, response, detail);
+    r.code = view_get_catalogue(r.view, r.request, r.arena, &r.response, &r.detail);
+    reading_end(call, &r);
 }
 
 /* What one pledge has coming names a partner: readers see tiers and totals only. */
@@ -350,13 +363,11 @@ static void on_list_benefits(struct call *call, void *user)
             send_query(call, service, query_pledge_benefits);
         return;
     }
-    const struct view *view = view_or_fail(call, service);
-    ProtobufCMessage *response = NULL;
-    Pledged__V1__Refusal *detail = NULL;
-    if (view == NULL)
+    struct reading r;
+    if (!reading_begin(call, service, &r))
         return;
-    enum pl_code code = view_list_benefits(view, request, call_arena(call), &response, &detail);
-    finish(call, code, response, detail);
+    r.code = view_list_benefits(r.view, r.request, r.arena, &r.response, &r.detail);
+    reading_end(call, &r);
 }
 
 static void on_get_status(struct call *call, void *user)
