@@ -7,9 +7,9 @@
 #ifndef PL_ARENA_H
 #define PL_ARENA_H
 
-#include "common/slice.h"
-
 #include <protobuf-c/protobuf-c.h>
+
+#include "common/slice.h"
 
 struct pl_arena_chunk;
 struct pl_arena {

@@ -10,7 +10,7 @@
 __attribute__((noreturn, cold)) void pl_check_failed(const char *expression, const char *where);
 
 #define PL_CHECK_STR_(x) #x
-#define PL_CHECK_STR(x) PL_CHECK_STR_(x)
+#define PL_CHECK_STR(x)  PL_CHECK_STR_(x)
 #define PL_ASSERT(expression)                                                                      \
     (__builtin_expect(!!(expression), 1)                                                           \
          ? (void)0                                                                                 \

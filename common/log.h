@@ -7,10 +7,10 @@
 #ifndef PL_LOG_H
 #define PL_LOG_H
 
-#include "common/status.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/status.h"
 
 enum pl_log_level { PL_LOG_DEBUG, PL_LOG_INFO, PL_LOG_WARNING, PL_LOG_ERROR };
 enum pl_log_format { PL_LOG_LOGFMT, PL_LOG_JSON };
@@ -22,9 +22,9 @@ bool pl_log_enabled(enum pl_log_level level);
  * values with blanks must be passed through pl_log_quote. `tag` is the room's name. */
 __attribute__((format(printf, 4, 5))) void pl_log(enum pl_log_level level, const char *tag,
                                                   const char *message, const char *fields, ...);
-#define pl_log_info(tag, message, ...) pl_log(PL_LOG_INFO, tag, message, __VA_ARGS__)
+#define pl_log_info(tag, message, ...)    pl_log(PL_LOG_INFO, tag, message, __VA_ARGS__)
 #define pl_log_warning(tag, message, ...) pl_log(PL_LOG_WARNING, tag, message, __VA_ARGS__)
-#define pl_log_error(tag, message, ...) pl_log(PL_LOG_ERROR, tag, message, __VA_ARGS__)
+#define pl_log_error(tag, message, ...)   pl_log(PL_LOG_ERROR, tag, message, __VA_ARGS__)
 #define pl_log_debug(tag, message, ...)                                                            \
     do {                                                                                           \
         if (pl_log_enabled(PL_LOG_DEBUG))                                                          \

@@ -9,9 +9,9 @@
 #ifndef PL_NOTE_H
 #define PL_NOTE_H
 
-#include "common/status.h"
-
 #include <stddef.h>
+
+#include "common/status.h"
 
 #define PL_NOTE_KEY_MAX 512
 

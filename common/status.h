@@ -28,13 +28,13 @@ struct pl_status {
 };
 
 #define PL_STRINGIZE_(x) #x
-#define PL_STRINGIZE(x) PL_STRINGIZE_(x)
-#define PL_WHERE __FILE__ ":" PL_STRINGIZE(__LINE__)
+#define PL_STRINGIZE(x)  PL_STRINGIZE_(x)
+#define PL_WHERE         __FILE__ ":" PL_STRINGIZE(__LINE__)
 
-#define pl_ok() ((struct pl_status){PL_E_OK, 0, "", ""})
-#define pl_fail(code_, what_) ((struct pl_status){PL_E_##code_, 0, (what_), PL_WHERE})
+#define pl_ok()                     ((struct pl_status){PL_E_OK, 0, "", ""})
+#define pl_fail(code_, what_)       ((struct pl_status){PL_E_##code_, 0, (what_), PL_WHERE})
 #define pl_fail_errno(code_, what_) ((struct pl_status){PL_E_##code_, errno, (what_), PL_WHERE})
-#define pl_is_ok(status_) ((status_).code == PL_E_OK)
+#define pl_is_ok(status_)           ((status_).code == PL_E_OK)
 
 /* Return the status of an expression unchanged unless it is OK. */
 #define PL_TRY(expr_)                                                                              \

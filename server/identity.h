@@ -11,10 +11,10 @@
 #ifndef SERVER_IDENTITY_H
 #define SERVER_IDENTITY_H
 
+#include <stdint.h>
+
 #include "common/note.h"
 #include "common/status.h"
-
-#include <stdint.h>
 
 struct identity {
     char origin[128];

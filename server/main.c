@@ -2,13 +2,13 @@
  *
  * main: the command line of `pledged`: a table of commands, one configuration file.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "server/config.h"
 #include "server/daemon.h"
 #include "server/tools.h"
-
-#include <stdio.h>
-#include <string.h>
 
 static const struct command_row {
     const char *name;

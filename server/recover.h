@@ -14,21 +14,21 @@
 #include "server/store/store.h"
 
 struct recover_report {
-    uint64_t snapshot_seq;   /* 0: none was used */
+    uint64_t snapshot_seq; /* 0: none was used */
     uint64_t snapshot_batch;
-    uint64_t replayed;       /* entries applied from the log */
-    uint64_t batches;        /* number of the last batch */
+    uint64_t replayed; /* entries applied from the log */
+    uint64_t batches;  /* number of the last batch */
     uint64_t torn_bytes;
     char torn_kept_in[128];
-    char message[400];       /* for people, when it fails */
+    char message[400]; /* for people, when it fails */
 };
 
 struct recover_options {
-    const char *data;        /* data directory */
+    const char *data; /* data directory */
     uint8_t ledger_id[16];
     uint64_t segment_bytes;
     bool read_only;
-    bool ignore_snapshots;   /* fsck: replay all of it */
+    bool ignore_snapshots; /* fsck: replay all of it */
 };
 
 /* Opens the store of the directory. */
@@ -37,12 +37,10 @@ PL_MUST_CHECK struct pl_status recover_open(const struct recover_options *option
                                             struct store **ret_store, struct ledger **ret_ledger);
 /* The state at the head of a store that is open already (after a definite failure to append). */
 PL_MUST_CHECK struct pl_status recover_state(const struct recover_options *options,
-                                             struct store *store,
-                                             struct recover_report *ret_report,
+                                             struct store *store, struct recover_report *ret_report,
                                              struct ledger **ret_ledger);
 /* Replays one store from batch `from` on into a ledger. */
 PL_MUST_CHECK struct pl_status recover_replay(struct store *store, uint64_t from,
-                                              struct ledger *ledger,
-                                              struct recover_report *report);
+                                              struct ledger *ledger, struct recover_report *report);
 
 #endif

@@ -41,9 +41,9 @@ struct writer;
 typedef struct pl_status (*writer_rebuild_fn)(void *arg, struct ledger **ret);
 
 struct writer_options {
-    struct store *store;     /* borrowed; open, positioned at its head */
-    struct ledger *ledger;   /* takes; the state at that head */
-    struct pl_mailbox *inbox; /* borrowed; commands arrive here */
+    struct store *store;        /* borrowed; open, positioned at its head */
+    struct ledger *ledger;      /* takes; the state at that head */
+    struct pl_mailbox *inbox;   /* borrowed; commands arrive here */
     struct pl_slot *view_slots; /* borrowed; one a reader of views */
     size_t view_slot_count;
     struct pl_clock *clock;
