@@ -131,7 +131,13 @@ class Unary(DaemonTest):
             for call in calls[::2]:
                 call.cancel()
             for call in calls[1::2]:
-                call.result()
+                try:
+                    call.result()
+                except grpc.RpcError as error:
+                    # this client may reset a stream that it never opened; HTTP/2 makes that a
+                    # connection error ("RST_STREAM: stream in idle"), and the read is asked again
+                    self.assertEqual(error.code(), Code.UNAVAILABLE)
+                    self.clerk.ListPledges()
         self.assertEqual(len(self.clerk.ListTiers().tier), 6)
 
     def test_a_cancelled_write_has_one_effect_or_none(self):
