@@ -359,7 +359,7 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_pledge *pledge = &ledger->pledge[index];
     pledge->amount = fact->amount->minor;
     pledge->currency = (int16_t)pl_currency_index(fact->amount->currency);
-    pledge->month = (int16_t)month_of(entry);
+    pledge->month = (uint16_t)month_of(entry);
     pledge->kind = (uint8_t)fact->kind;
     pledge->purpose = (uint8_t)fact->purpose;
     pledge->publish = (uint8_t)fact->publish;

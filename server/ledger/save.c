@@ -131,7 +131,7 @@ static void save_pledges(struct out *out, const struct ledger *ledger)
         put_u32(out, p->bank_first);
         put_u32(out, p->bank_last);
         put_u32(out, p->tier);
-        put_u32(out, (uint32_t)(uint16_t)p->month);
+        put_u32(out, p->month);
         put_currency(out, p->currency);
         put(out, small, sizeof(small));
     }
@@ -425,7 +425,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     PL_TRY(in->read(in->arg, small, sizeof(small)));
     p->wait_prev = STATE_NONE;
     p->tier = (uint16_t)tier;
-    p->month = (int16_t)month;
+    p->month = (uint16_t)month;
     p->heap_place = STATE_NONE;
     p->stage = small[0];
     p->kind = small[1];

@@ -69,7 +69,7 @@ struct state_pledge {
     uint32_t heap_place;            /* in ledger.due while HELD, else STATE_NONE */
     uint16_t tier;                  /* index into ledger.tier, or STATE_TIER_FREE */
     int16_t currency;               /* pl_currency_index; -1: no amount yet */
-    int16_t month;                  /* 12 * year + month - 1 of its business date */
+    uint16_t month;                 /* 12 * year + month - 1 of its business date */
     uint8_t stage, kind, purpose, publish, extensions;
     uint8_t money_plan;
     uint8_t category; /* kind of the contributor when the pledge began */
