@@ -67,7 +67,7 @@ void call_pool_fini(struct call_pool *pool)
     }
 }
 
-struct call *call_new(struct call_pool *pool, struct h2_stream *stream, struct call_peer *peer)
+struct call *call_new(struct call_pool *pool, struct stream *stream, struct call_peer *peer)
 {
     struct call *call = TAILQ_FIRST(&pool->idle);
     if (call != NULL) {
@@ -104,7 +104,7 @@ static void call_free(struct call *call)
     if (call->woken)
         TAILQ_REMOVE(&pool->woken, call, link);
     if (call->stream != NULL)
-        h2_stream_forget(call->stream);
+        stream_forget(call->stream);
     if (call->admitted)
         pool->running--;
     pool->body_bytes -= pl_buf_len(&call->body);
@@ -243,19 +243,37 @@ void *call_context(const struct call *call)
 void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *user))
 {
     call->on_writable = on_writable;
-    if (call->stream == NULL || (call->waiting && h2_stream_has_room(call->stream)))
+    if (call->stream == NULL || (call->waiting && stream_has_room(call->stream)))
         wake(call);
+}
+
+struct pl_slice call_path(const struct call *call)
+{
+    struct pl_slice path = call->head.path;
+    const uint8_t *mark = path.len == 0 ? NULL : memchr(path.data, '?', path.len);
+    if (mark != NULL)
+        path.len = (size_t)(mark - path.data);
+    return path;
+}
+
+struct pl_slice call_header(const struct call *call, const char *name)
+{
+    if (strcmp(name, "if-none-match") == 0)
+        return call->head.if_none_match;
+    if (strcmp(name, "accept-language") == 0)
+        return call->head.accept_language;
+    return (struct pl_slice){NULL, 0};
 }
 
 /* --- answers --- */
 
 /* A message as it travels: behind `prefix` bytes of room. */
 static struct pl_status encode(enum codec codec, const ProtobufCMessage *message, size_t prefix,
-                               struct h2_chunk **ret)
+                               struct stream_chunk **ret)
 {
     if (codec == CODEC_PROTO) {
         size_t len = protobuf_c_message_get_packed_size(message);
-        struct h2_chunk *chunk = h2_chunk_new(prefix + len);
+        struct stream_chunk *chunk = stream_chunk_new(prefix + len);
         (void)protobuf_c_message_pack(message, chunk->data + prefix);
         *ret = chunk;
         return pl_ok();
@@ -263,24 +281,24 @@ static struct pl_status encode(enum codec codec, const ProtobufCMessage *message
     struct pl_buf text PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&text, SIZE_MAX / 2);
     PL_TRY(codec_encode(codec, message, &text));
-    struct h2_chunk *chunk = h2_chunk_new(prefix + pl_buf_len(&text));
+    struct stream_chunk *chunk = stream_chunk_new(prefix + pl_buf_len(&text));
     memcpy(chunk->data + prefix, pl_buf_slice(&text).data, pl_buf_len(&text));
     *ret = chunk;
     return pl_ok();
 }
 
 static struct pl_status encode_grpc(const struct call *call, const ProtobufCMessage *message,
-                                    struct h2_chunk **ret)
+                                    struct stream_chunk **ret)
 {
     PL_TRY(encode(call->codec, message, GRPC_PREFIX_BYTES, ret));
     grpc_put_prefix((*ret)->data, (*ret)->len - GRPC_PREFIX_BYTES);
     return pl_ok();
 }
 
-static size_t grpc_head(const struct call *call, struct h2_field head[2])
+static size_t grpc_head(const struct call *call, struct stream_field head[2])
 {
-    head[0] = H2_FIELD(":status", "200");
-    head[1] = H2_FIELD("content-type", call->answer_type);
+    head[0] = STREAM_FIELD(":status", "200");
+    head[1] = STREAM_FIELD("content-type", call->answer_type);
     return 2;
 }
 
@@ -288,33 +306,33 @@ static size_t grpc_head(const struct call *call, struct h2_field head[2])
  * keep them, no browser may guess their type. The length tells a client that is still sending that
  * it has the whole answer. */
 static void answer_plain(struct call *call, const char *status, const char *type,
-                         struct h2_chunk *body, const struct h2_field *more)
+                         struct stream_chunk *body, const struct stream_field *more)
 {
     char length[24];
     (void)snprintf(length, sizeof(length), "%zu", body == NULL ? (size_t)0 : body->len);
-    struct h2_field head[6] = {
-        H2_FIELD(":status", status),
-        H2_FIELD("content-type", type),
-        H2_FIELD("content-length", length),
-        H2_FIELD("cache-control", "no-store"),
-        H2_FIELD("x-content-type-options", "nosniff"),
+    struct stream_field head[6] = {
+        STREAM_FIELD(":status", status),
+        STREAM_FIELD("content-type", type),
+        STREAM_FIELD("content-length", length),
+        STREAM_FIELD("cache-control", "no-store"),
+        STREAM_FIELD("x-content-type-options", "nosniff"),
     };
     size_t count = 5;
     if (more != NULL)
         head[count++] = *more;
-    h2_answer(call->stream, head, count, body, NULL, 0);
+    stream_answer(call->stream, head, count, body, NULL, 0);
 }
 
-static void reply_grpc(struct call *call, struct h2_chunk *body)
+static void reply_grpc(struct call *call, struct stream_chunk *body)
 {
-    struct h2_field head[2];
-    const struct h2_field tail = H2_FIELD("grpc-status", "0");
-    h2_answer(call->stream, head, grpc_head(call, head), body, &tail, 1);
+    struct stream_field head[2];
+    const struct stream_field tail = STREAM_FIELD("grpc-status", "0");
+    stream_answer(call->stream, head, grpc_head(call, head), body, &tail, 1);
 }
 
 void call_reply(struct call *call, const ProtobufCMessage *response)
 {
-    struct h2_chunk *body = NULL;
+    struct stream_chunk *body = NULL;
     struct pl_status status = pl_ok();
     PL_ASSERT(!call->method->server_streaming);
     if (call->stream == NULL) {
@@ -341,30 +359,30 @@ static void fail_grpc(struct call *call, enum pl_code code, const Pledged__V1__R
                       const char *message)
 {
     char number[12];
-    struct h2_field head[2 + H2_TAIL_MAX];
+    struct stream_field head[2 + STREAM_TAIL_MAX];
     struct pl_buf text PL_CLEANUP(pl_buf_fini);
     struct pl_buf details PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&text, SIZE_MAX / 2);
     pl_buf_init(&details, SIZE_MAX / 2);
     (void)snprintf(number, sizeof(number), "%d", pl_code_grpc(code));
     size_t first = grpc_head(call, head), count = first;
-    head[count++] = H2_FIELD("grpc-status", number);
+    head[count++] = STREAM_FIELD("grpc-status", number);
     if (pl_is_ok(grpc_message(message, &text)) && pl_buf_len(&text) > 0)
-        head[count++] = (struct h2_field){pl_slice_str("grpc-message"), pl_buf_slice(&text)};
+        head[count++] = (struct stream_field){pl_slice_str("grpc-message"), pl_buf_slice(&text)};
     if (refusal != NULL && pl_is_ok(grpc_details(pl_code_grpc(code), message, refusal, &details)))
         head[count++] =
-            (struct h2_field){pl_slice_str("grpc-status-details-bin"), pl_buf_slice(&details)};
+            (struct stream_field){pl_slice_str("grpc-status-details-bin"), pl_buf_slice(&details)};
     if (code == PL_E_UNIMPLEMENTED)
-        head[count++] = H2_FIELD("grpc-accept-encoding", "identity");
-    if (h2_answer_begun(call->stream))
-        h2_answer_end(call->stream, head + first, count - first);
+        head[count++] = STREAM_FIELD("grpc-accept-encoding", "identity");
+    if (stream_answer_begun(call->stream))
+        stream_answer_end(call->stream, head + first, count - first);
     else
-        h2_answer(call->stream, head, count, NULL, NULL, 0);
+        stream_answer(call->stream, head, count, NULL, NULL, 0);
 }
 
-static struct h2_chunk *chunk_of(struct pl_slice bytes, size_t prefix)
+static struct stream_chunk *chunk_of(struct pl_slice bytes, size_t prefix)
 {
-    struct h2_chunk *chunk = h2_chunk_new(prefix + bytes.len);
+    struct stream_chunk *chunk = stream_chunk_new(prefix + bytes.len);
     if (bytes.len > 0)
         memcpy(chunk->data + prefix, bytes.data, bytes.len);
     return chunk;
@@ -373,7 +391,7 @@ static struct h2_chunk *chunk_of(struct pl_slice bytes, size_t prefix)
 static void fail_connect(struct call *call, const char *http_status, enum pl_code code,
                          const Pledged__V1__Refusal *refusal, const char *message)
 {
-    const struct h2_field accept = H2_FIELD("accept-encoding", "identity");
+    const struct stream_field accept = STREAM_FIELD("accept-encoding", "identity");
     struct pl_buf json PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&json, SIZE_MAX / 2);
     if (!pl_is_ok(connect_error(pl_code_connect(code), message, refusal, &json))) {
@@ -400,7 +418,7 @@ static void fail_connect_stream(struct call *call, enum pl_code code,
         fail_connect(call, "500", code, NULL, "");
         return;
     }
-    struct h2_chunk *chunk = chunk_of(pl_buf_slice(&json), GRPC_PREFIX_BYTES);
+    struct stream_chunk *chunk = chunk_of(pl_buf_slice(&json), GRPC_PREFIX_BYTES);
     grpc_put_prefix(chunk->data, pl_buf_len(&json));
     chunk->data[0] = END_STREAM_FLAG;
     answer_plain(call, "200", call->answer_type, chunk, NULL);
@@ -456,12 +474,35 @@ void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason 
 }
 
 void call_fail_http(struct call *call, const char *status, const char *text,
-                    const struct h2_field *field)
+                    const struct stream_field *field)
 {
     if (call->stream != NULL) {
         bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
-        struct h2_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
+        struct stream_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
         answer_plain(call, status, "text/plain; charset=utf-8", body, field);
+    }
+    call_free(call);
+}
+
+void call_answer(struct call *call, const struct net_answer *answer)
+{
+    char length[24];
+    (void)snprintf(length, sizeof(length), "%zu", answer->body.len);
+    struct stream_field head[5 + NET_HEADERS_MAX] = {
+        STREAM_FIELD(":status", answer->status),
+        STREAM_FIELD("content-type", answer->type),
+        STREAM_FIELD("content-length", length),
+        STREAM_FIELD("cache-control", answer->cache != NULL ? answer->cache : "no-store"),
+        STREAM_FIELD("x-content-type-options", "nosniff"),
+    };
+    size_t count = 5;
+    PL_ASSERT(call->resource != NULL && answer->more_count <= NET_HEADERS_MAX);
+    for (size_t i = 0; i < answer->more_count; i++)
+        head[count++] = STREAM_FIELD(answer->more[i].name, answer->more[i].value);
+    if (call->stream != NULL) {
+        bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
+        stream_answer(call->stream, head, count, head_only ? NULL : chunk_of(answer->body, 0), NULL,
+                      0);
     }
     call_free(call);
 }
@@ -470,22 +511,22 @@ void call_fail_http(struct call *call, const char *status, const char *text,
 
 static void begin_stream(struct call *call)
 {
-    struct h2_field head[2];
-    if (!h2_answer_begun(call->stream))
-        h2_answer_begin(call->stream, head, grpc_head(call, head));
+    struct stream_field head[2];
+    if (!stream_answer_begun(call->stream))
+        stream_answer_begin(call->stream, head, grpc_head(call, head));
 }
 
 bool call_send(struct call *call, const ProtobufCMessage *message)
 {
-    struct h2_chunk *chunk = NULL;
+    struct stream_chunk *chunk = NULL;
     PL_ASSERT(call->method->server_streaming);
     if (call->stream == NULL)
         return false;
     struct pl_status status = encode_grpc(call, message, &chunk);
     PL_ASSERT(pl_is_ok(status)); /* protobuf cannot fail, and streams are gRPC only */
     begin_stream(call);
-    h2_answer_push(call->stream, chunk);
-    call->waiting = !h2_stream_has_room(call->stream);
+    stream_answer_push(call->stream, chunk);
+    call->waiting = !stream_has_room(call->stream);
     return !call->waiting;
 }
 
@@ -493,9 +534,9 @@ void call_end(struct call *call)
 {
     PL_ASSERT(call->method->server_streaming);
     if (call->stream != NULL) {
-        const struct h2_field tail = H2_FIELD("grpc-status", "0");
+        const struct stream_field tail = STREAM_FIELD("grpc-status", "0");
         begin_stream(call);
-        h2_answer_end(call->stream, &tail, 1);
+        stream_answer_end(call->stream, &tail, 1);
     }
     call_free(call);
 }

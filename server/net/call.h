@@ -8,7 +8,7 @@
  * all. Its arena lives as long as the call, because what travels to the writer points into it.
  * Thread: the worker's.
  *
- * Previous hop: server/net/rpc. Next hop: the handler, then server/net/h2 with the answer.
+ * Previous hop: server/net/rpc. Next hop: the handler, then server/net/stream with the answer.
  */
 #ifndef NET_CALL_H
 #define NET_CALL_H
@@ -19,8 +19,8 @@
 #include "server/net/authz.h"
 #include "server/net/codec.h"
 #include "server/net/grpc.h"
-#include "server/net/h2.h"
 #include "server/net/net.h"
+#include "server/net/stream.h"
 
 /* Who is at the other end; outlives the connection while calls of it are under way. */
 struct call_peer {
@@ -44,18 +44,20 @@ struct call_head { /* what a request may say; in the arena; data NULL: absent */
     struct pl_slice grpc_timeout, grpc_encoding;
     struct pl_slice connect_version, connect_timeout, content_encoding;
     struct pl_slice origin, fetch_site;
+    struct pl_slice if_none_match, accept_language;
 };
 
 struct call {
     TAILQ_ENTRY(call) link; /* in the pool's free or woken list */
     struct call_pool *pool;
-    struct h2_stream *stream; /* NULL: gone */
-    struct call_peer *peer;   /* owns a reference */
+    struct stream *stream;  /* NULL: gone */
+    struct call_peer *peer; /* owns a reference */
     enum call_phase phase;
     enum call_dialect dialect;
     enum codec codec;
-    const char *answer_type; /* content type; literal */
-    const struct net_method *method;
+    const char *answer_type;             /* content type; literal */
+    const struct net_method *method;     /* NULL: not yet known, or a resource */
+    const struct net_resource *resource; /* NULL: not yet known, or a method */
     struct call_head head;
     struct grpc_reader reader;
     struct pl_buf body;    /* the message bytes */
@@ -90,7 +92,7 @@ void call_pool_init(struct call_pool *pool);
 void call_pool_fini(struct call_pool *pool); /* no call is left */
 void call_pool_run_woken(struct call_pool *pool);
 
-struct call *call_new(struct call_pool *pool, struct h2_stream *stream, struct call_peer *peer);
+struct call *call_new(struct call_pool *pool, struct stream *stream, struct call_peer *peer);
 /* Takes one of the places for running calls; false: all are taken. */
 bool call_admit(struct call *call);
 /* Keeps request bytes, out of their frames. TOO_BIG: over the method's limit; BUSY: over the
@@ -100,7 +102,7 @@ void call_stream_closed(struct call *call); /* frees it unless a handler has it 
 void call_stream_has_room(struct call *call);
 /* A plain HTTP answer with a line of text; frees the call. `field` may be NULL. */
 void call_fail_http(struct call *call, const char *status, const char *text,
-                    const struct h2_field *field);
+                    const struct stream_field *field);
 /* call_fail with a Refusal made of reason and text. */
 void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
                       const char *text);

@@ -40,7 +40,7 @@ enum {
 /* Fields that have to wait; one block of memory, text behind the array. */
 struct fields {
     size_t count;
-    struct h2_field field[];
+    struct stream_field field[];
 };
 
 /* An answer that is known before its request is complete waits for the rest of the request, at most
@@ -50,6 +50,7 @@ struct fields {
 enum early { EARLY_NOT, EARLY_HELD, EARLY_SENT };
 
 struct h2_stream {
+    struct stream stream; /* first */
     TAILQ_ENTRY(h2_stream) link;
     TAILQ_ENTRY(h2_stream) ready_link;
     struct h2 *h2;
@@ -65,8 +66,8 @@ struct h2_stream {
     enum early early;
     int64_t early_ns; /* since when */
     size_t early_bytes;
-    struct fields *head;           /* owns; of an answer that is held */
-    struct h2_chunk *first, *last; /* owns */
+    struct fields *head;               /* owns; of an answer that is held */
+    struct stream_chunk *first, *last; /* owns */
     size_t queued;
     struct fields *tail; /* owns; NULL: none */
 };
@@ -92,6 +93,13 @@ struct h2 {
     uint64_t protocol_errors;
 };
 
+static const struct stream_ops stream_ops;
+
+static struct h2_stream *h2_stream_of(struct stream *base)
+{
+    return (struct h2_stream *)base;
+}
+
 static int64_t now_ns(const struct h2 *h2)
 {
     return h2->options.clock->mono_ns(h2->options.clock);
@@ -113,13 +121,14 @@ static void stream_new(struct h2 *h2, int32_t id)
 {
     struct h2_stream *stream = calloc(1, sizeof(*stream));
     PL_ASSERT(stream != NULL);
+    stream->stream.ops = &stream_ops;
     stream->h2 = h2;
     stream->id = id;
     stream->opened_ns = now_ns(h2);
     TAILQ_INSERT_TAIL(&h2->streams, stream, link);
     h2->stream_count++;
     (void)nghttp2_session_set_stream_user_data(h2->session, id, stream);
-    stream->user = h2->options.events->on_open(h2->options.arg, stream);
+    stream->user = h2->options.events->on_open(h2->options.arg, &stream->stream);
 }
 
 static void count_queued(struct h2_stream *stream, size_t added, size_t removed)
@@ -135,8 +144,8 @@ static void stream_drop_queue(struct h2_stream *stream)
 {
     count_queued(stream, 0, stream->queued);
     while (stream->first != NULL) {
-        struct h2_chunk *next = stream->first->next;
-        h2_chunk_free(stream->first);
+        struct stream_chunk *next = stream->first->next;
+        stream_chunk_free(stream->first);
         stream->first = next;
     }
     stream->last = NULL;
@@ -159,8 +168,9 @@ static void stream_free(struct h2_stream *stream)
     free(stream);
 }
 
-void h2_stream_forget(struct h2_stream *stream)
+static void op_forget(struct stream *base)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     stream->user = NULL;
 }
 
@@ -234,19 +244,23 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+static void release_early(struct h2_stream *stream);
+static bool op_has_room(struct stream *base);
+static void op_answer(struct stream *base, const struct stream_field *head, size_t head_count,
+                      struct stream_chunk *body, const struct stream_field *tail,
+                      size_t tail_count);
+
 static void refuse_head(struct h2_stream *stream)
 {
     if (stream->begun)
         return;
-    const struct h2_field head = H2_FIELD(":status", "431");
+    const struct stream_field head = STREAM_FIELD(":status", "431");
     if (stream->user != NULL) {
         stream->h2->options.events->on_close(stream->user);
         stream->user = NULL;
     }
-    h2_answer(stream, &head, 1, NULL, NULL, 0);
+    op_answer(&stream->stream, &head, 1, NULL, NULL, 0);
 }
-
-static void release_early(struct h2_stream *stream);
 
 static void request_ended(struct h2_stream *stream)
 {
@@ -414,7 +428,7 @@ static size_t copy_queued(struct h2_stream *stream, uint8_t *out, size_t room)
 {
     size_t copied = 0;
     while (stream->first != NULL && copied < room) {
-        struct h2_chunk *chunk = stream->first;
+        struct stream_chunk *chunk = stream->first;
         size_t len = chunk->len - chunk->sent;
         if (len > room - copied)
             len = room - copied;
@@ -426,14 +440,14 @@ static size_t copy_queued(struct h2_stream *stream, uint8_t *out, size_t room)
         stream->first = chunk->next;
         if (stream->first == NULL)
             stream->last = NULL;
-        h2_chunk_free(chunk);
+        stream_chunk_free(chunk);
     }
     count_queued(stream, 0, copied);
     stream->h2->body_bytes_sent += copied;
     return copied;
 }
 
-static nghttp2_nv to_nv(const struct h2_field *field)
+static nghttp2_nv to_nv(const struct stream_field *field)
 {
     return (nghttp2_nv){(uint8_t *)(uintptr_t)field->name.data,
                         (uint8_t *)(uintptr_t)field->value.data, field->name.len, field->value.len,
@@ -443,7 +457,7 @@ static nghttp2_nv to_nv(const struct h2_field *field)
 static void offer_room(struct h2_stream *stream)
 {
     if (!stream->wants_room || stream->user == NULL || stream->queued > QUEUE_BYTES / 2 ||
-        !h2_stream_has_room(stream))
+        !op_has_room(&stream->stream))
         return;
     stream->wants_room = false;
     stream->h2->options.events->on_room(stream->user);
@@ -495,20 +509,7 @@ size_t h2_fill(struct h2 *h2, uint8_t *out, size_t room)
 
 /* --- answers --- */
 
-struct h2_chunk *h2_chunk_new(size_t len)
-{
-    struct h2_chunk *chunk = malloc(sizeof(*chunk) + len);
-    PL_ASSERT(chunk != NULL);
-    *chunk = (struct h2_chunk){.len = len};
-    return chunk;
-}
-
-void h2_chunk_free(struct h2_chunk *chunk)
-{
-    free(chunk);
-}
-
-static void append(struct h2_stream *stream, struct h2_chunk *body)
+static void append(struct h2_stream *stream, struct stream_chunk *body)
 {
     body->next = NULL;
     if (stream->last != NULL)
@@ -533,7 +534,7 @@ static struct pl_slice keep(struct pl_slice text, char **at)
     return kept;
 }
 
-static struct fields *keep_fields(const struct h2_field *field, size_t count)
+static struct fields *keep_fields(const struct stream_field *field, size_t count)
 {
     size_t bytes = 0;
     if (count == 0)
@@ -552,7 +553,7 @@ static struct fields *keep_fields(const struct h2_field *field, size_t count)
     return kept;
 }
 
-static void submit(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
+static void submit(struct h2_stream *stream, const struct stream_field *head, size_t head_count,
                    bool has_body)
 {
     nghttp2_nv fields[FIELDS_MAX];
@@ -576,9 +577,10 @@ static void release_early(struct h2_stream *stream)
            stream->first != NULL || stream->tail != NULL);
 }
 
-void h2_answer(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
-               struct h2_chunk *body, const struct h2_field *tail, size_t tail_count)
+static void op_answer(struct stream *base, const struct stream_field *head, size_t head_count,
+                      struct stream_chunk *body, const struct stream_field *tail, size_t tail_count)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     PL_ASSERT(!stream->begun);
     if (body != NULL)
         append(stream, body);
@@ -594,24 +596,27 @@ void h2_answer(struct h2_stream *stream, const struct h2_field *head, size_t hea
     stream->early_ns = now_ns(stream->h2);
 }
 
-void h2_answer_begin(struct h2_stream *stream, const struct h2_field *head, size_t head_count)
+static void op_begin(struct stream *base, const struct stream_field *head, size_t head_count)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     PL_ASSERT(!stream->begun && stream->remote_ended);
     stream->streaming = true;
     stream->begun = true;
     submit(stream, head, head_count, true);
 }
 
-void h2_answer_push(struct h2_stream *stream, struct h2_chunk *body)
+static void op_push(struct stream *base, struct stream_chunk *body)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     PL_ASSERT(stream->begun && !stream->finished);
     append(stream, body);
     (void)nghttp2_session_resume_data(stream->h2->session, stream->id);
     tell_output(stream->h2);
 }
 
-void h2_answer_end(struct h2_stream *stream, const struct h2_field *tail, size_t tail_count)
+static void op_end(struct stream *base, const struct stream_field *tail, size_t tail_count)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     PL_ASSERT(stream->begun && !stream->finished);
     stream->tail = keep_fields(tail, tail_count);
     stream->finished = true;
@@ -619,18 +624,29 @@ void h2_answer_end(struct h2_stream *stream, const struct h2_field *tail, size_t
     tell_output(stream->h2);
 }
 
-bool h2_answer_begun(const struct h2_stream *stream)
+static bool op_begun(const struct stream *base)
 {
-    return stream->begun;
+    return ((const struct h2_stream *)base)->begun;
 }
 
-bool h2_stream_has_room(struct h2_stream *stream)
+static bool op_has_room(struct stream *base)
 {
+    struct h2_stream *stream = h2_stream_of(base);
     bool room = stream->queued == 0 ||
                 (stream->queued < QUEUE_BYTES && stream->h2->stream_bytes < CONNECTION_QUEUE_BYTES);
     stream->wants_room = !room;
     return room;
 }
+
+static const struct stream_ops stream_ops = {
+    .answer = op_answer,
+    .begin = op_begin,
+    .push = op_push,
+    .end = op_end,
+    .begun = op_begun,
+    .has_room = op_has_room,
+    .forget = op_forget,
+};
 
 /* --- the session --- */
 

@@ -17,24 +17,12 @@
 #include "common/clock.h"
 #include "common/slice.h"
 #include "common/status.h"
+#include "server/net/stream.h"
 
 struct h2;
-struct h2_stream;
 
-/* Events may run inside nghttp2: answering is allowed in all of them but on_close, and so is
- * h2_stream_forget. on_request and on_late run outside. */
-struct h2_events {
-    void *(*on_open)(void *arg, struct h2_stream *stream); /* returns the user of the others */
-    void (*on_header)(void *user, struct pl_slice name, struct pl_slice value);
-    void (*on_head)(void *user); /* the head is complete */
-    void (*on_body)(void *user, struct pl_slice bytes);
-    void (*on_request)(void *user); /* the request is complete */
-    void (*on_room)(void *user);    /* h2_stream_has_room is true again; do not send from here */
-    void (*on_late)(void *user);    /* the request did not become complete in time */
-    void (*on_close)(void *user);   /* the stream is over; its pointer ends here */
-};
 struct h2_options {
-    const struct h2_events *events;
+    const struct stream_events *events;
     void *arg;                    /* of on_open */
     void (*on_output)(void *arg); /* something to send came up outside of h2_recv and h2_fill */
     void *output_arg;
@@ -74,37 +62,5 @@ void h2_drain(struct h2 *h2);        /* GOAWAY that refuses everything new */
 /* GOAWAY with a reason, then the end, without waiting for streams. */
 void h2_dismiss(struct h2 *h2, uint32_t error_code, const char *debug);
 uint64_t h2_protocol_errors(const struct h2 *h2);
-
-/* --- for answers --- */
-
-struct h2_field {
-    struct pl_slice name, value;
-};
-#define H2_FIELD(name_, value_) ((struct h2_field){pl_slice_str(name_), pl_slice_str(value_)})
-
-/* Bytes that travel; malloc'ed, owned by whoever holds it. */
-struct h2_chunk {
-    struct h2_chunk *next;
-    size_t len, sent;
-    uint8_t data[];
-};
-struct h2_chunk *h2_chunk_new(size_t len); /* memory exhaustion is fatal */
-void h2_chunk_free(struct h2_chunk *chunk);
-
-enum { H2_TAIL_MAX = 4 };
-/* A whole answer: head, body (taken; NULL: none), tail (0 fields: none). Without body and tail, one
- * HEADERS frame ends the stream. Fields are copied. An answer to a request that is not complete
- * waits for its end, for a moment. */
-void h2_answer(struct h2_stream *stream, const struct h2_field *head, size_t head_count,
-               struct h2_chunk *body, const struct h2_field *tail, size_t tail_count);
-/* The same in steps, for streams of messages; the request must be complete. */
-void h2_answer_begin(struct h2_stream *stream, const struct h2_field *head, size_t head_count);
-void h2_answer_push(struct h2_stream *stream, struct h2_chunk *body); /* takes */
-void h2_answer_end(struct h2_stream *stream, const struct h2_field *tail, size_t tail_count);
-bool h2_answer_begun(const struct h2_stream *stream);
-/* May another message be queued? If not, on_room tells when. */
-bool h2_stream_has_room(struct h2_stream *stream);
-/* The user is done with the stream: no event for it any more. The answer still leaves. */
-void h2_stream_forget(struct h2_stream *stream);
 
 #endif

@@ -153,6 +153,8 @@ static void prepare(struct net *net, const struct net_options *options)
     rpc->pool.arg = net;
     rpc->methods = options->methods;
     rpc->method_count = options->method_count;
+    rpc->resources = options->resources;
+    rpc->resource_count = options->resource_count;
     rpc->request_bytes = home->limits.request_bytes;
     rpc->clock = options->clock;
 }

@@ -44,6 +44,14 @@ struct net_method {
     void (*handle)(struct call *call, void *user);
 };
 
+/* Something to GET (or HEAD) that is no method: a page, a tile, the metrics. */
+struct net_resource {
+    const char *path; /* exact, or, if it ends in "/", everything under it */
+    uint32_t roles;   /* mask of NET_ROLE() */
+    /* Must answer exactly once, with call_answer or call_fail. */
+    void (*handle)(struct call *call, void *user);
+};
+
 /* A size of 0 means a default; a time of 0: no limit. */
 struct net_limits {
     size_t connections;      /* a worker */
@@ -61,13 +69,19 @@ struct net_limits {
 struct net_options {
     struct event_base *base; /* borrowed until net_free */
     int listen_fd;           /* bound, listening, non-blocking; taken when net_new succeeds */
-    struct tls_context *tls; /* takes a reference */
+    struct tls_context *tls;           /* takes a reference */
     const struct authz_roster *roster; /* borrowed; immutable */
     const struct net_method *methods;  /* borrowed */
     size_t method_count;
+    const struct net_resource *resources; /* borrowed */
+    size_t resource_count;
     struct net_limits limits;
     struct pl_clock *clock;
     void *user; /* handed to handlers */
+    /* A call that was admitted has its answer, for metrics: which method (NULL: a resource), how it
+     * ended, how long after its head came. May be NULL. */
+    void (*on_done)(void *user, const struct net_method *method, enum pl_code code,
+                    int64_t took_ns);
     /* A connection was refused before it could call anything: for a log line. May be NULL. */
     void (*on_refused)(void *user, const char *peer, const char *why);
 };
@@ -107,6 +121,25 @@ void call_reply(struct call *call, const ProtobufCMessage *response);
  * NULL: `message` alone. The call is freed. */
 void call_fail(struct call *call, enum pl_code code, const Pledged__V1__Refusal *refusal,
                const char *message);
+/* --- of resources --- */
+struct pl_slice call_path(const struct call *call); /* without the query; in the arena */
+/* "if-none-match", "accept-language"; data NULL: absent. In the arena. */
+struct pl_slice call_header(const struct call *call, const char *name);
+struct net_header {
+    const char *name, *value; /* name in lower case */
+};
+enum { NET_HEADERS_MAX = 6 };
+struct net_answer {
+    const char *status; /* "200" */
+    const char *type;   /* content type */
+    const char *cache;  /* cache-control; NULL: "no-store" */
+    const struct net_header *more;
+    size_t more_count; /* at most NET_HEADERS_MAX */
+    struct pl_slice body;
+};
+/* Ends the call of a resource. Everything is copied before this returns. The call is freed. */
+void call_answer(struct call *call, const struct net_answer *answer);
+
 /* Server streaming: queue one message; true if more may follow now, false: wait for on_writable.
  * The message is packed before this returns. */
 bool call_send(struct call *call, const ProtobufCMessage *message);

@@ -16,7 +16,7 @@ static struct rpc *rpc_of(const struct call *call)
     return (struct rpc *)call->pool;
 }
 
-static void *on_open(void *arg, struct h2_stream *stream)
+static void *on_open(void *arg, struct stream *stream)
 {
     struct rpc_client *client = arg;
     return call_new(&client->rpc->pool, stream, client->peer);
@@ -40,6 +40,8 @@ static const struct {
     {"content-encoding", offsetof(struct call_head, content_encoding)},
     {"origin", offsetof(struct call_head, origin)},
     {"sec-fetch-site", offsetof(struct call_head, fetch_site)},
+    {"if-none-match", offsetof(struct call_head, if_none_match)},
+    {"accept-language", offsetof(struct call_head, accept_language)},
 };
 
 static void on_header(void *user, struct pl_slice name, struct pl_slice value)
@@ -76,16 +78,16 @@ static bool check_origin(struct call *call)
 
 static bool answer_verb(struct call *call, const char *allowed)
 {
-    const struct h2_field allow = H2_FIELD("allow", allowed);
+    const struct stream_field allow = STREAM_FIELD("allow", allowed);
     call_fail_http(call, "405", "this verb is not for this path\n", &allow);
     return false;
 }
 
 static bool answer_type(struct call *call)
 {
-    const struct h2_field accept =
-        H2_FIELD("accept-post",
-                 "application/grpc, application/grpc+proto, application/json, application/proto");
+    const struct stream_field accept = STREAM_FIELD(
+        "accept-post",
+        "application/grpc, application/grpc+proto, application/json, application/proto");
     call_fail_http(call, "415",
                    "use content-type application/json, application/proto or application/grpc\n",
                    &accept);
@@ -224,13 +226,14 @@ static bool take_timeout(struct call *call)
 
 static bool check_person(struct call *call)
 {
+    uint32_t roles = call->resource != NULL ? call->resource->roles : call->method->roles;
     const struct net_person *person = call->peer->match.person;
     if (person == NULL) {
         call_fail_reason(call, PL_E_UNAUTHENTICATED, PLEDGED__V1__REASON__REASON_UNAUTHENTICATED,
                          "no person of the roster has this certificate");
         return false;
     }
-    if ((call->method->roles & (1u << person->role)) == 0) {
+    if ((roles & (1u << person->role)) == 0) {
         call_fail_reason(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
                          "this role may not call this method");
         return false;
@@ -244,6 +247,28 @@ static void answer_busy(struct call *call, const char *why)
     call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, why);
 }
 
+static const struct net_resource *find_resource(const struct rpc *rpc, struct pl_slice path)
+{
+    for (size_t i = 0; i < rpc->resource_count; i++) {
+        const struct net_resource *resource = &rpc->resources[i];
+        size_t len = strlen(resource->path);
+        bool under = resource->path[len - 1] == '/' && path.len > len &&
+                     memcmp(path.data, resource->path, len) == 0;
+        if (under || pl_slice_eq_str(path, resource->path))
+            return resource;
+    }
+    return NULL;
+}
+
+/* Resources change nothing and other sites cannot read them: a link from anywhere may lead here. */
+static bool take_resource(struct call *call)
+{
+    if (!pl_slice_eq_str(call->head.method, "GET") && !pl_slice_eq_str(call->head.method, "HEAD"))
+        return false;
+    call->resource = find_resource(rpc_of(call), call_path(call));
+    return call->resource != NULL;
+}
+
 static void on_head(void *user)
 {
     struct call *call = user;
@@ -251,6 +276,11 @@ static void on_head(void *user)
     const uint8_t *mark = path.len == 0 ? NULL : memchr(path.data, '?', path.len);
     bool get = pl_slice_eq_str(call->head.method, "GET");
     rpc_of(call)->requests++;
+    if (take_resource(call)) {
+        if (check_person(call) && !call_admit(call))
+            answer_busy(call, "the server is busy; try again");
+        return;
+    }
     if (mark != NULL) {
         path.len = (size_t)(mark - path.data);
         query = pl_slice(mark + 1, call->head.path.len - path.len - 1);
@@ -270,7 +300,7 @@ static void on_head(void *user)
 static void on_body(void *user, struct pl_slice bytes)
 {
     struct call *call = user;
-    if (call->query.data != NULL)
+    if (call->query.data != NULL || call->resource != NULL)
         return; /* a GET has its message already; what else it brings is dropped */
     struct pl_status status = call_keep_body(call, bytes);
     if (pl_is_ok(status))
@@ -319,6 +349,11 @@ static bool check_complete(struct call *call)
 static void on_request(void *user)
 {
     struct call *call = user;
+    if (call->resource != NULL) {
+        call->phase = CALL_RUNNING;
+        call->resource->handle(call, call->pool->user);
+        return;
+    }
     if (!check_complete(call) || !decode(call))
         return;
     call->phase = CALL_RUNNING;
@@ -341,7 +376,7 @@ static void on_room(void *user)
     call_stream_has_room(user);
 }
 
-const struct h2_events rpc_events = {
+const struct stream_events rpc_events = {
     .on_open = on_open,
     .on_header = on_header,
     .on_head = on_head,

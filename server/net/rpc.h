@@ -20,6 +20,8 @@ struct rpc {
     struct call_pool pool;            /* first member: a call finds its rpc through its pool */
     const struct net_method *methods; /* borrowed */
     size_t method_count;
+    const struct net_resource *resources; /* borrowed */
+    size_t resource_count;
     size_t request_bytes;
     struct pl_clock *clock;
     uint64_t requests, refused_busy;
@@ -30,6 +32,6 @@ struct rpc_client {
     struct rpc *rpc;
     struct call_peer *peer; /* borrowed from the connection */
 };
-extern const struct h2_events rpc_events;
+extern const struct stream_events rpc_events;
 
 #endif

@@ -210,6 +210,24 @@ static const struct net_method fixture_methods[] = {
      .handle = fixture_dump},
 };
 
+/* Answers with the path that was asked for. */
+static void fixture_page(struct call *call, void *user)
+{
+    const struct net_header more = {"etag", "\"v1\""};
+    (void)user;
+    call_answer(call, &(struct net_answer){.status = "200",
+                                           .type = "text/plain",
+                                           .cache = "max-age=60",
+                                           .more = &more,
+                                           .more_count = 1,
+                                           .body = call_path(call)});
+}
+
+static const struct net_resource fixture_resources[] = {
+    {.path = "/page", .roles = FIXTURE_ALL, .handle = fixture_page},
+    {.path = "/tile/", .roles = NET_ROLE(AUDITOR), .handle = fixture_page},
+};
+
 static void fixture_on_refused(void *user, const char *peer, const char *why)
 {
     struct fixture *fx = user;
@@ -298,6 +316,8 @@ static UNUSED void fixture_init(struct fixture *fx, const struct net_limits *lim
         .roster = fx->roster,
         .methods = fixture_methods,
         .method_count = PL_COUNT(fixture_methods),
+        .resources = fixture_resources,
+        .resource_count = PL_COUNT(fixture_resources),
         .limits = limits == NULL ? (struct net_limits){0} : *limits,
         .clock = &fx->clock.clock,
         .user = fx,

@@ -18,7 +18,7 @@ enum { SEEN_MAX = 600 };
 
 struct seen { /* one stream, as the user of h2 sees it */
     struct pair *pair;
-    struct h2_stream *stream;
+    struct stream *stream;
     unsigned headers, heads, requests, rooms, lates, closes;
     size_t body_bytes;
     bool answer_at_head;
@@ -46,15 +46,15 @@ struct pair {
 
 static void answer(struct seen *seen, size_t bytes)
 {
-    const struct h2_field head = H2_FIELD(":status", "200");
-    const struct h2_field tail = H2_FIELD("x-end", "yes");
-    struct h2_chunk *body = h2_chunk_new(bytes);
+    const struct stream_field head = STREAM_FIELD(":status", "200");
+    const struct stream_field tail = STREAM_FIELD("x-end", "yes");
+    struct stream_chunk *body = stream_chunk_new(bytes);
     memset(body->data, 'a', bytes);
-    h2_answer(seen->stream, &head, 1, body, &tail, 1);
-    h2_stream_forget(seen->stream);
+    stream_answer(seen->stream, &head, 1, body, &tail, 1);
+    stream_forget(seen->stream);
 }
 
-static void *on_open(void *arg, struct h2_stream *stream)
+static void *on_open(void *arg, struct stream *stream)
 {
     struct pair *pair = arg;
     PL_ASSERT(pair->seen_count < SEEN_MAX);
@@ -106,8 +106,8 @@ static void on_output(void *arg)
     ((struct pair *)arg)->outputs++;
 }
 
-static const struct h2_events events = {on_open,    on_header, on_head, on_body,
-                                        on_request, on_room,   on_late, on_close};
+static const struct stream_events events = {on_open,    on_header, on_head, on_body,
+                                            on_request, on_room,   on_late, on_close};
 
 /* --- the peer's side --- */
 
@@ -395,17 +395,17 @@ static void test_streams_of_messages(void **state)
     ask(pair, NULL, "");
     assert_true(shuttle(pair));
     struct seen *seen = &pair->seen[0];
-    const struct h2_field head = H2_FIELD(":status", "200");
-    assert_false(h2_answer_begun(seen->stream));
-    h2_answer_begin(seen->stream, &head, 1);
-    assert_true(h2_answer_begun(seen->stream));
+    const struct stream_field head = STREAM_FIELD(":status", "200");
+    assert_false(stream_answer_begun(seen->stream));
+    stream_answer_begin(seen->stream, &head, 1);
+    assert_true(stream_answer_begun(seen->stream));
     unsigned pushed = 0;
     do {
-        struct h2_chunk *chunk = h2_chunk_new(20000);
+        struct stream_chunk *chunk = stream_chunk_new(20000);
         memset(chunk->data, 'c', chunk->len);
-        h2_answer_push(seen->stream, chunk);
+        stream_answer_push(seen->stream, chunk);
         pushed++;
-    } while (h2_stream_has_room(seen->stream));
+    } while (stream_has_room(seen->stream));
     assert_int_equal(pushed, 14); /* 256 KiB are reached */
     assert_true(shuttle(pair));
     assert_int_equal(pair->last_body, 65535);
@@ -417,8 +417,8 @@ static void test_streams_of_messages(void **state)
     assert_int_equal(seen->rooms, 1); /* once, until it is asked again */
     assert_int_equal(pair->last_body, 14 * 20000);
     assert_int_equal(pair->closed, 0);
-    const struct h2_field tail = H2_FIELD("x-end", "end");
-    h2_answer_end(seen->stream, &tail, 1);
+    const struct stream_field tail = STREAM_FIELD("x-end", "end");
+    stream_answer_end(seen->stream, &tail, 1);
     assert_true(shuttle(pair));
     assert_int_equal(pair->closed, 1);
     assert_string_equal(pair->last_tail, "end");
@@ -751,7 +751,7 @@ static void test_closing_tells_those_who_still_have_a_stream(void **state)
     ask(pair, NULL, "");
     ask(pair, NULL, "");
     assert_true(shuttle(pair));
-    h2_stream_forget(pair->seen[0].stream);
+    stream_forget(pair->seen[0].stream);
     h2_close_streams(pair->h2);
     assert_int_equal(pair->seen[0].closes, 0);
     assert_int_equal(pair->seen[1].closes, 1);

@@ -491,6 +491,52 @@ static void test_an_early_answer_ends_the_request(void **state)
 
 #define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
 
+/* --- resources --- */
+
+static void test_a_resource_is_read(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    struct exchange *e = CALL(client, .method = "GET", .path = "/page?x=1");
+    assert_string_equal(field_of(e, ":status"), "200");
+    assert_string_equal(field_of(e, "content-type"), "text/plain");
+    assert_string_equal(field_of(e, "cache-control"), "max-age=60");
+    assert_string_equal(field_of(e, "etag"), "\"v1\"");
+    assert_int_equal(body_len(e), 5);
+    assert_memory_equal(pl_buf_slice(&e->body).data, "/page", 5);
+    e = CALL(client, .method = "HEAD", .path = "/page");
+    assert_string_equal(field_of(e, "content-length"), "5");
+    assert_int_equal(body_len(e), 0);
+    /* a link on another site may lead here */
+    e = CALL(client, .method = "GET", .path = "/page", .extra = {{"sec-fetch-site", "cross-site"}});
+    assert_string_equal(field_of(e, ":status"), "200");
+    assert_string_equal(
+        field_of(CALL(client, .path = "/page", .type = "application/json"), ":status"), "404");
+    assert_string_equal(field_of(CALL(client, .method = "GET", .path = "/page/"), ":status"),
+                        "404");
+    assert_string_equal(field_of(CALL(client, .method = "GET", .path = "/pag"), ":status"), "404");
+    client_free(client);
+}
+
+static void test_resources_have_roles_and_what_is_under_them(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *clerk = client_new(fx, fx->clerk), *auditor = client_new(fx, fx->auditor),
+                  *stranger = client_new(fx, fx->stranger);
+    struct exchange *e = CALL(auditor, .method = "GET", .path = "/tile/0/000");
+    assert_string_equal(field_of(e, ":status"), "200");
+    assert_memory_equal(pl_buf_slice(&e->body).data, "/tile/0/000", 11);
+    e = CALL(auditor, .method = "GET", .path = "/tile/");
+    assert_string_equal(field_of(e, ":status"), "200");
+    assert_string_equal(field_of(CALL(clerk, .method = "GET", .path = "/tile/0/000"), ":status"),
+                        "403");
+    assert_string_equal(field_of(CALL(stranger, .method = "GET", .path = "/page"), ":status"),
+                        "401");
+    client_free(clerk);
+    client_free(auditor);
+    client_free(stranger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +560,8 @@ int main(void)
         ROW(test_connect_get),
         ROW(test_connect_streams_are_not_served),
         ROW(test_an_early_answer_ends_the_request),
+        ROW(test_a_resource_is_read),
+        ROW(test_resources_have_roles_and_what_is_under_them),
     };
     return cmocka_run_group_tests_name("rpc", tests, NULL, NULL);
 }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stream: see stream.h.
+ */
+#include "server/net/stream.h"
+
+#include <stdlib.h>
+
+#include "common/check.h"
+
+struct stream_chunk *stream_chunk_new(size_t len)
+{
+    struct stream_chunk *chunk = malloc(sizeof(*chunk) + len);
+    PL_ASSERT(chunk != NULL);
+    *chunk = (struct stream_chunk){.len = len};
+    return chunk;
+}
+
+void stream_chunk_free(struct stream_chunk *chunk)
+{
+    free(chunk);
+}
+
+void stream_answer(struct stream *stream, const struct stream_field *head, size_t head_count,
+                   struct stream_chunk *body, const struct stream_field *tail, size_t tail_count)
+{
+    stream->ops->answer(stream, head, head_count, body, tail, tail_count);
+}
+
+void stream_answer_begin(struct stream *stream, const struct stream_field *head, size_t head_count)
+{
+    stream->ops->begin(stream, head, head_count);
+}
+
+void stream_answer_push(struct stream *stream, struct stream_chunk *body)
+{
+    stream->ops->push(stream, body);
+}
+
+void stream_answer_end(struct stream *stream, const struct stream_field *tail, size_t tail_count)
+{
+    stream->ops->end(stream, tail, tail_count);
+}
+
+bool stream_answer_begun(const struct stream *stream)
+{
+    return stream->ops->begun(stream);
+}
+
+bool stream_has_room(struct stream *stream)
+{
+    return stream->ops->has_room(stream);
+}
+
+void stream_forget(struct stream *stream)
+{
+    stream->ops->forget(stream);
+}
