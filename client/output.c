@@ -244,7 +244,7 @@ void sheet_note(struct sheet *sheet, const char *key, const char *json)
 
 void sheet_as_of(struct sheet *sheet, uint64_t seq, int64_t time_us)
 {
-    char time[28];
+    char time[28], words[40];
     sheet_note(sheet, "as_of_seq", pl_arena_printf(sheet->arena, "%" PRIu64, seq));
     if (time_us == 0) {
         sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 "."), seq);
@@ -253,7 +253,8 @@ void sheet_as_of(struct sheet *sheet, uint64_t seq, int64_t time_us)
     (void)pl_time_format(time_us, time);
     sheet_note(sheet, "as_of_time", pl_arena_printf(sheet->arena, "\"%s\"", time));
     sheet_note(sheet, "as_of_time_us", pl_arena_printf(sheet->arena, "\"%" PRId64 "\"", time_us));
-    sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq, time);
+    sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq,
+                                    when_format(time_us, words));
 }
 
 size_t sheet_rows(const struct sheet *sheet)
