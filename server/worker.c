@@ -13,6 +13,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "server/limits.h"
+#include "server/page.h"
 
 enum { DRAIN_LOOK_MS = 20 };
 
@@ -143,6 +144,8 @@ static struct pl_status prepare(struct worker *worker)
     net->base = worker->base;
     net->methods = service_methods;
     net->method_count = service_method_count;
+    net->resources = page_resources;
+    net->resource_count = page_resource_count;
     net->user = &worker->service;
     PL_TRY(net_new(net, &worker->net));
     net->listen_fd = -1;

@@ -252,7 +252,7 @@ static const struct net_resource *find_resource(const struct rpc *rpc, struct pl
     for (size_t i = 0; i < rpc->resource_count; i++) {
         const struct net_resource *resource = &rpc->resources[i];
         size_t len = strlen(resource->path);
-        bool under = resource->path[len - 1] == '/' && path.len > len &&
+        bool under = len > 1 && resource->path[len - 1] == '/' && path.len > len &&
                      memcmp(path.data, resource->path, len) == 0;
         if (under || pl_slice_eq_str(path, resource->path))
             return resource;

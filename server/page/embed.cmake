@@ -1,0 +1,15 @@
+# Writes OUT, a C table of the files in ASSETS (a list of paths): name, bytes, length, and an entity
+# tag made of their content. Run by the build whenever one of them changes.
+set(text "/* made from server/page at build time */\n")
+set(rows "")
+foreach(asset ${ASSETS})
+  get_filename_component(name ${asset} NAME)
+  string(MAKE_C_IDENTIFIER ${name} id)
+  file(READ ${asset} hex HEX)
+  file(SHA256 ${asset} sum)
+  string(SUBSTRING ${sum} 0 32 tag)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const unsigned char ${id}[] = {${bytes}};\n")
+  string(APPEND rows "    {\"${name}\", ${id}, sizeof(${id}), \"\\\"${tag}\\\"\"},\n")
+endforeach()
+file(WRITE ${OUT} "${text}static const struct asset assets[] = {\n${rows}};\n")
