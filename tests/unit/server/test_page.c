@@ -3,9 +3,22 @@
  * page: what can be said of the files without a browser. How they are served is tested over the
  * wire (tests/e2e/test_page.py), what they show in a browser (tests/page).
  */
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* cmocka needs the C headers before it */
+#include <cmocka.h>
+// clang-format on
+
+#include "common/check.h"
 #include "common/money.h"
 #include "server/page.h"
-#include "../net/unit.h"
 
 static char *read_asset(const char *name)
 {
