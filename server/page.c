@@ -14,7 +14,7 @@ struct asset {
     size_t len;
     const char *etag; /* with its quotes */
 };
-#include "page_assets.inc"
+#include "server/page_assets.inc"
 
 /* The page talks to where it came from and to nothing else; no frame may hold it. */
 #define POLICY                                                                                     \
