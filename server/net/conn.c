@@ -2,20 +2,25 @@
  *
  * conn: see conn.h.
  *
- * I1: h2 exists exactly from the handshake's end on; its streams end before the connection is
- * parked, so no call can reach a dead connection. I2: reading stops only while the socket itself
+ * I1: the carrier exists from the handshake's end on, or, without TLS, from the first bytes that
+ * tell which it is; its streams end before the connection is parked, so no call can reach a dead
+ * connection. I2: reading stops only while the socket itself
  * takes no more: a peer whose flow-control window is shut must still be able to open it.
  */
 #include "server/net/conn.h"
 
 #include <netdb.h>
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/check.h"
+#include "server/net/h1.h"
+#include "server/net/h2.h"
+#include "server/net/plain.h"
+#include "server/net/tls.h"
 
 enum { GOODBYE_MS = 1000 };
 #define MS_NS 1000000LL
@@ -26,8 +31,11 @@ struct conn {
     TAILQ_ENTRY(conn) link; /* in live or parked */
     TAILQ_ENTRY(conn) dirty_link;
     struct conn_home *home;
-    struct tls_io *io;
-    struct h2 *h2;
+    struct io *io;
+    struct io_transport *transport; /* borrowed from io */
+    bool secure;                    /* it is TLS */
+    struct carrier *carrier;        /* NULL: not yet known (I1) */
+    size_t greeted;                 /* bytes that came so far, all like HTTP/2's first ones */
     struct rpc_client client;
     enum conn_state state;
     bool dirty;
@@ -63,10 +71,10 @@ static void conn_end(struct conn *conn)
     struct conn_home *home = conn->home;
     if (conn->state == CONN_DEAD)
         return;
-    tls_io_stop(conn->io);
-    if (conn->h2 != NULL) {
-        h2_close_streams(conn->h2); /* I1 */
-        home->protocol_errors += h2_protocol_errors(conn->h2);
+    io_stop(conn->io);
+    if (conn->carrier != NULL) {
+        carrier_close_streams(conn->carrier); /* I1 */
+        home->protocol_errors += carrier_look(conn->carrier).protocol_errors;
     }
     if (conn->dirty)
         TAILQ_REMOVE(&home->dirty, conn, dirty_link);
@@ -80,23 +88,36 @@ static void conn_end(struct conn *conn)
 
 static void say_goodbye(struct conn *conn)
 {
-    h2_close_streams(conn->h2);
+    carrier_close_streams(conn->carrier);
     enter(conn, CONN_CLOSING);
-    tls_io_linger(conn->io);
+    io_linger(conn->io);
 }
 
-/* --- events of the TLS loop --- */
+/* --- what is spoken --- */
 
 static void on_output(void *arg)
 {
     mark_dirty(arg);
 }
 
-static void on_handshake(void *arg)
+static void speak_h1(struct conn *conn)
 {
-    struct conn *conn = arg;
     struct conn_home *home = conn->home;
-    authz_identify(home->roster, tls_io_peer(conn->io), &conn->client.peer->match);
+    const struct h1_options options = {
+        .events = &rpc_events,
+        .arg = &conn->client,
+        .on_output = on_output,
+        .output_arg = conn,
+        .clock = home->clock,
+        .header_bytes = home->limits.header_bytes,
+        .secure = conn->secure,
+    };
+    conn->carrier = h1_new(&options);
+}
+
+static void speak_h2(struct conn *conn)
+{
+    struct conn_home *home = conn->home;
     const struct h2_options options = {
         .events = &rpc_events,
         .arg = &conn->client,
@@ -107,34 +128,99 @@ static void on_handshake(void *arg)
         .header_bytes = home->limits.header_bytes,
         .write_high_bytes = home->limits.write_high_bytes,
     };
-    if (!pl_is_ok(h2_new(&options, &conn->h2))) {
+    struct h2 *h2 = NULL;
+    if (pl_is_ok(h2_new(&options, &h2)))
+        conn->carrier = h2_carrier(h2);
+}
+
+/* False: the connection is over. */
+static bool speak(struct conn *conn, void (*how)(struct conn *conn))
+{
+    how(conn);
+    if (conn->carrier == NULL) {
         conn_end(conn);
+        return false;
+    }
+    if (conn->home->draining)
+        carrier_drain_notice(conn->carrier);
+    mark_dirty(conn);
+    return true;
+}
+
+static void take(struct conn *conn, struct pl_slice bytes)
+{
+    if (conn->state == CONN_OPEN && !pl_is_ok(carrier_recv(conn->carrier, bytes)))
+        conn_end(conn);
+}
+
+/* Without TLS nobody has agreed on anything: HTTP/2 begins with "PRI ", which is no verb. */
+static void listen_in(struct conn *conn, struct pl_slice bytes)
+{
+    static const uint8_t preface[] = {'P', 'R', 'I', ' '};
+    size_t same = 0;
+    while (same < bytes.len && conn->greeted + same < sizeof(preface) &&
+           bytes.data[same] == preface[conn->greeted + same])
+        same++;
+    if (same == bytes.len && conn->greeted + same < sizeof(preface)) {
+        conn->greeted += same;
         return;
     }
+    bool h2 = conn->greeted + same == sizeof(preface);
+    if (!speak(conn, h2 ? speak_h2 : speak_h1))
+        return;
+    take(conn, pl_slice(preface, conn->greeted));
+    take(conn, bytes);
+}
+
+/* --- events of the loop --- */
+
+static void identify(struct conn *conn)
+{
+    struct authz_match *match = &conn->client.peer->match;
+    X509 *certificate = conn->secure ? tls_peer(conn->transport) : NULL;
+    if (certificate != NULL) {
+        authz_identify(conn->home->roster, certificate, match);
+        return;
+    }
+    *match = (struct authz_match){.person = conn->home->anonymous};
+    (void)snprintf(match->identity, sizeof(match->identity), "anonymous");
+}
+
+static void on_handshake(void *arg)
+{
+    struct conn *conn = arg;
+    identify(conn);
     enter(conn, CONN_OPEN);
-    if (home->draining)
-        h2_drain_notice(conn->h2);
-    mark_dirty(conn);
+    if (conn->secure)
+        (void)speak(conn, tls_speaks_h2(conn->transport) ? speak_h2 : speak_h1);
 }
 
 static void on_bytes(void *arg, struct pl_slice bytes)
 {
     struct conn *conn = arg;
-    if (conn->state == CONN_OPEN && !pl_is_ok(h2_recv(conn->h2, bytes)))
-        conn_end(conn);
+    if (conn->state != CONN_OPEN)
+        return;
+    if (conn->carrier == NULL)
+        listen_in(conn, bytes);
+    else
+        take(conn, bytes);
 }
 
 static void on_read_over(void *arg)
 {
     struct conn *conn = arg;
-    h2_run(conn->h2);
+    if (conn->state != CONN_OPEN || conn->carrier == NULL)
+        return;
+    carrier_run(conn->carrier);
     mark_dirty(conn);
 }
 
 static size_t fill(void *arg, uint8_t *out, size_t room)
 {
     struct conn *conn = arg;
-    return conn->state == CONN_OPEN ? h2_fill(conn->h2, out, room) : 0;
+    return conn->state == CONN_OPEN && conn->carrier != NULL
+               ? carrier_fill(conn->carrier, out, room)
+               : 0;
 }
 
 static void on_unblocked(void *arg)
@@ -144,13 +230,14 @@ static void on_unblocked(void *arg)
 
 static void peer_name(const struct conn *conn, char *out, size_t size)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
     char host[64], service[16];
     if (getpeername(conn->fd, (struct sockaddr *)&address, &len) != 0 ||
+        address.ss_family == AF_UNIX ||
         getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), service, sizeof(service),
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        (void)snprintf(out, size, "unknown");
+        (void)snprintf(out, size, "%s", address.ss_family == AF_UNIX ? "a unix socket" : "unknown");
     else
         (void)snprintf(out, size, "[%s]:%s", host, service);
 }
@@ -175,7 +262,7 @@ static void on_end(void *arg, struct pl_status status, const char *why)
     conn_end(conn);
 }
 
-static const struct tls_io_events events = {
+static const struct io_events events = {
     .on_handshake = on_handshake,
     .on_bytes = on_bytes,
     .on_read_over = on_read_over,
@@ -184,23 +271,39 @@ static const struct tls_io_events events = {
     .on_end = on_end,
 };
 
+static struct pl_status make_io(struct conn *conn)
+{
+    struct conn_home *home = conn->home;
+    if (conn->secure) {
+        struct pl_status status = tls_new(home->tls, conn->fd, &conn->transport);
+        if (!pl_is_ok(status)) {
+            (void)close(conn->fd);
+            return status;
+        }
+    } else {
+        conn->transport = plain_new(conn->fd);
+    }
+    const struct io_options options = {.base = home->base,
+                                       .fd = conn->fd,
+                                       .transport = conn->transport,
+                                       .scratch = &home->scratch,
+                                       .events = &events,
+                                       .arg = conn};
+    return io_new(&options, &conn->io);
+}
+
 struct pl_status conn_new(struct conn_home *home, int fd)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
     PL_ASSERT(conn != NULL);
-    const struct tls_io_options options = {.base = home->base,
-                                           .fd = fd,
-                                           .context = home->tls,
-                                           .scratch = &home->scratch,
-                                           .events = &events,
-                                           .arg = conn};
-    struct pl_status status = tls_io_new(&options, &conn->io);
+    conn->home = home;
+    conn->fd = fd;
+    conn->secure = home->tls != NULL;
+    struct pl_status status = make_io(conn);
     if (!pl_is_ok(status)) {
         free(conn);
         return status;
     }
-    conn->home = home;
-    conn->fd = fd;
     conn->client = (struct rpc_client){&home->rpc, call_peer_new()};
     enter(conn, CONN_HANDSHAKE);
     TAILQ_INSERT_TAIL(&home->live, conn, link);
@@ -212,23 +315,23 @@ struct pl_status conn_new(struct conn_home *home, int fd)
 
 static bool too_much_unsent(const struct conn *conn)
 {
-    return tls_io_blocked(conn->io) &&
-           h2_unsent_bytes(conn->h2) > conn->home->limits.write_high_bytes;
+    return io_blocked(conn->io) &&
+           carrier_look(conn->carrier).unsent_bytes > conn->home->limits.write_high_bytes;
 }
 
 static void conn_flush(struct conn *conn)
 {
+    if (conn->state != CONN_OPEN || conn->carrier == NULL)
+        return;
+    io_flush(conn->io);
     if (conn->state != CONN_OPEN)
         return;
-    tls_io_flush(conn->io);
-    if (conn->state != CONN_OPEN)
-        return;
-    h2_run(conn->h2); /* sending may have made room for requests that waited */
-    if (h2_over(conn->h2) && !tls_io_blocked(conn->io)) {
+    carrier_run(conn->carrier); /* sending may have made room for requests that waited */
+    if (!io_blocked(conn->io) && carrier_look(conn->carrier).over) {
         say_goodbye(conn);
         return;
     }
-    tls_io_read_pause(conn->io, too_much_unsent(conn)); /* I2 */
+    io_read_pause(conn->io, too_much_unsent(conn)); /* I2 */
 }
 
 void conn_flush_dirty(struct conn_home *home)
@@ -248,8 +351,8 @@ void conn_flush_dirty(struct conn_home *home)
 
 static void conn_free(struct conn *conn)
 {
-    h2_free(conn->h2);
-    tls_io_free(conn->io);
+    carrier_free(conn->carrier);
+    io_free(conn->io);
     call_peer_unref(conn->client.peer);
     free(conn);
 }
@@ -271,12 +374,12 @@ static bool passed(int64_t since_ns, int limit_ms, int64_t now)
 }
 
 /* Output that waits must move: a peer that asks but does not read gives back what it holds. */
-static bool output_stalled(struct conn *conn, int64_t now)
+static bool output_stalled(struct conn *conn, const struct carrier_state *state, int64_t now)
 {
-    bool waits = tls_io_blocked(conn->io) || h2_unsent_bytes(conn->h2) > 0;
-    uint64_t moved = h2_body_bytes_sent(conn->h2);
-    if (tls_io_blocked(conn->io))
-        moved += tls_io_sent_bytes(conn->io);
+    bool waits = io_blocked(conn->io) || state->unsent_bytes > 0;
+    uint64_t moved = state->body_bytes_sent;
+    if (io_blocked(conn->io))
+        moved += io_sent_bytes(conn->io);
     if (!waits || !conn->output_waits || moved != conn->moved_bytes) {
         conn->moved_ns = now;
         conn->moved_bytes = moved;
@@ -288,20 +391,25 @@ static bool output_stalled(struct conn *conn, int64_t now)
 static void tick_open(struct conn *conn, int64_t now)
 {
     const struct net_limits *limits = &conn->home->limits;
-    if (!h2_ready(conn->h2) && passed(conn->since_ns, limits->preface_ms, now)) {
+    struct carrier_state state = {.ready = false};
+    if (conn->carrier != NULL)
+        state = carrier_look(conn->carrier);
+    if (!state.ready && passed(conn->since_ns, limits->preface_ms, now)) {
         conn_end(conn);
         return;
     }
-    if (output_stalled(conn, now)) {
+    if (conn->carrier == NULL)
+        return;
+    if (output_stalled(conn, &state, now)) {
         conn_end(conn);
         return;
     }
-    if (limits->request_ms > 0)
-        h2_look_for_late(conn->h2, now - limits->request_ms * MS_NS);
-    h2_end_early(conn->h2);
-    if (h2_stream_count(conn->h2) == 0 && passed(h2_idle_since_ns(conn->h2), limits->idle_ms, now))
-        h2_dismiss(conn->h2, NGHTTP2_NO_ERROR, "max_idle");
-    if (h2_wants_write(conn->h2))
+    carrier_on_time(conn->carrier,
+                    limits->request_ms > 0 ? now - limits->request_ms * MS_NS : INT64_MIN);
+    if (state.streams == 0 && passed(state.idle_since_ns, limits->idle_ms, now))
+        carrier_dismiss(conn->carrier, CARRIER_NO_ERROR, "max_idle");
+    state = carrier_look(conn->carrier);
+    if (state.wants_write || state.over)
         mark_dirty(conn);
 }
 
@@ -311,7 +419,7 @@ void conn_tick(struct conn *conn, int64_t now)
     case CONN_HANDSHAKE:
         if (!passed(conn->since_ns, conn->home->limits.handshake_ms, now))
             return;
-        refuse(conn, "the TLS handshake took too long");
+        refuse(conn, conn->secure ? "the TLS handshake took too long" : "nothing was asked");
         conn_end(conn);
         return;
     case CONN_OPEN:
@@ -347,11 +455,11 @@ void conn_tick_all(struct conn_home *home)
 
 static void notice_one(struct conn *conn)
 {
-    if (conn->state == CONN_HANDSHAKE)
+    if (conn->state == CONN_HANDSHAKE || conn->carrier == NULL)
         conn_end(conn);
     if (conn->state != CONN_OPEN)
         return;
-    h2_drain_notice(conn->h2);
+    carrier_drain_notice(conn->carrier);
     mark_dirty(conn);
 }
 
@@ -359,7 +467,7 @@ static void drain_one(struct conn *conn)
 {
     if (conn->state != CONN_OPEN)
         return;
-    h2_drain(conn->h2);
+    carrier_drain(conn->carrier, "");
     mark_dirty(conn);
 }
 

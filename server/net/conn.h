@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conn: one connection: joins the TLS loop with the HTTP/2 session, knows who the peer is, and
- * keeps the connection's times and its back-pressure.
+ * conn: one connection: joins the loop of bytes with what carries HTTP over them, knows who the
+ * peer is, and keeps the connection's times and its back-pressure.
  *
  * Life: HANDSHAKE -> OPEN -> CLOSING (goodbye said, waiting for the peer to close) -> DEAD (parked
  * until the end of the turn, because callbacks of it may still be on the stack). Times, looked at
  * by conn_tick: the handshake; the preface; each request; a connection without requests; output
  * that does not move; the goodbye.
  *
- * Previous hop: server/net/tls. Next hop: server/net/h2.
+ * Previous hop: server/net/io. Next hop: server/net/carrier.
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
 #include <sys/queue.h>
 
-#include "server/net/h2.h"
+#include "server/net/carrier.h"
+#include "server/net/io.h"
 #include "server/net/rpc.h"
-#include "server/net/tls.h"
 
 struct conn;
 TAILQ_HEAD(conn_list, conn);
@@ -25,12 +25,13 @@ TAILQ_HEAD(conn_list, conn);
 /* What all connections of a worker share. Belongs to net. */
 struct conn_home {
     struct event_base *base;
-    struct tls_context *tls;
+    struct tls_context *tls; /* NULL: plain */
     const struct authz_roster *roster;
+    const struct net_person *anonymous; /* peers without certificate; NULL: nobody */
     struct net_limits limits;
     struct pl_clock *clock;
     struct rpc rpc;
-    struct tls_scratch scratch;
+    struct io_scratch scratch;
     struct conn_list live;
     struct conn_list dirty;  /* have something to send */
     struct conn_list parked; /* dead */

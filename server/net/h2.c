@@ -74,6 +74,7 @@ struct h2_stream {
 TAILQ_HEAD(stream_list, h2_stream);
 
 struct h2 {
+    struct carrier carrier; /* first */
     struct h2_options options;
     nghttp2_session *session;
     struct stream_list streams; /* oldest first */
@@ -90,10 +91,11 @@ struct h2 {
     int64_t ping_seen_ns;
     int64_t faults_since_ns;
     unsigned faults;
-    uint64_t protocol_errors;
+    uint64_t protocol_errors, pings, goaways; /* pings of the peer, goaways of ours */
 };
 
 static const struct stream_ops stream_ops;
+static const struct carrier_ops carrier_ops;
 
 static struct h2_stream *h2_stream_of(struct stream *base)
 {
@@ -204,6 +206,7 @@ static void count_fault(struct h2 *h2)
 static void count_ping(struct h2 *h2)
 {
     int64_t now = now_ns(h2);
+    h2->pings++;
     h2->ping_tokens_ns += now - h2->ping_seen_ns;
     h2->ping_seen_ns = now;
     if (h2->ping_tokens_ns > PING_BURST * SECOND_NS)
@@ -410,6 +413,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_RST_STREAM:
         if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
             count_fault(h2);
+        return 0;
+    case NGHTTP2_GOAWAY:
+        h2->goaways++;
         return 0;
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
@@ -699,6 +705,7 @@ struct pl_status h2_new(const struct h2_options *options, struct h2 **ret)
 {
     struct h2 *h2 = calloc(1, sizeof(*h2));
     PL_ASSERT(h2 != NULL);
+    h2->carrier.ops = &carrier_ops;
     h2->options = *options;
     TAILQ_INIT(&h2->streams);
     TAILQ_INIT(&h2->ready);
@@ -814,13 +821,102 @@ void h2_drain_notice(struct h2 *h2)
     (void)nghttp2_submit_shutdown_notice(h2->session);
 }
 
-void h2_drain(struct h2 *h2)
+void h2_drain(struct h2 *h2, const char *why)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
-    (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+    (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR,
+                                (const uint8_t *)why, strlen(why));
 }
 
 uint64_t h2_protocol_errors(const struct h2 *h2)
 {
     return h2->protocol_errors;
+}
+
+/* --- as a carrier --- */
+
+static struct h2 *h2_of(struct carrier *carrier)
+{
+    return (struct h2 *)carrier;
+}
+
+static struct pl_status carrier_op_recv(struct carrier *carrier, struct pl_slice bytes)
+{
+    return h2_recv(h2_of(carrier), bytes);
+}
+
+static size_t carrier_op_fill(struct carrier *carrier, uint8_t *out, size_t room)
+{
+    return h2_fill(h2_of(carrier), out, room);
+}
+
+static void carrier_op_run(struct carrier *carrier)
+{
+    h2_run(h2_of(carrier));
+}
+
+static void carrier_op_look(const struct carrier *carrier, struct carrier_state *ret)
+{
+    const struct h2 *h2 = (const struct h2 *)carrier;
+    *ret = (struct carrier_state){
+        .ready = h2_ready(h2),
+        .over = h2_over(h2),
+        .wants_write = h2_wants_write(h2),
+        .streams = h2_stream_count(h2),
+        .idle_since_ns = h2_idle_since_ns(h2),
+        .unsent_bytes = h2_unsent_bytes(h2),
+        .body_bytes_sent = h2_body_bytes_sent(h2),
+        .protocol_errors = h2_protocol_errors(h2),
+        .pings = h2->pings,
+        .goaways = h2->goaways,
+    };
+}
+
+static void carrier_op_on_time(struct carrier *carrier, int64_t late_ns)
+{
+    h2_look_for_late(h2_of(carrier), late_ns);
+    h2_end_early(h2_of(carrier));
+}
+
+static void carrier_op_drain_notice(struct carrier *carrier)
+{
+    h2_drain_notice(h2_of(carrier));
+}
+
+static void carrier_op_drain(struct carrier *carrier, const char *why)
+{
+    h2_drain(h2_of(carrier), why);
+}
+
+static void carrier_op_dismiss(struct carrier *carrier, uint32_t code, const char *why)
+{
+    h2_dismiss(h2_of(carrier), code, why);
+}
+
+static void carrier_op_close_streams(struct carrier *carrier)
+{
+    h2_close_streams(h2_of(carrier));
+}
+
+static void carrier_op_free(struct carrier *carrier)
+{
+    h2_free(h2_of(carrier));
+}
+
+static const struct carrier_ops carrier_ops = {
+    .recv = carrier_op_recv,
+    .fill = carrier_op_fill,
+    .run = carrier_op_run,
+    .look = carrier_op_look,
+    .on_time = carrier_op_on_time,
+    .drain_notice = carrier_op_drain_notice,
+    .drain = carrier_op_drain,
+    .dismiss = carrier_op_dismiss,
+    .close_streams = carrier_op_close_streams,
+    .free = carrier_op_free,
+};
+
+struct carrier *h2_carrier(struct h2 *h2)
+{
+    return &h2->carrier;
 }

@@ -9,7 +9,7 @@
  * Failure: a broken peer gets GOAWAY from nghttp2, an abusive one (pings, resets, invalid frames)
  * GOAWAY ENHANCE_YOUR_CALM; in both cases h2_over turns true and conn closes.
  *
- * Previous hop: server/net/conn. Next hop: server/net/rpc.
+ * Previous hop: server/net/carrier. Next hop: server/net/rpc.
  */
 #ifndef NET_H2_H
 #define NET_H2_H
@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/slice.h"
 #include "common/status.h"
+#include "server/net/carrier.h"
 #include "server/net/stream.h"
 
 struct h2;
@@ -57,10 +58,11 @@ void h2_look_for_late(struct h2 *h2, int64_t began_ns);
 /* Sends answers that waited long enough for the end of their requests, and resets requests that go
  * on after their answers. */
 void h2_end_early(struct h2 *h2);
-void h2_drain_notice(struct h2 *h2); /* GOAWAY that still accepts what is under way */
-void h2_drain(struct h2 *h2);        /* GOAWAY that refuses everything new */
+void h2_drain_notice(struct h2 *h2);           /* GOAWAY that still accepts what is under way */
+void h2_drain(struct h2 *h2, const char *why); /* GOAWAY that refuses everything new */
 /* GOAWAY with a reason, then the end, without waiting for streams. */
 void h2_dismiss(struct h2 *h2, uint32_t error_code, const char *debug);
 uint64_t h2_protocol_errors(const struct h2 *h2);
+struct carrier *h2_carrier(struct h2 *h2); /* the same object, as conn sees it */
 
 #endif

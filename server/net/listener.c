@@ -11,7 +11,10 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -105,6 +108,44 @@ struct pl_status listener_probe(const char *host, uint16_t port)
     return pl_ok();
 }
 
+/* A file that nobody listens behind is left over from a process that died. */
+static bool is_left_over(const struct sockaddr_un *name)
+{
+    struct stat about;
+    if (lstat(name->sun_path, &about) != 0 || !S_ISSOCK(about.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    int failed = connect(fd, (const struct sockaddr *)name, sizeof(*name));
+    bool dead = failed != 0 && errno == ECONNREFUSED;
+    (void)close(fd);
+    return dead;
+}
+
+struct pl_status listener_open_unix(const char *path, unsigned mode, int *ret_fd)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof(name.sun_path))
+        return pl_fail(CONFIG, "listen: the path of the socket is too long");
+    memcpy(name.sun_path, path, len);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return pl_fail_errno(IO, "make a socket");
+    if (is_left_over(&name))
+        (void)unlink(path);
+    /* connecting is refused until listen(2), so nobody comes in before chmod(2) */
+    if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) != 0 || chmod(path, mode) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        struct pl_status status = translate();
+        (void)close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    return pl_ok();
+}
+
 /* --- accepting --- */
 
 static void pause_for_a_moment(struct listener *listener)
@@ -127,7 +168,9 @@ static void accept_some(evutil_socket_t listen_fd, short what, void *arg)
                 pause_for_a_moment(listener);
             return;
         }
+        /* both fail on unix sockets, which need neither */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
         if (!listener->options.on_accept(listener->options.arg, fd)) {
             (void)event_del(listener->on_readable);
             return;

@@ -29,6 +29,10 @@ PL_MUST_CHECK struct pl_status listener_open(const char *host, uint16_t port, bo
 /* OK when nobody listens there, whatever options the other one used. */
 PL_MUST_CHECK struct pl_status listener_probe(const char *host, uint16_t port);
 
+/* The same for a unix socket, whose file gets `mode`. Replaces a file that nobody listens behind;
+ * the caller removes it in the end. */
+PL_MUST_CHECK struct pl_status listener_open_unix(const char *path, unsigned mode, int *ret_fd);
+
 struct listener_options {
     struct event_base *base; /* borrowed */
     int fd;                  /* taken when listener_new succeeds */

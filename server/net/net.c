@@ -16,6 +16,7 @@
 #include "common/check.h"
 #include "server/net/conn.h"
 #include "server/net/listener.h"
+#include "server/net/tls.h"
 
 enum {
     DRAIN_NOTICE_MS =
@@ -136,7 +137,8 @@ static void prepare(struct net *net, const struct net_options *options)
     TAILQ_INIT(&home->dirty);
     TAILQ_INIT(&home->parked);
     home->base = options->base;
-    home->tls = tls_context_ref(options->tls);
+    home->tls = options->tls == NULL ? NULL : tls_context_ref(options->tls);
+    home->anonymous = options->anonymous;
     home->roster = options->roster;
     home->limits = complete(&options->limits);
     home->clock = options->clock;

@@ -2,10 +2,11 @@
  *
  * net: what a worker needs of this box: open a listener on an event base, get calls, answer them.
  *
- * Inside: listener (accept) -> tls (raw events drive SSL*) -> conn (buffers, timers, back-pressure)
- * -> h2 (nghttp2) -> rpc (classify, route, deadline, role mask, decode) -> handler. Everything here
- * belongs to one worker thread. Dialects: gRPC (unary, server streaming), Connect unary as JSON and
- * binary (POST; GET for methods without side effects). One request path, two dialects.
+ * Inside: listener (accept) -> io (raw events drive tls or plain) -> conn (who, timers,
+ * back-pressure) -> h2 (nghttp2) or h1 -> rpc (classify, route, deadline, role mask, decode) ->
+ * handler. Everything here belongs to one worker thread. Dialects: gRPC (unary, server streaming),
+ * Connect unary as JSON and binary (POST; GET for methods without side effects). One request path,
+ * two dialects.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -46,7 +47,7 @@ struct net_method {
 
 /* Something to GET (or HEAD) that is no method: a page, a tile, the metrics. */
 struct net_resource {
-    const char *path; /* exact, or, if it ends in "/", everything under it */
+    const char *path; /* exact, or, if it ends in "/" behind a name, everything under it too */
     uint32_t roles;   /* mask of NET_ROLE() */
     /* Must answer exactly once, with call_answer or call_fail. */
     void (*handle)(struct call *call, void *user);
@@ -69,12 +70,15 @@ struct net_limits {
 struct net_options {
     struct event_base *base; /* borrowed until net_free */
     int listen_fd;           /* bound, listening, non-blocking; taken when net_new succeeds */
-    struct tls_context *tls;           /* takes a reference */
+    struct tls_context *tls; /* takes a reference; NULL: no TLS, for this machine only */
     const struct authz_roster *roster; /* borrowed; immutable */
     const struct net_method *methods;  /* borrowed */
     size_t method_count;
     const struct net_resource *resources; /* borrowed */
     size_t resource_count;
+    /* Who peers without certificate are: where there is no TLS, or its context asks for none.
+     * Borrowed; NULL: nobody, so that they may call nothing. */
+    const struct net_person *anonymous;
     struct net_limits limits;
     struct pl_clock *clock;
     void *user; /* handed to handlers */

@@ -280,7 +280,14 @@ static struct authz_roster *fixture_roster(void)
     return roster;
 }
 
-static UNUSED void fixture_init(struct fixture *fx, const struct net_limits *limits)
+struct fixture_wish {
+    struct net_limits limits;
+    bool plain;                         /* no TLS */
+    bool nobody_asked;                  /* TLS that asks for no certificate */
+    const struct net_person *anonymous; /* who peers without certificate are */
+};
+
+static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish *wanted)
 {
     char detail[256];
     int fd = -1;
@@ -295,7 +302,7 @@ static UNUSED void fixture_init(struct fixture *fx, const struct net_limits *lim
     const struct tls_files files = {
         .cert = pki_write_certificate(&fx->pki, "server.pem", x),
         .key = pki_write_key(&fx->pki, "server.key", key),
-        .ca = pki_write_certificate(&fx->pki, "ca.pem", fx->pki.ca),
+        .ca = wanted->nobody_asked ? NULL : pki_write_certificate(&fx->pki, "ca.pem", fx->pki.ca),
     };
     struct pl_status status = tls_context_new(&files, detail, &fx->tls);
     if (!pl_is_ok(status))
@@ -312,18 +319,27 @@ static UNUSED void fixture_init(struct fixture *fx, const struct net_limits *lim
     const struct net_options options = {
         .base = fx->base,
         .listen_fd = fd,
-        .tls = fx->tls,
+        .tls = wanted->plain ? NULL : fx->tls,
+        .anonymous = wanted->anonymous,
         .roster = fx->roster,
         .methods = fixture_methods,
         .method_count = PL_COUNT(fixture_methods),
         .resources = fixture_resources,
         .resource_count = PL_COUNT(fixture_resources),
-        .limits = limits == NULL ? (struct net_limits){0} : *limits,
+        .limits = wanted->limits,
         .clock = &fx->clock.clock,
         .user = fx,
         .on_refused = fixture_on_refused,
     };
     assert_true(pl_is_ok(net_new(&options, &fx->net)));
+}
+
+static UNUSED void fixture_init(struct fixture *fx, const struct net_limits *limits)
+{
+    struct fixture_wish wish = {.plain = false};
+    if (limits != NULL)
+        wish.limits = *limits;
+    fixture_init_as(fx, &wish);
 }
 
 static UNUSED void fixture_fini(struct fixture *fx)
@@ -364,9 +380,10 @@ struct exchange {
 struct client {
     struct fixture *fx;
     int fd;
-    SSL *ssl;
-    nghttp2_session *session;
+    SSL *ssl;                 /* NULL: plain */
+    nghttp2_session *session; /* NULL: text */
     struct pl_buf out;
+    struct pl_buf in; /* what came, without a session */
     bool handshake_done, ended, no_reading;
     bool window_shut; /* never gives window back */
     bool goaway;
@@ -469,7 +486,7 @@ static ssize_t client_read_body(nghttp2_session *session, int32_t id, uint8_t *o
     return (ssize_t)len;
 }
 
-static UNUSED struct client *client_new_raw(struct fixture *fx, SSL_CTX *ctx, const char *alpn)
+static UNUSED struct client *client_new_plain(struct fixture *fx)
 {
     struct client *client = calloc(1, sizeof(*client));
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(fx->port)};
@@ -478,13 +495,20 @@ static UNUSED struct client *client_new_raw(struct fixture *fx, SSL_CTX *ctx, co
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(client->fd, (struct sockaddr *)&to, sizeof(to)), 0);
     assert_int_equal(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
+    pl_buf_init(&client->out, SIZE_MAX / 2);
+    pl_buf_init(&client->in, SIZE_MAX / 2);
+    return client;
+}
+
+static UNUSED struct client *client_new_raw(struct fixture *fx, SSL_CTX *ctx, const char *alpn)
+{
+    struct client *client = client_new_plain(fx);
     client->ssl = SSL_new(ctx);
     SSL_set_fd(client->ssl, client->fd);
     SSL_set_tlsext_host_name(client->ssl, "localhost");
     if (alpn != NULL)
         SSL_set_alpn_protos(client->ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
     SSL_set_connect_state(client->ssl);
-    pl_buf_init(&client->out, SIZE_MAX / 2);
     return client;
 }
 
@@ -523,6 +547,7 @@ static UNUSED void client_free(struct client *client)
     nghttp2_session_del(client->session);
     SSL_free(client->ssl);
     pl_buf_fini(&client->out);
+    pl_buf_fini(&client->in);
     if (client->fd >= 0)
         close(client->fd);
     free(client);
@@ -530,26 +555,43 @@ static UNUSED void client_free(struct client *client)
 
 static void client_failed(struct client *client, int result)
 {
-    int error = SSL_get_error(client->ssl, result);
+    int error = client->ssl == NULL ? SSL_ERROR_SYSCALL : SSL_get_error(client->ssl, result);
+    if (client->ssl == NULL && result < 0 && errno == EAGAIN)
+        return;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return;
     client->ended = true;
     client->error = ERR_peek_error();
 }
 
+static int client_read_some(struct client *client, uint8_t *out, int room)
+{
+    if (client->ssl == NULL)
+        return (int)recv(client->fd, out, (size_t)room, 0);
+    ERR_clear_error();
+    return SSL_read(client->ssl, out, room);
+}
+
+static int client_write_some(struct client *client, const uint8_t *data, int len)
+{
+    if (client->ssl == NULL)
+        return (int)send(client->fd, data, (size_t)len, MSG_NOSIGNAL);
+    ERR_clear_error();
+    return SSL_write(client->ssl, data, len);
+}
+
 static void client_read(struct client *client)
 {
     uint8_t buffer[16384];
     while (!client->ended && !client->no_reading) {
-        ERR_clear_error();
-        int len = SSL_read(client->ssl, buffer, sizeof(buffer));
+        int len = client_read_some(client, buffer, sizeof(buffer));
         if (len <= 0) {
             client_failed(client, len);
             return;
         }
         if (client->session == NULL)
-            continue;
-        if (nghttp2_session_mem_recv(client->session, buffer, (size_t)len) < 0)
+            assert_true(pl_is_ok(pl_buf_append(&client->in, buffer, (size_t)len)));
+        else if (nghttp2_session_mem_recv(client->session, buffer, (size_t)len) < 0)
             client->ended = true;
     }
 }
@@ -561,9 +603,8 @@ static void client_write(struct client *client)
     while (client->session != NULL && (len = nghttp2_session_mem_send(client->session, &data)) > 0)
         assert_true(pl_is_ok(pl_buf_append(&client->out, data, (size_t)len)));
     while (!client->ended && pl_buf_len(&client->out) > 0) {
-        ERR_clear_error();
         struct pl_slice out = pl_buf_slice(&client->out);
-        int n = SSL_write(client->ssl, out.data, (int)(out.len < 16384 ? out.len : 16384));
+        int n = client_write_some(client, out.data, (int)(out.len < 16384 ? out.len : 16384));
         if (n <= 0) {
             client_failed(client, n);
             return;
@@ -576,19 +617,35 @@ static void client_step(struct client *client)
 {
     if (client->ended)
         return;
-    if (!client->handshake_done) {
+    if (!client->handshake_done && client->ssl != NULL) {
         ERR_clear_error();
         int done = SSL_connect(client->ssl);
         if (done != 1) {
             client_failed(client, done);
             return;
         }
-        client->handshake_done = true;
         SSL_set_mode(client->ssl,
                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_ENABLE_PARTIAL_WRITE);
     }
+    client->handshake_done = true;
     client_write(client);
     client_read(client);
+}
+
+/* --- text, for HTTP/1.1 --- */
+
+static UNUSED void client_say(struct client *client, const char *text)
+{
+    assert_true(pl_is_ok(pl_buf_append_str(&client->out, text)));
+}
+
+/* What came so far, as text, valid until more comes. */
+static UNUSED const char *client_heard(struct client *client)
+{
+    uint8_t *end = NULL;
+    assert_true(pl_is_ok(pl_buf_reserve(&client->in, 1, &end)));
+    *end = '\0';
+    return (const char *)pl_buf_slice(&client->in).data;
 }
 
 /* One turn for everybody. */

@@ -729,7 +729,7 @@ static void test_draining(void **state)
     assert_true(shuttle(pair));
     assert_int_equal(pair->goaways, 1);
     assert_int_equal(pair->seen[1].requests, 1);
-    h2_drain(pair->h2);
+    h2_drain(pair->h2, "why");
     assert_true(shuttle(pair));
     assert_int_equal(pair->goaways, 2);
     assert_int_equal(pair->goaway_code, NGHTTP2_NO_ERROR);

@@ -7,8 +7,12 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "server/net/listener.h"
@@ -118,6 +122,46 @@ static void test_a_full_house_makes_newcomers_wait(void **state)
     event_base_free(base);
 }
 
+static void test_a_unix_socket(void **state)
+{
+    char dir[] = "/tmp/pledged-listener-XXXXXX";
+    char path[64];
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct stat about;
+    int fd = -1, other = -1;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/admin", dir);
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    assert_true(pl_is_ok(listener_open_unix(path, 0600, &fd)));
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&name, sizeof(name)), 0);
+    int accepted = accept(fd, NULL, NULL);
+    assert_true(accepted >= 0);
+    close(accepted);
+    close(client);
+    /* somebody listens there */
+    assert_int_equal(listener_open_unix(path, 0600, &other).code, PL_E_UNAVAILABLE);
+    close(fd);
+    /* nobody does any more */
+    assert_true(pl_is_ok(listener_open_unix(path, 0660, &fd)));
+    close(fd);
+    unlink(path);
+    /* a file that is no socket stays */
+    FILE *file = fopen(path, "w");
+    fclose(file);
+    assert_int_equal(listener_open_unix(path, 0600, &other).code, PL_E_UNAVAILABLE);
+    assert_int_equal(unlink(path), 0);
+    rmdir(dir);
+    char longer[200];
+    memset(longer, 'a', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    assert_int_equal(listener_open_unix(longer, 0600, &other).code, PL_E_CONFIG);
+    assert_int_equal(listener_open_unix("", 0600, &other).code, PL_E_CONFIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_workers_share_a_port_and_a_stranger_is_noticed),
         cmocka_unit_test(test_hosts_that_are_not_here),
         cmocka_unit_test(test_a_full_house_makes_newcomers_wait),
+        cmocka_unit_test(test_a_unix_socket),
     };
     return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
 }

@@ -175,14 +175,172 @@ static void test_many_connections_in_a_row(void **state)
     assert_int_equal(stats.accepted, 30);
 }
 
+/* --- what carries it --- */
+
+#define GET_PAGE  "GET /page?x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define PAGE_BODY "\r\n\r\n/page"
+#define POST_TIERS                                                                                 \
+    "POST " LIST_TIERS " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"        \
+    "Content-Length: 2\r\n\r\n{}"
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A resource and a Connect call, one after the other on one connection. */
+static void talk_h1(struct fixture *fx, struct client *client)
+{
+    client_say(client, GET_PAGE);
+    PUMP_UNTIL(fx, client, ends_with(client_heard(client), PAGE_BODY) || client->ended);
+    assert_int_equal(strncmp(client_heard(client), "HTTP/1.1 200 OK\r\n", 17), 0);
+    pl_buf_clear(&client->in);
+    client_say(client, POST_TIERS);
+    PUMP_UNTIL(fx, client, ends_with(client_heard(client), "}") || client->ended);
+    assert_non_null(strstr(client_heard(client), "content-type: application/json\r\n"));
+    assert_non_null(strstr(client_heard(client), "\"asOfSeq\":\"7\""));
+    pl_buf_clear(&client->in);
+    assert_false(client->ended);
+}
+
+static void test_http_1_1_over_tls(void **state)
+{
+    struct fixture *fx = *state;
+    static const char *const alpns[] = {"\x08http/1.1", NULL};
+    for (size_t i = 0; i < PL_COUNT(alpns); i++) {
+        struct client *client = client_new_raw(fx, fx->clerk, alpns[i]);
+        talk_h1(fx, client);
+        client_say(client, "GET /tile/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        PUMP_UNTIL(fx, client, strstr(client_heard(client), "403 Forbidden\r\n") != NULL);
+        client_free(client);
+    }
+}
+
+static void test_http_1_1_is_no_way_for_grpc(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new_raw(fx, fx->clerk, "\x08http/1.1");
+    client_say(client, "POST " EXECUTE " HTTP/1.1\r\nHost: localhost\r\n"
+                       "Content-Type: application/grpc\r\nContent-Length: 5\r\n\r\n.....");
+    PUMP_UNTIL(fx, client, client->ended);
+    assert_int_equal(strncmp(client_heard(client), "HTTP/1.1 505 ", 13), 0);
+    assert_non_null(strstr(client_heard(client), "HTTP/2"));
+    assert_int_equal(fx->executed, 0);
+    client_free(client);
+}
+
+static void test_draining_closes_http_1_1(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *idle = client_new_raw(fx, fx->clerk, "\x08http/1.1");
+    talk_h1(fx, idle);
+    struct client *client = client_new_raw(fx, fx->clerk, "\x08http/1.1");
+    fx->hold = true;
+    client_say(client, "POST " EXECUTE " HTTP/1.1\r\nHost: localhost\r\n"
+                       "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    net_drain(fx->net);
+    PUMP_UNTIL(fx, idle, idle->ended);
+    pump_for(fx, client, 150);
+    assert_false(client->ended);
+    fixture_release(fx, 0);
+    PUMP_UNTIL(fx, client, client->ended);
+    assert_non_null(strstr(client_heard(client), "connection: close\r\n"));
+    assert_non_null(strstr(client_heard(client), "\"seq\":\"1000\""));
+    client_free(idle);
+    client_free(client);
+    PUMP_UNTIL(fx, NULL, net_idle(fx->net));
+}
+
+static const struct net_person guest = {"guest", PLEDGED__V1__ROLE__ROLE_CLERK};
+
+static struct fixture *open_to(const struct net_person *anonymous, bool plain)
+{
+    const struct fixture_wish wish = {.plain = plain, .nobody_asked = true, .anonymous = anonymous};
+    struct fixture *fx = calloc(1, sizeof(*fx));
+    fixture_init_as(fx, &wish);
+    return fx;
+}
+
+static void close_it(struct fixture *fx)
+{
+    fixture_fini(fx);
+    free(fx);
+}
+
+static void test_without_tls_both_are_spoken(void **state)
+{
+    struct fixture *fx = open_to(&guest, true);
+    (void)state;
+    struct client *client = client_new_plain(fx);
+    talk_h1(fx, client);
+    client_free(client);
+    client = client_new_plain(fx); /* in pieces that tell nothing at first */
+    client_say(client, "P");
+    pump_for(fx, client, 10);
+    client_say(client, "OST " LIST_TIERS " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                       "Content-Type: application/json\r\n\r\n{}");
+    PUMP_UNTIL(fx, client, ends_with(client_heard(client), "}"));
+    client_free(client);
+    client = client_new_plain(fx);
+    client_session(client, 65535);
+    struct exchange *e = client_call(client, &execute);
+    assert_string_equal(field_of(e, "grpc-status"), "0");
+    assert_string_equal(fx->identity, "anonymous");
+    assert_string_equal(fx->issuer, "");
+    client_free(client);
+    client = client_new_plain(fx); /* the preface of HTTP/2 byte by byte, and then wrong */
+    static const char wrong[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\nno";
+    for (size_t i = 0; i + 1 < sizeof(wrong); i++) {
+        client_say(client, (char[]){wrong[i], '\0'});
+        pump_for(fx, client, 1);
+    }
+    PUMP_UNTIL(fx, client, client->ended);
+    client_free(client);
+    close_it(fx);
+}
+
+static void test_peers_without_certificate_are_who_the_options_say(void **state)
+{
+    struct fixture *fx = open_to(&guest, false);
+    (void)state;
+    SSL_CTX *nobody = fixture_client_context(fx, NULL);
+    SSL_CTX *const contexts[] = {nobody, fx->auditor /* is not asked, so it is nobody too */};
+    for (size_t i = 0; i < PL_COUNT(contexts); i++) {
+        struct client *client = client_new(fx, contexts[i]);
+        struct exchange *e = client_call(client, &execute);
+        assert_string_equal(field_of(e, "grpc-status"), "0");
+        assert_string_equal(fx->identity, "anonymous");
+        client_free(client);
+    }
+    SSL_CTX_free(nobody);
+    close_it(fx);
+    fx = open_to(NULL, true); /* nobody may do nothing */
+    struct client *client = client_new_plain(fx);
+    client_session(client, 65535);
+    struct exchange *e = client_call(client, &execute);
+    assert_string_equal(field_of(e, "grpc-status"), "16");
+    client_free(client);
+    close_it(fx);
+}
+
 #define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(test_newcomers_wait_for_a_place),    ROW(test_draining_lets_calls_finish),
-        ROW(test_closing_all_ends_what_is_left), ROW(test_all_answers_of_a_turn_leave_in_one_write),
-        ROW(test_the_house_is_counted),          ROW(test_many_connections_in_a_row),
+        ROW(test_newcomers_wait_for_a_place),
+        ROW(test_draining_lets_calls_finish),
+        ROW(test_closing_all_ends_what_is_left),
+        ROW(test_all_answers_of_a_turn_leave_in_one_write),
+        ROW(test_the_house_is_counted),
+        ROW(test_many_connections_in_a_row),
+        ROW(test_http_1_1_over_tls),
+        ROW(test_http_1_1_is_no_way_for_grpc),
+        ROW(test_draining_closes_http_1_1),
+        cmocka_unit_test(test_without_tls_both_are_spoken),
+        cmocka_unit_test(test_peers_without_certificate_are_who_the_options_say),
     };
     return cmocka_run_group_tests_name("net", tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tls: which files are refused and why, which peers are, and that bytes pass unharmed through a
- * socket that takes little at a time.
+ * tls: which files are refused and why, and which peers are.
  */
 #include "fixture.h"
 
@@ -170,6 +169,8 @@ static void test_an_expired_revocation_list_is_refused(void **state)
     assert_loads(files);
     files->tls.crl = write_crl(&files->pki, "old.crl", NULL, -3600);
     assert_refused(files, files->tls.crl, "expired");
+    files->tls.ca = NULL; /* whose certificates would it revoke? */
+    assert_refused(files, files->tls.crl, "without a CA file");
 }
 
 /* --- handshakes, against the whole of this box --- */
@@ -199,21 +200,28 @@ static int ended_with(struct fixture *fx, struct client *client)
     return reason;
 }
 
-static void test_only_h2_is_spoken(void **state)
+static void assert_chosen(struct fixture *fx, const char *alpn, const char *chosen)
+{
+    struct client *client = client_new_raw(fx, fx->clerk, alpn);
+    PUMP_UNTIL(fx, client, client->handshake_done);
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(client->ssl, &name, &len);
+    assert_int_equal(len, strlen(chosen));
+    assert_memory_equal(name, chosen, len);
+    client_free(client);
+}
+
+static void test_h2_wins_and_http_1_1_is_spoken_too(void **state)
 {
     struct fixture *fx = *state;
-    assert_int_equal(ended_with(fx, client_new_raw(fx, fx->clerk, NULL)),
+    assert_chosen(fx, "\x08http/1.1\x02h2", "h2");
+    assert_chosen(fx, "\x02h2\x08http/1.1", "h2");
+    assert_chosen(fx, "\x08http/1.1", "http/1.1");
+    assert_chosen(fx, "\x08http/1.0\x08http/1.1", "http/1.1");
+    assert_chosen(fx, NULL, "");
+    assert_int_equal(ended_with(fx, client_new_raw(fx, fx->clerk, "\x08http/1.0\x02h3")),
                      SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
-    assert_int_equal(ended_with(fx, client_new_raw(fx, fx->clerk, "\x08http/1.1")),
-                     SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
-    struct client *client = client_new_raw(fx, fx->clerk, "\x08http/1.1\x02h2");
-    PUMP_UNTIL(fx, client, client->handshake_done);
-    const unsigned char *alpn = NULL;
-    unsigned len = 0;
-    SSL_get0_alpn_selected(client->ssl, &alpn, &len);
-    assert_int_equal(len, 2);
-    assert_memory_equal(alpn, "h2", 2);
-    client_free(client);
 }
 
 static void test_only_tls_1_3_is_spoken(void **state)
@@ -234,6 +242,24 @@ static void test_a_certificate_is_required(void **state)
     net_get_stats(fx->net, &stats);
     assert_int_equal(stats.handshake_failures, 1);
     assert_int_equal(stats.requests, 0);
+}
+
+static void test_where_no_certificate_is_asked_for_none_is_needed(void **state)
+{
+    struct fixture *fx = calloc(1, sizeof(*fx));
+    const struct fixture_wish wish = {.nobody_asked = true};
+    (void)state;
+    fixture_init_as(fx, &wish);
+    SSL_CTX *nobody = fixture_client_context(fx, NULL);
+    struct client *client = client_new(fx, nobody);
+    PUMP_UNTIL(fx, client, client->max_streams != 0);
+    client_free(client);
+    client = client_new(fx, fx->clerk); /* has one, and is not asked for it */
+    PUMP_UNTIL(fx, client, client->max_streams != 0);
+    client_free(client);
+    SSL_CTX_free(nobody);
+    fixture_fini(fx);
+    free(fx);
 }
 
 /* A client whose certificate says what the clerk's says, but from a CA of its own. */
@@ -294,155 +320,6 @@ static void test_noise_is_not_a_handshake(void **state)
     client_free(client);
 }
 
-/* --- the loop alone: bytes through small sockets --- */
-
-struct echo {
-    struct tls_io *io;
-    bool ended, handshaken;
-    size_t unblocked;
-    size_t to_send, filled; /* bytes of a pattern */
-    size_t received;
-    bool pause_now;
-};
-
-static uint8_t pattern(size_t at)
-{
-    return (uint8_t)(at * 31 + at / 977);
-}
-
-static void echo_handshake(void *arg)
-{
-    ((struct echo *)arg)->handshaken = true;
-}
-static void echo_bytes(void *arg, struct pl_slice bytes)
-{
-    struct echo *echo = arg;
-    tls_io_read_pause(echo->io, echo->pause_now);
-    for (size_t i = 0; i < bytes.len; i++) {
-        if (bytes.data[i] != pattern(echo->received++))
-            fail_msg("byte %zu is wrong", echo->received - 1);
-    }
-}
-static void echo_read_over(void *arg)
-{
-    (void)arg;
-}
-static size_t echo_fill(void *arg, uint8_t *out, size_t room)
-{
-    struct echo *echo = arg;
-    size_t len = echo->to_send - echo->filled;
-    if (len > room)
-        len = room;
-    if (len > 5000)
-        len = 5000; /* not a multiple of anything */
-    for (size_t i = 0; i < len; i++)
-        out[i] = pattern(echo->filled++);
-    return len;
-}
-static void echo_unblocked(void *arg)
-{
-    struct echo *echo = arg;
-    echo->unblocked++;
-    tls_io_flush(echo->io);
-}
-static void echo_end(void *arg, struct pl_status status, const char *why)
-{
-    (void)status;
-    (void)why;
-    ((struct echo *)arg)->ended = true;
-}
-
-static void test_bytes_pass_through_a_narrow_socket(void **state)
-{
-    enum { BYTES = 3 * 1024 * 1024 };
-    struct fixture *fx = *state;
-    static const struct tls_io_events events = {echo_handshake, echo_bytes,     echo_read_over,
-                                                echo_fill,      echo_unblocked, echo_end};
-    struct echo echo = {.to_send = BYTES};
-    struct tls_scratch *scratch = malloc(sizeof(*scratch));
-    int fd[2], small = 4096;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-    const struct tls_io_options options = {fx->base, fd[0], fx->tls, scratch, &events, &echo};
-    assert_true(pl_is_ok(tls_io_new(&options, &echo.io)));
-    struct client *client = client_new_raw(fx, fx->clerk, "\x02h2");
-    SSL_set_fd(client->ssl, fd[1]);
-    PUMP_UNTIL(fx, client, echo.handshaken && client->handshake_done);
-    assert_non_null(tls_io_peer(echo.io));
-    tls_io_flush(echo.io);
-    assert_true(tls_io_blocked(echo.io));
-    size_t got = 0, sent = 0;
-    for (int turn = 0; (got < BYTES || sent < BYTES) && turn < 100000; turn++) {
-        uint8_t buffer[3000], out[3000];
-        event_base_loop(fx->base, EVLOOP_NONBLOCK);
-        int len = SSL_read(client->ssl, buffer, sizeof(buffer));
-        for (int i = 0; i < len; i++) {
-            if (buffer[i] != pattern(got++))
-                fail_msg("byte %zu is wrong", got - 1);
-        }
-        size_t room = BYTES - sent < sizeof(out) ? BYTES - sent : sizeof(out);
-        for (size_t i = 0; i < room; i++)
-            out[i] = pattern(sent + i);
-        len = room == 0 ? 0 : SSL_write(client->ssl, out, (int)room);
-        sent += len > 0 ? (size_t)len : 0;
-        tls_io_read_pause(echo.io, turn % 7 == 0); /* nothing may be lost by pausing */
-    }
-    tls_io_read_pause(echo.io, false);
-    assert_int_equal(got, BYTES);
-    PUMP_UNTIL(fx, NULL, echo.received == BYTES);
-    assert_int_equal(tls_io_sent_bytes(echo.io), BYTES);
-    assert_true(echo.unblocked > 0);
-    assert_false(tls_io_blocked(echo.io));
-    tls_io_linger(echo.io);
-    uint8_t rest[16];
-    assert_int_equal(SSL_read(client->ssl, rest, sizeof(rest)), 0);
-    assert_int_equal(SSL_get_shutdown(client->ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
-    close(fd[1]);
-    PUMP_UNTIL(fx, NULL, echo.ended);
-    tls_io_free(echo.io);
-    client_free(client);
-    free(scratch);
-}
-
-/* Reading pauses after the first of many small records: the others lie in SSL's buffer then, the
- * socket is empty, and epoll has nothing to tell when reading goes on. */
-static void test_bytes_inside_ssl_are_not_forgotten(void **state)
-{
-    enum { RECORD = 700, RECORDS = 20 };
-    struct fixture *fx = *state;
-    static const struct tls_io_events events = {echo_handshake, echo_bytes,     echo_read_over,
-                                                echo_fill,      echo_unblocked, echo_end};
-    struct echo echo = {.pause_now = true};
-    struct tls_scratch *scratch = malloc(sizeof(*scratch));
-    int fd[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
-    const struct tls_io_options options = {fx->base, fd[0], fx->tls, scratch, &events, &echo};
-    assert_true(pl_is_ok(tls_io_new(&options, &echo.io)));
-    struct client *client = client_new_raw(fx, fx->clerk, "\x02h2");
-    SSL_set_fd(client->ssl, fd[1]);
-    PUMP_UNTIL(fx, client, echo.handshaken && client->handshake_done);
-    SSL_set0_wbio(client->ssl, BIO_new(BIO_s_mem()));
-    for (size_t sent = 0; sent < RECORDS * RECORD; sent += RECORD) {
-        uint8_t out[RECORD];
-        for (size_t i = 0; i < RECORD; i++)
-            out[i] = pattern(sent + i);
-        assert_int_equal(SSL_write(client->ssl, out, RECORD), RECORD);
-    }
-    char *raw = NULL; /* all records in one piece */
-    long raw_len = BIO_get_mem_data(SSL_get_wbio(client->ssl), &raw);
-    assert_int_equal(write(fd[1], raw, (size_t)raw_len), raw_len);
-    pump_for(fx, NULL, 20);
-    assert_int_equal(echo.received, RECORD);
-    echo.pause_now = false;
-    tls_io_read_pause(echo.io, false);
-    PUMP_UNTIL(fx, NULL, echo.received == RECORDS * RECORD);
-    tls_io_stop(echo.io);
-    tls_io_free(echo.io);
-    close(fd[1]);
-    client_free(client);
-    free(scratch);
-}
-
 #define ROW(test_)   cmocka_unit_test_setup_teardown(test_, setup, teardown)
 #define FILE_(test_) cmocka_unit_test_setup_teardown(test_, setup_files, teardown_files)
 
@@ -455,15 +332,14 @@ int main(void)
         FILE_(test_rsa_and_expired_certificates_are_refused),
         FILE_(test_a_password_is_not_asked_for),
         FILE_(test_an_expired_revocation_list_is_refused),
-        ROW(test_only_h2_is_spoken),
+        ROW(test_h2_wins_and_http_1_1_is_spoken_too),
         ROW(test_only_tls_1_3_is_spoken),
         ROW(test_a_certificate_is_required),
         ROW(test_a_foreign_ca_is_refused),
         ROW(test_an_expired_client_is_refused),
         ROW(test_sessions_are_never_resumed),
         ROW(test_noise_is_not_a_handshake),
-        ROW(test_bytes_pass_through_a_narrow_socket),
-        ROW(test_bytes_inside_ssl_are_not_forgotten),
+        ROW(test_where_no_certificate_is_asked_for_none_is_needed),
     };
     return cmocka_run_group_tests_name("tls", tests, NULL, NULL);
 }
