@@ -20,7 +20,7 @@ const WORDS = {
     skip: "To the slots", availability: "Partnership slots", tiers: "Slots",
     totals: "The fund", latest: "Latest entries", currency: "Currency", pledged: "Pledged",
     committed: "Committed", received: "Received", outstanding: "Outstanding", refunded: "Refunded",
-    left: "left", soldOut: "sold out", unlimited: "no limit", held: "held", waiting: "waiting",
+    left: "left", leftOne: "left", soldOut: "sold out", unlimited: "no limit", held: "held", waiting: "waiting",
     of: "of", taken: "taken", capacity: "capacity", onRequest: "amount on request",
     live: "live", poll: "asked every 5 seconds", wait: "connecting", off: "not reachable, trying again",
     asOf: "As of entry {seq}, {time}.", you: "You are {person}, {role}.", nobody: "No certificate: availability only.",
@@ -33,7 +33,7 @@ const WORDS = {
     skip: "Aller aux places", availability: "Places de partenariat", tiers: "Places",
     totals: "Le fonds", latest: "Dernières écritures", currency: "Monnaie", pledged: "Promis",
     committed: "Engagé", received: "Reçu", outstanding: "À recevoir", refunded: "Remboursé",
-    left: "libres", soldOut: "complet", unlimited: "sans limite", held: "retenues", waiting: "en attente",
+    left: "libres", leftOne: "libre", soldOut: "complet", unlimited: "sans limite", held: "retenues", waiting: "en attente",
     of: "sur", taken: "prises", capacity: "nombre de places", onRequest: "montant sur demande",
     live: "en direct", poll: "demandé toutes les 5 secondes", wait: "connexion", off: "injoignable, nouvel essai",
     asOf: "État à l'écriture {seq}, {time}.", you: "Vous êtes {person}, {role}.", nobody: "Sans certificat : places seulement.",
@@ -183,8 +183,8 @@ function tierCard(tier) {
   fact(t("pledged").toLowerCase(), big(tier.pledged).toString(), "pledged");
   fact(t("committed").toLowerCase(), big(tier.committed).toString(), "committed");
   if (big(tier.waiting) > 0n) fact(t("waiting"), big(tier.waiting).toString(), "waiting");
-  const leftLine = make("p", { className: "left" }, make("b", { textContent: shown, "data-field": "remaining" }));
-  if (!unlimited) leftLine.append(make("span", { textContent: left === 0n ? t("soldOut") : t("left") }));
+  const leftLine = make("p", { className: unlimited ? "left open" : "left" }, make("b", { textContent: shown, "data-field": "remaining" }));
+  if (!unlimited) leftLine.append(make("span", { textContent: left === 0n ? t("soldOut") : t(left === 1n ? "leftOne" : "left") }));
   const card = make("article", { className: "tier", "data-tier": tier.code, "data-sold-out": String(left === 0n) },
     make("h3", { textContent: textOf(tier.label) || tier.code }),
     make("p", { className: "price", textContent: price, "data-field": "price" }), leftLine);
@@ -238,14 +238,14 @@ function chart(currency) {
     }) };
   });
   const most = Math.max(1, ...series.flatMap((s) => s.points));
-  const [width, height, left, bottom, top] = [720, 240, 96, 28, 12];
-  const x = (i) => left + ((width - left - 12) * i) / months.length;
+  const [width, height, left, bottom, top] = [720, 240, 4, 30, 26];
+  const x = (i) => left + ((width - 2 * left) * i) / months.length;
   const y = (value) => top + (height - top - bottom) * (1 - Math.max(0, value) / most);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": t("course", { currency }) });
   for (const part of [0, 0.5, 1]) {
-    svg.append(draw("line", { x1: left, x2: width - 12, y1: y(most * part), y2: y(most * part), class: "grid" }));
+    svg.append(draw("line", { x1: left, x2: width - left, y1: y(most * part), y2: y(most * part), class: "grid" }));
     const digits = BigInt(Math.round(most * part));
-    svg.append(draw("text", { x: left - 8, y: y(most * part) + 4, "text-anchor": "end" }, decimal(digits, currency)));
+    svg.append(draw("text", { x: left, y: y(most * part) - 5 }, decimal(digits, currency)));
   }
   const every = Math.ceil(months.length / 6);
   months.forEach((month, i) => {
@@ -284,7 +284,7 @@ function entryLine(entry) {
 
 function showEntries() {
   const lines = state.entries.map(entryLine);
-  byId("entries").replaceChildren(...(lines.length > 0 ? lines : [make("li", { textContent: t("empty") })]));
+  byId("entries").replaceChildren(...(lines.length > 0 ? lines : [make("li", { className: "none", textContent: t("empty") })]));
 }
 
 function showFoot() {
