@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""page: the page in a real browser (Debian's Chromium) against the real daemon. This file starts the
+daemon and gives it a history; page.mjs looks. Screenshots are left in PLEDGED_SCREENSHOTS for a
+person to look at. Needs PLEDGED_BIN_DIR and PLEDGED_NODE_DIR (a node_modules with
+playwright-core)."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+from harness import BIN, SCALE, SCRATCH, check_ledger, document, opened, pb  # noqa: E402
+
+LIMIT_S = 400
+
+
+def history(home):
+    """Something of everything: part paid, committed, free in two currencies, held, sold out."""
+    clerk = home.client("clerk")
+    telecom = clerk.contributor("Example Télécom SA")
+    school = clerk.contributor("Université d'Exemple", kind=4)
+    state = clerk.contributor("République d'Exemple", kind=1)
+    signed = clerk.submit_tier("platine", telecom, effective_date="2026-02-11")
+    clerk.commit(signed.outcome.pledge)
+    clerk.pay(signed.outcome.pledge, 5_000_000, effective_date="2026-03-20")
+    clerk.submit_tier("diamant", state, effective_date="2026-01-15")
+    clerk.hold("or", school)
+    clerk.submit_free(school, 1_234_567, effective_date="2026-05-04")
+    clerk.submit_free(telecom, 250_000, currency="JPY")
+    clerk.submit_free(state, 1_234, currency="KWD")
+    return clerk.contributor("Fondation Exemple", kind=3)
+
+
+def main():
+    home = opened()
+    try:
+        spare = history(home)
+        home.pki.person("stranger")
+        facts = {
+            "port": home.port, "certs": str(home.pki.path), "pledge": str(BIN / "pledge"),
+            "args": {who: [str(word) for word in home.client_args(who)]
+                     for who in ("clerk", "reader")},
+            "spare": spare, "scale": SCALE, "screenshots": os.environ["PLEDGED_SCREENSHOTS"],
+        }
+        stage = SCRATCH / "page"
+        stage.mkdir()
+        shutil.copy(HERE / "page.mjs", stage)
+        (stage / "package.json").write_text('{"type": "module"}')
+        packages = pathlib.Path(os.environ["PLEDGED_NODE_DIR"]) / "node_modules"
+        (stage / "node_modules").symlink_to(packages.resolve())
+        pathlib.Path(facts["screenshots"]).mkdir(parents=True, exist_ok=True)
+        code = subprocess.run(["node", "--test-reporter=spec", str(stage / "page.mjs")], cwd=stage,
+                              timeout=LIMIT_S, check=False,
+                              env={**home.environment(), "PLEDGED_TEST": json.dumps(facts)}).returncode
+        if code != 0:
+            print(home.log())
+        check_ledger(home.client("auditor").dump())
+    except BaseException:
+        home.expect_dirty_log = True
+        raise
+    finally:
+        home.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
