@@ -12,7 +12,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import BIN, SCALE, SCRATCH, check_ledger, document, opened, pb  # noqa: E402
+from harness import BIN, SCALE, SCRATCH, check_ledger, money, opened, pb  # noqa: E402
 
 LIMIT_S = 400
 
@@ -23,12 +23,16 @@ def history(home):
     telecom = clerk.contributor("Example Télécom SA")
     school = clerk.contributor("Université d'Exemple", kind=4)
     state = clerk.contributor("République d'Exemple", kind=1)
-    signed = clerk.submit_tier("platine", telecom, effective_date="2026-02-11")
+    signed = clerk.execute(effective_date="2026-02-11",
+                           submit=pb.Submit(tier="platine", contributor=telecom))
     clerk.commit(signed.outcome.pledge)
-    clerk.pay(signed.outcome.pledge, 5_000_000, effective_date="2026-03-20")
-    clerk.submit_tier("diamant", state, effective_date="2026-01-15")
+    clerk.execute(effective_date="2026-03-20", pay=pb.Pay(pledge=signed.outcome.pledge,
+                                                          amount=money(5_000_000)))
+    clerk.execute(effective_date="2026-01-15",
+                  submit=pb.Submit(tier="diamant", contributor=state))
     clerk.hold("or", school)
-    clerk.submit_free(school, 1_234_567, effective_date="2026-05-04")
+    clerk.execute(effective_date="2026-05-04", submit=pb.Submit(
+        contributor=school, free=True, amount=money(1_234_567)))
     clerk.submit_free(telecom, 250_000, currency="JPY")
     clerk.submit_free(state, 1_234, currency="KWD")
     return clerk.contributor("Fondation Exemple", kind=3)
