@@ -14,7 +14,8 @@ set -eu
 BUILD='build-essential cmake ninja-build pkg-config libevent-dev libssl-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler libnghttp2-dev libjansson-dev libinih-dev
     libunistring-dev libxxhash-dev libsystemd-dev gettext tzdata openssl ca-certificates'
-TESTS='libcmocka-dev python3 python3-grpcio python3-protobuf curl nghttp2-client strace jq'
+TESTS='libcmocka-dev python3 python3-grpcio python3-protobuf python3-requests
+    curl nghttp2-client strace jq'
 
 say() {
     printf 'install-deps: %s\n' "$*" >&2
@@ -42,7 +43,11 @@ wanted=$BUILD
 check=no
 for option in "$@"; do
     case $option in
-    --tests) wanted="$BUILD $TESTS" ;;
+    --tests)
+        wanted="$BUILD $TESTS"
+        # a Node that did not come from Debian does as well: the tests want 18 or newer, and npm
+        command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 || wanted="$wanted nodejs npm"
+        ;;
     --check) check=yes ;;
     *)
         echo 'usage: install-deps.sh [--tests] [--check]' >&2
