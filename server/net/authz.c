@@ -11,6 +11,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct identity {
     const struct net_person *person;
 };
 struct authz_roster {
+    atomic_uint refs;
     struct net_person *persons; /* owns; names too */
     size_t person_count;
     struct identity *identities; /* owns; sorted by name, then issuer */
@@ -136,6 +138,7 @@ struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *from, struct
 {
     struct authz_roster *roster = calloc(1, sizeof(*roster));
     PL_ASSERT(roster != NULL);
+    atomic_init(&roster->refs, 1);
     size_t identities = 0;
     for (size_t i = 0; i < from->n_person; i++)
         identities += from->person[i]->n_identity;
@@ -157,9 +160,23 @@ struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *from, struct
     return pl_ok();
 }
 
+const struct authz_roster *authz_roster_ref(const struct authz_roster *roster)
+{
+    /* what is counted is nobody's idea of its contents */
+    if (roster != NULL)
+        atomic_fetch_add_explicit(&((struct authz_roster *)(uintptr_t)roster)->refs, 1,
+                                  memory_order_relaxed);
+    return roster;
+}
+
+void authz_roster_unref(const struct authz_roster *roster)
+{
+    authz_roster_free((struct authz_roster *)(uintptr_t)roster);
+}
+
 void authz_roster_free(struct authz_roster *roster)
 {
-    if (roster == NULL)
+    if (roster == NULL || atomic_fetch_sub_explicit(&roster->refs, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < roster->person_count; i++)
         free((char *)(uintptr_t)roster->persons[i].person);

@@ -19,7 +19,10 @@ struct authz_roster;
 /* Copies what it needs. INVALID if an identity is given twice or is malformed. */
 PL_MUST_CHECK struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *roster,
                                                 struct authz_roster **ret);
-void authz_roster_free(struct authz_roster *roster);
+/* Any thread; NULL is fine. The roster ends with its last reference. */
+const struct authz_roster *authz_roster_ref(const struct authz_roster *roster);
+void authz_roster_unref(const struct authz_roster *roster);
+void authz_roster_free(struct authz_roster *roster); /* gives up the maker's reference */
 
 struct authz_match {
     const struct net_person *person; /* borrowed from the roster; NULL: nobody */

@@ -21,11 +21,12 @@ enum {
 
 /* --- peers --- */
 
-struct call_peer *call_peer_new(void)
+struct call_peer *call_peer_new(const struct authz_roster *roster)
 {
     struct call_peer *peer = calloc(1, sizeof(*peer));
     PL_ASSERT(peer != NULL);
     peer->refs = 1;
+    peer->roster = authz_roster_ref(roster);
     return peer;
 }
 
@@ -37,8 +38,10 @@ struct call_peer *call_peer_ref(struct call_peer *peer)
 
 void call_peer_unref(struct call_peer *peer)
 {
-    if (peer != NULL && --peer->refs == 0)
-        free(peer);
+    if (peer == NULL || --peer->refs > 0)
+        return;
+    authz_roster_unref(peer->roster);
+    free(peer);
 }
 
 /* --- the pool --- */
@@ -58,7 +61,7 @@ static void call_destroy(struct call *call)
 
 void call_pool_fini(struct call_pool *pool)
 {
-    PL_ASSERT(pool->running == 0);
+    PL_ASSERT(pool->running == 0 && pool->watching == 0);
     PL_ASSERT(TAILQ_EMPTY(&pool->woken));
     while (!TAILQ_EMPTY(&pool->idle)) {
         struct call *call = TAILQ_FIRST(&pool->idle);
@@ -106,7 +109,7 @@ static void call_free(struct call *call)
     if (call->stream != NULL)
         stream_forget(call->stream);
     if (call->admitted)
-        pool->running--;
+        --*(call->watches ? &pool->watching : &pool->running);
     pool->body_bytes -= pl_buf_len(&call->body);
     call_peer_unref(call->peer);
     if (pool->idle_count >= IDLE_MAX || call->body.cap > BODY_KEEP_BYTES) {
@@ -142,9 +145,12 @@ void call_pool_run_woken(struct call_pool *pool)
 
 bool call_admit(struct call *call)
 {
-    if (call->pool->running >= call->pool->running_max)
+    struct call_pool *pool = call->pool;
+    call->watches = call->method != NULL && call->method->long_lived;
+    size_t *taken = call->watches ? &pool->watching : &pool->running;
+    if (*taken >= (call->watches ? pool->watching_max : pool->running_max))
         return false;
-    call->pool->running++;
+    ++*taken;
     call->admitted = true;
     return true;
 }
@@ -180,6 +186,12 @@ void call_stream_closed(struct call *call)
 
 void call_stream_has_room(struct call *call)
 {
+    wake(call);
+}
+
+void call_drain(struct call *call)
+{
+    call->draining = true;
     wake(call);
 }
 
@@ -228,6 +240,11 @@ int64_t call_deadline_mono_ns(const struct call *call)
 bool call_gone(const struct call *call)
 {
     return call->stream == NULL;
+}
+
+bool call_draining(const struct call *call)
+{
+    return call->draining;
 }
 
 void call_set_context(struct call *call, void *context)
@@ -424,29 +441,43 @@ static void fail_connect_stream(struct call *call, enum pl_code code,
     answer_plain(call, "200", call->answer_type, chunk, NULL);
 }
 
-static void fail_any(struct call *call, const char *http_status, enum pl_code code,
-                     const Pledged__V1__Refusal *refusal, const char *message)
+static void say_http(struct call *call, const char *status, const char *text,
+                     const struct stream_field *field)
+{
+    bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
+    struct stream_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
+    answer_plain(call, status, "text/plain; charset=utf-8", body, field);
+}
+
+/* In the caller's dialect; the call stays. */
+static void say_failure(struct call *call, const char *http_status, enum pl_code code,
+                        const Pledged__V1__Refusal *refusal, const char *message)
 {
     if (refusal != NULL && refusal->message != NULL && refusal->message[0] != '\0')
         message = refusal->message;
     else if (message == NULL)
         message = pl_code_words(code);
-    if (call->stream != NULL) {
-        switch (call->dialect) {
-        case CALL_GRPC:
-            fail_grpc(call, code, refusal, message);
-            break;
-        case CALL_CONNECT:
-            fail_connect(call, http_status, code, refusal, message);
-            break;
-        case CALL_CONNECT_STREAM:
-            fail_connect_stream(call, code, refusal, message);
-            break;
-        case CALL_HTTP:
-            call_fail_http(call, http_status, message, NULL);
-            return;
-        }
+    switch (call->dialect) {
+    case CALL_GRPC:
+        fail_grpc(call, code, refusal, message);
+        return;
+    case CALL_CONNECT:
+        fail_connect(call, http_status, code, refusal, message);
+        return;
+    case CALL_CONNECT_STREAM:
+        fail_connect_stream(call, code, refusal, message);
+        return;
+    case CALL_HTTP:
+        say_http(call, http_status, message, NULL);
+        return;
     }
+}
+
+static void fail_any(struct call *call, const char *http_status, enum pl_code code,
+                     const Pledged__V1__Refusal *refusal, const char *message)
+{
+    if (call->stream != NULL)
+        say_failure(call, http_status, code, refusal, message);
     call_free(call);
 }
 
@@ -476,12 +507,29 @@ void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason 
 void call_fail_http(struct call *call, const char *status, const char *text,
                     const struct stream_field *field)
 {
-    if (call->stream != NULL) {
-        bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
-        struct stream_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
-        answer_plain(call, status, "text/plain; charset=utf-8", body, field);
-    }
+    if (call->stream != NULL)
+        say_http(call, status, text, field);
     call_free(call);
+}
+
+void call_cut(struct call *call, enum pl_code code)
+{
+    char http_status[12];
+    bool streams = call->method != NULL && call->method->server_streaming;
+    const char *text = "this peer is no longer welcome";
+    if (call->phase == CALL_READING) {
+        call_fail(call, code, NULL, text);
+        return;
+    }
+    if (!streams && call->resource == NULL) {
+        code = PL_E_UNAVAILABLE;
+        text = "the connection ended before the outcome was known";
+    }
+    (void)snprintf(http_status, sizeof(http_status), "%d", pl_code_http(code));
+    say_failure(call, http_status, code, NULL, text);
+    stream_forget(call->stream);
+    call->stream = NULL;
+    wake(call);
 }
 
 void call_answer(struct call *call, const struct net_answer *answer)

@@ -25,9 +25,11 @@
 /* Who is at the other end; outlives the connection while calls of it are under way. */
 struct call_peer {
     unsigned refs;
+    const struct authz_roster *roster; /* owns a reference: match points into it */
     struct authz_match match;
+    struct quota_slot *quota; /* borrowed; NULL: no limit, or the connection is over */
 };
-struct call_peer *call_peer_new(void);
+struct call_peer *call_peer_new(const struct authz_roster *roster);
 struct call_peer *call_peer_ref(struct call_peer *peer);
 void call_peer_unref(struct call_peer *peer);
 
@@ -67,6 +69,8 @@ struct call {
     bool admitted;    /* counts in pool->running */
     bool woken;       /* in the woken list */
     bool waiting;     /* call_send said: wait */
+    bool watches;     /* counts in pool->watching, not in pool->running */
+    bool draining;    /* its connection is about to go */
     ProtobufCMessage *request;
     struct pl_slice request_bytes;
     int64_t deadline_ns;
@@ -81,6 +85,8 @@ struct call_pool {
     size_t idle_count;
     size_t running; /* admitted and not yet answered */
     size_t running_max;
+    size_t watching; /* the same of long-lived methods */
+    size_t watching_max;
     size_t body_bytes; /* request bytes held by all calls */
     size_t body_bytes_max;
     size_t arena_bytes;
@@ -100,6 +106,11 @@ bool call_admit(struct call *call);
 PL_MUST_CHECK struct pl_status call_keep_body(struct call *call, struct pl_slice bytes);
 void call_stream_closed(struct call *call); /* frees it unless a handler has it */
 void call_stream_has_room(struct call *call);
+void call_drain(struct call *call); /* call_draining is true from here on */
+/* The peer may not be here any more: what is read is refused; what runs loses its stream behind an
+ * error, and its handler learns that the call is gone. A unary call that runs may have had its
+ * effect, so it says UNAVAILABLE, whatever `code` is. */
+void call_cut(struct call *call, enum pl_code code);
 /* A plain HTTP answer with a line of text; frees the call. `field` may be NULL. */
 void call_fail_http(struct call *call, const char *status, const char *text,
                     const struct stream_field *field);

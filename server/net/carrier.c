@@ -26,9 +26,24 @@ struct carrier_state carrier_look(const struct carrier *carrier)
     return state;
 }
 
-void carrier_on_time(struct carrier *carrier, int64_t late_ns)
+void carrier_on_time(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns)
 {
-    carrier->ops->on_time(carrier, late_ns);
+    carrier->ops->on_time(carrier, late_ns, stuck_ns);
+}
+
+void carrier_ask(struct carrier *carrier)
+{
+    carrier->ops->ask(carrier);
+}
+
+void carrier_announce(struct carrier *carrier)
+{
+    carrier->ops->announce(carrier);
+}
+
+void carrier_cut(struct carrier *carrier, enum pl_code code)
+{
+    carrier->ops->cut(carrier, code);
 }
 
 void carrier_drain_notice(struct carrier *carrier)

@@ -26,7 +26,7 @@ struct carrier_state {
     int64_t idle_since_ns;    /* meaningful while there is no stream */
     size_t unsent_bytes;      /* of answers; some of it estimated */
     uint64_t body_bytes_sent; /* of answers, so far */
-    uint64_t protocol_errors, pings, goaways;
+    uint64_t protocol_errors, pings, goaways, stalled;
 };
 
 struct carrier_ops {
@@ -34,7 +34,10 @@ struct carrier_ops {
     size_t (*fill)(struct carrier *carrier, uint8_t *out, size_t room);
     void (*run)(struct carrier *carrier);
     void (*look)(const struct carrier *carrier, struct carrier_state *ret);
-    void (*on_time)(struct carrier *carrier, int64_t late_ns);
+    void (*on_time)(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns);
+    void (*ask)(struct carrier *carrier);
+    void (*announce)(struct carrier *carrier);
+    void (*cut)(struct carrier *carrier, enum pl_code code);
     void (*drain_notice)(struct carrier *carrier);
     void (*drain)(struct carrier *carrier, const char *why);
     void (*dismiss)(struct carrier *carrier, uint32_t code, const char *why);
@@ -52,8 +55,12 @@ size_t carrier_fill(struct carrier *carrier, uint8_t *out, size_t room);
 void carrier_run(struct carrier *carrier);
 struct carrier_state carrier_look(const struct carrier *carrier);
 /* Now and then: requests that began before `late_ns` (INT64_MIN: none is) and are still incomplete
- * are told that they are late; answers that waited long enough for the end of their requests go. */
-void carrier_on_time(struct carrier *carrier, int64_t late_ns);
+ * are told that they are late; answers that waited long enough for the end of their requests go;
+ * streams of messages whose output has not moved since `stuck_ns` (the same) end. */
+void carrier_on_time(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns);
+void carrier_ask(struct carrier *carrier);      /* for a sign of life, if there is a way */
+void carrier_announce(struct carrier *carrier); /* on_drain for all streams */
+void carrier_cut(struct carrier *carrier, enum pl_code code); /* on_cut for all streams */
 void carrier_drain_notice(struct carrier *carrier);           /* still accepts what is under way */
 void carrier_drain(struct carrier *carrier, const char *why); /* refuses everything new */
 /* Says why, then the end, without waiting for streams. */

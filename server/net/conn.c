@@ -17,15 +17,22 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/rng.h"
 #include "server/net/h1.h"
 #include "server/net/h2.h"
 #include "server/net/plain.h"
+#include "server/net/quota.h"
 #include "server/net/tls.h"
 
-enum { GOODBYE_MS = 1000 };
+enum {
+    GOODBYE_MS = 1000,
+    NOTICE_MS = 100, /* between the two GOAWAYs: requests already on their way are still taken */
+    KEEPALIVE_TIMEOUT_MS = 20000,
+};
 #define MS_NS 1000000LL
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_DEAD };
+enum leaving { LEAVING_NOT, LEAVING_NOTICED, LEAVING_REFUSES, LEAVING_CUT };
 
 struct conn {
     TAILQ_ENTRY(conn) link; /* in live or parked */
@@ -35,7 +42,8 @@ struct conn {
     struct io_transport *transport; /* borrowed from io */
     bool secure;                    /* it is TLS */
     struct carrier *carrier;        /* NULL: not yet known (I1) */
-    size_t greeted;                 /* bytes that came so far, all like HTTP/2's first ones */
+    bool speaks_h2;
+    size_t greeted; /* bytes that came so far, all like HTTP/2's first ones */
     struct rpc_client client;
     enum conn_state state;
     bool dirty;
@@ -44,6 +52,14 @@ struct conn {
     int64_t moved_ns;     /* when output last moved, or began to wait */
     uint64_t moved_bytes; /* how much had moved then */
     bool output_waits;
+    const struct tls_context *context; /* borrowed from transport; only compared */
+    int64_t expires_us;                /* the peer's certificate */
+    enum leaving leaving;              /* because of its age */
+    int64_t leave_ns;                  /* when that begins; later: when it began */
+    uint64_t heard_bytes;              /* so much had come */
+    int64_t heard_ns;                  /* at this time */
+    bool asked;                        /* for a sign of life since then */
+    int64_t asked_ns;
 };
 
 static int64_t now_ns(const struct conn *conn)
@@ -74,8 +90,18 @@ static void conn_end(struct conn *conn)
     io_stop(conn->io);
     if (conn->carrier != NULL) {
         carrier_close_streams(conn->carrier); /* I1 */
-        home->protocol_errors += carrier_look(conn->carrier).protocol_errors;
+        struct carrier_state state = carrier_look(conn->carrier);
+        home->protocol_errors += state.protocol_errors;
+        home->pings += state.pings;
+        home->goaways += state.goaways;
+        home->stalled += state.stalled;
+        --*(conn->speaks_h2 ? &home->speak_h2 : &home->speak_h1);
     }
+    if (conn->client.peer->quota != NULL)
+        quota_disconnect(conn->client.peer->quota);
+    conn->client.peer->quota = NULL; /* calls outlive this */
+    home->bytes_in += io_received_bytes(conn->io);
+    home->bytes_out += io_sent_bytes(conn->io);
     if (conn->dirty)
         TAILQ_REMOVE(&home->dirty, conn, dirty_link);
     conn->dirty = false;
@@ -113,6 +139,7 @@ static void speak_h1(struct conn *conn)
         .secure = conn->secure,
     };
     conn->carrier = h1_new(&options);
+    home->speak_h1++;
 }
 
 static void speak_h2(struct conn *conn)
@@ -129,8 +156,11 @@ static void speak_h2(struct conn *conn)
         .write_high_bytes = home->limits.write_high_bytes,
     };
     struct h2 *h2 = NULL;
-    if (pl_is_ok(h2_new(&options, &h2)))
-        conn->carrier = h2_carrier(h2);
+    if (!pl_is_ok(h2_new(&options, &h2)))
+        return;
+    conn->carrier = h2_carrier(h2);
+    conn->speaks_h2 = true;
+    home->speak_h2++;
 }
 
 /* False: the connection is over. */
@@ -172,27 +202,120 @@ static void listen_in(struct conn *conn, struct pl_slice bytes)
     take(conn, bytes);
 }
 
-/* --- events of the loop --- */
+/* --- refusing --- */
+
+static void peer_name(const struct conn *conn, char *out, size_t size)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+    char host[64], service[16];
+    if (getpeername(conn->fd, (struct sockaddr *)&address, &len) != 0 ||
+        address.ss_family == AF_UNIX ||
+        getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), service, sizeof(service),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        (void)snprintf(out, size, "%s", address.ss_family == AF_UNIX ? "a unix socket" : "unknown");
+    else
+        (void)snprintf(out, size, "[%s]:%s", host, service);
+}
+
+static void tell_refused(struct conn *conn, const char *why)
+{
+    struct conn_home *home = conn->home;
+    char peer[96];
+    if (home->on_refused == NULL)
+        return;
+    peer_name(conn, peer, sizeof(peer));
+    home->on_refused(home->rpc.pool.user, peer, why);
+}
+
+static void refuse(struct conn *conn, const char *why)
+{
+    conn->home->handshake_failures++;
+    tell_refused(conn, why);
+}
+
+/* What runs gets its last words; they leave with the goodbye. */
+static void cut_off(struct conn *conn, enum pl_code code, const char *why)
+{
+    conn->home->cut_off++;
+    tell_refused(conn, why);
+    if (conn->state != CONN_OPEN || conn->carrier == NULL) {
+        conn_end(conn);
+        return;
+    }
+    carrier_cut(conn->carrier, code);
+    carrier_dismiss(conn->carrier, CARRIER_NO_ERROR, why);
+    mark_dirty(conn);
+}
+
+/* --- who is there --- */
+
+static X509 *certificate_of(const struct conn *conn)
+{
+    return conn->secure ? tls_peer(conn->transport) : NULL;
+}
 
 static void identify(struct conn *conn)
 {
+    struct conn_home *home = conn->home;
     struct authz_match *match = &conn->client.peer->match;
-    X509 *certificate = conn->secure ? tls_peer(conn->transport) : NULL;
-    if (certificate != NULL) {
-        authz_identify(conn->home->roster, certificate, match);
+    X509 *certificate = certificate_of(conn);
+    if (certificate != NULL && home->roster != NULL) {
+        authz_identify(home->roster, certificate, match);
         return;
     }
-    *match = (struct authz_match){.person = conn->home->anonymous};
+    *match = (struct authz_match){.person = certificate == NULL ? home->anonymous : NULL};
     (void)snprintf(match->identity, sizeof(match->identity), "anonymous");
 }
+
+/* False: this certificate has connections enough. */
+static bool take_place(struct conn *conn)
+{
+    struct conn_home *home = conn->home;
+    X509 *certificate = certificate_of(conn);
+    uint8_t key[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (home->quota == NULL || certificate == NULL)
+        return true;
+    if (X509_pubkey_digest(certificate, EVP_sha256(), key, &len) != 1 || len < PL_SHA256_BYTES)
+        return false;
+    conn->client.peer->quota =
+        quota_connect(home->quota, key, home->limits.person_connections, now_ns(conn));
+    return conn->client.peer->quota != NULL;
+}
+
+/* The context may have changed during the handshake. */
+static bool check_context(struct conn *conn)
+{
+    const char *why = NULL;
+    if (!conn->secure)
+        return true;
+    conn->expires_us = tls_expires_us(conn->transport);
+    if (conn->context == conn->home->tls ||
+        tls_verify(conn->transport, conn->home->tls, &conn->expires_us, &why))
+        return true;
+    refuse(conn, why);
+    conn->home->refused_certificate++;
+    conn_end(conn);
+    return false;
+}
+
+/* --- events of the loop --- */
 
 static void on_handshake(void *arg)
 {
     struct conn *conn = arg;
+    if (!check_context(conn))
+        return;
     identify(conn);
     enter(conn, CONN_OPEN);
-    if (conn->secure)
-        (void)speak(conn, tls_speaks_h2(conn->transport) ? speak_h2 : speak_h1);
+    if (conn->secure && !speak(conn, tls_speaks_h2(conn->transport) ? speak_h2 : speak_h1))
+        return;
+    if (take_place(conn))
+        return;
+    conn->home->refused_quota++;
+    tell_refused(conn, "this certificate has too many connections");
+    carrier_dismiss(conn->carrier, CARRIER_CALM_DOWN, "too_many_connections");
 }
 
 static void on_bytes(void *arg, struct pl_slice bytes)
@@ -228,37 +351,15 @@ static void on_unblocked(void *arg)
     mark_dirty(arg); /* conn_flush looks at everything that waited for this */
 }
 
-static void peer_name(const struct conn *conn, char *out, size_t size)
-{
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(address);
-    char host[64], service[16];
-    if (getpeername(conn->fd, (struct sockaddr *)&address, &len) != 0 ||
-        address.ss_family == AF_UNIX ||
-        getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), service, sizeof(service),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        (void)snprintf(out, size, "%s", address.ss_family == AF_UNIX ? "a unix socket" : "unknown");
-    else
-        (void)snprintf(out, size, "[%s]:%s", host, service);
-}
-
-static void refuse(struct conn *conn, const char *why)
-{
-    struct conn_home *home = conn->home;
-    char peer[96];
-    home->handshake_failures++;
-    if (home->on_refused == NULL)
-        return;
-    peer_name(conn, peer, sizeof(peer));
-    home->on_refused(home->rpc.pool.user, peer, why);
-}
-
 static void on_end(void *arg, struct pl_status status, const char *why)
 {
     struct conn *conn = arg;
     (void)status;
-    if (conn->state == CONN_HANDSHAKE)
+    if (conn->state == CONN_HANDSHAKE) {
+        if (conn->secure && tls_certificate_refused(conn->transport))
+            conn->home->refused_certificate++;
         refuse(conn, why);
+    }
     conn_end(conn);
 }
 
@@ -292,6 +393,17 @@ static struct pl_status make_io(struct conn *conn)
     return io_new(&options, &conn->io);
 }
 
+/* Not all who came together go together. INT64_MAX: never. */
+static int64_t leave_at(const struct conn *conn)
+{
+    int64_t age_ns = conn->home->limits.max_age_ms * MS_NS;
+    uint32_t random = 0;
+    if (age_ns == 0)
+        return INT64_MAX;
+    pl_rng_bytes(&random, sizeof(random));
+    return now_ns(conn) + age_ns / 10 * 9 + age_ns / 5 * (random % 1000) / 999;
+}
+
 struct pl_status conn_new(struct conn_home *home, int fd)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
@@ -304,7 +416,11 @@ struct pl_status conn_new(struct conn_home *home, int fd)
         free(conn);
         return status;
     }
-    conn->client = (struct rpc_client){&home->rpc, call_peer_new()};
+    conn->client = (struct rpc_client){.rpc = &home->rpc, .peer = call_peer_new(home->roster)};
+    conn->context = home->tls;
+    conn->expires_us = INT64_MAX;
+    conn->heard_ns = now_ns(conn);
+    conn->leave_ns = leave_at(conn);
     enter(conn, CONN_HANDSHAKE);
     TAILQ_INSERT_TAIL(&home->live, conn, link);
     home->count++;
@@ -388,10 +504,78 @@ static bool output_stalled(struct conn *conn, const struct carrier_state *state,
     return waits && passed(conn->moved_ns, conn->home->limits.write_stall_ms, now);
 }
 
+/* Anything that comes is a sign of life, the answer to a ping too. */
+static bool fell_silent(struct conn *conn, int64_t now)
+{
+    const struct net_limits *limits = &conn->home->limits;
+    int wait_ms = limits->keepalive_timeout_ms;
+    uint64_t bytes = io_received_bytes(conn->io);
+    if (bytes != conn->heard_bytes) {
+        conn->heard_bytes = bytes;
+        conn->heard_ns = now;
+        conn->asked = false;
+    }
+    if (conn->asked)
+        return passed(conn->asked_ns, wait_ms != 0 ? wait_ms : KEEPALIVE_TIMEOUT_MS, now);
+    if (conn->speaks_h2 && passed(conn->heard_ns, limits->keepalive_ms, now)) {
+        carrier_ask(conn->carrier);
+        conn->asked = true;
+        conn->asked_ns = now;
+    }
+    return false;
+}
+
+static void leave(struct conn *conn)
+{
+    conn->client.draining = true;
+    carrier_drain_notice(conn->carrier);
+    carrier_announce(conn->carrier);
+}
+
+/* One step of leaving because of its age, if it is due. */
+static void grow_old(struct conn *conn, int64_t now)
+{
+    const struct net_limits *limits = &conn->home->limits;
+    switch (conn->leaving) {
+    case LEAVING_NOT:
+        if (now < conn->leave_ns)
+            return;
+        conn->leaving = LEAVING_NOTICED;
+        conn->leave_ns = now;
+        leave(conn);
+        return;
+    case LEAVING_NOTICED:
+        if (!passed(conn->leave_ns, NOTICE_MS, now))
+            return;
+        conn->leaving = LEAVING_REFUSES;
+        carrier_drain(conn->carrier, "max_age");
+        return;
+    case LEAVING_REFUSES:
+        if (!passed(conn->leave_ns, limits->max_age_grace_ms, now))
+            return;
+        conn->leaving = LEAVING_CUT;
+        carrier_cut(conn->carrier, PL_E_UNAVAILABLE);
+        carrier_dismiss(conn->carrier, CARRIER_NO_ERROR, "max_age");
+        return;
+    case LEAVING_CUT:
+        return;
+    }
+}
+
+static int64_t before(int64_t now, int limit_ms)
+{
+    return limit_ms > 0 ? now - limit_ms * MS_NS : INT64_MIN;
+}
+
 static void tick_open(struct conn *conn, int64_t now)
 {
     const struct net_limits *limits = &conn->home->limits;
     struct carrier_state state = {.ready = false};
+    if (conn->home->clock->wall_us(conn->home->clock) >= conn->expires_us) {
+        conn->expires_us = INT64_MAX; /* once */
+        cut_off(conn, PL_E_UNAUTHENTICATED, "the certificate has expired");
+        return;
+    }
     if (conn->carrier != NULL)
         state = carrier_look(conn->carrier);
     if (!state.ready && passed(conn->since_ns, limits->preface_ms, now)) {
@@ -400,12 +584,19 @@ static void tick_open(struct conn *conn, int64_t now)
     }
     if (conn->carrier == NULL)
         return;
+    carrier_on_time(conn->carrier, before(now, limits->request_ms),
+                    before(now, limits->write_stall_ms));
+    state = carrier_look(conn->carrier);
     if (output_stalled(conn, &state, now)) {
+        conn->home->stalled++;
         conn_end(conn);
         return;
     }
-    carrier_on_time(conn->carrier,
-                    limits->request_ms > 0 ? now - limits->request_ms * MS_NS : INT64_MIN);
+    if (fell_silent(conn, now)) {
+        conn_end(conn);
+        return;
+    }
+    grow_old(conn, now);
     if (state.streams == 0 && passed(state.idle_since_ns, limits->idle_ms, now))
         carrier_dismiss(conn->carrier, CARRIER_NO_ERROR, "max_idle");
     state = carrier_look(conn->carrier);
@@ -419,6 +610,7 @@ void conn_tick(struct conn *conn, int64_t now)
     case CONN_HANDSHAKE:
         if (!passed(conn->since_ns, conn->home->limits.handshake_ms, now))
             return;
+        conn->home->refused_slow++;
         refuse(conn, conn->secure ? "the TLS handshake took too long" : "nothing was asked");
         conn_end(conn);
         return;
@@ -459,7 +651,7 @@ static void notice_one(struct conn *conn)
         conn_end(conn);
     if (conn->state != CONN_OPEN)
         return;
-    carrier_drain_notice(conn->carrier);
+    leave(conn);
     mark_dirty(conn);
 }
 
@@ -469,6 +661,58 @@ static void drain_one(struct conn *conn)
         return;
     carrier_drain(conn->carrier, "");
     mark_dirty(conn);
+}
+
+/* Calls that began keep the peer that they began with. */
+static void identify_anew(struct conn *conn)
+{
+    struct call_peer *was = conn->client.peer;
+    conn->client.peer = call_peer_new(conn->home->roster);
+    conn->client.peer->quota = was->quota;
+    was->quota = NULL;
+    identify(conn);
+    if (was->match.person != NULL && conn->client.peer->match.person == NULL)
+        cut_off(conn, PL_E_UNAUTHENTICATED, "the roster does not know this certificate any more");
+    call_peer_unref(was);
+}
+
+static void look_anew(struct conn *conn)
+{
+    if (conn->state == CONN_OPEN)
+        identify_anew(conn);
+}
+
+static void verify_anew(struct conn *conn)
+{
+    const char *why = NULL;
+    if (conn->state != CONN_OPEN)
+        return; /* who is in the handshake is looked at after it */
+    if (conn->secure && !tls_verify(conn->transport, conn->home->tls, &conn->expires_us, &why))
+        cut_off(conn, PL_E_UNAUTHENTICATED, why);
+    else
+        identify_anew(conn);
+}
+
+void conn_reload_all(struct conn_home *home, bool verify)
+{
+    for_each(home, verify ? verify_anew : look_anew);
+}
+
+void conn_count_all(const struct conn_home *home, struct net_stats *ret)
+{
+    const struct conn *conn;
+    TAILQ_FOREACH(conn, &home->live, link)
+    {
+        ret->bytes_in += io_received_bytes(conn->io);
+        ret->bytes_out += io_sent_bytes(conn->io);
+        if (conn->carrier == NULL)
+            continue;
+        struct carrier_state state = carrier_look(conn->carrier);
+        ret->protocol_errors += state.protocol_errors;
+        ret->pings += state.pings;
+        ret->goaways += state.goaways;
+        ret->stalled += state.stalled;
+    }
 }
 
 void conn_drain_notice_all(struct conn_home *home)

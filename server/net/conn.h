@@ -6,7 +6,7 @@
  * Life: HANDSHAKE -> OPEN -> CLOSING (goodbye said, waiting for the peer to close) -> DEAD (parked
  * until the end of the turn, because callbacks of it may still be on the stack). Times, looked at
  * by conn_tick: the handshake; the preface; each request; a connection without requests; output
- * that does not move; the goodbye.
+ * that does not move; a peer that says nothing; a certificate that expires; age; the goodbye.
  *
  * Previous hop: server/net/io. Next hop: server/net/carrier.
  */
@@ -36,7 +36,11 @@ struct conn_home {
     struct conn_list dirty;  /* have something to send */
     struct conn_list parked; /* dead */
     size_t count;            /* live */
-    uint64_t handshake_failures, protocol_errors;
+    size_t speak_h1, speak_h2;
+    struct net_quota *quota; /* NULL: none */
+    /* of connections that are over, for net_stats */
+    uint64_t handshake_failures, refused_certificate, refused_slow, refused_quota;
+    uint64_t protocol_errors, pings, goaways, stalled, cut_off, bytes_in, bytes_out;
     bool draining;
     void (*on_turn)(void *arg); /* dirty or parked connections wait for the end of the turn */
     void *arg;
@@ -49,6 +53,9 @@ void conn_flush_dirty(struct conn_home *home);
 void conn_free_parked(struct conn_home *home); /* from the top of a turn only */
 void conn_tick(struct conn *conn, int64_t now_ns);
 void conn_tick_all(struct conn_home *home);
+/* After home->roster (and home->tls, if `verify`) changed: looks at all who are there anew. */
+void conn_reload_all(struct conn_home *home, bool verify);
+void conn_count_all(const struct conn_home *home, struct net_stats *ret); /* adds the live ones */
 void conn_drain_notice_all(struct conn_home *home);
 void conn_drain_all(struct conn_home *home);
 void conn_end_all(struct conn_home *home);

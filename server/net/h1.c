@@ -549,11 +549,13 @@ static void op_look(const struct carrier *carrier, struct carrier_state *ret)
     };
 }
 
-static void op_on_time(struct carrier *carrier, int64_t late_ns)
+/* A stream that is stuck is a connection that is: conn ends it. */
+static void op_on_time(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns)
 {
     static const struct h1_fault late = {"408", "the request did not become complete in time",
                                          NULL};
     struct h1 *h1 = h1_of(carrier);
+    (void)stuck_ns;
     if (h1->phase == H1_HEAD && pl_buf_len(&h1->head) > 0 && h1->began_ns < late_ns)
         refuse(h1, &late);
     if (h1->phase == H1_BODY && h1->began_ns < late_ns) {
@@ -563,6 +565,27 @@ static void op_on_time(struct carrier *carrier, int64_t late_ns)
     }
     if (h1->held && now_ns(h1) - h1->held_ns >= EARLY_MS * MS_NS)
         release(h1);
+}
+
+static void op_ask(struct carrier *carrier)
+{
+    (void)carrier; /* HTTP/1.1 has no such question; the kernel asks */
+}
+
+static void op_announce(struct carrier *carrier)
+{
+    struct h1 *h1 = h1_of(carrier);
+    if (h1->user != NULL && h1->options.events->on_drain != NULL)
+        h1->options.events->on_drain(h1->user);
+}
+
+static void op_cut(struct carrier *carrier, enum pl_code code)
+{
+    struct h1 *h1 = h1_of(carrier);
+    h1->last = true;
+    if (h1->user != NULL && h1->options.events->on_cut != NULL)
+        h1->options.events->on_cut(h1->user, code);
+    release(h1);
 }
 
 static void op_drain_notice(struct carrier *carrier)
@@ -614,6 +637,9 @@ static const struct carrier_ops carrier_ops = {
     .run = op_run,
     .look = op_look,
     .on_time = op_on_time,
+    .ask = op_ask,
+    .announce = op_announce,
+    .cut = op_cut,
     .drain_notice = op_drain_notice,
     .drain = op_drain,
     .dismiss = op_dismiss,

@@ -69,6 +69,7 @@ struct h2_stream {
     struct fields *head;               /* owns; of an answer that is held */
     struct stream_chunk *first, *last; /* owns */
     size_t queued;
+    int64_t moved_ns;    /* when some of it last left, or it began to wait */
     struct fields *tail; /* owns; NULL: none */
 };
 TAILQ_HEAD(stream_list, h2_stream);
@@ -92,6 +93,7 @@ struct h2 {
     int64_t faults_since_ns;
     unsigned faults;
     uint64_t protocol_errors, pings, goaways; /* pings of the peer, goaways of ours */
+    uint64_t stalled;
 };
 
 static const struct stream_ops stream_ops;
@@ -449,6 +451,7 @@ static size_t copy_queued(struct h2_stream *stream, uint8_t *out, size_t room)
         stream_chunk_free(chunk);
     }
     count_queued(stream, 0, copied);
+    stream->moved_ns = now_ns(stream->h2);
     stream->h2->body_bytes_sent += copied;
     return copied;
 }
@@ -518,6 +521,8 @@ size_t h2_fill(struct h2 *h2, uint8_t *out, size_t room)
 static void append(struct h2_stream *stream, struct stream_chunk *body)
 {
     body->next = NULL;
+    if (stream->queued == 0)
+        stream->moved_ns = now_ns(stream->h2);
     if (stream->last != NULL)
         stream->last->next = body;
     else
@@ -816,6 +821,45 @@ void h2_look_for_late(struct h2 *h2, int64_t began_ns)
     }
 }
 
+/* No trailers reach a peer whose window is shut; a reset does. */
+void h2_end_stuck(struct h2 *h2, int64_t stuck_ns)
+{
+    struct h2_stream *stream;
+    TAILQ_FOREACH(stream, &h2->streams, link)
+    {
+        if (!stream->streaming || stream->queued == 0 || stream->moved_ns >= stuck_ns)
+            continue;
+        h2->stalled++;
+        if (stream->user != NULL)
+            h2->options.events->on_close(stream->user);
+        stream->user = NULL;
+        stream_drop_queue(stream);
+        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+                                        NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
+void h2_announce(struct h2 *h2)
+{
+    struct h2_stream *stream;
+    TAILQ_FOREACH(stream, &h2->streams, link)
+    {
+        if (stream->user != NULL && h2->options.events->on_drain != NULL)
+            h2->options.events->on_drain(stream->user);
+    }
+}
+
+void h2_cut(struct h2 *h2, enum pl_code code)
+{
+    struct h2_stream *stream;
+    TAILQ_FOREACH(stream, &h2->streams, link)
+    {
+        if (stream->user != NULL && h2->options.events->on_cut != NULL)
+            h2->options.events->on_cut(stream->user, code);
+        release_early(stream);
+    }
+}
+
 void h2_drain_notice(struct h2 *h2)
 {
     (void)nghttp2_submit_shutdown_notice(h2->session);
@@ -869,13 +913,30 @@ static void carrier_op_look(const struct carrier *carrier, struct carrier_state 
         .protocol_errors = h2_protocol_errors(h2),
         .pings = h2->pings,
         .goaways = h2->goaways,
+        .stalled = h2->stalled,
     };
 }
 
-static void carrier_op_on_time(struct carrier *carrier, int64_t late_ns)
+static void carrier_op_on_time(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns)
 {
     h2_look_for_late(h2_of(carrier), late_ns);
+    h2_end_stuck(h2_of(carrier), stuck_ns);
     h2_end_early(h2_of(carrier));
+}
+
+static void carrier_op_ask(struct carrier *carrier)
+{
+    (void)nghttp2_submit_ping(h2_of(carrier)->session, NGHTTP2_FLAG_NONE, NULL);
+}
+
+static void carrier_op_announce(struct carrier *carrier)
+{
+    h2_announce(h2_of(carrier));
+}
+
+static void carrier_op_cut(struct carrier *carrier, enum pl_code code)
+{
+    h2_cut(h2_of(carrier), code);
 }
 
 static void carrier_op_drain_notice(struct carrier *carrier)
@@ -909,6 +970,9 @@ static const struct carrier_ops carrier_ops = {
     .run = carrier_op_run,
     .look = carrier_op_look,
     .on_time = carrier_op_on_time,
+    .ask = carrier_op_ask,
+    .announce = carrier_op_announce,
+    .cut = carrier_op_cut,
     .drain_notice = carrier_op_drain_notice,
     .drain = carrier_op_drain,
     .dismiss = carrier_op_dismiss,

@@ -58,6 +58,10 @@ void h2_look_for_late(struct h2 *h2, int64_t began_ns);
 /* Sends answers that waited long enough for the end of their requests, and resets requests that go
  * on after their answers. */
 void h2_end_early(struct h2 *h2);
+/* Resets streams of messages whose output has not moved since then. */
+void h2_end_stuck(struct h2 *h2, int64_t stuck_ns);
+void h2_announce(struct h2 *h2);               /* on_drain for all streams */
+void h2_cut(struct h2 *h2, enum pl_code code); /* on_cut for all streams; their answers go */
 void h2_drain_notice(struct h2 *h2);           /* GOAWAY that still accepts what is under way */
 void h2_drain(struct h2 *h2, const char *why); /* GOAWAY that refuses everything new */
 /* GOAWAY with a reason, then the end, without waiting for streams. */

@@ -98,8 +98,9 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 static int tick_ms(const struct net_limits *limits)
 {
-    const int times[] = {limits->handshake_ms, limits->preface_ms, limits->idle_ms,
-                         limits->request_ms, limits->write_stall_ms};
+    const int times[] = {limits->handshake_ms, limits->preface_ms,          limits->idle_ms,
+                         limits->request_ms,   limits->write_stall_ms,      limits->max_age_ms,
+                         limits->keepalive_ms, limits->keepalive_timeout_ms};
     int least = TICK_MAX_MS * TICKS_IN_A_LIMIT;
     for (size_t i = 0; i < PL_COUNT(times); i++) {
         if (times[i] > 0 && times[i] < least)
@@ -126,8 +127,23 @@ static struct net_limits complete(const struct net_limits *given)
     limits.arena_bytes = or_default(given->arena_bytes, 1024 * 1024);
     limits.calls = or_default(given->calls, 1024);
     limits.write_high_bytes = or_default(given->write_high_bytes, 256 * 1024);
+    limits.watchers = or_default(given->watchers, 4096);
     limits.body_bytes = or_default(given->body_bytes, 64 * 1024 * 1024);
     return limits;
+}
+
+static void set_limits(struct net *net, const struct net_limits *given)
+{
+    struct net_limits limits = complete(given);
+    struct rpc *rpc = &net->home.rpc;
+    net->home.limits = limits;
+    rpc->pool.running_max = limits.calls;
+    rpc->pool.watching_max = limits.watchers;
+    rpc->pool.body_bytes_max = limits.body_bytes;
+    rpc->pool.arena_bytes = limits.arena_bytes;
+    rpc->request_bytes = limits.request_bytes;
+    rpc->person_requests_per_s = limits.person_requests_per_s;
+    rpc->person_burst = limits.person_burst;
 }
 
 static void prepare(struct net *net, const struct net_options *options)
@@ -139,17 +155,15 @@ static void prepare(struct net *net, const struct net_options *options)
     home->base = options->base;
     home->tls = options->tls == NULL ? NULL : tls_context_ref(options->tls);
     home->anonymous = options->anonymous;
-    home->roster = options->roster;
-    home->limits = complete(&options->limits);
+    home->roster = authz_roster_ref(options->roster);
+    home->quota = options->quota;
     home->clock = options->clock;
     home->on_turn = turn_soon;
     home->arg = net;
     home->on_refused = options->on_refused;
     struct rpc *rpc = &home->rpc;
     call_pool_init(&rpc->pool);
-    rpc->pool.running_max = home->limits.calls;
-    rpc->pool.body_bytes_max = home->limits.body_bytes;
-    rpc->pool.arena_bytes = home->limits.arena_bytes;
+    set_limits(net, &options->limits);
     rpc->pool.user = options->user;
     rpc->pool.on_wake = turn_soon;
     rpc->pool.arg = net;
@@ -157,8 +171,14 @@ static void prepare(struct net *net, const struct net_options *options)
     rpc->method_count = options->method_count;
     rpc->resources = options->resources;
     rpc->resource_count = options->resource_count;
-    rpc->request_bytes = home->limits.request_bytes;
     rpc->clock = options->clock;
+}
+
+static bool start_ticks(struct net *net)
+{
+    int ms = tick_ms(&net->home.limits);
+    struct timeval interval = {ms / 1000, ms % 1000 * 1000};
+    return event_add(net->tick, &interval) == 0;
 }
 
 static void drain_now(evutil_socket_t fd, short what, void *arg)
@@ -178,12 +198,10 @@ struct pl_status net_new(const struct net_options *options, struct net **ret)
     net->tick = event_new(options->base, -1, EV_PERSIST, tick, net);
     net->drain = event_new(options->base, -1, 0, drain_now, net);
     PL_ASSERT(net->turn != NULL && net->tick != NULL && net->drain != NULL);
-    int ms = tick_ms(&net->home.limits);
-    struct timeval interval = {ms / 1000, ms % 1000 * 1000};
     const struct listener_options listen = {
         .base = options->base, .fd = options->listen_fd, .on_accept = on_accept, .arg = net};
     struct pl_status status = pl_ok();
-    if (event_add(net->tick, &interval) != 0)
+    if (!start_ticks(net))
         status = pl_fail(UNAVAILABLE, "start a timer");
     if (pl_is_ok(status)) /* last: it takes the socket */
         status = listener_new(&listen, &net->listener);
@@ -193,6 +211,27 @@ struct pl_status net_new(const struct net_options *options, struct net **ret)
     }
     *ret = net;
     return pl_ok();
+}
+
+void net_reload(struct net *net, const struct net_reload *reload)
+{
+    struct conn_home *home = &net->home;
+    PL_ASSERT(!net->in_turn && (reload->tls == NULL || home->tls != NULL));
+    if (reload->limits != NULL) {
+        set_limits(net, reload->limits);
+        (void)start_ticks(net); /* if that fails, the old ones go on */
+        make_room(net);
+    }
+    if (reload->tls != NULL) {
+        tls_context_unref(home->tls);
+        home->tls = tls_context_ref(reload->tls);
+    }
+    if (reload->roster != NULL) {
+        authz_roster_unref(home->roster);
+        home->roster = authz_roster_ref(reload->roster);
+    }
+    if (reload->tls != NULL || reload->roster != NULL)
+        conn_reload_all(home, reload->tls != NULL);
 }
 
 void net_drain(struct net *net)
@@ -230,18 +269,35 @@ void net_free(struct net *net)
     event_free(net->tick);
     event_free(net->drain);
     call_pool_fini(&net->home.rpc.pool);
+    authz_roster_unref(net->home.roster);
     tls_context_unref(net->home.tls);
     free(net);
 }
 
 void net_get_stats(const struct net *net, struct net_stats *ret)
 {
+    const struct conn_home *home = &net->home;
     *ret = (struct net_stats){
         .accepted = net->accepted,
-        .connections = net->home.count,
-        .handshake_failures = net->home.handshake_failures,
-        .requests = net->home.rpc.requests,
-        .refused_busy = net->home.rpc.refused_busy,
-        .protocol_errors = net->home.protocol_errors,
+        .connections = home->count,
+        .handshake_failures = home->handshake_failures,
+        .requests = home->rpc.requests,
+        .refused_busy = home->rpc.refused_busy,
+        .protocol_errors = home->protocol_errors,
+        .connections_h1 = home->speak_h1,
+        .connections_h2 = home->speak_h2,
+        .running_calls = home->rpc.pool.running,
+        .running_watchers = home->rpc.pool.watching,
+        .bytes_in = home->bytes_in,
+        .bytes_out = home->bytes_out,
+        .pings = home->pings,
+        .goaways = home->goaways,
+        .refused_certificate = home->refused_certificate,
+        .refused_slow = home->refused_slow,
+        .refused_quota = home->refused_quota,
+        .requests_over_quota = home->rpc.over_quota,
+        .cut_off = home->cut_off,
+        .stalled = home->stalled,
     };
+    conn_count_all(home, ret);
 }

@@ -23,6 +23,7 @@ struct net;
 struct call;
 struct authz_roster; /* authz.h */
 struct tls_context;  /* tls.h: immutable, counted; made from files by main and on reload */
+struct net_quota;    /* quota.h: what each certificate may still do, shared by workers */
 
 /* --- who is there: authz.h turns a certificate into a person of the roster --- */
 struct net_person {
@@ -36,6 +37,7 @@ struct net_method {
     const char *path; /* "/pledged.v1.LedgerService/Execute" */
     const ProtobufCMessageDescriptor *input, *output;
     bool server_streaming;
+    bool long_lived; /* runs until the peer leaves: has a place among limits.watchers, not calls */
     bool no_side_effects;     /* Connect GET allowed */
     uint32_t roles;           /* mask of NET_ROLE() */
     size_t request_bytes_max; /* 0: limits.request_bytes */
@@ -63,15 +65,24 @@ struct net_limits {
     size_t calls;            /* unanswered, a worker; more are answered BUSY */
     size_t write_high_bytes; /* unsent output of a connection: stop reading it above this */
     size_t body_bytes;       /* of unfinished requests, a worker; more are answered BUSY */
+    size_t watchers;         /* running calls of long-lived methods, a worker; more: BUSY */
     int handshake_ms, preface_ms, idle_ms, request_ms /* head and body of one request */,
         write_stall_ms;
+    /* A connection older than this (10 % more or less) is told to go: "max_age". Calls that run
+     * have the grace to end (0: as long as they want). */
+    int max_age_ms, max_age_grace_ms;
+    /* A quiet HTTP/2 connection is asked after keepalive_ms whether it still lives, and ended if it
+     * says nothing for keepalive_timeout_ms (0: 20 s). */
+    int keepalive_ms, keepalive_timeout_ms;
+    /* Of one certificate, over all workers that share net_options.quota. 0: no limit. */
+    unsigned person_connections, person_requests_per_s, person_burst /* 0: one second's worth */;
 };
 
 struct net_options {
     struct event_base *base; /* borrowed until net_free */
     int listen_fd;           /* bound, listening, non-blocking; taken when net_new succeeds */
     struct tls_context *tls; /* takes a reference; NULL: no TLS, for this machine only */
-    const struct authz_roster *roster; /* borrowed; immutable */
+    const struct authz_roster *roster; /* takes a reference; NULL: nobody is on it */
     const struct net_method *methods;  /* borrowed */
     size_t method_count;
     const struct net_resource *resources; /* borrowed */
@@ -79,6 +90,7 @@ struct net_options {
     /* Who peers without certificate are: where there is no TLS, or its context asks for none.
      * Borrowed; NULL: nobody, so that they may call nothing. */
     const struct net_person *anonymous;
+    struct net_quota *quota; /* borrowed; NULL: no limits a certificate */
     struct net_limits limits;
     struct pl_clock *clock;
     void *user; /* handed to handlers */
@@ -90,6 +102,16 @@ struct net_options {
     void (*on_refused)(void *user, const char *peer, const char *why);
 };
 PL_MUST_CHECK struct pl_status net_new(const struct net_options *options, struct net **ret);
+struct net_reload {                    /* NULL: as before */
+    struct tls_context *tls;           /* takes a reference */
+    const struct authz_roster *roster; /* takes a reference */
+    const struct net_limits *limits;   /* copied; of streams and sizes only for newcomers */
+};
+/* On the worker's thread. Newcomers get what is new. Those who are there are verified and looked up
+ * anew: who is no longer valid or no longer known is cut off at once, running calls included; the
+ * others notice nothing, and a role that changed counts from the next call on. A listener keeps
+ * being with or without TLS. */
+void net_reload(struct net *net, const struct net_reload *reload);
 /* Stops accepting, tells peers to go away (GOAWAY twice), lets running calls finish. */
 void net_drain(struct net *net);
 bool net_idle(const struct net *net); /* no connection left */
@@ -101,6 +123,15 @@ void net_flush(struct net *net);
 /* counters for metrics and tests */
 struct net_stats {
     uint64_t accepted, connections, handshake_failures, requests, refused_busy, protocol_errors;
+    uint64_t connections_h1, connections_h2;  /* now, of those that have chosen */
+    uint64_t running_calls, running_watchers; /* now */
+    uint64_t bytes_in, bytes_out;             /* without TLS's own */
+    uint64_t pings, goaways;                  /* of peers; of ours */
+    /* Of handshake_failures: a certificate that is not valid; too slow. And refused after it. */
+    uint64_t refused_certificate, refused_slow, refused_quota;
+    uint64_t requests_over_quota;
+    uint64_t cut_off; /* after a reload, or because a certificate expired */
+    uint64_t stalled; /* ended because their output did not move: connections and streams */
 };
 void net_get_stats(const struct net *net, struct net_stats *ret);
 
@@ -116,6 +147,9 @@ const char *call_issuer(const struct call *call);
 int64_t call_deadline_mono_ns(const struct call *call); /* 0: none */
 bool call_gone(
     const struct call *call); /* the peer left or cancelled: answer anyway, it is dropped */
+/* The connection is about to go: long-lived calls end now, with UNAVAILABLE, so that their peers
+ * come back elsewhere. on_writable runs when this becomes true. */
+bool call_draining(const struct call *call);
 void call_set_context(struct call *call, void *context);
 void *call_context(const struct call *call);
 
@@ -147,7 +181,8 @@ void call_answer(struct call *call, const struct net_answer *answer);
 /* Server streaming: queue one message; true if more may follow now, false: wait for on_writable.
  * The message is packed before this returns. */
 bool call_send(struct call *call, const ProtobufCMessage *message);
-/* on_writable runs when the queue has room again, and when the call is gone (check call_gone). */
+/* on_writable runs when the queue has room again, when the call is gone (check call_gone), and when
+ * the connection is about to go (check call_draining). */
 void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *user));
 /* Ends a stream well. The call is freed. */
 void call_end(struct call *call);

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "server/net/connect.h"
+#include "server/net/quota.h"
 
 enum { ELEMENTS_MAX = 4096 };
 
@@ -19,7 +20,9 @@ static struct rpc *rpc_of(const struct call *call)
 static void *on_open(void *arg, struct stream *stream)
 {
     struct rpc_client *client = arg;
-    return call_new(&client->rpc->pool, stream, client->peer);
+    struct call *call = call_new(&client->rpc->pool, stream, client->peer);
+    call->draining = client->draining;
+    return call;
 }
 
 /* --- the head --- */
@@ -224,8 +227,29 @@ static bool take_timeout(struct call *call)
     return true;
 }
 
+static void answer_busy(struct call *call, const char *why)
+{
+    rpc_of(call)->refused_busy++;
+    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, why);
+}
+
+static bool check_quota(struct call *call)
+{
+    struct rpc *rpc = rpc_of(call);
+    struct quota_slot *slot = call->peer->quota;
+    if (slot == NULL || quota_request(slot, rpc->person_requests_per_s, rpc->person_burst,
+                                      rpc->clock->mono_ns(rpc->clock)))
+        return true;
+    rpc->over_quota++;
+    answer_busy(call, "too many requests with this certificate; try again a little later");
+    return false;
+}
+
 static bool check_person(struct call *call)
 {
+    if (!check_quota(call))
+        return false;
+
     uint32_t roles = call->resource != NULL ? call->resource->roles : call->method->roles;
     const struct net_person *person = call->peer->match.person;
     if (person == NULL) {
@@ -239,12 +263,6 @@ static bool check_person(struct call *call)
         return false;
     }
     return true;
-}
-
-static void answer_busy(struct call *call, const char *why)
-{
-    rpc_of(call)->refused_busy++;
-    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, why);
 }
 
 static const struct net_resource *find_resource(const struct rpc *rpc, struct pl_slice path)
@@ -371,6 +389,16 @@ static void on_close(void *user)
     call_stream_closed(user);
 }
 
+static void on_drain(void *user)
+{
+    call_drain(user);
+}
+
+static void on_cut(void *user, enum pl_code code)
+{
+    call_cut(user, code);
+}
+
 static void on_room(void *user)
 {
     call_stream_has_room(user);
@@ -385,4 +413,6 @@ const struct stream_events rpc_events = {
     .on_room = on_room,
     .on_late = on_late,
     .on_close = on_close,
+    .on_drain = on_drain,
+    .on_cut = on_cut,
 };

@@ -24,13 +24,15 @@ struct rpc {
     size_t resource_count;
     size_t request_bytes;
     struct pl_clock *clock;
-    uint64_t requests, refused_busy;
+    unsigned person_requests_per_s, person_burst; /* 0: no limit; 0: see quota.h */
+    uint64_t requests, refused_busy, over_quota;
 };
 
 /* The user of rpc_events' on_open: one a connection. */
 struct rpc_client {
     struct rpc *rpc;
-    struct call_peer *peer; /* borrowed from the connection */
+    struct call_peer *peer; /* owned by the connection */
+    bool draining;          /* the connection is about to go */
 };
 extern const struct stream_events rpc_events;
 

@@ -27,6 +27,9 @@ struct stream_events {
     void (*on_room)(void *user);    /* stream_has_room is true again; do not send from here */
     void (*on_late)(void *user);    /* the request did not become complete in time */
     void (*on_close)(void *user);   /* the stream is over; its pointer ends here */
+    void (*on_drain)(void *user);   /* the connection is about to go; may be NULL */
+    /* The peer may not be here any more: answer with this code, if at all. May be NULL. */
+    void (*on_cut)(void *user, enum pl_code code);
 };
 struct stream_field {
     struct pl_slice name, value;

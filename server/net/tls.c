@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -360,6 +361,66 @@ struct pl_status tls_new(struct tls_context *context, int fd, struct io_transpor
 X509 *tls_peer(const struct io_transport *transport)
 {
     return SSL_get0_peer_certificate(((const struct tls *)transport)->ssl);
+}
+
+static int64_t first_expiry_us(const STACK_OF(X509) * chain, int64_t first_us)
+{
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        struct tm tm;
+        /* what cannot be read has expired */
+        int64_t at_us = ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) == 1
+                            ? (int64_t)timegm(&tm) * 1000000
+                            : 0;
+        if (at_us < first_us)
+            first_us = at_us;
+    }
+    return first_us;
+}
+
+int64_t tls_expires_us(const struct io_transport *transport)
+{
+    const SSL *ssl = ((const struct tls *)transport)->ssl;
+    if (SSL_get0_peer_certificate(ssl) == NULL)
+        return INT64_MAX;
+    return first_expiry_us(SSL_get0_verified_chain(ssl), INT64_MAX);
+}
+
+/* As OpenSSL itself does at the end of a handshake. */
+static bool verify(X509_STORE_CTX *ctx, const SSL *ssl, SSL_CTX *with)
+{
+    X509 *peer = SSL_get0_peer_certificate(ssl);
+    return X509_STORE_CTX_init(ctx, SSL_CTX_get_cert_store(with), peer,
+                               SSL_get_peer_cert_chain(ssl)) == 1 &&
+           X509_STORE_CTX_set_default(ctx, "ssl_client") == 1 &&
+           X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(with)) == 1 &&
+           X509_verify_cert(ctx) == 1;
+}
+
+bool tls_verify(const struct io_transport *transport, const struct tls_context *context,
+                int64_t *ret_expires_us, const char **ret_why)
+{
+    const SSL *ssl = ((const struct tls *)transport)->ssl;
+    if ((SSL_CTX_get_verify_mode(context->ssl) & SSL_VERIFY_PEER) == 0)
+        return true;
+    if (SSL_get0_peer_certificate(ssl) == NULL) {
+        *ret_why = "a certificate is required now";
+        return false;
+    }
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    PL_ASSERT(ctx != NULL);
+    bool good = verify(ctx, ssl, context->ssl);
+    if (good)
+        *ret_expires_us = first_expiry_us(X509_STORE_CTX_get0_chain(ctx), INT64_MAX);
+    else
+        *ret_why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    return good;
+}
+
+bool tls_certificate_refused(const struct io_transport *transport)
+{
+    return SSL_get_verify_result(((const struct tls *)transport)->ssl) != X509_V_OK;
 }
 
 bool tls_speaks_h2(const struct io_transport *transport)

@@ -35,7 +35,15 @@ void tls_context_unref(struct tls_context *context); /* any thread; NULL is fine
 /* Borrows the connected, non-blocking socket; takes a reference to the context. */
 PL_MUST_CHECK struct pl_status tls_new(struct tls_context *context, int fd,
                                        struct io_transport **ret);
-X509 *tls_peer(const struct io_transport *transport);     /* borrowed; NULL: it showed none */
+X509 *tls_peer(const struct io_transport *transport); /* borrowed; NULL: it showed none */
+/* When the first certificate of the peer's chain expires, in microseconds since 1970; INT64_MAX
+ * without certificate. */
+int64_t tls_expires_us(const struct io_transport *transport);
+/* Would this peer be let in by `context` today? Sets when that ends; false: why not. */
+bool tls_verify(const struct io_transport *transport, const struct tls_context *context,
+                int64_t *ret_expires_us, const char **ret_why);
+/* After a handshake that failed: was it for the peer's certificate? */
+bool tls_certificate_refused(const struct io_transport *transport);
 bool tls_speaks_h2(const struct io_transport *transport); /* else HTTP/1.1 */
 
 #endif

@@ -35,6 +35,7 @@ enum { HELD_MAX = 64, EXCHANGES_MAX = 300, FIELDS_MAX = 24 };
 #define GET_TIER   "/pledged.v1.LedgerService/GetTier"
 #define GET_STATUS "/pledged.v1.LedgerService/GetStatus"
 #define DUMP       "/pledged.v1.LedgerService/Dump"
+#define WATCH      "/pledged.v1.LedgerService/Watch"
 
 /* --- the server's side --- */
 
@@ -51,6 +52,8 @@ struct fixture {
     bool hold; /* Execute keeps its calls in `held` */
     struct call *held[HELD_MAX];
     size_t held_count;
+    struct call *watching; /* the newest that runs */
+    unsigned watches_begun, watches_gone, watches_drained;
     unsigned executed, listed, dumps_begun, dumps_ended, dumps_gone;
     size_t reply_bytes; /* ListTiers answers with this much text */
     size_t dump_messages, dump_message_bytes, dump_fail_at;
@@ -58,6 +61,7 @@ struct fixture {
     char identity[256], issuer[256], request_bytes[256];
     size_t request_len;
     int64_t deadline_ns;
+    const char *cert, *key_file, *ca; /* the server's files */
     char refused[256];
     unsigned refused_count;
 };
@@ -175,6 +179,31 @@ static void fixture_dump(struct call *call, void *user)
     fixture_dump_go_on(call, user);
 }
 
+static void fixture_watch_wakes(struct call *call, void *user)
+{
+    struct fixture *fx = user;
+    if (fx->watching == call)
+        fx->watching = NULL;
+    if (call_gone(call)) {
+        fx->watches_gone++;
+        call_end(call);
+    } else if (call_draining(call)) {
+        fx->watches_drained++;
+        call_fail(call, PL_E_UNAVAILABLE, NULL, "come back");
+    }
+}
+
+/* Says one thing and stays. */
+static void fixture_watch(struct call *call, void *user)
+{
+    struct fixture *fx = user;
+    Pledged__V1__DumpResponse response = PLEDGED__V1__DUMP_RESPONSE__INIT;
+    fx->watches_begun++;
+    fx->watching = call;
+    (void)call_send(call, &response.base);
+    call_on_writable(call, fixture_watch_wakes);
+}
+
 #define FIXTURE_ALL (NET_ROLE(CLERK) | NET_ROLE(AUDITOR))
 static const struct net_method fixture_methods[] = {
     {.path = EXECUTE,
@@ -208,6 +237,13 @@ static const struct net_method fixture_methods[] = {
      .no_side_effects = true,
      .roles = FIXTURE_ALL,
      .handle = fixture_dump},
+    {.path = WATCH,
+     .input = &pledged__v1__dump_request__descriptor,
+     .output = &pledged__v1__dump_response__descriptor,
+     .server_streaming = true,
+     .long_lived = true,
+     .roles = FIXTURE_ALL,
+     .handle = fixture_watch},
 };
 
 /* Answers with the path that was asked for. */
@@ -236,11 +272,13 @@ static void fixture_on_refused(void *user, const char *peer, const char *why)
     snprintf(fx->refused, sizeof(fx->refused), "%s", why);
 }
 
-static UNUSED SSL_CTX *fixture_client_context(struct fixture *fx, const char *san)
+/* san NULL: without certificate. It lasts for this long (0: a day). */
+static UNUSED SSL_CTX *fixture_client_for(struct fixture *fx, const char *san, long to_s)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (san != NULL) {
-        const struct pki_wish wish = {.name = "client", .san = san};
+        const struct pki_wish wish = {
+            .name = "client", .san = san, .from_s = -3600, .to_s = to_s == 0 ? 86400 : to_s};
         EVP_PKEY *key = pki_key();
         X509 *x = pki_sign(fx->pki.ca, fx->pki.ca_key, key, &wish);
         assert_int_equal(SSL_CTX_use_certificate(ctx, x), 1);
@@ -253,7 +291,13 @@ static UNUSED SSL_CTX *fixture_client_context(struct fixture *fx, const char *sa
     return ctx;
 }
 
-static struct authz_roster *fixture_roster(void)
+static UNUSED SSL_CTX *fixture_client_context(struct fixture *fx, const char *san)
+{
+    return fixture_client_for(fx, san, 0);
+}
+
+/* Anna has this role; unspecified: she is not on it. */
+static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
 {
     Pledged__V1__RosterIdentity identities[2];
     Pledged__V1__RosterIdentity *identity[2] = {&identities[0], &identities[1]};
@@ -262,8 +306,8 @@ static struct authz_roster *fixture_roster(void)
     Pledged__V1__RosterAdopted adopted = PLEDGED__V1__ROSTER_ADOPTED__INIT;
     const char *const names[] = {"anna", "otto"};
     const char *const uris[] = {"uri:pledged:person:anna", "uri:pledged:person:otto"};
-    const Pledged__V1__Role roles[] = {PLEDGED__V1__ROLE__ROLE_CLERK,
-                                       PLEDGED__V1__ROLE__ROLE_AUDITOR};
+    const Pledged__V1__Role roles[] = {anna, PLEDGED__V1__ROLE__ROLE_AUDITOR};
+    bool without = anna == PLEDGED__V1__ROLE__ROLE_UNSPECIFIED;
     for (size_t i = 0; i < 2; i++) {
         pledged__v1__roster_identity__init(&identities[i]);
         identities[i].identity = (char *)(uintptr_t)uris[i];
@@ -273,11 +317,16 @@ static struct authz_roster *fixture_roster(void)
         persons[i].n_identity = 1;
         persons[i].identity = &identity[i];
     }
-    adopted.n_person = 2;
-    adopted.person = person;
+    adopted.n_person = without ? 1 : 2;
+    adopted.person = without ? &person[1] : person;
     struct authz_roster *roster = NULL;
     assert_true(pl_is_ok(authz_roster_new(&adopted, &roster)));
     return roster;
+}
+
+static struct authz_roster *fixture_roster(void)
+{
+    return fixture_roster_with(PLEDGED__V1__ROLE__ROLE_CLERK);
 }
 
 struct fixture_wish {
@@ -285,6 +334,7 @@ struct fixture_wish {
     bool plain;                         /* no TLS */
     bool nobody_asked;                  /* TLS that asks for no certificate */
     const struct net_person *anonymous; /* who peers without certificate are */
+    struct net_quota *quota;
 };
 
 static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish *wanted)
@@ -295,7 +345,8 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
     memset(fx, 0, sizeof(*fx));
     fx->dump_fail_at = SIZE_MAX;
     pki_init(&fx->pki);
-    pl_clock_fake_init(&fx->clock, 1790000000000000);
+    /* certificates are made and verified by the time of the machine */
+    pl_clock_fake_init(&fx->clock, pl_clock_system()->wall_us(pl_clock_system()));
     EVP_PKEY *key = pki_key();
     const struct pki_wish wish = {.name = "server", .san = "DNS:localhost,IP:127.0.0.1"};
     X509 *x = pki_sign(fx->pki.ca, fx->pki.ca_key, key, &wish);
@@ -304,6 +355,9 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
         .key = pki_write_key(&fx->pki, "server.key", key),
         .ca = wanted->nobody_asked ? NULL : pki_write_certificate(&fx->pki, "ca.pem", fx->pki.ca),
     };
+    fx->cert = files.cert;
+    fx->key_file = files.key;
+    fx->ca = files.ca;
     struct pl_status status = tls_context_new(&files, detail, &fx->tls);
     if (!pl_is_ok(status))
         fail_msg("%s", detail);
@@ -321,6 +375,7 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
         .listen_fd = fd,
         .tls = wanted->plain ? NULL : fx->tls,
         .anonymous = wanted->anonymous,
+        .quota = wanted->quota,
         .roster = fx->roster,
         .methods = fixture_methods,
         .method_count = PL_COUNT(fixture_methods),
@@ -358,6 +413,7 @@ static UNUSED void fixture_fini(struct fixture *fx)
     SSL_CTX_free(fx->stranger);
     pki_fini(&fx->pki);
     assert_int_equal(fx->dumps_begun, fx->dumps_ended);
+    assert_int_equal(fx->watches_begun, fx->watches_gone + fx->watches_drained);
 }
 
 /* --- the client's side --- */
@@ -389,8 +445,9 @@ struct client {
     bool goaway;
     uint32_t goaway_code;
     char goaway_debug[64];
-    int goaway_count, pings_acked;
-    unsigned long error; /* OpenSSL's, when the connection ended */
+    int goaway_count, pings_acked, pinged;
+    int32_t goaway_last[4]; /* last stream ids, in order */
+    unsigned long error;    /* OpenSSL's, when the connection ended */
     uint32_t max_streams;
     struct exchange *exchange[EXCHANGES_MAX];
     size_t exchange_count;
@@ -426,12 +483,16 @@ static int client_on_frame(nghttp2_session *session, const nghttp2_frame *frame,
     struct exchange *e = client_find(client, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         client->goaway = true;
+        if (client->goaway_count < 4)
+            client->goaway_last[client->goaway_count] = frame->goaway.last_stream_id;
         client->goaway_count++;
         client->goaway_code = frame->goaway.error_code;
         snprintf(client->goaway_debug, sizeof(client->goaway_debug), "%.*s",
                  (int)frame->goaway.opaque_data_len, (const char *)frame->goaway.opaque_data);
     } else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
         client->pings_acked++;
+    } else if (frame->hd.type == NGHTTP2_PING) {
+        client->pinged++;
     } else if (frame->hd.type == NGHTTP2_HEADERS && e != NULL && e->head_count == 0) {
         e->head_count = e->field_count;
         e->trailers_only = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;

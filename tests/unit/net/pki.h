@@ -114,6 +114,38 @@ static UNUSED const char *pki_write_key(struct pki *pki, const char *name, EVP_P
     return path;
 }
 
+static UNUSED X509_CRL *pki_crl(struct pki *pki, X509 *revoked, long next_s)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *time = ASN1_TIME_new();
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(pki->ca));
+    X509_CRL_set1_lastUpdate(crl, X509_gmtime_adj(time, -86400));
+    X509_CRL_set1_nextUpdate(crl, X509_gmtime_adj(time, next_s));
+    if (revoked != NULL) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
+        X509_REVOKED_set_revocationDate(entry, X509_gmtime_adj(time, -3600));
+        X509_CRL_add0_revoked(crl, entry);
+    }
+    X509_CRL_sign(crl, pki->ca_key, EVP_sha256());
+    ASN1_TIME_free(time);
+    return crl;
+}
+
+/* Of the CA; `revoked` may be NULL. */
+static UNUSED const char *pki_write_crl(struct pki *pki, const char *name, X509 *revoked,
+                                        long next_s)
+{
+    const char *path = pki_path(pki, name);
+    X509_CRL *crl = pki_crl(pki, revoked, next_s);
+    FILE *file = fopen(path, "w");
+    PEM_write_X509_CRL(file, crl);
+    fclose(file);
+    X509_CRL_free(crl);
+    return path;
+}
+
 static UNUSED void pki_init_named(struct pki *pki, const char *name)
 {
     memset(pki, 0, sizeof(*pki));

@@ -40,9 +40,21 @@ static void fake_look(const struct carrier *carrier, struct carrier_state *ret)
     note(carrier, "look");
     ret->streams = 7;
 }
-static void fake_on_time(struct carrier *carrier, int64_t late_ns)
+static void fake_on_time(struct carrier *carrier, int64_t late_ns, int64_t stuck_ns)
 {
-    note(carrier, late_ns == 9 ? "late9" : "late");
+    note(carrier, late_ns == 9 && stuck_ns == 10 ? "times" : "");
+}
+static void fake_ask(struct carrier *carrier)
+{
+    note(carrier, "ask");
+}
+static void fake_announce(struct carrier *carrier)
+{
+    note(carrier, "announce");
+}
+static void fake_cut(struct carrier *carrier, enum pl_code code)
+{
+    note(carrier, code == PL_E_BUSY ? "cut" : "");
 }
 static void fake_drain_notice(struct carrier *carrier)
 {
@@ -68,8 +80,20 @@ static void fake_free(struct carrier *carrier)
 static void test_everything_arrives(void **state)
 {
     static const struct carrier_ops ops = {
-        fake_recv,         fake_fill,  fake_run,     fake_look,          fake_on_time,
-        fake_drain_notice, fake_drain, fake_dismiss, fake_close_streams, fake_free};
+        .recv = fake_recv,
+        .fill = fake_fill,
+        .run = fake_run,
+        .look = fake_look,
+        .on_time = fake_on_time,
+        .ask = fake_ask,
+        .announce = fake_announce,
+        .cut = fake_cut,
+        .drain_notice = fake_drain_notice,
+        .drain = fake_drain,
+        .dismiss = fake_dismiss,
+        .close_streams = fake_close_streams,
+        .free = fake_free,
+    };
     struct fake fake = {.carrier = {&ops}};
     uint8_t out[4];
     (void)state;
@@ -79,15 +103,19 @@ static void test_everything_arrives(void **state)
     struct carrier_state seen = carrier_look(&fake.carrier);
     assert_int_equal(seen.streams, 7);
     assert_false(seen.over);
-    carrier_on_time(&fake.carrier, 9);
+    carrier_on_time(&fake.carrier, 9, 10);
+    carrier_ask(&fake.carrier);
+    carrier_announce(&fake.carrier);
+    carrier_cut(&fake.carrier, PL_E_BUSY);
     carrier_drain_notice(&fake.carrier);
     carrier_drain(&fake.carrier, "drained");
     carrier_dismiss(&fake.carrier, CARRIER_CALM_DOWN, "dismissed");
     carrier_close_streams(&fake.carrier);
     carrier_free(&fake.carrier);
     carrier_free(NULL);
-    assert_string_equal(fake.called,
-                        "bytes fill run look late9 notice drained dismissed close free ");
+    assert_string_equal(
+        fake.called,
+        "bytes fill run look times ask announce cut notice drained dismissed close free ");
 }
 
 int main(void)

@@ -21,7 +21,7 @@ struct room {
     struct pl_buf seen;  /* of the request: "name=value|" */
     struct pl_buf body;  /* of the request */
     struct pl_buf heard; /* by the peer */
-    unsigned opens, heads, requests, lates, rooms, closes, outputs;
+    unsigned opens, heads, requests, lates, rooms, closes, drains, outputs;
     enum when when;
     const char *status;
     size_t answer_bytes;
@@ -97,6 +97,17 @@ static void on_close(void *user)
     room->closes++;
     room->stream = NULL;
 }
+static void on_drain(void *user)
+{
+    ((struct room *)user)->drains++;
+}
+static void on_cut(void *user, enum pl_code code)
+{
+    struct room *room = user;
+    assert_int_equal(code, PL_E_UNAUTHENTICATED);
+    room->status = "401";
+    answer(room);
+}
 static void on_output(void *arg)
 {
     ((struct room *)arg)->outputs++;
@@ -111,6 +122,8 @@ static const struct stream_events events = {
     .on_room = on_room,
     .on_late = on_late,
     .on_close = on_close,
+    .on_drain = on_drain,
+    .on_cut = on_cut,
 };
 
 static void room_init(struct room *room)
@@ -384,11 +397,11 @@ static void test_an_early_answer_does_not_wait_for_ever(void **state)
     room->when = AT_HEAD;
     say(room, POST_3 "a");
     pl_clock_fake_advance_us(&room->clock, 999000);
-    carrier_on_time(room->h1, INT64_MIN);
+    carrier_on_time(room->h1, INT64_MIN, INT64_MIN);
     hear(room);
     assert_int_equal(pl_buf_len(&room->heard), 0);
     pl_clock_fake_advance_us(&room->clock, 1000);
-    carrier_on_time(room->h1, INT64_MIN);
+    carrier_on_time(room->h1, INT64_MIN, INT64_MIN);
     hear(room);
     assert_string_equal(heard(room), LAST_AAA);
     assert_true(over(room));
@@ -413,9 +426,9 @@ static void test_slow_requests_are_late(void **state)
     int64_t began = room->clock.mono_ns_now;
     say(room, "GET / HT");
     assert_int_equal(carrier_look(room->h1).streams, 1); /* not idle */
-    carrier_on_time(room->h1, began);
+    carrier_on_time(room->h1, began, INT64_MIN);
     assert_int_equal(pl_buf_len(&room->heard), 0);
-    carrier_on_time(room->h1, began + 1);
+    carrier_on_time(room->h1, began + 1, INT64_MIN);
     hear(room);
     assert_non_null(strstr(heard(room), "HTTP/1.1 408 "));
     assert_true(over(room));
@@ -426,9 +439,9 @@ static void test_slow_bodies_are_late(void **state)
     struct room *room = *state;
     int64_t began = room->clock.mono_ns_now;
     say(room, POST_3 "ab");
-    carrier_on_time(room->h1, began);
+    carrier_on_time(room->h1, began, INT64_MIN);
     assert_int_equal(room->lates, 0);
-    carrier_on_time(room->h1, began + 1);
+    carrier_on_time(room->h1, began + 1, INT64_MIN);
     hear(room);
     assert_int_equal(room->lates, 1);
     assert_non_null(strstr(heard(room), "HTTP/1.1 504 "));
@@ -527,6 +540,22 @@ static void test_dismissing_does_not_wait(void **state)
     assert_true(over(room));
     say(room, GET_A);
     assert_int_equal(room->opens, 1);
+}
+
+static void test_who_is_cut_gets_an_answer_before_the_end(void **state)
+{
+    struct room *room = *state;
+    say(room, POST_3 "a");
+    carrier_announce(room->h1);
+    assert_int_equal(room->drains, 1);
+    carrier_ask(room->h1); /* there is no question in HTTP/1.1 */
+    assert_int_equal(pl_buf_len(&room->heard), 0);
+    carrier_cut(room->h1, PL_E_UNAUTHENTICATED);
+    carrier_dismiss(room->h1, CARRIER_NO_ERROR, "why");
+    assert_false(over(room));
+    hear(room);
+    assert_non_null(strstr(heard(room), "HTTP/1.1 401 Unauthorized\r\n"));
+    assert_true(over(room));
 }
 
 static void test_who_forgot_is_not_told(void **state)
@@ -633,6 +662,7 @@ int main(void)
         ROW(test_draining),
         ROW(test_draining_an_idle_connection),
         ROW(test_dismissing_does_not_wait),
+        ROW(test_who_is_cut_gets_an_answer_before_the_end),
         ROW(test_who_forgot_is_not_told),
         ROW(test_many_requests_are_enough),
         cmocka_unit_test(test_changed_talk_does_no_harm),

@@ -19,7 +19,7 @@ enum { SEEN_MAX = 600 };
 struct seen { /* one stream, as the user of h2 sees it */
     struct pair *pair;
     struct stream *stream;
-    unsigned headers, heads, requests, rooms, lates, closes;
+    unsigned headers, heads, requests, rooms, lates, closes, drains, cuts;
     size_t body_bytes;
     bool answer_at_head;
     size_t answer_bytes;
@@ -106,8 +106,36 @@ static void on_output(void *arg)
     ((struct pair *)arg)->outputs++;
 }
 
-static const struct stream_events events = {on_open,    on_header, on_head, on_body,
-                                            on_request, on_room,   on_late, on_close};
+static void on_drain(void *user)
+{
+    ((struct seen *)user)->drains++;
+}
+static void on_cut(void *user, enum pl_code code)
+{
+    struct seen *seen = user;
+    PL_ASSERT(code == PL_E_UNAUTHENTICATED);
+    seen->cuts++;
+    if (stream_answer_begun(seen->stream)) {
+        const struct stream_field tail = STREAM_FIELD("x-end", "cut");
+        stream_answer_end(seen->stream, &tail, 1);
+        stream_forget(seen->stream);
+    } else {
+        answer(seen, 3);
+    }
+}
+
+static const struct stream_events events = {
+    .on_open = on_open,
+    .on_header = on_header,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_request = on_request,
+    .on_room = on_room,
+    .on_late = on_late,
+    .on_close = on_close,
+    .on_drain = on_drain,
+    .on_cut = on_cut,
+};
 
 /* --- the peer's side --- */
 
@@ -744,6 +772,79 @@ static void test_draining(void **state)
     assert_true(h2_over(pair->h2));
 }
 
+static void test_all_streams_hear_that_it_is_time_to_go(void **state)
+{
+    struct pair *pair = *state;
+    pair->answer_requests = false;
+    ask(pair, NULL, "");
+    ask(pair, NULL, "");
+    assert_true(shuttle(pair));
+    stream_forget(pair->seen[0].stream);
+    h2_announce(pair->h2);
+    assert_int_equal(pair->seen[0].drains, 0);
+    assert_int_equal(pair->seen[1].drains, 1);
+    assert_int_equal(pair->seen[1].closes, 0);
+}
+
+static void test_who_is_cut_gets_an_answer_before_the_end(void **state)
+{
+    struct pair *pair = *state;
+    const struct stream_field head = STREAM_FIELD(":status", "200");
+    size_t body = 200000; /* more than its window: it stays incomplete */
+    pair->answer_requests = false;
+    ask(pair, NULL, "");
+    ask(pair, NULL, "");
+    assert_true(shuttle(pair));
+    stream_answer_begin(pair->seen[0].stream, &head, 1);
+    ask(pair, &body, "");
+    const uint8_t *data = NULL;
+    ssize_t len = nghttp2_session_mem_send(pair->peer, &data); /* the head alone */
+    assert_true(pl_is_ok(h2_recv(pair->h2, pl_slice(data, (size_t)len))));
+    h2_cut(pair->h2, PL_E_UNAUTHENTICATED);
+    h2_dismiss(pair->h2, NGHTTP2_NO_ERROR, "cut");
+    assert_false(h2_over(pair->h2));
+    uint8_t buffer[1000];
+    size_t filled;
+    while ((filled = h2_fill(pair->h2, buffer, sizeof(buffer))) > 0)
+        (void)nghttp2_session_mem_recv(pair->peer, buffer, filled);
+    assert_true(h2_over(pair->h2));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pair->seen[i].cuts, 1);
+    assert_int_equal(pair->closed, 2); /* the third still sends */
+    assert_string_equal(pair->last_status, "200");
+    assert_string_equal(pair->goaway_debug, "cut");
+}
+
+static void test_a_stuck_stream_is_reset_alone(void **state)
+{
+    struct pair *pair = *state;
+    const struct stream_field head = STREAM_FIELD(":status", "200");
+    pair->answer_requests = false;
+    pair->window_shut = true;
+    for (size_t i = 0; i < 2; i++) {
+        ask(pair, NULL, "");
+        assert_true(shuttle(pair));
+        stream_answer_begin(pair->seen[i].stream, &head, 1);
+    }
+    struct stream_chunk *chunk = stream_chunk_new(100000);
+    memset(chunk->data, 'm', chunk->len);
+    stream_answer_push(pair->seen[0].stream, chunk);
+    assert_true(shuttle(pair)); /* 64 KiB leave */
+    int64_t moved = pair->clock.mono_ns_now;
+    pl_clock_fake_advance_us(&pair->clock, 1000000);
+    h2_end_stuck(pair->h2, moved);
+    assert_int_equal(pair->seen[0].closes, 0);
+    h2_end_stuck(pair->h2, moved + 1);
+    assert_int_equal(pair->seen[0].closes, 1);
+    assert_int_equal(h2_unsent_bytes(pair->h2) < 1000, 1);
+    assert_true(shuttle(pair));
+    assert_int_equal(pair->closed, 1);
+    assert_int_equal(pair->last_code, NGHTTP2_ENHANCE_YOUR_CALM);
+    h2_end_stuck(pair->h2, INT64_MAX); /* the other one has nothing to send: it only waits */
+    assert_int_equal(pair->seen[1].closes, 0);
+    assert_int_equal(h2_stream_count(pair->h2), 1);
+}
+
 static void test_closing_tells_those_who_still_have_a_stream(void **state)
 {
     struct pair *pair = *state;
@@ -785,6 +886,9 @@ int main(void)
         ROW(test_noise_is_refused),
         ROW(test_too_many_streams_are_refused),
         ROW(test_draining),
+        ROW(test_all_streams_hear_that_it_is_time_to_go),
+        ROW(test_who_is_cut_gets_an_answer_before_the_end),
+        ROW(test_a_stuck_stream_is_reset_alone),
         ROW(test_closing_tells_those_who_still_have_a_stream),
     };
     return cmocka_run_group_tests_name("h2", tests, NULL, NULL);

@@ -132,42 +132,12 @@ static void test_a_password_is_not_asked_for(void **state)
     assert_refused(files, files->tls.key, "without password");
 }
 
-static X509_CRL *make_crl(struct pki *pki, X509 *revoked, long next_s)
-{
-    X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *time = ASN1_TIME_new();
-    X509_CRL_set_version(crl, 1);
-    X509_CRL_set_issuer_name(crl, X509_get_subject_name(pki->ca));
-    X509_CRL_set1_lastUpdate(crl, X509_gmtime_adj(time, -86400));
-    X509_CRL_set1_nextUpdate(crl, X509_gmtime_adj(time, next_s));
-    if (revoked != NULL) {
-        X509_REVOKED *entry = X509_REVOKED_new();
-        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
-        X509_REVOKED_set_revocationDate(entry, X509_gmtime_adj(time, -3600));
-        X509_CRL_add0_revoked(crl, entry);
-    }
-    X509_CRL_sign(crl, pki->ca_key, EVP_sha256());
-    ASN1_TIME_free(time);
-    return crl;
-}
-
-static const char *write_crl(struct pki *pki, const char *name, X509 *revoked, long next_s)
-{
-    const char *path = pki_path(pki, name);
-    X509_CRL *crl = make_crl(pki, revoked, next_s);
-    FILE *file = fopen(path, "w");
-    PEM_write_X509_CRL(file, crl);
-    fclose(file);
-    X509_CRL_free(crl);
-    return path;
-}
-
 static void test_an_expired_revocation_list_is_refused(void **state)
 {
     struct files *files = *state;
-    files->tls.crl = write_crl(&files->pki, "good.crl", NULL, 86400);
+    files->tls.crl = pki_write_crl(&files->pki, "good.crl", NULL, 86400);
     assert_loads(files);
-    files->tls.crl = write_crl(&files->pki, "old.crl", NULL, -3600);
+    files->tls.crl = pki_write_crl(&files->pki, "old.crl", NULL, -3600);
     assert_refused(files, files->tls.crl, "expired");
     files->tls.ca = NULL; /* whose certificates would it revoke? */
     assert_refused(files, files->tls.crl, "without a CA file");
