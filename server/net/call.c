@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * call: see call.h and net.h. Second half: the answers, in both dialects.
+ * call: see call.h and net.h.
  *
  * I1: a call is freed exactly once: by its answer, or by the end of its stream before a handler had
  * it. I2: pool->body_bytes is the sum of the bodies of all calls of the pool.
  */
 #include "server/net/call.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
-#include "server/net/connect.h"
+#include "server/net/answer.h"
 
 enum {
     IDLE_MAX = 256,              /* calls kept for reuse, with 4 KiB of arena each */
@@ -50,6 +51,7 @@ void call_pool_init(struct call_pool *pool)
 {
     TAILQ_INIT(&pool->idle);
     TAILQ_INIT(&pool->woken);
+    pool->timer_ns = INT64_MAX;
 }
 
 static void call_destroy(struct call *call)
@@ -63,6 +65,7 @@ void call_pool_fini(struct call_pool *pool)
 {
     PL_ASSERT(pool->running == 0 && pool->watching == 0);
     PL_ASSERT(TAILQ_EMPTY(&pool->woken));
+    deadlines_fini(&pool->deadlines);
     while (!TAILQ_EMPTY(&pool->idle)) {
         struct call *call = TAILQ_FIRST(&pool->idle);
         TAILQ_REMOVE(&pool->idle, call, link);
@@ -101,6 +104,8 @@ static void call_wipe(struct call *call)
     pl_buf_clear(&call->body);
 }
 
+static void tell_done(struct call *call, enum pl_code code);
+
 static void call_free(struct call *call)
 {
     struct call_pool *pool = call->pool;
@@ -108,6 +113,8 @@ static void call_free(struct call *call)
         TAILQ_REMOVE(&pool->woken, call, link);
     if (call->stream != NULL)
         stream_forget(call->stream);
+    tell_done(call, PL_E_CANCELLED); /* if nothing was told before: the peer left */
+    deadlines_remove(&pool->deadlines, &call->deadline);
     if (call->admitted)
         --*(call->watches ? &pool->watching : &pool->running);
     pool->body_bytes -= pl_buf_len(&call->body);
@@ -143,6 +150,17 @@ void call_pool_run_woken(struct call_pool *pool)
     }
 }
 
+/* The timer is moved only if it would come too late: calls that follow one another with the same
+ * time to live leave it alone. */
+static void set_timer(struct call_pool *pool)
+{
+    const struct deadline *first = deadlines_first(&pool->deadlines);
+    if (first == NULL || first->at_ns >= pool->timer_ns)
+        return;
+    pool->timer_ns = first->at_ns;
+    pool->on_deadline(pool->arg, first->at_ns);
+}
+
 bool call_admit(struct call *call)
 {
     struct call_pool *pool = call->pool;
@@ -152,12 +170,32 @@ bool call_admit(struct call *call)
         return false;
     ++*taken;
     call->admitted = true;
+    if (call->deadline_ns != 0 && call->deadline_ns != INT64_MAX) {
+        deadlines_add(&pool->deadlines, &call->deadline, call->deadline_ns);
+        set_timer(pool);
+    }
     return true;
+}
+
+/* Base64 in pieces of any size, to frames in pieces of some. */
+static struct pl_status keep_text(struct call *call, struct pl_slice text)
+{
+    uint8_t bytes[1024];
+    while (text.len > 0) {
+        size_t room = sizeof(bytes) - 2, len = 0;
+        size_t piece = text.len < room ? text.len : room;
+        PL_TRY(grpcweb_decode(&call->text_reader, pl_slice(text.data, piece), bytes, &len));
+        PL_TRY(grpc_read(&call->reader, pl_slice(bytes, len), call->bytes_max, &call->body));
+        text = pl_slice(text.data + piece, text.len - piece);
+    }
+    return pl_ok();
 }
 
 static struct pl_status keep_body(struct call *call, struct pl_slice bytes)
 {
-    if (call->dialect == CALL_GRPC)
+    if (call->text)
+        return keep_text(call, bytes);
+    if (call->dialect != CALL_CONNECT)
         return grpc_read(&call->reader, bytes, call->bytes_max, &call->body);
     if (bytes.len > call->bytes_max - pl_buf_len(&call->body))
         return pl_fail(TOO_BIG, "the message is larger than this method allows");
@@ -284,169 +322,27 @@ struct pl_slice call_header(const struct call *call, const char *name)
 
 /* --- answers --- */
 
-/* A message as it travels: behind `prefix` bytes of room. */
-static struct pl_status encode(enum codec codec, const ProtobufCMessage *message, size_t prefix,
-                               struct stream_chunk **ret)
+/* How it ends is known; the answer may still be on its way. */
+static void tell_done(struct call *call, enum pl_code code)
 {
-    if (codec == CODEC_PROTO) {
-        size_t len = protobuf_c_message_get_packed_size(message);
-        struct stream_chunk *chunk = stream_chunk_new(prefix + len);
-        (void)protobuf_c_message_pack(message, chunk->data + prefix);
-        *ret = chunk;
-        return pl_ok();
-    }
-    struct pl_buf text PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&text, SIZE_MAX / 2);
-    PL_TRY(codec_encode(codec, message, &text));
-    struct stream_chunk *chunk = stream_chunk_new(prefix + pl_buf_len(&text));
-    memcpy(chunk->data + prefix, pl_buf_slice(&text).data, pl_buf_len(&text));
-    *ret = chunk;
-    return pl_ok();
-}
-
-static struct pl_status encode_grpc(const struct call *call, const ProtobufCMessage *message,
-                                    struct stream_chunk **ret)
-{
-    PL_TRY(encode(call->codec, message, GRPC_PREFIX_BYTES, ret));
-    grpc_put_prefix((*ret)->data, (*ret)->len - GRPC_PREFIX_BYTES);
-    return pl_ok();
-}
-
-static size_t grpc_head(const struct call *call, struct stream_field head[2])
-{
-    head[0] = STREAM_FIELD(":status", "200");
-    head[1] = STREAM_FIELD("content-type", call->answer_type);
-    return 2;
-}
-
-/* Takes body (NULL: none) and frees nothing else. Answers hold other people's data: no cache may
- * keep them, no browser may guess their type. The length tells a client that is still sending that
- * it has the whole answer. */
-static void answer_plain(struct call *call, const char *status, const char *type,
-                         struct stream_chunk *body, const struct stream_field *more)
-{
-    char length[24];
-    (void)snprintf(length, sizeof(length), "%zu", body == NULL ? (size_t)0 : body->len);
-    struct stream_field head[6] = {
-        STREAM_FIELD(":status", status),
-        STREAM_FIELD("content-type", type),
-        STREAM_FIELD("content-length", length),
-        STREAM_FIELD("cache-control", "no-store"),
-        STREAM_FIELD("x-content-type-options", "nosniff"),
-    };
-    size_t count = 5;
-    if (more != NULL)
-        head[count++] = *more;
-    stream_answer(call->stream, head, count, body, NULL, 0);
-}
-
-static void reply_grpc(struct call *call, struct stream_chunk *body)
-{
-    struct stream_field head[2];
-    const struct stream_field tail = STREAM_FIELD("grpc-status", "0");
-    stream_answer(call->stream, head, grpc_head(call, head), body, &tail, 1);
+    struct call_pool *pool = call->pool;
+    if (!call->admitted || call->told)
+        return;
+    call->told = true;
+    if (pool->on_done != NULL)
+        pool->on_done(pool->user, call->method, code,
+                      pool->clock->mono_ns(pool->clock) - call->began_ns);
 }
 
 void call_reply(struct call *call, const ProtobufCMessage *response)
 {
-    struct stream_chunk *body = NULL;
-    struct pl_status status = pl_ok();
     PL_ASSERT(!call->method->server_streaming);
-    if (call->stream == NULL) {
-        call_free(call);
-        return;
-    }
-    if (call->dialect == CALL_GRPC)
-        status = encode_grpc(call, response, &body);
-    else
-        status = encode(call->codec, response, 0, &body);
-    if (!pl_is_ok(status)) {
+    if (call->stream != NULL && !pl_is_ok(answer_reply(call, response))) {
         call_fail(call, PL_E_INTERNAL, NULL, "the answer cannot be encoded");
         return;
     }
-    if (call->dialect == CALL_GRPC)
-        reply_grpc(call, body);
-    else
-        answer_plain(call, "200", call->answer_type, body, NULL);
+    tell_done(call, PL_E_OK);
     call_free(call);
-}
-
-/* Without any message before it, the status travels in the one HEADERS frame of the answer. */
-static void fail_grpc(struct call *call, enum pl_code code, const Pledged__V1__Refusal *refusal,
-                      const char *message)
-{
-    char number[12];
-    struct stream_field head[2 + STREAM_TAIL_MAX];
-    struct pl_buf text PL_CLEANUP(pl_buf_fini);
-    struct pl_buf details PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&text, SIZE_MAX / 2);
-    pl_buf_init(&details, SIZE_MAX / 2);
-    (void)snprintf(number, sizeof(number), "%d", pl_code_grpc(code));
-    size_t first = grpc_head(call, head), count = first;
-    head[count++] = STREAM_FIELD("grpc-status", number);
-    if (pl_is_ok(grpc_message(message, &text)) && pl_buf_len(&text) > 0)
-        head[count++] = (struct stream_field){pl_slice_str("grpc-message"), pl_buf_slice(&text)};
-    if (refusal != NULL && pl_is_ok(grpc_details(pl_code_grpc(code), message, refusal, &details)))
-        head[count++] =
-            (struct stream_field){pl_slice_str("grpc-status-details-bin"), pl_buf_slice(&details)};
-    if (code == PL_E_UNIMPLEMENTED)
-        head[count++] = STREAM_FIELD("grpc-accept-encoding", "identity");
-    if (stream_answer_begun(call->stream))
-        stream_answer_end(call->stream, head + first, count - first);
-    else
-        stream_answer(call->stream, head, count, NULL, NULL, 0);
-}
-
-static struct stream_chunk *chunk_of(struct pl_slice bytes, size_t prefix)
-{
-    struct stream_chunk *chunk = stream_chunk_new(prefix + bytes.len);
-    if (bytes.len > 0)
-        memcpy(chunk->data + prefix, bytes.data, bytes.len);
-    return chunk;
-}
-
-static void fail_connect(struct call *call, const char *http_status, enum pl_code code,
-                         const Pledged__V1__Refusal *refusal, const char *message)
-{
-    const struct stream_field accept = STREAM_FIELD("accept-encoding", "identity");
-    struct pl_buf json PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&json, SIZE_MAX / 2);
-    if (!pl_is_ok(connect_error(pl_code_connect(code), message, refusal, &json))) {
-        pl_buf_clear(&json); /* a message that is not text: the code alone */
-        (void)pl_is_ok(connect_error(pl_code_connect(code), "", NULL, &json));
-    }
-    answer_plain(call, http_status, connect_answer_type(CODEC_JSON),
-                 chunk_of(pl_buf_slice(&json), 0), code == PL_E_UNIMPLEMENTED ? &accept : NULL);
-}
-
-/* A stream of the Connect protocol always answers 200 and says the error in its last message. */
-static void fail_connect_stream(struct call *call, enum pl_code code,
-                                const Pledged__V1__Refusal *refusal, const char *message)
-{
-    enum { END_STREAM_FLAG = 2 };
-    struct pl_buf json PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&json, SIZE_MAX / 2);
-    struct pl_status status = pl_buf_append_str(&json, "{\"error\":");
-    if (pl_is_ok(status))
-        status = connect_error(pl_code_connect(code), message, refusal, &json);
-    if (pl_is_ok(status))
-        status = pl_buf_append_str(&json, "}");
-    if (!pl_is_ok(status)) {
-        fail_connect(call, "500", code, NULL, "");
-        return;
-    }
-    struct stream_chunk *chunk = chunk_of(pl_buf_slice(&json), GRPC_PREFIX_BYTES);
-    grpc_put_prefix(chunk->data, pl_buf_len(&json));
-    chunk->data[0] = END_STREAM_FLAG;
-    answer_plain(call, "200", call->answer_type, chunk, NULL);
-}
-
-static void say_http(struct call *call, const char *status, const char *text,
-                     const struct stream_field *field)
-{
-    bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
-    struct stream_chunk *body = head_only ? NULL : chunk_of(pl_slice_str(text), 0);
-    answer_plain(call, status, "text/plain; charset=utf-8", body, field);
 }
 
 /* In the caller's dialect; the call stays. */
@@ -457,20 +353,16 @@ static void say_failure(struct call *call, const char *http_status, enum pl_code
         message = refusal->message;
     else if (message == NULL)
         message = pl_code_words(code);
-    switch (call->dialect) {
-    case CALL_GRPC:
-        fail_grpc(call, code, refusal, message);
-        return;
-    case CALL_CONNECT:
-        fail_connect(call, http_status, code, refusal, message);
-        return;
-    case CALL_CONNECT_STREAM:
-        fail_connect_stream(call, code, refusal, message);
-        return;
-    case CALL_HTTP:
-        say_http(call, http_status, message, NULL);
-        return;
-    }
+    answer_fail(call, http_status, code, refusal, message);
+    tell_done(call, code);
+}
+
+/* What was said still leaves; the handler finds the call gone. */
+static void lose_stream(struct call *call)
+{
+    stream_forget(call->stream);
+    call->stream = NULL;
+    wake(call);
 }
 
 static void fail_any(struct call *call, const char *http_status, enum pl_code code,
@@ -478,6 +370,7 @@ static void fail_any(struct call *call, const char *http_status, enum pl_code co
 {
     if (call->stream != NULL)
         say_failure(call, http_status, code, refusal, message);
+    tell_done(call, code);
     call_free(call);
 }
 
@@ -495,20 +388,26 @@ void call_fail_status(struct call *call, const char *http_status, enum pl_code c
     fail_any(call, http_status, code, NULL, text);
 }
 
-void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                      const char *text)
+static Pledged__V1__Refusal *reason_of(struct call *call, enum pl_code code,
+                                       Pledged__V1__Reason reason, const char *text)
 {
     Pledged__V1__Refusal *refusal = codec_refusal(&call->arena, reason, "", text);
     if (refusal != NULL)
         refusal->retryable = pl_code_retryable(code);
-    call_fail(call, code, refusal, text);
+    return refusal;
+}
+
+void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                      const char *text)
+{
+    call_fail(call, code, reason_of(call, code, reason, text), text);
 }
 
 void call_fail_http(struct call *call, const char *status, const char *text,
                     const struct stream_field *field)
 {
     if (call->stream != NULL)
-        say_http(call, status, text, field);
+        answer_http(call, status, text, field);
     call_free(call);
 }
 
@@ -527,53 +426,63 @@ void call_cut(struct call *call, enum pl_code code)
     }
     (void)snprintf(http_status, sizeof(http_status), "%d", pl_code_http(code));
     say_failure(call, http_status, code, NULL, text);
-    stream_forget(call->stream);
-    call->stream = NULL;
-    wake(call);
+    lose_stream(call);
 }
 
 void call_answer(struct call *call, const struct net_answer *answer)
 {
-    char length[24];
-    (void)snprintf(length, sizeof(length), "%zu", answer->body.len);
-    struct stream_field head[5 + NET_HEADERS_MAX] = {
-        STREAM_FIELD(":status", answer->status),
-        STREAM_FIELD("content-type", answer->type),
-        STREAM_FIELD("content-length", length),
-        STREAM_FIELD("cache-control", answer->cache != NULL ? answer->cache : "no-store"),
-        STREAM_FIELD("x-content-type-options", "nosniff"),
-    };
-    size_t count = 5;
-    PL_ASSERT(call->resource != NULL && answer->more_count <= NET_HEADERS_MAX);
-    for (size_t i = 0; i < answer->more_count; i++)
-        head[count++] = STREAM_FIELD(answer->more[i].name, answer->more[i].value);
-    if (call->stream != NULL) {
-        bool head_only = pl_slice_eq_str(call->head.method, "HEAD");
-        stream_answer(call->stream, head, count, head_only ? NULL : chunk_of(answer->body, 0), NULL,
-                      0);
-    }
+    PL_ASSERT(call->resource != NULL);
+    if (call->stream != NULL)
+        answer_resource(call, answer);
+    tell_done(call, PL_E_OK);
     call_free(call);
+}
+
+/* --- deadlines --- */
+
+static void expire(struct call *call)
+{
+    static const char early[] = "the deadline passed before the request was complete";
+    static const char late[] = "the deadline passed before the outcome was known; "
+                               "a command: repeat it with the same request id";
+    if (call->phase == CALL_READING || call->stream == NULL) {
+        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, early);
+        return;
+    }
+    /* The arena is the writer's while a command is with it: nothing may be made there. */
+    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+    refusal.reason = PLEDGED__V1__REASON__REASON_DEADLINE;
+    refusal.message = (char *)(uintptr_t)late;
+    refusal.retryable = true;
+    say_failure(call, "504", PL_E_TIMEOUT, &refusal, late);
+    lose_stream(call);
+}
+
+void call_pool_expire(struct call_pool *pool)
+{
+    struct deadline *first = deadlines_first(&pool->deadlines);
+    int64_t now_ns = first == NULL ? 0 : pool->clock->mono_ns(pool->clock);
+    while (first != NULL && first->at_ns <= now_ns) {
+        struct call *call = (struct call *)((char *)first - offsetof(struct call, deadline));
+        deadlines_remove(&pool->deadlines, first);
+        expire(call);
+        first = deadlines_first(&pool->deadlines);
+    }
+    set_timer(pool);
 }
 
 /* --- streams of messages --- */
 
-static void begin_stream(struct call *call)
-{
-    struct stream_field head[2];
-    if (!stream_answer_begun(call->stream))
-        stream_answer_begin(call->stream, head, grpc_head(call, head));
-}
-
 bool call_send(struct call *call, const ProtobufCMessage *message)
 {
-    struct stream_chunk *chunk = NULL;
     PL_ASSERT(call->method->server_streaming);
     if (call->stream == NULL)
         return false;
-    struct pl_status status = encode_grpc(call, message, &chunk);
-    PL_ASSERT(pl_is_ok(status)); /* protobuf cannot fail, and streams are gRPC only */
-    begin_stream(call);
-    stream_answer_push(call->stream, chunk);
+    if (!pl_is_ok(answer_send(call, message))) {
+        say_failure(call, "500", PL_E_INTERNAL, NULL, "the answer cannot be encoded");
+        lose_stream(call);
+        return false;
+    }
     call->waiting = !stream_has_room(call->stream);
     return !call->waiting;
 }
@@ -581,10 +490,8 @@ bool call_send(struct call *call, const ProtobufCMessage *message)
 void call_end(struct call *call)
 {
     PL_ASSERT(call->method->server_streaming);
-    if (call->stream != NULL) {
-        const struct stream_field tail = STREAM_FIELD("grpc-status", "0");
-        begin_stream(call);
-        stream_answer_end(call->stream, &tail, 1);
-    }
+    if (call->stream != NULL)
+        answer_end(call);
+    tell_done(call, PL_E_OK);
     call_free(call);
 }

@@ -8,7 +8,7 @@
  * all. Its arena lives as long as the call, because what travels to the writer points into it.
  * Thread: the worker's.
  *
- * Previous hop: server/net/rpc. Next hop: the handler, then server/net/stream with the answer.
+ * Previous hop: server/net/rpc. Next hop: the handler, then server/net/answer.
  */
 #ifndef NET_CALL_H
 #define NET_CALL_H
@@ -18,7 +18,9 @@
 #include "common/buf.h"
 #include "server/net/authz.h"
 #include "server/net/codec.h"
+#include "server/net/deadline.h"
 #include "server/net/grpc.h"
+#include "server/net/grpcweb.h"
 #include "server/net/net.h"
 #include "server/net/stream.h"
 
@@ -34,8 +36,9 @@ struct call_peer *call_peer_ref(struct call_peer *peer);
 void call_peer_unref(struct call_peer *peer);
 
 enum call_dialect {
-    CALL_HTTP /* neither: plain status */,
+    CALL_HTTP /* none: plain status */,
     CALL_GRPC,
+    CALL_GRPC_WEB,
     CALL_CONNECT,
     CALL_CONNECT_STREAM
 };
@@ -44,7 +47,7 @@ enum call_phase { CALL_READING, CALL_RUNNING };
 struct call_head { /* what a request may say; in the arena; data NULL: absent */
     struct pl_slice method, path, authority, content_type;
     struct pl_slice grpc_timeout, grpc_encoding;
-    struct pl_slice connect_version, connect_timeout, content_encoding;
+    struct pl_slice connect_version, connect_timeout, content_encoding, connect_encoding;
     struct pl_slice origin, fetch_site;
     struct pl_slice if_none_match, accept_language;
 };
@@ -57,11 +60,13 @@ struct call {
     enum call_phase phase;
     enum call_dialect dialect;
     enum codec codec;
+    bool text;                           /* gRPC-Web in base64 */
     const char *answer_type;             /* content type; literal */
     const struct net_method *method;     /* NULL: not yet known, or a resource */
     const struct net_resource *resource; /* NULL: not yet known, or a method */
     struct call_head head;
     struct grpc_reader reader;
+    struct grpcweb_text text_reader;
     struct pl_buf body;    /* the message bytes */
     struct pl_slice query; /* message of a GET, instead of the body */
     struct pl_arena arena;
@@ -73,7 +78,9 @@ struct call {
     bool draining;    /* its connection is about to go */
     ProtobufCMessage *request;
     struct pl_slice request_bytes;
-    int64_t deadline_ns;
+    int64_t began_ns, deadline_ns;
+    struct deadline deadline; /* in pool->deadlines */
+    bool told;                /* on_done was called */
     void *context;
     void (*on_writable)(struct call *call, void *user);
 };
@@ -90,16 +97,26 @@ struct call_pool {
     size_t body_bytes; /* request bytes held by all calls */
     size_t body_bytes_max;
     size_t arena_bytes;
-    void *user;                 /* of handlers */
-    void (*on_wake)(void *arg); /* call_pool_run_woken is due, in a turn of its own */
+    struct deadlines deadlines; /* of admitted calls */
+    struct pl_clock *clock;
+    void *user; /* of handlers and on_done */
+    void (*on_done)(void *user, const struct net_method *method, enum pl_code code,
+                    int64_t took_ns); /* may be NULL */
+    void (*on_wake)(void *arg);       /* call_pool_run_woken is due, in a turn of its own */
+    void (*on_deadline)(void *arg, int64_t at_ns); /* call_pool_expire is due then */
+    int64_t timer_ns; /* when on_deadline was told to be back; INT64_MAX: never */
     void *arg;
 };
 void call_pool_init(struct call_pool *pool);
 void call_pool_fini(struct call_pool *pool); /* no call is left */
 void call_pool_run_woken(struct call_pool *pool);
+/* Ends the calls whose deadlines have passed: their peers are told so, their handlers find them
+ * gone. What is with the writer already goes on; its outcome is known by its request id. */
+void call_pool_expire(struct call_pool *pool);
 
 struct call *call_new(struct call_pool *pool, struct stream *stream, struct call_peer *peer);
-/* Takes one of the places for running calls; false: all are taken. */
+/* Takes one of the places for running calls; its deadline counts from now on. False: all places are
+ * taken. */
 bool call_admit(struct call *call);
 /* Keeps request bytes, out of their frames. TOO_BIG: over the method's limit; BUSY: over the
  * worker's; for gRPC also what grpc_read says. */

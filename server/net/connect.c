@@ -80,8 +80,10 @@ enum connect_kind connect_content_type(struct pl_slice content_type, enum codec 
     return CONNECT_NOT;
 }
 
-const char *connect_answer_type(enum codec codec)
+const char *connect_answer_type(enum codec codec, bool stream)
 {
+    if (stream)
+        return codec == CODEC_JSON ? "application/connect+json" : "application/connect+proto";
     return codec == CODEC_JSON ? "application/json" : "application/proto";
 }
 
@@ -216,5 +218,13 @@ struct pl_status connect_error(const char *code, const char *message,
     PL_TRY(pl_json_string(out, message));
     if (refusal != NULL)
         PL_TRY(put_detail(refusal, out));
+    return pl_buf_append_str(out, "}");
+}
+
+struct pl_status connect_end_error(const char *code, const char *message,
+                                   const Pledged__V1__Refusal *refusal, struct pl_buf *out)
+{
+    PL_TRY(pl_buf_append_str(out, "{\"error\":"));
+    PL_TRY(connect_error(code, message, refusal, out));
     return pl_buf_append_str(out, "}");
 }

@@ -23,16 +23,28 @@ bool grpc_is_content_type(struct pl_slice type)
     return type.len == len || type.data[len] == '+' || type.data[len] == ';';
 }
 
-const char *grpc_answer_type(struct pl_slice type)
+const char *grpc_answer_type(struct pl_slice type, enum codec *ret)
 {
+    static const struct {
+        const char *type;
+        enum codec codec;
+    } known[] = {
+        {base_type, CODEC_PROTO},
+        {"application/grpc+proto", CODEC_PROTO},
+        {"application/grpc+json", CODEC_JSON},
+    };
     const uint8_t *end = type.len == 0 ? NULL : memchr(type.data, ';', type.len);
     if (end != NULL)
         type.len = (size_t)(end - type.data);
     while (type.len > 0 && type.data[type.len - 1] == ' ')
         type.len--;
-    if (pl_slice_eq_str(type, base_type))
-        return base_type;
-    return pl_slice_eq_str(type, "application/grpc+proto") ? "application/grpc+proto" : NULL;
+    for (size_t i = 0; i < PL_COUNT(known); i++) {
+        if (!pl_slice_eq_str(type, known[i].type))
+            continue;
+        *ret = known[i].codec;
+        return known[i].type;
+    }
+    return NULL;
 }
 
 /* --- framing --- */

@@ -8,7 +8,7 @@
  * DATA frames cut messages anywhere; the reader keeps its place between them and checks the length
  * before it keeps a byte.
  *
- * Previous hop: server/net/rpc (requests), server/net/call (answers).
+ * Previous hop: server/net/rpc (requests), server/net/answer (answers).
  */
 #ifndef NET_GRPC_H
 #define NET_GRPC_H
@@ -28,7 +28,7 @@ enum {
  */
 bool grpc_is_content_type(struct pl_slice content_type);
 /* The content type to answer with; NULL: a codec we do not speak. */
-const char *grpc_answer_type(struct pl_slice content_type);
+const char *grpc_answer_type(struct pl_slice content_type, enum codec *ret);
 
 struct grpc_reader {
     uint8_t prefix[GRPC_PREFIX_BYTES];

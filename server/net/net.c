@@ -29,7 +29,7 @@ enum {
 struct net {
     struct conn_home home;
     struct listener *listener; /* NULL once draining */
-    struct event *turn, *tick, *drain;
+    struct event *turn, *tick, *drain, *deadline;
     bool turn_due, in_turn;
     uint64_t accepted;
 };
@@ -94,6 +94,27 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     conn_tick_all(&net->home);
+    call_pool_expire(&net->home.rpc.pool);
+}
+
+/* The timer stands at what was the earliest deadline; it may find that this one is over. */
+static void deadline_at(void *arg, int64_t at_ns)
+{
+    struct net *net = arg;
+    int64_t wait_us = (at_ns - net->home.clock->mono_ns(net->home.clock)) / 1000 + 1;
+    if (wait_us < 1)
+        wait_us = 1;
+    struct timeval wait = {wait_us / 1000000, wait_us % 1000000};
+    (void)event_add(net->deadline, &wait);
+}
+
+static void deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct net *net = arg;
+    (void)fd;
+    (void)what;
+    net->home.rpc.pool.timer_ns = INT64_MAX;
+    call_pool_expire(&net->home.rpc.pool);
 }
 
 static int tick_ms(const struct net_limits *limits)
@@ -166,6 +187,9 @@ static void prepare(struct net *net, const struct net_options *options)
     set_limits(net, &options->limits);
     rpc->pool.user = options->user;
     rpc->pool.on_wake = turn_soon;
+    rpc->pool.on_done = options->on_done;
+    rpc->pool.on_deadline = deadline_at;
+    rpc->pool.clock = options->clock;
     rpc->pool.arg = net;
     rpc->methods = options->methods;
     rpc->method_count = options->method_count;
@@ -197,7 +221,9 @@ struct pl_status net_new(const struct net_options *options, struct net **ret)
     net->turn = event_new(options->base, -1, 0, turn_over, net);
     net->tick = event_new(options->base, -1, EV_PERSIST, tick, net);
     net->drain = event_new(options->base, -1, 0, drain_now, net);
+    net->deadline = event_new(options->base, -1, 0, deadline, net);
     PL_ASSERT(net->turn != NULL && net->tick != NULL && net->drain != NULL);
+    PL_ASSERT(net->deadline != NULL);
     const struct listener_options listen = {
         .base = options->base, .fd = options->listen_fd, .on_accept = on_accept, .arg = net};
     struct pl_status status = pl_ok();
@@ -268,6 +294,7 @@ void net_free(struct net *net)
     event_free(net->turn);
     event_free(net->tick);
     event_free(net->drain);
+    event_free(net->deadline);
     call_pool_fini(&net->home.rpc.pool);
     authz_roster_unref(net->home.roster);
     tls_context_unref(net->home.tls);

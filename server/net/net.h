@@ -4,9 +4,9 @@
  *
  * Inside: listener (accept) -> io (raw events drive tls or plain) -> conn (who, timers,
  * back-pressure) -> h2 (nghttp2) or h1 -> rpc (classify, route, deadline, role mask, decode) ->
- * handler. Everything here belongs to one worker thread. Dialects: gRPC (unary, server streaming),
- * Connect unary as JSON and binary (POST; GET for methods without side effects). One request path,
- * two dialects.
+ * handler. Everything here belongs to one worker thread. Dialects: gRPC, gRPC-Web and Connect, each
+ * with protobuf and with JSON, unary and server streaming (Connect also by GET, for unary methods
+ * without side effects). One request path, three dialects.
  */
 #ifndef NET_NET_H
 #define NET_NET_H

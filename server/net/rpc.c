@@ -41,6 +41,7 @@ static const struct {
     {"connect-protocol-version", offsetof(struct call_head, connect_version)},
     {"connect-timeout-ms", offsetof(struct call_head, connect_timeout)},
     {"content-encoding", offsetof(struct call_head, content_encoding)},
+    {"connect-content-encoding", offsetof(struct call_head, connect_encoding)},
     {"origin", offsetof(struct call_head, origin)},
     {"sec-fetch-site", offsetof(struct call_head, fetch_site)},
     {"if-none-match", offsetof(struct call_head, if_none_match)},
@@ -86,34 +87,48 @@ static bool answer_verb(struct call *call, const char *allowed)
     return false;
 }
 
+#define FRAMED_TYPES                                                                               \
+    "application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, "      \
+    "application/grpc-web+proto, application/grpc-web+json, application/grpc-web-text, "           \
+    "application/grpc-web-text+proto"
+#define UNARY_TYPES  "application/json, application/proto"
+#define STREAM_TYPES "application/connect+json, application/connect+proto"
+
 static bool answer_type(struct call *call)
 {
-    const struct stream_field accept = STREAM_FIELD(
-        "accept-post",
-        "application/grpc, application/grpc+proto, application/json, application/proto");
-    call_fail_http(call, "415",
-                   "use content-type application/json, application/proto or application/grpc\n",
-                   &accept);
+    const struct net_method *method = call->method; /* NULL: not looked for yet */
+    const char *types = FRAMED_TYPES ", " UNARY_TYPES ", " STREAM_TYPES;
+    const char *text = "use content-type application/json, application/proto or application/grpc\n";
+    if (method != NULL && method->server_streaming) {
+        types = FRAMED_TYPES ", " STREAM_TYPES;
+        text = "this method answers with a stream: use content-type application/connect+json, "
+               "application/connect+proto or application/grpc\n";
+    } else if (method != NULL) {
+        types = FRAMED_TYPES ", " UNARY_TYPES;
+    }
+    const struct stream_field accept = STREAM_FIELD("accept-post", types);
+    call_fail_http(call, "415", text, &accept);
     return false;
 }
 
 static bool classify_connect(struct call *call)
 {
     enum codec codec = CODEC_PROTO;
-    switch (connect_content_type(call->head.content_type, &codec)) {
-    case CONNECT_UNARY:
-        call->dialect = CALL_CONNECT;
-        call->answer_type = connect_answer_type(codec);
-        break;
-    case CONNECT_STREAM:
-        call->dialect = CALL_CONNECT_STREAM;
-        call->answer_type =
-            codec == CODEC_JSON ? "application/connect+json" : "application/connect+proto";
-        break;
-    case CONNECT_NOT:
+    enum connect_kind kind = connect_content_type(call->head.content_type, &codec);
+    if (kind == CONNECT_NOT)
         return answer_type(call);
-    }
+    call->dialect = kind == CONNECT_STREAM ? CALL_CONNECT_STREAM : CALL_CONNECT;
+    call->answer_type = connect_answer_type(codec, kind == CONNECT_STREAM);
     call->codec = codec;
+    return true;
+}
+
+static bool classify_post(struct call *call)
+{
+    call->answer_type = grpcweb_answer_type(call->head.content_type, &call->codec, &call->text);
+    if (call->answer_type == NULL)
+        return classify_connect(call);
+    call->dialect = CALL_GRPC_WEB;
     return true;
 }
 
@@ -123,18 +138,18 @@ static bool classify(struct call *call)
     if (grpc_is_content_type(call->head.content_type)) {
         if (!post)
             return answer_verb(call, "POST");
-        call->answer_type = grpc_answer_type(call->head.content_type);
+        call->answer_type = grpc_answer_type(call->head.content_type, &call->codec);
         if (call->answer_type == NULL)
             return answer_type(call);
         call->dialect = CALL_GRPC;
         return true;
     }
     if (post)
-        return classify_connect(call);
+        return classify_post(call);
     if (!pl_slice_eq_str(call->head.method, "GET"))
         return answer_verb(call, "GET, POST");
     call->dialect = CALL_CONNECT;
-    call->answer_type = connect_answer_type(CODEC_JSON);
+    call->answer_type = connect_answer_type(CODEC_JSON, false);
     return true;
 }
 
@@ -152,17 +167,17 @@ static bool route(struct call *call, struct pl_slice path, bool get)
     const struct rpc *rpc = rpc_of(call);
     call->method = find_method(rpc, path);
     if (call->method == NULL) {
+        if (call->dialect == CALL_CONNECT_STREAM)
+            call->dialect = CALL_CONNECT; /* what is not there has no streams */
         call_fail_status(call, "404", PL_E_UNIMPLEMENTED, "no such method");
         return false;
     }
-    if (get && !call->method->no_side_effects)
+    if (get && (!call->method->no_side_effects || call->method->server_streaming))
         return answer_verb(call, "POST");
-    if (call->dialect == CALL_CONNECT_STREAM ||
-        (call->dialect == CALL_CONNECT && call->method->server_streaming)) {
-        call_fail(call, PL_E_UNIMPLEMENTED, NULL,
-                  "streams are not served in the Connect protocol; use gRPC");
-        return false;
-    }
+    if (call->dialect == CALL_CONNECT_STREAM
+            ? !call->method->server_streaming
+            : call->dialect == CALL_CONNECT && call->method->server_streaming)
+        return answer_type(call);
     call->bytes_max =
         call->method->request_bytes_max != 0 ? call->method->request_bytes_max : rpc->request_bytes;
     return true;
@@ -180,7 +195,7 @@ static bool take_query(struct call *call, struct pl_slice query)
         return false;
     }
     call->codec = parsed.codec;
-    call->answer_type = connect_answer_type(parsed.codec);
+    call->answer_type = connect_answer_type(parsed.codec, false);
     call->query = parsed.message;
     return true;
 }
@@ -190,10 +205,18 @@ static bool is_identity(struct pl_slice encoding)
     return encoding.len == 0 || pl_slice_eq_str(encoding, "identity");
 }
 
+static bool is_grpc(const struct call *call) /* with or without Web */
+{
+    return call->dialect == CALL_GRPC || call->dialect == CALL_GRPC_WEB;
+}
+
 static bool check_encoding(struct call *call)
 {
-    struct pl_slice encoding =
-        call->dialect == CALL_GRPC ? call->head.grpc_encoding : call->head.content_encoding;
+    struct pl_slice encoding = call->head.content_encoding;
+    if (is_grpc(call))
+        encoding = call->head.grpc_encoding;
+    else if (call->dialect == CALL_CONNECT_STREAM && is_identity(encoding))
+        encoding = call->head.connect_encoding;
     if (is_identity(encoding))
         return true;
     call_fail(call, PL_E_UNIMPLEMENTED, NULL, "compression is not supported; use identity");
@@ -203,7 +226,7 @@ static bool check_encoding(struct call *call)
 static bool check_version(struct call *call)
 {
     struct pl_slice version = call->head.connect_version;
-    if (call->dialect == CALL_GRPC || version.data == NULL || pl_slice_eq_str(version, "1"))
+    if (is_grpc(call) || version.data == NULL || pl_slice_eq_str(version, "1"))
         return true;
     call_fail(call, PL_E_INVALID, NULL, "connect-protocol-version must be 1");
     return false;
@@ -211,9 +234,9 @@ static bool check_version(struct call *call)
 
 static bool take_timeout(struct call *call)
 {
-    bool grpc = call->dialect == CALL_GRPC;
+    bool grpc = is_grpc(call);
     struct pl_slice text = grpc ? call->head.grpc_timeout : call->head.connect_timeout;
-    int64_t timeout_ns = 0, now_ns = rpc_of(call)->clock->mono_ns(rpc_of(call)->clock);
+    int64_t timeout_ns = 0;
     if (text.data == NULL)
         return true;
     struct pl_status status =
@@ -222,7 +245,7 @@ static bool take_timeout(struct call *call)
         call_fail(call, status.code, NULL, status.what);
         return false;
     }
-    if (__builtin_add_overflow(now_ns, timeout_ns, &call->deadline_ns))
+    if (__builtin_add_overflow(call->began_ns, timeout_ns, &call->deadline_ns))
         call->deadline_ns = INT64_MAX;
     return true;
 }
@@ -294,6 +317,7 @@ static void on_head(void *user)
     const uint8_t *mark = path.len == 0 ? NULL : memchr(path.data, '?', path.len);
     bool get = pl_slice_eq_str(call->head.method, "GET");
     rpc_of(call)->requests++;
+    call->began_ns = rpc_of(call)->clock->mono_ns(rpc_of(call)->clock);
     if (take_resource(call)) {
         if (check_person(call) && !call_admit(call))
             answer_busy(call, "the server is busy; try again");
@@ -351,7 +375,11 @@ static bool decode(struct call *call)
 static bool check_complete(struct call *call)
 {
     const struct rpc *rpc = rpc_of(call);
-    struct pl_status status = call->dialect == CALL_GRPC ? grpc_read_end(&call->reader) : pl_ok();
+    struct pl_status status = pl_ok();
+    if (call->text && !grpcweb_text_complete(&call->text_reader))
+        status = pl_fail(INVALID, "the request ends in the middle of its base64");
+    else if (call->dialect != CALL_CONNECT)
+        status = grpc_read_end(&call->reader);
     if (!pl_is_ok(status)) {
         call_fail(call, status.code, NULL, status.what);
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * rpc: from a request's head to a handler: which dialect, which method, may this person, by when,
- * what message. One path for gRPC and Connect; whatever is wrong is answered here, in the caller's
- * dialect.
+ * what message. One path for gRPC, gRPC-Web and Connect; whatever is wrong is answered here, in the
+ * caller's dialect.
  *
  * The order of the checks: origin (browsers), dialect and verb, path, encodings, timeout, person,
  * role, room; then the body; then the message itself. Failure: HTTP 403, 404, 405, 415 where the

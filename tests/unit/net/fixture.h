@@ -64,6 +64,10 @@ struct fixture {
     const char *cert, *key_file, *ca; /* the server's files */
     char refused[256];
     unsigned refused_count;
+    unsigned done; /* on_done: how often, and what it was told last */
+    const struct net_method *done_method;
+    enum pl_code done_code;
+    int64_t done_ns;
 };
 
 static void fixture_execute(struct call *call, void *user)
@@ -146,7 +150,11 @@ static void fixture_dump_go_on(struct call *call, void *user)
     bool room = true, over = false;
     while (room && !over && !call_gone(call)) {
         if (dump->sent == fx->dump_fail_at) {
-            call_fail(call, PL_E_UNAVAILABLE, NULL, "the disk is gone");
+            Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+            refusal.reason = PLEDGED__V1__REASON__REASON_UNAVAILABLE;
+            refusal.field = (char *)(uintptr_t) "from_seq";
+            refusal.message = (char *)(uintptr_t) "the disk is gone";
+            call_fail(call, PL_E_UNAVAILABLE, &refusal, NULL);
             over = true;
         } else if (dump->sent == fx->dump_messages) {
             call_end(call);
@@ -272,6 +280,16 @@ static void fixture_on_refused(void *user, const char *peer, const char *why)
     snprintf(fx->refused, sizeof(fx->refused), "%s", why);
 }
 
+static void fixture_on_done(void *user, const struct net_method *method, enum pl_code code,
+                            int64_t took_ns)
+{
+    struct fixture *fx = user;
+    fx->done++;
+    fx->done_method = method;
+    fx->done_code = code;
+    fx->done_ns = took_ns;
+}
+
 /* san NULL: without certificate. It lasts for this long (0: a day). */
 static UNUSED SSL_CTX *fixture_client_for(struct fixture *fx, const char *san, long to_s)
 {
@@ -384,6 +402,7 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
         .limits = wanted->limits,
         .clock = &fx->clock.clock,
         .user = fx,
+        .on_done = fixture_on_done,
         .on_refused = fixture_on_refused,
     };
     assert_true(pl_is_ok(net_new(&options, &fx->net)));

@@ -156,6 +156,171 @@ static void test_unfinished_bodies_are_bounded(void **state)
     client_free(client);
 }
 
+/* --- deadlines --- */
+
+static const struct request execute_soon = {.path = EXECUTE,
+                                            .type = "application/grpc",
+                                            .extra = {{"grpc-timeout", "200m"}},
+                                            .body = empty_frame,
+                                            .body_len = 5};
+
+static void test_a_deadline_ends_a_call_that_runs(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    fx->hold = true;
+    struct exchange *e = client_send(client, &execute_soon);
+    struct exchange *json =
+        client_send(client, &(struct request){.path = EXECUTE,
+                                              .type = "application/json",
+                                              .extra = {{"connect-timeout-ms", "300"}},
+                                              .body = "{}",
+                                              .body_len = 2});
+    PUMP_UNTIL(fx, client, fx->held_count == 2);
+    pl_clock_fake_advance_us(&fx->clock, 199999);
+    pump_for(fx, client, 300);
+    assert_false(e->closed);
+    assert_int_equal(fx->done, 0);
+    pl_clock_fake_advance_us(&fx->clock, 1);
+    PUMP_UNTIL(fx, client, e->closed);
+    assert_string_equal(field_of(e, "grpc-status"), "4");
+    assert_string_not_equal(field_of(e, "grpc-status-details-bin"), "");
+    assert_int_equal(e->close_code, 0);
+    assert_true(call_gone(fx->held[0]));
+    assert_false(call_gone(fx->held[1]));
+    assert_int_equal(fx->done, 1);
+    assert_int_equal(fx->done_code, PL_E_TIMEOUT);
+    assert_int_equal(fx->done_ns, 200000000);
+    pl_clock_fake_advance_us(&fx->clock, 100000);
+    PUMP_UNTIL(fx, client, json->closed);
+    assert_string_equal(field_of(json, ":status"), "504");
+    assert_non_null(strstr(body_text(json), "\"REASON_DEADLINE\""));
+    /* they still hold their places, and their answers are dropped */
+    (void)client_send(client, &execute);
+    (void)client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 4);
+    e = client_call(client, &execute);
+    assert_string_equal(field_of(e, "grpc-status"), "8");
+    for (size_t i = 0; i < 4; i++)
+        fixture_release(fx, i);
+    assert_int_equal(fx->done, 4); /* each once */
+    assert_int_equal(fx->done_code, PL_E_OK);
+    fx->hold = false;
+    e = client_call(client, &execute);
+    assert_string_equal(field_of(e, "grpc-status"), "0");
+    client_free(client);
+}
+
+static void test_a_deadline_that_is_kept_ends_nothing(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    for (int i = 0; i < 200; i++) {
+        struct exchange *e = client_call(client, &execute_soon);
+        assert_string_equal(field_of(e, "grpc-status"), "0");
+        pl_clock_fake_advance_us(&fx->clock, 50000); /* earlier ones pass all the time */
+    }
+    assert_int_equal(fx->done, 200);
+    client_free(client);
+}
+
+static void test_a_deadline_ends_a_stream(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    struct request r = dump;
+    r.extra[0][0] = "grpc-timeout";
+    r.extra[0][1] = "500m";
+    fx->dump_messages = 1000;
+    fx->dump_message_bytes = 10000;
+    client->window_shut = true;
+    struct exchange *e = client_send(client, &r);
+    PUMP_UNTIL(fx, client, body_len(e) == 65535);
+    pl_clock_fake_advance_us(&fx->clock, 500000);
+    PUMP_UNTIL(fx, client, fx->dumps_gone == 1);
+    assert_int_equal(fx->done_code, PL_E_TIMEOUT);
+    client->window_shut = false;
+    nghttp2_session_consume(client->session, e->id, 65535);
+    PUMP_UNTIL(fx, client, e->closed);
+    assert_string_equal(field_of(e, "grpc-status"), "4"); /* behind what was queued */
+    assert_int_equal(fx->done, 1);
+    client_free(client);
+}
+
+static void test_a_deadline_ends_a_request_that_does_not_end(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    struct request r = execute_soon;
+    r.body_len = 3;
+    r.keep_open = true;
+    struct exchange *e = client_send(client, &r);
+    pump_for(fx, client, 20);
+    for (int i = 0; i < 50 && !e->closed; i++) {
+        pl_clock_fake_advance_us(&fx->clock, 1000000); /* then a moment, then a reset */
+        pump_for(fx, client, 200);
+    }
+    assert_true(e->closed);
+    assert_string_equal(field_of(e, "grpc-status"), "4");
+    assert_int_equal(e->close_code, 0);
+    assert_int_equal(fx->executed, 0);
+    assert_int_equal(fx->done_code, PL_E_TIMEOUT);
+    client_free(client);
+}
+
+/* --- what metrics are told --- */
+
+static void test_the_end_of_every_admitted_call_is_told_once(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    (void)client_call(client, &execute);
+    assert_int_equal(fx->done, 1);
+    assert_string_equal(fx->done_method->path, EXECUTE);
+    (void)client_call(client, &(struct request){.method = "GET", .path = "/page"});
+    assert_int_equal(fx->done, 2);
+    assert_null(fx->done_method);
+    assert_int_equal(fx->done_code, PL_E_OK);
+    /* never admitted: unknown, and not for this role */
+    (void)client_call(client, &(struct request){.path = "/x/Y",
+                                                .type = "application/grpc",
+                                                .body = empty_frame,
+                                                .body_len = 5});
+    (void)client_call(client, &(struct request){.path = GET_STATUS,
+                                                .type = "application/grpc",
+                                                .body = empty_frame,
+                                                .body_len = 5});
+    assert_int_equal(fx->done, 2);
+    /* admitted, but its message is none */
+    (void)client_call(client, &(struct request){.path = EXECUTE,
+                                                .type = "application/grpc",
+                                                .body = "\0\0\0\0\1\xff",
+                                                .body_len = 6});
+    assert_int_equal(fx->done, 3);
+    assert_int_equal(fx->done_code, PL_E_INVALID);
+    /* the peer leaves before it is complete, and while it runs */
+    struct request half = execute;
+    half.body_len = 3;
+    half.keep_open = true;
+    struct exchange *e = client_send(client, &half);
+    pump_for(fx, client, 20);
+    nghttp2_submit_rst_stream(client->session, 0, e->id, NGHTTP2_CANCEL);
+    PUMP_UNTIL(fx, client, fx->done == 4);
+    assert_int_equal(fx->done_code, PL_E_CANCELLED);
+    fx->hold = true;
+    e = client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    nghttp2_submit_rst_stream(client->session, 0, e->id, NGHTTP2_CANCEL);
+    PUMP_UNTIL(fx, client, call_gone(fx->held[0]));
+    assert_int_equal(fx->done, 4);
+    pl_clock_fake_advance_us(&fx->clock, 77);
+    fixture_release(fx, 0);
+    assert_int_equal(fx->done, 5);
+    assert_int_equal(fx->done_code, PL_E_OK); /* how it ended, though nobody hears it */
+    assert_int_equal(fx->done_ns, 77000);
+    client_free(client);
+}
+
 /* --- streams --- */
 
 static size_t count_messages(const struct exchange *e)
@@ -291,6 +456,11 @@ int main(void)
         ROW(test_a_call_outlives_its_connection),
         ROW(test_no_more_calls_than_there_is_room_for),
         ROW(test_unfinished_bodies_are_bounded),
+        ROW(test_a_deadline_ends_a_call_that_runs),
+        ROW(test_a_deadline_that_is_kept_ends_nothing),
+        ROW(test_a_deadline_ends_a_stream),
+        ROW(test_a_deadline_ends_a_request_that_does_not_end),
+        ROW(test_the_end_of_every_admitted_call_is_told_once),
         ROW(test_a_stream_arrives_whole),
         ROW(test_a_stream_of_nothing),
         ROW(test_a_stream_waits_for_its_reader),

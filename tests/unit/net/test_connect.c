@@ -149,6 +149,20 @@ static void test_errors_are_json(void **state)
     json_decref(json);
 }
 
+static void test_a_stream_ends_with_its_error(void **state)
+{
+    (void)state;
+    struct pl_buf out;
+    pl_buf_init(&out, 65536);
+    assert_true(pl_is_ok(connect_end_error("unavailable", "later", NULL, &out)));
+    assert_true(pl_slice_eq_str(pl_buf_slice(&out),
+                                "{\"error\":{\"code\":\"unavailable\",\"message\":\"later\"}}"));
+    pl_buf_fini(&out);
+    assert_string_equal(connect_answer_type(CODEC_JSON, true), "application/connect+json");
+    assert_string_equal(connect_answer_type(CODEC_PROTO, true), "application/connect+proto");
+    assert_string_equal(connect_answer_type(CODEC_PROTO, false), "application/proto");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_a_query_ends_at_the_arena),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_errors_are_json),
+        cmocka_unit_test(test_a_stream_ends_with_its_error),
     };
     return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
 }

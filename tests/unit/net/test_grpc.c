@@ -24,7 +24,8 @@ static void test_content_types(void **state)
         {"application/grpc;charset=x", true, "application/grpc"},
         {"application/grpc+proto; q=1", true, "application/grpc+proto"},
         {"application/grpc+foo", true, NULL},
-        {"application/grpc+json", true, NULL},
+        {"application/grpc+json", true, "application/grpc+json"},
+        {"application/grpc+", true, NULL},
         {"application/grpc-web", false, NULL},
         {"application/grpc-web+proto", false, NULL},
         {"application/grp", false, NULL},
@@ -37,7 +38,9 @@ static void test_content_types(void **state)
             fail_msg("%s", rows[i].type);
         if (!rows[i].grpc)
             continue;
-        const char *answer = grpc_answer_type(type);
+        enum codec codec = CODEC_PROTO;
+        const char *answer = grpc_answer_type(type, &codec);
+        assert_int_equal(codec, strstr(rows[i].type, "json") != NULL ? CODEC_JSON : CODEC_PROTO);
         if (rows[i].answer == NULL)
             assert_null(answer);
         else

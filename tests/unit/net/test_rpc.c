@@ -266,7 +266,10 @@ static void test_content_types_that_are_not_ours(void **state)
     struct fixture *fx = *state;
     struct client *client = client_new(fx, fx->clerk);
     static const char *const types[] = {"application/grpc+foo",
-                                        "application/grpc-web+proto",
+                                        "application/grpcfoo",
+                                        "application/grpc-web+foo",
+                                        "application/grpc-web-text+foo",
+                                        "application/connect+foo",
                                         "text/plain",
                                         "application/x-www-form-urlencoded",
                                         "application/json; charset=latin1",
@@ -429,21 +432,32 @@ static void test_connect_get(void **state)
     client_free(client);
 }
 
-static void test_connect_streams_are_not_served(void **state)
+/* Unary and streaming methods are not mistaken for each other. */
+static void test_connect_keeps_streams_apart(void **state)
 {
     struct fixture *fx = *state;
     struct client *client = client_new(fx, fx->clerk);
-    struct exchange *e =
-        CALL(client, .path = DUMP, .type = "application/json", .body = "{}", .body_len = 2);
-    assert_string_equal(field_of(e, ":status"), "501");
-    e = CALL(client, .path = DUMP, .type = "application/connect+json", .body = empty_frame,
+    static const char *const unary[] = {"application/json", "application/proto"};
+    static const char *const stream[] = {"application/connect+json", "application/connect+proto"};
+    for (size_t i = 0; i < 2; i++) {
+        struct exchange *e =
+            CALL(client, .path = DUMP, .type = unary[i], .body = "{}", .body_len = 2);
+        assert_string_equal(field_of(e, ":status"), "415");
+        assert_non_null(strstr(field_of(e, "accept-post"), stream[i]));
+        assert_null(strstr(field_of(e, "accept-post"), unary[i]));
+        e = CALL(client, .path = EXECUTE, .type = stream[i], .body = empty_frame, .body_len = 5);
+        assert_string_equal(field_of(e, ":status"), "415");
+        assert_non_null(strstr(field_of(e, "accept-post"), unary[i]));
+        assert_null(strstr(field_of(e, "accept-post"), stream[i]));
+    }
+    struct exchange *e = CALL(client, .method = "GET", .path = DUMP "?encoding=json&message={}");
+    assert_string_equal(field_of(e, ":status"), "405");
+    assert_string_equal(field_of(e, "allow"), "POST");
+    e = CALL(client, .path = "/nothing/Here", .type = stream[0], .body = empty_frame,
              .body_len = 5);
-    assert_string_equal(field_of(e, ":status"), "200");
-    assert_string_equal(field_of(e, "content-type"), "application/connect+json");
-    assert_int_equal(pl_buf_slice(&e->body).data[0], 2);
-    assert_int_equal(pl_buf_slice(&e->body).data[4], body_len(e) - 5);
-    assert_non_null(strstr(body_text(e) + 5, "{\"error\":{\"code\":\"unimplemented\""));
-    assert_int_equal(fx->dumps_begun, 0);
+    assert_string_equal(field_of(e, ":status"), "404");
+    assert_string_equal(field_of(e, "content-type"), "application/json");
+    assert_int_equal(fx->dumps_begun + fx->executed, 0);
     client_free(client);
 }
 
@@ -558,7 +572,7 @@ int main(void)
         ROW(test_connect_proto),
         ROW(test_connect_errors),
         ROW(test_connect_get),
-        ROW(test_connect_streams_are_not_served),
+        ROW(test_connect_keeps_streams_apart),
         ROW(test_an_early_answer_ends_the_request),
         ROW(test_a_resource_is_read),
         ROW(test_resources_have_roles_and_what_is_under_them),
