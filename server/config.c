@@ -245,6 +245,10 @@ static bool limits_key(struct loader *loader, const char *key, const char *value
         {"request_bytes", &config->net.request_bytes, 4096, LIMIT_BATCH_REQUEST_BYTES},
         {"header_bytes", &config->net.header_bytes, 1024, 65536},
         {"calls", &config->net.calls, 1, 1000000},
+        {"watchers", &config->net.watchers, 1, 1000000},
+        {"person_connections", &config->net.person_connections, 0, 1000000},
+        {"person_requests_per_s", &config->net.person_requests_per_s, 0, 1000000},
+        {"person_burst", &config->net.person_burst, 0, 1000000},
         {"write_high_bytes", &config->net.write_high_bytes, 65536, 16 << 20},
         {"inbox", &config->inbox, 16, 1 << 20},
     };
@@ -257,6 +261,10 @@ static bool limits_key(struct loader *loader, const char *key, const char *value
         {"idle", &config->net.idle_ms},
         {"request", &config->net.request_ms},
         {"write_stall", &config->net.write_stall_ms},
+        {"keepalive", &config->net.keepalive_ms},
+        {"keepalive_timeout", &config->net.keepalive_timeout_ms},
+        {"max_age", &config->net.max_age_ms},
+        {"max_age_grace", &config->net.max_age_grace_ms},
     };
     const char *known[PL_COUNT(sizes) + PL_COUNT(times)];
     for (size_t i = 0; i < PL_COUNT(sizes); i++) {
@@ -443,12 +451,17 @@ static void set_defaults(struct config *config)
         .header_bytes = 16 * 1024,
         .arena_bytes = LIMIT_CALL_ARENA_BYTES,
         .calls = 4096,
+        .watchers = 4096,
         .write_high_bytes = 256 * 1024,
         .handshake_ms = 10000,
         .preface_ms = 10000,
         .idle_ms = 600000,
         .request_ms = 30000,
         .write_stall_ms = 30000,
+        .keepalive_ms = 7200000,
+        .keepalive_timeout_ms = 20000,
+        .max_age_ms = 86400000,
+        .max_age_grace_ms = 3600000,
     };
 }
 

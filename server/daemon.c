@@ -24,6 +24,7 @@
 #include "server/identity.h"
 #include "server/net/authz.h"
 #include "server/net/listener.h"
+#include "server/net/quota.h"
 #include "server/recover.h"
 #include "server/store/lock.h"
 #include "server/worker.h"
@@ -46,6 +47,7 @@ struct daemon {
     struct recover_report recovered;
     struct tls_context *tls;
     struct authz_roster *roster;
+    struct net_quota *quota;
     struct pl_mailbox *inbox;
     struct pl_slot *slots; /* one a worker, the last one is ours */
     unsigned worker_count;
@@ -236,6 +238,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
         .net = {.listen_fd = listen_fd,
                 .tls = daemon->tls,
                 .roster = daemon->roster,
+                .quota = daemon->quota,
                 .limits = daemon->config->net,
                 .clock = pl_clock_system()},
         .inbox = daemon->inbox,
@@ -318,6 +321,7 @@ static struct pl_status start_all(struct daemon *daemon, int *fds, char *message
         return status;
     }
     PL_TRY(authz_roster_new(config->roster, &daemon->roster));
+    daemon->quota = net_quota_new();
     PL_TRY(bind_all(daemon, fds, message));
     PL_TRY(pl_mailbox_new(config->inbox, &daemon->inbox));
     struct ledger *ledger = NULL;
@@ -386,6 +390,7 @@ static void stop_all(struct daemon *daemon)
     store_close(daemon->store);
     pl_mailbox_free(daemon->inbox);
     authz_roster_free(daemon->roster);
+    net_quota_free(daemon->quota);
     tls_context_unref(daemon->tls);
     lock_release(daemon->lock);
     if (daemon->announced && daemon->config->port_file != NULL)

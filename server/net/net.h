@@ -75,7 +75,7 @@ struct net_limits {
      * says nothing for keepalive_timeout_ms (0: 20 s). */
     int keepalive_ms, keepalive_timeout_ms;
     /* Of one certificate, over all workers that share net_options.quota. 0: no limit. */
-    unsigned person_connections, person_requests_per_s, person_burst /* 0: one second's worth */;
+    size_t person_connections, person_requests_per_s, person_burst /* 0: one second's worth */;
 };
 
 struct net_options {

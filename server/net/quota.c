@@ -101,7 +101,7 @@ static struct quota_slot *take_over(struct quota_slot *set, uint64_t tag, int64_
 
 enum joined { JOINED, JOINED_FULL, JOINED_LOST };
 
-static enum joined join(struct quota_slot *slot, uint64_t tag, unsigned connections_max)
+static enum joined join(struct quota_slot *slot, uint64_t tag, size_t connections_max)
 {
     uint64_t held = atomic_load(&slot->held);
     uint64_t count = held & COUNT_MASK;
@@ -113,7 +113,7 @@ static enum joined join(struct quota_slot *slot, uint64_t tag, unsigned connecti
 }
 
 struct quota_slot *quota_connect(struct net_quota *quota, const uint8_t key[PL_SHA256_BYTES],
-                                 unsigned connections_max, int64_t mono_ns)
+                                 size_t connections_max, int64_t mono_ns)
 {
     struct quota_slot *set = quota->slots[(key[0] << 8 | key[1]) % SETS];
     uint64_t tag = tag_of(key);
@@ -140,12 +140,12 @@ void quota_disconnect(struct quota_slot *slot)
     PL_ASSERT(has_connections(held));
 }
 
-bool quota_request(struct quota_slot *slot, unsigned a_second, unsigned burst, int64_t mono_ns)
+bool quota_request(struct quota_slot *slot, size_t a_second, size_t burst, int64_t mono_ns)
 {
     if (a_second == 0)
         return true;
-    int64_t each_ns = SECOND_NS / a_second;
-    int64_t ahead_ns = each_ns * ((burst == 0 ? a_second : burst) - 1);
+    int64_t each_ns = SECOND_NS / (int64_t)a_second;
+    int64_t ahead_ns = each_ns * ((int64_t)(burst == 0 ? a_second : burst) - 1);
     int64_t due_ns = atomic_load(&slot->due_ns);
     for (;;) {
         int64_t from_ns = due_ns > mono_ns ? due_ns : mono_ns;

@@ -12,6 +12,7 @@
 #define NET_QUOTA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/hash.h"
@@ -25,10 +26,10 @@ void net_quota_free(struct net_quota *quota); /* nobody is connected any more; N
 /* One more connection of the certificate with this hash of its public key. NULL: it has
  * `connections_max` (0: no limit) already, or there is no place for it. */
 struct quota_slot *quota_connect(struct net_quota *quota, const uint8_t key[PL_SHA256_BYTES],
-                                 unsigned connections_max, int64_t mono_ns);
+                                 size_t connections_max, int64_t mono_ns);
 void quota_disconnect(struct quota_slot *slot);
 /* May it make a request now? `a_second` of them in the long run (0: no limit), at most `burst` at
- * once (0: one second's worth). */
-bool quota_request(struct quota_slot *slot, unsigned a_second, unsigned burst, int64_t mono_ns);
+ * once (0: one second's worth). Both below 10^9. */
+bool quota_request(struct quota_slot *slot, size_t a_second, size_t burst, int64_t mono_ns);
 
 #endif

@@ -24,7 +24,7 @@ struct rpc {
     size_t resource_count;
     size_t request_bytes;
     struct pl_clock *clock;
-    unsigned person_requests_per_s, person_burst; /* 0: no limit; 0: see quota.h */
+    size_t person_requests_per_s, person_burst; /* 0: no limit; 0: see quota.h */
     uint64_t requests, refused_busy, over_quota;
 };
 

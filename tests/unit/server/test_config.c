@@ -113,6 +113,13 @@ static void test_defaults(void **state)
     assert_int_equal(c->net.request_ms, 30000);
     assert_int_equal(c->net.write_stall_ms, 30000);
     assert_int_equal(c->net.idle_ms, 600000);
+    assert_int_equal(c->net.watchers, 4096);
+    assert_int_equal(c->net.person_connections, 0);
+    assert_int_equal(c->net.person_requests_per_s, 0);
+    assert_int_equal(c->net.keepalive_ms, 7200000);
+    assert_int_equal(c->net.keepalive_timeout_ms, 20000);
+    assert_int_equal(c->net.max_age_ms, 86400000);
+    assert_int_equal(c->net.max_age_grace_ms, 3600000);
     assert_int_equal(c->roster->n_person, 0);
     assert_int_equal(c->policy->clock_jump_limit_s, 3600);
 }
@@ -128,6 +135,9 @@ static void test_every_key(void **state)
                 "[limits]\nconnections = 1\nstreams = 2\ncalls = 3\ninbox = 16\n"
                 "request_bytes = 4096\nheader_bytes = 1024\nwrite_high_bytes = 65536\n"
                 "handshake = 1s\npreface = 2s\nrequest = 3m\nwrite_stall = 4s\nidle = 24h\n"
+                "watchers = 5\nperson_connections = 6\nperson_requests_per_s = 7\n"
+                "person_burst = 8\nkeepalive = 5s\nkeepalive_timeout = 6s\nmax_age = 7s\n"
+                "max_age_grace = 8s\n"
                 "[person anna]\nrole = clerk\nidentity = uri:a dns:b.example  email:c@d\n");
     assert_string_equal(c->data, "/data dir/x");
     assert_string_equal(c->listen_host, "0.0.0.0");
@@ -158,6 +168,14 @@ static void test_every_key(void **state)
     assert_int_equal(c->net.request_ms, 180000);
     assert_int_equal(c->net.write_stall_ms, 4000);
     assert_int_equal(c->net.idle_ms, 86400000);
+    assert_int_equal(c->net.watchers, 5);
+    assert_int_equal(c->net.person_connections, 6);
+    assert_int_equal(c->net.person_requests_per_s, 7);
+    assert_int_equal(c->net.person_burst, 8);
+    assert_int_equal(c->net.keepalive_ms, 5000);
+    assert_int_equal(c->net.keepalive_timeout_ms, 6000);
+    assert_int_equal(c->net.max_age_ms, 7000);
+    assert_int_equal(c->net.max_age_grace_ms, 8000);
     assert_int_equal(c->roster->n_person, 1);
     const Pledged__V1__RosterPerson *anna = c->roster->person[0];
     assert_string_equal(anna->person, "anna");
@@ -202,7 +220,7 @@ static void test_the_example_shows_the_defaults(void **state)
         assert_true(used < sizeof(text));
     }
     (void)fclose(file);
-    assert_int_equal(keys, 19);
+    assert_int_equal(keys, 27);
     struct config *plain = NULL;
     must(w, LEAST);
     plain = w->config;
