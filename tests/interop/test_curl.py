@@ -173,7 +173,7 @@ class Connect(CurlTest):
         self.assertEqual(self.post("NoSuch", {}).status, 404)
         self.assertEqual(self.curl("/", "--json", "{}").status, 404)
         self.assertEqual(self.curl("/pledged.v1.LedgerService", "--json", "{}").status, 404)
-        for type in ("application/xml", "text/json", "application/json5", "application/grpc-web",
+        for type in ("application/xml", "text/json", "application/json5", "application/grpc-web-text",
                      "application/x-www-form-urlencoded", "application/protobuf"):
             self.assertEqual(self.post("ListTiers", {}, type=type).status, 415, type)
         answer = self.get("GetTier", encoding="xml", connect="v1", message="{}")
@@ -263,6 +263,24 @@ class Connect(CurlTest):
     def test_a_stream_is_not_a_unary_call(self):
         answer = self.post("Dump", {}, person="auditor")
         self.assertIn(answer.status, (415, 501), answer)
+
+    def test_a_dump_comes_in_envelopes(self):
+        for type, message in (("application/connect+json", b"{}"),
+                              ("application/connect+proto", b"")):
+            answer = self.post("Dump", b"\0" + len(message).to_bytes(4, "big") + message,
+                               type=type, person="auditor")
+            self.assertEqual((answer.status, answer.headers["content-type"]), (200, type))
+            rest, found = answer.body, []
+            while rest:
+                length = int.from_bytes(rest[1:5], "big")
+                found.append((rest[0], rest[5:5 + length]))
+                rest = rest[5 + length:]
+            self.assertEqual([flag for flag, _ in found], [0] * (len(found) - 1) + [2])
+            self.assertEqual(json.loads(found[-1][1]), {})
+            if type.endswith("json"):
+                self.assertIn("trailer", json.loads(found[-2][1]))
+            else:
+                self.assertTrue(pb.DumpResponse.FromString(found[-2][1]).HasField("trailer"))
 
     def test_a_batch_in_json(self):
         commands = [{"requestId": base64.b64encode(new_id()).decode(),
