@@ -27,6 +27,10 @@ MAY_CALL = {
     "ListPayments": SINGLE,
     "GetHistory": SINGLE,
     "Dump": {"auditor"},
+    "Watch": ALL,
+    "GetCheckpoint": SEES,
+    "GetInclusionProof": SEES,
+    "GetConsistencyProof": SEES,
 }
 # What a second person will have to agree to under four-eyes, approvers may do themselves.
 MAY_COMMAND = {
