@@ -3,7 +3,8 @@
  * call: see call.h and net.h.
  *
  * I1: a call is freed exactly once: by its answer, or by the end of its stream before a handler had
- * it. I2: pool->body_bytes is the sum of the bodies of all calls of the pool.
+ * it. I2: pool->body_bytes is the sum of the bodies (and waiting bytes) of all
+ * calls of the pool.
  */
 #include "server/net/call.h"
 
@@ -117,7 +118,8 @@ static void call_free(struct call *call)
     deadlines_remove(&pool->deadlines, &call->deadline);
     if (call->admitted)
         --*(call->watches ? &pool->watching : &pool->running);
-    pool->body_bytes -= pl_buf_len(&call->body);
+    pool->body_bytes -= pl_buf_len(&call->body) + pl_buf_len(&call->duplex.waiting);
+    pl_buf_fini(&call->duplex.waiting);
     call_peer_unref(call->peer);
     if (pool->idle_count >= IDLE_MAX || call->body.cap > BODY_KEEP_BYTES) {
         call_destroy(call);

@@ -73,9 +73,14 @@ struct call {
     size_t bytes_max; /* of the message */
     bool admitted;    /* counts in pool->running */
     bool woken;       /* in the woken list */
-    bool waiting;     /* call_send said: wait */
+    bool waiting;     /* call_send said: wait; of duplex calls: messages wait for room */
     bool watches;     /* counts in pool->watching, not in pool->running */
     bool draining;    /* its connection is about to go */
+    struct {          /* of calls whose requests are streams: see duplex */
+        bool (*decode)(struct call *call);
+        struct pl_buf waiting; /* what came while there was no room */
+        bool ended;            /* the peer has said its last message */
+    } duplex;
     ProtobufCMessage *request;
     struct pl_slice request_bytes;
     int64_t began_ns, deadline_ns;

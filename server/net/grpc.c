@@ -64,27 +64,33 @@ static struct pl_status begin_message(struct grpc_reader *reader, size_t bytes_m
     return pl_ok();
 }
 
-struct pl_status grpc_read(struct grpc_reader *reader, struct pl_slice bytes, size_t bytes_max,
-                           struct pl_buf *message)
+struct pl_status grpc_read_part(struct grpc_reader *reader, struct pl_slice *bytes,
+                                size_t bytes_max, struct pl_buf *message)
 {
-    size_t at = 0;
-    while (at < bytes.len) {
-        if (reader->complete)
-            return pl_fail(UNIMPLEMENTED, "the request has more than one message");
+    while (bytes->len > 0 && !reader->complete) {
+        size_t taken = 1;
         if (!reader->in_message) {
-            reader->prefix[reader->prefix_len++] = bytes.data[at++];
+            reader->prefix[reader->prefix_len++] = bytes->data[0];
             if (reader->prefix_len == GRPC_PREFIX_BYTES)
                 PL_TRY(begin_message(reader, bytes_max));
         } else {
-            size_t len = reader->message_len - pl_buf_len(message);
-            if (len > bytes.len - at)
-                len = bytes.len - at;
-            PL_TRY(pl_buf_append(message, bytes.data + at, len));
-            at += len;
+            taken = reader->message_len - pl_buf_len(message);
+            if (taken > bytes->len)
+                taken = bytes->len;
+            PL_TRY(pl_buf_append(message, bytes->data, taken));
         }
+        *bytes = pl_slice(bytes->data + taken, bytes->len - taken);
         reader->complete = reader->in_message && pl_buf_len(message) == reader->message_len;
     }
     return pl_ok();
+}
+
+struct pl_status grpc_read(struct grpc_reader *reader, struct pl_slice bytes, size_t bytes_max,
+                           struct pl_buf *message)
+{
+    PL_TRY(grpc_read_part(reader, &bytes, bytes_max, message));
+    return bytes.len == 0 ? pl_ok()
+                          : pl_fail(UNIMPLEMENTED, "the request has more than one message");
 }
 
 struct pl_status grpc_read_end(const struct grpc_reader *reader)

@@ -42,6 +42,10 @@ struct grpc_reader {
  */
 PL_MUST_CHECK struct pl_status grpc_read(struct grpc_reader *reader, struct pl_slice bytes,
                                          size_t bytes_max, struct pl_buf *message);
+/* The same for requests of many messages: takes bytes (from the front of *bytes) until one message
+ * is complete. Then a zeroed reader and an empty buffer are ready for the next. */
+PL_MUST_CHECK struct pl_status grpc_read_part(struct grpc_reader *reader, struct pl_slice *bytes,
+                                              size_t bytes_max, struct pl_buf *message);
 /* The request ended. UNIMPLEMENTED: no message; INTERNAL: cut in the middle. */
 PL_MUST_CHECK struct pl_status grpc_read_end(const struct grpc_reader *reader);
 void grpc_put_prefix(uint8_t out[GRPC_PREFIX_BYTES], size_t message_len);

@@ -379,7 +379,7 @@ static void request_ended(struct h1 *h1)
     h1->phase = H1_COMPLETE;
     h1->continue_due = false;
     release(h1);
-    h1->ready = h1->user != NULL && !h1->begun;
+    h1->ready = h1->user != NULL && (!h1->begun || h1->streaming);
 }
 
 static void deliver(struct h1 *h1, const struct h1_head *head)
@@ -490,7 +490,7 @@ static void op_run(struct carrier *carrier)
     if (!h1->ready || h1->broken)
         return;
     h1->ready = false;
-    if (h1->user != NULL && !h1->begun)
+    if (h1->user != NULL && (!h1->begun || h1->streaming))
         h1->options.events->on_request(h1->user);
 }
 

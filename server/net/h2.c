@@ -6,7 +6,8 @@
  * I2: what mem_send returned stays valid until the next mem_send; its rest is kept as `rest`.
  * I3: `answer_bytes` and `stream_bytes` are the sums of `queued` of their streams.
  * I4: request bytes are given back to the peer's windows at once, except while the connection is
- *     congested: then when it no longer is. No request can wait for another one's window.
+ *     congested or the stream paused: then when it no longer is. No request can wait for another
+ * one's window.
  */
 #include "server/net/h2.h"
 
@@ -59,7 +60,7 @@ struct h2_stream {
     int64_t opened_ns;
     size_t header_bytes;
     size_t held; /* bytes not yet given back (I4) */
-    bool head_done, head_too_big, remote_ended, ready;
+    bool head_done, head_too_big, remote_ended, ready, paused;
     /* the answer */
     bool begun, streaming, finished, wants_room;
     bool sent; /* its last frame */
@@ -79,7 +80,7 @@ struct h2 {
     struct h2_options options;
     nghttp2_session *session;
     struct stream_list streams; /* oldest first */
-    struct stream_list ready;   /* complete, not begun */
+    struct stream_list ready;   /* complete, on_request is due */
     size_t stream_count;
     int64_t idle_since_ns;
     const uint8_t *rest; /* I2 */
@@ -272,7 +273,7 @@ static void request_ended(struct h2_stream *stream)
     struct h2 *h2 = stream->h2;
     stream->remote_ended = true;
     release_early(stream);
-    if (stream->user == NULL || stream->begun)
+    if (stream->user == NULL || (stream->begun && !stream->streaming))
         return;
     stream->ready = true;
     TAILQ_INSERT_TAIL(&h2->ready, stream, ready_link);
@@ -330,11 +331,11 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     struct h2 *h2 = arg;
     (void)flags;
     struct h2_stream *stream = stream_of(session, stream_id);
-    bool wanted = stream != NULL && stream->user != NULL && !stream->begun;
+    bool wanted = stream != NULL && stream->user != NULL && (!stream->begun || stream->streaming);
     int failed = 0;
-    if (wanted && congested(h2)) {
+    if (wanted && (congested(h2) || stream->paused)) {
         stream->held += len; /* I4 */
-        h2->held = true;
+        h2->held = h2->held || !stream->paused;
     } else if (wanted) {
         failed = nghttp2_session_consume(session, stream_id, len);
     } else {
@@ -387,6 +388,8 @@ static void release_held(struct h2 *h2)
     h2->held = false;
     TAILQ_FOREACH(stream, &h2->streams, link)
     {
+        if (stream->paused)
+            continue;
         if (stream->held > 0 && nghttp2_session_consume(h2->session, stream->id, stream->held) != 0)
             h2->broken = true;
         stream->held = 0;
@@ -399,7 +402,7 @@ void h2_run(struct h2 *h2)
         struct h2_stream *stream = TAILQ_FIRST(&h2->ready);
         TAILQ_REMOVE(&h2->ready, stream, ready_link);
         stream->ready = false;
-        if (stream->user != NULL && !stream->begun)
+        if (stream->user != NULL && (!stream->begun || stream->streaming))
             h2->options.events->on_request(stream->user);
     }
     if (h2->held && !congested(h2))
@@ -610,7 +613,7 @@ static void op_answer(struct stream *base, const struct stream_field *head, size
 static void op_begin(struct stream *base, const struct stream_field *head, size_t head_count)
 {
     struct h2_stream *stream = h2_stream_of(base);
-    PL_ASSERT(!stream->begun && stream->remote_ended);
+    PL_ASSERT(!stream->begun);
     stream->streaming = true;
     stream->begun = true;
     submit(stream, head, head_count, true);
@@ -631,6 +634,10 @@ static void op_end(struct stream *base, const struct stream_field *tail, size_t 
     PL_ASSERT(stream->begun && !stream->finished);
     stream->tail = keep_fields(tail, tail_count);
     stream->finished = true;
+    if (!stream->remote_ended) { /* a reset tells the peer to stop, once this has left */
+        stream->early = EARLY_SENT;
+        stream->early_ns = now_ns(stream->h2);
+    }
     (void)nghttp2_session_resume_data(stream->h2->session, stream->id);
     tell_output(stream->h2);
 }
@@ -649,6 +656,23 @@ static bool op_has_room(struct stream *base)
     return room;
 }
 
+static void op_pause(struct stream *base, bool paused)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+    struct h2 *h2 = stream->h2;
+    stream->paused = paused;
+    if (paused || stream->held == 0)
+        return;
+    if (congested(h2)) {
+        h2->held = true;
+        return;
+    }
+    if (nghttp2_session_consume(h2->session, stream->id, stream->held) != 0)
+        h2->broken = true;
+    stream->held = 0;
+    tell_output(h2);
+}
+
 static const struct stream_ops stream_ops = {
     .answer = op_answer,
     .begin = op_begin,
@@ -657,6 +681,7 @@ static const struct stream_ops stream_ops = {
     .begun = op_begun,
     .has_room = op_has_room,
     .forget = op_forget,
+    .pause = op_pause,
 };
 
 /* --- the session --- */

@@ -45,6 +45,12 @@ struct net_method {
     /* Must answer exactly once (call_reply, call_fail or call_end), now or later, even if the call
      * is cancelled meanwhile: that answer is then dropped and the call freed. */
     void (*handle)(struct call *call, void *user);
+    /* Instead of handle, for requests that are streams (server_streaming too): each message as it
+     * arrives, as call_request. Answers with call_send, as often as it likes, before it returns.
+     * False: it has ended the call with call_fail. What is in the arena is gone with the next
+     * message. When the peer has said its last one, the stream ends well. */
+    bool client_streaming;
+    bool (*on_message)(struct call *call, void *user);
 };
 
 /* Something to GET (or HEAD) that is no method: a page, a tile, the metrics. */

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "server/net/connect.h"
+#include "server/net/duplex.h"
 #include "server/net/quota.h"
 
 enum { ELEMENTS_MAX = 4096 };
@@ -174,6 +175,10 @@ static bool route(struct call *call, struct pl_slice path, bool get)
     }
     if (get && (!call->method->no_side_effects || call->method->server_streaming))
         return answer_verb(call, "POST");
+    if (call->dialect == CALL_GRPC_WEB && call->method->client_streaming) {
+        call_fail(call, PL_E_UNIMPLEMENTED, NULL, "gRPC-Web cannot carry streams of requests");
+        return false;
+    }
     if (call->dialect == CALL_CONNECT_STREAM
             ? !call->method->server_streaming
             : call->dialect == CALL_CONNECT && call->method->server_streaming)
@@ -310,6 +315,8 @@ static bool take_resource(struct call *call)
     return call->resource != NULL;
 }
 
+static bool decode(struct call *call);
+
 static void on_head(void *user)
 {
     struct call *call = user;
@@ -335,6 +342,8 @@ static void on_head(void *user)
         return;
     if (!call_admit(call))
         answer_busy(call, "the server is busy; repeat with the same request id");
+    else if (call->method->client_streaming)
+        duplex_begin(call, decode);
 }
 
 /* --- the body --- */
@@ -344,6 +353,10 @@ static void on_body(void *user, struct pl_slice bytes)
     struct call *call = user;
     if (call->query.data != NULL || call->resource != NULL)
         return; /* a GET has its message already; what else it brings is dropped */
+    if (call->method->client_streaming) {
+        duplex_body(call, bytes);
+        return;
+    }
     struct pl_status status = call_keep_body(call, bytes);
     if (pl_is_ok(status))
         return;
@@ -398,6 +411,10 @@ static void on_request(void *user)
     if (call->resource != NULL) {
         call->phase = CALL_RUNNING;
         call->resource->handle(call, call->pool->user);
+        return;
+    }
+    if (call->method->client_streaming) {
+        duplex_end(call);
         return;
     }
     if (!check_complete(call) || !decode(call))

@@ -52,6 +52,12 @@ bool stream_has_room(struct stream *stream)
     return stream->ops->has_room(stream);
 }
 
+void stream_pause(struct stream *stream, bool paused)
+{
+    if (stream->ops->pause != NULL)
+        stream->ops->pause(stream, paused);
+}
+
 void stream_forget(struct stream *stream)
 {
     stream->ops->forget(stream);

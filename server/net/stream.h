@@ -52,13 +52,17 @@ enum { STREAM_TAIL_MAX = 4 };
  * waits for its end, for a moment. */
 void stream_answer(struct stream *stream, const struct stream_field *head, size_t head_count,
                    struct stream_chunk *body, const struct stream_field *tail, size_t tail_count);
-/* The same in steps, for streams of messages; the request must be complete. */
+/* The same in steps, for streams of messages. If the request is not complete yet, on_body and
+ * on_request go on. */
 void stream_answer_begin(struct stream *stream, const struct stream_field *head, size_t head_count);
 void stream_answer_push(struct stream *stream, struct stream_chunk *body); /* takes */
 void stream_answer_end(struct stream *stream, const struct stream_field *tail, size_t tail_count);
 bool stream_answer_begun(const struct stream *stream);
 /* May another message be queued? If not, on_room tells when. */
 bool stream_has_room(struct stream *stream);
+/* While paused, the peer may send no more of its request than it was allowed to before. Not every
+ * carrier can. */
+void stream_pause(struct stream *stream, bool paused);
 /* The user is done with the stream: no event for it any more. The answer still leaves. */
 void stream_forget(struct stream *stream);
 
@@ -72,6 +76,7 @@ struct stream_ops {
     bool (*begun)(const struct stream *stream);
     bool (*has_room)(struct stream *stream);
     void (*forget)(struct stream *stream);
+    void (*pause)(struct stream *stream, bool paused); /* may be NULL */
 };
 struct stream {
     const struct stream_ops *ops;

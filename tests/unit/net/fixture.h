@@ -35,6 +35,7 @@ enum { HELD_MAX = 64, EXCHANGES_MAX = 300, FIELDS_MAX = 24 };
 #define GET_TIER   "/pledged.v1.LedgerService/GetTier"
 #define GET_STATUS "/pledged.v1.LedgerService/GetStatus"
 #define DUMP       "/pledged.v1.LedgerService/Dump"
+#define ECHO       "/pledged.v1.LedgerService/Echo" /* a stream both ways */
 #define WATCH      "/pledged.v1.LedgerService/Watch"
 
 /* --- the server's side --- */
@@ -58,6 +59,8 @@ struct fixture {
     size_t reply_bytes; /* ListTiers answers with this much text */
     size_t dump_messages, dump_message_bytes, dump_fail_at;
     size_t dump_sent; /* by the newest dump */
+    unsigned echoed;
+    size_t echo_bytes; /* each answer has this much text */
     char identity[256], issuer[256], request_bytes[256];
     size_t request_len;
     int64_t deadline_ns;
@@ -212,6 +215,26 @@ static void fixture_watch(struct call *call, void *user)
     call_on_writable(call, fixture_watch_wakes);
 }
 
+/* Answers each message with one of the same text, "stop" with an error. */
+static bool fixture_echo(struct call *call, void *user)
+{
+    struct fixture *fx = user;
+    const Pledged__V1__ListTiersRequest *request = (const void *)call_request(call);
+    Pledged__V1__ListTiersResponse response = PLEDGED__V1__LIST_TIERS_RESPONSE__INIT;
+    if (strcmp(request->catalogue, "stop") == 0) {
+        call_fail(call, PL_E_REFUSED, NULL, "stopped");
+        return false;
+    }
+    char *text = calloc(1, fx->echo_bytes + 1);
+    memset(text, 'x', fx->echo_bytes);
+    fx->echoed++;
+    response.as_of_seq = fx->echoed;
+    response.catalogue = fx->echo_bytes > 0 ? text : request->catalogue;
+    (void)call_send(call, &response.base);
+    free(text);
+    return true;
+}
+
 #define FIXTURE_ALL (NET_ROLE(CLERK) | NET_ROLE(AUDITOR))
 static const struct net_method fixture_methods[] = {
     {.path = EXECUTE,
@@ -245,6 +268,15 @@ static const struct net_method fixture_methods[] = {
      .no_side_effects = true,
      .roles = FIXTURE_ALL,
      .handle = fixture_dump},
+    {.path = ECHO,
+     .input = &pledged__v1__list_tiers_request__descriptor,
+     .output = &pledged__v1__list_tiers_response__descriptor,
+     .server_streaming = true,
+     .client_streaming = true,
+     .no_side_effects = true,
+     .roles = FIXTURE_ALL,
+     .request_bytes_max = 1000,
+     .on_message = fixture_echo},
     {.path = WATCH,
      .input = &pledged__v1__dump_request__descriptor,
      .output = &pledged__v1__dump_response__descriptor,
@@ -801,6 +833,17 @@ static UNUSED struct exchange *client_send(struct client *client, const struct r
         nghttp2_submit_request(client->session, NULL, nv, count, has_body ? &provider : NULL, NULL);
     assert_true(e->id > 0);
     return e;
+}
+
+/* More of a request that was left open; the bytes are borrowed until they are sent. */
+static UNUSED void client_more(struct exchange *e, const void *bytes, size_t len, bool last)
+{
+    assert_int_equal(e->sent, e->send_len);
+    e->send = bytes;
+    e->send_len = len;
+    e->sent = 0;
+    e->keep_open = !last;
+    nghttp2_session_resume_data(e->client->session, e->id);
 }
 
 static UNUSED struct exchange *client_call(struct client *client, const struct request *r)
