@@ -173,7 +173,7 @@ class Connect(CurlTest):
         self.assertEqual(self.post("NoSuch", {}).status, 404)
         self.assertEqual(self.curl("/", "--json", "{}").status, 404)
         self.assertEqual(self.curl("/pledged.v1.LedgerService", "--json", "{}").status, 404)
-        for type in ("application/xml", "text/json", "application/json5", "application/grpc-web-text",
+        for type in ("application/xml", "text/json", "application/json5", "application/grpc-web+foo",
                      "application/x-www-form-urlencoded", "application/protobuf"):
             self.assertEqual(self.post("ListTiers", {}, type=type).status, 415, type)
         answer = self.get("GetTier", encoding="xml", connect="v1", message="{}")
