@@ -203,18 +203,23 @@ static void test_a_rule_is_not_asked_twice(void **state)
     }
 }
 
+/* The time may run out in the middle of the last try, which is then open, whatever the ones before
+ * it said: one run of five must end between two tries. */
 static void test_a_request_the_server_never_took_is_certain(void **state)
 {
     (void)state;
-    struct play play = {.way = {FAKE_RESET_REFUSED}, .steps = 1};
-    struct rig rig;
-    Pledged__V1__Receipt *receipt = NULL;
-    rig_init(&rig, &play, 2000);
-    enum pl_code code = execute(&rig, &receipt).code;
-    /* on a busy machine the time may run out while it connects once more */
-    assert_true(code == PL_E_UNAVAILABLE || code == PL_E_TIMEOUT);
-    assert_false(rig.failure.uncertain);
-    rig_fini(&rig);
+    bool certain = false;
+    for (int round = 0; !certain && round < 5; round++) {
+        struct play play = {.way = {FAKE_RESET_REFUSED}, .steps = 1};
+        struct rig rig;
+        Pledged__V1__Receipt *receipt = NULL;
+        rig_init(&rig, &play, 2000);
+        enum pl_code code = execute(&rig, &receipt).code;
+        certain = code == PL_E_UNAVAILABLE || code == PL_E_TIMEOUT;
+        assert_int_equal(rig.failure.uncertain, !certain);
+        rig_fini(&rig);
+    }
+    assert_true(certain);
 }
 
 static void test_no_server_is_a_failure_within_the_time(void **state)
