@@ -7,8 +7,8 @@
 #
 # The sources are copied to a temporary directory, where debian/ stands at the top as Debian's tools
 # want it; the tree is not touched. The same sources give the same packages, byte for byte, wherever,
-# whenever and by whomever they are built. TMPDIR says where the copy is made, DEB_BUILD_OPTIONS is
-# respected. Exit: 0 done, 64 usage, otherwise what the failing program ended with.
+# whenever and by whomever they are built. TMPDIR says where the copy is made (/tmp if its name has
+# blanks or the like), DEB_BUILD_OPTIONS is respected. Exit: 0 done, 64 usage, otherwise what the failing program ended with.
 
 set -eu
 umask 022
@@ -30,7 +30,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p -- "$1"
 out=$(cd -- "$1" && pwd)
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/build-deb.XXXXXX")
+# dpkg cannot take a path with blanks and the like out of the programs
+case ${TMPDIR:-/tmp} in
+*[!A-Za-z0-9/._+-]*) base=/tmp ;;
+*) base=${TMPDIR:-/tmp} ;;
+esac
+work=$(mktemp -d "$base/build-deb.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$work/pledged"
@@ -43,7 +48,7 @@ cd "$work/pledged"
 log=$work/log
 if ! LC_ALL=C dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes \
     >"$log" 2>&1 </dev/null; then
-    tail -n 60 "$log" >&2
+    tail -n 40 "$log" | cut -c1-300 >&2
     echo 'build-deb: dpkg-buildpackage failed' >&2
     exit 1
 fi
