@@ -60,6 +60,14 @@ static const struct view *current_view(struct service *service)
     return service->view;
 }
 
+enum service_state service_look(struct service *service)
+{
+    const struct view *view = current_view(service);
+    if (view == NULL || service->draining)
+        return SERVICE_DOWN;
+    return view_is_writable(view) ? SERVICE_UP : SERVICE_READ_ONLY;
+}
+
 static const struct view *view_or_fail(struct call *call, struct service *service)
 {
     const struct view *view = current_view(service);
@@ -581,6 +589,7 @@ void service_init(struct service *service)
 {
     service->view = NULL;
     service->outstanding = 0;
+    service->draining = false;
 }
 
 void service_fini(struct service *service)

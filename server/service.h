@@ -18,6 +18,9 @@
 #include "server/store/store.h"
 #include "server/view.h"
 
+struct health;
+struct reflection;
+
 /* What status tells of the daemon itself; immutable. */
 struct service_about {
     const char *store;
@@ -32,8 +35,19 @@ struct service {
     struct store *store;      /* borrowed; only its reader_open is used here */
     struct pl_clock *clock;
     struct service_about about;
-    size_t outstanding; /* commands at the writer */
+    size_t outstanding;            /* commands at the writer */
+    bool draining;                 /* set by the worker when it is told to end */
+    struct health *health;         /* borrowed; of health_methods */
+    struct reflection *reflection; /* borrowed; of reflection_methods */
 };
+
+/* What this daemon can do for its callers right now. */
+enum service_state {
+    SERVICE_DOWN,      /* starting or ending: nothing */
+    SERVICE_READ_ONLY, /* commands are refused, the disk is full */
+    SERVICE_UP
+};
+enum service_state service_look(struct service *service);
 
 extern const struct net_method service_methods[];
 extern const size_t service_method_count;

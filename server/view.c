@@ -312,6 +312,11 @@ void view_unref(struct view *view)
     free(view);
 }
 
+bool view_is_writable(const struct view *view)
+{
+    return view->writable;
+}
+
 const struct view_log *view_get_log(const struct view *view)
 {
     return &view->log;

@@ -8,12 +8,15 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/log.h"
+#include "server/health.h"
 #include "server/limits.h"
 #include "server/page.h"
+#include "server/reflection.h"
 
 enum { DRAIN_LOOK_MS = 20 };
 
@@ -23,6 +26,9 @@ struct worker {
     struct event_base *base;
     struct net *net;
     struct service service;
+    struct health *health;
+    struct reflection *reflection;
+    struct net_method *methods; /* all tables in one */
     struct pl_mailbox *home;
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
@@ -69,6 +75,8 @@ static void order_event(evutil_socket_t fd, short what, void *arg)
         return;
     struct pl_clock *clock = worker->options.net.clock;
     worker->drain_until_ns = clock->mono_ns(clock) + LIMIT_DRAIN_MS * 1000000LL;
+    worker->service.draining = true;
+    health_look(worker->health); /* before anybody is told to go */
     net_drain(worker->net);
     struct timeval every = {0, DRAIN_LOOK_MS * 1000};
     (void)event_add(worker->drain_timer, &every);
@@ -95,6 +103,9 @@ static void worker_free(struct worker *worker)
         event_free(worker->on_order);
     if (worker->drain_timer != NULL)
         event_free(worker->drain_timer);
+    health_free(worker->health);
+    reflection_free(worker->reflection);
+    free(worker->methods);
     if (worker->base != NULL)
         event_base_free(worker->base);
     service_fini(&worker->service);
@@ -115,6 +126,28 @@ static struct event_base *base_new(void)
     int failed = event_base_priority_init(base, 3);
     PL_ASSERT(failed == 0);
     return base;
+}
+
+/* Every service has a table; net wants one. */
+static size_t join_methods(struct net_method **ret)
+{
+    const struct {
+        const struct net_method *method;
+        size_t count;
+    } tables[] = {
+        {service_methods, service_method_count},
+        {health_methods, health_method_count},
+        {reflection_methods, reflection_method_count},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < PL_COUNT(tables); i++)
+        count += tables[i].count;
+    struct net_method *all = calloc(count, sizeof(*all)), *next = all;
+    PL_ASSERT(all != NULL);
+    for (size_t i = 0; i < PL_COUNT(tables); next += tables[i++].count)
+        memcpy(next, tables[i].method, tables[i].count * sizeof(*all));
+    *ret = all;
+    return count;
 }
 
 static struct pl_status prepare(struct worker *worker)
@@ -140,10 +173,14 @@ static struct pl_status prepare(struct worker *worker)
         .about = worker->options.about,
     };
     service_init(&worker->service);
+    worker->health = health_new(worker->base, &worker->service);
+    worker->reflection = reflection_new();
+    worker->service.health = worker->health;
+    worker->service.reflection = worker->reflection;
     struct net_options *net = &worker->options.net;
     net->base = worker->base;
-    net->methods = service_methods;
-    net->method_count = service_method_count;
+    net->method_count = join_methods(&worker->methods);
+    net->methods = worker->methods;
     net->resources = page_resources;
     net->resource_count = page_resource_count;
     net->user = &worker->service;

@@ -385,6 +385,9 @@ struct fixture_wish {
     bool nobody_asked;                  /* TLS that asks for no certificate */
     const struct net_person *anonymous; /* who peers without certificate are */
     struct net_quota *quota;
+    const struct net_method *methods; /* others than fixture_methods, with their own user */
+    size_t method_count;
+    void *user;
 };
 
 static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish *wanted)
@@ -427,15 +430,15 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
         .anonymous = wanted->anonymous,
         .quota = wanted->quota,
         .roster = fx->roster,
-        .methods = fixture_methods,
-        .method_count = PL_COUNT(fixture_methods),
+        .methods = wanted->methods != NULL ? wanted->methods : fixture_methods,
+        .method_count = wanted->methods != NULL ? wanted->method_count : PL_COUNT(fixture_methods),
         .resources = fixture_resources,
         .resource_count = PL_COUNT(fixture_resources),
         .limits = wanted->limits,
         .clock = &fx->clock.clock,
-        .user = fx,
-        .on_done = fixture_on_done,
-        .on_refused = fixture_on_refused,
+        .user = wanted->methods != NULL ? wanted->user : fx,
+        .on_done = wanted->methods != NULL ? NULL : fixture_on_done,
+        .on_refused = wanted->methods != NULL ? NULL : fixture_on_refused,
     };
     assert_true(pl_is_ok(net_new(&options, &fx->net)));
 }
