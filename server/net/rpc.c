@@ -175,8 +175,10 @@ static bool route(struct call *call, struct pl_slice path, bool get)
     }
     if (get && (!call->method->no_side_effects || call->method->server_streaming))
         return answer_verb(call, "POST");
-    if (call->dialect == CALL_GRPC_WEB && call->method->client_streaming) {
-        call_fail(call, PL_E_UNIMPLEMENTED, NULL, "gRPC-Web cannot carry streams of requests");
+    /* browsers cannot send them, but other clients of gRPC-Web do */
+    if (call->text && call->method->client_streaming) {
+        call_fail(call, PL_E_UNIMPLEMENTED, NULL,
+                  "gRPC-Web in base64 cannot carry streams of requests");
         return false;
     }
     if (call->dialect == CALL_CONNECT_STREAM
