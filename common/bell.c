@@ -42,11 +42,16 @@ int pl_bell_fd(const struct pl_bell *bell)
     return bell->fd;
 }
 
-void pl_bell_arm(struct pl_bell *bell)
+static void clear(const struct pl_bell *bell)
 {
     uint64_t count;
     ssize_t got = read(bell->fd, &count, sizeof(count));
     (void)got; /* nothing rang: nothing to clear */
+}
+
+void pl_bell_arm(struct pl_bell *bell)
+{
+    clear(bell);
     /* Exchanges of one place have an order: a ring before this one is seen with all that was put
      * before it, by the look that follows; a ring behind it finds the bell armed. */
     (void)atomic_exchange_explicit(&bell->armed, true, memory_order_acq_rel);
@@ -55,6 +60,7 @@ void pl_bell_arm(struct pl_bell *bell)
 void pl_bell_disarm(struct pl_bell *bell)
 {
     atomic_store_explicit(&bell->armed, false, memory_order_relaxed);
+    clear(bell);
 }
 
 void pl_bell_ring(struct pl_bell *bell)

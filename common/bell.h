@@ -18,7 +18,8 @@ void pl_bell_free(struct pl_bell *bell);    /* nobody rings any more; NULL is fi
 int pl_bell_fd(const struct pl_bell *bell); /* readable after a ring that found it armed */
 /* Listener: clears the descriptor and listens from here on. Look after this, not before. */
 void pl_bell_arm(struct pl_bell *bell);
-void pl_bell_disarm(struct pl_bell *bell); /* a ring under way may still come */
-void pl_bell_ring(struct pl_bell *bell);   /* any thread */
+/* Listener: clears the descriptor; a ring under way may still make it readable once. */
+void pl_bell_disarm(struct pl_bell *bell);
+void pl_bell_ring(struct pl_bell *bell); /* any thread */
 
 #endif

@@ -49,7 +49,8 @@ struct daemon {
     struct authz_roster *roster;
     struct net_quota *quota;
     struct pl_mailbox *inbox;
-    struct pl_slot *slots; /* one a worker, the last one is ours */
+    struct pl_slot *slots;  /* one a worker, the last one is ours */
+    struct pl_bell **bells; /* one a slot; ours is none */
     unsigned worker_count;
     struct worker *worker[64];
     struct writer *writer;
@@ -213,6 +214,7 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
         .ledger = ledger,
         .inbox = daemon->inbox,
         .view_slots = daemon->slots,
+        .view_bells = daemon->bells,
         .view_slot_count = daemon->worker_count + 1,
         .clock = pl_clock_system(),
         .start = {.origin = daemon->identity.origin,
@@ -243,6 +245,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
                 .clock = pl_clock_system()},
         .inbox = daemon->inbox,
         .slot = &daemon->slots[index],
+        .bell = daemon->bells[index],
         .store = daemon->store,
         .about = {.store = "file", .vkey = daemon->identity.vkey},
     };
@@ -425,8 +428,14 @@ int daemon_run(const struct config *config)
     daemon.slots = calloc(daemon.worker_count + 1, sizeof(*daemon.slots));
     daemon.stop_fd = eventfd(0, EFD_CLOEXEC);
     daemon.base = event_base_new();
-    PL_ASSERT(daemon.slots != NULL && daemon.stop_fd >= 0 && daemon.base != NULL);
-    struct pl_status status = start_all(&daemon, fds, message);
+    daemon.bells = calloc(daemon.worker_count + 1, sizeof(struct pl_bell *));
+    PL_ASSERT(daemon.slots != NULL && daemon.bells != NULL && daemon.stop_fd >= 0 &&
+              daemon.base != NULL);
+    struct pl_status status = pl_ok();
+    for (unsigned i = 0; pl_is_ok(status) && i < daemon.worker_count; i++)
+        status = pl_bell_new(&daemon.bells[i]);
+    if (pl_is_ok(status))
+        status = start_all(&daemon, fds, message);
     if (pl_is_ok(status)) {
         wait_for_signals(&daemon);
     } else {
@@ -440,6 +449,9 @@ int daemon_run(const struct config *config)
     stop_all(&daemon);
     event_base_free(daemon.base);
     (void)close(daemon.stop_fd);
+    for (unsigned i = 0; i < daemon.worker_count; i++)
+        pl_bell_free(daemon.bells[i]);
+    free(daemon.bells);
     free(daemon.slots);
     pl_log_info("daemon", "ended", "exit=%d", daemon.exit_code);
     return daemon.exit_code;

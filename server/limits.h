@@ -28,6 +28,14 @@ enum {
     /* dump: entries of one stream message */
     LIMIT_DUMP_CHUNK_BYTES = 64 * 1024,
     LIMIT_DUMP_CHUNK_ENTRIES = 256,
+    /* watch: entries of one message; the newest ones, kept once a worker for all watchers */
+    LIMIT_WATCH_CHUNK_BYTES = 64 * 1024,
+    LIMIT_WATCH_CHUNK_ENTRIES = 256,
+    LIMIT_WATCH_RECENT_BYTES = 4 * 1024 * 1024,
+    LIMIT_WATCH_HEARTBEAT_S = 15,
+    LIMIT_WATCH_HEARTBEAT_MAX_S = 300,
+    /* a watcher whose stream had no room for so long is dropped */
+    LIMIT_WATCH_STALL_MS = 30000,
     /* how long SIGTERM waits for calls that are still running */
     LIMIT_DRAIN_MS = 10000,
     /* resubmission of a batch whose outcome is unknown */

@@ -532,6 +532,19 @@ static void on_dump(struct call *call, void *user)
     dump_go_on(call, service);
 }
 
+/* --- watch --- */
+
+static const struct view *newest_view(void *arg)
+{
+    return current_view(arg);
+}
+
+static void on_watch(struct call *call, void *user)
+{
+    struct service *service = user;
+    watch_begin(service->watch, call);
+}
+
 /* --- the table --- */
 
 #define EVERYBODY                                                                                  \
@@ -582,6 +595,14 @@ const struct net_method service_methods[] = {
      .no_side_effects = true,
      .roles = NET_ROLE(AUDITOR),
      .handle = on_dump},
+    {.path = "/pledged.v1.LedgerService/Watch",
+     .input = &pledged__v1__watch_request__descriptor,
+     .output = &pledged__v1__watch_response__descriptor,
+     .server_streaming = true,
+     .long_lived = true,
+     .no_side_effects = true,
+     .roles = EVERYBODY, /* what each of them sees is in server/watch */
+     .handle = on_watch},
 };
 const size_t service_method_count = PL_COUNT(service_methods);
 
@@ -590,11 +611,19 @@ void service_init(struct service *service)
     service->view = NULL;
     service->outstanding = 0;
     service->draining = false;
+    const struct watch_options options = {.store = service->store,
+                                          .clock = service->clock,
+                                          .bell = service->bell,
+                                          .view = newest_view,
+                                          .arg = service};
+    service->watch = watch_hub_new(&options);
 }
 
 void service_fini(struct service *service)
 {
     PL_ASSERT(service->outstanding == 0);
+    watch_hub_free(service->watch);
+    service->watch = NULL;
     view_unref(service->view);
     service->view = NULL;
 }

@@ -17,6 +17,7 @@
 #include "server/net/net.h"
 #include "server/store/store.h"
 #include "server/view.h"
+#include "server/watch.h"
 
 struct health;
 struct reflection;
@@ -31,10 +32,12 @@ struct service {
     struct pl_mailbox *inbox; /* borrowed; the writer's */
     struct pl_mailbox *home;  /* borrowed; where commands come back */
     struct pl_slot *slot;     /* borrowed; newest view that the writer published */
+    struct pl_bell *bell;     /* borrowed; rung after that, while somebody watches; may be NULL */
     struct view *view;        /* owns a reference to the one in use; NULL until the first */
     struct store *store;      /* borrowed; only its reader_open is used here */
     struct pl_clock *clock;
     struct service_about about;
+    struct watch_hub *watch;       /* owns; made by service_init */
     size_t outstanding;            /* commands at the writer */
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */

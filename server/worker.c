@@ -32,7 +32,7 @@ struct worker {
     struct pl_mailbox *home;
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
-    struct event *on_home, *on_order, *drain_timer;
+    struct event *on_home, *on_order, *on_bell, *second, *drain_timer;
     int64_t drain_until_ns; /* 0: not draining */
     bool closed;            /* connections were ended by force */
 };
@@ -48,6 +48,24 @@ static void home_event(evutil_socket_t fd, short what, void *arg)
         service_finish(&worker->service, (struct command *)mail);
         mail = next;
     }
+    net_flush(worker->net);
+}
+
+static void bell_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    watch_look(worker->service.watch);
+    net_flush(worker->net);
+}
+
+static void second_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    watch_tick(worker->service.watch);
     net_flush(worker->net);
 }
 
@@ -101,6 +119,10 @@ static void worker_free(struct worker *worker)
         event_free(worker->on_home);
     if (worker->on_order != NULL)
         event_free(worker->on_order);
+    if (worker->on_bell != NULL)
+        event_free(worker->on_bell);
+    if (worker->second != NULL)
+        event_free(worker->second);
     if (worker->drain_timer != NULL)
         event_free(worker->drain_timer);
     health_free(worker->health);
@@ -160,14 +182,22 @@ static struct pl_status prepare(struct worker *worker)
     worker->on_order = event_new(worker->base, pl_mailbox_fd(worker->orders), EV_READ | EV_PERSIST,
                                  order_event, worker);
     worker->drain_timer = event_new(worker->base, -1, EV_PERSIST, drain_look, worker);
-    PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->drain_timer != NULL);
+    worker->on_bell = event_new(worker->base, pl_bell_fd(worker->options.bell),
+                                EV_READ | EV_PERSIST, bell_event, worker);
+    worker->second = event_new(worker->base, -1, EV_PERSIST, second_event, worker);
+    PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->on_bell != NULL &&
+              worker->second != NULL && worker->drain_timer != NULL);
     (void)event_priority_set(worker->on_home, 0);
     (void)event_add(worker->on_home, NULL);
     (void)event_add(worker->on_order, NULL);
+    (void)event_add(worker->on_bell, NULL);
+    const struct timeval second = {1, 0};
+    (void)event_add(worker->second, &second);
     worker->service = (struct service){
         .inbox = worker->options.inbox,
         .home = worker->home,
         .slot = worker->options.slot,
+        .bell = worker->options.bell,
         .store = worker->options.store,
         .clock = worker->options.net.clock,
         .about = worker->options.about,

@@ -21,6 +21,7 @@ struct worker_options {
     struct net_options net; /* base, methods and user are filled by the worker */
     struct pl_mailbox *inbox;
     struct pl_slot *slot;
+    struct pl_bell *bell; /* rung when the slot has a newer view */
     struct store *store;
     struct service_about about;
 };

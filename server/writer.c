@@ -446,6 +446,11 @@ static void publish(struct writer *writer, struct view *view)
 {
     for (size_t i = 0; i < writer->options.view_slot_count; i++)
         view_unref(pl_slot_put(&writer->options.view_slots[i], view_ref(view)));
+    for (size_t i = 0; writer->options.view_bells != NULL && i < writer->options.view_slot_count;
+         i++) {
+        if (writer->options.view_bells[i] != NULL)
+            pl_bell_ring(writer->options.view_bells[i]);
+    }
     view_unref(writer->published);
     writer->published = view;
     writer->rebuilt = false;

@@ -29,6 +29,7 @@
 #ifndef SERVER_WRITER_H
 #define SERVER_WRITER_H
 
+#include "common/bell.h"
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "server/command.h"
@@ -46,6 +47,7 @@ struct writer_options {
     struct pl_mailbox *inbox;   /* borrowed; commands arrive here */
     struct pl_slot *view_slots; /* borrowed; one a reader of views */
     size_t view_slot_count;
+    struct pl_bell *const *view_bells; /* one a slot, rung behind it; NULL: none */
     struct pl_clock *clock;
     uint8_t writer_id[STORE_WRITER_BYTES];
     struct ledger_start start; /* borrowed until writer_free */

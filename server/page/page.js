@@ -422,9 +422,14 @@ async function* envelopes(reader, alive) {
 
 function takeChange(change) {
   if (!change.heartbeat) {
-    if (change.tier?.length > 0) takeTiers(change.tier, state.fresh);
-    if (change.totals?.length > 0) takeTotals(change.totals, state.fresh);
-    state.fresh = false;
+    if (change.tier?.length > 0) { // the first ones of a stream are all there are
+      takeTiers(change.tier, state.freshTiers);
+      state.freshTiers = false;
+    }
+    if (change.totals?.length > 0) {
+      takeTotals(change.totals, state.freshTotals);
+      state.freshTotals = false;
+    }
     for (const entry of change.decoded ?? []) {
       if (entry.catalogueAdopted !== undefined) askCatalogue().catch(() => {});
       if (!state.entries.some((known) => known.seq === entry.seq)) state.entries.unshift(entry);
@@ -444,7 +449,7 @@ async function watch() {
   };
   try {
     const seen = state.entries.length > 0 ? big(state.entries[0].seq) : state.seq > BigInt(LATEST) ? state.seq - BigInt(LATEST) : 0n;
-    state.fresh = true;
+    state.freshTiers = state.freshTotals = true;
     const answer = await fetch(SERVICE + "Watch", {
       method: "POST", headers: { "content-type": "application/connect+json", "connect-protocol-version": "1" },
       body: envelope({ fromSeq: (seen + 1n).toString(), decoded: true }), signal: abort.signal,

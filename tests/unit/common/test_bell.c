@@ -38,7 +38,9 @@ static void test_only_an_armed_bell_rings(void **state)
     assert_true(readable(bell, 0));
     pl_bell_arm(bell);
     assert_false(readable(bell, 0)); /* both rings were one */
+    pl_bell_ring(bell);
     pl_bell_disarm(bell);
+    assert_false(readable(bell, 0));
     pl_bell_ring(bell);
     assert_false(readable(bell, 0));
     pl_bell_free(bell);
