@@ -190,7 +190,7 @@ class Configuration(unittest.TestCase):
         source = "".join(pathlib.Path(p).read_text(encoding="utf-8")
                          for p in sorted(glob.glob(str(ROOT / "server" / "config*.c"))))
         known = set(re.findall(r'strcmp\(key, "([a-z_]+)"\)', source))
-        known |= set(re.findall(r'\{"([a-z_]+)", (?:&|offsetof|CONFIG)', source))
+        known |= set(re.findall(r'\{"([a-z_]+)", (?:&config|&loader|offsetof)', source))
         for table in re.findall(r"\bknown\[\] = \{(.*?)\};", source, re.S):
             known |= set(re.findall(r'"([a-z_]+)"', table))
         known -= set(page_keys())
@@ -205,8 +205,50 @@ class Configuration(unittest.TestCase):
             match = re.match(r"# ([a-z_]+) = (\d+[smhd]?)$", line)
             if match and match.group(2) != "0":
                 with self.subTest(match.group(1)):
-                    self.assertRegex(page, rf"(?m)^ *{match.group(1)} =")
-                    self.assertIn(f"default {match.group(2)}", page)
+                    self.assertTrue(f"default {match.group(2)}" in page,
+                                    f"pledged.conf.5 does not say: default {match.group(2)}")
+
+
+def anchors(text):
+    """What `#name` may name: headings as they are turned into anchors."""
+    return {re.sub(r"[^a-z0-9 _-]", "", h.lower()).replace(" ", "-")
+            for h in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+class Documents(unittest.TestCase):
+    """RUNBOOK, VERSIONING, CHANGELOG: links lead somewhere, commands are those that exist."""
+
+    TEXTS = {name: (ROOT / "deploy" / name).read_text(encoding="utf-8")
+             for name in ("RUNBOOK.md", "VERSIONING.md", "CHANGELOG.md")}
+
+    def test_links_lead_somewhere(self):
+        for name, text in self.TEXTS.items():
+            for file, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+                with self.subTest(document=name, link=f"{file}#{anchor}"):
+                    target = ROOT / "deploy" / (file or name)
+                    self.assertTrue(target.exists())
+                    if anchor:
+                        self.assertIn(anchor, anchors(target.read_text(encoding="utf-8")))
+
+    def test_commands_of_pki_exist(self):
+        known = set(re.findall(r"^#   pki\.sh ([a-z]+) ",
+                               (ROOT / "deploy" / "pki.sh").read_text(), re.M))
+        used = set(re.findall(r"(?:pki\.sh|\$P) ([a-z]+) ~/pki", self.TEXTS["RUNBOOK.md"]))
+        self.assertTrue(used)
+        self.assertEqual(used - known, set())
+
+    def test_commands_of_the_programs_are_documented_ones(self):
+        page = (MAN / "pledged.8").read_text()
+        for command in set(re.findall(r"(?<![-./])\bpledged ([a-z][a-z-]*) --config",
+                                      self.TEXTS["RUNBOOK.md"])):
+            self.assertRegex(page, rf"(?m)^\.It Cm {command}\b")
+        for command in set(re.findall(r"`(?:\$ )?pledge ([a-z]+)", self.TEXTS["RUNBOOK.md"])):
+            self.assertIn(command, {c.split()[0] for c in help_commands()})
+
+    def test_files_of_the_packages_exist(self):
+        for path in set(re.findall(r"/usr/share/pledged/([A-Za-z0-9/._-]+\w)",
+                                   self.TEXTS["RUNBOOK.md"])):
+            self.assertTrue((ROOT / "deploy" / path).exists(), path)
 
 
 class Versions(unittest.TestCase):
