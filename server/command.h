@@ -14,7 +14,11 @@
 #include "server/ledger/ledger.h"
 #include "server/ledger/query.h"
 
-enum command_kind { COMMAND_EXECUTE, COMMAND_QUERY };
+enum command_kind {
+    COMMAND_EXECUTE,
+    COMMAND_QUERY,
+    COMMAND_ADOPT /* main's own, on reload: who may do what from here on */
+};
 enum command_phase { COMMAND_FILLING, COMMAND_QUEUED, COMMAND_DECIDED, COMMAND_DONE };
 
 /* One command of an Execute or ExecuteBatch request. */
@@ -46,6 +50,10 @@ struct command {
     query_fn query;
     const ProtobufCMessage *request;
     ProtobufCMessage *response; /* in the arena */
+    /* COMMAND_ADOPT: borrowed by the writer from then on if the code is OK; what it had before
+     * comes back here */
+    struct ledger_start start;
+    int64_t clock_jump_limit_us;
     /* What became of it as a whole; for COMMAND_EXECUTE other than OK means that no item was
      * decided. */
     enum pl_code code;

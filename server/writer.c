@@ -54,8 +54,9 @@ struct writer {
     /* clock watch: wall and monotonic time agreed here */
     int64_t base_wall_us, base_mono_ns;
     bool expiry_stopped;
-    bool rebuilt;    /* the state is a new one: its view shares nothing with the one before */
-    bool view_stale; /* something but an entry changed what the view says */
+    bool roster_changed; /* since the start: workers may still let in who was on the old one */
+    bool rebuilt;        /* the state is a new one: its view shares nothing with the one before */
+    bool view_stale;     /* something but an entry changed what the view says */
 };
 
 /* --- small things --- */
@@ -332,6 +333,9 @@ static void decide_item(struct writer *writer, struct command *command, struct c
         item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
     if (seq != 0)
         item_replay(writer, command, item, seq);
+    else if (writer->options.read_only != NULL && !item->msg->dry_run)
+        item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                    writer->options.read_only);
     else if (writer->no_room && !item->msg->dry_run)
         item_refuse(command, item, PL_E_NO_SPACE, PLEDGED__V1__REASON__REASON_NO_SPACE, "",
                     "the server's disk is full; nothing was recorded; repeat with the same request "
@@ -360,6 +364,51 @@ static void run_query(struct writer *writer, struct command *command)
     park(writer, command);
 }
 
+/* --- who may do what, from here on --- */
+
+static void exchange_start(struct writer *writer, struct command *command)
+{
+    struct ledger_start start = writer->options.start;
+    int64_t limit_us = writer->options.clock_jump_limit_us;
+    writer->options.start = command->start;
+    writer->options.clock_jump_limit_us = command->clock_jump_limit_us;
+    command->start = start;
+    command->clock_jump_limit_us = limit_us;
+}
+
+/* A new roster or policy is a fact like any other: what comes later is decided under it. */
+static void run_adopt(struct writer *writer, struct command *command, int64_t now_us)
+{
+    struct ledger_decision decision = {0};
+    pl_arena_reset(&writer->scratch);
+    ledger_decide_start(writer->ledger, &command->start, now_us, &writer->scratch, &decision);
+    bool stuck = writer->options.read_only != NULL || writer->no_room;
+    if (decision.answer != LEDGER_NOTHING && stuck) {
+        refuse_whole(command, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                     "the ledger cannot record who may do what now");
+        answer(command);
+        return;
+    }
+    (void)record_own(writer, &decision);
+    exchange_start(writer, command);
+    writer->roster_changed = true;
+    command->phase = COMMAND_DECIDED;
+    park(writer, command);
+}
+
+/* After a reload a worker may still hand over what it let in under the roster before. */
+static bool may_still_act(const struct writer *writer, const struct ledger_actor *actor)
+{
+    const Pledged__V1__RosterAdopted *roster = writer->options.start.roster;
+    if (!writer->roster_changed)
+        return true;
+    for (size_t i = 0; i < roster->n_person; i++) {
+        if (strcmp(roster->person[i]->person, actor->person) == 0)
+            return roster->person[i]->role == actor->role;
+    }
+    return false;
+}
+
 /* True when the command is done with; false when the batch is full and it has more items. */
 static bool run_command(struct writer *writer, struct command *command, int64_t now_us)
 {
@@ -373,6 +422,16 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
     }
     if (command->kind == COMMAND_QUERY) {
         run_query(writer, command);
+        return true;
+    }
+    if (command->kind == COMMAND_ADOPT) {
+        run_adopt(writer, command, now_us);
+        return true;
+    }
+    if (command->item_next == 0 && !may_still_act(writer, &command->actor)) {
+        refuse_whole(command, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
+                     "what this person may do has just changed");
+        answer(command);
         return true;
     }
     while (command->item_next < command->item_count) {
@@ -437,8 +496,10 @@ static struct view *make_view(struct writer *writer, const struct batch *batch)
                            .epoch = writer->epoch};
     memcpy(log.last_batch_hash, batch != NULL ? batch->header.hash : writer->head.hash,
            STORE_HASH_BYTES);
-    return view_new(writer->ledger, &log, !writer->no_room,
-                    writer->no_room ? "the disk is full" : "", writer->expiry_stopped,
+    const char *why = writer->options.read_only != NULL ? writer->options.read_only
+                      : writer->no_room                 ? "the disk is full"
+                                                        : "";
+    return view_new(writer->ledger, &log, why[0] == '\0', why, writer->expiry_stopped,
                     writer->rebuilt ? NULL : writer->published);
 }
 
@@ -493,6 +554,8 @@ static void fail_command(struct writer *writer, struct command *command,
     for (size_t i = 0; i < command->item_count; i++)
         partly =
             partly || (command->item[i].msg != NULL && item_durable(writer, &command->item[i]));
+    if (command->kind == COMMAND_ADOPT)
+        exchange_start(writer, command);
     if (!partly) {
         refuse_whole(command, failure->code, failure->reason, failure->message);
         answer(command);
@@ -583,7 +646,7 @@ static struct pl_status complete(struct writer *writer)
 static void look_for_room(struct writer *writer)
 {
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
-    if (writer->no_room && now_ns < writer->room_retry_at_ns)
+    if ((writer->no_room && now_ns < writer->room_retry_at_ns) || writer->options.read_only != NULL)
         return;
     bool full = !store_has_room(writer->options.store, LIMIT_BATCH_BODY_BYTES);
     writer->room_retry_at_ns = now_ns + 500000000LL;
@@ -609,7 +672,7 @@ static void refresh_view(struct writer *writer)
 
 static void expire(struct writer *writer, int64_t now_us)
 {
-    if (writer->expiry_stopped || writer->no_room)
+    if (writer->expiry_stopped || writer->no_room || writer->options.read_only != NULL)
         return;
     struct ledger_decision decision;
     while (!batch_full(writer->filling)) {
@@ -706,7 +769,8 @@ int64_t writer_next_wake_ns(const struct writer *writer)
     if (writer->no_room && writer->room_retry_at_ns < wake_ns)
         wake_ns = writer->room_retry_at_ns;
     int64_t due_us = ledger_next_due_us(writer->ledger);
-    if (due_us == INT64_MAX || writer->no_room || batch_full(writer->filling))
+    if (due_us == INT64_MAX || writer->no_room || writer->options.read_only != NULL ||
+        batch_full(writer->filling))
         return wake_ns;
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
     if (writer->expiry_stopped) { /* look again whether the clock was put right */
@@ -792,10 +856,13 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     writer->filling = &writer->batch[0];
     store_head(options->store, &writer->head);
     PL_ASSERT(writer->head.next_seq == ledger_size(writer->ledger) + 1);
-    writer->epoch = writer->head.epoch + 1;
+    writer->epoch = writer->head.epoch + (options->read_only == NULL);
     PL_TRY(store_reader_open(options->store, &writer->reader));
     clock_start(writer);
-    PL_TRY(barrier(writer));
+    if (options->read_only == NULL)
+        PL_TRY(barrier(writer));
+    else
+        publish(writer, make_view(writer, NULL));
     *ret = PL_TAKE(writer);
     return pl_ok();
 }

@@ -52,6 +52,9 @@ struct writer_options {
     uint8_t writer_id[STORE_WRITER_BYTES];
     struct ledger_start start; /* borrowed until writer_free */
     int64_t clock_jump_limit_us;
+    /* Not NULL: nothing is written, not even the first batch of an epoch, and commands are refused
+     * with these words: a ledger that may not be the newest one must not go on. Borrowed. */
+    const char *read_only;
     writer_rebuild_fn rebuild;
     void *rebuild_arg;
 };

@@ -883,6 +883,133 @@ static void test_a_receipt_is_never_ahead_of_the_view(void **state)
     assert_true(all);
 }
 
+/* --- read only --- */
+
+static void test_read_only_nothing_is_written_and_all_is_told(void **state)
+{
+    struct bench *b = *state;
+    Pledged__V1__GetStatusResponse status;
+    writer_free(b->writer);
+    b->writer = NULL;
+    b->read_only = "restored, not confirmed";
+    b->sha256[0] = 10; /* facts that a start would write */
+    uint64_t batches = log_batches(b);
+    assert_true(pl_is_ok(bench_try_writer(b, &b->writer)));
+    assert_int_equal(log_batches(b), batches);
+    assert_true(newest_status(b, &status));
+    assert_false(status.writable);
+    assert_string_equal(status.why_not_writable, b->read_only);
+    assert_int_equal(status.size, READY_ENTRIES);
+    assert_int_equal(status.epoch, 1);
+    struct command *command = put(b, 1, msg_hold(b, "top", "C000001", 1));
+    struct command *query = ask(b, query_size);
+    settle(b);
+    assert_answered(b, command);
+    assert_refused_item(command, 0, UNAVAILABLE, UNAVAILABLE);
+    assert_string_equal(command->item[0].refusal->message, b->read_only);
+    assert_answered(b, query);
+    assert_int_equal(query->code, PL_E_OK);
+    pl_clock_fake_advance_us(&b->clock, 30 * 86400 * SECOND_US);
+    settle(b);
+    assert_int_equal(log_batches(b), batches);
+    assert_int_equal(writer_next_wake_ns(b->writer), INT64_MAX);
+}
+
+/* --- reload --- */
+
+struct new_roster {
+    Pledged__V1__RosterAdopted roster;
+    Pledged__V1__RosterPerson person, *persons[1];
+    uint8_t sha256[32];
+};
+
+static struct command *put_roster(struct bench *b, struct new_roster *new, const char *person)
+{
+    memset(new, 0, sizeof(*new));
+    pledged__v1__roster_adopted__init(&new->roster);
+    pledged__v1__roster_person__init(&new->person);
+    new->person.person = (char *)(uintptr_t)person;
+    new->person.role = PLEDGED__V1__ROLE__ROLE_CLERK;
+    new->persons[0] = &new->person;
+    new->roster.person = new->persons;
+    new->roster.n_person = 1;
+    new->sha256[0] = 77;
+    new->roster.sha256 = (ProtobufCBinaryData){32, new->sha256};
+    struct command *command = make_for(b, "", 0);
+    command->kind = COMMAND_ADOPT;
+    command->start = b->start;
+    command->start.roster = &new->roster;
+    command->clock_jump_limit_us = JUMP_US;
+    return post(b, command);
+}
+
+static void test_a_new_roster_is_a_fact_before_any_later_command(void **state)
+{
+    struct bench *b = *state;
+    struct new_roster new;
+    uint64_t entries = log_entries(b);
+    struct command *before = put(b, 1, msg_contributor(b, "Before"));
+    struct command *adopt = put_roster(b, &new, "berta");
+    struct command *late = put(b, 2, msg_contributor(b, "Late")); /* by anna, who is gone */
+    struct command *after = make_for(b, "berta", 1);
+    add_item(after, 3, msg_contributor(b, "After"));
+    post(b, after);
+    settle(b);
+    assert_answered(b, late); /* shows nothing: need not wait */
+    assert_int_equal(late->code, PL_E_DENIED);
+    assert_int_equal(late->refusal->reason, REASON(PERMISSION_DENIED));
+    assert_answered(b, before);
+    assert_accepted_at(before, 0, entries + 1, NEW);
+    assert_answered(b, adopt);
+    assert_int_equal(adopt->code, PL_E_OK);
+    assert_int_equal(entry_at(b, entries + 2)->fact_case, FACT_(ROSTER_ADOPTED));
+    assert_answered(b, after);
+    assert_accepted_at(after, 0, entries + 3, NEW);
+    assert_ptr_equal(adopt->start.roster, &b->roster); /* the writer has done with it */
+    assert_state_is_the_log(b);
+}
+
+static void test_the_same_roster_again_is_no_fact(void **state)
+{
+    struct bench *b = *state;
+    struct new_roster new;
+    (void)put_roster(b, &new, "anna");
+    settle(b);
+    uint64_t entries = log_entries(b);
+    struct command *again = put_roster(b, &new, "anna");
+    settle(b);
+    (void)answered(b);
+    assert_answered(b, again);
+    assert_int_equal(again->code, PL_E_OK);
+    assert_int_equal(log_entries(b), entries);
+}
+
+static void test_a_roster_that_cannot_be_written_is_not_adopted(void **state)
+{
+    struct bench *b = *state;
+    struct new_roster new;
+    uint64_t entries = log_entries(b);
+    goes_wrong(b, 0, STORE_NO_SPACE);
+    struct command *adopt = put_roster(b, &new, "berta");
+    settle(b);
+    assert_answered(b, adopt);
+    assert_int_equal(adopt->code, PL_E_NO_SPACE);
+    assert_ptr_equal(adopt->start.roster, &new.roster);
+    b->roster.n_person = 1;
+    b->roster.person = new.persons;
+    new.person.person = (char *)"anna";
+    struct command *command = put(b, 1, msg_contributor(b, "Goes on"));
+    settle(b);
+    assert_answered(b, command);
+    assert_accepted_at(command, 0, entries + 1, NEW);
+    fault_set_room(b->store, false);
+    adopt = put_roster(b, &new, "berta");
+    settle(b);
+    assert_answered(b, adopt);
+    assert_int_equal(adopt->code, PL_E_UNAVAILABLE);
+    assert_int_equal(log_entries(b), entries + 1);
+}
+
 #define CASE(name_) cmocka_unit_test_setup_teardown(test_##name_, setup, teardown)
 
 int main(void)
@@ -920,6 +1047,10 @@ int main(void)
         CASE(a_small_correction_is_believed),
         CASE(a_start_far_behind_the_log_lets_nothing_expire),
         CASE(a_receipt_is_never_ahead_of_the_view),
+        CASE(read_only_nothing_is_written_and_all_is_told),
+        CASE(a_new_roster_is_a_fact_before_any_later_command),
+        CASE(the_same_roster_again_is_no_fact),
+        CASE(a_roster_that_cannot_be_written_is_not_adopted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@ struct bench {
     uint8_t id[16], sha256[32];
     struct pl_mail *came; /* answers taken from the home box, not yet looked at */
     struct sent *made;
+    const char *read_only;
     unsigned rebuilds;
 };
 
@@ -77,6 +78,7 @@ static inline struct pl_status bench_try_writer(struct bench *b, struct writer *
                                      .writer_id = "test writer id!",
                                      .start = b->start,
                                      .clock_jump_limit_us = JUMP_US,
+                                     .read_only = b->read_only,
                                      .rebuild = bench_rebuild,
                                      .rebuild_arg = b};
     return writer_new(&options, ret);
