@@ -447,10 +447,12 @@ static void expire(struct call *call)
     static const char early[] = "the deadline passed before the request was complete";
     static const char late[] = "the deadline passed before the outcome was known; "
                                "a command: repeat it with the same request id";
-    if (call->phase == CALL_READING || call->stream == NULL) {
+    if (call->phase == CALL_READING) {
         call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, early);
         return;
     }
+    if (call->stream == NULL)
+        return; /* nobody is there to be told, and the handler still has the call (I1) */
     /* The arena is the writer's while a command is with it: nothing may be made there. */
     Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
     refusal.reason = PLEDGED__V1__REASON__REASON_DEADLINE;

@@ -211,6 +211,24 @@ static void test_a_deadline_ends_a_call_that_runs(void **state)
     client_free(client);
 }
 
+static void test_a_deadline_leaves_a_cancelled_call_to_its_handler(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    fx->hold = true;
+    struct exchange *e = client_send(client, &execute_soon);
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    nghttp2_submit_rst_stream(client->session, 0, e->id, NGHTTP2_CANCEL);
+    PUMP_UNTIL(fx, client, call_gone(fx->held[0]));
+    pl_clock_fake_advance_us(&fx->clock, 300000);
+    pump_for(fx, client, 300);
+    assert_int_equal(fx->done, 0); /* the handler still has it */
+    assert_non_null(call_request(fx->held[0]));
+    fixture_release(fx, 0);
+    assert_int_equal(fx->done, 1);
+    client_free(client);
+}
+
 static void test_a_deadline_that_is_kept_ends_nothing(void **state)
 {
     struct fixture *fx = *state;
@@ -457,6 +475,7 @@ int main(void)
         ROW(test_no_more_calls_than_there_is_room_for),
         ROW(test_unfinished_bodies_are_bounded),
         ROW(test_a_deadline_ends_a_call_that_runs),
+        ROW(test_a_deadline_leaves_a_cancelled_call_to_its_handler),
         ROW(test_a_deadline_that_is_kept_ends_nothing),
         ROW(test_a_deadline_ends_a_stream),
         ROW(test_a_deadline_ends_a_request_that_does_not_end),
