@@ -104,7 +104,8 @@ class Day(unittest.TestCase):
         self.assertEqual(run("stat", "-c", "%U", f"/proc/{pid}").stdout, "pledged\n")
         for file in sorted(DATA.rglob("*")):
             mode = run("stat", "-c", "%a %U", file).stdout
-            self.assertRegex(mode, r"^[0-7]00 pledged$", str(file))
+            self.assertRegex(mode, r"^600 pledged$" if file.suffix == ".key" else r" pledged$",
+                             str(file))
 
     def test_06_the_key_stays_roots(self):
         self.assertEqual(run("stat", "-c", "%a %U", "/etc/pledged/server.key").stdout,
@@ -113,8 +114,9 @@ class Day(unittest.TestCase):
 
     def test_07_the_watchdog_is_fed(self):
         self.assertNotIn(show("pledged.service", "WatchdogUSec"), ("0", "infinity"))
-        before = show("pledged.service", "WatchdogTimestampMonotonic")
+        before, pid = (show("pledged.service", p) for p in ("WatchdogTimestampMonotonic", "MainPID"))
         until(lambda: show("pledged.service", "WatchdogTimestampMonotonic") != before)
+        self.assertEqual(show("pledged.service", "MainPID"), pid)
 
     def test_08_reload_takes_the_renewed_certificate(self):
         def serial():
