@@ -103,12 +103,14 @@ export function envelope(message, flag = 0) {
   return Buffer.concat([head, message]);
 }
 
-export function envelopes(bytes) {
+export function envelopes(bytes, more = false) {
   const found = [];
   for (let at = 0; at < bytes.length; ) {
-    if (at + 5 > bytes.length) throw new Error("half an envelope");
-    const length = bytes.readUInt32BE(at + 1);
-    if (at + 5 + length > bytes.length) throw new Error("an envelope that ends too early");
+    const length = at + 5 > bytes.length ? Infinity : bytes.readUInt32BE(at + 1);
+    if (at + 5 + length > bytes.length) {
+      if (more) break;
+      throw new Error("an envelope that ends too early");
+    }
     found.push({ flag: bytes[at], message: bytes.subarray(at + 5, at + 5 + length) });
     at += 5 + length;
   }
@@ -200,8 +202,9 @@ export class Exchange {
   get json() {
     return JSON.parse(this.body.toString());
   }
+  /** The envelopes that are there; of a stream that goes on, perhaps without the last one's rest. */
   get messages() {
-    return envelopes(this.body);
+    return envelopes(this.body, !this.closed);
   }
   /** Of gRPC: from the trailers, or from the only HEADERS. */
   get grpc() {

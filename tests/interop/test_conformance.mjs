@@ -648,6 +648,19 @@ describe("gRPC-Web", () => {
     assert.equal(trailers["grpc-status"], "0");
     assert.equal(JSON.parse(messages[0]).tier.code, "or");
   });
+  for (const type of ["application/grpc-web-text", "application/grpc-web-text+proto"])
+    test(`${type}: the same in base64, for clients that cannot read bytes`, async () => {
+      const body = Buffer.from(envelope(GET_OR).toString("base64"));
+      const answer = await web("GetTier", null, { type, body });
+      assert.equal(answer.type, type, answer.describe());
+      const told = answer.body.toString();
+      assert.match(told, /^[A-Za-z0-9+/=]+$/);
+      const parts = told.match(/[A-Za-z0-9+/]+={0,2}/g).map((part) => Buffer.from(part, "base64"));
+      const [message, end] = envelopes(Buffer.concat(parts));
+      assert.equal(tierOf(message.message), "or");
+      assert.equal(end.flag, 0x80);
+      assert.match(end.message.toString(), /^grpc-status: ?0\r\n/m);
+    });
   test("errors carry status, message and details", async () => {
     const { messages, trailers } = unwrapped(await web("GetPledge", PLEDGE_MISSING));
     assert.equal(messages.length, 0);

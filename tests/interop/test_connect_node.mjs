@@ -149,7 +149,7 @@ function streaming(connected) {
     const seen = [];
     let receipt;
     const watch = async () => {
-      for await (const message of ledger.watch({ heartbeatS: 1 }, { timeoutMs: patience(30_000) })) {
+      for await (const message of ledger.watch({ heartbeatS: 1 })) {
         if (seen.push(message) === 1) {
           assert.equal(message.tier.length, 6, "the first message has every tier");
           receipt = await clerk.execute(command("hold", { tier: "or", contributor: outcome.contributor }));
@@ -173,7 +173,7 @@ function streaming(connected) {
     const clerk = talk("connect", "clerk").ledger;
     const watch = async (person, request, count) => {
       const found = [];
-      for await (const message of connected(person).ledger.watch(request, { timeoutMs: patience(30_000) })) {
+      for await (const message of connected(person).ledger.watch(request)) {
         for (const bytes of message.entry) found.push(fromBinary(EntrySchema, bytes).seq);
         for (const entry of message.decoded) found.push(entry.seq);
         if (found.length >= count || (count === 0 && message.tier.length > 0)) return found;
@@ -183,21 +183,23 @@ function streaming(connected) {
     const { size } = await connected("reader").ledger.getStatus({});
     const wanted = Array.from({ length: Number(size) }, (_, at) => BigInt(at + 1));
     for (const decoded of [false, true])
-      assert.deepEqual((await watch("clerk", { fromSeq: 1n, decoded }, wanted.length)).slice(0, wanted.length), wanted);
-    assert.deepEqual(await watch("reader", { fromSeq: 1n }, 0), [], "a reader gets no entries");
+      assert.deepEqual((await within(watch("clerk", { fromSeq: 1n, decoded }, wanted.length), 30_000, "all entries"))
+        .slice(0, wanted.length), wanted);
+    assert.deepEqual(await within(watch("reader", { fromSeq: 1n }, 0), 30_000, "the tiers"), [], "a reader gets no entries");
     await clerk.execute(command("addContributor", { name: contributorName(), kind: 1 }));
-    assert.equal((await watch("auditor", { fromSeq: size + 1n }, 1))[0], size + 1n);
+    assert.equal((await within(watch("auditor", { fromSeq: size + 1n }, 1), 30_000, "the new entry"))[0], size + 1n);
   });
   test("health: Check and Watch", async () => {
     const { health } = connected("public");
     assert.equal((await health.check({})).status, 1);
     assert.equal((await health.check({ service: "pledged.v1.LedgerService" })).status, 1);
     await refused(health.check({ service: "no.such.Service" }), Code.NotFound);
-    for (const [service, status] of [["", 1], ["no.such.Service", 3]])
-      for await (const message of health.watch({ service }, { timeoutMs: patience(20_000) })) {
-        assert.equal(message.status, status);
-        break;
-      }
+    const first = async (service) => {
+      for await (const message of health.watch({ service })) return message.status;
+      return assert.fail("the stream ended");
+    };
+    assert.equal(await within(first(""), 20_000, "the state of the server"), 1);
+    assert.equal(await within(first("no.such.Service"), 20_000, "the state of an unknown service"), 3);
   });
 }
 

@@ -5,13 +5,14 @@ import pathlib
 import sys
 import threading
 import time
+import types
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import grpc  # noqa: E402
 
-from harness import DaemonTest, Refused, command, new_id, patience, pb  # noqa: E402
+from harness import DaemonTest, Pki, Refused, command, new_id, opened, patience, pb  # noqa: E402
 
 Code = grpc.StatusCode
 
@@ -163,6 +164,133 @@ class Unary(DaemonTest):
         receipt = self.clerk.execute(command(request_id, add_contributor=pb.AddContributor(
             name=self.name(), kind=1)))
         self.assertEqual(receipt.request_id, request_id)
+
+
+class People(DaemonTest):
+    """Who may not, and who is not known; one request id for ever."""
+
+    def fails(self, client, code, method="ListTiers", **fields):
+        with self.assertRaises(Refused) as caught:
+            client.call(method, timeout=5, **fields)
+        self.assertEqual(caught.exception.code, code)
+        return caught.exception
+
+    def test_wrong_role(self):
+        public = self.home.client("public")
+        refused = self.fails(public, Code.PERMISSION_DENIED, "GetPledge", pledge="P000001")
+        self.assertEqual(refused.reason, "PERMISSION_DENIED")
+        self.fails(self.clerk, Code.PERMISSION_DENIED, "Dump")
+
+    def test_no_certificate_and_unknown_ones(self):
+        self.home.pki.person("stranger")
+        refused = self.fails(self.home.client("stranger"), Code.UNAUTHENTICATED)
+        self.assertEqual(refused.reason, "UNAUTHENTICATED")
+        foreign = Pki.shared("other")
+        foreign.person("clerk")
+        mixed = types.SimpleNamespace(ca=self.home.pki.ca, cert=foreign.cert, key=foreign.key)
+        for client in (self.home.client(None), self.home.client("clerk", pki=mixed)):
+            self.fails(client, Code.UNAVAILABLE)
+
+    def test_a_write_is_new_then_replayed(self):
+        sent = command(add_contributor=pb.AddContributor(name=self.name(), kind=1))
+        first, second = self.clerk.execute(sent), self.clerk.execute(sent)
+        self.assertEqual((first.kind, second.kind), (pb.RECEIPT_KIND_NEW, pb.RECEIPT_KIND_REPLAY))
+        self.assertEqual(first.seq, second.seq)
+
+    def test_a_refusal_carries_reason_and_field(self):
+        who = self.clerk.contributor(self.name())
+        with self.assertRaises(Refused) as caught:
+            self.clerk.execute(wait=pb.Wait(tier="platine", contributor=who))
+        self.assertEqual(caught.exception.code, Code.FAILED_PRECONDITION)
+        self.assertEqual((caught.exception.reason, caught.exception.refusal.field),
+                         ("TIER_NOT_FULL", "wait.tier"))
+
+
+class Watching(DaemonTest):
+    """Streams that never end by themselves."""
+
+    def watch(self, client, timeout=60, **fields):
+        call = client.channel.unary_stream("/pledged.v1.LedgerService/Watch",
+                                           request_serializer=pb.WatchRequest.SerializeToString,
+                                           response_deserializer=pb.WatchResponse.FromString)
+        return call(pb.WatchRequest(**fields), timeout=patience(timeout))
+
+    def ended_well(self, home):
+        """After a first SIGTERM; a second one would end it without a drain."""
+        code, home.process = home.wait(), None
+        self.assertEqual(code, 0, home.log())
+
+    def test_every_tier_at_once_then_a_hold_made_elsewhere(self):
+        stream = self.watch(self.reader, heartbeat_s=1)
+        first = next(stream)
+        self.assertEqual(len(first.tier), 6)
+        self.assertFalse(first.entry)
+        receipt = self.clerk.hold("or", self.clerk.contributor(self.name()))
+        for message in stream:
+            if message.seq >= receipt.seq and any(t.code == "or" for t in message.tier):
+                break
+        else:
+            self.fail("the stream ended")
+        stream.cancel()
+
+    def test_entries_from_any_entry_on(self):
+        size = self.reader.GetStatus().size
+        found = []
+        for message in self.watch(self.auditor, from_seq=1):
+            found += message.entry
+            if len(found) >= size:
+                break
+        self.assertEqual(found[:size], self.auditor.dump_bytes(to_seq=size)[0])
+
+    def test_a_deadline_ends_a_watch(self):
+        with self.assertRaises(grpc.RpcError) as caught:
+            list(self.watch(self.reader, timeout=0.4))
+        self.assertEqual(caught.exception.code(), Code.DEADLINE_EXCEEDED)
+
+    def test_a_daemon_that_drains_says_unavailable(self):
+        home = opened()
+        self.addCleanup(home.close)
+        stream = self.watch(home.client("reader"))
+        next(stream)
+        home.process.terminate()
+        with self.assertRaises(grpc.RpcError) as caught:
+            list(stream)
+        self.assertEqual(caught.exception.code(), Code.UNAVAILABLE)
+        self.ended_well(home)
+
+    def test_health(self):
+        """The message has one field: 1, the name of the service or the state."""
+        service = "/grpc.health.v1.Health/"
+        public = self.home.client("public").channel
+        check = public.unary_unary(service + "Check", request_serializer=identity,
+                                   response_deserializer=identity)
+        self.assertEqual(check(b"", timeout=patience(20)), b"\x08\x01")
+        with self.assertRaises(grpc.RpcError) as caught:
+            check(b"\x0a\x04nope", timeout=patience(20))
+        self.assertEqual(caught.exception.code(), Code.NOT_FOUND)
+        watch = public.unary_stream(service + "Watch", request_serializer=identity,
+                                    response_deserializer=identity)
+        for name, state in ((b"", b"\x08\x01"), (b"\x0a\x04nope", b"\x08\x03")):
+            stream = watch(name, timeout=patience(20))
+            self.assertEqual(next(stream), state)
+            stream.cancel()
+
+    def test_health_says_not_serving_before_a_drain_ends(self):
+        home = opened()
+        self.addCleanup(home.close)
+        watch = home.client("reader").channel.unary_stream(
+            "/grpc.health.v1.Health/Watch", request_serializer=identity,
+            response_deserializer=identity)
+        stream = watch(b"", timeout=patience(60))
+        self.assertEqual(next(stream), b"\x08\x01")
+        home.process.terminate()
+        seen = []
+        with self.assertRaises(grpc.RpcError) as caught:
+            for state in stream:
+                seen.append(state)
+        self.assertIn(seen, ([], [b"\x08\x02"]))
+        self.assertEqual(caught.exception.code(), Code.UNAVAILABLE)
+        self.ended_well(home)
 
 
 class Streaming(DaemonTest):

@@ -57,6 +57,36 @@ class RequestsTest(DaemonTest):
         self.assertEqual(pb.Reason.Name(refusal.reason)[7:], reason)
         return refusal
 
+    def stream(self, method, type, message, person="auditor"):
+        """A server stream of Connect: flag, length and message, as often as the server likes."""
+        answer = self.session(person).post(
+            self.url(method), data=b"\0" + len(message).to_bytes(4, "big") + message, stream=True,
+            headers={"content-type": type}, timeout=patience(30))
+        self.addCleanup(answer.close)
+        self.assertEqual((answer.status_code, answer.headers["content-type"]), (200, type))
+        return answer
+
+    def envelope(self, raw):
+        head = raw.read(5)
+        self.assertEqual(len(head), 5, "the stream ended without an end")
+        return head[0], raw.read(int.from_bytes(head[1:], "big"))
+
+    def envelopes(self, raw):
+        """All messages, and what the end says."""
+        messages = []
+        while True:
+            flag, message = self.envelope(raw)
+            if flag == 2:
+                self.assertEqual(raw.read(), b"", "nothing after the end")
+                return messages, json.loads(message)
+            self.assertEqual(flag, 0)
+            messages.append(message)
+
+    def dump(self, type, message, decode):
+        messages, end = self.envelopes(self.stream("Dump", type, message).raw)
+        self.assertNotIn("error", end)
+        return [decode(message) for message in messages]
+
     def contribution(self, **fields):
         return {"requestId": base64.b64encode(new_id()).decode(),
                 "addContributor": {"name": self.name("Requests"), "kind": 4}, **fields}
@@ -157,17 +187,31 @@ class Json(RequestsTest):
         self.assertEqual(answer.status_code, 411, answer.text)
         self.assertEqual(self.post("ListTiers", {}, session=session).status_code, 200)
 
-    def test_streams_are_answered_with_a_word(self):
-        """Streams need HTTP/2, which this client does not speak."""
-        session = self.session("auditor")
-        answer = session.post(self.url("Dump"), data=b"\0\0\0\0\x02{}", timeout=patience(30),
-                              headers={"content-type": "application/connect+json"})
-        if answer.status_code == 200:
-            end = answer.content[answer.content.rindex(b"\x02\0\0"):]
-            self.assertEqual(json.loads(end[5:]).get("error"), None, answer.content[-300:])
-        else:
-            self.assertIn(answer.status_code, (404, 415, 426, 501, 505), answer.text)
-            self.assertTrue(answer.text)
+    def test_a_dump_comes_whole(self):
+        messages = self.dump("application/connect+json", b"{}", json.loads)
+        entries = [pb.Entry.FromString(base64.b64decode(entry))
+                   for message in messages for entry in message.get("entry", [])]
+        self.assertEqual([e.seq for e in entries], list(range(1, len(entries) + 1)))
+        self.assertEqual(messages[-1]["trailer"]["toSeq"], str(len(entries)))
+
+    def test_a_refused_stream_says_why(self):
+        stream = self.stream("Dump", "application/connect+json", b"{}", person="clerk")
+        messages, end = self.envelopes(stream.raw)
+        self.assertEqual((messages, end["error"]["code"]), ([], "permission_denied"))
+
+    def test_watch_a_hold_made_elsewhere(self):
+        stream = self.stream("Watch", "application/connect+json", b'{"heartbeatS":1}', "reader")
+        first = json.loads(self.envelope(stream.raw)[1])
+        self.assertEqual(len(first["tier"]), 6)
+        seq = self.clerk.hold("or", self.clerk.contributor(self.name())).seq
+        while True:
+            flag, message = self.envelope(stream.raw)
+            self.assertEqual(flag, 0, message)
+            told = json.loads(message)
+            if int(told["seq"]) >= seq and any(t["code"] == "or" for t in told.get("tier", [])):
+                break
+        stream.close()
+        self.assertEqual(self.post("ListTiers", {}).status_code, 200)
 
 
 class Protobuf(RequestsTest):
@@ -195,6 +239,12 @@ class Protobuf(RequestsTest):
         receipts = [pb.Receipt.FromString(self.call("Execute", sent).content) for _ in range(2)]
         self.assertEqual([r.kind for r in receipts], [pb.RECEIPT_KIND_NEW, pb.RECEIPT_KIND_REPLAY])
         self.assertEqual(receipts[0].seq, receipts[1].seq)
+
+    def test_a_dump_comes_whole(self):
+        messages = self.dump("application/connect+proto", b"", pb.DumpResponse.FromString)
+        entries = [entry for message in messages for entry in message.entry]
+        self.assertEqual(messages[-1].trailer.to_seq, len(entries))
+        self.assertEqual(entries, self.auditor.dump_bytes(to_seq=len(entries))[0])
 
     def test_refusals_are_json(self):
         self.refused(self.call("GetPledge", pb.GetPledgeRequest(pledge="P999999")), 404,
