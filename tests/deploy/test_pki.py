@@ -78,6 +78,8 @@ class Pki(unittest.TestCase):
         self.pki("rekey", "ann")
         keys = list(self.dir.rglob("*.key"))
         self.assertEqual(len(keys), 4)
+        for place in (self.dir, self.dir / "old"):
+            self.assertEqual(stat.S_IMODE(place.stat().st_mode), 0o700, place)
         for key in keys:
             self.assertEqual(stat.S_IMODE(key.stat().st_mode), 0o600, key)
 

@@ -54,11 +54,15 @@ class Zsh:
                 raise AssertionError(f"zsh does not answer: {said[-400:]!r}")
             if select.select([self.terminal], [], [], 0.05)[0]:
                 said += os.read(self.terminal, 65536)
+        while select.select([self.terminal], [], [], 0.05)[0]:
+            said += os.read(self.terminal, 65536)
+        return said
 
     def complete(self, line):
         self.hits.write_text("")
         os.write(self.terminal, line.encode() + b"\x18")
-        self._wait("=done=")
+        said = self._wait("=done=")
+        assert b"pledge: " not in said, f"the program spoke into the line: {said!r}"
         words = self.hits.read_text(encoding="utf-8").splitlines()[:-1]
         return list(dict.fromkeys(words))
 
