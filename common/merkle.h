@@ -14,7 +14,8 @@
 #include "common/status.h"
 
 #define PL_MERKLE_BYTES 32
-/* Hashes of the longest proof; sizes are below 2^63. */
+/* Most leaves of a tree, and hashes of the longest proof in it. */
+#define PL_MERKLE_SIZE_MAX  (1ull << 62)
 #define PL_MERKLE_PROOF_MAX 63
 /* Tree levels between two stored ones: a stored tile is 256 hashes wide. */
 #define PL_MERKLE_TILE_HEIGHT 8

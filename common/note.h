@@ -102,9 +102,9 @@ struct pl_note_seen {
     bool verified;
     uint64_t time_s; /* of a cosignature: the newest time it states */
 };
-/* Checks every signature whose name and id are one of `keys`; others are ignored. One that is wrong
- * makes the whole note INVALID, and so does a note without any that is right. ret_seen: one a key,
- * may be NULL. */
+/* Checks every signature whose name and id are one of `key`; others are ignored. One that is wrong
+ * makes the whole note INVALID; a note without any that is right is NOT_FOUND. ret_seen: one a key,
+ * filled unless INVALID; may be NULL. */
 PL_MUST_CHECK struct pl_status pl_note_verify(const struct pl_note *note,
                                               const struct pl_note_key *key, size_t key_count,
                                               struct pl_note_seen *ret_seen);

@@ -16,11 +16,14 @@
 #include "common/slice.h"
 #include "common/status.h"
 
+/* Keys of one list. */
+#define PL_TLOG_KEYS_MAX 64
+
 /* --- checkpoints --- */
 
 struct pl_checkpoint {
     char origin[PL_NOTE_NAME_MAX];
-    uint64_t size; /* below 2^63 */
+    uint64_t size; /* at most PL_MERKLE_SIZE_MAX */
     struct pl_merkle_hash root;
 };
 /* The body: what is signed. Three lines, nothing more: extension lines are refused, because not all
@@ -28,8 +31,8 @@ struct pl_checkpoint {
 PL_MUST_CHECK struct pl_status pl_checkpoint_print(const struct pl_checkpoint *checkpoint,
                                                    struct pl_buf *out);
 PL_MUST_CHECK struct pl_status pl_checkpoint_parse(struct pl_slice body, struct pl_checkpoint *ret);
-/* A signed one: note and body parsed, `logs` verified by pl_note_verify (at least one of these keys
- * must have signed, and be named like the origin). ret_note may be NULL. */
+/* A signed one: note and body parsed, signatures of `logs` verified: INVALID if one is wrong,
+ * NOT_FOUND if none of these keys that is named like the origin has signed. ret_note may be NULL. */
 PL_MUST_CHECK struct pl_status pl_checkpoint_open(struct pl_slice bytes,
                                                   const struct pl_note_key *logs, size_t log_count,
                                                   struct pl_checkpoint *ret,
@@ -126,7 +129,8 @@ PL_MUST_CHECK struct pl_status pl_policy_parse(struct pl_slice text, struct pl_a
 /* Is this enough? seen: one a witness, as pl_note_verify tells. */
 bool pl_policy_quorum(const struct pl_policy *policy, const struct pl_note_seen *seen);
 /* A signed checkpoint against the whole policy: signed by one of its logs, no known witness's
- * signature wrong, quorum reached. INVALID with what does not hold. ret_seen: one a witness, may
+ * signature wrong, quorum reached. INVALID with what does not hold; NOT_FOUND if only
+ * signatures are missing. ret_seen: one a witness, may
  * be NULL. */
 PL_MUST_CHECK struct pl_status pl_policy_check(const struct pl_policy *policy,
                                                struct pl_slice signed_checkpoint,
