@@ -240,7 +240,13 @@ for (const codec of ["protobuf", "json"])
       await reads(ledger);
       assert.deepEqual(sessionManager.verbs, ["GET", "GET", "GET", "GET"]);
     });
-    // this client sends the body of a POST over HTTP/1.1 in chunks, without a length
     test("reads go by GET over HTTP/1.1", async () =>
       reads(talk("connect", "reader", { json: codec === "json", version: "1.1", useHttpGet: true }).ledger));
+    test("a POST over HTTP/1.1, which this client sends in chunks, is told so at once", async () => {
+      for (const protocol of ["connect", "grpc-web"]) {
+        const { ledger } = talk(protocol, "reader", { json: codec === "json", version: "1.1" });
+        const error = await within(ledger.listTiers({}).then(() => assert.fail("answered"), ConnectError.from), 20_000, protocol);
+        assert.match(error.message, /411|length|chunk/i);
+      }
+    });
   });
