@@ -34,8 +34,9 @@ enum {
     LIMIT_WATCH_RECENT_BYTES = 4 * 1024 * 1024,
     LIMIT_WATCH_HEARTBEAT_S = 15,
     LIMIT_WATCH_HEARTBEAT_MAX_S = 300,
-    /* a watcher whose stream had no room for so long is dropped */
-    LIMIT_WATCH_STALL_MS = 30000,
+    /* a watcher whose stream had no room for so long is dropped; less than [limits] write_stall, so
+     * that it is told why */
+    LIMIT_WATCH_STALL_MS = 20000,
     /* how long SIGTERM waits for calls that are still running */
     LIMIT_DRAIN_MS = 10000,
     /* resubmission of a batch whose outcome is unknown */

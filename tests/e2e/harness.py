@@ -130,7 +130,8 @@ class _Vocabulary:
 
 pb = _Vocabulary()
 METHODS = {m.name: m for m in service_pb2.DESCRIPTOR.services_by_name["LedgerService"].methods}
-STREAMING = {"Dump"}
+STREAMING = {"Dump", "Watch"}
+LASTING = {"Watch"}  # streams that do not end by themselves
 
 
 def new_id():
@@ -257,6 +258,10 @@ class Client:
             request = getattr(pb, METHODS[name].input_type.name)(**fields)
         try:
             result = self.raw(name)(request, timeout=patience(timeout))
+            if name in LASTING:
+                first = next(result)
+                result.cancel()
+                return first
             return list(result) if name in STREAMING else result
         except grpc.RpcError as error:
             raise Refused(error) from None
