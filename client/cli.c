@@ -103,7 +103,10 @@ static struct pl_status run(struct cli *cli, int argc, char **argv)
     PL_TRY(commands_check(cli));
     if (cli->command->run == cmd_help) /* needs no configuration, and must work without one */
         return cli->command->run(cli);
-    PL_TRY(config_load(&cli->options, terminal, &cli->arena, &cli->config, &cli->failure));
+    PL_TRY(
+        cli->command->offline
+            ? config_load_offline(&cli->options, terminal, &cli->arena, &cli->config, &cli->failure)
+            : config_load(&cli->options, terminal, &cli->arena, &cli->config, &cli->failure));
     use_language(&cli->config);
     return cli->command->run(cli);
 }

@@ -2,6 +2,7 @@
  *
  * cmd_help: the table of commands and options as text.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -103,6 +104,38 @@ static struct pl_status print_exit_codes(struct pl_buf *out, bool writes)
     return print_pair(out, "  78", _("wrong configuration"), 6);
 }
 
+static struct pl_status print_offline_exit_codes(struct pl_buf *out)
+{
+    PL_TRY(pl_buf_printf(out, "\n%s\n", _("Exit codes:")));
+    PL_TRY(print_pair(out, "  0", _("everything that was checked holds"), 6));
+    PL_TRY(print_pair(out, "  14", _("integrity fails: bytes are not the signed ones"), 6));
+    PL_TRY(print_pair(out, "  15", _("append-only fails: history was rewritten"), 6));
+    PL_TRY(print_pair(out, "  16", _("completeness fails: entries are missing"), 6));
+    PL_TRY(print_pair(out, "  17", _("semantics fails: a rule of the fund is broken"), 6));
+    PL_TRY(print_pair(out, "  64", _("wrong usage"), 6));
+    PL_TRY(print_pair(out, "  65", _("the input is wrong"), 6));
+    PL_TRY(print_pair(out, "  66", _("no such file"), 6));
+    return print_pair(out, "  74", _("reading or writing failed"), 6);
+}
+
+/* Paragraphs, one after the other. */
+static struct pl_status print_paragraphs(struct pl_buf *out, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        char *paragraph = strndup(text, len);
+        PL_ASSERT(paragraph != NULL);
+        struct pl_status status = pl_buf_append_str(out, "\n");
+        if (pl_is_ok(status))
+            status = print_wrapped(out, paragraph, 0, 0);
+        free(paragraph);
+        PL_TRY(status);
+        text += len;
+        text += *text == '\n';
+    }
+    return pl_ok();
+}
+
 static struct pl_status print_examples(struct pl_buf *out, const char *examples)
 {
     PL_TRY(pl_buf_printf(out, "\n%s\n", _("Examples:")));
@@ -120,14 +153,15 @@ static struct pl_status print_command(const struct command *command, struct pl_b
     PL_TRY(pl_buf_printf(out, "pledge %s%s%s\n\n", command->name,
                          command->args[0] == '\0' ? "" : " ", command->args));
     PL_TRY(print_wrapped(out, _(command->words), 0, 0));
-    if (command->more != NULL) {
-        PL_TRY(pl_buf_append_str(out, "\n"));
-        PL_TRY(print_wrapped(out, _(command->more), 0, 0));
-    }
+    if (command->more != NULL)
+        PL_TRY(print_paragraphs(out, _(command->more)));
     uint64_t own = command->options & ~OPTIONS_WRITE;
     if (own != 0) {
         PL_TRY(pl_buf_printf(out, "\n%s\n", _("Options:")));
-        PL_TRY(print_options(out, own));
+        if (command->offline)
+            PL_TRY(print_pair(out, "      --key VKEY",
+                              _("public key of the ledger, or a file with it"), HELP_INDENT));
+        PL_TRY(print_options(out, own & ~OPTIONS_EVERY));
     }
     if (command->writes) {
         PL_TRY(pl_buf_printf(out, "\n%s\n", _("Options of every command that records something:")));
@@ -140,7 +174,8 @@ static struct pl_status print_command(const struct command *command, struct pl_b
     }
     if (command->examples != NULL)
         PL_TRY(print_examples(out, command->examples));
-    PL_TRY(print_exit_codes(out, command->writes));
+    PL_TRY(command->offline ? print_offline_exit_codes(out)
+                            : print_exit_codes(out, command->writes));
     PL_TRY(pl_buf_append_str(out, "\n"));
     return print_wrapped(out, _("'pledge help' shows the options of every command."), 0, 0);
 }

@@ -277,14 +277,46 @@ static const struct command table[] = {
 
     {.name = "dump",
      .args = "",
-     .options = BIT(OPTION_OUTPUT) | BIT(OPTION_AS) | BIT(OPTION_FROM_SEQ) | BIT(OPTION_TO_SEQ),
+     .options = BIT(OPTION_OUTPUT) | BIT(OPTION_AS) | BIT(OPTION_FROM_SEQ) | BIT(OPTION_TO_SEQ) |
+                BIT(OPTION_PLEDGE) | BIT(OPTION_SAFE),
      .group = COMMAND_RECORDS,
      .words = N_("the whole ledger, entry by entry (role auditor)"),
-     .more = N_("bin holds the exact bytes of every entry, jsonl one JSON object a line, csv one "
-                "line an entry. A dump that breaks off ends with an exit code other than 0, and "
-                "leaves no FILE."),
-     .examples = "pledge dump -o ledger.bin\npledge dump --as jsonl --from-seq 100 | jq .entry",
+     .more = N_(
+         "bin holds the exact bytes of every entry and what 'pledge verify' needs, jsonl one JSON "
+         "object a line, csv one line an entry. hledger and beancount are journals for these "
+         "programs, iati is an activity file (IATI 2.03).\n"
+         "In the journals a promise is Equity:Memo:Pledged:P (against Equity:Memo:Contra), a "
+         "signed "
+         "one Assets:Receivable:P (against Liabilities:Deferred:P). Money comes to Assets:Bank and "
+         "is Liabilities:Unallocated:B until it is given to its pledge: it then lowers the "
+         "receivable, or waits as Liabilities:Advance:P for the signature.\n"
+         "A dump that breaks off ends with an exit code other than 0, and leaves no FILE. Beside "
+         "FILE stands the checkpoint it belongs to, FILE.checkpoint: keep it."),
+     .examples = "pledge dump -o ledger.bin\npledge dump --as jsonl --from-seq 100 | jq .entry\n"
+                 "pledge dump --as hledger | hledger -f - check -s",
      .run = cmd_dump},
+    {.name = "verify",
+     .args = "FILE|DIR",
+     .least = 1,
+     .most = 1,
+     .options = BIT(OPTION_KEY) | BIT(OPTION_SINCE) | BIT(OPTION_QUICK),
+     .required = BIT(OPTION_KEY),
+     .offline = true,
+     .group = COMMAND_RECORDS,
+     .words = N_("check a dump, a mirror or a proof without trusting the daemon (offline)"),
+     .more = N_(
+         "Needs files and the ledger's public key alone: --key is the verifier key itself, or a "
+         "file with it. Four separate verdicts: integrity (exit 14 if it fails), append-only (15, "
+         "only with --since), completeness (16), semantics (17). Each names the first bad entry.\n"
+         "What no verification can prove: that what people told the ledger is true; that the key "
+         "is "
+         "the right one (get it by another way than the ledger); that others were shown the same "
+         "ledger (compare checkpoints with them); that entries after the checkpoint do not exist; "
+         "and, without --since, that history was not rewritten before today. Keep every "
+         "checkpoint."),
+     .examples = "pledge verify ledger.bin --key ledger.vkey --since last-year.checkpoint\n"
+                 "pledge verify mirror/ --key ledger.vkey",
+     .run = cmd_verify},
     {.name = "status",
      .args = "",
      .group = COMMAND_RECORDS,

@@ -25,6 +25,7 @@ struct command {
     uint64_t options;   /* besides those of every command */
     uint64_t required;  /* of these, all have to be given */
     bool writes;
+    bool offline; /* needs no daemon and no configuration; --key is a verifier key */
     enum command_group group;
     const char *words;    /* one line, to be translated */
     const char *more;     /* a paragraph, to be translated; NULL: none */
@@ -66,6 +67,7 @@ PL_MUST_CHECK struct pl_status cmd_pay(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_payments(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reverse(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_dump(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_verify(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_status(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_help(struct cli *cli);
 

@@ -242,10 +242,8 @@ static struct pl_status apply(const struct raw *raw, struct pl_arena *arena, str
     return raw->server == NULL ? pl_ok() : set_server(raw->server, arena, ret, failure);
 }
 
-struct pl_status config_load(const struct options *options, bool stdout_is_terminal,
-                             struct pl_arena *arena, struct config *ret, struct failure *failure)
+static void set_defaults(const struct options *options, bool stdout_is_terminal, struct config *ret)
 {
-    struct raw raw = {0};
     *ret = (struct config){
         .port = PORT_DEFAULT,
         .timeout_ms = TIMEOUT_DEFAULT_MS,
@@ -254,6 +252,24 @@ struct pl_status config_load(const struct options *options, bool stdout_is_termi
         .color = color_wanted(options, stdout_is_terminal),
         .quiet = options_has(options, OPTION_QUIET),
     };
+}
+
+struct pl_status config_load_offline(const struct options *options, bool stdout_is_terminal,
+                                     struct pl_arena *arena, struct config *ret,
+                                     struct failure *failure)
+{
+    struct raw raw = {0};
+    set_defaults(options, stdout_is_terminal, ret);
+    override(options, OPTION_FORMAT, &raw.format);
+    override(options, OPTION_LANG, &raw.lang);
+    return apply(&raw, arena, ret, failure);
+}
+
+struct pl_status config_load(const struct options *options, bool stdout_is_terminal,
+                             struct pl_arena *arena, struct config *ret, struct failure *failure)
+{
+    struct raw raw = {0};
+    set_defaults(options, stdout_is_terminal, ret);
     PL_TRY(load_profile(options, arena, &raw, failure));
     override(options, OPTION_SERVER, &raw.server);
     override(options, OPTION_CA, &raw.ca);

@@ -28,6 +28,12 @@ struct config {
 PL_MUST_CHECK struct pl_status config_load(const struct options *options, bool stdout_is_terminal,
                                            struct pl_arena *arena, struct config *ret,
                                            struct failure *failure);
+/* For what needs no daemon: format, language, colours and quiet, from options and environment
+ * alone.
+ */
+PL_MUST_CHECK struct pl_status config_load_offline(const struct options *options,
+                                                   bool stdout_is_terminal, struct pl_arena *arena,
+                                                   struct config *ret, struct failure *failure);
 /* Format and language as far as the command line alone says them: for failures that come before
  * the configuration is known. */
 void config_guess(int argc, char **argv, bool stdout_is_terminal, struct config *ret);

@@ -6,6 +6,8 @@
 #include "client/dump.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "client/entries.h"
 #include "common/check.h"
@@ -17,22 +19,30 @@
 
 enum { FLUSH_BYTES = 64 << 10, PIECE_BYTES_MAX = 256 << 20, FRAME_HEAD_BYTES = 5 };
 
-void dump_init(struct dump *dump, enum dump_form form, int fd, uint64_t from_seq)
+void dump_init(struct dump *dump, const struct dump_options *options)
 {
-    *dump = (struct dump){.form = form, .fd = fd, .next_seq = from_seq == 0 ? 1 : from_seq};
+    uint64_t from = options->from_seq == 0 ? 1 : options->from_seq;
+    *dump = (struct dump){.options = *options};
+    dump->next_seq = dump_needs_all(options->form) ? 1 : from;
     pl_buf_init(&dump->out, PIECE_BYTES_MAX);
     pl_arena_init(&dump->arena, (size_t)1 << 30);
+    if (dump_needs_all(options->form))
+        export_init(&dump->export, (enum export_form)(options->form - DUMP_HLEDGER), from,
+                    options->pledge);
 }
 
 void dump_fini(struct dump *dump)
 {
+    if (dump_needs_all(dump->options.form))
+        export_fini(&dump->export);
     pl_buf_fini(&dump->out);
     pl_arena_fini(&dump->arena);
+    free(dump->checkpoint);
 }
 
 static struct pl_status flush(struct dump *dump)
 {
-    PL_TRY(output_write(dump->fd, pl_buf_slice(&dump->out)));
+    PL_TRY(output_write(dump->options.fd, pl_buf_slice(&dump->out)));
     pl_buf_clear(&dump->out);
     return pl_ok();
 }
@@ -43,9 +53,9 @@ static struct pl_status begin(struct dump *dump)
     if (dump->begun)
         return pl_ok();
     dump->begun = true;
-    if (dump->form == DUMP_BIN)
+    if (dump->options.form == DUMP_BIN)
         return pl_buf_append(&dump->out, DUMP_MAGIC, sizeof(DUMP_MAGIC) - 1);
-    if (dump->form == DUMP_JSONL)
+    if (dump->options.form != DUMP_CSV)
         return pl_ok();
     struct sheet sheet;
     entries_init(&sheet, &dump->arena);
@@ -58,6 +68,22 @@ static struct pl_status add_frame(struct dump *dump, char type, struct pl_slice 
     pl_put_le32(head + 1, (uint32_t)bytes.len);
     PL_TRY(pl_buf_append(&dump->out, head, sizeof(head)));
     return pl_buf_append(&dump->out, bytes.data, bytes.len);
+}
+
+/* The hashes of the entries since the last list. */
+static struct pl_status add_list(struct dump *dump)
+{
+    size_t count = dump->list_count;
+    dump->list_count = 0;
+    return count == 0 ? pl_ok()
+                      : add_frame(dump, 'L', pl_slice(dump->list, count * PL_SHA256_BYTES));
+}
+
+static struct pl_status add_exact(struct dump *dump, uint64_t seq, struct pl_slice bytes)
+{
+    verify_tree_leaf(bytes, dump->list[dump->list_count++]);
+    PL_TRY(add_frame(dump, 'E', bytes));
+    return seq % VERIFY_TILE_HASHES == 0 ? add_list(dump) : pl_ok();
 }
 
 static struct pl_status add_command(struct dump *dump, const Pledged__V1__Entry *entry)
@@ -96,7 +122,28 @@ static struct pl_status add_row(struct dump *dump, const Pledged__V1__Entry *ent
     struct sheet sheet;
     entries_init(&sheet, &dump->arena);
     entries_add(&sheet, entry);
+    sheet.safe = dump->options.safe;
     return sheet_print_csv(&sheet, false, &dump->out);
+}
+
+static struct pl_status add_one(struct dump *dump, const Pledged__V1__Entry *entry,
+                                struct pl_slice bytes)
+{
+    uint64_t pledge = dump->options.pledge;
+    if (dump_needs_all(dump->options.form))
+        return export_take(&dump->export, entry, bytes, &dump->out);
+    if (pledge != 0 && entries_pledge(entry) != pledge)
+        return pl_ok();
+    switch ((int)dump->options.form) {
+    case DUMP_BIN:
+        return add_exact(dump, entry->seq, bytes);
+    case DUMP_JSONL:
+        return add_line(dump, entry);
+    case DUMP_CSV:
+        return add_row(dump, entry);
+    default:
+        PL_UNREACHABLE();
+    }
 }
 
 static struct pl_status add_entry(struct dump *dump, struct pl_slice bytes)
@@ -106,27 +153,33 @@ static struct pl_status add_entry(struct dump *dump, struct pl_slice bytes)
     const Pledged__V1__Entry *entry = (const void *)message;
     if (entry->seq != dump->next_seq)
         return pl_fail(CORRUPT, "an entry is missing in the stream");
-    if (dump->first_seq == 0)
-        dump->first_seq = entry->seq;
     dump->next_seq++;
-    switch (dump->form) {
-    case DUMP_BIN:
-        return add_frame(dump, 'E', bytes);
-    case DUMP_JSONL:
-        return add_line(dump, entry);
-    case DUMP_CSV:
-        return add_row(dump, entry);
+    return add_one(dump, entry, bytes);
+}
+
+static struct pl_status add_end(struct dump *dump, const Pledged__V1__DumpTrailer *trailer)
+{
+    if (dump_needs_all(dump->options.form))
+        return export_end(&dump->export, trailer, &dump->out);
+    if (dump->options.form == DUMP_BIN) {
+        PL_TRY(add_list(dump));
+        return add_frame(dump, 'T', pl_pack(&trailer->base, &dump->arena));
     }
-    PL_UNREACHABLE();
+    if (dump->options.form == DUMP_CSV)
+        return pl_ok();
+    PL_TRY(pl_buf_append_str(&dump->out, "{\"trailer\": "));
+    PL_TRY(pl_json_print(&trailer->base, &dump->out));
+    return pl_buf_append_str(&dump->out, "}\n");
 }
 
 static struct pl_status take_trailer(struct dump *dump, const Pledged__V1__DumpTrailer *trailer)
 {
     if (trailer->to_seq + 1 != dump->next_seq)
         return pl_fail(CORRUPT, "the stream ends before its last entry");
-    if (dump->form == DUMP_BIN) {
-        struct pl_slice bytes = pl_pack(&trailer->base, &dump->arena);
-        PL_TRY(add_frame(dump, 'T', bytes));
+    PL_TRY(add_end(dump, trailer));
+    if (trailer->checkpoint[0] != '\0') {
+        dump->checkpoint = strdup(trailer->checkpoint);
+        PL_ASSERT(dump->checkpoint != NULL);
     }
     dump->complete = true;
     return pl_ok();
@@ -148,6 +201,8 @@ struct pl_status dump_take(void *arg, struct pl_slice message)
         if (pl_buf_len(&dump->out) >= FLUSH_BYTES)
             PL_TRY(flush(dump));
     }
+    if (dump->options.on_progress != NULL)
+        dump->options.on_progress(dump->options.arg, dump->next_seq - 1);
     return part->trailer == NULL ? pl_ok() : take_trailer(dump, part->trailer);
 }
 

@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dump: the ledger as a stream of entries, in three forms, to a file or to stdout.
+ * dump: the ledger as a stream of entries, in six forms, to a file or to stdout. Every form names
+ * the signed checkpoint that it belongs to, but csv, which has no place for it.
  *
  * bin, for machines that check: the exact bytes of every entry, nothing re-encoded.
  *
  *   offset 0   8 bytes "PLDUMP1\n"
- *   then frames:  1 byte   type: 'E' an entry, 'T' the trailer (last frame, exactly one)
- *                 4 bytes  little-endian length
- *                 length   bytes: a packed pledged.v1.Entry, or a packed pledged.v1.DumpTrailer
+ *   then frames:  1 byte   type: 'E' an entry, 'L' a list, 'T' the trailer (last frame, exactly
+ * one) 4 bytes  little-endian length length   bytes: a packed pledged.v1.Entry; the RFC 6962 leaf
+ * hashes, 32 bytes each, of the entries since the list before; a packed pledged.v1.DumpTrailer
  *
- * Entries ascend by seq without gaps from the trailer's from_seq to its to_seq. Without its trailer
- * a dump is incomplete, whatever it holds.
+ * Entries ascend by seq without gaps from the trailer's from_seq to its to_seq. A list follows each
+ * entry whose seq is a multiple of 256, and the last entry: with it a damaged entry can be told
+ * from its neighbours. The trailer has the signed checkpoint that vouches for all of it. Without
+ * its trailer a dump is incomplete, whatever it holds.
  *
  * jsonl: one object a line: {"seq", "time" (RFC 3339), "time_us", "person", "request_id" (UUID or
- * null), "entry" (ProtoJSON of the Entry), "command" (ProtoJSON of the Command in it, or null)}.
- * csv: RFC 4180, the columns of `pledge history`.
+ * null), "entry" (ProtoJSON of the Entry), "command" (ProtoJSON of the Command in it, or null)};
+ * the last line is {"trailer": ProtoJSON of the DumpTrailer}. csv: RFC 4180, the columns of `pledge
+ * history`. hledger, beancount, iati: see client/export.h.
  */
 #ifndef CLIENT_DUMP_H
 #define CLIENT_DUMP_H
 
 #include <stdint.h>
 
+#include "client/export.h"
+#include "client/verify_tree.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/slice.h"
@@ -29,20 +35,45 @@
 
 #define DUMP_MAGIC "PLDUMP1\n"
 
-enum dump_form { DUMP_BIN, DUMP_JSONL, DUMP_CSV };
+enum dump_form {
+    DUMP_BIN,
+    DUMP_JSONL,
+    DUMP_CSV,
+    DUMP_HLEDGER,
+    DUMP_BEANCOUNT,
+    DUMP_IATI,
+};
+
+struct dump_options {
+    enum dump_form form;
+    int fd;            /* where complete pieces go */
+    uint64_t from_seq; /* first entry of interest; 0: the first of all */
+    uint64_t pledge;   /* not in bin: only entries about this one; 0: all */
+    bool safe;         /* csv: for spreadsheets */
+    void (*on_progress)(void *arg, uint64_t seq); /* NULL: nobody looks */
+    void *arg;
+};
 
 struct dump {
-    enum dump_form form;
-    int fd;                /* where complete pieces go */
-    struct pl_buf out;     /* what has not gone yet */
-    struct pl_arena arena; /* of one message of the stream */
-    uint64_t next_seq;     /* entry expected next; 0: any (the first message says) */
-    uint64_t first_seq;    /* of the first entry; 0: none came */
+    struct dump_options options;
+    struct pl_buf out;                                 /* what has not gone yet */
+    struct pl_arena arena;                             /* of one message of the stream */
+    uint64_t next_seq;                                 /* entry expected next */
+    uint8_t list[VERIFY_TILE_HASHES][PL_SHA256_BYTES]; /* bin: hashes since the last list */
+    size_t list_count;
+    struct export export; /* the book forms */
+    char *checkpoint;     /* owns; from the trailer; NULL: it did not come, or has none */
     bool begun;
     bool complete; /* the trailer came and fits what came before it */
 };
 
-void dump_init(struct dump *dump, enum dump_form form, int fd, uint64_t from_seq);
+/* Books need the ledger from its first entry on, whatever the range: ask the daemon for that. */
+static inline bool dump_needs_all(enum dump_form form)
+{
+    return form >= DUMP_HLEDGER;
+}
+
+void dump_init(struct dump *dump, const struct dump_options *options);
 void dump_fini(struct dump *dump);
 /* One DumpResponse as the stream brings it (pl_h2client_message_fn). CORRUPT if entries are missing
  * or do not parse, IO with errno if they cannot be written. */

@@ -7,6 +7,7 @@
 
 #include "client/text.h"
 #include "common/check.h"
+#include "common/ids.h"
 #include "common/scan.h"
 #include "pledged/v1/command.pb-c.h"
 
@@ -67,6 +68,19 @@ static const Pledged__V1__Money *money_of(const ProtobufCMessage *fact, const ch
     return place == NULL ? NULL : *(const Pledged__V1__Money *const *)place;
 }
 
+uint64_t entries_pledge(const Pledged__V1__Entry *entry)
+{
+    const char *pledge = text_of(entries_fact(entry), "pledge");
+    return pledge == NULL ? 0 : pl_id_parse(pledge, 'P');
+}
+
+const Pledged__V1__Money *entries_amount(const Pledged__V1__Entry *entry)
+{
+    const ProtobufCMessage *fact = entries_fact(entry);
+    const Pledged__V1__Money *amount = money_of(fact, "amount");
+    return amount != NULL ? amount : money_of(fact, "deallocated");
+}
+
 static uint64_t number_of(const ProtobufCMessage *fact, const char *name)
 {
     const void *place = field_of(fact, name, PROTOBUF_C_TYPE_UINT64);
@@ -99,9 +113,7 @@ static void add_refused(struct sheet *sheet, const Pledged__V1__Entry *entry)
 void entries_add(struct sheet *sheet, const Pledged__V1__Entry *entry)
 {
     const ProtobufCMessage *fact = entries_fact(entry);
-    const Pledged__V1__Money *amount = money_of(fact, "amount");
-    if (amount == NULL)
-        amount = money_of(fact, "deallocated");
+    const Pledged__V1__Money *amount = entries_amount(entry);
     const char *tier = text_of(fact, "tier");
     sheet_seq(sheet, entry->seq);
     sheet_time(sheet, entry->time_us);

@@ -14,5 +14,9 @@ void entries_init(struct sheet *sheet, struct pl_arena *arena);
 void entries_add(struct sheet *sheet, const Pledged__V1__Entry *entry);
 /* The fact as a message, or NULL if this release does not know it. */
 const ProtobufCMessage *entries_fact(const Pledged__V1__Entry *entry);
+/* Number of the pledge that the entry is about; 0: none. */
+uint64_t entries_pledge(const Pledged__V1__Entry *entry);
+/* The amount that the fact names, or NULL. Borrowed from the entry. */
+const Pledged__V1__Money *entries_amount(const Pledged__V1__Entry *entry);
 
 #endif

@@ -86,9 +86,19 @@ static const struct option_rule rules[OPTION_COUNT] = {
                             N_("only payments with money that is not allocated")},
     [OPTION_OUTPUT] = {"output", 'o', false, "FILE",
                        N_("write to this file; it appears only when it is complete")},
-    [OPTION_AS] = {"as", 0, false, "bin|jsonl|csv", N_("form of the dump (default bin)")},
+    [OPTION_AS] = {"as", 0, false, "FORM",
+                   N_("bin (default), jsonl, csv, hledger, beancount or iati")},
     [OPTION_FROM_SEQ] = {"from-seq", 0, false, "N", N_("first entry (default 1)")},
     [OPTION_TO_SEQ] = {"to-seq", 0, false, "N", N_("last entry (default: the newest)")},
+    [OPTION_SAFE] =
+        {"safe", 0, false, NULL,
+         N_("csv for spreadsheets: text that would run as a formula gets a ' before it")},
+    [OPTION_SINCE] = {"since", 0, false, "FILE", N_("a checkpoint of this ledger that you kept")},
+    [OPTION_QUICK] = {"quick", 0, false, NULL, N_("bytes and signatures only, not the rules")},
+    [OPTION_SIZE] = {"size", 0, false, "N", N_("how many to draw")},
+    [OPTION_SEED] = {"seed", 0, false, "TEXT", N_("same seed, same ledger: same sample")},
+    [OPTION_MONETARY] = {"monetary", 0, false, NULL,
+                         N_("draw units of money, not entries: large amounts are likelier")},
 };
 
 const struct option_rule *options_rule(enum option option)

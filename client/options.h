@@ -72,6 +72,12 @@ enum option {
     OPTION_AS,
     OPTION_FROM_SEQ,
     OPTION_TO_SEQ,
+    OPTION_SAFE,
+    OPTION_SINCE,
+    OPTION_QUICK,
+    OPTION_SIZE,
+    OPTION_SEED,
+    OPTION_MONETARY,
     OPTION_COUNT,
 };
 _Static_assert(OPTION_COUNT <= 64, "sets of options are 64 bits");

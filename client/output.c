@@ -299,17 +299,37 @@ static struct pl_status print_plain(const struct sheet *sheet, struct pl_buf *ou
     return pl_ok();
 }
 
-struct pl_status output_csv(struct pl_buf *out, const char *text)
+static struct pl_status csv_field(struct pl_buf *out, const char *before, const char *text)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL)
+    if (before[0] == '\0' && strpbrk(text, ",\"\r\n") == NULL)
         return pl_buf_append_str(out, text);
-    PL_TRY(pl_buf_append_str(out, "\""));
+    PL_TRY(pl_buf_printf(out, "\"%s", before));
     for (const char *p = text; *p != '\0'; p++) {
         if (*p == '"')
             PL_TRY(pl_buf_append_str(out, "\""));
         PL_TRY(pl_buf_append(out, p, 1));
     }
     return pl_buf_append_str(out, "\"");
+}
+
+struct pl_status output_csv(struct pl_buf *out, const char *text)
+{
+    return csv_field(out, "", text);
+}
+
+static bool is_number(const char *text)
+{
+    text += *text == '-';
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && text[digits] == '.')
+        digits += 1 + strspn(text + digits + 1, "0123456789");
+    return digits > 0 && text[digits] == '\0';
+}
+
+struct pl_status output_csv_safe(struct pl_buf *out, const char *text)
+{
+    bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL && !is_number(text);
+    return csv_field(out, formula ? "'" : "", text);
 }
 
 static struct pl_status print_csv_header(const struct sheet *sheet, struct pl_buf *out)
@@ -338,7 +358,8 @@ struct pl_status sheet_print_csv(const struct sheet *sheet, bool header, struct 
                 continue;
             const char *text = cell_at(sheet, row, i)->machine;
             PL_TRY(pl_buf_append_str(out, before));
-            PL_TRY(output_csv(out, text == NULL ? "" : text));
+            text = text == NULL ? "" : text;
+            PL_TRY(sheet->safe ? output_csv_safe(out, text) : output_csv(out, text));
             before = ",";
         }
         PL_TRY(pl_buf_append_str(out, "\r\n"));

@@ -55,6 +55,7 @@ struct sheet {
     size_t note_count;
     const char *footer; /* last line of a table; NULL: none */
     bool spent;         /* the arena's budget is gone: writing fails */
+    bool safe;          /* csv: nothing that a spreadsheet would take for a formula */
 };
 
 void sheet_init(struct sheet *sheet, const char *list, const struct column *columns, size_t count,
@@ -100,6 +101,9 @@ PL_MUST_CHECK struct pl_status output_message(const ProtobufCMessage *message, s
 PL_MUST_CHECK struct pl_status output_write(int fd, struct pl_slice bytes);
 /* One CSV field with quotes where RFC 4180 wants them. */
 PL_MUST_CHECK struct pl_status output_csv(struct pl_buf *out, const char *text);
+/* The same with an apostrophe before what a spreadsheet would run: = + - @ tab, return. Numbers
+ * stay numbers. */
+PL_MUST_CHECK struct pl_status output_csv_safe(struct pl_buf *out, const char *text);
 
 /* "CHF 150'000.00", with the grouping of the language. Lives in the arena; "?" if that is spent. */
 const char *output_money(struct pl_arena *arena, int64_t minor, const char *currency);

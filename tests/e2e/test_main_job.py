@@ -131,8 +131,9 @@ class MainJob(DaemonTest):
         self.assertEqual(stdout.out, data)
         check_ledger(map(pb.Entry.FromString, entries))
 
-        lines = self.pledge("auditor", "dump", "--as", "jsonl").out.splitlines()
+        *lines, last = self.pledge("auditor", "dump", "--as", "jsonl").out.splitlines()
         self.assertEqual(len(lines), size)
+        self.assertEqual(list(json.loads(last)), ["trailer"])
         rows = self.pledge("auditor", "dump", "--as", "csv").csv
         self.assertEqual(len(rows), size)
         for n, (line, row, raw) in enumerate(zip(lines, rows, entries), 1):
@@ -151,7 +152,7 @@ class MainJob(DaemonTest):
 
     def test_09_a_part_of_the_dump(self):
         lines = self.pledge("auditor", "dump", "--as", "jsonl", "--from-seq", "3", "--to-seq",
-                            "5").out.splitlines()
+                            "5").out.splitlines()[:-1]
         self.assertEqual([int(json.loads(l)["seq"]) for l in lines], [3, 4, 5])
 
     def test_10_a_dump_that_cannot_be_made_leaves_no_file(self):

@@ -81,7 +81,8 @@ static void start(enum dump_form form, uint64_t from)
 {
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    dump_init(&dump, form, fd, from);
+    const struct dump_options options = {.form = form, .fd = fd, .from_seq = from};
+    dump_init(&dump, &options);
 }
 
 static void test_the_binary_form_holds_the_exact_bytes(void **state)
@@ -100,6 +101,14 @@ static void test_the_binary_form_holds_the_exact_bytes(void **state)
         assert_memory_equal(got + at + 5, entry_bytes[seq], entry_len[seq]);
         at += 5 + entry_len[seq];
     }
+    assert_int_equal(got[at], 'L');
+    assert_int_equal(pl_get_le32(got + at + 1), 3 * 32);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        uint8_t leaf[32];
+        verify_tree_leaf(pl_slice(entry_bytes[seq], entry_len[seq]), leaf);
+        assert_memory_equal(got + at + 5 + 32 * (seq - 1), leaf, 32);
+    }
+    at += 5 + 3 * 32;
     assert_int_equal(got[at], 'T');
     assert_int_equal(at + 5 + pl_get_le32(got + at + 1), len);
     dump_fini(&dump);
@@ -193,7 +202,8 @@ static void test_bytes_that_are_no_message_are_found(void **state)
 static void test_a_disk_that_is_full_is_told(void **state)
 {
     (void)state;
-    dump_init(&dump, DUMP_BIN, -1, 0);
+    const struct dump_options options = {.form = DUMP_BIN, .fd = -1};
+    dump_init(&dump, &options);
     assert_true(pl_is_ok(take(1, 2, 2)));
     struct pl_status status = dump_finish(&dump);
     assert_int_equal(status.code, PL_E_IO);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * export_books: a small second bookkeeping, made from the facts alone. It shares no code with the
+ * daemon's own sums, so that a difference between the two shows.
+ */
+#include "client/export_books.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+
+#define FACT(name_) PLEDGED__V1__ENTRY__FACT_##name_
+
+void export_books_init(struct export_books *books)
+{
+    *books = (struct export_books){.contributor = NULL};
+}
+
+void export_books_fini(struct export_books *books)
+{
+    for (size_t i = 0; i < books->contributors; i++)
+        free(books->contributor[i].name);
+    free(books->contributor);
+    free(books->pledge);
+    free(books->bank_entry);
+    free(books->move);
+}
+
+/* Room for one more in an array. */
+static void *grow(void *array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return array;
+    *cap = *cap == 0 ? 64 : *cap * 2;
+    array = reallocarray(array, *cap, size);
+    PL_ASSERT(array != NULL);
+    return array;
+}
+
+static struct pl_status unfit(void)
+{
+    return pl_fail(CORRUPT, "an entry does not fit what came before it");
+}
+
+static struct export_pledge *pledge_of(struct export_books *books, const char *id)
+{
+    uint64_t number = pl_id_parse(id, 'P');
+    return number == 0 || number > books->pledges ? NULL : &books->pledge[number - 1];
+}
+
+static uint64_t number_of(const struct export_books *books, const struct export_pledge *pledge)
+{
+    return (uint64_t)(pledge - books->pledge) + 1;
+}
+
+static void add_move(struct export_books *books, enum export_move_kind kind, uint64_t pledge,
+                     uint64_t bank_entry, int64_t minor, int currency)
+{
+    if (minor == 0)
+        return;
+    books->move = grow(books->move, books->moves, &books->move_cap, sizeof(*books->move));
+    books->move[books->moves++] = (struct export_move){kind, pledge, bank_entry, minor, currency};
+}
+
+/* --- contributors --- */
+
+static void name_contributor(struct export_contributor *contributor, const char *name,
+                             Pledged__V1__ContributorKind kind)
+{
+    free(contributor->name);
+    contributor->name = strdup(name);
+    PL_ASSERT(contributor->name != NULL);
+    contributor->kind = kind;
+}
+
+static struct pl_status take_contributor(struct export_books *books, const char *id,
+                                         const char *name, Pledged__V1__ContributorKind kind)
+{
+    uint64_t number = pl_id_parse(id, 'C');
+    if (number == 0 || number > books->contributors + 1)
+        return unfit();
+    if (number == books->contributors + 1) {
+        books->contributor = grow(books->contributor, books->contributors, &books->contributor_cap,
+                                  sizeof(*books->contributor));
+        books->contributor[books->contributors++] = (struct export_contributor){.name = NULL};
+    }
+    name_contributor(&books->contributor[number - 1], name, kind);
+    return pl_ok();
+}
+
+/* --- promises --- */
+
+/* The pledge of an entry that may be its first. */
+static struct pl_status open_pledge(struct export_books *books, const char *id,
+                                    const char *contributor, struct export_pledge **ret)
+{
+    uint64_t number = pl_id_parse(id, 'P'), who = pl_id_parse(contributor, 'C');
+    if (number == 0 || number > books->pledges + 1)
+        return unfit();
+    if (number == books->pledges + 1) {
+        if (who == 0 || who > books->contributors)
+            return unfit();
+        books->pledge =
+            grow(books->pledge, books->pledges, &books->pledge_cap, sizeof(*books->pledge));
+        books->pledge[books->pledges++] =
+            (struct export_pledge){.contributor = who, .currency = -1};
+    }
+    *ret = &books->pledge[number - 1];
+    return pl_ok();
+}
+
+static struct pl_status take_amount(struct export_books *books, struct export_pledge *pledge,
+                                    const Pledged__V1__Money *money)
+{
+    int currency = money == NULL ? -1 : pl_currency_index(money->currency);
+    int64_t change;
+    if (currency < 0 || (pledge->currency >= 0 && pledge->live && currency != pledge->currency) ||
+        money->minor < 0 || !pl_add64(money->minor, -pledge->amount, &change))
+        return unfit();
+    add_move(books, pledge->committed ? EXPORT_COMMITTED : EXPORT_PLEDGED, number_of(books, pledge),
+             0, change, currency);
+    pledge->amount = money->minor;
+    pledge->currency = currency;
+    return pl_ok();
+}
+
+static struct pl_status take_made(struct export_books *books, const Pledged__V1__PledgeMade *fact)
+{
+    struct export_pledge *pledge = NULL;
+    PL_TRY(open_pledge(books, fact->pledge, fact->contributor, &pledge));
+    if (pledge->live)
+        return unfit();
+    PL_TRY(take_amount(books, pledge, fact->amount));
+    pledge->live = true;
+    pledge->publish = fact->publish;
+    return pl_ok();
+}
+
+static struct pl_status take_signed(struct export_books *books, const char *id)
+{
+    struct export_pledge *pledge = pledge_of(books, id);
+    if (pledge == NULL || !pledge->live || pledge->committed)
+        return unfit();
+    uint64_t number = number_of(books, pledge);
+    add_move(books, EXPORT_PLEDGED, number, 0, -pledge->amount, pledge->currency);
+    add_move(books, EXPORT_COMMITTED, number, 0, pledge->amount, pledge->currency);
+    add_move(books, EXPORT_SETTLED, number, 0, pledge->allocated, pledge->currency);
+    pledge->committed = true;
+    return pl_ok();
+}
+
+/* --- money --- */
+
+static enum export_move_kind allocation(const struct export_pledge *pledge)
+{
+    return pledge->committed ? EXPORT_ALLOCATED : EXPORT_ADVANCED;
+}
+
+static struct pl_status move_money(struct export_books *books, uint64_t number, int64_t minor)
+{
+    struct export_bank_entry *from = &books->bank_entry[number - 1];
+    struct export_pledge *pledge = &books->pledge[from->pledge - 1];
+    int64_t taken, given;
+    if (!pl_add64(from->allocated, minor, &taken) || taken < 0 || taken > from->amount ||
+        !pl_add64(pledge->allocated, minor, &given) || given < 0)
+        return unfit();
+    from->allocated = taken;
+    pledge->allocated = given;
+    add_move(books, allocation(pledge), from->pledge, number, minor, from->currency);
+    return pl_ok();
+}
+
+/* The promise is gone; what was paid for it is free money again. */
+static struct pl_status take_end(struct export_books *books, const char *id)
+{
+    struct export_pledge *pledge = pledge_of(books, id);
+    if (pledge == NULL)
+        return unfit();
+    if (!pledge->live)
+        return pl_ok(); /* only held, or waiting */
+    for (uint64_t at = pledge->bank_first; at != 0; at = books->bank_entry[at - 1].next)
+        PL_TRY(move_money(books, at, -books->bank_entry[at - 1].allocated));
+    add_move(books, pledge->committed ? EXPORT_COMMITTED : EXPORT_PLEDGED, number_of(books, pledge),
+             0, -pledge->amount, pledge->currency);
+    pledge->live = pledge->committed = false;
+    pledge->amount = 0;
+    return pl_ok();
+}
+
+static struct pl_status take_payment(struct export_books *books, uint64_t seq,
+                                     const Pledged__V1__PaymentRecorded *fact)
+{
+    struct export_pledge *pledge = pledge_of(books, fact->pledge);
+    int currency = fact->amount == NULL ? -1 : pl_currency_index(fact->amount->currency);
+    if (pledge == NULL || currency < 0 || fact->amount->minor <= 0 ||
+        pl_id_parse(fact->bank_entry, 'B') != books->bank_entries + 1 ||
+        !pl_date_valid(fact->value_date))
+        return unfit();
+    books->bank_entry = grow(books->bank_entry, books->bank_entries, &books->bank_entry_cap,
+                             sizeof(*books->bank_entry));
+    uint64_t number = ++books->bank_entries;
+    books->bank_entry[number - 1] = (struct export_bank_entry){.seq = seq,
+                                                               .pledge = number_of(books, pledge),
+                                                               .amount = fact->amount->minor,
+                                                               .currency = currency};
+    if (pledge->bank_last != 0)
+        books->bank_entry[pledge->bank_last - 1].next = number;
+    else
+        pledge->bank_first = number;
+    pledge->bank_last = number;
+    (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
+    add_move(books, EXPORT_RECEIVED, number_of(books, pledge), number, fact->amount->minor,
+             currency);
+    return pl_ok();
+}
+
+static struct pl_status take_allocated(struct export_books *books,
+                                       const Pledged__V1__Allocated *fact)
+{
+    uint64_t number = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries || fact->amount == NULL ||
+        fact->amount->minor < 0 ||
+        pl_currency_index(fact->amount->currency) != books->bank_entry[number - 1].currency ||
+        pl_id_parse(fact->pledge, 'P') != books->bank_entry[number - 1].pledge)
+        return unfit();
+    return move_money(books, number, fact->amount->minor);
+}
+
+static bool same_money(const Pledged__V1__Money *money, int64_t minor)
+{
+    return (money == NULL ? 0 : money->minor) == minor;
+}
+
+/* A payment is undone with all that was allocated from it, an allocation alone goes back. */
+static struct pl_status take_reversed(struct export_books *books, const Pledged__V1__Reversed *fact)
+{
+    uint64_t number = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries)
+        return unfit();
+    struct export_bank_entry *from = &books->bank_entry[number - 1];
+    int64_t allocated = from->allocated;
+    bool whole = from->seq == fact->target_seq;
+    if (from->reversed || !same_money(fact->amount, whole ? from->amount : allocated))
+        return unfit();
+    PL_TRY(move_money(books, number, -allocated));
+    if (whole) {
+        from->reversed = true;
+        add_move(books, EXPORT_RECEIVED, from->pledge, number, -from->amount, from->currency);
+    }
+    return pl_ok();
+}
+
+/* --- the table --- */
+
+static struct pl_status take_change(struct export_books *books, const char *id,
+                                    const Pledged__V1__Money *amount)
+{
+    struct export_pledge *pledge = pledge_of(books, id);
+    if (pledge == NULL || (amount != NULL && !pledge->live))
+        return unfit();
+    return amount == NULL ? pl_ok() : take_amount(books, pledge, amount);
+}
+
+static struct pl_status take_fact(struct export_books *books, const Pledged__V1__Entry *entry)
+{
+    struct export_pledge *pledge = NULL;
+    switch (entry->fact_case) {
+    case FACT(CONTRIBUTOR_ADDED):
+        return take_contributor(books, entry->contributor_added->contributor,
+                                entry->contributor_added->name, entry->contributor_added->kind);
+    case FACT(CONTRIBUTOR_AMENDED):
+        return take_contributor(books, entry->contributor_amended->contributor,
+                                entry->contributor_amended->name, entry->contributor_amended->kind);
+    case FACT(HOLD_PLACED):
+        return open_pledge(books, entry->hold_placed->pledge, entry->hold_placed->contributor,
+                           &pledge);
+    case FACT(WAIT_ADDED):
+        return open_pledge(books, entry->wait_added->pledge, entry->wait_added->contributor,
+                           &pledge);
+    case FACT(PLEDGE_MADE):
+        return take_made(books, entry->pledge_made);
+    case FACT(COMMITMENT_SIGNED):
+        return take_signed(books, entry->commitment_signed->pledge);
+    case FACT(COMMITMENT_AMENDED):
+        return take_change(books, entry->commitment_amended->pledge,
+                           entry->commitment_amended->amount);
+    case FACT(TIER_CHANGED):
+        return take_change(books, entry->tier_changed->pledge, entry->tier_changed->amount);
+    case FACT(WITHDRAWN):
+        return take_end(books, entry->withdrawn->pledge);
+    case FACT(CANCELLED):
+        return take_end(books, entry->cancelled->pledge);
+    case FACT(PAYMENT_RECORDED):
+        return take_payment(books, entry->seq, entry->payment_recorded);
+    case FACT(ALLOCATED):
+        return take_allocated(books, entry->allocated);
+    case FACT(REVERSED):
+        return take_reversed(books, entry->reversed);
+    case FACT(LEDGER_CREATED):
+    case FACT(ROSTER_ADOPTED):
+    case FACT(POLICY_ADOPTED):
+    case FACT(CATALOGUE_ADOPTED):
+    case FACT(COMMAND_REFUSED):
+    case FACT(HOLD_EXTENDED):
+    case FACT(HOLD_EXPIRED):
+    case FACT(WAIT_PROMOTED):
+        return pl_ok();
+    case FACT(_NOT_SET):
+    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
+        break;
+    }
+    return pl_fail(UNIMPLEMENTED, "an entry holds a fact that this version does not know");
+}
+
+struct pl_status export_books_take(struct export_books *books, const Pledged__V1__Entry *entry)
+{
+    books->moves = 0;
+    if (pl_date_valid(entry->effective_date))
+        (void)snprintf(books->date, sizeof(books->date), "%s", entry->effective_date);
+    else
+        (void)pl_date_format(pl_date_of_us(entry->time_us), books->date);
+    return take_fact(books, entry);
+}

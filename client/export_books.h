@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * export_books: what an entry of the ledger moves, as an accountant sees it. The entries come in
+ * order from the first on; each one answers with its movements, from which every book form
+ * (hledger, beancount, IATI) is printed, so that all of them say the same.
+ *
+ *   movement     what                              double entry
+ *   PLEDGED      a promise, not yet signed         Equity:Memo:Pledged:P    | Equity:Memo:Contra
+ *   COMMITTED    a signed commitment               Assets:Receivable:P      |
+ * Liabilities:Deferred:P RECEIVED     money at the bank                 Assets:Bank:CUR          |
+ * Liabilities:Unallocated:B ALLOCATED    money of B is for P, signed Liabilities:Unallocated:B|
+ * Assets:Receivable:P ADVANCED     money of B is for P, not signed   Liabilities:Unallocated:B|
+ * Liabilities:Advance:P SETTLED      P is signed: its advance counts   Liabilities:Advance:P    |
+ * Assets:Receivable:P A negative amount is the same movement backwards. Then, in each currency,
+ * `pledge totals` is: committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged +
+ * committed received = Assets:Bank                 unallocated = -Liabilities:Unallocated
+ *   outstanding = pledged - received + unallocated
+ *
+ * One thread. Memory: a few words for each contributor, pledge and payment. An entry that does not
+ * fit what came before is CORRUPT; a fact that this version cannot express is UNIMPLEMENTED.
+ */
+#ifndef CLIENT_EXPORT_BOOKS_H
+#define CLIENT_EXPORT_BOOKS_H
+
+#include "common/buf.h"
+#include "pledged/v1/entry.pb-c.h"
+
+enum export_move_kind {
+    EXPORT_PLEDGED,
+    EXPORT_COMMITTED,
+    EXPORT_RECEIVED,
+    EXPORT_ALLOCATED,
+    EXPORT_ADVANCED,
+    EXPORT_SETTLED,
+};
+struct export_move {
+    enum export_move_kind kind;
+    uint64_t pledge, bank_entry; /* numbers; 0: none */
+    int64_t minor;
+    int currency; /* pl_currency_index */
+};
+
+struct export_pledge {
+    uint64_t contributor;
+    int64_t amount, allocated;
+    int currency; /* -1: no amount yet */
+    bool live, committed;
+    Pledged__V1__Publish publish;
+    uint64_t bank_first, bank_last; /* its payments, linked by next; 0: none */
+};
+struct export_bank_entry {
+    uint64_t seq; /* of its payment */
+    uint64_t pledge, next;
+    int64_t amount, allocated;
+    int currency;
+    bool reversed;
+};
+struct export_contributor {
+    char *name; /* owns */
+    Pledged__V1__ContributorKind kind;
+};
+
+struct export_books {
+    struct export_contributor *contributor; /* owns; index = number - 1, like the others */
+    struct export_pledge *pledge;
+    struct export_bank_entry *bank_entry;
+    size_t contributors, pledges, bank_entries;
+    size_t contributor_cap, pledge_cap, bank_entry_cap;
+    struct export_move *move; /* owns; of the entry that came last */
+    size_t moves, move_cap;
+    char date[11]; /* business date of that entry; of a payment the value date */
+};
+
+void export_books_init(struct export_books *books);
+void export_books_fini(struct export_books *books);
+/* The next entry. Its movements are in books->move afterwards. */
+PL_MUST_CHECK struct pl_status export_books_take(struct export_books *books,
+                                                 const Pledged__V1__Entry *entry);
+
+#endif

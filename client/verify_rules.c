@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * verify_rules: check, decide again, compare, apply. Deciding again answers with all entries of a
+ * command at once; those that are still to come are kept packed until their turn.
+ */
+#include "client/verify_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client/text.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/scan.h"
+
+enum { ARENA_BYTES = 4 << 20, ROSTER_BYTES = 1 << 20 };
+/* A command that was under way when the roster changed was let in by the one before. */
+static const int64_t ROSTER_GRACE_US = 60 * 1000000LL;
+
+struct roster {
+    struct pl_arena arena;
+    const Pledged__V1__RosterAdopted *message; /* NULL: none yet */
+};
+
+struct verify_rules {
+    struct ledger *ledger;
+    struct pl_arena arena; /* of the decision that is being followed */
+    struct pl_slice expected[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    size_t expected_count, expected_at;
+    struct roster roster[2]; /* in force, and the one before */
+    size_t roster_now;
+    int64_t roster_since_us;
+};
+
+struct verify_rules *verify_rules_new(void)
+{
+    struct verify_rules *rules = calloc(1, sizeof(*rules));
+    PL_ASSERT(rules != NULL);
+    rules->ledger = ledger_new();
+    pl_arena_init(&rules->arena, ARENA_BYTES);
+    for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
+        pl_arena_init(&rules->roster[i].arena, ROSTER_BYTES);
+    return rules;
+}
+
+void verify_rules_free(struct verify_rules *rules)
+{
+    if (rules == NULL)
+        return;
+    for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
+        pl_arena_fini(&rules->roster[i].arena);
+    pl_arena_fini(&rules->arena);
+    ledger_free(rules->ledger);
+    free(rules);
+}
+
+const struct ledger *verify_rules_ledger(const struct verify_rules *rules)
+{
+    return rules->ledger;
+}
+
+/* --- who --- */
+
+enum {
+    ADMIN = 1 << PLEDGED__V1__ROLE__ROLE_ADMIN,
+    CLERK = 1 << PLEDGED__V1__ROLE__ROLE_CLERK,
+    APPROVER = 1 << PLEDGED__V1__ROLE__ROLE_APPROVER,
+};
+
+static unsigned roles_of(const Pledged__V1__Command *command)
+{
+    switch (command->command_case) {
+    case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:
+        return ADMIN;
+    case PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR:
+    case PLEDGED__V1__COMMAND__COMMAND_AMEND_CONTRIBUTOR:
+    case PLEDGED__V1__COMMAND__COMMAND_HOLD:
+    case PLEDGED__V1__COMMAND__COMMAND_EXTEND:
+    case PLEDGED__V1__COMMAND__COMMAND_WAIT:
+    case PLEDGED__V1__COMMAND__COMMAND_SUBMIT:
+    case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
+    case PLEDGED__V1__COMMAND__COMMAND_PAY:
+    case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
+        return CLERK;
+    case PLEDGED__V1__COMMAND__COMMAND_COMMIT:
+    case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:
+    case PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER:
+    case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
+        return CLERK | APPROVER;
+    case PLEDGED__V1__COMMAND__COMMAND__NOT_SET:
+    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
+        break;
+    }
+    return 0;
+}
+
+/* Names of machines, hashes and mail domains have no case. */
+static bool same_identity(const char *left, const char *right)
+{
+    bool cased = strncmp(left, "uri:", 4) == 0 || strncmp(left, "upn:", 4) == 0;
+    return cased ? strcmp(left, right) == 0 : strcasecmp(left, right) == 0;
+}
+
+static bool has_identity(const Pledged__V1__RosterPerson *person, const Pledged__V1__Actor *actor)
+{
+    for (size_t i = 0; i < person->n_identity; i++) {
+        const Pledged__V1__RosterIdentity *known = person->identity[i];
+        if (same_identity(known->identity, actor->identity) &&
+            (known->issuer[0] == '\0' || strcmp(known->issuer, actor->issuer) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in(const struct roster *roster, const Pledged__V1__Actor *actor)
+{
+    for (size_t i = 0; roster->message != NULL && i < roster->message->n_person; i++) {
+        const Pledged__V1__RosterPerson *person = roster->message->person[i];
+        if (person->role == actor->role && strcmp(person->person, actor->person) == 0 &&
+            has_identity(person, actor))
+            return true;
+    }
+    return false;
+}
+
+static const char *check_actor(const struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                               const Pledged__V1__Command *command)
+{
+    const Pledged__V1__Actor *actor = entry->actor;
+    bool human = entry->request_id.len != 0;
+    if (human == (actor->role == PLEDGED__V1__ROLE__ROLE_DAEMON))
+        return N_("the daemon acts with a request id, or somebody else without one");
+    if (command == NULL)
+        return NULL;
+    if (actor->role >= 32 || (roles_of(command) >> actor->role & 1) == 0)
+        return N_("the role of the one who acted does not allow this command");
+    if (is_in(&rules->roster[rules->roster_now], actor))
+        return NULL;
+    if (entry->time_us - rules->roster_since_us < ROSTER_GRACE_US &&
+        is_in(&rules->roster[1 - rules->roster_now], actor))
+        return NULL;
+    return N_("the one who acted is not in the roster with this role and certificate");
+}
+
+static const char *keep_roster(struct verify_rules *rules, const Pledged__V1__Entry *entry)
+{
+    struct roster *next = &rules->roster[1 - rules->roster_now];
+    ProtobufCMessage *copy = NULL;
+    uint8_t hash[PL_SHA256_BYTES];
+    Pledged__V1__RosterAdopted bare = *entry->roster_adopted;
+    next->message = NULL;
+    pl_arena_reset(&next->arena);
+    bare.sha256 = (ProtobufCBinaryData){0, NULL};
+    struct pl_slice packed = pl_pack(&bare.base, &next->arena);
+    if (packed.data == NULL || !pl_is_ok(pl_unpack_trusted(&pledged__v1__roster_adopted__descriptor,
+                                                           packed, &next->arena, &copy)))
+        return N_("the roster is too large");
+    pl_sha256(packed, hash);
+    if (!pl_slice_eq(pl_slice(hash, sizeof(hash)), pl_slice(entry->roster_adopted->sha256.data,
+                                                            entry->roster_adopted->sha256.len)))
+        return N_("the roster does not have the hash that it names");
+    next->message = (const void *)copy;
+    rules->roster_now = 1 - rules->roster_now;
+    rules->roster_since_us = entry->time_us;
+    return NULL;
+}
+
+/* --- what the rules make of it --- */
+
+/* Packs what was decided. False: more than any decision takes. */
+static bool keep_decision(struct verify_rules *rules, const struct ledger_decision *decision)
+{
+    rules->expected_at = 0;
+    rules->expected_count = 0;
+    if (decision->answer == LEDGER_NOTHING || decision->answer == LEDGER_INVALID)
+        return false;
+    for (size_t i = 0; i < decision->entry_count; i++) {
+        rules->expected[i] = pl_pack(&decision->entry[i]->base, &rules->arena);
+        if (rules->expected[i].data == NULL)
+            return false;
+    }
+    rules->expected_count = decision->entry_count;
+    return true;
+}
+
+static bool decide_at(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                      const Pledged__V1__Command *command, int64_t now_us)
+{
+    struct ledger_decision decision;
+    struct ledger_request request = {
+        .command = command,
+        .bytes = pl_slice(entry->command.data, entry->command.len),
+        .actor = {entry->actor->person, entry->actor->role, entry->actor->identity,
+                  entry->actor->issuer},
+        .now_us = now_us,
+    };
+    PL_ASSERT(entry->command_digest.len == sizeof(request.digest)); /* compared to a real one */
+    memcpy(request.digest, entry->command_digest.data, sizeof(request.digest));
+    ledger_decide(rules->ledger, &request, &rules->arena, &decision);
+    return keep_decision(rules, &decision);
+}
+
+/* Is this entry the one that comes next of what was decided? */
+static bool is_next(struct verify_rules *rules, struct pl_slice bytes)
+{
+    if (rules->expected_at == rules->expected_count ||
+        !pl_slice_eq(rules->expected[rules->expected_at], bytes))
+        return false;
+    rules->expected_at++;
+    return true;
+}
+
+static const char *check_command(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                                 const Pledged__V1__Command *command, struct pl_slice bytes)
+{
+    if (command->dry_run)
+        return N_("a rehearsal was recorded");
+    if (ledger_validate(command, &rules->arena) != NULL)
+        return N_("the command in it should not have been accepted as it is written");
+    if (decide_at(rules, entry, command, entry->time_us) && is_next(rules, bytes))
+        return NULL;
+    /* An entry's time is later than the moment of its decision where many were made at once. */
+    if (entry->time_us == ledger_last_time_us(rules->ledger) + 1 &&
+        decide_at(rules, entry, command, 0) && is_next(rules, bytes))
+        return NULL;
+    return N_("the rules make something else of the command in it");
+}
+
+static const char *check_own(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                             struct pl_slice bytes)
+{
+    struct ledger_decision decision;
+    switch ((int)entry->fact_case) {
+    case PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED:
+    case PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED:
+        return NULL;
+    case PLEDGED__V1__ENTRY__FACT_ROSTER_ADOPTED:
+        return keep_roster(rules, entry);
+    default:
+        break;
+    }
+    ledger_decide_due(rules->ledger, entry->time_us, &rules->arena, &decision);
+    if (keep_decision(rules, &decision) && is_next(rules, bytes))
+        return NULL;
+    return N_("the daemon recorded what no deadline and no command asked for");
+}
+
+static const char *check_origin(struct verify_rules *rules, const struct verify_entry *entry,
+                                struct pl_slice bytes)
+{
+    if (rules->expected_at < rules->expected_count)
+        return is_next(rules, bytes) ? NULL : N_("it is not what the command before it leads to");
+    pl_arena_reset(&rules->arena);
+    rules->expected_at = rules->expected_count = 0;
+    if (entry->command != NULL)
+        return check_command(rules, entry->message, entry->command, bytes);
+    if (entry->message->request_id.len != 0)
+        return N_("it belongs to a command that leads to no such entry");
+    return check_own(rules, entry->message, bytes);
+}
+
+const char *verify_rules_take(struct verify_rules *rules, const struct verify_entry *entry,
+                              struct pl_slice bytes)
+{
+    if (entry->wrong != NULL)
+        return entry->wrong;
+    PL_ASSERT(entry->message != NULL);
+    struct pl_status status = ledger_check(rules->ledger, entry->message);
+    if (!pl_is_ok(status))
+        return status.what;
+    const char *wrong = check_actor(rules, entry->message, entry->command);
+    if (wrong == NULL)
+        wrong = check_origin(rules, entry, bytes);
+    if (wrong == NULL)
+        ledger_apply(rules->ledger, entry->message);
+    return wrong;
+}

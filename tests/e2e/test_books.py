@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""books: the exports, judged by the programs they are for. What hledger and beancount add up must be
+what `pledge totals` says; the IATI file must be valid by the published schema; every export names
+the checkpoint that it belongs to."""
+import collections
+import csv
+import decimal
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import unittest
+import xml.etree.ElementTree as ET
+
+import audit
+from harness import DaemonTest, patience
+
+D = decimal.Decimal
+SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS", "/nonexistent"))
+
+
+def have(tool):
+    return unittest.skipUnless(shutil.which(tool), f"{tool} is not installed")
+
+
+class Books(DaemonTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.story = audit.tell_story(cls.home)
+        cls.exports = {}
+        for form in ("hledger", "beancount", "iati", "csv", "jsonl"):
+            path = cls.home.path / f"ledger.{form}"
+            ran = cls.home.pledge("auditor", "dump", "--as", form, "-o", path)
+            assert ran.code == 0, ran
+            cls.exports[form] = path
+        ran = cls.home.pledge("reader", "totals", format="json")
+        cls.totals = {row["currency"]: {
+            name: D(row[name]) for name in ("pledged", "committed", "received", "outstanding",
+                                            "unallocated")} for row in ran.json["totals"]}
+
+    def tool(self, *args, stdin=None):
+        ran = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, timeout=patience(60),
+                             env=self.home.environment())
+        self.assertEqual(ran.returncode, 0, f"{args}\n{ran.stdout}\n{ran.stderr}")
+        return ran.stdout
+
+    def test_the_story_has_something_of_everything(self):
+        self.assertEqual(set(self.totals), {"CHF", "JPY", "USD"})
+        for name in ("pledged", "committed", "received", "outstanding", "unallocated"):
+            self.assertNotEqual(self.totals["CHF"][name], 0, name)
+        self.assertNotEqual(self.totals["CHF"]["pledged"], self.totals["CHF"]["committed"])
+
+    def totals_of(self, balance):
+        """Totals as the header of export_books says, from {(account, currency): amount}."""
+        out = {}
+        for currency in {currency for _, currency in balance}:
+            def total(prefix):
+                return sum((amount for (account, unit), amount in balance.items()
+                            if unit == currency and (account + ":").startswith(prefix + ":")),
+                           D(0))
+            committed = -total("Liabilities:Deferred")
+            pledged = total("Equity:Memo:Pledged") + committed
+            received = total("Assets:Bank")
+            unallocated = -total("Liabilities:Unallocated")
+            out[currency] = {"pledged": pledged, "committed": committed, "received": received,
+                             "unallocated": unallocated,
+                             "outstanding": pledged - received + unallocated}
+        return out
+
+    # --- hledger ---
+
+    @have("hledger")
+    def test_hledger_accepts_the_journal(self):
+        self.assertEqual(self.tool("hledger", "-f", self.exports["hledger"], "check", "-s"), "")
+
+    @have("hledger")
+    def test_hledger_adds_up_to_the_totals(self):
+        rows = csv.reader(io.StringIO(self.tool(
+            "hledger", "-f", self.exports["hledger"], "balance", "--flat", "-N", "-O", "csv",
+            "--layout", "bare", "-E")))
+        balance = collections.defaultdict(D)
+        for account, currency, amount in list(rows)[1:]:
+            if currency:
+                balance[account, currency] += D(amount)
+        self.assertEqual(self.totals_of(balance), self.totals)
+
+    @have("hledger")
+    def test_hledger_by_pledge(self):
+        signed = self.story.pledges["or"]
+        out = self.tool("hledger", "-f", self.exports["hledger"], "balance", "--flat", "-N",
+                        "Receivable:" + signed)
+        self.assertIn("CHF 65000.00", out)  # 100 000 less 25 000 before and 10 000 after
+        self.assertEqual("", self.tool("hledger", "-f", self.exports["hledger"], "balance",
+                                       "--flat", "-N", "Advance:" + signed).strip())
+
+    @have("hledger")
+    def test_hledger_of_one_pledge_and_of_a_range(self):
+        pledge = self.story.pledges["or"]
+        ran = self.pledge("auditor", "dump", "--as", "hledger", "--pledge", pledge)
+        one = self.home.path / "one.journal"
+        one.write_text(ran.out)
+        self.tool("hledger", "-f", one, "check", "-s")
+        self.assertIn(f"Assets:Receivable:{pledge}", ran.out)
+        self.assertNotIn(f"Pledged:{self.story.pledges['free']}", ran.out)
+        whole = self.exports["hledger"].read_text()
+        seqs = [line for line in whole.splitlines() if "  ; seq:" in line]
+        from_seq = int(seqs[3].split("(")[1].split(")")[0])
+        ran = self.pledge("auditor", "dump", "--as", "hledger", "--from-seq", str(from_seq))
+        one.write_text(ran.out)
+        self.tool("hledger", "-f", one, "check", "-s")
+        later = [line for line in ran.out.splitlines() if "  ; seq:" in line]
+        self.assertEqual(later[:len(seqs) - 3], seqs[3:])  # the ledger may have grown since
+
+    def test_journals_name_no_contributor(self):
+        for form in ("hledger", "beancount"):
+            text = self.exports[form].read_text()
+            for word in ("SUM", "Ünïon", "Plain", "Co"):
+                self.assertNotIn(word, text.replace("Contra", "").replace("Committed", ""))
+
+    # --- beancount ---
+
+    @have("bean-check")
+    def test_beancount_accepts_the_journal(self):
+        self.assertEqual(self.tool("bean-check", self.exports["beancount"]), "")
+
+    @have("bean-query")
+    def test_beancount_adds_up_to_the_totals(self):
+        out = self.tool("bean-query", "-q", "-f", "csv", self.exports["beancount"],
+                        "SELECT account, currency, sum(number) GROUP BY account, currency")
+        balance = collections.defaultdict(D)
+        for row in list(csv.reader(io.StringIO(out)))[1:]:
+            account, currency, amount = (cell.strip() for cell in row)
+            balance[account, currency] += D(amount)
+        self.assertEqual(self.totals_of(balance), self.totals)
+
+    # --- IATI ---
+
+    @have("xmllint")
+    def test_iati_is_valid(self):
+        schema = SCHEMAS / "iati-2.03" / "iati-activities-schema.xsd"
+        if not schema.exists():
+            self.skipTest("the IATI 2.03 schema is not here: set PLEDGED_SCHEMAS to its directory")
+        self.tool("xmllint", "--noout", "--nonet", "--schema", schema, self.exports["iati"])
+
+    def transactions(self):
+        activity = ET.parse(self.exports["iati"]).getroot().find("iati-activity")
+        return activity, activity.findall("transaction")
+
+    def test_iati_sums(self):
+        sums = collections.defaultdict(D)
+        for one in self.transactions()[1]:
+            value = one.find("value")
+            sums[value.get("currency"), one.find("transaction-type").get("code")] += D(value.text)
+        for currency, totals in self.totals.items():
+            self.assertEqual(sums[currency, "13"], totals["pledged"] - totals["committed"])
+            self.assertEqual(sums[currency, "11"], totals["committed"])
+            self.assertEqual(sums[currency, "1"], totals["received"])
+
+    def test_iati_rules_above_the_schema(self):
+        activity, transactions = self.transactions()
+        identifier = activity.find("iati-identifier").text
+        reporter = activity.find("reporting-org").get("ref")
+        self.assertTrue(identifier.startswith(reporter + "-"))
+        self.assertFalse(set(identifier) & set("/&|?"))
+        self.assertEqual(activity.get("default-currency"), "CHF")
+        self.assertIsNotNone(activity.find("sector"))
+        self.assertIsNotNone(activity.find("recipient-region"))
+        self.assertIn(activity.find("activity-date").get("type"), ("1", "2"))
+        for one in transactions:
+            self.assertTrue(one.find("provider-org/narrative").text)
+            self.assertIn(one.find("transaction-type").get("code"), ("1", "11", "13"))
+        names = {one.find("provider-org/narrative").text for one in transactions}
+        self.assertIn('=SUM(A1) & "Co" <0>', names)
+
+    def test_iati_hides_who_does_not_want_to_be_named(self):
+        who = self.clerk.contributor("Shy Foundation", kind=3)
+        self.clerk.submit_free(who, 1000, publish=2)
+        out = self.pledge("auditor", "dump", "--as", "iati").out
+        self.assertNotIn("Shy Foundation", out)
+        self.assertIn("<narrative>not published</narrative>", out)
+
+    # --- csv ---
+
+    def test_csv_for_spreadsheets(self):
+        self.clerk.execute(withdraw=audit.pb.Withdraw(pledge=self.story.pledges["platine"]),
+                           reason='=HYPERLINK("http://x","y")')
+        raw = self.pledge("auditor", "dump", "--as", "csv").csv
+        safe = self.pledge("auditor", "dump", "--as", "csv", "--safe").csv
+        self.assertEqual(len(raw), len(safe))
+        changed = 0
+        for one, other in zip(raw, safe):
+            for name, text in one.items():
+                if text[:1] in "=+-@\t\r" and text and not text.lstrip("-").replace(
+                        ".", "", 1).isdigit():
+                    self.assertEqual(other[name], "'" + text)
+                    changed += 1
+                else:
+                    self.assertEqual(other[name], text)
+        self.assertGreater(changed, 0)
+
+    # --- all ---
+
+    def test_options_that_do_not_go_together(self):
+        for args in (("--safe",), ("--as", "jsonl", "--safe"), ("--as", "ledger"),
+                     ("--pledge", "P000001", "-o", self.home.path / "x"),
+                     ("--as", "csv", "--pledge", "platine")):
+            self.fails(64, "auditor", "dump", *args)
+
+    def test_resumed_dumps_are_the_whole(self):
+        whole = self.pledge("auditor", "dump", "--as", "jsonl").out.splitlines()[:-1]
+        parts = []
+        for first in range(1, len(whole) + 1, 7):
+            last = min(first + 6, len(whole))
+            parts += self.pledge("auditor", "dump", "--as", "jsonl", "--from-seq", str(first),
+                                 "--to-seq", str(last)).out.splitlines()[:-1]
+        self.assertEqual(parts, whole)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
