@@ -300,7 +300,7 @@ void *call_context(const struct call *call)
 void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *user))
 {
     call->on_writable = on_writable;
-    if (call->stream == NULL || (call->waiting && stream_has_room(call->stream)))
+    if (call->stream == NULL || call->draining || (call->waiting && stream_has_room(call->stream)))
         wake(call);
 }
 

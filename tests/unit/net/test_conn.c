@@ -345,6 +345,48 @@ static void test_old_connections_are_told_to_go(void **state)
     without(fx);
 }
 
+static void test_not_all_grow_old_together(void **state)
+{
+    enum { CLIENTS = 16 };
+    const struct fixture_wish wish = {.limits = {.max_age_ms = 10000, .preface_ms = 1000}};
+    struct fixture *fx = with(&wish);
+    struct client *client[CLIENTS];
+    size_t gone = 0;
+    (void)state;
+    for (size_t i = 0; i < CLIENTS; i++)
+        client[i] = connected(fx);
+    advance(fx, 10000);
+    pump_for(fx, NULL, 600);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        pump_once(fx, client[i]);
+        gone += client[i]->goaway;
+    }
+    assert_in_range(gone, 1, CLIENTS - 1); /* else one of 32768 runs */
+    advance(fx, 1001);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        PUMP_UNTIL(fx, client[i], client[i]->goaway);
+        client_free(client[i]);
+    }
+    without(fx);
+}
+
+/* A call that came between the two GOAWAYs. */
+static void test_calls_that_come_late_hear_it_too(void **state)
+{
+    const struct fixture_wish wish = {.limits = {.max_age_ms = 10000, .preface_ms = 1000}};
+    struct fixture *fx = with(&wish);
+    (void)state;
+    struct client *watcher = connected(fx); /* its client does not mind a GOAWAY that it missed */
+    advance(fx, 11000);
+    pump_for(fx, NULL, 600); /* the first GOAWAY is on its way */
+    struct exchange *e = client_send(watcher, &watch);
+    PUMP_UNTIL(fx, watcher, e->closed);
+    assert_string_equal(field_of(e, "grpc-status"), "14");
+    assert_int_equal(fx->watches_drained, 1);
+    client_free(watcher);
+    without(fx);
+}
+
 static void test_silent_peers_are_asked_and_dropped(void **state)
 {
     const struct fixture_wish wish = {
@@ -541,6 +583,8 @@ static void test_who_left_the_roster_is_cut_off(void **state)
     client_free(old);
     struct client *again = connected(fx); /* may come in, and do nothing */
     assert_string_equal(field_of(client_call(again, &execute), "grpc-status"), "16");
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_UNSPECIFIED); /* as before: nobody leaves */
+    assert_string_equal(field_of(client_call(again, &execute), "grpc-status"), "16");
     reload_roster(fx, PLEDGED__V1__ROLE__ROLE_CLERK);
     assert_string_equal(field_of(client_call(again, &execute), "grpc-status"), "0");
     client_free(other);
@@ -678,6 +722,8 @@ int main(void)
         ROW(test_draining_ends_long_lived_calls_with_a_word),
         ROW(test_a_stuck_stream_is_reset_and_the_others_go_on),
         cmocka_unit_test(test_old_connections_are_told_to_go),
+        cmocka_unit_test(test_not_all_grow_old_together),
+        cmocka_unit_test(test_calls_that_come_late_hear_it_too),
         cmocka_unit_test(test_silent_peers_are_asked_and_dropped),
         cmocka_unit_test(test_watchers_have_places_of_their_own),
         cmocka_unit_test(test_a_certificate_has_so_many_connections),

@@ -224,7 +224,7 @@ static void test_one_request_after_the_other(void **state)
     assert_string_equal(heard(room), OK_AAA);
     assert_memory_equal(pl_buf_slice(&room->seen).data, ":method=GET|:path=/a|:authority=x|", 34);
     pl_buf_clear(&room->heard);
-    say(room, POST_3 "{ }");
+    say(room, "\r\n" POST_3 "{ }"); /* old clients end a request with an empty line */
     assert_string_equal(heard(room), OK_AAA);
     assert_int_equal(pl_buf_len(&room->body), 3);
     assert_memory_equal(pl_buf_slice(&room->body).data, "{ }", 3);
@@ -427,6 +427,7 @@ static void test_slow_requests_are_late(void **state)
     say(room, "GET / HT");
     assert_int_equal(carrier_look(room->h1).streams, 1); /* not idle */
     carrier_on_time(room->h1, began, INT64_MIN);
+    hear(room);
     assert_int_equal(pl_buf_len(&room->heard), 0);
     carrier_on_time(room->h1, began + 1, INT64_MIN);
     hear(room);

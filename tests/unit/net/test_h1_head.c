@@ -220,6 +220,7 @@ static void test_heads_that_are_refused(void **state)
         {GET_X "Content-Length:\r\n\r\n", "400"},
         {GET_X "Content-Length: 9999999999999999999\r\n\r\n", "400"},
         {GET_X "Content-Length: 18446744073709551617\r\n\r\n", "400"},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000000000\r\n\r\n", "400"},
         /* codings */
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "411"},
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: CHUNKED\r\n\r\n", "411"},
