@@ -2,7 +2,6 @@
 // lib: what the tests for Node share, with nothing but Node itself: where the daemon is, who people
 // are, raw HTTP/2 exchanges frame by frame, and just enough of protobuf to write requests by hand.
 import { readFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import http2 from "node:http2";
 import tls from "node:tls";
@@ -231,4 +230,4 @@ export function connectTls(options) {
   });
 }
 
-export { connectTcp, http2, tls };
+export { http2, tls };

@@ -18,7 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from harness import PERSONS, ROOT, SCALE, SCRATCH, Pki, check_ledger, opened  # noqa: E402
+from harness import ROOT, SCALE, SCRATCH, Pki, check_ledger, opened  # noqa: E402
 
 LIMIT_S = 280  # below the limit of ctest, so that the daemon is ended by us
 
@@ -45,7 +45,7 @@ def main(arguments):
         sys.exit(__doc__)
     file = pathlib.Path(arguments[0]).name
     stage_dir = stage()
-    home = opened(persons={**PERSONS, "watched": "reader"})
+    home = opened()
     try:
         home.pki.person("stranger")
         other = Pki.shared("other")
