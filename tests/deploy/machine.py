@@ -3,6 +3,7 @@
 an operator's first day with the packages, by the words of README.Debian, and the last one.
 
 Each step is a test; they run in the order of their names and build on each other."""
+import json
 import pathlib
 import re
 import subprocess
@@ -160,8 +161,11 @@ class Day(unittest.TestCase):
         other = pathlib.Path("/root/other.conf")
         other.write_text(CONFIG.read_text(encoding="utf-8").replace(
             "data = /var/lib/pledged", "data = /root/restored"), encoding="utf-8")
-        run("pledged", "restore", made[0], "--config", other, CREDENTIALS_DIRECTORY="/etc/pledged")
-        run("pledged", "fsck", "--config", other, CREDENTIALS_DIRECTORY="/etc/pledged")
+        run("pledged", "restore", made[0], "--config", other)
+        size = json.loads(pledge("reader", "--format", "json", "status").stdout)["size"]
+        run("pledged", "confirm", "--size", size + 1, "--config", other, code=10)
+        run("pledged", "confirm", "--size", size, "--config", other)
+        self.assertIn(f" {size} entries", run("pledged", "fsck", "--config", other).stdout)
 
     def test_12_systemd_holds_the_port(self):
         run("systemctl", "disable", "--now", "pledged.service")
