@@ -46,6 +46,7 @@ _pledge_meta() {
     case $1 in
     --contributor) echo CONTRIBUTOR ;;
     --pledge) echo PLEDGE ;;
+    --as) echo 'bin|jsonl|csv|hledger|beancount|iati' ;;
     --kind) echo 'government|private-sector|civil-society|academia|international-organisation' ;;
     --stage) echo 'waiting|held|pledged|committed|closed|expired|withdrawn|cancelled' ;;
     *) sed -n "s/^$1 //p" <<<"$options" | head -n 1 ;;

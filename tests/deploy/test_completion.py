@@ -109,6 +109,7 @@ class Completion:
         self.offers("pledge totals --by=m", "month")
         self.offers("pledge --format ", "table", "plain", "json", "csv")
         self.offers("pledge submit P1 --publish a", "after")
+        self.offers("pledge dump --as j", "jsonl")
         self.offers("pledge list --stage w", "waiting", "withdrawn")
         self.has("pledge contributor add --kind ", "government", "academia")
 
