@@ -76,7 +76,8 @@ static struct pl_status stream_to(struct cli *cli, struct dump_options *options,
     options->arg = &watch;
     struct dump dump PL_CLEANUP(dump_fini);
     dump_init(&dump, options);
-    struct pl_status status = session_dump(cli->session, request, dump_take, &dump);
+    struct pl_status status =
+        session_stream(cli->session, "Dump", &request->base, dump_take, &dump);
     if (pl_is_ok(status))
         status = dump_finish(&dump);
     progress_end(&watch.progress);

@@ -275,6 +275,18 @@ static const struct command table[] = {
      .examples = "pledge reverse 1077 --reason 'belongs to another fund'",
      .run = cmd_reverse},
 
+    {.name = "watch",
+     .args = "",
+     .options = BIT(OPTION_FROM_SEQ) | BIT(OPTION_TIER),
+     .group = COMMAND_RECORDS,
+     .words = N_("what happens, as it happens, one JSON object a line"),
+     .more = N_("Clerks, approvers and auditors see every entry, from --from-seq on or from now; "
+                "everybody sees slots and (role reader) totals: first all, then those that change. "
+                "With --tier, the slots of that tier alone. Goes on until it is stopped: when the "
+                "daemon is away, it waits and resumes where it was."),
+     .examples = "pledge watch --tier platine | jq --unbuffered -r '.tiers[0].remaining'\n"
+                 "pledge watch --from-seq 1000",
+     .run = cmd_watch},
     {.name = "dump",
      .args = "",
      .options = BIT(OPTION_OUTPUT) | BIT(OPTION_AS) | BIT(OPTION_FROM_SEQ) | BIT(OPTION_TO_SEQ) |

@@ -86,37 +86,6 @@ static struct pl_status add_exact(struct dump *dump, uint64_t seq, struct pl_sli
     return seq % VERIFY_TILE_HASHES == 0 ? add_list(dump) : pl_ok();
 }
 
-static struct pl_status add_command(struct dump *dump, const Pledged__V1__Entry *entry)
-{
-    ProtobufCMessage *command = NULL;
-    if (entry->command.len == 0)
-        return pl_buf_append_str(&dump->out, "null");
-    PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor,
-                             pl_slice(entry->command.data, entry->command.len), &dump->arena,
-                             &command));
-    return pl_json_print(command, &dump->out);
-}
-
-static struct pl_status add_line(struct dump *dump, const Pledged__V1__Entry *entry)
-{
-    char time[28], id[37];
-    struct pl_buf *out = &dump->out;
-    PL_TRY(pl_buf_printf(
-        out, "{\"seq\": %" PRIu64 ", \"time\": \"%s\", \"time_us\": %" PRId64 ", \"person\": ",
-        entry->seq, pl_time_format(entry->time_us, time), entry->time_us));
-    PL_TRY(pl_json_string(out, entry->actor == NULL ? "" : entry->actor->person));
-    if (entry->request_id.len == 16)
-        PL_TRY(pl_buf_printf(out, ", \"request_id\": \"%s\"",
-                             pl_uuid_format(entry->request_id.data, id)));
-    else
-        PL_TRY(pl_buf_append_str(out, ", \"request_id\": null"));
-    PL_TRY(pl_buf_append_str(out, ", \"entry\": "));
-    PL_TRY(pl_json_print(&entry->base, out));
-    PL_TRY(pl_buf_append_str(out, ", \"command\": "));
-    PL_TRY(add_command(dump, entry));
-    return pl_buf_append_str(out, "}\n");
-}
-
 static struct pl_status add_row(struct dump *dump, const Pledged__V1__Entry *entry)
 {
     struct sheet sheet;
@@ -138,7 +107,7 @@ static struct pl_status add_one(struct dump *dump, const Pledged__V1__Entry *ent
     case DUMP_BIN:
         return add_exact(dump, entry->seq, bytes);
     case DUMP_JSONL:
-        return add_line(dump, entry);
+        return entries_print_line(entry, &dump->arena, &dump->out);
     case DUMP_CSV:
         return add_row(dump, entry);
     default:

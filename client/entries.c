@@ -5,9 +5,14 @@
  */
 #include "client/entries.h"
 
+#include <inttypes.h>
+
 #include "client/text.h"
 #include "common/check.h"
+#include "common/date.h"
 #include "common/ids.h"
+#include "common/json.h"
+#include "common/rng.h"
 #include "common/scan.h"
 #include "pledged/v1/command.pb-c.h"
 
@@ -134,4 +139,35 @@ void entries_add(struct sheet *sheet, const Pledged__V1__Entry *entry)
     sheet_seq(sheet, number_of(fact, "target_seq"));
     sheet_seq(sheet, entry->cause_seq);
     sheet_time_us(sheet, entry->time_us);
+}
+
+static struct pl_status print_command(const Pledged__V1__Entry *entry, struct pl_arena *arena,
+                                      struct pl_buf *out)
+{
+    ProtobufCMessage *command = NULL;
+    if (entry->command.len == 0)
+        return pl_buf_append_str(out, "null");
+    PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor,
+                             pl_slice(entry->command.data, entry->command.len), arena, &command));
+    return pl_json_print(command, out);
+}
+
+struct pl_status entries_print_line(const Pledged__V1__Entry *entry, struct pl_arena *arena,
+                                    struct pl_buf *out)
+{
+    char time[28], id[37];
+    PL_TRY(pl_buf_printf(
+        out, "{\"seq\": %" PRIu64 ", \"time\": \"%s\", \"time_us\": %" PRId64 ", \"person\": ",
+        entry->seq, pl_time_format(entry->time_us, time), entry->time_us));
+    PL_TRY(pl_json_string(out, entry->actor == NULL ? "" : entry->actor->person));
+    if (entry->request_id.len == 16)
+        PL_TRY(pl_buf_printf(out, ", \"request_id\": \"%s\"",
+                             pl_uuid_format(entry->request_id.data, id)));
+    else
+        PL_TRY(pl_buf_append_str(out, ", \"request_id\": null"));
+    PL_TRY(pl_buf_append_str(out, ", \"entry\": "));
+    PL_TRY(pl_json_print(&entry->base, out));
+    PL_TRY(pl_buf_append_str(out, ", \"command\": "));
+    PL_TRY(print_command(entry, arena, out));
+    return pl_buf_append_str(out, "}\n");
 }

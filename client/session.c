@@ -317,14 +317,16 @@ struct pl_status session_execute(struct session *session, struct pl_slice comman
     return pl_ok();
 }
 
-struct pl_status session_dump(struct session *session, const Pledged__V1__DumpRequest *request,
-                              pl_h2client_message_fn on_message, void *arg)
+struct pl_status session_stream(struct session *session, const char *method,
+                                const ProtobufCMessage *request, pl_h2client_message_fn on_message,
+                                void *arg)
 {
-    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = SERVICE_PATH "Dump",
-                                                       .request =
-                                                           pl_pack(&request->base, session->arena),
+    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = path_of(session, method),
+                                                       .request = pl_pack(request, session->arena),
                                                        .on_message = on_message,
                                                        .arg = arg};
     pl_h2client_reply_init(&attempt.reply);
+    if (attempt.path == NULL || (attempt.request.data == NULL && attempt.request.len > 0))
+        return pl_fail(TOO_BIG, "the request does not fit into memory");
     return call(session, &attempt);
 }

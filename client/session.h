@@ -33,11 +33,11 @@ PL_MUST_CHECK struct pl_status session_read(struct session *session, const char 
  * no later one said so. */
 PL_MUST_CHECK struct pl_status session_execute(struct session *session, struct pl_slice command,
                                                Pledged__V1__Receipt **ret);
-/* The stream of a dump, message by message. Repeated only as long as nothing has arrived. The time
- * limit counts from the last message, not for the whole stream. */
-PL_MUST_CHECK struct pl_status session_dump(struct session *session,
-                                            const Pledged__V1__DumpRequest *request,
-                                            pl_h2client_message_fn on_message, void *arg);
+/* A stream of method "Dump" or "Watch", message by message. Repeated only as long as nothing has
+ * arrived. The time limit counts from the last message, not for the whole stream. */
+PL_MUST_CHECK struct pl_status session_stream(struct session *session, const char *method,
+                                              const ProtobufCMessage *request,
+                                              pl_h2client_message_fn on_message, void *arg);
 
 /* The code (and so the exit code) of a gRPC status with its refusal, or without one (NULL). */
 enum pl_code session_code(int grpc_status, const Pledged__V1__Refusal *refusal);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """watch: every change once and in order, from any entry on, across restarts; each role sees only
 what it may; who does not read is dropped; a thousand watchers are told."""
+import json
+import subprocess
 import sys
 import threading
 import time
@@ -8,7 +10,7 @@ import unittest
 
 import grpc
 
-from harness import DaemonTest, check_ledger, command, opened, patience, pb
+from harness import BIN, DaemonTest, check_ledger, command, opened, patience, pb
 
 
 class Watcher:
@@ -194,6 +196,82 @@ class Watching(DaemonTest):
             stream.cancel()
         for client in clients:
             client.close()
+
+
+class CommandLine(DaemonTest):
+    """`pledge watch`: one JSON object a line, and it goes on after the daemon was away."""
+
+    def follow(self, person, *args):
+        words = [str(word) for word in (BIN / "pledge", *self.home.client_args(person),
+                                        "--timeout", "5s", "watch", *args)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   env=self.home.environment(), text=True)
+        lines = []
+
+        def read():
+            for line in process.stdout:
+                lines.append(json.loads(line))
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+
+        def stop():
+            process.terminate()
+            process.wait(patience(20))
+            thread.join(patience(20))
+            process.stdout.close()
+        self.addCleanup(stop)
+        return lines
+
+    def test_entries_slots_and_totals(self):
+        lines = self.follow("clerk", "--from-seq", "1")
+        promised = self.clerk.submit_free(self.clerk.contributor(self.name()), 500)
+        self.eventually(lambda: any(line.get("totals") for line in lines))
+        self.eventually(lambda: any(line["seq"] == promised.seq for line in lines))
+        seqs = [line["seq"] for line in lines if "entry" in line]
+        self.assertEqual(seqs, list(range(1, promised.seq + 1)))
+        dumped = [json.loads(line) for line in
+                  self.pledge("auditor", "dump", "--as", "jsonl").out.splitlines()[:-1]]
+        self.assertEqual([line for line in lines if "entry" in line], dumped[:promised.seq])
+
+    def test_the_slots_of_one_tier(self):
+        lines = self.follow("reader", "--tier", "Platinum")
+        self.eventually(lambda: lines)
+        self.assertEqual([tier["code"] for tier in lines[0]["tiers"]], ["platine"])
+        held = self.clerk.hold("platine", self.clerk.contributor(self.name()))
+        self.eventually(lambda: lines[-1]["seq"] == held.seq)
+        left = held.outcome.remaining.count
+        self.assertEqual(int(lines[-1]["tiers"][0]["remaining"]), left)
+        self.clerk.withdraw(held.outcome.pledge)
+        self.eventually(lambda: int(lines[-1]["tiers"][0]["remaining"]) == left + 1)
+        self.assertFalse(any("entry" in line or "totals" in line for line in lines))
+
+    def test_what_cannot_be_watched_is_told(self):
+        self.fails(65, "clerk", "watch", "--from-seq", "100000")
+        self.fails(64, "clerk", "watch", "--from-seq", "minus one")
+        self.fails(65, "clerk", "watch", "--tier", "bronze")
+
+    def test_it_goes_on_after_a_restart(self):
+        home = opened()
+        try:
+            self.home, shared = home, self.home
+            lines = self.follow("clerk", "--from-seq", "1")
+            first = home.client("clerk").contributor("Before the restart")
+            self.eventually(lambda: any("entry" in line for line in lines))
+            port = home.port
+            home.settings["daemon"]["listen"] = f"127.0.0.1:{port}"
+            home.write_config()
+            home.restart()
+            home.client("clerk").contributor("After the restart")
+            last = home.client("clerk").GetStatus().size
+            self.eventually(lambda: lines[-1]["seq"] >= last, timeout=60)
+            seqs = [line["seq"] for line in lines if "entry" in line]
+            self.assertEqual(seqs, list(range(1, last + 1)))
+            self.assertTrue(first)
+        finally:
+            self.doCleanups()
+            self.home = shared
+            home.close()
 
 
 class Life(unittest.TestCase):

@@ -70,6 +70,7 @@ DISK_ALLOWED = {
     "client/requests.c": "keeps the request id before a command is sent",
     "client/cmd_dump.c": "a dump is a file that the user names, whole or not there",
     "common/log.c": "stderr",
+    "common/bell.c": "wakes the receiver's eventfd",
     "common/mailbox.c": "wakes the receiver's eventfd",
 }
 MUTEX_ALLOWED = {
@@ -97,6 +98,7 @@ PART_OF = {
     "client/cmd_offers.c": "a family of commands; declared in commands.h",
     "client/cmd_pledges.c": "a family of commands; declared in commands.h",
     "client/cmd_status.c": "a family of commands; declared in commands.h",
+    "client/cmd_watch.c": "a family of commands; declared in commands.h",
     "client/export_iati.c": "a form of export; declared in export_form.h",
     "client/export_journal.c": "two forms of export; declared in export_form.h",
     "server/store/reader.c": "the readers of file_private.h",
@@ -135,6 +137,8 @@ TESTED_BY = {
         "tiers and slots of the daemon in every format"),
     "client/cmd_pledges.c": ("tests/e2e/test_main_job.py",
         "show and history of the daemon; list: test_filters.py"),
+    "client/cmd_watch.c": ("tests/e2e/test_watch.py",
+        "follows the daemon, also across a restart"),
     "client/cmd_status.c": ("tests/e2e/test_main_job.py",
         "what the daemon says of itself, by role"),
     "client/cmd_verify.c": ("tests/e2e/test_verify.py", "verdicts on real ledgers, good and forged"),
@@ -147,6 +151,8 @@ TESTED_BY = {
     "client/verify_rules.c": ("tests/e2e/test_verify.py", "entries that an operator forged"),
     "client/verify_source.c": ("tests/e2e/test_tamper.py", "dumps and mirrors, whole and damaged"),
     "client/cli.c": ("tests/e2e/test_formats.py", "the whole program, run for real"),
+    "server/backup.c": ("tests/e2e/test_backup.py", "whole backups beside a running daemon"),
+    "server/restore.c": ("tests/e2e/test_backup.py", "every file of a backup damaged, and back"),
     "server/daemon.c": ("tests/e2e/test_durability.py", "a process with its threads and signals"),
     "server/service.c": ("tests/e2e/test_roles.py", "every method over real connections"),
     "server/worker.c": ("tests/e2e/test_concurrency.py", "threads over real connections"),

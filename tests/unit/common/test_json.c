@@ -217,12 +217,13 @@ static void test_nested_and_absent_messages(void **state)
     Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
     command.command_case = PLEDGED__V1__COMMAND__COMMAND_SUBMIT;
     command.submit = &submit;
-    assert_prints(&command,
-                  "{\"requestId\":\"\",\"effectiveDate\":\"\",\"reason\":\"\",\"evidence\":[],"
-                  "\"dryRun\":false,\"wantProof\":false,\"submit\":{\"pledge\":\"\",\"contributor\":\"\","
-                  "\"tier\":\"platine\",\"amount\":{\"minor\":\"15000000\",\"currency\":\"CHF\"},"
-                  "\"kind\":\"PLEDGE_KIND_UNSPECIFIED\",\"campaign\":\"\",\"agreementRef\":\"\","
-                  "\"publish\":\"PUBLISH_UNSPECIFIED\",\"externalRef\":[]}}");
+    assert_prints(
+        &command,
+        "{\"requestId\":\"\",\"effectiveDate\":\"\",\"reason\":\"\",\"evidence\":[],"
+        "\"dryRun\":false,\"wantProof\":false,\"submit\":{\"pledge\":\"\",\"contributor\":\"\","
+        "\"tier\":\"platine\",\"amount\":{\"minor\":\"15000000\",\"currency\":\"CHF\"},"
+        "\"kind\":\"PLEDGE_KIND_UNSPECIFIED\",\"campaign\":\"\",\"agreementRef\":\"\","
+        "\"publish\":\"PUBLISH_UNSPECIFIED\",\"externalRef\":[]}}");
     submit.amount = NULL;
     submit.offer_case = PLEDGED__V1__SUBMIT__OFFER__NOT_SET;
     assert_prints(&submit, "{\"pledge\":\"\",\"contributor\":\"\","
@@ -614,7 +615,8 @@ static const char full_command[] =
     "{\"requestId\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"effectiveDate\":\"2026-03-01\","
     "\"reason\":\"as agreed in Gen\xC3\xA8ve\",\"evidence\":[{\"sha256\":\"AAEC\",\"bytes\":\"12\","
     "\"kind\":\"letter\",\"filedAs\":\"A/1\"},{\"sha256\":\"\",\"bytes\":\"-1\",\"kind\":\"\","
-    "\"filedAs\":\"\"}],\"dryRun\":true,\"wantProof\":false,\"submit\":{\"pledge\":\"\",\"contributor\":\"C000017\","
+    "\"filedAs\":\"\"}],\"dryRun\":true,\"wantProof\":false,\"submit\":{\"pledge\":\"\","
+    "\"contributor\":\"C000017\","
     "\"tier\":\"platine\",\"amount\":{\"minor\":\"15000000\",\"currency\":\"CHF\"},"
     "\"kind\":\"PLEDGE_KIND_CASH\",\"campaign\":\"\",\"agreementRef\":\"\","
     "\"publish\":\"PUBLISH_NO\",\"externalRef\":[{\"system\":\"erp\",\"id\":\"7\"}]}}";
