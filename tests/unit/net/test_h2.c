@@ -843,6 +843,14 @@ static void test_a_stuck_stream_is_reset_alone(void **state)
     h2_end_stuck(pair->h2, INT64_MAX); /* the other one has nothing to send: it only waits */
     assert_int_equal(pair->seen[1].closes, 0);
     assert_int_equal(h2_stream_count(pair->h2), 1);
+    chunk = stream_chunk_new(10);
+    memset(chunk->data, 'm', chunk->len);
+    stream_answer_push(pair->seen[1].stream, chunk); /* its time begins now, after all that rest */
+    assert_true(shuttle(pair));
+    h2_end_stuck(pair->h2, pair->clock.mono_ns_now);
+    assert_int_equal(pair->seen[1].closes, 0);
+    h2_end_stuck(pair->h2, pair->clock.mono_ns_now + 1);
+    assert_int_equal(pair->seen[1].closes, 1);
 }
 
 static void test_closing_tells_those_who_still_have_a_stream(void **state)
