@@ -26,6 +26,7 @@
 #include "server/net/listener.h"
 #include "server/net/quota.h"
 #include "server/recover.h"
+#include "server/restore.h"
 #include "server/store/lock.h"
 #include "server/worker.h"
 #include "server/writer.h"
@@ -207,6 +208,17 @@ static struct pl_status open_ledger(struct daemon *daemon, struct ledger **ret_l
     return pl_ok();
 }
 
+/* NULL: the ledger may go on. */
+static const char *why_read_only(const struct daemon *daemon)
+{
+    const char *why = NULL;
+    if (restore_is_marked(daemon->config->data))
+        why = "restored from a backup; nobody said yet that it is the newest: pledged confirm";
+    if (why != NULL)
+        pl_log_error("daemon", "the ledger is read-only", "why=%s", PL_QUOTED(why));
+    return why;
+}
+
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
 {
     struct writer_options options = {
@@ -222,6 +234,7 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
                   .roster = daemon->config->roster,
                   .policy = daemon->config->policy},
         .clock_jump_limit_us = daemon->config->clock_jump_limit_s * 1000000,
+        .read_only = why_read_only(daemon),
         .rebuild = rebuild,
         .rebuild_arg = daemon,
     };

@@ -12,14 +12,26 @@
 
 static const struct command_row {
     const char *name;
+    /* one of the two */
     int (*run)(const struct config *config);
+    int (*run_with)(const struct config *config, const struct tools_words *words);
+    bool takes_dir;
     const char *help;
 } commands[] = {
-    {"run", daemon_run, "run in the foreground (the default)"},
-    {"init", tools_init, "make the data directory, the ledger's identity and its signing key"},
-    {"check-config", tools_check_config, "check the configuration and the certificates"},
-    {"fsck", tools_fsck, "read and check the whole log, change nothing"},
-    {"snapshot", tools_snapshot, "write a snapshot of the state, so that starting is quick"},
+    {"run", daemon_run, NULL, false, "run in the foreground (the default)"},
+    {"init", tools_init, NULL, false,
+     "make the data directory, the ledger's identity and its signing key"},
+    {"check-config", tools_check_config, NULL, false,
+     "check the configuration and the certificates"},
+    {"fsck", tools_fsck, NULL, false, "read and check the whole log, change nothing"},
+    {"snapshot", tools_snapshot, NULL, false,
+     "write a snapshot of the state, so that starting is quick"},
+    {"backup DIR", NULL, tools_backup, true,
+     "copy the ledger into DIR, beside a running daemon; again: what is new"},
+    {"restore DIR", NULL, tools_restore, true,
+     "make the data directory from a backup; it is read-only until"},
+    {"confirm", NULL, tools_confirm, false,
+     "--size N: the restored ledger is the newest, entry N was the last one told"},
 };
 
 static void usage(FILE *to)
@@ -39,7 +51,8 @@ static void usage(FILE *to)
 static const struct command_row *find_command(const char *name)
 {
     for (size_t i = 0; i < PL_COUNT(commands); i++) {
-        if (strcmp(commands[i].name, name) == 0)
+        size_t len = strcspn(commands[i].name, " ");
+        if (strlen(name) == len && strncmp(commands[i].name, name, len) == 0)
             return &commands[i];
     }
     return NULL;
@@ -52,25 +65,71 @@ static int wrong(const char *what, const char *word)
     return 64;
 }
 
-static int run(const struct command_row *command, const char *path)
+struct line { /* the command line */
+    const struct command_row *command;
+    const char *path;
+    struct tools_words words;
+};
+
+static int run(const struct line *line)
 {
     char message[512] = "";
     struct config *config = NULL;
-    struct pl_status status = config_load(path, message, sizeof(message), &config);
+    struct pl_status status = config_load(line->path, message, sizeof(message), &config);
     if (!pl_is_ok(status)) {
         (void)fprintf(stderr, "pledged: %s\n", message);
         return pl_code_exit(status.code);
     }
     pl_log_setup(config->log_level, config->log_format);
-    int code = command->run(config);
+    int code = line->command->run != NULL ? line->command->run(config)
+                                          : line->command->run_with(config, &line->words);
     config_free(config);
     return code;
 }
 
+/* -1: go on. */
+static int take_option(struct line *line, char **argv, int argc, int *i)
+{
+    const struct {
+        const char *name;
+        const char **value;
+        bool *flag;
+    } options[] = {
+        {"--config", &line->path, NULL},
+        {"--size", &line->words.size, NULL},
+        {"--with-keys", NULL, &line->words.with_keys},
+        {"--confirm-latest", NULL, &line->words.confirm_latest},
+    };
+    for (size_t k = 0; k < PL_COUNT(options); k++) {
+        if (strcmp(argv[*i], options[k].name) != 0)
+            continue;
+        if (options[k].flag != NULL) {
+            *options[k].flag = true;
+            return -1;
+        }
+        if (++*i == argc)
+            return wrong("a value is missing after", options[k].name);
+        *options[k].value = argv[*i];
+        return -1;
+    }
+    return wrong("unknown option", argv[*i]);
+}
+
+static int take_word(struct line *line, const char *word)
+{
+    if (line->command == NULL) {
+        line->command = find_command(word);
+        return line->command == NULL ? wrong("unknown command", word) : -1;
+    }
+    if (!line->command->takes_dir || line->words.dir != NULL)
+        return wrong("one word too many:", word);
+    line->words.dir = word;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
-    const struct command_row *command = &commands[0];
-    const char *path = NULL;
+    struct line line = {.command = NULL};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--version") == 0) {
             (void)printf("pledged %s\n", PLEDGED_VERSION);
@@ -80,20 +139,18 @@ int main(int argc, char **argv)
             usage(stdout);
             return 0;
         }
-        if (strcmp(argv[i], "--config") == 0) {
-            if (++i == argc)
-                return wrong("a file name is missing after", "--config");
-            path = argv[i];
-        } else if (argv[i][0] == '-') {
-            return wrong("unknown option", argv[i]);
-        } else if ((command = find_command(argv[i])) == NULL) {
-            return wrong("unknown command", argv[i]);
-        }
+        int code =
+            argv[i][0] == '-' ? take_option(&line, argv, argc, &i) : take_word(&line, argv[i]);
+        if (code >= 0)
+            return code;
     }
-    if (path == NULL) {
-        (void)fputs("pledged: --config FILE is missing\n\n", stderr);
+    if (line.command == NULL)
+        line.command = &commands[0];
+    if (line.path == NULL || (line.command->takes_dir && line.words.dir == NULL)) {
+        (void)fprintf(stderr, "pledged: %s is missing\n\n",
+                      line.path == NULL ? "--config FILE" : "DIR");
         usage(stderr);
         return 64;
     }
-    return run(command, path);
+    return run(&line);
 }

@@ -211,3 +211,35 @@ struct pl_status recover_open(const struct recover_options *options,
         (void)snprintf(ret_report->message, sizeof(ret_report->message), "%s", status.what);
     return status;
 }
+
+/* --- saving --- */
+
+static struct pl_status write_payload(void *arg, struct pl_slice piece)
+{
+    return snapshot_write(arg, piece);
+}
+
+struct pl_status recover_save(const struct recover_options *options, struct store *store,
+                              const struct ledger *ledger, size_t keep,
+                              struct snapshot_meta *ret_meta)
+{
+    char dir[4096];
+    struct store_head head;
+    struct snapshot_writer *writer = NULL;
+    store_head(store, &head);
+    if (head.batch == 0)
+        return pl_fail(NOT_FOUND, "the ledger is empty: there is nothing to save");
+    *ret_meta = (struct snapshot_meta){
+        .batch = head.batch, .seq = ledger_size(ledger), .time_us = head.time_us};
+    memcpy(ret_meta->ledger_id, options->ledger_id, sizeof(ret_meta->ledger_id));
+    memcpy(ret_meta->batch_hash, head.hash, sizeof(ret_meta->batch_hash));
+    (void)snprintf(dir, sizeof(dir), "%s/snapshot", options->data);
+    PL_TRY(snapshot_create(io_system(), dir, ret_meta, &writer));
+    struct pl_status status = ledger_save(ledger, write_payload, writer);
+    if (!pl_is_ok(status)) {
+        snapshot_abandon(writer);
+        return status;
+    }
+    PL_TRY(snapshot_commit(writer));
+    return snapshot_prune(io_system(), dir, keep);
+}

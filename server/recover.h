@@ -11,6 +11,7 @@
 
 #include "server/config.h"
 #include "server/ledger/ledger.h"
+#include "server/store/snapshot.h"
 #include "server/store/store.h"
 
 struct recover_report {
@@ -39,6 +40,11 @@ PL_MUST_CHECK struct pl_status recover_open(const struct recover_options *option
 PL_MUST_CHECK struct pl_status recover_state(const struct recover_options *options,
                                              struct store *store, struct recover_report *ret_report,
                                              struct ledger **ret_ledger);
+/* A snapshot of the state, which is the one at the store's head, in DATA/snapshot; `keep` of them
+ * stay. NOT_FOUND if the ledger is empty. */
+PL_MUST_CHECK struct pl_status recover_save(const struct recover_options *options,
+                                            struct store *store, const struct ledger *ledger,
+                                            size_t keep, struct snapshot_meta *ret_meta);
 /* Replays one store from batch `from` on into a ledger. */
 PL_MUST_CHECK struct pl_status recover_replay(struct store *store, uint64_t from,
                                               struct ledger *ledger, struct recover_report *report);

@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/date.h"
 #include "common/hash.h"
+#include "server/backup.h"
 #include "server/identity.h"
 #include "server/net/authz.h"
 #include "server/recover.h"
-#include "server/store/io.h"
-#include "server/store/snapshot.h"
+#include "server/restore.h"
 
 enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
 
@@ -95,49 +96,111 @@ int tools_fsck(const struct config *config)
     return 0;
 }
 
-static struct pl_status write_payload(void *arg, struct pl_slice piece)
-{
-    return snapshot_write(arg, piece);
-}
-
-static struct pl_status save_snapshot(const char *dir, const struct snapshot_meta *meta,
-                                      const struct ledger *ledger)
-{
-    struct snapshot_writer *writer = NULL;
-    PL_TRY(snapshot_create(io_system(), dir, meta, &writer));
-    struct pl_status status = ledger_save(ledger, write_payload, writer);
-    if (!pl_is_ok(status)) {
-        snapshot_abandon(writer);
-        return status;
-    }
-    PL_TRY(snapshot_commit(writer));
-    return snapshot_prune(io_system(), dir, SNAPSHOTS_KEPT);
-}
-
 int tools_snapshot(const struct config *config)
 {
     char message[MESSAGE_BYTES] = "";
-    char dir[4096];
     struct identity identity;
     struct recover_report report = {0};
+    struct snapshot_meta meta;
     struct store *store = NULL;
     struct ledger *ledger = NULL;
     struct pl_status status =
         open_read_only(config, false, &identity, message, &report, &store, &ledger);
     if (!pl_is_ok(status))
         return complain(status, message);
-    struct store_head head;
-    store_head(store, &head);
-    struct snapshot_meta meta = {
-        .batch = head.batch, .seq = ledger_size(ledger), .time_us = head.time_us};
-    memcpy(meta.ledger_id, identity.ledger_id, sizeof(meta.ledger_id));
-    memcpy(meta.batch_hash, head.hash, sizeof(meta.batch_hash));
-    (void)snprintf(dir, sizeof(dir), "%s/snapshot", config->data);
-    status = head.batch == 0 ? pl_fail(NOT_FOUND, "the ledger is empty: there is nothing to save")
-                             : save_snapshot(dir, &meta, ledger);
+    struct recover_options options = {.data = config->data};
+    memcpy(options.ledger_id, identity.ledger_id, sizeof(options.ledger_id));
+    status = recover_save(&options, store, ledger, SNAPSHOTS_KEPT, &meta);
     if (pl_is_ok(status))
         (void)printf("snapshot of %" PRIu64 " entries, batch %" PRIu64 "\n", meta.seq, meta.batch);
     ledger_free(ledger);
     store_close(store);
     return pl_is_ok(status) ? 0 : complain(status, "");
+}
+
+/* --- backup and back --- */
+
+static void print_head(const struct manifest *manifest)
+{
+    char head[2 * PL_SHA256_BYTES + 1], time[28];
+    pl_hex(pl_slice(manifest->head, sizeof(manifest->head)), head);
+    (void)printf("%" PRIu64 " entries in %" PRIu64 " batches, of %s\nhead %s\n", manifest->entries,
+                 manifest->batches, pl_time_format(manifest->made_us, time), head);
+}
+
+int tools_backup(const struct config *config, const struct tools_words *words)
+{
+    char message[MESSAGE_BYTES] = "";
+    struct manifest manifest = {0};
+    struct backup_options options = {.data = config->data,
+                                     .dir = words->dir,
+                                     .origin = config->origin,
+                                     .with_keys = words->with_keys};
+    struct pl_status status = backup_make(&options, message, &manifest);
+    if (!pl_is_ok(status))
+        return complain(status, message);
+    (void)printf("%s: made and checked\n", words->dir);
+    print_head(&manifest);
+    if (!words->with_keys)
+        (void)printf("The ledger's secret key is not in it: keep %s/ledger.key elsewhere too.\n",
+                     config->data);
+    manifest_fini(&manifest);
+    return 0;
+}
+
+int tools_restore(const struct config *config, const struct tools_words *words)
+{
+    char message[MESSAGE_BYTES] = "";
+    struct manifest manifest = {0};
+    struct restore_options options = {.data = config->data,
+                                      .dir = words->dir,
+                                      .origin = config->origin,
+                                      .stays_read_only = !words->confirm_latest};
+    struct pl_status status = restore_run(&options, message, &manifest);
+    if (!pl_is_ok(status))
+        return complain(status, message);
+    (void)printf("%s: restored and checked\n", config->data);
+    print_head(&manifest);
+    if (manifest_find(&manifest, "ledger.key") == NULL)
+        (void)printf("The ledger's secret key was not in the backup: put it to %s/ledger.key, "
+                     "readable for the daemon's user alone.\n",
+                     config->data);
+    if (!words->confirm_latest)
+        (void)printf("The ledger is read-only until somebody says that nothing came after entry "
+                     "%" PRIu64 ":\n  pledged confirm --size NEWEST-ENTRY-KNOWN --config %s\n"
+                     "Ask auditors, witnesses and clerks for the newest entry they were told.\n",
+                     manifest.entries, config->path);
+    manifest_fini(&manifest);
+    return 0;
+}
+
+static bool parse_size(const char *text, uint64_t *ret)
+{
+    uint64_t number = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned digit = (unsigned)(*at - '0');
+        if (digit > 9 || number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *ret = number;
+    return text[0] != '\0';
+}
+
+int tools_confirm(const struct config *config, const struct tools_words *words)
+{
+    char message[MESSAGE_BYTES] = "";
+    uint64_t known = 0, entries = 0;
+    bool marked = false;
+    if (words->size == NULL || !parse_size(words->size, &known))
+        return complain(pl_fail(USAGE, "read the command line"),
+                        "confirm needs --size N: the newest entry that anybody was told of");
+    struct pl_status status =
+        restore_confirm(config->data, config->origin, known, message, &entries, &marked);
+    if (!pl_is_ok(status))
+        return complain(status, message);
+    (void)printf("%s: %" PRIu64 " entries; %s\n", config->data, entries,
+                 marked ? "the daemon may go on from here"
+                        : "was not restored: nothing to confirm");
+    return 0;
 }

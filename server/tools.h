@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tools: the daemon program's other commands, each one run and exit code: `init`, `check-config`,
- * `fsck`, `snapshot`. They print to stdout what they found and to stderr why they failed.
+ * `fsck`, `snapshot`, `backup`, `restore`, `confirm`. They print to stdout what they found and to
+ * stderr why they failed.
  */
 #ifndef SERVER_TOOLS_H
 #define SERVER_TOOLS_H
 
 #include "server/config.h"
+
+/* What was said on the command line besides the command. */
+struct tools_words {
+    const char *dir;     /* backup, restore; else NULL */
+    bool with_keys;      /* backup --with-keys */
+    bool confirm_latest; /* restore --confirm-latest */
+    const char *size;    /* confirm --size N; else NULL */
+};
 
 int tools_init(const struct config *config);
 int tools_check_config(const struct config *config);
@@ -16,5 +25,9 @@ int tools_fsck(const struct config *config);
 /* Replays the newest snapshot and the batches since, and writes a new snapshot. Safe beside a
  * running daemon, which starts it now and then. */
 int tools_snapshot(const struct config *config);
+/* server/backup, server/restore. */
+int tools_backup(const struct config *config, const struct tools_words *words);
+int tools_restore(const struct config *config, const struct tools_words *words);
+int tools_confirm(const struct config *config, const struct tools_words *words);
 
 #endif
