@@ -89,17 +89,6 @@ static struct pl_status stream_to(struct cli *cli, struct dump_options *options,
     return status;
 }
 
-static struct pl_status write_whole(struct cli *cli, const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return cannot_write(cli, path);
-    struct pl_status status = output_write(fd, pl_slice_str(text));
-    if (close(fd) != 0 || !pl_is_ok(status))
-        return cannot_write(cli, path);
-    return pl_ok();
-}
-
 static struct pl_status stream_to_file(struct cli *cli, struct dump_options *options,
                                        const char *path, const Pledged__V1__DumpRequest *request)
 {
@@ -116,8 +105,12 @@ static struct pl_status stream_to_file(struct cli *cli, struct dump_options *opt
         status = cannot_write(cli, part);
     if (close(options->fd) != 0 && pl_is_ok(status))
         status = cannot_write(cli, part);
-    if (pl_is_ok(status) && checkpoint != NULL)
-        status = write_whole(cli, beside, checkpoint);
+    if (pl_is_ok(status) && checkpoint != NULL) {
+        status = output_file(beside, pl_slice_str(checkpoint));
+        errno = status.sys_errno;
+        if (!pl_is_ok(status))
+            status = cannot_write(cli, beside);
+    }
     if (pl_is_ok(status) && rename(part, path) != 0)
         status = cannot_write(cli, path);
     if (!pl_is_ok(status))

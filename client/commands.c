@@ -307,6 +307,41 @@ static const struct command table[] = {
      .examples = "pledge dump -o ledger.bin\npledge dump --as jsonl --from-seq 100 | jq .entry\n"
                  "pledge dump --as hledger | hledger -f - check -s",
      .run = cmd_dump},
+    {.name = "checkpoint",
+     .args = "",
+     .options = BIT(OPTION_OUTPUT),
+     .group = COMMAND_RECORDS,
+     .words = N_("the signed size and hash of the ledger as it is now: keep it"),
+     .more =
+         N_("A checkpoint that you keep proves later that nothing before it was rewritten: give "
+            "it to 'pledge verify --since'. The form is that of C2SP tlog-checkpoint."),
+     .examples = "pledge checkpoint -o 2026-12-31.checkpoint",
+     .run = cmd_checkpoint},
+    {.name = "prove",
+     .args = "SEQ",
+     .least = 1,
+     .most = 1,
+     .options = BIT(OPTION_OUTPUT),
+     .group = COMMAND_RECORDS,
+     .words = N_("proof that one entry is in the ledger, to be checked offline"),
+     .more =
+         N_("Holds the entry, its path to the root and the signed checkpoint (C2SP tlog-proof)."),
+     .examples = "pledge prove 1042 -o 1042.tlog-proof\n"
+                 "pledge verify 1042.tlog-proof --key ledger.vkey",
+     .run = cmd_prove},
+    {.name = "mirror",
+     .args = "DIR",
+     .least = 1,
+     .most = 1,
+     .group = COMMAND_RECORDS,
+     .words = N_("a verified copy of the ledger as files for any web server (role auditor)"),
+     .more =
+         N_("Run it again to bring the copy up to date: only what is new is fetched, and it must "
+            "continue what is there. An interrupted run goes on where it was. Nothing gets its "
+            "place before it was verified. The form is that of C2SP tlog-tiles."),
+     .examples = "pledge mirror /srv/www/fund\n"
+                 "pledge verify /srv/www/fund --key ledger.vkey",
+     .run = cmd_mirror},
     {.name = "verify",
      .args = "FILE|DIR",
      .least = 1,
@@ -329,6 +364,30 @@ static const struct command table[] = {
      .examples = "pledge verify ledger.bin --key ledger.vkey --since last-year.checkpoint\n"
                  "pledge verify mirror/ --key ledger.vkey",
      .run = cmd_verify},
+    {.name = "sample",
+     .args = "FILE|DIR",
+     .least = 1,
+     .most = 1,
+     .options = BIT(OPTION_KEY) | BIT(OPTION_SIZE) | BIT(OPTION_SEED) | BIT(OPTION_MONETARY) |
+                BIT(OPTION_KIND) | BIT(OPTION_CURRENCY) | BIT(OPTION_PLEDGE) |
+                BIT(OPTION_FROM_SEQ) | BIT(OPTION_TO_SEQ) | BIT(OPTION_SAFE),
+     .required = BIT(OPTION_KEY) | BIT(OPTION_SIZE) | BIT(OPTION_SEED),
+     .offline = true,
+     .group = COMMAND_RECORDS,
+     .words = N_("draw entries of a dump or mirror that was verified, as csv (offline)"),
+     .more = N_(
+         "Each row names the entry and the SHA-256 of the documents to ask for. Anybody with the "
+         "same ledger and seed draws the same: agree on the seed before the ledger is known.\n"
+         "At random, the lowest SHA-256 of (seed, line end, entry number) are drawn. With "
+         "--monetary "
+         "every unit of money has the same chance: interval is total / size, the first unit is the "
+         "first 8 bytes of SHA-256(seed) modulo the interval. --monetary draws payments "
+         "(payment_recorded) unless --kind names another kind of entry."),
+     .examples =
+         "pledge sample ledger.bin --key ledger.vkey --size 25 --seed 2026-visit\n"
+         "pledge sample ledger.bin --key ledger.vkey --size 40 --seed dice-4-2-6 --monetary "
+         "--currency CHF",
+     .run = cmd_sample},
     {.name = "status",
      .args = "",
      .group = COMMAND_RECORDS,

@@ -51,7 +51,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_FREE] = {"free", 0, false, NULL, N_("a free contribution to the fund, without a tier")},
     [OPTION_STAGE] = {"stage", 0, true, "STAGE", N_("only this stage (repeatable)")},
     [OPTION_CONTRIBUTOR] = {"contributor", 0, false, "ID", N_("contributor, for example C000017")},
-    [OPTION_KIND] = {"kind", 0, false, "KIND", N_("kind of contributor")},
+    [OPTION_KIND] = {"kind", 0, false, "KIND", N_("kind of contributor, or of entry")},
     [OPTION_MONEY] = {"money", 0, false, "none|part|paid|over|refund-due",
                       N_("only this state of payment")},
     [OPTION_CURRENCY] = {"currency", 0, false, "CODE", N_("ISO 4217 code, for example CHF")},

@@ -7,7 +7,9 @@
 #include "client/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -772,4 +774,33 @@ struct pl_status output_write(int fd, struct pl_slice bytes)
         done += (size_t)wrote;
     }
     return pl_ok();
+}
+
+static struct pl_status write_part(const char *part, struct pl_slice bytes)
+{
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pl_fail_errno(IO, "make a file");
+    struct pl_status status = output_write(fd, bytes);
+    if (pl_is_ok(status) && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        status = pl_fail_errno(IO, "write a file");
+    if (close(fd) != 0 && pl_is_ok(status))
+        status = pl_fail_errno(IO, "write a file");
+    return status;
+}
+
+struct pl_status output_file(const char *path, struct pl_slice bytes)
+{
+    char part[4096];
+    int len = snprintf(part, sizeof(part), "%s.part", path);
+    if (len < 0 || (size_t)len >= sizeof(part)) {
+        errno = ENAMETOOLONG;
+        return pl_fail_errno(IO, "make a file");
+    }
+    struct pl_status status = write_part(part, bytes);
+    if (pl_is_ok(status) && rename(part, path) != 0)
+        status = pl_fail_errno(IO, "name a file");
+    if (!pl_is_ok(status))
+        (void)unlink(part);
+    return status;
 }

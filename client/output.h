@@ -99,6 +99,9 @@ PL_MUST_CHECK struct pl_status output_message(const ProtobufCMessage *message, s
 
 /* All bytes to a descriptor. IO with errno. */
 PL_MUST_CHECK struct pl_status output_write(int fd, struct pl_slice bytes);
+/* A file that appears only when it is whole and on the disk (by way of PATH.part). IO with errno.
+ */
+PL_MUST_CHECK struct pl_status output_file(const char *path, struct pl_slice bytes);
 /* One CSV field with quotes where RFC 4180 wants them. */
 PL_MUST_CHECK struct pl_status output_csv(struct pl_buf *out, const char *text);
 /* The same with an apostrophe before what a spreadsheet would run: = + - @ tab, return. Numbers

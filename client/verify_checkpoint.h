@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-#include "common/arena.h"
 #include "common/hash.h"
 #include "common/slice.h"
 
@@ -21,8 +20,5 @@ struct verify_checkpoint {
 /* `keys`: verifier keys, one a line. NULL: fine; else what is wrong (English, a literal). */
 const char *verify_checkpoint_open(struct pl_slice text, const char *keys,
                                    struct verify_checkpoint *ret);
-/* Standard base64, padded, and nothing else: what decodes must be what encodes. Lives in the arena.
- */
-bool verify_decode(struct pl_slice text, struct pl_arena *arena, struct pl_slice *ret);
 
 #endif

@@ -2,14 +2,7 @@
  *
  * verify_proof: one receipt (C2SP tlog-proof) on its own: the entry in its `extra` line is the leaf
  * that the proof leads from, up to the root that the checkpoint signs. It says nothing about any
- * other entry. Pure, one thread.
- *
- *   c2sp.org/tlog-proof@v1
- *   extra <base64 of the entry>
- *   index <leaf index: seq - 1>
- *   <base64 of one hash>            as many as the tree is high
- *
- *   <checkpoint>
+ * other entry. Pure, one thread. The form is that of common/tlog.
  */
 #ifndef CLIENT_VERIFY_PROOF_H
 #define CLIENT_VERIFY_PROOF_H
@@ -22,10 +15,5 @@ enum { VERIFY_PROOF_BYTES_MAX = 1 << 20 };
 /* Fills the report (integrity; the others are not checked). `text` is the whole file. */
 void verify_proof(struct pl_slice text, const struct verify_options *options,
                   struct verify_report *ret);
-
-/* RFC 9162, 2.1.3.2: does the proof lead from this leaf to this root? */
-bool verify_inclusion(uint64_t index, uint64_t size, const uint8_t leaf[PL_SHA256_BYTES],
-                      const uint8_t (*proof)[PL_SHA256_BYTES], size_t count,
-                      const uint8_t root[PL_SHA256_BYTES]);
 
 #endif

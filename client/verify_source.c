@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "client/text.h"
 #include "common/check.h"
 #include "common/scan.h"
+#include "common/tlog.h"
 
 enum {
     READ_BYTES = 64 << 10,
@@ -329,37 +329,18 @@ static struct pl_status dump_next(struct verify_source *source, struct verify_bl
 
 /* --- mirrors --- */
 
-enum { NAME_MAX_BYTES = 128 };
-
-/* "tile/entries/x001/234", "tile/0/000.p/17". width 256: a whole one. */
-static const char *tile_name(const char *level, uint64_t number, unsigned width,
-                             char out[NAME_MAX_BYTES])
-{
-    char digits[64];
-    int len = snprintf(digits, sizeof(digits), "%03" PRIu64, number % 1000);
-    for (uint64_t rest = number / 1000; rest > 0; rest /= 1000) {
-        char longer[64];
-        len = snprintf(longer, sizeof(longer), "x%03" PRIu64 "/%s", rest % 1000, digits);
-        PL_ASSERT(len > 0 && (size_t)len < sizeof(longer));
-        memcpy(digits, longer, (size_t)len + 1);
-    }
-    if (width == VERIFY_TILE_HASHES)
-        (void)snprintf(out, NAME_MAX_BYTES, "tile/%s/%s", level, digits);
-    else
-        (void)snprintf(out, NAME_MAX_BYTES, "tile/%s/%s.p/%u", level, digits, width);
-    return out;
-}
-
 /* A partial tile may have given way to the whole one. */
-static struct pl_status read_tile(struct verify_source *source, const char *level, uint64_t number,
-                                  unsigned width, size_t most, char name[NAME_MAX_BYTES],
-                                  struct pl_buf *ret)
+static struct pl_status read_tile(struct verify_source *source, struct pl_tile tile, size_t most,
+                                  char name[PL_TILE_PATH_MAX], struct pl_buf *ret)
 {
-    char whole[NAME_MAX_BYTES];
-    struct pl_status status = read_file(source, tile_name(level, number, width, name), most, ret);
-    if (status.code != PL_E_NOT_FOUND || width == VERIFY_TILE_HASHES)
+    char whole[PL_TILE_PATH_MAX];
+    pl_tile_path(&tile, name);
+    struct pl_status status = read_file(source, name, most, ret);
+    if (status.code != PL_E_NOT_FOUND || tile.width == PL_MERKLE_TILE_WIDTH)
         return status;
-    status = read_file(source, tile_name(level, number, VERIFY_TILE_HASHES, whole), most, ret);
+    tile.width = PL_MERKLE_TILE_WIDTH;
+    pl_tile_path(&tile, whole);
+    status = read_file(source, whole, most, ret);
     if (pl_is_ok(status))
         memcpy(name, whole, sizeof(whole));
     return status;
@@ -414,22 +395,23 @@ static bool tile_fits(const struct pl_buf *bytes, unsigned width, const char *na
 static struct pl_status mirror_next(struct verify_source *source, struct verify_block *block,
                                     struct verify_report *report)
 {
-    char name[NAME_MAX_BYTES];
+    char name[PL_TILE_PATH_MAX];
     while (source->next_seq <= source->size && block->count == 0) {
         uint64_t number = (source->next_seq - 1) / VERIFY_TILE_HASHES;
         uint64_t left = source->size - number * VERIFY_TILE_HASHES;
         unsigned width = left < VERIFY_TILE_HASHES ? (unsigned)left : VERIFY_TILE_HASHES;
+        const struct pl_tile bundle = {.entries = true, .index = number, .width = width};
+        const struct pl_tile hashes = {.index = number, .width = width};
         block->first_seq = source->next_seq;
         source->next_seq += width;
-        struct pl_status status =
-            read_tile(source, "entries", number, width, BUNDLE_BYTES_MAX, name, &source->bytes);
+        struct pl_status status = read_tile(source, bundle, BUNDLE_BYTES_MAX, name, &source->bytes);
         if (status.code == PL_E_NOT_FOUND) {
             verify_fail(report, VERIFY_COMPLETENESS, block->first_seq, _("%s is missing"), name);
             continue;
         }
         PL_TRY(status);
         PL_TRY(take_bundle(block, &source->bytes, width, name, report));
-        status = read_tile(source, "0", number, width, VERIFY_TILE_BYTES, name, &source->bytes);
+        status = read_tile(source, hashes, VERIFY_TILE_BYTES, name, &source->bytes);
         if (status.code == PL_E_NOT_FOUND) {
             verify_fail(report, VERIFY_COMPLETENESS, block->first_seq, _("%s is missing"), name);
             continue;
@@ -446,12 +428,11 @@ static struct pl_status mirror_next(struct verify_source *source, struct verify_
 void verify_source_tile(struct verify_source *source, unsigned level, uint64_t number,
                         struct pl_slice hashes, struct verify_report *report)
 {
-    char name[NAME_MAX_BYTES], digits[8];
+    char name[PL_TILE_PATH_MAX];
     unsigned width = (unsigned)(hashes.len / PL_SHA256_BYTES);
     uint64_t seq = (number << (8 * (level + 1))) + 1;
-    (void)snprintf(digits, sizeof(digits), "%u", level);
-    struct pl_status status =
-        read_tile(source, digits, number, width, VERIFY_TILE_BYTES, name, &source->bytes);
+    const struct pl_tile tile = {.level = level, .index = number, .width = width};
+    struct pl_status status = read_tile(source, tile, VERIFY_TILE_BYTES, name, &source->bytes);
     if (!pl_is_ok(status)) {
         verify_fail(report, VERIFY_COMPLETENESS, seq, _("%s is missing"), name);
         return;

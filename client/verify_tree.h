@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * verify_tree: the Merkle tree (RFC 6962) over the leaves of a ledger as they come, in the shape of
- * C2SP tlog-tiles: one tile of at most 256 hashes a level is kept, so a tree of any size takes 72
- * KiB. Whole tiles are shown to whoever asks, once each, in the order in which they become full.
+ * C2SP tlog-tiles: one tile of at most 256 hashes a level is kept, so a tree of any size (below
+ * 2^56) takes 56 KiB. Whole tiles are shown to whoever asks, once each, in the order in which they
+ * become full.
  *
  * One thread. Fails only if the one who looks at tiles fails.
  */
@@ -16,7 +17,7 @@
 #include "common/slice.h"
 #include "common/status.h"
 
-enum { VERIFY_TILE_HASHES = 256, VERIFY_TREE_LEVELS = 8 };
+enum { VERIFY_TILE_HASHES = 256, VERIFY_TREE_LEVELS = 7 };
 #define VERIFY_TILE_BYTES ((size_t)VERIFY_TILE_HASHES * PL_SHA256_BYTES)
 
 /* Tile `number` of `level`: its hashes one after the other, 256 of them unless it is the last. */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_proofs: what an auditor takes home: a signed checkpoint, the proof of one entry, a mirror of
+ * everything.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/commands.h"
+#include "client/input.h"
+#include "client/mirror.h"
+#include "client/progress.h"
+#include "common/check.h"
+#include "common/json.h"
+#include "common/scan.h"
+
+/* --- checkpoint, prove --- */
+
+static const struct column checkpoint_columns[] = {
+    {"size", N_("Entries"), IN_ALL, true},
+    {"checkpoint", N_("Checkpoint"), IN_ALL, false},
+};
+static const struct column proof_columns[] = {
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"size", N_("Entries"), IN_ALL, true},
+    {"tlog_proof", N_("Proof"), IN_ALL, false},
+};
+
+/* The text itself, to stdout or to a file: it is what other programs read. */
+static struct pl_status put_text(struct cli *cli, const char *text)
+{
+    const char *path = options_get(&cli->options, OPTION_OUTPUT);
+    struct pl_buf out PL_CLEANUP(pl_buf_fini);
+    if (path != NULL && strcmp(path, "-") != 0) {
+        struct pl_status status = output_file(path, pl_slice_str(text));
+        return pl_is_ok(status)
+                   ? status
+                   : failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                                 "", _("%s cannot be written: %s"), path,
+                                 strerrordesc_np(status.sys_errno));
+    }
+    pl_buf_init(&out, 4 << 20);
+    PL_TRY(pl_buf_append_str(&out, text));
+    return cli_print(cli, &out);
+}
+
+static struct pl_status get_checkpoint(struct cli *cli,
+                                       const Pledged__V1__GetCheckpointResponse **ret)
+{
+    Pledged__V1__GetCheckpointRequest request = PLEDGED__V1__GET_CHECKPOINT_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "GetCheckpoint", &request.base,
+                    &pledged__v1__get_checkpoint_response__descriptor, &message));
+    *ret = (const void *)message;
+    return pl_ok();
+}
+
+struct pl_status cmd_checkpoint(struct cli *cli)
+{
+    const Pledged__V1__GetCheckpointResponse *answer = NULL;
+    struct sheet sheet;
+    PL_TRY(get_checkpoint(cli, &answer));
+    if (cli->config.format != OUTPUT_JSON)
+        return put_text(cli, answer->checkpoint);
+    sheet_init(&sheet, NULL, checkpoint_columns, PL_COUNT(checkpoint_columns), &cli->arena);
+    sheet_number(&sheet, (int64_t)answer->size);
+    sheet_text(&sheet, answer->checkpoint);
+    return cli_show(cli, &sheet);
+}
+
+struct pl_status cmd_prove(struct cli *cli)
+{
+    Pledged__V1__GetInclusionProofRequest request = PLEDGED__V1__GET_INCLUSION_PROOF_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    struct sheet sheet;
+    PL_TRY(input_seq(cli, cli->arg[0], &request.seq));
+    PL_TRY(cli_read(cli, "GetInclusionProof", &request.base,
+                    &pledged__v1__get_inclusion_proof_response__descriptor, &message));
+    const Pledged__V1__GetInclusionProofResponse *answer = (const void *)message;
+    if (cli->config.format != OUTPUT_JSON)
+        return put_text(cli, answer->tlog_proof);
+    sheet_init(&sheet, NULL, proof_columns, PL_COUNT(proof_columns), &cli->arena);
+    sheet_number(&sheet, (int64_t)request.seq);
+    sheet_number(&sheet, (int64_t)answer->size);
+    sheet_text(&sheet, answer->tlog_proof);
+    return cli_show(cli, &sheet);
+}
+
+/* --- mirror --- */
+
+static const struct column mirror_columns[] = {
+    {"directory", N_("Directory"), IN_ALL, false},
+    {"size", N_("Entries"), IN_ALL, true},
+    {"added", N_("New"), IN_ALL, true},
+    {"root", N_("Root"), IN_ALL, false},
+};
+
+struct fetch {
+    struct mirror *mirror; /* owns */
+    struct pl_arena arena; /* of one message */
+    struct progress progress;
+    uint64_t whole;
+};
+
+static void fetch_fini(struct fetch *fetch)
+{
+    progress_end(&fetch->progress);
+    pl_arena_fini(&fetch->arena);
+    mirror_close(fetch->mirror);
+}
+
+static struct pl_status on_part(void *arg, struct pl_slice message)
+{
+    struct fetch *fetch = arg;
+    ProtobufCMessage *unpacked = NULL;
+    pl_arena_reset(&fetch->arena);
+    PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, message, &fetch->arena,
+                             &unpacked));
+    const Pledged__V1__DumpResponse *part = (const void *)unpacked;
+    if (part->n_entry > 0 && part->first_seq != mirror_next_seq(fetch->mirror))
+        return pl_fail(CORRUPT, "an entry is missing in the stream");
+    for (size_t i = 0; i < part->n_entry; i++)
+        PL_TRY(mirror_take(fetch->mirror, pl_slice(part->entry[i].data, part->entry[i].len)));
+    progress_tell(&fetch->progress, mirror_next_seq(fetch->mirror) - 1, fetch->whole);
+    return pl_ok();
+}
+
+/* The key that the daemon names. Whoever verifies the mirror later takes it from elsewhere. */
+static struct pl_status ask_key(struct cli *cli, const char **ret)
+{
+    Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "GetStatus", &request.base, &pledged__v1__get_status_response__descriptor,
+                    &message));
+    *ret = ((const Pledged__V1__GetStatusResponse *)message)->vkey;
+    return pl_ok();
+}
+
+static struct pl_status explain(struct cli *cli, const char *dir, struct pl_status status)
+{
+    if (pl_is_ok(status) || cli->failure.message[0] != '\0')
+        return status;
+    return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       "%s: %s%s%s", dir, gettext(status.what), status.sys_errno == 0 ? "" : ": ",
+                       status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+}
+
+static struct pl_status fetch_entries(struct cli *cli, struct fetch *fetch, uint64_t size)
+{
+    Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
+    request.from_seq = mirror_next_seq(fetch->mirror);
+    request.to_seq = size;
+    fetch->whole = size;
+    return request.from_seq > size
+               ? pl_ok()
+               : session_stream(cli->session, "Dump", &request.base, on_part, fetch);
+}
+
+static struct pl_status show_mirror(struct cli *cli, const char *dir, uint64_t added,
+                                    const struct verify_checkpoint *checkpoint)
+{
+    struct sheet sheet;
+    sheet_init(&sheet, NULL, mirror_columns, PL_COUNT(mirror_columns), &cli->arena);
+    sheet_text(&sheet, dir);
+    sheet_number(&sheet, (int64_t)checkpoint->size);
+    sheet_number(&sheet, (int64_t)added);
+    sheet_hex(&sheet,
+              (ProtobufCBinaryData){PL_SHA256_BYTES, pl_arena_memdup(&cli->arena, checkpoint->root,
+                                                                     PL_SHA256_BYTES)});
+    return cli_show(cli, &sheet);
+}
+
+static struct pl_status mirror_to(struct cli *cli, struct fetch *fetch, const char *dir)
+{
+    const Pledged__V1__GetCheckpointResponse *answer = NULL;
+    const char *key = NULL;
+    struct verify_checkpoint checkpoint;
+    PL_TRY(ask_key(cli, &key));
+    PL_TRY(get_checkpoint(cli, &answer));
+    struct pl_slice text = pl_slice_str(answer->checkpoint);
+    const char *wrong = verify_checkpoint_open(text, key, &checkpoint);
+    if (wrong != NULL)
+        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("the daemon's checkpoint: %s"), gettext(wrong));
+    PL_TRY(mirror_open(dir, key, &fetch->mirror));
+    uint64_t before = mirror_size(fetch->mirror);
+    if (checkpoint.size < before)
+        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("the mirror has %" PRIu64 " entries, the daemon signs %" PRIu64
+                             ": entries were taken away; keep the mirror, it is evidence"),
+                           before, checkpoint.size);
+    PL_TRY(fetch_entries(cli, fetch, checkpoint.size));
+    PL_TRY(mirror_finish(fetch->mirror, text, &checkpoint));
+    progress_end(&fetch->progress);
+    return show_mirror(cli, dir, checkpoint.size - before, &checkpoint);
+}
+
+struct pl_status cmd_mirror(struct cli *cli)
+{
+    const char *dir = cli->arg[0];
+    struct fetch fetch PL_CLEANUP(fetch_fini) = {.mirror = NULL};
+    pl_arena_init(&fetch.arena, (size_t)1 << 30);
+    progress_init(&fetch.progress, _("mirroring"), cli->config.quiet);
+    return explain(cli, dir, mirror_to(cli, &fetch, dir));
+}

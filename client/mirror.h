@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mirror: a copy of the ledger as a tree of files (C2SP tlog-tiles) that any static web server can
+ * hand out: checkpoint, tile/<level>/<n>, tile/entries/<n>. It grows from one checkpoint to the
+ * next.
+ *
+ * Entries come in and the hashes are computed here; what is new is first kept in DIR/.incoming and
+ * gets its place only when it leads to the signed root. So a mirror never holds what was not
+ * verified, grows only out of what it held before (which is what "append-only" means), and goes on
+ * where it was interrupted. Whole tiles are never replaced; partial ones go when a checkpoint that
+ * needs them is no longer the newest; the checkpoint is written last.
+ *
+ * One thread, one process a directory (a lock file). Failure modes: IO (the disk), CORRUPT (what
+ * comes is not what the checkpoint signs, or what is there is damaged), BUSY (somebody else is at
+ * it).
+ */
+#ifndef CLIENT_MIRROR_H
+#define CLIENT_MIRROR_H
+
+#include "client/verify_checkpoint.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+struct mirror;
+
+/* Makes the directory if need be. `keys`: verifier keys that the checkpoint in it must be signed
+ * with. */
+PL_MUST_CHECK struct pl_status mirror_open(const char *dir, const char *keys, struct mirror **ret);
+void mirror_close(struct mirror *mirror); /* NULL is fine; what came so far is kept for next time */
+uint64_t mirror_size(const struct mirror *mirror);     /* entries under its checkpoint */
+uint64_t mirror_next_seq(const struct mirror *mirror); /* first entry that it wants now */
+/* The next entry. */
+PL_MUST_CHECK struct pl_status mirror_take(struct mirror *mirror, struct pl_slice entry);
+/* All entries of this checkpoint are there: compares the root, gives everything its place. CORRUPT
+ * if they do not lead to it: what came is thrown away, the mirror is as it was. */
+PL_MUST_CHECK struct pl_status mirror_finish(struct mirror *mirror, struct pl_slice text,
+                                             const struct verify_checkpoint *checkpoint);
+
+#endif
