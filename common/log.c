@@ -12,8 +12,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <unistr.h>
 
@@ -23,31 +26,59 @@
 
 /* Worst case in JSON: every byte of tag and message becomes two, and three bytes of fields (a key
  * that needs a backslash, '=' and a blank) become eight; with the head's punctuation that is under
- * LINE_BYTES. */
+ * LINE_BYTES. For the journal three bytes of fields are said in the message and become eleven. */
 enum {
     TAG_BYTES = 32,
     MESSAGE_BYTES = 400,
     FIELDS_BYTES = 1024,
     VALUE_BYTES = 200,
     HEAD_BYTES = 128,
-    LINE_BYTES = 4096
+    LINE_BYTES = 8192
 };
 _Static_assert(HEAD_BYTES + 2 * (TAG_BYTES + MESSAGE_BYTES) + FIELDS_BYTES * 8 / 3 + 8 < LINE_BYTES,
                "the longest line fits");
+_Static_assert(HEAD_BYTES + 2 * TAG_BYTES + MESSAGE_BYTES + FIELDS_BYTES * (3 + 11) / 3 + 8 <
+                   LINE_BYTES,
+               "the longest event of the journal fits");
 
 static pthread_mutex_t sink = PTHREAD_MUTEX_INITIALIZER;
-static enum pl_log_level level_least = PL_LOG_INFO;
+static _Atomic enum pl_log_level level_least = PL_LOG_INFO;
 static enum pl_log_format line_format = PL_LOG_LOGFMT;
+static const char *journal_path = "/run/systemd/journal/socket";
+static int journal_fd = -1;
+
+void pl_log_journal(const char *path)
+{
+    journal_path = path;
+}
+
+static bool journal_open(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t len = strlen(journal_path);
+    if (len >= sizeof(name.sun_path))
+        return false;
+    memcpy(name.sun_path, journal_path, len);
+    if (journal_fd < 0)
+        journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return journal_fd >= 0 &&
+           connect(journal_fd, (const struct sockaddr *)&name, sizeof(name)) == 0;
+}
 
 void pl_log_setup(enum pl_log_level least, enum pl_log_format format)
 {
-    level_least = least;
-    line_format = format;
+    pl_log_set_level(least);
+    line_format = format == PL_LOG_JOURNAL && !journal_open() ? PL_LOG_LOGFMT : format;
+}
+
+void pl_log_set_level(enum pl_log_level least)
+{
+    atomic_store_explicit(&level_least, least, memory_order_relaxed);
 }
 
 bool pl_log_enabled(enum pl_log_level level)
 {
-    return level >= level_least;
+    return level >= atomic_load_explicit(&level_least, memory_order_relaxed);
 }
 
 struct line {
@@ -130,6 +161,47 @@ static void put_json_fields(struct line *line, const char *fields)
     }
 }
 
+/* The text without what a journal's field cannot hold: no byte of it ends a field. */
+static void put_clean(struct line *line, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t size = character(text + i, len - i);
+        put(line, size != 0 ? text + i : "?", size != 0 ? size : 1);
+        i += size != 0 ? size : 1;
+    }
+}
+
+/* Names of fields are capital letters, digits and underscores. */
+static void put_journal_name(struct line *line, const char *name, size_t len)
+{
+    put_str(line, "PLEDGED_");
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        bool small = c >= 'a' && c <= 'z';
+        bool fine = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        c = small ? (char)(c - 'a' + 'A') : fine ? c : '_';
+        put(line, &c, 1);
+    }
+    put_str(line, "=");
+}
+
+static void put_journal_fields(struct line *line, const char *fields)
+{
+    for (fields += strspn(fields, " "); *fields != '\0'; fields += strspn(fields, " ")) {
+        size_t key = strcspn(fields, "= ");
+        if (key == 0 || key > TAG_BYTES || fields[key] != '=') {
+            fields += key != 0 ? key : 1;
+            continue;
+        }
+        char value[FIELDS_BYTES];
+        size_t len;
+        put_journal_name(line, fields, key);
+        fields = take_value(fields + key + 1, value, &len);
+        put_clean(line, value, len);
+        put_str(line, "\n");
+    }
+}
+
 static void put_logfmt_fields(struct line *line, const char *fields)
 {
     size_t len = strlen(fields);
@@ -153,9 +225,28 @@ static void write_line(struct line *line)
     (void)pthread_mutex_unlock(&sink);
 }
 
+/* One datagram an event. A reader of the journal sees the fields in the message too. */
+static void send_to_journal(enum pl_log_level level, const char *tag, const char *message,
+                            const char *values)
+{
+    static const char *const priorities[] = {"7", "7", "6", "4", "3"};
+    struct line line = {.len = 0};
+    put_str(&line, "SYSLOG_IDENTIFIER=pledged\nPRIORITY=");
+    put_str(&line, priorities[level]);
+    put_str(&line, "\nPLEDGED_TAG=");
+    put_clean(&line, tag, strnlen(tag, TAG_BYTES));
+    put_str(&line, "\nMESSAGE=");
+    put_clean(&line, message, strnlen(message, MESSAGE_BYTES));
+    put_logfmt_fields(&line, values);
+    put_str(&line, "\n");
+    put_journal_fields(&line, values);
+    ssize_t sent = send(journal_fd, line.text, line.len, MSG_NOSIGNAL);
+    (void)sent;
+}
+
 void pl_log(enum pl_log_level level, const char *tag, const char *message, const char *fields, ...)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
+    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
     if (!pl_log_enabled(level))
         return;
     char values[FIELDS_BYTES], time[28], quoted[256];
@@ -165,6 +256,10 @@ void pl_log(enum pl_log_level level, const char *tag, const char *message, const
     if (vsnprintf(values, sizeof(values), fields, args) < 0)
         values[0] = '\0';
     va_end(args);
+    if (line_format == PL_LOG_JOURNAL) {
+        send_to_journal(level, tag, message, values);
+        return;
+    }
     struct line line = {.len = 0};
     bool json = line_format == PL_LOG_JSON;
     put_str(&line, json ? "{\"time\":\"" : "time=");

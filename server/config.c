@@ -68,34 +68,123 @@ static bool parse_u64(const char *text, uint64_t *ret)
     return true;
 }
 
-static bool set_number(struct loader *loader, const char *key, const char *value, uint64_t least,
-                       uint64_t most, uint64_t *ret)
+/* What a value is, and where it goes. */
+enum kind {
+    KIND_TEXT,
+    KIND_PATH, /* may be credential:NAME */
+    KIND_U64,
+    KIND_SIZE,
+    KIND_FLAG,
+    KIND_MILLIS,
+    KIND_SECONDS,
+    KIND_ADDRESS,       /* HOST:PORT */
+    KIND_LOCAL_ADDRESS, /* loopback, or unix:PATH */
+    KIND_LOG_LEVEL,
+    KIND_LOG_FORMAT,
+    KIND_ORIGIN,
+    KIND_NOTHING /* must be empty in this version */
+};
+
+struct key {
+    const char *section, *name;
+    enum kind kind;
+    bool restart; /* read when the daemon starts, not on reload */
+    size_t place; /* in struct config */
+    uint64_t least, most;
+};
+
+#define AT(member_) offsetof(struct config, member_)
+static const struct key keys[] = {
+    {"daemon", "data", KIND_TEXT, true, AT(data), 0, 0},
+    {"daemon", "listen", KIND_ADDRESS, true, AT(listen), 0, 0},
+    {"daemon", "port_file", KIND_TEXT, true, AT(port_file), 0, 0},
+    {"daemon", "pid_file", KIND_TEXT, true, AT(pid_file), 0, 0},
+    {"daemon", "workers", KIND_SIZE, true, AT(workers), 0, LIMIT_WORKERS},
+    {"daemon", "log_level", KIND_LOG_LEVEL, false, AT(log_level), 0, 0},
+    {"daemon", "log_format", KIND_LOG_FORMAT, true, AT(log_format), 0, 0},
+    {"daemon", "access_log", KIND_FLAG, false, AT(access_log), 0, 0},
+    {"tls", "cert", KIND_PATH, false, AT(tls.cert), 0, 0},
+    {"tls", "key", KIND_PATH, false, AT(tls.key), 0, 0},
+    {"tls", "ca", KIND_PATH, false, AT(tls.ca), 0, 0},
+    {"tls", "crl", KIND_PATH, false, AT(tls.crl), 0, 0},
+    {"ledger", "origin", KIND_ORIGIN, true, AT(origin), 0, 0},
+    {"ledger", "clock_jump_limit", KIND_SECONDS, false, AT(clock_jump_limit_s), 0, 0},
+    {"ledger", "four_eyes", KIND_NOTHING, false, 0, 0, 0},
+    {"store", "segment_bytes", KIND_U64, true, AT(segment_bytes), 2u << 20, 1ull << 32},
+    {"store", "snapshot_entries", KIND_U64, false, AT(snapshot_entries), 0, UINT64_MAX / 2},
+    {"limits", "connections", KIND_SIZE, false, AT(net.connections), 1, 1000000},
+    {"limits", "streams", KIND_SIZE, false, AT(net.streams), 1, 10000},
+    {"limits", "request_bytes", KIND_SIZE, false, AT(net.request_bytes), 4096,
+     LIMIT_BATCH_REQUEST_BYTES},
+    {"limits", "header_bytes", KIND_SIZE, false, AT(net.header_bytes), 1024, 65536},
+    {"limits", "calls", KIND_SIZE, false, AT(net.calls), 1, 1000000},
+    {"limits", "watchers", KIND_SIZE, false, AT(net.watchers), 1, 1000000},
+    {"limits", "person_connections", KIND_SIZE, false, AT(net.person_connections), 0, 1000000},
+    {"limits", "person_requests_per_s", KIND_SIZE, false, AT(net.person_requests_per_s), 0,
+     1000000},
+    {"limits", "person_burst", KIND_SIZE, false, AT(net.person_burst), 0, 1000000},
+    {"limits", "write_high_bytes", KIND_SIZE, false, AT(net.write_high_bytes), 65536, 16 << 20},
+    {"limits", "inbox", KIND_SIZE, true, AT(inbox), 16, 1 << 20},
+    {"limits", "handshake", KIND_MILLIS, false, AT(net.handshake_ms), 0, 0},
+    {"limits", "preface", KIND_MILLIS, false, AT(net.preface_ms), 0, 0},
+    {"limits", "idle", KIND_MILLIS, false, AT(net.idle_ms), 0, 0},
+    {"limits", "request", KIND_MILLIS, false, AT(net.request_ms), 0, 0},
+    {"limits", "write_stall", KIND_MILLIS, false, AT(net.write_stall_ms), 0, 0},
+    {"limits", "keepalive", KIND_MILLIS, false, AT(net.keepalive_ms), 0, 0},
+    {"limits", "keepalive_timeout", KIND_MILLIS, false, AT(net.keepalive_timeout_ms), 0, 0},
+    {"limits", "max_age", KIND_MILLIS, false, AT(net.max_age_ms), 0, 0},
+    {"limits", "max_age_grace", KIND_MILLIS, false, AT(net.max_age_grace_ms), 0, 0},
+    {"admin", "listen", KIND_LOCAL_ADDRESS, true, AT(admin_listen), 0, 0},
+    {"admin", "port_file", KIND_TEXT, true, AT(admin_port_file), 0, 0},
+    {"public", "listen", KIND_ADDRESS, true, AT(public_listen), 0, 0},
+    {"public", "port_file", KIND_TEXT, true, AT(public_port_file), 0, 0},
+    {"public", "cert", KIND_PATH, false, AT(public_tls.cert), 0, 0},
+    {"public", "key", KIND_PATH, false, AT(public_tls.key), 0, 0},
+};
+#undef AT
+
+static void *place_of(const struct loader *loader, const struct key *key)
+{
+    return (char *)loader->config + key->place;
+}
+
+static bool set_number(struct loader *loader, const struct key *key, const char *value)
 {
     uint64_t number = 0;
-    if (!parse_u64(value, &number) || number < least || number > most)
+    if (!parse_u64(value, &number) || number < key->least || number > key->most)
         return complain(loader, "%s = %s: a whole number from %" PRIu64 " to %" PRIu64 " is needed",
-                        key, value, least, most);
-    *ret = number;
+                        key->name, value, key->least, key->most);
+    if (key->kind == KIND_U64)
+        *(uint64_t *)place_of(loader, key) = number;
+    else
+        *(size_t *)place_of(loader, key) = (size_t)number;
     return true;
 }
 
-static bool set_size(struct loader *loader, const char *key, const char *value, uint64_t least,
-                     uint64_t most, size_t *ret)
+static bool set_flag(struct loader *loader, const struct key *key, const char *value)
 {
-    uint64_t number = 0;
-    if (!set_number(loader, key, value, least, most, &number))
-        return false;
-    *ret = (size_t)number;
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return complain(loader, "%s = %s: yes or no is needed", key->name, value);
+    *(bool *)place_of(loader, key) = strcmp(value, "yes") == 0;
     return true;
 }
 
-static bool set_millis(struct loader *loader, const char *key, const char *value, int *ret_ms)
+static bool set_millis(struct loader *loader, const struct key *key, const char *value)
 {
     int64_t seconds = 0;
     if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1 || seconds > 86400)
-        return complain(loader, "%s = %s: a time from 1s to 24h is needed, like 30s or 5m", key,
-                        value);
-    *ret_ms = (int)(seconds * 1000);
+        return complain(loader, "%s = %s: a time from 1s to 24h is needed, like 30s or 5m",
+                        key->name, value);
+    *(int *)place_of(loader, key) = (int)(seconds * 1000);
+    return true;
+}
+
+static bool set_seconds(struct loader *loader, const struct key *key, const char *value)
+{
+    int64_t seconds = 0;
+    if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1)
+        return complain(loader, "%s = %s: a time like 1h is needed", key->name, value);
+    *(int64_t *)place_of(loader, key) = seconds;
     return true;
 }
 
@@ -108,12 +197,46 @@ static bool set_text(struct loader *loader, const char *value, const char **ret)
     return true;
 }
 
-static bool set_listen(struct loader *loader, const char *value)
+static bool set_path(struct loader *loader, const struct key *key, const char *value)
 {
+    static const char prefix[] = "credential:";
+    const char **place = place_of(loader, key);
+    if (strncmp(value, prefix, sizeof(prefix) - 1) != 0)
+        return set_text(loader, value, place);
+    const char *name = value + sizeof(prefix) - 1, *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
+        return complain(loader, "%s = %s: the name of a credential is needed, like %sserver.key",
+                        key->name, value, prefix);
+    if (dir == NULL || dir[0] == '\0')
+        return complain(loader,
+                        "%s = %s: CREDENTIALS_DIRECTORY is not set: was this not started by "
+                        "systemd with LoadCredential=%s?",
+                        key->name, value, name);
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+        return complain(loader, "%s = %s: the path is too long", key->name, value);
+    return set_text(loader, path, place);
+}
+
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
+static bool set_address(struct loader *loader, const struct key *key, const char *value)
+{
+    struct config_address *address = place_of(loader, key);
+    bool local = key->kind == KIND_LOCAL_ADDRESS;
+    if (local && strncmp(value, "unix:/", 6) == 0) {
+        address->is_unix = true;
+        return set_text(loader, value + 5, &address->host);
+    }
     const char *colon = strrchr(value, ':');
     uint64_t port = 0;
     if (colon == NULL || colon == value || !parse_u64(colon + 1, &port) || port > 65535)
-        return complain(loader, "listen = %s: HOST:PORT is needed, like 127.0.0.1:7443", value);
+        return complain(loader, "%s = %s: HOST:PORT is needed, like 127.0.0.1:%s", key->name, value,
+                        local ? "9443, or unix:/PATH" : "7443");
     size_t host_len = (size_t)(colon - value);
     char *host = pl_arena_memdup(&loader->config->arena, value, host_len);
     if (host == NULL)
@@ -122,9 +245,89 @@ static bool set_listen(struct loader *loader, const char *value)
         host[host_len - 1] = '\0';
         host++;
     }
-    loader->config->listen_host = host;
-    loader->config->listen_port = (uint16_t)port;
+    if (local && !is_loopback(host))
+        return complain(loader,
+                        "%s = %s: whoever reaches it needs no certificate: it must be 127.0.0.1, "
+                        "[::1] or unix:/PATH",
+                        key->name, value);
+    *address = (struct config_address){.host = host, .port = (uint16_t)port};
     return true;
+}
+
+static bool set_log_level(struct loader *loader, const struct key *key, const char *value)
+{
+    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            loader->config->log_level = (enum pl_log_level)i;
+            return true;
+        }
+    }
+    return complain(loader, "%s = %s: trace, debug, info, warning or error is needed", key->name,
+                    value);
+}
+
+static bool set_log_format(struct loader *loader, const struct key *key, const char *value)
+{
+    static const char *const names[] = {"logfmt", "json", "journal"};
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            loader->config->log_format = (enum pl_log_format)i;
+            return true;
+        }
+    }
+    return complain(loader, "%s = %s: logfmt, json or journal is needed", key->name, value);
+}
+
+static bool set_origin(struct loader *loader, const char *value)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len > 100 || strpbrk(value, " \t+") != NULL)
+        return complain(loader,
+                        "origin = %s: a name like example.org/fund is needed, at most 100 bytes, "
+                        "without blanks and plus signs",
+                        value);
+    return set_text(loader, value, &loader->config->origin);
+}
+
+static bool set_nothing(struct loader *loader, const struct key *key, const char *value)
+{
+    if (value[0] != '\0')
+        return complain(loader,
+                        "%s = %s: this version decides every command in one step; leave it empty",
+                        key->name, value);
+    return true;
+}
+
+static bool set_value(struct loader *loader, const struct key *key, const char *value)
+{
+    switch (key->kind) {
+    case KIND_TEXT:
+        return set_text(loader, value, place_of(loader, key));
+    case KIND_PATH:
+        return set_path(loader, key, value);
+    case KIND_U64:
+    case KIND_SIZE:
+        return set_number(loader, key, value);
+    case KIND_FLAG:
+        return set_flag(loader, key, value);
+    case KIND_MILLIS:
+        return set_millis(loader, key, value);
+    case KIND_SECONDS:
+        return set_seconds(loader, key, value);
+    case KIND_ADDRESS:
+    case KIND_LOCAL_ADDRESS:
+        return set_address(loader, key, value);
+    case KIND_LOG_LEVEL:
+        return set_log_level(loader, key, value);
+    case KIND_LOG_FORMAT:
+        return set_log_format(loader, key, value);
+    case KIND_ORIGIN:
+        return set_origin(loader, value);
+    case KIND_NOTHING:
+        return set_nothing(loader, key, value);
+    }
+    PL_UNREACHABLE();
 }
 
 /* --- sections --- */
@@ -138,146 +341,24 @@ static bool unknown_key(struct loader *loader, const char *section, const char *
                     near != NULL ? "'?" : "");
 }
 
-static bool set_log_level(struct loader *loader, const char *value)
+/* False: there is no such section. */
+static bool section_key(struct loader *loader, const char *section, const char *name,
+                        const char *value)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
-    for (size_t i = 0; i < PL_COUNT(names); i++) {
-        if (strcmp(value, names[i]) == 0) {
-            loader->config->log_level = (enum pl_log_level)i;
+    const char *known[PL_COUNT(keys)];
+    size_t count = 0;
+    for (size_t i = 0; i < PL_COUNT(keys); i++) {
+        if (strcmp(section, keys[i].section) != 0)
+            continue;
+        if (strcmp(name, keys[i].name) == 0) {
+            (void)set_value(loader, &keys[i], value);
             return true;
         }
+        known[count++] = keys[i].name;
     }
-    return complain(loader, "log_level = %s: debug, info, warning or error is needed", value);
-}
-
-static bool daemon_key(struct loader *loader, const char *key, const char *value)
-{
-    static const char *const known[] = {"data",    "listen",    "port_file", "pid_file",
-                                        "workers", "log_level", "log_format"};
-    struct config *config = loader->config;
-    if (strcmp(key, "data") == 0)
-        return set_text(loader, value, &config->data);
-    if (strcmp(key, "listen") == 0)
-        return set_listen(loader, value);
-    if (strcmp(key, "port_file") == 0)
-        return set_text(loader, value, &config->port_file);
-    if (strcmp(key, "pid_file") == 0)
-        return set_text(loader, value, &config->pid_file);
-    if (strcmp(key, "log_level") == 0)
-        return set_log_level(loader, value);
-    if (strcmp(key, "workers") == 0) {
-        uint64_t workers = 0;
-        bool fine = set_number(loader, key, value, 0, LIMIT_WORKERS, &workers);
-        config->workers = (unsigned)workers;
-        return fine;
-    }
-    if (strcmp(key, "log_format") == 0) {
-        if (strcmp(value, "logfmt") != 0 && strcmp(value, "json") != 0)
-            return complain(loader, "log_format = %s: logfmt or json is needed", value);
-        config->log_format = strcmp(value, "json") == 0 ? PL_LOG_JSON : PL_LOG_LOGFMT;
-        return true;
-    }
-    return unknown_key(loader, "daemon", key, known, PL_COUNT(known));
-}
-
-static bool tls_key(struct loader *loader, const char *key, const char *value)
-{
-    static const char *const known[] = {"cert", "key", "ca", "crl"};
-    struct tls_files *tls = &loader->config->tls;
-    const char **places[] = {&tls->cert, &tls->key, &tls->ca, &tls->crl};
-    for (size_t i = 0; i < PL_COUNT(known); i++) {
-        if (strcmp(key, known[i]) == 0)
-            return set_text(loader, value, places[i]);
-    }
-    return unknown_key(loader, "tls", key, known, PL_COUNT(known));
-}
-
-static bool ledger_key(struct loader *loader, const char *key, const char *value)
-{
-    static const char *const known[] = {"origin", "clock_jump_limit", "four_eyes"};
-    if (strcmp(key, "origin") == 0) {
-        size_t len = strlen(value);
-        if (len == 0 || len > 100 || strpbrk(value, " \t+") != NULL)
-            return complain(loader,
-                            "origin = %s: a name like example.org/fund is needed, at most "
-                            "100 bytes, without blanks and plus signs",
-                            value);
-        return set_text(loader, value, &loader->config->origin);
-    }
-    if (strcmp(key, "clock_jump_limit") == 0) {
-        int64_t seconds = 0;
-        if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1)
-            return complain(loader, "clock_jump_limit = %s: a time like 1h is needed", value);
-        loader->config->clock_jump_limit_s = seconds;
-        return true;
-    }
-    if (strcmp(key, "four_eyes") == 0) {
-        if (value[0] != '\0')
-            return complain(loader,
-                            "four_eyes = %s: this version decides every command in one "
-                            "step; leave it empty",
-                            value);
-        return true;
-    }
-    return unknown_key(loader, "ledger", key, known, PL_COUNT(known));
-}
-
-static bool store_key(struct loader *loader, const char *key, const char *value)
-{
-    static const char *const known[] = {"segment_bytes", "snapshot_entries"};
-    if (strcmp(key, "segment_bytes") == 0)
-        return set_number(loader, key, value, 2u << 20, 1ull << 32, &loader->config->segment_bytes);
-    if (strcmp(key, "snapshot_entries") == 0)
-        return set_number(loader, key, value, 0, UINT64_MAX / 2, &loader->config->snapshot_entries);
-    return unknown_key(loader, "store", key, known, PL_COUNT(known));
-}
-
-static bool limits_key(struct loader *loader, const char *key, const char *value)
-{
-    struct config *config = loader->config;
-    const struct {
-        const char *key;
-        size_t *place;
-        uint64_t least, most;
-    } sizes[] = {
-        {"connections", &config->net.connections, 1, 1000000},
-        {"streams", &config->net.streams, 1, 10000},
-        {"request_bytes", &config->net.request_bytes, 4096, LIMIT_BATCH_REQUEST_BYTES},
-        {"header_bytes", &config->net.header_bytes, 1024, 65536},
-        {"calls", &config->net.calls, 1, 1000000},
-        {"watchers", &config->net.watchers, 1, 1000000},
-        {"person_connections", &config->net.person_connections, 0, 1000000},
-        {"person_requests_per_s", &config->net.person_requests_per_s, 0, 1000000},
-        {"person_burst", &config->net.person_burst, 0, 1000000},
-        {"write_high_bytes", &config->net.write_high_bytes, 65536, 16 << 20},
-        {"inbox", &config->inbox, 16, 1 << 20},
-    };
-    const struct {
-        const char *key;
-        int *place;
-    } times[] = {
-        {"handshake", &config->net.handshake_ms},
-        {"preface", &config->net.preface_ms},
-        {"idle", &config->net.idle_ms},
-        {"request", &config->net.request_ms},
-        {"write_stall", &config->net.write_stall_ms},
-        {"keepalive", &config->net.keepalive_ms},
-        {"keepalive_timeout", &config->net.keepalive_timeout_ms},
-        {"max_age", &config->net.max_age_ms},
-        {"max_age_grace", &config->net.max_age_grace_ms},
-    };
-    const char *known[PL_COUNT(sizes) + PL_COUNT(times)];
-    for (size_t i = 0; i < PL_COUNT(sizes); i++) {
-        known[i] = sizes[i].key;
-        if (strcmp(key, sizes[i].key) == 0)
-            return set_size(loader, key, value, sizes[i].least, sizes[i].most, sizes[i].place);
-    }
-    for (size_t i = 0; i < PL_COUNT(times); i++) {
-        known[PL_COUNT(sizes) + i] = times[i].key;
-        if (strcmp(key, times[i].key) == 0)
-            return set_millis(loader, key, value, times[i].place);
-    }
-    return unknown_key(loader, "limits", key, known, PL_COUNT(known));
+    if (count != 0)
+        (void)unknown_key(loader, section, name, known, count);
+    return count != 0;
 }
 
 static Pledged__V1__RosterPerson *find_person(struct loader *loader, const char *name)
@@ -388,26 +469,16 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
 
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
-    static const char *const known[] = {"daemon", "tls",    "ledger",
-                                        "store",  "limits", "person NAME"};
+    static const char *const known[] = {"daemon", "tls",   "ledger", "store",
+                                        "limits", "admin", "public", "person NAME"};
     struct loader *loader = user;
     if (loader->failed)
         return 1;
     if (strlen(key) > 64 || !pl_utf8_valid(pl_slice_str(value)))
         complain(loader, "the value is not UTF-8, or the key is too long");
-    else if (strcmp(section, "daemon") == 0)
-        daemon_key(loader, key, value);
-    else if (strcmp(section, "tls") == 0)
-        tls_key(loader, key, value);
-    else if (strcmp(section, "ledger") == 0)
-        ledger_key(loader, key, value);
-    else if (strcmp(section, "store") == 0)
-        store_key(loader, key, value);
-    else if (strcmp(section, "limits") == 0)
-        limits_key(loader, key, value);
     else if (strncmp(section, "person ", 7) == 0)
         person_key(loader, section + 7, key, value);
-    else {
+    else if (!section_key(loader, section, key, value)) {
         const char *near = pl_nearest(section, known, PL_COUNT(known));
         complain(loader, "unknown section [%s]%s%s%s", section, near ? "; did you mean [" : "",
                  near ? near : "", near ? "]?" : "");
@@ -437,8 +508,7 @@ static char *read_line(char *into, int size, void *user)
 
 static void set_defaults(struct config *config)
 {
-    config->listen_host = "127.0.0.1";
-    config->listen_port = 7443;
+    config->listen = (struct config_address){.host = "127.0.0.1", .port = 7443};
     config->log_level = PL_LOG_INFO;
     config->clock_jump_limit_s = 3600;
     config->segment_bytes = 64u << 20;
@@ -521,6 +591,9 @@ static bool check_complete(struct loader *loader)
         if (needed[i].value == NULL)
             return complain(loader, "%s is missing", needed[i].name);
     }
+    if (config->public_listen.host != NULL &&
+        (config->public_tls.cert == NULL || config->public_tls.key == NULL))
+        return complain(loader, "[public] needs cert and key");
     return true;
 }
 
@@ -569,4 +642,67 @@ void config_free(struct config *config)
         return;
     pl_arena_fini(&config->arena);
     free(config);
+}
+
+/* --- the table, for others --- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_value(const struct key *key, const struct config *a, const struct config *b)
+{
+    const void *left = (const char *)a + key->place, *right = (const char *)b + key->place;
+    switch (key->kind) {
+    case KIND_TEXT:
+    case KIND_PATH:
+    case KIND_ORIGIN:
+        return same_text(*(const char *const *)left, *(const char *const *)right);
+    case KIND_ADDRESS:
+    case KIND_LOCAL_ADDRESS: {
+        const struct config_address *one = left, *other = right;
+        return same_text(one->host, other->host) && one->port == other->port &&
+               one->is_unix == other->is_unix;
+    }
+    case KIND_U64:
+    case KIND_SECONDS:
+        return memcmp(left, right, sizeof(uint64_t)) == 0;
+    case KIND_SIZE:
+        return memcmp(left, right, sizeof(size_t)) == 0;
+    case KIND_MILLIS:
+        return memcmp(left, right, sizeof(int)) == 0;
+    case KIND_FLAG:
+        return *(const bool *)left == *(const bool *)right;
+    case KIND_LOG_LEVEL:
+        return a->log_level == b->log_level;
+    case KIND_LOG_FORMAT:
+        return a->log_format == b->log_format;
+    case KIND_NOTHING:
+        return true;
+    }
+    PL_UNREACHABLE();
+}
+
+void config_restart_keys(const struct config *now, const struct config *next, char *ret,
+                         size_t size)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (size_t i = 0; i < PL_COUNT(keys) && used < size; i++) {
+        if (keys[i].restart && !same_value(&keys[i], now, next)) {
+            int len = snprintf(ret + used, size - used, "%s[%s] %s", used != 0 ? ", " : "",
+                               keys[i].section, keys[i].name);
+            used += len > 0 ? (size_t)len : 0;
+        }
+    }
+}
+
+bool config_key(size_t index, const char **ret_section, const char **ret_key)
+{
+    if (index >= PL_COUNT(keys))
+        return false;
+    *ret_section = keys[index].section;
+    *ret_key = keys[index].name;
+    return true;
 }

@@ -2,7 +2,10 @@
  *
  * config: one INI file to one immutable struct. Unknown sections and keys are refused with the
  * nearest known name, wrong values with what is expected; every message names file and line.
- * deploy/pledged.conf.example documents every key. Read once by main, before any thread starts.
+ * deploy/pledged.conf.example documents every key. Read by main: when it starts, and anew on
+ * SIGHUP (server/reload).
+ *
+ * A path `credential:NAME` stands for $CREDENTIALS_DIRECTORY/NAME, where systemd puts secrets.
  */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
@@ -14,18 +17,24 @@
 #include "server/net/net.h"
 #include "server/net/tls.h"
 
+struct config_address {
+    const char *host; /* NULL: none */
+    uint16_t port;    /* 0: the kernel chooses */
+    bool is_unix;     /* host is the path of a unix socket */
+};
+
 struct config {
     struct pl_arena arena; /* owns every string below */
     const char *path;
     /* [daemon] */
     const char *data;
-    const char *listen_host;
-    uint16_t listen_port;  /* 0: the kernel chooses */
+    struct config_address listen;
     const char *port_file; /* NULL: none */
     const char *pid_file;  /* NULL: none */
-    unsigned workers;      /* 0: one a core */
+    size_t workers;        /* 0: one a core */
     enum pl_log_level log_level;
     enum pl_log_format log_format;
+    bool access_log; /* a line a call */
     /* [tls] */
     struct tls_files tls;
     /* [ledger] */
@@ -37,6 +46,13 @@ struct config {
     /* [limits] */
     struct net_limits net;
     size_t inbox; /* commands that wait for the writer */
+    /* [admin]: health and metrics, for this machine only */
+    struct config_address admin_listen; /* host NULL: none */
+    const char *admin_port_file;        /* NULL: none */
+    /* [public]: availability for whoever asks, without certificate */
+    struct config_address public_listen; /* host NULL: none */
+    const char *public_port_file;        /* NULL: none */
+    struct tls_files public_tls;         /* without authority */
     /* [person NAME], as the ledger will record it; with its hash */
     Pledged__V1__RosterAdopted *roster;
     Pledged__V1__PolicyAdopted *policy;
@@ -47,5 +63,13 @@ struct config {
 PL_MUST_CHECK struct pl_status config_load(const char *path, char *message, size_t message_size,
                                            struct config **ret);
 void config_free(struct config *config);
+
+/* Which keys differ that are read at the start only: "[daemon] listen, [store] segment_bytes"; ""
+ * if none. Cut at `size`. */
+void config_restart_keys(const struct config *now, const struct config *next, char *ret,
+                         size_t size);
+/* The table of keys, for tests: section and key number `index` in it; false at its end. Those of
+ * persons, role and identity, are not in it. */
+bool config_key(size_t index, const char **ret_section, const char **ret_key);
 
 #endif

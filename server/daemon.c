@@ -270,12 +270,12 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
 static struct pl_status bind_all(struct daemon *daemon, int *fds, char *message)
 {
     const struct config *config = daemon->config;
-    daemon->port = config->listen_port;
+    daemon->port = config->listen.port;
     /* our sockets share the port among themselves; a stranger's must not be joined in silence */
     if (daemon->port != 0) {
-        struct pl_status taken = listener_probe(config->listen_host, daemon->port);
+        struct pl_status taken = listener_probe(config->listen.host, daemon->port);
         if (!pl_is_ok(taken)) {
-            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen_host,
+            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen.host,
                            daemon->port,
                            taken.sys_errno != 0 ? strerror(taken.sys_errno) : taken.what);
             return taken;
@@ -283,9 +283,9 @@ static struct pl_status bind_all(struct daemon *daemon, int *fds, char *message)
     }
     for (unsigned i = 0; i < daemon->worker_count; i++) {
         struct pl_status status =
-            listener_open(config->listen_host, daemon->port, true, &fds[i], &daemon->port);
+            listener_open(config->listen.host, daemon->port, true, &fds[i], &daemon->port);
         if (!pl_is_ok(status)) {
-            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen_host,
+            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen.host,
                            daemon->port,
                            status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
             return status;
@@ -320,7 +320,7 @@ static struct pl_status announce(struct daemon *daemon, char *message)
     (void)snprintf(text, sizeof(text), "%u\n", daemon->port);
     PL_TRY(write_small(daemon->config->port_file, text, message));
     pl_log_info("daemon", "ready", "listen=%s:%u workers=%u version=%s",
-                daemon->config->listen_host, daemon->port, daemon->worker_count, PLEDGED_VERSION);
+                daemon->config->listen.host, daemon->port, daemon->worker_count, PLEDGED_VERSION);
 #ifdef HAVE_SYSTEMD
     (void)sd_notify(0, "READY=1");
 #endif
@@ -433,7 +433,9 @@ int daemon_run(const struct config *config)
     int fds[64];
     prepare_process();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    daemon.worker_count = config->workers != 0 ? config->workers : cores < 1 ? 1 : (unsigned)cores;
+    daemon.worker_count = config->workers != 0 ? (unsigned)config->workers
+                          : cores < 1          ? 1
+                                               : (unsigned)cores;
     if (daemon.worker_count > PL_COUNT(daemon.worker))
         daemon.worker_count = PL_COUNT(daemon.worker);
     for (size_t i = 0; i < PL_COUNT(fds); i++)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/date.h"
@@ -260,6 +262,55 @@ static void *log_a_lot(void *argument)
     return NULL;
 }
 
+static int journal_of(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
+    return fd;
+}
+
+static void test_journal_fields(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pledged-test-XXXXXX", path[64], text[16384], fields[2000];
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/socket", dir);
+    int fd = journal_of(path);
+    pl_log_journal(path);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JOURNAL);
+    capture();
+    pl_log_warning("store", "a torn tail", "bytes=%d kept-in=%s", 7,
+                   PL_QUOTED("a \"b\"\nPRIORITY=0"));
+    ssize_t got = recv(fd, text, sizeof(text) - 1, 0);
+    assert_true(got > 0);
+    text[got] = '\0';
+    assert_string_equal(text, "SYSLOG_IDENTIFIER=pledged\nPRIORITY=4\nPLEDGED_TAG=store\n"
+                              "MESSAGE=a torn tail bytes=7 kept-in=\"a \\\"b\\\"?PRIORITY=0\"\n"
+                              "PLEDGED_BYTES=7\nPLEDGED_KEPT_IN=a \"b\"?PRIORITY=0\n");
+    /* the longest there can be */
+    for (size_t i = 0; i + 3 < sizeof(fields); i += 3)
+        memcpy(fields + i, "a= ", 4);
+    pl_log_info("store", "many", "%s", fields);
+    assert_true(recv(fd, text, sizeof(text), 0) > 3000);
+    pl_log_info("store", "none", " ");
+    got = recv(fd, text, sizeof(text) - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    assert_non_null(strstr(text, "MESSAGE=none\n"));
+    free(release());
+    (void)close(fd);
+    (void)unlink(path);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JOURNAL); /* nobody there */
+    capture();
+    pl_log_info("store", "to stderr", " ");
+    char *line = release();
+    assert_non_null(strstr(line, "message=\"to stderr\""));
+    free(line);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_threads_do_not_mix_lines(void **state)
 {
     (void)state;
@@ -298,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_hostile_values_stay_on_one_line),
         cmocka_unit_test(test_longest_lines_are_whole),
         cmocka_unit_test(test_status_line),
+        cmocka_unit_test(test_journal_fields),
         cmocka_unit_test(test_threads_do_not_mix_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,8 +89,8 @@ static void test_defaults(void **state)
     const struct config *c = must(w, LEAST);
     assert_string_equal(c->path, w->path);
     assert_string_equal(c->data, "/d");
-    assert_string_equal(c->listen_host, "127.0.0.1");
-    assert_int_equal(c->listen_port, 7443);
+    assert_string_equal(c->listen.host, "127.0.0.1");
+    assert_int_equal(c->listen.port, 7443);
     assert_null(c->port_file);
     assert_null(c->pid_file);
     assert_int_equal(c->workers, 0);
@@ -120,6 +120,9 @@ static void test_defaults(void **state)
     assert_int_equal(c->net.keepalive_timeout_ms, 20000);
     assert_int_equal(c->net.max_age_ms, 86400000);
     assert_int_equal(c->net.max_age_grace_ms, 3600000);
+    assert_false(c->access_log);
+    assert_null(c->admin_listen.host);
+    assert_null(c->public_listen.host);
     assert_int_equal(c->roster->n_person, 0);
     assert_int_equal(c->policy->clock_jump_limit_s, 3600);
 }
@@ -128,7 +131,7 @@ static void test_every_key(void **state)
 {
     const struct config *c = must(
         *state, "[daemon]\ndata = /data dir/x\nlisten = 0.0.0.0:0\nport_file = /p\npid_file = /q\n"
-                "workers = 64\nlog_level = debug\nlog_format = json\n"
+                "workers = 64\nlog_level = debug\nlog_format = json\naccess_log = yes\n"
                 "[tls]\ncert = /c\nkey = /k\nca = /a\ncrl = /r\n"
                 "[ledger]\norigin = example.org/fund\nclock_jump_limit = 90s\nfour_eyes =\n"
                 "[store]\nsegment_bytes = 2097152\nsnapshot_entries = 0\n"
@@ -138,10 +141,12 @@ static void test_every_key(void **state)
                 "watchers = 5\nperson_connections = 6\nperson_requests_per_s = 7\n"
                 "person_burst = 8\nkeepalive = 5s\nkeepalive_timeout = 6s\nmax_age = 7s\n"
                 "max_age_grace = 8s\n"
+                "[admin]\nlisten = unix:/run/x/admin\nport_file = /ap\n"
+                "[public]\nlisten = [::]:8443\nport_file = /pp\ncert = /pc\nkey = /pk\n"
                 "[person anna]\nrole = clerk\nidentity = uri:a dns:b.example  email:c@d\n");
     assert_string_equal(c->data, "/data dir/x");
-    assert_string_equal(c->listen_host, "0.0.0.0");
-    assert_int_equal(c->listen_port, 0);
+    assert_string_equal(c->listen.host, "0.0.0.0");
+    assert_int_equal(c->listen.port, 0);
     assert_string_equal(c->port_file, "/p");
     assert_string_equal(c->pid_file, "/q");
     assert_int_equal(c->workers, 64);
@@ -176,6 +181,16 @@ static void test_every_key(void **state)
     assert_int_equal(c->net.keepalive_timeout_ms, 6000);
     assert_int_equal(c->net.max_age_ms, 7000);
     assert_int_equal(c->net.max_age_grace_ms, 8000);
+    assert_true(c->access_log);
+    assert_true(c->admin_listen.is_unix);
+    assert_string_equal(c->admin_listen.host, "/run/x/admin");
+    assert_string_equal(c->admin_port_file, "/ap");
+    assert_string_equal(c->public_listen.host, "::");
+    assert_int_equal(c->public_listen.port, 8443);
+    assert_string_equal(c->public_port_file, "/pp");
+    assert_string_equal(c->public_tls.cert, "/pc");
+    assert_string_equal(c->public_tls.key, "/pk");
+    assert_null(c->public_tls.ca);
     assert_int_equal(c->roster->n_person, 1);
     const Pledged__V1__RosterPerson *anna = c->roster->person[0];
     assert_string_equal(anna->person, "anna");
@@ -206,13 +221,16 @@ static void test_the_example_shows_the_defaults(void **state)
     FILE *file = fopen(SOURCE_DIR "/deploy/pledged.conf.example", "re");
     char line[512];
     size_t used = 0, keys = 0;
+    bool no_default = false;
     assert_non_null(file);
     while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "[person", 7) != 0) {
         const char *shown = line;
         char word[64] = "", sign = 0;
+        if (line[0] == '[') /* off unless configured */
+            no_default = strncmp(line, "[admin", 6) == 0 || strncmp(line, "[public", 7) == 0;
         if (sscanf(line, "# %63[a-z_] %c", word, &sign) == 2 && sign == '=' &&
             strncmp(word, "port_file", 9) != 0 && strncmp(word, "pid_file", 8) != 0 &&
-            strncmp(word, "crl", 3) != 0) {
+            strncmp(word, "crl", 3) != 0 && !no_default) {
             shown = line + 2;
             keys++;
         }
@@ -220,7 +238,7 @@ static void test_the_example_shows_the_defaults(void **state)
         assert_true(used < sizeof(text));
     }
     (void)fclose(file);
-    assert_int_equal(keys, 27);
+    assert_int_equal(keys, 28);
     struct config *plain = NULL;
     must(w, LEAST);
     plain = w->config;
@@ -272,7 +290,17 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"daemon", "workers = two", "whole number"},
         {"daemon", "workers = 1.5", "whole number"},
         {"daemon", "log_level = loud", "debug, info, warning or error"},
-        {"daemon", "log_format = xml", "logfmt or json"},
+        {"daemon", "access_log = 1", "yes or no"},
+        {"admin", "listen = 0.0.0.0:9443", "needs no certificate"},
+        {"admin", "listen = example.org:9443", "needs no certificate"},
+        {"admin", "listen = unix:relative", "unix:/PATH"},
+        {"admin", "listen = 9443", "unix:/PATH"},
+        {"public", "listen = unix:/run/x", "HOST:PORT"},
+        {"public", "listen = 0.0.0.0:8443", "[public] needs cert and key"},
+        {"tls", "key = credential:", "the name of a credential"},
+        {"tls", "key = credential:../x", "the name of a credential"},
+        {"tls", "key = credential:a/b", "the name of a credential"},
+        {"daemon", "log_format = xml", "logfmt, json or journal"},
         {"ledger", "origin = two words", "without blanks"},
         {"ledger", "origin = a+b", "plus"},
         {"ledger", "origin =", "a name like"},
@@ -373,11 +401,11 @@ static void test_no_file_is_no_input(void **state)
 static void test_addresses(void **state)
 {
     const struct config *c = must(*state, LEAST "[daemon]\nlisten = [::1]:7443\n");
-    assert_string_equal(c->listen_host, "::1");
-    assert_int_equal(c->listen_port, 7443);
+    assert_string_equal(c->listen.host, "::1");
+    assert_int_equal(c->listen.port, 7443);
     c = must(*state, LEAST "[daemon]\nlisten = localhost:65535\n");
-    assert_string_equal(c->listen_host, "localhost");
-    assert_int_equal(c->listen_port, 65535);
+    assert_string_equal(c->listen.host, "localhost");
+    assert_int_equal(c->listen.port, 65535);
 }
 
 static void test_a_person_has_one_role(void **state)
@@ -418,6 +446,68 @@ static void test_roles_and_bounds_of_persons(void **state)
 }
 
 /* The ledger compares hashes to find out whether something changed. */
+static void test_credentials(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    wrong(w, "[tls]\nkey = credential:server.key\n", 2, "CREDENTIALS_DIRECTORY is not set");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x", 1), 0);
+    const struct config *c =
+        must(w, LEAST "[tls]\nkey = credential:server.key\ncert = /credential:x\n");
+    assert_string_equal(c->tls.key, "/run/credentials/x/server.key");
+    assert_string_equal(c->tls.cert, "/credential:x");
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
+/* The example, without anything commented out, names the keys of the table and no others. */
+static void test_the_example_names_every_key(void **state)
+{
+    (void)state;
+    FILE *file = fopen(SOURCE_DIR "/deploy/pledged.conf.example", "re");
+    char line[512], section[64] = "", word[64], names[8192] = "";
+    const char *of, *key;
+    size_t used = 0, count = 0;
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        const char *at = strncmp(line, "# ", 2) == 0 ? line + 2 : line;
+        if (line[0] == '[') {
+            assert_int_equal(sscanf(line, "[%63[^]]]", section), 1);
+        } else if (sscanf(at, "%63[a-z_] ", word) == 1 && at[strlen(word)] == ' ' &&
+                   at[strlen(word) + 1] == '=' && strncmp(section, "person ", 7) != 0) {
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "<%s %s>", section, word);
+            count++;
+        }
+    }
+    (void)fclose(file);
+    for (size_t i = 0; config_key(i, &of, &key); i++, count--) {
+        char name[160];
+        (void)snprintf(name, sizeof(name), "<%s %s>", of, key);
+        if (strstr(names, name) == NULL)
+            fail_msg("[%s] %s is not in the example", of, key);
+    }
+    assert_int_equal(count, 0);
+}
+
+static void test_what_needs_a_restart_is_told(void **state)
+{
+    struct world *w = *state;
+    char text[400];
+    must(w, LEAST "[limits]\nidle = 5s\n[person a]\nrole = clerk\nidentity = uri:a\n");
+    struct config *now = w->config;
+    w->config = NULL;
+    must(w, LEAST "[tls]\ncert = /other\n[limits]\nidle = 6s\n");
+    config_restart_keys(now, w->config, text, sizeof(text));
+    assert_string_equal(text, "");
+    must(w, LEAST "[daemon]\ndata = /other\nlisten = 127.0.0.1:7444\nworkers = 2\n[admin]\n"
+                  "listen = 127.0.0.1:1\n[limits]\ninbox = 99\n");
+    config_restart_keys(now, w->config, text, sizeof(text));
+    assert_string_equal(text, "[daemon] data, [daemon] listen, [daemon] workers, [limits] inbox, "
+                              "[admin] listen");
+    config_restart_keys(now, w->config, text, 20);
+    assert_int_equal(strlen(text), 19);
+    config_free(now);
+}
+
 static void test_hashes_tell_changes(void **state)
 {
     struct world *w = *state;
@@ -457,6 +547,9 @@ int main(void)
         CASE(addresses),
         CASE(a_person_has_one_role),
         CASE(roles_and_bounds_of_persons),
+        CASE(credentials),
+        CASE(the_example_names_every_key),
+        CASE(what_needs_a_restart_is_told),
         CASE(hashes_tell_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
