@@ -319,6 +319,8 @@ struct pl_slice call_header(const struct call *call, const char *name)
         return call->head.if_none_match;
     if (strcmp(name, "accept-language") == 0)
         return call->head.accept_language;
+    if (strcmp(name, "accept") == 0)
+        return call->head.accept;
     return (struct pl_slice){NULL, 0};
 }
 

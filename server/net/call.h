@@ -49,7 +49,7 @@ struct call_head { /* what a request may say; in the arena; data NULL: absent */
     struct pl_slice grpc_timeout, grpc_encoding;
     struct pl_slice connect_version, connect_timeout, content_encoding, connect_encoding;
     struct pl_slice origin, fetch_site;
-    struct pl_slice if_none_match, accept_language;
+    struct pl_slice if_none_match, accept_language, accept;
 };
 
 struct call {

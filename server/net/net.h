@@ -167,7 +167,7 @@ void call_fail(struct call *call, enum pl_code code, const Pledged__V1__Refusal 
                const char *message);
 /* --- of resources --- */
 struct pl_slice call_path(const struct call *call); /* without the query; in the arena */
-/* "if-none-match", "accept-language"; data NULL: absent. In the arena. */
+/* "if-none-match", "accept-language", "accept"; data NULL: absent. In the arena. */
 struct pl_slice call_header(const struct call *call, const char *name);
 struct net_header {
     const char *name, *value; /* name in lower case */

@@ -47,6 +47,7 @@ static const struct {
     {"sec-fetch-site", offsetof(struct call_head, fetch_site)},
     {"if-none-match", offsetof(struct call_head, if_none_match)},
     {"accept-language", offsetof(struct call_head, accept_language)},
+    {"accept", offsetof(struct call_head, accept)},
 };
 
 static void on_header(void *user, struct pl_slice name, struct pl_slice value)
