@@ -16,12 +16,12 @@ CONFIG = pathlib.Path("/etc/pledged/pledged.conf")
 DATA = pathlib.Path("/var/lib/pledged")
 PKI = pathlib.Path("/root/pki")
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
-       "DEBIAN_FRONTEND": "noninteractive"}
+       "DEBIAN_FRONTEND": "noninteractive", "CREDENTIALS_DIRECTORY": "/etc/pledged"}
 
 
-def run(*words, code=0, timeout=120, **more):
+def run(*words, code=0, timeout=120):
     result = subprocess.run([str(w) for w in words], capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL, timeout=timeout, env=dict(ENV, **more))
+                            stdin=subprocess.DEVNULL, timeout=timeout, env=ENV)
     assert code is None or result.returncode == code, \
         f"{' '.join(map(str, words))}: {result.returncode}\n{result.stdout}\n{result.stderr}\n" \
         + journal()
@@ -78,7 +78,7 @@ class Day(unittest.TestCase):
         CONFIG.write_text(text.replace("example.org/wsis-trust-fund", "machine.example/fund"),
                           encoding="utf-8")
         run("runuser", "-u", "pledged", "--", "pledged", "init", "--config", CONFIG)
-        run("pledged", "check-config", "--config", CONFIG, CREDENTIALS_DIRECTORY="/etc/pledged")
+        run("pledged", "check-config", "--config", CONFIG)
 
     def test_03_starts_and_serves(self):
         run("systemctl", "start", "pledged")
