@@ -75,7 +75,7 @@ static void judge_place(struct verify *verify, const struct verify_block *block,
 {
     const struct verify_entry *entry = &block->entry[at];
     uint64_t seq = block->first_seq + at;
-    uint64_t found = entry->message == NULL ? 0 : entry->message->seq;
+    uint64_t found = entry->seq;
     bool as_listed =
         at < block->listed && memcmp(block->leaf[at], block->list[at], PL_SHA256_BYTES) == 0;
     if (at < block->listed && !as_listed) {
@@ -89,8 +89,9 @@ static void judge_place(struct verify *verify, const struct verify_block *block,
     }
     if (found != 0 && found != seq)
         tell_order(verify, seq, found);
-    else if (found == 0 && entry->wrong != NULL)
-        verify_fail(verify->report, VERIFY_INTEGRITY, seq, "%s", gettext(entry->wrong));
+    else if (found == 0)
+        verify_fail(verify->report, VERIFY_INTEGRITY, seq, "%s",
+                    entry->wrong != NULL ? gettext(entry->wrong) : _("its bytes are no entry"));
 }
 
 /* --- trees --- */
@@ -219,7 +220,7 @@ static struct pl_status pass(struct verify *verify)
             tell_progress(verify);
             continue;
         }
-        block->parse = true;
+        block->parse = !verify->options->quick || verify->options->on_entry != NULL;
         struct pl_status status = verify_source_next(verify->source, block, verify->report);
         more = pl_is_ok(status) && block->count > 0;
         if (more)

@@ -78,8 +78,24 @@ static void read_entry(struct verify_block *block, size_t at)
         return;
     }
     entry->message = (const void *)message;
+    entry->seq = entry->message->seq;
     if (entry->message->command.len > 0)
         entry->command = read_command(block, entry);
+}
+
+/* The number of an entry is its first field: a byte 0x08, then seven bits a byte from the lowest
+ * on, the last byte below 0x80. Enough to know the place of what is not parsed. */
+static uint64_t peek_seq(struct pl_slice bytes)
+{
+    uint64_t seq = 0;
+    if (bytes.len == 0 || bytes.data[0] != 0x08)
+        return 0;
+    for (size_t i = 1; i < bytes.len && i < 10; i++) {
+        seq |= (uint64_t)(bytes.data[i] & 0x7F) << (7 * (i - 1));
+        if (bytes.data[i] < 0x80)
+            return seq;
+    }
+    return 0;
 }
 
 void verify_block_work(struct verify_block *block)
@@ -88,8 +104,12 @@ void verify_block_work(struct verify_block *block)
         verify_tree_leaf(verify_block_bytes(block, i), block->leaf[i]);
     if (block->count == VERIFY_TILE_HASHES)
         verify_tree_tile_root(block->leaf, block->tile_root);
-    for (size_t i = 0; block->parse && i < block->count; i++)
-        read_entry(block, i);
+    for (size_t i = 0; i < block->count; i++) {
+        if (block->parse)
+            read_entry(block, i);
+        else
+            block->entry[i].seq = peek_seq(verify_block_bytes(block, i));
+    }
 }
 
 static void block_clear(struct verify_block *block)

@@ -22,6 +22,7 @@ enum { VERIFY_ENTRY_BYTES_MAX = 65535 };
 
 struct verify_entry {
     size_t start, len;                   /* in block->bytes */
+    uint64_t seq;                        /* what it says of itself; 0: nothing that can be read */
     const Pledged__V1__Entry *message;   /* NULL: not asked for, or it does not parse */
     const Pledged__V1__Command *command; /* NULL: there is none, or it does not parse */
     const char *wrong;                   /* literal: what is wrong with it in itself; NULL */
