@@ -16,11 +16,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/rng.h"
+#include "server/admin.h"
 #include "server/identity.h"
 #include "server/net/authz.h"
 #include "server/net/listener.h"
@@ -28,6 +30,7 @@
 #include "server/recover.h"
 #include "server/restore.h"
 #include "server/store/lock.h"
+#include "server/validity.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -52,6 +55,12 @@ struct daemon {
     struct pl_mailbox *inbox;
     struct pl_slot *slots;  /* one a worker, the last one is ours */
     struct pl_bell **bells; /* one a slot; ours is none */
+    struct metrics *metrics;
+    struct validity validity;
+    struct admin *admin; /* NULL: none is configured */
+    int admin_fd;        /* -1: none, or taken */
+    uint16_t admin_port;
+    int64_t started_ns;
     unsigned worker_count;
     struct worker *worker[64];
     struct writer *writer;
@@ -74,6 +83,15 @@ static void say(struct pl_status status, const char *message)
     else
         (void)fprintf(stderr, "pledged: %s: %s\n", status.what, pl_code_words(status.code));
     pl_log_status(PL_LOG_ERROR, "daemon", "cannot start", status);
+}
+
+static void take_view(struct daemon *daemon)
+{
+    struct view *newer = pl_slot_take(&daemon->slots[daemon->worker_count]);
+    if (newer != NULL) {
+        view_unref(daemon->view);
+        daemon->view = newer;
+    }
 }
 
 /* --- the writer's thread --- */
@@ -163,11 +181,7 @@ static void look_at_snapshots(evutil_socket_t fd, short what, void *arg)
         }
         return;
     }
-    struct view *newer = pl_slot_take(&daemon->slots[daemon->worker_count]);
-    if (newer != NULL) {
-        view_unref(daemon->view);
-        daemon->view = newer;
-    }
+    take_view(daemon);
     uint64_t every = daemon->config->snapshot_entries;
     if (every == 0 || daemon->view == NULL ||
         view_get_log(daemon->view)->size < daemon->snapshot_seq + every)
@@ -219,6 +233,11 @@ static const char *why_read_only(const struct daemon *daemon)
     return why;
 }
 
+static void on_durable(void *arg, size_t entries, int64_t took_ns)
+{
+    metrics_batch(arg, entries, took_ns);
+}
+
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
 {
     struct writer_options options = {
@@ -234,6 +253,8 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
                   .roster = daemon->config->roster,
                   .policy = daemon->config->policy},
         .clock_jump_limit_us = daemon->config->clock_jump_limit_s * 1000000,
+        .on_durable = on_durable,
+        .on_durable_arg = daemon->metrics,
         .read_only = why_read_only(daemon),
         .rebuild = rebuild,
         .rebuild_arg = daemon,
@@ -259,6 +280,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
         .inbox = daemon->inbox,
         .slot = &daemon->slots[index],
         .bell = daemon->bells[index],
+        .metrics = daemon->metrics,
         .store = daemon->store,
         .about = {.store = "file", .vkey = daemon->identity.vkey},
     };
@@ -311,6 +333,58 @@ static struct pl_status write_small(const char *path, const char *text, char *me
     return status;
 }
 
+/* What the admin listener is asked for. */
+static void look_now(void *arg, struct metrics_now *ret)
+{
+    struct daemon *daemon = arg;
+    struct pl_clock *clock = pl_clock_system();
+    struct statvfs disk;
+    take_view(daemon);
+    *ret = (struct metrics_now){
+        .up_s = (double)(clock->mono_ns(clock) - daemon->started_ns) / 1e9,
+        .ready = daemon->announced,
+        .inbox_depth = pl_mailbox_count(daemon->inbox),
+        .snapshot_seq = daemon->snapshot_seq,
+        .server_expiry_s = daemon->validity.server_s,
+        .ca_expiry_s = daemon->validity.ca_s,
+        .crl_next_update_s = daemon->validity.crl_next_s,
+        .view = daemon->view,
+        .now_us = clock->wall_us(clock),
+    };
+    if (statvfs(daemon->config->data, &disk) == 0)
+        ret->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+static struct pl_status bind_admin(struct daemon *daemon, char *message)
+{
+    const struct config_address *at = &daemon->config->admin_listen;
+    if (at->host == NULL)
+        return pl_ok();
+    daemon->admin_port = at->port;
+    struct pl_status status = at->is_unix ? listener_open_unix(at->host, 0660, &daemon->admin_fd)
+                                          : listener_open(at->host, at->port, false,
+                                                          &daemon->admin_fd, &daemon->admin_port);
+    if (!pl_is_ok(status))
+        (void)snprintf(message, 400, "cannot listen on %s (admin): %s", at->host,
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
+    return status;
+}
+
+static struct pl_status start_admin(struct daemon *daemon)
+{
+    if (daemon->admin_fd < 0)
+        return pl_ok();
+    const struct admin_options options = {.base = daemon->base,
+                                          .listen_fd = daemon->admin_fd,
+                                          .clock = pl_clock_system(),
+                                          .metrics = daemon->metrics,
+                                          .look = look_now,
+                                          .arg = daemon};
+    PL_TRY(admin_new(&options, &daemon->admin));
+    daemon->admin_fd = -1;
+    return pl_ok();
+}
+
 static struct pl_status announce(struct daemon *daemon, char *message)
 {
     char text[64];
@@ -319,6 +393,9 @@ static struct pl_status announce(struct daemon *daemon, char *message)
     PL_TRY(write_small(daemon->config->pid_file, text, message));
     (void)snprintf(text, sizeof(text), "%u\n", daemon->port);
     PL_TRY(write_small(daemon->config->port_file, text, message));
+    (void)snprintf(text, sizeof(text), "%u\n", daemon->admin_port);
+    if (daemon->admin != NULL)
+        PL_TRY(write_small(daemon->config->admin_port_file, text, message));
     pl_log_info("daemon", "ready", "listen=%s:%u workers=%u version=%s",
                 daemon->config->listen.host, daemon->port, daemon->worker_count, PLEDGED_VERSION);
 #ifdef HAVE_SYSTEMD
@@ -338,7 +415,9 @@ static struct pl_status start_all(struct daemon *daemon, int *fds, char *message
     }
     PL_TRY(authz_roster_new(config->roster, &daemon->roster));
     daemon->quota = net_quota_new();
+    validity_read(&config->tls, &daemon->validity);
     PL_TRY(bind_all(daemon, fds, message));
+    PL_TRY(bind_admin(daemon, message));
     PL_TRY(pl_mailbox_new(config->inbox, &daemon->inbox));
     struct ledger *ledger = NULL;
     PL_TRY(open_ledger(daemon, &ledger, message));
@@ -348,6 +427,7 @@ static struct pl_status start_all(struct daemon *daemon, int *fds, char *message
         fds[i] = -1; /* the worker takes it */
         PL_TRY(start_worker(daemon, i, fd));
     }
+    PL_TRY(start_admin(daemon));
     return announce(daemon, message);
 }
 
@@ -382,6 +462,11 @@ static void wait_for_signals(struct daemon *daemon)
 
 static void stop_all(struct daemon *daemon)
 {
+    admin_free(daemon->admin);
+    if (daemon->admin_fd >= 0)
+        (void)close(daemon->admin_fd);
+    if (daemon->announced && daemon->config->admin_listen.is_unix)
+        (void)unlink(daemon->config->admin_listen.host);
     for (unsigned i = 0; i < daemon->worker_count; i++) {
         if (daemon->worker[i] != NULL)
             worker_drain(daemon->worker[i]);
@@ -411,6 +496,8 @@ static void stop_all(struct daemon *daemon)
     lock_release(daemon->lock);
     if (daemon->announced && daemon->config->port_file != NULL)
         (void)unlink(daemon->config->port_file);
+    if (daemon->announced && daemon->config->admin_port_file != NULL)
+        (void)unlink(daemon->config->admin_port_file);
     if (daemon->announced && daemon->config->pid_file != NULL)
         (void)unlink(daemon->config->pid_file);
 }
@@ -446,6 +533,11 @@ int daemon_run(const struct config *config)
     daemon.bells = calloc(daemon.worker_count + 1, sizeof(struct pl_bell *));
     PL_ASSERT(daemon.slots != NULL && daemon.bells != NULL && daemon.stop_fd >= 0 &&
               daemon.base != NULL);
+    int failed = event_base_priority_init(daemon.base, 3);
+    PL_ASSERT(failed == 0);
+    daemon.metrics = metrics_new(daemon.worker_count);
+    daemon.admin_fd = -1;
+    daemon.started_ns = pl_clock_system()->mono_ns(pl_clock_system());
     struct pl_status status = pl_ok();
     for (unsigned i = 0; pl_is_ok(status) && i < daemon.worker_count; i++)
         status = pl_bell_new(&daemon.bells[i]);
@@ -467,6 +559,7 @@ int daemon_run(const struct config *config)
     for (unsigned i = 0; i < daemon.worker_count; i++)
         pl_bell_free(daemon.bells[i]);
     free(daemon.bells);
+    metrics_free(daemon.metrics);
     free(daemon.slots);
     pl_log_info("daemon", "ended", "exit=%d", daemon.exit_code);
     return daemon.exit_code;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/scan.h"
 #include "server/limits.h"
+#include "server/metrics.h"
 #include "server/net/authz.h"
 
 /* --- answers --- */
@@ -242,11 +243,32 @@ static void finish_batch(struct call *call, struct command *command)
     call_reply(call, &response->base);
 }
 
+static enum metrics_result result_of(const struct command_item *item)
+{
+    if (item->receipt == NULL)
+        return item->code == PL_E_REFUSED || item->code == PL_E_NOT_FOUND ? METRICS_REFUSED
+                                                                          : METRICS_FAILED;
+    if (item->receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY)
+        return METRICS_REPLAY;
+    return item->receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN ? METRICS_DRY_RUN
+                                                                                  : METRICS_NEW;
+}
+
+static void count(const struct service *service, const struct command *command)
+{
+    if (service->metrics == NULL || command->kind != COMMAND_EXECUTE)
+        return;
+    for (size_t i = 0; i < command->item_count; i++)
+        metrics_command(service->metrics, service->index,
+                        command->code != PL_E_OK ? METRICS_FAILED : result_of(&command->item[i]));
+}
+
 void service_finish(struct service *service, struct command *command)
 {
     struct call *call = command->context;
     PL_ASSERT(command->phase == COMMAND_DONE);
     service->outstanding--;
+    count(service, command);
     if (command->code != PL_E_OK || command->kind == COMMAND_QUERY)
         finish(call, command->code, command->response, command->refusal);
     else if (call_method(call)->handle == on_execute_batch)

@@ -20,6 +20,7 @@
 #include "server/watch.h"
 
 struct health;
+struct metrics;
 struct reflection;
 
 /* What status tells of the daemon itself; immutable. */
@@ -38,6 +39,8 @@ struct service {
     struct pl_clock *clock;
     struct service_about about;
     struct watch_hub *watch;       /* owns; made by service_init */
+    struct metrics *metrics;       /* borrowed; NULL: nobody counts */
+    unsigned index;                /* of the worker, for metrics */
     size_t outstanding;            /* commands at the writer */
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */

@@ -65,8 +65,19 @@ static void second_event(evutil_socket_t fd, short what, void *arg)
     struct worker *worker = arg;
     (void)fd;
     (void)what;
+    struct net_stats net;
+    struct watch_stats watch;
     watch_tick(worker->service.watch);
     net_flush(worker->net);
+    net_get_stats(worker->net, &net);
+    watch_get_stats(worker->service.watch, &watch);
+    metrics_worker(worker->options.metrics, worker->options.index, &net, &watch);
+}
+
+static void on_done(void *user, const struct net_method *method, enum pl_code code, int64_t took_ns)
+{
+    const struct service *service = user;
+    metrics_request(service->metrics, service->index, method, code, took_ns);
 }
 
 static void drain_look(evutil_socket_t fd, short what, void *arg)
@@ -201,6 +212,8 @@ static struct pl_status prepare(struct worker *worker)
         .store = worker->options.store,
         .clock = worker->options.net.clock,
         .about = worker->options.about,
+        .metrics = worker->options.metrics,
+        .index = worker->options.index,
     };
     service_init(&worker->service);
     worker->health = health_new(worker->base, &worker->service);
@@ -214,6 +227,9 @@ static struct pl_status prepare(struct worker *worker)
     net->resources = page_resources;
     net->resource_count = page_resource_count;
     net->user = &worker->service;
+    net->on_done = on_done;
+    metrics_methods(worker->options.metrics, worker->options.index, worker->methods,
+                    net->method_count);
     PL_TRY(net_new(net, &worker->net));
     net->listen_fd = -1;
     return pl_ok();

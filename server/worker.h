@@ -11,6 +11,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include "server/metrics.h"
 #include "server/net/net.h"
 #include "server/service.h"
 
@@ -24,6 +25,7 @@ struct worker_options {
     struct pl_bell *bell; /* rung when the slot has a newer view */
     struct store *store;
     struct service_about about;
+    struct metrics *metrics; /* borrowed */
 };
 /* Starts the thread. Takes options->net.listen_fd, also when it fails. */
 PL_MUST_CHECK struct pl_status worker_start(const struct worker_options *options,

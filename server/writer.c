@@ -39,6 +39,7 @@ struct writer {
     struct batch batch[2];
     struct batch *filling;
     struct batch *in_flight; /* NULL: none */
+    int64_t submitted_ns;    /* when that went to the store */
     struct waiting queue;    /* taken from the inbox, not yet decided */
     struct store_head head;  /* of the durable log */
     uint64_t epoch;
@@ -607,6 +608,14 @@ static struct pl_status roll_back(struct writer *writer, enum store_outcome outc
     return pl_ok();
 }
 
+static void tell_durable(const struct writer *writer, const struct batch *batch)
+{
+    const struct writer_options *options = &writer->options;
+    if (options->on_durable != NULL)
+        options->on_durable(options->on_durable_arg, batch->header.count,
+                            options->clock->mono_ns(options->clock) - writer->submitted_ns);
+}
+
 static struct pl_status complete(struct writer *writer)
 {
     if (!writer->completed)
@@ -618,6 +627,7 @@ static struct pl_status complete(struct writer *writer)
     case STORE_DURABLE:
         store_head(writer->options.store, &writer->head);
         PL_ASSERT(writer->head.batch == batch->header.number);
+        tell_durable(writer, batch);
         publish(writer, PL_TAKE(batch->view)); /* W2: before the replies */
         writer->in_flight = NULL;
         answer_all(&batch->waiting);
@@ -739,6 +749,7 @@ static void submit(struct writer *writer, int64_t now_us)
     writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
     batch_reset(writer, writer->filling);
     bool idle = writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
+    writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
     store_append(writer->options.store, &batch->header, idle, on_append, writer);
 }
 
@@ -832,6 +843,7 @@ static struct pl_status barrier(struct writer *writer)
     writer->in_flight = batch;
     writer->filling = &writer->batch[1];
     batch_reset(writer, writer->filling);
+    writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
     store_append(writer->options.store, &batch->header, true, on_append, writer);
     return barrier_wait(writer);
 }

@@ -52,6 +52,10 @@ struct writer_options {
     uint8_t writer_id[STORE_WRITER_BYTES];
     struct ledger_start start; /* borrowed until writer_free */
     int64_t clock_jump_limit_us;
+    /* A batch became durable: its entries, and the time from handing it to the store to that. NULL:
+     * nobody counts. */
+    void (*on_durable)(void *arg, size_t entries, int64_t took_ns);
+    void *on_durable_arg;
     /* Not NULL: nothing is written, not even the first batch of an epoch, and commands are refused
      * with these words: a ledger that may not be the newest one must not go on. Borrowed. */
     const char *read_only;
