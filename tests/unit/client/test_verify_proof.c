@@ -15,7 +15,8 @@
 static void judge(const char *text, const char *words)
 {
     struct verify_report report;
-    struct verify_options options = {.keys = ""};
+    struct verify_options options = {
+        .keys = "example.org/fund+0dcf9afc+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"};
     memset(&report, 0, sizeof(report));
     verify_proof(pl_slice_str(text), &options, &report);
     assert_int_equal(verify_exit(&report), VERIFY_EXIT_INTEGRITY);
