@@ -407,6 +407,9 @@ class Home:
         }
         for section, keys in (settings or {}).items():
             self.settings.setdefault(section, {}).update(keys)
+        for section in ("admin", "public"):  # listeners that are off unless asked for
+            if section in self.settings:
+                self.settings[section].setdefault("port_file", self.path / f"{section}-port")
         self.write_config()
         self.process = None
         self.port = None
