@@ -28,7 +28,7 @@ static void test_files_that_are_none(void **state)
     (void)state;
     judge(VERIFY_PROOF_MAGIC, "breaks off");
     judge(VERIFY_PROOF_MAGIC "index 0\n", "breaks off");
-    judge(VERIFY_PROOF_MAGIC "index 0\n\n", "breaks off");
+    judge(VERIFY_PROOF_MAGIC "index 0\n\n", "checkpoint");
     judge(VERIFY_PROOF_MAGIC "index 00\n\nx\n", "breaks off");
     judge(VERIFY_PROOF_MAGIC "index -1\n\nx\n", "breaks off");
     judge(VERIFY_PROOF_MAGIC "extra !\nindex 0\n\nx\n", "breaks off");
