@@ -118,6 +118,18 @@ static struct pl_status print_offline_exit_codes(struct pl_buf *out)
     return print_pair(out, "  74", _("reading or writing failed"), 6);
 }
 
+static struct pl_status print_service_exit_codes(struct pl_buf *out)
+{
+    PL_TRY(pl_buf_printf(out, "\n%s\n", _("Exit codes:")));
+    PL_TRY(print_pair(out, "  0", _("it was stopped"), 6));
+    PL_TRY(print_pair(out, "  64", _("wrong usage"), 6));
+    PL_TRY(print_pair(out, "  65", _("the input is wrong"), 6));
+    PL_TRY(print_pair(out, "  66", _("no such file"), 6));
+    PL_TRY(print_pair(out, "  69", _("it cannot listen on the address"), 6));
+    PL_TRY(print_pair(out, "  74", _("reading or writing failed"), 6));
+    return print_pair(out, "  78", _("wrong configuration, or damaged state"), 6);
+}
+
 /* Paragraphs, one after the other. */
 static struct pl_status print_paragraphs(struct pl_buf *out, const char *text)
 {
@@ -158,7 +170,10 @@ static struct pl_status print_command(const struct command *command, struct pl_b
     uint64_t own = command->options & ~OPTIONS_WRITE;
     if (own != 0) {
         PL_TRY(pl_buf_printf(out, "\n%s\n", _("Options:")));
-        if (command->offline)
+        if (command->serves)
+            PL_TRY(
+                print_pair(out, "      --key FILE", _("secret key of the witness"), HELP_INDENT));
+        else if (command->offline)
             PL_TRY(print_pair(out, "      --key VKEY",
                               _("public key of the ledger, or a file with it"), HELP_INDENT));
         PL_TRY(print_options(out, own & ~OPTIONS_EVERY));
@@ -174,8 +189,9 @@ static struct pl_status print_command(const struct command *command, struct pl_b
     }
     if (command->examples != NULL)
         PL_TRY(print_examples(out, command->examples));
-    PL_TRY(command->offline ? print_offline_exit_codes(out)
-                            : print_exit_codes(out, command->writes));
+    PL_TRY(command->serves    ? print_service_exit_codes(out)
+           : command->offline ? print_offline_exit_codes(out)
+                              : print_exit_codes(out, command->writes));
     PL_TRY(pl_buf_append_str(out, "\n"));
     return print_wrapped(out, _("'pledge help' shows the options of every command."), 0, 0);
 }

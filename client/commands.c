@@ -353,7 +353,8 @@ static const struct command table[] = {
      .words = N_("check a dump, a mirror or a proof without trusting the daemon (offline)"),
      .more = N_(
          "Needs files and the ledger's public key alone: --key is the verifier key itself, or a "
-         "file with it. Four separate verdicts: integrity (exit 14 if it fails), append-only (15, "
+         "file with it, or a policy file (C2SP tlog-policy) that also names the witnesses that "
+         "must have cosigned. Four separate verdicts: integrity (exit 14 if it fails), append-only (15, "
          "only with --since), completeness (16), semantics (17). Each names the first bad entry.\n"
          "What no verification can prove: that what people told the ledger is true; that the key "
          "is "
@@ -388,6 +389,27 @@ static const struct command table[] = {
          "pledge sample ledger.bin --key ledger.vkey --size 40 --seed dice-4-2-6 --monetary "
          "--currency CHF",
      .run = cmd_sample},
+    {.name = "witness",
+     .args = "",
+     .options = BIT(OPTION_KEY) | BIT(OPTION_INIT) | BIT(OPTION_NAME) | BIT(OPTION_LOG) |
+                BIT(OPTION_STATE) | BIT(OPTION_LISTEN) | BIT(OPTION_CERT),
+     .required = BIT(OPTION_KEY) | BIT(OPTION_LOG) | BIT(OPTION_STATE) | BIT(OPTION_LISTEN),
+     .offline = true,
+     .serves = true,
+     .group = COMMAND_RECORDS,
+     .words = N_("run a witness of ledgers on your own machine (C2SP tlog-witness)"),
+     .more = N_(
+         "Daemons send it their checkpoints; it cosigns what extends everything that it cosigned "
+         "before, and nothing else. So a ledger cannot show different people different histories, "
+         "nor take back what it signed. It never goes back: what it cosigned is in DIR before it "
+         "says so. Keep DIR and the key, and never run two witnesses from copies of them.\n"
+         "--key is a file with the secret key of the witness, not of the ledger; --init makes it, "
+         "named --name. Two checkpoints of one size that differ are kept in DIR as evidence. "
+         "With --cert (a certificate and its key in one file) it answers by HTTPS. Monitors read "
+         "ADDRESS/<SHA-256 of the ledger's name in hex>/checkpoint."),
+     .examples = "pledge witness --init --key witness.key --name audit.example.org/w1 "
+                 "--log ledger.vkey --state witness/ --listen 127.0.0.1:7480",
+     .run = cmd_witness},
     {.name = "status",
      .args = "",
      .group = COMMAND_RECORDS,

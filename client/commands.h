@@ -26,6 +26,7 @@ struct command {
     uint64_t required;  /* of these, all have to be given */
     bool writes;
     bool offline; /* needs no daemon and no configuration; --key is a verifier key */
+    bool serves;  /* runs until it is stopped, with a key of its own in --key; offline as well */
     enum command_group group;
     const char *words;    /* one line, to be translated */
     const char *more;     /* a paragraph, to be translated; NULL: none */
@@ -73,6 +74,7 @@ PL_MUST_CHECK struct pl_status cmd_checkpoint(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_prove(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_mirror(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_watch(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_witness(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_status(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_help(struct cli *cli);
 

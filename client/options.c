@@ -61,7 +61,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_SINCE_SEQ] = {"since-seq", 0, false, "N", N_("changed by entry N or later")},
     [OPTION_CATALOGUE] = {"catalogue", 0, false, "CODE",
                           N_("another catalogue than the one in force")},
-    [OPTION_NAME] = {"name", 0, false, "NAME", N_("name of the organisation")},
+    [OPTION_NAME] = {"name", 0, false, "NAME", N_("name of the organisation, or of a new key")},
     [OPTION_COUNTRY] = {"country", 0, false, "CC", N_("ISO 3166 code, for example CH")},
     [OPTION_ITU_MEMBERSHIP] = {"itu-membership", 0, false,
                                "member-state|sector-member|associate|academia",
@@ -99,6 +99,11 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_SEED] = {"seed", 0, false, "TEXT", N_("same seed, same ledger: same sample")},
     [OPTION_MONETARY] = {"monetary", 0, false, NULL,
                          N_("draw units of money, not entries: large amounts are likelier")},
+    [OPTION_INIT] = {"init", 0, false, NULL, N_("make the key if it is not there")},
+    [OPTION_LOG] = {"log", 0, true, "VKEY",
+                    N_("verifier key of a log to follow, or a file with it (repeatable)")},
+    [OPTION_STATE] = {"state", 0, false, "DIR", N_("where it keeps what it signed")},
+    [OPTION_LISTEN] = {"listen", 0, false, "HOST:PORT", N_("where it waits for requests")},
 };
 
 const struct option_rule *options_rule(enum option option)

@@ -78,6 +78,10 @@ enum option {
     OPTION_SIZE,
     OPTION_SEED,
     OPTION_MONETARY,
+    OPTION_INIT,
+    OPTION_LOG,
+    OPTION_STATE,
+    OPTION_LISTEN,
     OPTION_COUNT,
 };
 _Static_assert(OPTION_COUNT <= 64, "sets of options are 64 bits");
