@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * verify_checkpoint: the note's form, then the checkpoint's, then the signatures; each has its own
- * words. Signatures by keys that we do not have are passed over.
+ * verify_checkpoint: the note's form, then the checkpoint's, then the signatures, then those of
+ * witnesses if a policy wants them; each has its own words. Signatures by keys that we do not have
+ * are passed over.
  */
 #include "client/verify_checkpoint.h"
 
@@ -25,6 +26,32 @@ static struct pl_slice trim(struct pl_slice line)
     while (line.len > 0 && strchr("\r\n\t ", line.data[line.len - 1]) != NULL)
         line.len--;
     return line;
+}
+
+/* A policy says more than keys: whose cosignatures are wanted as well. Its lines begin with words.
+ */
+static bool is_policy(const char *text)
+{
+    static const char *const words[] = {"log ", "log\t", "witness ", "group ", "quorum "};
+    for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n') {
+        for (size_t i = 0; i < PL_COUNT(words); i++) {
+            if (strncmp(text, words[i], strlen(words[i])) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The logs of the policy are the keys; the rest of it is left to `policy`. */
+static bool read_policy(const char *text, struct pl_arena *arena, struct pl_policy *policy,
+                        struct keys *ret)
+{
+    char message[256];
+    if (!pl_is_ok(pl_policy_parse(pl_slice_str(text), arena, policy, message)))
+        return false;
+    ret->count = policy->log_count < KEYS_MAX ? policy->log_count : KEYS_MAX;
+    memcpy(ret->key, policy->log, ret->count * sizeof(*ret->key));
+    return ret->count > 0;
 }
 
 /* One key a line; empty lines and comments between them. */
@@ -74,15 +101,45 @@ static const char *open_note(struct pl_slice text, const struct keys *keys, stru
     return check_signatures(note, keys, ret->origin);
 }
 
+/* Enough witnesses, and none of those that the policy names with a wrong signature. */
+static const char *check_witnesses(const struct pl_note *note, const struct pl_policy *policy)
+{
+    struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX] = {{.verified = false}};
+    struct pl_status status = pl_note_verify(note, policy->witness, policy->witness_count, seen);
+    if (!pl_is_ok(status) && status.code != PL_E_NOT_FOUND)
+        return N_("a witness's signature of the checkpoint is wrong");
+    return pl_policy_quorum(policy, seen)
+               ? NULL
+               : N_("fewer witnesses cosigned the checkpoint than the policy wants");
+}
+
+struct opening {
+    struct keys keys;
+    struct pl_policy policy;
+    struct pl_note note;
+    struct pl_arena arena;
+};
+
+static const char *open_with(struct opening *opening, struct pl_slice text, const char *keys,
+                             struct verify_checkpoint *ret)
+{
+    bool witnessed = is_policy(keys);
+    if (witnessed && !read_policy(keys, &opening->arena, &opening->policy, &opening->keys))
+        return N_("the policy cannot be read");
+    if (!witnessed && !read_keys(keys, &opening->keys))
+        return N_("the key is no verifier key (name+hash+base64, as 'pledge status' shows it)");
+    const char *wrong = open_note(text, &opening->keys, &opening->note, ret);
+    return wrong != NULL || !witnessed ? wrong : check_witnesses(&opening->note, &opening->policy);
+}
+
 const char *verify_checkpoint_open(struct pl_slice text, const char *keys,
                                    struct verify_checkpoint *ret)
 {
-    struct keys known;
-    if (!read_keys(keys, &known))
-        return N_("the key is no verifier key (name+hash+base64, as 'pledge status' shows it)");
-    struct pl_note *note = malloc(sizeof(*note));
-    PL_ASSERT(note != NULL);
-    const char *wrong = open_note(text, &known, note, ret);
-    free(note);
+    struct opening *opening = calloc(1, sizeof(*opening));
+    PL_ASSERT(opening != NULL);
+    pl_arena_init(&opening->arena, PL_POLICY_BYTES_MAX * 4);
+    const char *wrong = open_with(opening, text, keys, ret);
+    pl_arena_fini(&opening->arena);
+    free(opening);
     return wrong;
 }

@@ -17,7 +17,8 @@ struct verify_checkpoint {
     uint8_t root[PL_SHA256_BYTES];
 };
 
-/* `keys`: verifier keys, one a line. NULL: fine; else what is wrong (English, a literal). */
+/* `keys`: verifier keys, one a line; or a policy (C2SP tlog-policy), which also says how many
+ * witnesses must have cosigned. NULL: fine; else what is wrong (English, a literal). */
 const char *verify_checkpoint_open(struct pl_slice text, const char *keys,
                                    struct verify_checkpoint *ret);
 

@@ -8,9 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/verify_checkpoint.h"
+#include "common/note.h"
 
 #define VKEY  "example.org/fund+0dcf9afc+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
 #define OTHER "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
@@ -95,12 +98,46 @@ static void test_bad_keys(void **state)
         assert_non_null(open_text(BODY "\n" SIGNATURE, bad[i]));
 }
 
+/* A witness that signs the checkpoint above, and policies that want it or not. */
+static void test_witnesses(void **state)
+{
+    (void)state;
+    char secret[PL_NOTE_KEY_MAX], vkey[PL_NOTE_KEY_MAX], policy[2048];
+    struct pl_note_signer *witness = NULL;
+    struct pl_buf text;
+    assert_true(
+        pl_is_ok(pl_note_keygen_kind(PL_NOTE_COSIGNATURE, "witness.example/w", secret, vkey)));
+    assert_true(pl_is_ok(pl_note_signer_new(secret, &witness)));
+    pl_buf_init(&text, 1 << 16);
+    assert_true(pl_is_ok(pl_buf_append_str(&text, BODY "\n" SIGNATURE)));
+    assert_true(pl_is_ok(pl_note_cosign(witness, 1700000000, pl_slice_str(BODY), &text)));
+    assert_true(pl_is_ok(pl_buf_append(&text, "", 1)));
+    const char *cosigned = (const char *)pl_buf_slice(&text).data;
+    (void)snprintf(policy, sizeof(policy), "log " VKEY "\nwitness w %s\nquorum w\n", vkey);
+    assert_null(open_text(cosigned, policy));
+    assert_null(open_text(cosigned, VKEY));
+    assert_non_null(strstr(open_text(BODY "\n" SIGNATURE, policy), "fewer witnesses"));
+    char *wrong = strdup(cosigned);
+    assert_non_null(wrong);
+    char *at = strstr(wrong, "witness.example/w ") + 60;
+    *at = *at == 'A' ? 'B' : 'A';
+    assert_non_null(strstr(open_text(wrong, policy), "witness's signature"));
+    free(wrong);
+    (void)snprintf(policy, sizeof(policy), "log " OTHER "\nwitness w %s\nquorum w\n", vkey);
+    assert_non_null(open_text(cosigned, policy));
+    (void)snprintf(policy, sizeof(policy), "log " VKEY "\nwitness w %s\nquorum x\n", vkey);
+    assert_non_null(strstr(open_text(cosigned, policy), "policy"));
+    pl_buf_fini(&text);
+    pl_note_signer_free(witness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_one),       cmocka_unit_test(test_others_are_passed_over),
         cmocka_unit_test(test_not_signed_by_us), cmocka_unit_test(test_altered),
         cmocka_unit_test(test_cut_off),          cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_witnesses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
