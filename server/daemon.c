@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,45 +25,40 @@
 #include "common/rng.h"
 #include "server/admin.h"
 #include "server/identity.h"
-#include "server/net/authz.h"
-#include "server/net/listener.h"
 #include "server/net/quota.h"
+#include "server/notify.h"
 #include "server/recover.h"
+#include "server/reload.h"
 #include "server/restore.h"
+#include "server/sockets.h"
 #include "server/store/lock.h"
-#include "server/validity.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 extern char **environ;
 
-enum { SNAPSHOT_LOOK_S = 1 };
+enum { LOOK_S = 1, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
 
 struct daemon {
-    const struct config *config;
+    const struct config *config; /* of the start; see live() for what may change since */
     struct identity identity;
     struct lock *lock;
     struct store *store;
     struct recover_options recover;
     struct recover_report recovered;
-    struct tls_context *tls;
-    struct authz_roster *roster;
+    struct reload_set *first; /* until `reload` has it */
+    struct reload *reload;
+    struct sockets sockets;
     struct net_quota *quota;
     struct pl_mailbox *inbox;
     struct pl_slot *slots;  /* one a worker, the last one is ours */
     struct pl_bell **bells; /* one a slot; ours is none */
     struct metrics *metrics;
-    struct validity validity;
     struct admin *admin; /* NULL: none is configured */
-    int admin_fd;        /* -1: none, or taken */
-    uint16_t admin_port;
     int64_t started_ns;
-    unsigned worker_count;
-    struct worker *worker[64];
+    unsigned worker_count; /* with the public listener's, the last one */
+    struct worker *worker[LIMIT_WORKERS + 1];
+    _Atomic int64_t writer_beat_ns;
     struct writer *writer;
     pthread_t writer_thread;
     bool writer_running;
@@ -72,7 +68,6 @@ struct daemon {
     uint64_t snapshot_seq; /* of the newest snapshot, or of the last try */
     pid_t snapshot_child;
     int exit_code;
-    uint16_t port;
     bool announced; /* port_file and pid_file are ours */
 };
 
@@ -83,6 +78,11 @@ static void say(struct pl_status status, const char *message)
     else
         (void)fprintf(stderr, "pledged: %s: %s\n", status.what, pl_code_words(status.code));
     pl_log_status(PL_LOG_ERROR, "daemon", "cannot start", status);
+}
+
+static const struct reload_set *live(const struct daemon *daemon)
+{
+    return daemon->reload != NULL ? reload_live(daemon->reload) : daemon->first;
 }
 
 static void take_view(struct daemon *daemon)
@@ -103,16 +103,21 @@ static struct pl_status rebuild(void *arg, struct ledger **ret)
     return recover_state(&daemon->recover, daemon->store, &report, ret);
 }
 
+static int64_t now_ns(void)
+{
+    struct pl_clock *clock = pl_clock_system();
+    return clock->mono_ns(clock);
+}
+
 static int wait_ms(int64_t until_ns)
 {
     if (until_ns == INT64_MAX)
-        return -1;
-    struct pl_clock *clock = pl_clock_system();
-    int64_t left_ns = until_ns - clock->mono_ns(clock);
+        return STEADY_WAIT_MS; /* somebody may ask whether we get on */
+    int64_t left_ns = until_ns - now_ns();
     if (left_ns <= 0)
         return 0;
     int64_t ms = (left_ns + 999999) / 1000000;
-    return ms > 60000 ? 60000 : (int)ms;
+    return ms > STEADY_WAIT_MS ? STEADY_WAIT_MS : (int)ms;
 }
 
 /* A poll loop is all the writer needs: its inbox, its store, the order to stop. */
@@ -130,6 +135,7 @@ static void *writer_main(void *arg)
             pl_log_status(PL_LOG_ERROR, "writer", "cannot go on, the daemon ends", status);
             _exit(pl_code_exit(status.code));
         }
+        atomic_store_explicit(&daemon->writer_beat_ns, now_ns(), memory_order_relaxed);
         if (busy)
             continue;
         bool stopping = (fds[2].revents & POLLIN) != 0;
@@ -167,11 +173,8 @@ static void start_snapshot(struct daemon *daemon)
     }
 }
 
-static void look_at_snapshots(evutil_socket_t fd, short what, void *arg)
+static void look_at_snapshots(struct daemon *daemon)
 {
-    struct daemon *daemon = arg;
-    (void)fd;
-    (void)what;
     if (daemon->snapshot_child != 0) {
         int state;
         if (waitpid(daemon->snapshot_child, &state, WNOHANG) == daemon->snapshot_child) {
@@ -182,7 +185,7 @@ static void look_at_snapshots(evutil_socket_t fd, short what, void *arg)
         return;
     }
     take_view(daemon);
-    uint64_t every = daemon->config->snapshot_entries;
+    uint64_t every = live(daemon)->config->snapshot_entries;
     if (every == 0 || daemon->view == NULL ||
         view_get_log(daemon->view)->size < daemon->snapshot_seq + every)
         return;
@@ -267,14 +270,16 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
     return pl_ok();
 }
 
-static struct pl_status start_worker(struct daemon *daemon, unsigned index, int listen_fd)
+static struct pl_status start_worker(struct daemon *daemon, unsigned index)
 {
+    bool is_public = daemon->sockets.has_public && index + 1 == daemon->worker_count;
+    int *fd = is_public ? &daemon->sockets.public : &daemon->sockets.worker[index];
     struct worker_options options = {
         .index = index,
-        .net = {.listen_fd = listen_fd,
-                .tls = daemon->tls,
-                .roster = daemon->roster,
-                .quota = daemon->quota,
+        .net = {.listen_fd = *fd,
+                .tls = is_public ? daemon->first->public_tls : daemon->first->tls,
+                .roster = is_public ? NULL : daemon->first->roster,
+                .quota = is_public ? NULL : daemon->quota,
                 .limits = daemon->config->net,
                 .clock = pl_clock_system()},
         .inbox = daemon->inbox,
@@ -283,37 +288,11 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index, int 
         .metrics = daemon->metrics,
         .store = daemon->store,
         .about = {.store = "file", .vkey = daemon->identity.vkey},
+        .access_log = daemon->config->access_log,
+        .is_public = is_public,
     };
+    *fd = -1; /* the worker takes it */
     return worker_start(&options, &daemon->worker[index]);
-}
-
-/* All sockets are bound before anything starts: a port in use is told before the ledger is touched.
- */
-static struct pl_status bind_all(struct daemon *daemon, int *fds, char *message)
-{
-    const struct config *config = daemon->config;
-    daemon->port = config->listen.port;
-    /* our sockets share the port among themselves; a stranger's must not be joined in silence */
-    if (daemon->port != 0) {
-        struct pl_status taken = listener_probe(config->listen.host, daemon->port);
-        if (!pl_is_ok(taken)) {
-            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen.host,
-                           daemon->port,
-                           taken.sys_errno != 0 ? strerror(taken.sys_errno) : taken.what);
-            return taken;
-        }
-    }
-    for (unsigned i = 0; i < daemon->worker_count; i++) {
-        struct pl_status status =
-            listener_open(config->listen.host, daemon->port, true, &fds[i], &daemon->port);
-        if (!pl_is_ok(status)) {
-            (void)snprintf(message, 400, "cannot listen on %s:%u: %s", config->listen.host,
-                           daemon->port,
-                           status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
-            return status;
-        }
-    }
-    return pl_ok();
 }
 
 static struct pl_status write_small(const char *path, const char *text, char *message)
@@ -345,9 +324,9 @@ static void look_now(void *arg, struct metrics_now *ret)
         .ready = daemon->announced,
         .inbox_depth = pl_mailbox_count(daemon->inbox),
         .snapshot_seq = daemon->snapshot_seq,
-        .server_expiry_s = daemon->validity.server_s,
-        .ca_expiry_s = daemon->validity.ca_s,
-        .crl_next_update_s = daemon->validity.crl_next_s,
+        .server_expiry_s = live(daemon)->validity.server_s,
+        .ca_expiry_s = live(daemon)->validity.ca_s,
+        .crl_next_update_s = live(daemon)->validity.crl_next_s,
         .view = daemon->view,
         .now_us = clock->wall_us(clock),
     };
@@ -355,78 +334,90 @@ static void look_now(void *arg, struct metrics_now *ret)
         ret->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
-static struct pl_status bind_admin(struct daemon *daemon, char *message)
-{
-    const struct config_address *at = &daemon->config->admin_listen;
-    if (at->host == NULL)
-        return pl_ok();
-    daemon->admin_port = at->port;
-    struct pl_status status = at->is_unix ? listener_open_unix(at->host, 0660, &daemon->admin_fd)
-                                          : listener_open(at->host, at->port, false,
-                                                          &daemon->admin_fd, &daemon->admin_port);
-    if (!pl_is_ok(status))
-        (void)snprintf(message, 400, "cannot listen on %s (admin): %s", at->host,
-                       status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
-    return status;
-}
-
 static struct pl_status start_admin(struct daemon *daemon)
 {
-    if (daemon->admin_fd < 0)
+    if (daemon->sockets.admin < 0)
         return pl_ok();
     const struct admin_options options = {.base = daemon->base,
-                                          .listen_fd = daemon->admin_fd,
+                                          .listen_fd = daemon->sockets.admin,
                                           .clock = pl_clock_system(),
                                           .metrics = daemon->metrics,
                                           .look = look_now,
                                           .arg = daemon};
     PL_TRY(admin_new(&options, &daemon->admin));
-    daemon->admin_fd = -1;
+    daemon->sockets.admin = -1;
     return pl_ok();
+}
+
+static struct pl_status write_number(const char *path, long number, char *message)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%ld\n", number);
+    return write_small(path, text, message);
 }
 
 static struct pl_status announce(struct daemon *daemon, char *message)
 {
-    char text[64];
+    const struct config *config = daemon->config;
+    const struct sockets *sockets = &daemon->sockets;
     daemon->announced = true;
-    (void)snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    PL_TRY(write_small(daemon->config->pid_file, text, message));
-    (void)snprintf(text, sizeof(text), "%u\n", daemon->port);
-    PL_TRY(write_small(daemon->config->port_file, text, message));
-    (void)snprintf(text, sizeof(text), "%u\n", daemon->admin_port);
-    if (daemon->admin != NULL)
-        PL_TRY(write_small(daemon->config->admin_port_file, text, message));
-    pl_log_info("daemon", "ready", "listen=%s:%u workers=%u version=%s",
-                daemon->config->listen.host, daemon->port, daemon->worker_count, PLEDGED_VERSION);
-#ifdef HAVE_SYSTEMD
-    (void)sd_notify(0, "READY=1");
-#endif
+    PL_TRY(write_number(config->pid_file, getpid(), message));
+    if (sockets->has_admin)
+        PL_TRY(write_number(config->admin_port_file, sockets->admin_port, message));
+    if (sockets->has_public)
+        PL_TRY(write_number(config->public_port_file, sockets->public_port, message));
+    PL_TRY(write_number(config->port_file, sockets->port, message)); /* scripts wait for this one */
+    pl_log_info("daemon", "ready", "listen=%s:%u workers=%u version=%s", config->listen.host,
+                sockets->port, daemon->worker_count, PLEDGED_VERSION);
+    if (sockets->has_admin || sockets->has_public)
+        pl_log_info("daemon", "more listeners", "admin=%s admin_port=%u public=%s public_port=%u",
+                    sockets->has_admin ? "yes" : "no", sockets->admin_port,
+                    sockets->has_public ? "yes" : "no", sockets->public_port);
+    notify_ready("Port %u", sockets->port);
     return pl_ok();
 }
 
-static struct pl_status start_all(struct daemon *daemon, int *fds, char *message)
+static struct pl_status start_reload(struct daemon *daemon)
+{
+    const struct reload_options options = {
+        .base = daemon->base,
+        .inbox = daemon->inbox,
+        .worker = daemon->worker,
+        .count = daemon->worker_count,
+        .has_public = daemon->sockets.has_public,
+        .start = {.origin = daemon->identity.origin, .ledger_id = daemon->identity.ledger_id},
+        .first = daemon->first,
+    };
+    daemon->first = NULL;
+    return reload_new(&options, &daemon->reload);
+}
+
+/* What needs the number of workers. */
+static struct pl_status make_room(struct daemon *daemon)
+{
+    daemon->slots = calloc(daemon->worker_count + 1, sizeof(*daemon->slots));
+    daemon->bells = calloc(daemon->worker_count + 1, sizeof(struct pl_bell *));
+    PL_ASSERT(daemon->slots != NULL && daemon->bells != NULL);
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        PL_TRY(pl_bell_new(&daemon->bells[i]));
+    daemon->metrics = metrics_new(daemon->worker_count);
+    daemon->quota = net_quota_new();
+    return pl_mailbox_new(daemon->config->inbox, &daemon->inbox);
+}
+
+static struct pl_status start_all(struct daemon *daemon, char *message)
 {
     const struct config *config = daemon->config;
-    char detail[256] = "";
-    struct pl_status status = tls_context_new(&config->tls, detail, &daemon->tls);
-    if (!pl_is_ok(status)) {
-        (void)snprintf(message, 400, "%s", detail[0] != '\0' ? detail : status.what);
-        return status;
-    }
-    PL_TRY(authz_roster_new(config->roster, &daemon->roster));
-    daemon->quota = net_quota_new();
-    validity_read(&config->tls, &daemon->validity);
-    PL_TRY(bind_all(daemon, fds, message));
-    PL_TRY(bind_admin(daemon, message));
-    PL_TRY(pl_mailbox_new(config->inbox, &daemon->inbox));
     struct ledger *ledger = NULL;
+    PL_TRY(sockets_open(config, daemon->worker_count, message, &daemon->sockets));
+    PL_TRY(reload_build(config, daemon->sockets.has_public, message, &daemon->first));
+    daemon->worker_count += daemon->sockets.has_public;
+    PL_TRY(make_room(daemon));
     PL_TRY(open_ledger(daemon, &ledger, message));
     PL_TRY(start_writer(daemon, ledger));
-    for (unsigned i = 0; i < daemon->worker_count; i++) {
-        int fd = fds[i];
-        fds[i] = -1; /* the worker takes it */
-        PL_TRY(start_worker(daemon, i, fd));
-    }
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        PL_TRY(start_worker(daemon, i));
+    PL_TRY(start_reload(daemon));
     PL_TRY(start_admin(daemon));
     return announce(daemon, message);
 }
@@ -438,35 +429,75 @@ static void stop_event(evutil_socket_t number, short what, void *arg)
     struct daemon *daemon = arg;
     (void)what;
     pl_log_info("daemon", "stopping", "signal=%d", (int)number);
-#ifdef HAVE_SYSTEMD
-    (void)sd_notify(0, "STOPPING=1");
-#endif
+    notify_stopping();
     (void)event_base_loopbreak(daemon->base);
+}
+
+static void reload_event(evutil_socket_t number, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)number;
+    (void)what;
+    pl_log_info("daemon", "reloading", "config=%s", PL_QUOTED(daemon->config->path));
+    reload_begin(daemon->reload);
+}
+
+/* Every thread has looked around a short while ago. */
+static bool gets_on(const struct daemon *daemon)
+{
+    int64_t least_ns = now_ns() - STUCK_S * 1000000000LL;
+    bool fine = atomic_load_explicit(&daemon->writer_beat_ns, memory_order_relaxed) > least_ns;
+    for (unsigned i = 0; i < daemon->worker_count; i++)
+        fine = fine && worker_beat_ns(daemon->worker[i]) > least_ns;
+    return fine;
+}
+
+static void look_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)fd;
+    (void)what;
+    look_at_snapshots(daemon);
+}
+
+/* A thread that is stuck is told by silence: systemd ends the daemon and starts it again. */
+static void watchdog_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    if (gets_on(arg))
+        notify_progress();
+    else
+        pl_log_error("daemon", "a thread does not get on", "for_s=%d", STUCK_S);
 }
 
 static void wait_for_signals(struct daemon *daemon)
 {
-    struct event *term = evsignal_new(daemon->base, SIGTERM, stop_event, daemon);
-    struct event *interrupt = evsignal_new(daemon->base, SIGINT, stop_event, daemon);
-    struct event *timer = event_new(daemon->base, -1, EV_PERSIST, look_at_snapshots, daemon);
-    PL_ASSERT(term != NULL && interrupt != NULL && timer != NULL);
-    struct timeval every = {SNAPSHOT_LOOK_S, 0};
-    (void)event_add(term, NULL);
-    (void)event_add(interrupt, NULL);
-    (void)event_add(timer, &every);
+    const struct timeval second = {LOOK_S, 0};
+    int64_t watch_us = notify_watchdog_ns() / 1000 / 3;
+    const struct timeval watch = {watch_us / 1000000, watch_us % 1000000};
+    struct event *const event[] = {
+        evsignal_new(daemon->base, SIGTERM, stop_event, daemon),
+        evsignal_new(daemon->base, SIGINT, stop_event, daemon),
+        evsignal_new(daemon->base, SIGHUP, reload_event, daemon),
+        event_new(daemon->base, -1, EV_PERSIST, look_event, daemon),
+        event_new(daemon->base, -1, EV_PERSIST, watchdog_event, daemon),
+    };
+    const struct timeval *const every[] = {NULL, NULL, NULL, &second, &watch};
+    for (size_t i = 0; i < PL_COUNT(event); i++) {
+        PL_ASSERT(event[i] != NULL);
+        if (every[i] != &watch || watch_us > 0)
+            (void)event_add(event[i], every[i]);
+    }
     (void)event_base_dispatch(daemon->base);
-    event_free(term);
-    event_free(interrupt);
-    event_free(timer);
+    for (size_t i = 0; i < PL_COUNT(event); i++)
+        event_free(event[i]);
 }
 
 static void stop_all(struct daemon *daemon)
 {
     admin_free(daemon->admin);
-    if (daemon->admin_fd >= 0)
-        (void)close(daemon->admin_fd);
-    if (daemon->announced && daemon->config->admin_listen.is_unix)
-        (void)unlink(daemon->config->admin_listen.host);
+    sockets_close(&daemon->sockets);
     for (unsigned i = 0; i < daemon->worker_count; i++) {
         if (daemon->worker[i] != NULL)
             worker_drain(daemon->worker[i]);
@@ -483,6 +514,8 @@ static void stop_all(struct daemon *daemon)
         PL_ASSERT(failed == 0);
     }
     writer_free(daemon->writer);
+    reload_free(daemon->reload);
+    reload_set_free(daemon->first);
     for (unsigned i = 0; daemon->slots != NULL && i <= daemon->worker_count; i++)
         view_unref(pl_slot_take(&daemon->slots[i]));
     view_unref(daemon->view);
@@ -490,22 +523,25 @@ static void stop_all(struct daemon *daemon)
         (void)waitpid(daemon->snapshot_child, NULL, 0);
     store_close(daemon->store);
     pl_mailbox_free(daemon->inbox);
-    authz_roster_free(daemon->roster);
     net_quota_free(daemon->quota);
-    tls_context_unref(daemon->tls);
+    metrics_free(daemon->metrics);
+    for (unsigned i = 0; daemon->bells != NULL && i < daemon->worker_count; i++)
+        pl_bell_free(daemon->bells[i]);
+    free(daemon->bells);
+    free(daemon->slots);
     lock_release(daemon->lock);
-    if (daemon->announced && daemon->config->port_file != NULL)
-        (void)unlink(daemon->config->port_file);
-    if (daemon->announced && daemon->config->admin_port_file != NULL)
-        (void)unlink(daemon->config->admin_port_file);
-    if (daemon->announced && daemon->config->pid_file != NULL)
-        (void)unlink(daemon->config->pid_file);
+    const char *const files[] = {daemon->config->port_file, daemon->config->admin_port_file,
+                                 daemon->config->public_port_file, daemon->config->pid_file};
+    for (size_t i = 0; i < PL_COUNT(files); i++) {
+        if (daemon->announced && files[i] != NULL)
+            (void)unlink(files[i]);
+    }
 }
 
 static void prepare_process(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* reload comes with a later version */
+    (void)signal(SIGHUP, SIG_IGN); /* until there is something to reload */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
@@ -513,54 +549,38 @@ static void prepare_process(void)
     }
 }
 
+static unsigned count_workers(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = config->workers != 0 ? (unsigned)config->workers
+                     : cores < 1          ? 1
+                                          : (unsigned)cores;
+    return count < LIMIT_WORKERS ? count : LIMIT_WORKERS;
+}
+
 int daemon_run(const struct config *config)
 {
-    struct daemon daemon = {.config = config};
+    struct daemon daemon = {.config = config,
+                            .worker_count = count_workers(config),
+                            .stop_fd = eventfd(0, EFD_CLOEXEC),
+                            .base = event_base_new(),
+                            .started_ns = now_ns()};
     char message[400] = "";
-    int fds[64];
     prepare_process();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    daemon.worker_count = config->workers != 0 ? (unsigned)config->workers
-                          : cores < 1          ? 1
-                                               : (unsigned)cores;
-    if (daemon.worker_count > PL_COUNT(daemon.worker))
-        daemon.worker_count = PL_COUNT(daemon.worker);
-    for (size_t i = 0; i < PL_COUNT(fds); i++)
-        fds[i] = -1;
-    daemon.slots = calloc(daemon.worker_count + 1, sizeof(*daemon.slots));
-    daemon.stop_fd = eventfd(0, EFD_CLOEXEC);
-    daemon.base = event_base_new();
-    daemon.bells = calloc(daemon.worker_count + 1, sizeof(struct pl_bell *));
-    PL_ASSERT(daemon.slots != NULL && daemon.bells != NULL && daemon.stop_fd >= 0 &&
-              daemon.base != NULL);
+    PL_ASSERT(daemon.stop_fd >= 0 && daemon.base != NULL);
     int failed = event_base_priority_init(daemon.base, 3);
     PL_ASSERT(failed == 0);
-    daemon.metrics = metrics_new(daemon.worker_count);
-    daemon.admin_fd = -1;
-    daemon.started_ns = pl_clock_system()->mono_ns(pl_clock_system());
-    struct pl_status status = pl_ok();
-    for (unsigned i = 0; pl_is_ok(status) && i < daemon.worker_count; i++)
-        status = pl_bell_new(&daemon.bells[i]);
-    if (pl_is_ok(status))
-        status = start_all(&daemon, fds, message);
+    atomic_store(&daemon.writer_beat_ns, now_ns());
+    struct pl_status status = start_all(&daemon, message);
     if (pl_is_ok(status)) {
         wait_for_signals(&daemon);
     } else {
         say(status, message);
         daemon.exit_code = pl_code_exit(status.code);
     }
-    for (size_t i = 0; i < PL_COUNT(fds); i++) {
-        if (fds[i] >= 0)
-            (void)close(fds[i]);
-    }
     stop_all(&daemon);
     event_base_free(daemon.base);
     (void)close(daemon.stop_fd);
-    for (unsigned i = 0; i < daemon.worker_count; i++)
-        pl_bell_free(daemon.bells[i]);
-    free(daemon.bells);
-    metrics_free(daemon.metrics);
-    free(daemon.slots);
     pl_log_info("daemon", "ended", "exit=%d", daemon.exit_code);
     return daemon.exit_code;
 }

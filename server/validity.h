@@ -23,8 +23,8 @@ struct validity {
 void validity_read(const struct tls_files *files, struct validity *ret);
 
 enum { VALIDITY_WARN_S = 21 * 86400, VALIDITY_WARN_CRL_S = 7 * 86400, VALIDITY_TEXT_BYTES = 160 };
-/* What a person should know about it now: text number `index` in `ret` (VALIDITY_TEXT_BYTES); false:
- * there is no more. */
+/* What a person should know about it now: text number `index` in `ret` (VALIDITY_TEXT_BYTES);
+ * false: there is no more. */
 bool validity_warning(const struct validity *validity, int64_t now_s, size_t index, char *ret);
 
 #endif

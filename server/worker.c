@@ -6,7 +6,10 @@
 #include "server/worker.h"
 
 #include <event2/event.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +35,7 @@ struct worker {
     struct pl_mailbox *home;
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
+    _Atomic int64_t beat_ns; /* of the last second's look around */
     struct event *on_home, *on_order, *on_bell, *second, *drain_timer;
     int64_t drain_until_ns; /* 0: not draining */
     bool closed;            /* connections were ended by force */
@@ -67,6 +71,8 @@ static void second_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct net_stats net;
     struct watch_stats watch;
+    struct pl_clock *clock = worker->options.net.clock;
+    atomic_store_explicit(&worker->beat_ns, clock->mono_ns(clock), memory_order_relaxed);
     watch_tick(worker->service.watch);
     net_flush(worker->net);
     net_get_stats(worker->net, &net);
@@ -77,7 +83,21 @@ static void second_event(evutil_socket_t fd, short what, void *arg)
 static void on_done(void *user, const struct net_method *method, enum pl_code code, int64_t took_ns)
 {
     const struct service *service = user;
+    const struct worker *worker =
+        (const struct worker *)(const void *)((const char *)user -
+                                              offsetof(struct worker, service));
     metrics_request(service->metrics, service->index, method, code, took_ns);
+    if (worker->options.access_log)
+        pl_log_info("access", "call", "method=%s code=%s us=%" PRId64 " worker=%u",
+                    method != NULL ? method->path : "resource", pl_code_name(code), took_ns / 1000,
+                    service->index);
+}
+
+static void on_refused(void *user, const char *peer, const char *why)
+{
+    (void)user;
+    pl_log_info("net", "a connection was refused", "peer=%s why=%s", PL_QUOTED(peer),
+                PL_QUOTED(why));
 }
 
 static void drain_look(evutil_socket_t fd, short what, void *arg)
@@ -95,13 +115,8 @@ static void drain_look(evutil_socket_t fd, short what, void *arg)
         (void)event_base_loopbreak(worker->base);
 }
 
-static void order_event(evutil_socket_t fd, short what, void *arg)
+static void drain(struct worker *worker)
 {
-    struct worker *worker = arg;
-    (void)fd;
-    (void)what;
-    if (pl_mailbox_take(worker->orders) == NULL)
-        return;
     struct pl_clock *clock = worker->options.net.clock;
     worker->drain_until_ns = clock->mono_ns(clock) + LIMIT_DRAIN_MS * 1000000LL;
     worker->service.draining = true;
@@ -109,6 +124,30 @@ static void order_event(evutil_socket_t fd, short what, void *arg)
     net_drain(worker->net);
     struct timeval every = {0, DRAIN_LOOK_MS * 1000};
     (void)event_add(worker->drain_timer, &every);
+}
+
+static void reload(struct worker *worker, struct worker_reload *order)
+{
+    net_reload(worker->net, &order->net);
+    worker->options.access_log = order->access_log;
+    bool posted = pl_mailbox_post(order->home, &order->mail);
+    PL_ASSERT(posted); /* no limit there */
+}
+
+static void order_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    struct pl_mail *mail = pl_mailbox_take(worker->orders);
+    while (mail != NULL) {
+        struct pl_mail *next = mail->next;
+        if (mail == &worker->drain_order)
+            drain(worker);
+        else
+            reload(worker, (struct worker_reload *)mail);
+        mail = next;
+    }
 }
 
 static void *run(void *arg)
@@ -143,6 +182,8 @@ static void worker_free(struct worker *worker)
         event_base_free(worker->base);
     service_fini(&worker->service);
     pl_mailbox_free(worker->home);
+    if (worker->orders != NULL)
+        (void)pl_mailbox_take(worker->orders); /* a reload that came too late */
     pl_mailbox_free(worker->orders);
     free(worker);
 }
@@ -181,6 +222,23 @@ static size_t join_methods(struct net_method **ret)
         memcpy(next, tables[i].method, tables[i].count * sizeof(*all));
     *ret = all;
     return count;
+}
+
+/* The same table for everybody, so that numbers mean the same; most of it is for nobody here. */
+static void make_public(struct worker *worker)
+{
+    static const struct net_person anybody = {"public", PLEDGED__V1__ROLE__ROLE_PUBLIC};
+    static const char *const open[] = {"/pledged.v1.LedgerService/ListTiers",
+                                       "/pledged.v1.LedgerService/GetTier"};
+    for (size_t i = 0; i < worker->options.net.method_count; i++) {
+        bool is_open = false;
+        for (size_t k = 0; k < PL_COUNT(open); k++)
+            is_open = is_open || strcmp(worker->methods[i].path, open[k]) == 0;
+        if (!is_open)
+            worker->methods[i].roles = 0;
+    }
+    worker->options.net.anonymous = &anybody;
+    worker->options.net.get_only = true;
 }
 
 static struct pl_status prepare(struct worker *worker)
@@ -228,10 +286,14 @@ static struct pl_status prepare(struct worker *worker)
     net->resource_count = page_resource_count;
     net->user = &worker->service;
     net->on_done = on_done;
+    net->on_refused = on_refused;
+    if (worker->options.is_public)
+        make_public(worker);
     metrics_methods(worker->options.metrics, worker->options.index, worker->methods,
                     net->method_count);
     PL_TRY(net_new(net, &worker->net));
     net->listen_fd = -1;
+    atomic_store_explicit(&worker->beat_ns, net->clock->mono_ns(net->clock), memory_order_relaxed);
     return pl_ok();
 }
 
@@ -255,6 +317,17 @@ void worker_drain(struct worker *worker)
 {
     bool posted = pl_mailbox_post(worker->orders, &worker->drain_order);
     PL_ASSERT(posted);
+}
+
+void worker_reload(struct worker *worker, struct worker_reload *order)
+{
+    bool posted = pl_mailbox_post(worker->orders, &order->mail);
+    PL_ASSERT(posted); /* one reload at a time, one drain */
+}
+
+int64_t worker_beat_ns(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->beat_ns, memory_order_relaxed);
 }
 
 void worker_join(struct worker *worker)

@@ -26,12 +26,27 @@ struct worker_options {
     struct store *store;
     struct service_about about;
     struct metrics *metrics; /* borrowed */
+    bool access_log;         /* a line a call */
+    /* Availability for whoever asks: GET alone, ListTiers, GetTier and the page alone, for people
+     * without certificate. */
+    bool is_public;
 };
 /* Starts the thread. Takes options->net.listen_fd, also when it fails. */
 PL_MUST_CHECK struct pl_status worker_start(const struct worker_options *options,
                                             struct worker **ret);
 /* Any thread, once: stop accepting, finish what runs (at most LIMIT_DRAIN_MS), end. */
 void worker_drain(struct worker *worker);
+/* What changes under way. Comes back through `home` when it is done; borrowed until then. */
+struct worker_reload {
+    struct pl_mail mail; /* first member */
+    struct pl_mailbox *home;
+    struct net_reload net;
+    bool access_log;
+};
+/* Any thread; one at a time. */
+void worker_reload(struct worker *worker, struct worker_reload *order);
+/* Any thread: monotonic time of its last look around, about once a second while it gets on. */
+int64_t worker_beat_ns(const struct worker *worker);
 /* Waits for the thread's end and frees it. The writer must still be running: commands of this
  * worker have to come home. */
 void worker_join(struct worker *worker);

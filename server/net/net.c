@@ -193,6 +193,7 @@ static void prepare(struct net *net, const struct net_options *options)
     rpc->pool.arg = net;
     rpc->methods = options->methods;
     rpc->method_count = options->method_count;
+    rpc->get_only = options->get_only;
     rpc->resources = options->resources;
     rpc->resource_count = options->resource_count;
     rpc->clock = options->clock;

@@ -96,6 +96,7 @@ struct net_options {
     /* Who peers without certificate are: where there is no TLS, or its context asks for none.
      * Borrowed; NULL: nobody, so that they may call nothing. */
     const struct net_person *anonymous;
+    bool get_only; /* nothing but GET and HEAD is answered */
     struct net_quota *quota; /* borrowed; NULL: no limits a certificate */
     struct net_limits limits;
     struct pl_clock *clock;

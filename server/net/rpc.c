@@ -137,6 +137,8 @@ static bool classify_post(struct call *call)
 static bool classify(struct call *call)
 {
     bool post = pl_slice_eq_str(call->head.method, "POST");
+    if (rpc_of(call)->get_only && post)
+        return answer_verb(call, "GET");
     if (grpc_is_content_type(call->head.content_type)) {
         if (!post)
             return answer_verb(call, "POST");

@@ -23,6 +23,7 @@ struct rpc {
     const struct net_resource *resources; /* borrowed */
     size_t resource_count;
     size_t request_bytes;
+    bool get_only;
     struct pl_clock *clock;
     size_t person_requests_per_s, person_burst; /* 0: no limit; 0: see quota.h */
     uint64_t requests, refused_busy, over_quota;
