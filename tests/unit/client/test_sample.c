@@ -109,6 +109,32 @@ static void test_monetary_draws_every_interval(void **state)
     }
 }
 
+/* One unit an entry: the first drawn unit stands right behind an entry for most seeds. */
+static void test_monetary_at_the_edges_of_entries(void **state)
+{
+    (void)state;
+    for (int seed = 0; seed < 40; seed++) {
+        struct sample sample;
+        char text[16];
+        uint64_t drawn = 0;
+        (void)snprintf(text, sizeof(text), "%d", seed);
+        sample_init(&sample, text, 10, true);
+        for (int i = 0; i < 100; i++)
+            sample_count(&sample, 1);
+        for (uint64_t seq = 1; seq <= 100; seq++)
+            sample_offer(&sample, seq, 1, pl_slice(&seq, sizeof(seq)));
+        sample_finish(&sample);
+        assert_int_equal(sample.interval, 10);
+        assert_int_equal(sample.count, 10);
+        for (size_t i = 0; i < sample.count; i++) {
+            assert_int_equal(sample.item[i].seq, sample.start + 1 + 10 * i);
+            drawn += sample.item[i].hits;
+        }
+        assert_int_equal(drawn, 10);
+        sample_fini(&sample);
+    }
+}
+
 static void test_nothing_to_draw_from(void **state)
 {
     (void)state;
@@ -150,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_random_draws_the_lowest_ranks),
         cmocka_unit_test(test_seeds_differ),
         cmocka_unit_test(test_monetary_draws_every_interval),
+        cmocka_unit_test(test_monetary_at_the_edges_of_entries),
         cmocka_unit_test(test_nothing_to_draw_from),
         cmocka_unit_test(test_large_amounts),
     };
