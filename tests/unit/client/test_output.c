@@ -213,9 +213,43 @@ static int end(void **state)
     return 0;
 }
 
+static void test_csv_that_a_spreadsheet_does_not_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *plain, *safe;
+    } cases[] = {
+        {"", "", ""},
+        {"plain", "plain", "plain"},
+        {"=1+1", "=1+1", "\"'=1+1\""},
+        {"+41", "+41", "\"'+41\""},
+        {"@x", "@x", "\"'@x\""},
+        {"-x", "-x", "\"'-x\""},
+        {"\tx", "\tx", "\"'\tx\""},
+        {"\rx", "\"\rx\"", "\"'\rx\""},
+        {"-150000.00", "-150000.00", "-150000.00"},
+        {"-5", "-5", "-5"},
+        {"-5.", "-5.", "-5."},
+        {"-", "-", "\"'-\""},
+        {"-5-1", "-5-1", "\"'-5-1\""},
+        {"-1.2.3", "-1.2.3", "\"'-1.2.3\""},
+        {"=\"a\",1", "\"=\"\"a\"\",1\"", "\"'=\"\"a\"\",1\""},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_buf text PL_CLEANUP(pl_buf_fini);
+        pl_buf_init(&text, 256);
+        assert_true(pl_is_ok(output_csv(&text, cases[i].text)));
+        assert_true(pl_slice_eq_str(pl_buf_slice(&text), cases[i].plain));
+        pl_buf_clear(&text);
+        assert_true(pl_is_ok(output_csv_safe(&text, cases[i].text)));
+        assert_true(pl_slice_eq_str(pl_buf_slice(&text), cases[i].safe));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_csv_that_a_spreadsheet_does_not_run),
         cmocka_unit_test(test_plain_has_stable_columns_and_escapes),
         cmocka_unit_test(test_csv_quotes_what_needs_quotes),
         cmocka_unit_test(test_json_is_one_object_with_the_list),
