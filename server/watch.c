@@ -23,6 +23,7 @@ enum {
     CHUNK_MAX = LIMIT_WATCH_CHUNK_ENTRIES,
     PICTURE_ARENA_BYTES = 1 << 20,
     DECODE_ARENA_BYTES = 16 << 20,
+    REST_SHARES = 4,
 };
 #define MS_NS 1000000LL
 
@@ -65,6 +66,7 @@ struct watch_hub {
     struct watch_options options;
     struct watcher_list watchers;
     uint64_t count, entry_count, dropped;
+    int64_t rest_until_ns;
     struct store_reader *reader, *history; /* NULL: not open */
     struct recent recent[RECENT_MAX];
     size_t recent_bytes;
@@ -555,14 +557,21 @@ void watch_begin(struct watch_hub *hub, struct call *call)
     tell_all(hub); /* the look was the others' too */
 }
 
-void watch_look(struct watch_hub *hub)
+int64_t watch_look(struct watch_hub *hub)
 {
-    if (hub->count == 0) {
+    int64_t now = mono_ns(hub);
+    bool rests = now < hub->rest_until_ns;
+    if (hub->count == 0 || rests) {
         if (hub->options.bell != NULL)
-            pl_bell_disarm(hub->options.bell); /* it rang for one who has left */
-    } else if (look(hub)) {
-        tell_all(hub);
+            pl_bell_disarm(hub->options.bell); /* until the next look */
+        return hub->count == 0 ? 0 : hub->rest_until_ns - now;
     }
+    if (look(hub)) {
+        tell_all(hub);
+        int64_t after = mono_ns(hub);
+        hub->rest_until_ns = after + (after - now) * REST_SHARES;
+    }
+    return 0;
 }
 
 static void beat(struct watcher *watcher, int64_t now)
@@ -591,7 +600,7 @@ static void beat(struct watcher *watcher, int64_t now)
 
 void watch_tick(struct watch_hub *hub)
 {
-    watch_look(hub); /* a hold may have ended without an entry so far */
+    (void)watch_look(hub); /* a hold may have ended without an entry so far */
     int64_t now = mono_ns(hub);
     struct watcher *watcher = TAILQ_FIRST(&hub->watchers);
     while (watcher != NULL) {

@@ -36,7 +36,7 @@ struct worker {
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
     _Atomic int64_t beat_ns; /* of the last second's look around */
-    struct event *on_home, *on_order, *on_bell, *second, *drain_timer;
+    struct event *on_home, *on_order, *on_bell, *rested, *second, *drain_timer;
     int64_t drain_until_ns; /* 0: not draining */
     bool closed;            /* connections were ended by force */
 };
@@ -60,7 +60,12 @@ static void bell_event(evutil_socket_t fd, short what, void *arg)
     struct worker *worker = arg;
     (void)fd;
     (void)what;
-    watch_look(worker->service.watch);
+    int64_t rest_ns = watch_look(worker->service.watch);
+    if (rest_ns > 0) {
+        const int64_t rest_us = rest_ns / 1000 + 1;
+        const struct timeval rest = {rest_us / 1000000, rest_us % 1000000};
+        (void)event_add(worker->rested, &rest);
+    }
     net_flush(worker->net);
 }
 
@@ -171,6 +176,8 @@ static void worker_free(struct worker *worker)
         event_free(worker->on_order);
     if (worker->on_bell != NULL)
         event_free(worker->on_bell);
+    if (worker->rested != NULL)
+        event_free(worker->rested);
     if (worker->second != NULL)
         event_free(worker->second);
     if (worker->drain_timer != NULL)
@@ -253,9 +260,10 @@ static struct pl_status prepare(struct worker *worker)
     worker->drain_timer = event_new(worker->base, -1, EV_PERSIST, drain_look, worker);
     worker->on_bell = event_new(worker->base, pl_bell_fd(worker->options.bell),
                                 EV_READ | EV_PERSIST, bell_event, worker);
+    worker->rested = event_new(worker->base, -1, 0, bell_event, worker);
     worker->second = event_new(worker->base, -1, EV_PERSIST, second_event, worker);
     PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->on_bell != NULL &&
-              worker->second != NULL && worker->drain_timer != NULL);
+              worker->rested != NULL && worker->second != NULL && worker->drain_timer != NULL);
     (void)event_priority_set(worker->on_home, 0);
     (void)event_add(worker->on_home, NULL);
     (void)event_add(worker->on_order, NULL);
