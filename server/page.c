@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/check.h"
 
 struct asset {
@@ -71,6 +72,20 @@ static void serve(struct call *call, void *user)
                   .body = known ? (struct pl_slice){NULL, 0} : pl_slice(asset->bytes, asset->len)});
 }
 
+/* What the page may ask for, so that it asks for nothing that would be refused. */
+static void serve_may(struct call *call, void *user)
+{
+    (void)user;
+    bool known = call_person(call)->role != PLEDGED__V1__ROLE__ROLE_PUBLIC;
+    bool stream = strcmp(call_identity(call), "anonymous") != 0;
+    const char *body =
+        pl_arena_printf(call_arena(call), "globalThis.may = { status: %s, stream: %s };\n",
+                        known ? "true" : "false", stream ? "true" : "false");
+    call_answer(call, &(struct net_answer){.status = "200",
+                                           .type = "text/javascript; charset=utf-8",
+                                           .body = pl_slice_str(body == NULL ? "" : body)});
+}
+
 #define EVERYBODY                                                                                  \
     (NET_ROLE(PUBLIC) | NET_ROLE(READER) | NET_ROLE(CLERK) | NET_ROLE(APPROVER) |                  \
      NET_ROLE(AUDITOR) | NET_ROLE(ADMIN))
@@ -80,5 +95,6 @@ const struct net_resource page_resources[] = {
     {.path = "/page.css", .roles = EVERYBODY, .handle = serve},
     {.path = "/page.js", .roles = EVERYBODY, .handle = serve},
     {.path = "/page.svg", .roles = EVERYBODY, .handle = serve},
+    {.path = "/may.js", .roles = EVERYBODY, .handle = serve_may},
 };
 const size_t page_resource_count = PL_COUNT(page_resources);

@@ -77,6 +77,9 @@ const DECIMALS = {
   BHD: 3, IQD: 3, JOD: 3, KWD: 3, LYD: 3, OMR: 3, TND: 3, CLF: 4, UYW: 4,
 };
 
+// What this caller may ask for (may.js); if nobody says, everything is tried.
+const may = globalThis.may ?? { status: true, stream: true };
+
 let lang = "en";
 const state = {
   status: null, catalogue: null, tiers: new Map(), totals: [], months: [], entries: [],
@@ -471,16 +474,17 @@ async function watch() {
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function askCatalogue() {
+  if (!may.status) return;
   state.catalogue = (await askOrNull("GetCatalogue"))?.catalogue ?? null;
   showSoon();
 }
 
 async function begin() {
-  state.status = await askOrNull("GetStatus");
+  state.status = may.status ? await askOrNull("GetStatus") : null;
   await askOnce();
   state.refused = false;
   await askCatalogue();
-  const sees = state.status !== null && state.status.role !== "ROLE_PUBLIC";
+  const sees = state.status !== null;
   byId("fund-part").hidden = !sees;
   byId("entries-part").hidden = !sees || state.status.role === "ROLE_READER";
   if (sees) {
@@ -490,7 +494,7 @@ async function begin() {
 }
 
 async function run() {
-  let wait = 500, polling = false;
+  let wait = 500, polling = !may.stream;
   for (;;) {
     try {
       await begin();

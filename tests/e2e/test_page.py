@@ -46,6 +46,13 @@ class Page(DaemonTest):
         self.assertEqual(again["etag"], fields["etag"])
         self.assertEqual(self.get("/page.js", "-H", 'if-none-match: "other"')[0], 200)
 
+    def test_the_page_knows_what_it_may_ask_for(self):
+        self.assertEqual(self.get("/may.js")[2],
+                         b"globalThis.may = { status: true, stream: true };\n")
+        status, fields, body = self.get("/may.js", person="public")
+        self.assertEqual(body, b"globalThis.may = { status: false, stream: true };\n")
+        self.assertEqual(fields["cache-control"], "no-store")
+
     def test_only_what_is_there(self):
         for path in ("/page.html", "/page", "/../etc/passwd", "//"):
             self.assertEqual(self.get(path, "--path-as-is")[0], 404, path)

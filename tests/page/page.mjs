@@ -25,9 +25,11 @@ function pledge(who, ...args) {
 
 /** Runs `body` with a page as somebody sees it; nothing may go wrong on it meanwhile. */
 async function looking(who, options, body) {
+  const there = who === null ? `https://localhost:${facts.publicPort}` : origin;
+  const certificate = { origin, certPath: join(facts.certs, `${who}.crt`), keyPath: join(facts.certs, `${who}.key`) };
   const context = await browser.newContext({
     ignoreHTTPSErrors: true, locale: "fr-CH", viewport: { width: 1200, height: 900 }, ...options,
-    clientCertificates: [{ origin, certPath: join(facts.certs, `${who}.crt`), keyPath: join(facts.certs, `${who}.key`) }],
+    clientCertificates: who === null ? [] : [certificate],
   });
   const wrong = [];
   try {
@@ -39,9 +41,9 @@ async function looking(who, options, body) {
     page.on("console", (message) => wrong.push(`console: ${message.text()}`));
     page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
     page.on("request", (request) => {
-      if (!request.url().startsWith(origin)) wrong.push(`elsewhere: ${request.url()}`);
+      if (!request.url().startsWith(there)) wrong.push(`elsewhere: ${request.url()}`);
     });
-    await page.goto(`${origin}/`);
+    await page.goto(`${there}/`);
     await page.waitForSelector("[data-tier]");
     await body(page);
   } finally {
@@ -139,6 +141,29 @@ test("a reader sees slots and totals, and no entry", async () => {
     assert.equal(await page.isVisible("#entries-part"), false);
     assert.equal(await page.locator("#entries li[data-seq]").count(), 0);
     await shot(page, "reader-dark");
+  });
+});
+
+test("without certificate there is availability, and nothing else", async () => {
+  await looking(null, {}, async (page) => {
+    await page.waitForSelector('#link[data-state="poll"]');
+    assertTiers(await shownTiers(page), pledge("reader", "tiers").tiers);
+    assert.equal(await page.isVisible("#fund-part"), false);
+    assert.equal(await page.isVisible("#entries-part"), false);
+    assert.match(await page.textContent("#who"), /Sans certificat/);
+    const held = pledge("clerk", "hold", "platine", "--contributor", facts.spare, "--for", "1h");
+    await page.waitForSelector('[data-tier="platine"][data-sold-out="true"]');
+    pledge("clerk", "withdraw", held.id, "--reason", "test");
+    await page.waitForSelector('[data-tier="platine"][data-sold-out="false"]');
+    await shot(page, "public");
+  });
+});
+
+test("the role public sees slots, live", async () => {
+  await looking("public", {}, async (page) => {
+    await live(page);
+    assertTiers(await shownTiers(page), pledge("reader", "tiers").tiers);
+    assert.equal(await page.isVisible("#fund-part"), false);
   });
 });
 

@@ -12,7 +12,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import BIN, SCALE, SCRATCH, check_ledger, money, opened, pb  # noqa: E402
+from harness import BIN, SCALE, SCRATCH, Pki, check_ledger, money, opened, pb  # noqa: E402
 
 LIMIT_S = 400
 
@@ -39,12 +39,15 @@ def history(home):
 
 
 def main():
-    home = opened()
+    pki = Pki.shared()
+    home = opened(settings={"public": {"listen": "127.0.0.1:0", "cert": pki.cert("server"),
+                                       "key": pki.key("server")}})
     try:
         spare = history(home)
         home.pki.person("stranger")
         facts = {
-            "port": home.port, "certs": str(home.pki.path), "pledge": str(BIN / "pledge"),
+            "port": home.port, "publicPort": int((home.path / "public-port").read_text()),
+            "certs": str(home.pki.path), "pledge": str(BIN / "pledge"),
             "args": {who: [str(word) for word in home.client_args(who)]
                      for who in ("clerk", "reader")},
             "spare": spare, "scale": SCALE, "screenshots": os.environ["PLEDGED_SCREENSHOTS"],

@@ -58,7 +58,7 @@ static void test_every_currency_has_its_decimals(void **state)
 static void test_everybody_may_look(void **state)
 {
     (void)state;
-    assert_int_equal(page_resource_count, 4);
+    assert_int_equal(page_resource_count, 5);
     for (size_t i = 0; i < page_resource_count; i++)
         assert_true((page_resources[i].roles & NET_ROLE(PUBLIC)) != 0);
     assert_string_equal(page_resources[0].path, "/");
