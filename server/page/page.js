@@ -242,7 +242,8 @@ function chart(currency) {
   });
   const most = Math.max(1, ...series.flatMap((s) => s.points));
   const [width, height, left, bottom, top] = [720, 240, 4, 30, 26];
-  const x = (i) => left + ((width - 2 * left) * i) / months.length;
+  const room = 100; // for the amounts
+  const x = (i) => left + room + ((width - 2 * left - room) * i) / months.length;
   const y = (value) => top + (height - top - bottom) * (1 - Math.max(0, value) / most);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": t("course", { currency }) });
   for (const part of [0, 0.5, 1]) {
