@@ -354,7 +354,8 @@ static const struct command table[] = {
      .more = N_(
          "Needs files and the ledger's public key alone: --key is the verifier key itself, or a "
          "file with it, or a policy file (C2SP tlog-policy) that also names the witnesses that "
-         "must have cosigned. Four separate verdicts: integrity (exit 14 if it fails), append-only (15, "
+         "must have cosigned. Four separate verdicts: integrity (exit 14 if it fails), append-only "
+         "(15, "
          "only with --since), completeness (16), semantics (17). Each names the first bad entry.\n"
          "What no verification can prove: that what people told the ledger is true; that the key "
          "is "

@@ -2,10 +2,13 @@
 """verify: what an honest ledger gets told, from a dump, a mirror and a proof; and what a dishonest
 operator, who holds the signing key, cannot hide: a history rewritten after somebody kept a
 checkpoint, and entries that the rules do not make."""
+import os
+import pty
+import subprocess
 import unittest
 
 import audit
-from harness import BIN, DaemonTest, pb, run
+from harness import BIN, DaemonTest, patience, pb, run
 
 
 class Verify(DaemonTest):
@@ -121,6 +124,32 @@ class Verify(DaemonTest):
         french = self.verify(path, "--lang", "fr", format="table")
         self.assertIn("altered", english.out)
         self.assertNotIn("altered", french.out)
+
+    def on_a_terminal(self, *args):
+        """What appears on a terminal that is standard error."""
+        main, side = pty.openpty()
+        try:
+            process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=side,
+                                       env=self.home.environment())
+            self.assertEqual(process.wait(timeout=patience(60)), 0)
+            os.set_blocking(main, False)
+            try:
+                return os.read(main, 1 << 16).decode()
+            except BlockingIOError:
+                return ""
+        finally:
+            os.close(main)
+            os.close(side)
+
+    def test_a_bar_for_people_alone(self):
+        path = self.signed(self.entries)
+        words = (BIN / "pledge", "verify", path, "--key", self.signer.vkey)
+        shown = self.on_a_terminal(*words)
+        self.assertRegex(shown, r"\r\w+ \[[#.]+\] +\d+ %")
+        self.assertTrue(shown.endswith("\r\033[K"), repr(shown))
+        self.assertEqual(self.on_a_terminal(*words, "--quiet"), "")
+        self.assertEqual(run(words, env=self.home.environment()).err, "")
 
     # --- what is no ledger, and keys that are not ours ---
 
