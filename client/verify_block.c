@@ -15,6 +15,7 @@
 #include "client/text.h"
 #include "common/check.h"
 #include "common/scan.h"
+#include "server/ledger/ledger.h"
 
 enum {
     BLOCKS_PER_THREAD = 6,
@@ -62,6 +63,10 @@ static const Pledged__V1__Command *read_command(struct verify_block *block,
         !pl_slice_eq(pl_slice(command->request_id.data, command->request_id.len),
                      pl_slice(read->request_id.data, read->request_id.len))) {
         entry->wrong = N_("its request id is not the one of its command");
+        return NULL;
+    }
+    if (ledger_validate(command, &block->arena) != NULL) {
+        entry->wrong = N_("the command in it should not have been accepted as it is written");
         return NULL;
     }
     return command;

@@ -2,8 +2,8 @@
  *
  * verify_block: up to 256 entries with everything about them that can be worked out without the
  * rest of the ledger: hash of each entry, root of a whole tile, what the bytes mean, and whether a
- * command is the one that its entry says (digest, request id). The work is done by a pool of
- * threads; blocks come back in the order in which they were given.
+ * command is the one that its entry says (digest, request id) and well-formed. The work is done by
+ * a pool of threads; blocks come back in the order in which they were given.
  *
  * Bounded: a pool has a fixed number of blocks, and giving waits for one to be free. Whoever holds
  * a block owns it alone. Bytes are from outside: whatever they hold becomes a mark in the block.

@@ -2,6 +2,7 @@
 """verify: what an honest ledger gets told, from a dump, a mirror and a proof; and what a dishonest
 operator, who holds the signing key, cannot hide: a history rewritten after somebody kept a
 checkpoint, and entries that the rules do not make."""
+import hashlib
 import os
 import pty
 import subprocess
@@ -283,6 +284,22 @@ class Verify(DaemonTest):
         def request(entry):
             entry.request_id = b"0123456789abcdef"
         self.breaks("payment_recorded", request, "request id")
+
+    def test_a_command_that_no_daemon_accepts(self):
+        def nonsense(entry):
+            made = pb.Command.FromString(entry.command)
+            made.pay.amount.currency = "XYZ"
+            entry.command = made.SerializeToString(deterministic=True)
+            entry.command_digest = hashlib.sha256(entry.command).digest()
+        self.breaks("payment_recorded", nonsense, "should not have been accepted")
+
+    def test_a_command_that_was_exchanged(self):
+        def other(entry):
+            made = pb.Command.FromString(entry.command)
+            made.pay.amount.minor += 1
+            entry.command = made.SerializeToString(deterministic=True)
+            entry.command_digest = hashlib.sha256(entry.command).digest()
+        self.breaks("payment_recorded", other, "something else")
 
     def test_a_refusal_that_the_rules_do_not_make(self):
         def refuse(entry):
