@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""witness: real witnesses (`pledge witness`) on loopback, first judged by an independent log in
+Python, then beside a real daemon: quorum, outages, restarts, rollback, and histories that fork."""
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import signal
+import ssl
+import struct
+import subprocess
+import time
+import unittest
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (Ed25519PrivateKey,
+                                                               Ed25519PublicKey)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from harness import BIN, Home, patience, run
+
+DASH = "\u2014"
+
+
+# --- keys, notes and trees, made here from the formats alone -------------------------------------
+
+def key_id(name, kind, public):
+    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:4]
+
+
+class Log:
+    """A log with its key. Leaves are bytes."""
+
+    def __init__(self, name, seed=b"\x07" * 32):
+        self.name = name
+        self.secret = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self.secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.id = key_id(name, 1, self.public)
+        self.vkey = f"{name}+{self.id.hex()}+" + base64.b64encode(b"\x01" + self.public).decode()
+
+    def checkpoint(self, leaves, name=None):
+        body = f"{name or self.name}\n{len(leaves)}\n{base64.b64encode(root(leaves)).decode()}\n"
+        line = base64.b64encode(self.id + self.secret.sign(body.encode())).decode()
+        return f"{body}\n{DASH} {self.name} {line}\n"
+
+
+def root(leaves):
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return hashlib.sha256(b"\x01" + root(leaves[:k]) + root(leaves[k:])).digest()
+
+
+def consistency(old, leaves, whole=True):
+    """RFC 6962, 2.1.2."""
+    if old == len(leaves):
+        return [] if whole else [root(leaves)]
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    if old <= k:
+        return consistency(old, leaves[:k], whole) + [root(leaves[k:])]
+    return consistency(old - k, leaves[k:], False) + [root(leaves[:k])]
+
+
+def request(old, leaves, checkpoint, proof=None):
+    if proof is None:
+        proof = consistency(old, leaves) if 0 < old < len(leaves) else []
+    lines = "".join(base64.b64encode(h).decode() + "\n" for h in proof)
+    return f"old {old}\n{lines}\n{checkpoint}"
+
+
+def cosignature_time(vkey, body, text):
+    """The time of the first cosignature by this key among these lines, verified; None: none."""
+    name, _, blob = vkey.split("+", 2)
+    public = base64.b64decode(blob)[1:]
+    for line in text.splitlines():
+        if not line.startswith(f"{DASH} {name} "):
+            continue
+        raw = base64.b64decode(line.split(" ")[2])
+        if raw[:4] != key_id(name, 4, public):
+            continue
+        seconds, = struct.unpack(">Q", raw[4:12])
+        Ed25519PublicKey.from_public_bytes(public).verify(
+            raw[12:], f"cosignature/v1\ntime {seconds}\n{body}".encode())
+        return seconds
+    return None
+
+
+def body_of(note):
+    return note[:note.index("\n\n") + 1]
+
+
+# --- one real witness ----------------------------------------------------------------------------
+
+class Witness:
+    def __init__(self, directory, name, log, more=()):
+        self.dir = directory / name
+        self.dir.mkdir()
+        self.name, self.log, self.more = f"{name}.example", log, list(more)
+        self.port, self.process = 0, None
+        self.start()
+
+    def args(self, *more):
+        return [str(BIN / "pledge"), "witness", "--key", str(self.dir / "key"), "--log", self.log,
+                "--state", str(self.dir / "state"), "--listen", f"127.0.0.1:{self.port}",
+                "--format", "json", *self.more, *more]
+
+    def start(self):
+        with open(self.dir / "err", "ab") as err:
+            self.process = subprocess.Popen(self.args("--init", "--name", self.name),
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=err)
+        line = self.process.stdout.readline()
+        assert line, self.err()
+        said = json.loads(line)
+        self.vkey, self.url = said["vkey"], said["url"]
+        self.port = int(self.url.rsplit(":", 1)[1])  # the same one after a restart
+
+    def err(self):
+        return (self.dir / "err").read_text()
+
+    def end(self, number=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        code = self.process.wait(patience(30))
+        self.process.stdout.close()
+        self.process = None
+        assert code == (0 if number == signal.SIGTERM else -number), self.err()
+
+    def pause(self, yes):
+        self.process.send_signal(signal.SIGSTOP if yes else signal.SIGCONT)
+
+    def ask(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience(30))
+        try:
+            connection.request(method, path, body=body)
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type"), answer.read().decode()
+        finally:
+            connection.close()
+
+    def add(self, text):
+        return self.ask("POST", "/add-checkpoint", text.encode())
+
+    def state(self, suffix=""):
+        origin = self.log.split("+")[0]
+        return self.dir / "state" / (hashlib.sha256(origin.encode()).hexdigest() + suffix)
+
+
+class Alone(unittest.TestCase):
+    """Witnesses judged by a log that is not ours."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = Home()  # for its directory
+        cls.fund = Log("other.example/log")
+        cls.leaves = [b"leaf %d" % i for i in range(400)]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.home.close()
+
+    @contextlib.contextmanager
+    def witness(self, name, **fields):
+        witness = Witness(self.home.path, name, self.fund.vkey, **fields)
+        try:
+            yield witness
+        finally:
+            witness.end()
+
+    def grow(self, witness, old, new, leaves=None):
+        leaves = (leaves or self.leaves)[:new]
+        return witness.add(request(old, leaves, self.fund.checkpoint(leaves)))
+
+    def test_growth_is_cosigned(self):
+        with self.witness("growth") as witness:
+            old = 0
+            before = int(time.time())
+            for new in (1, 3, 4, 100, 255, 256, 257, 400, 400):
+                status, _, text = self.grow(witness, old, new)
+                self.assertEqual(status, 200, text)
+                body = body_of(self.fund.checkpoint(self.leaves[:new]))
+                seconds = cosignature_time(witness.vkey, body, text)
+                self.assertTrue(before <= seconds <= time.time(), seconds)
+                self.assertEqual(text.count("\n"), 1)
+                old = new
+            status, kind, note = witness.ask(
+                "GET", "/" + hashlib.sha256(b"other.example/log").hexdigest() + "/checkpoint")
+            self.assertEqual((status, note.split("\n")[1]), (200, "400"), kind)
+            self.assertIsNotNone(cosignature_time(witness.vkey, body_of(note), note))
+
+    def test_refusals(self):
+        with self.witness("refusals") as witness:
+            stranger = Log("stranger.example/log", b"\x08" * 32)
+            liar = Log("other.example/log", b"\x09" * 32)
+            some = self.leaves[:5]
+            self.assertEqual(witness.add("nonsense")[0], 400)
+            self.assertEqual(witness.add(request(0, some, stranger.checkpoint(some)))[0], 404)
+            self.assertEqual(witness.add(request(0, some, liar.checkpoint(some)))[0], 403)
+            self.assertEqual(self.grow(witness, 6, 5)[0], 400)
+            self.assertEqual(self.grow(witness, 3, 5), (409, "text/x.tlog.size", "0\n"))
+            self.assertEqual(self.grow(witness, 0, 120)[0], 200)
+            self.assertEqual(self.grow(witness, 0, 130), (409, "text/x.tlog.size", "120\n"))
+            other = self.leaves[:100] + [b"another history"] * 100
+            self.assertEqual(self.grow(witness, 120, 150, other)[0], 422)
+            self.assertEqual(self.grow(witness, 120, 120, other),
+                             (409, "text/x.tlog.size", "120\n"))
+            self.assertIn("Alarm", witness.err())
+            evidence = witness.state(".fork").read_text()
+            self.assertEqual(evidence.count("other.example/log\n120\n"), 2)
+            self.assertEqual(self.grow(witness, 120, 150)[0], 200)
+
+    def test_it_never_goes_back(self):
+        with self.witness("memory") as witness:
+            self.assertEqual(self.grow(witness, 0, 120)[0], 200)
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                witness.end(number)
+                witness.start()
+                self.assertEqual(self.grow(witness, 0, 110), (409, "text/x.tlog.size", "120\n"))
+            # a second one on the same state is refused
+            ran = run(witness.args()[:-2], timeout=patience(30))
+            self.assertEqual(ran.code, 78, ran)
+            # damaged state is not replaced by nothing
+            witness.end()
+            kept = witness.state().read_bytes()
+            witness.state().write_bytes(kept[:60])
+            self.assertEqual(run(witness.args(), timeout=patience(30)).code, 78)
+            witness.state().write_bytes(kept)
+            witness.start()
+            self.assertEqual(self.grow(witness, 120, 121)[0], 200)
+
+    def test_killed_at_any_moment_it_keeps_what_it_said(self):
+        with self.witness("killed") as witness:
+            size = 0
+            for new in range(10, 90, 10):
+                status, _, text = self.grow(witness, size, new)
+                self.assertEqual(status, 200, text)
+                witness.end(signal.SIGKILL)
+                witness.start()
+                size = new
+                self.assertEqual(self.grow(witness, 0, 5)[2], f"{size}\n")
+
+    def test_keys(self):
+        with self.witness("keys") as witness:
+            self.assertEqual((witness.dir / "key").stat().st_mode & 0o777, 0o600)
+            witness.end()
+            (witness.dir / "key").chmod(0o644)
+            ran = run(witness.args(), timeout=patience(30))
+            self.assertEqual(ran.code, 78, ran)
+            self.assertIn("chmod 600", ran.err)
+            (witness.dir / "key").chmod(0o600)
+            ran = run(witness.args("--name", "another.example"), timeout=patience(30))
+            self.assertEqual(ran.code, 78, ran)
+            ran = run([*witness.args(), "--log", "nonsense+1234+x"], timeout=patience(30))
+            self.assertEqual(ran.code, 65, ran)
+            (witness.dir / "key").unlink()
+            self.assertEqual(run(witness.args(), timeout=patience(30)).code, 66)
+            self.assertEqual(run(witness.args("--init"), timeout=patience(30)).code, 64)
+
+    def test_https(self):
+        pem = self.home.path / "both.pem"
+        pem.write_text(self.home.pki.cert("server").read_text() +
+                       self.home.pki.key("server").read_text())
+        with self.witness("https", more=["--cert", str(pem)]) as witness:
+            self.assertTrue(witness.url.startswith("https://"))
+            context = ssl.create_default_context(cafile=self.home.pki.ca)
+            connection = http.client.HTTPSConnection("localhost", witness.port, context=context,
+                                                     timeout=patience(30))
+            leaves = self.leaves[:9]
+            connection.request("POST", "/add-checkpoint",
+                               body=request(0, leaves, self.fund.checkpoint(leaves)).encode())
+            self.assertEqual(connection.getresponse().status, 200)
+            connection.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
