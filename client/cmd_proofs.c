@@ -33,6 +33,7 @@ static struct pl_status put_text(struct cli *cli, const char *text)
 {
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
     struct pl_buf out PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&out, 4 << 20);
     if (path != NULL && strcmp(path, "-") != 0) {
         struct pl_status status = output_file(path, pl_slice_str(text));
         return pl_is_ok(status)
@@ -41,7 +42,6 @@ static struct pl_status put_text(struct cli *cli, const char *text)
                                  "", _("%s cannot be written: %s"), path,
                                  strerrordesc_np(status.sys_errno));
     }
-    pl_buf_init(&out, 4 << 20);
     PL_TRY(pl_buf_append_str(&out, text));
     return cli_print(cli, &out);
 }

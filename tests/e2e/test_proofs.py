@@ -32,6 +32,11 @@ class Proofs(DaemonTest):
     def size(self):
         return self.reader.GetStatus().size
 
+    def signed(self):
+        """Waits until everything is under a checkpoint: that is signed a moment later."""
+        self.eventually(lambda: int(self.pledge("auditor", "checkpoint").out.split("\n")[1]) ==
+                        self.size())
+
     ALL = {"integrity": "ok", "append-only": "ok", "completeness": "ok", "semantics": "ok"}
 
     def test_checkpoint(self):
@@ -116,6 +121,7 @@ class Proofs(DaemonTest):
         for count in (3, 300):
             kept.write_text((path / "checkpoint").read_text(encoding="utf-8"), encoding="utf-8")
             self.grow(count)
+            self.signed()
             row = self.pledge("auditor", "mirror", path).rows[0]
             self.assertEqual(int(row[2]), count)
             self.assertEqual(self.verify(path, "--since", kept)[0], self.ALL)
