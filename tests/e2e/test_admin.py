@@ -163,8 +163,9 @@ class UnixSocket(unittest.TestCase):
         try:
             home.spawn()
             self.assertEqual(home.wait(), 69)
-            self.assertIn("(admin)", home.log_file.read_text())
             home.process = None
+            self.assertIn(f"cannot listen on 127.0.0.1:{taken.getsockname()[1]}",
+                          home.log_file.read_text())
         finally:
             taken.close()
             home.close()
