@@ -112,6 +112,10 @@ static const struct key keys[] = {
     {"ledger", "four_eyes", KIND_NOTHING, false, 0, 0, 0},
     {"store", "segment_bytes", KIND_U64, true, AT(segment_bytes), 2u << 20, 1ull << 32},
     {"store", "snapshot_entries", KIND_U64, false, AT(snapshot_entries), 0, UINT64_MAX / 2},
+    {"checkpoint", "interval_ms", KIND_SIZE, true, AT(checkpoint_interval_ms), 10, 3600000},
+    {"checkpoint", "key", KIND_PATH, true, AT(checkpoint_key), 0, 0},
+    {"checkpoint", "old_key", KIND_PATH, true, AT(checkpoint_old_key), 0, 0},
+    {"checkpoint", "memory", KIND_TEXT, true, AT(checkpoint_memory), 0, 0},
     {"limits", "connections", KIND_SIZE, false, AT(net.connections), 1, 1000000},
     {"limits", "streams", KIND_SIZE, false, AT(net.streams), 1, 10000},
     {"limits", "request_bytes", KIND_SIZE, false, AT(net.request_bytes), 4096,
@@ -513,6 +517,7 @@ static void set_defaults(struct config *config)
     config->clock_jump_limit_s = 3600;
     config->segment_bytes = 64u << 20;
     config->snapshot_entries = 100000;
+    config->checkpoint_interval_ms = 1000;
     config->inbox = 8192;
     config->net = (struct net_limits){
         .connections = 4096,

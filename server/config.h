@@ -43,6 +43,11 @@ struct config {
     /* [store] */
     uint64_t segment_bytes;
     uint64_t snapshot_entries; /* 0: never by itself */
+    /* [checkpoint] */
+    size_t checkpoint_interval_ms;
+    const char *checkpoint_key;     /* NULL: DATA/ledger.key */
+    const char *checkpoint_old_key; /* NULL: none */
+    const char *checkpoint_memory;  /* NULL: beside the key */
     /* [limits] */
     struct net_limits net;
     size_t inbox; /* commands that wait for the writer */

@@ -26,6 +26,7 @@
 #include "server/admin.h"
 #include "server/identity.h"
 #include "server/net/quota.h"
+#include "server/notary.h"
 #include "server/notify.h"
 #include "server/recover.h"
 #include "server/reload.h"
@@ -51,8 +52,11 @@ struct daemon {
     struct sockets sockets;
     struct net_quota *quota;
     struct pl_mailbox *inbox;
-    struct pl_slot *slots;  /* one a worker, the last one is ours */
+    struct pl_slot *slots;  /* one a worker, then ours, then the notary's */
     struct pl_bell **bells; /* one a slot; ours is none */
+    struct notary *notary;
+    char key_file[4096];            /* the key that signs, unless another one is configured */
+    struct signed_tree *checkpoint; /* the newest one we saw */
     struct metrics *metrics;
     struct admin *admin; /* NULL: none is configured */
     int64_t started_ns;
@@ -231,6 +235,8 @@ static const char *why_read_only(const struct daemon *daemon)
     const char *why = NULL;
     if (restore_is_marked(daemon->config->data))
         why = "restored from a backup; nobody said yet that it is the newest: pledged confirm";
+    if (why == NULL)
+        why = notary_why_read_only(daemon->notary);
     if (why != NULL)
         pl_log_error("daemon", "the ledger is read-only", "why=%s", PL_QUOTED(why));
     return why;
@@ -241,6 +247,29 @@ static void on_durable(void *arg, size_t entries, int64_t took_ns)
     metrics_batch(arg, entries, took_ns);
 }
 
+static struct pl_status make_notary(struct daemon *daemon, uint64_t size, char *message)
+{
+    const struct config *config = daemon->config;
+    (void)snprintf(daemon->key_file, sizeof(daemon->key_file), "%s/ledger.key", config->data);
+    const struct notary_options options = {
+        .io = io_system(),
+        .clock = pl_clock_system(),
+        .data = config->data,
+        .origin = daemon->identity.origin,
+        .vkey = daemon->identity.vkey,
+        .key_file = config->checkpoint_key != NULL ? config->checkpoint_key : daemon->key_file,
+        .old_key_file = config->checkpoint_old_key,
+        .memory_file = config->checkpoint_memory,
+        .store = daemon->store,
+        .size = size,
+        .views = &daemon->slots[daemon->worker_count + 1],
+        .bell = daemon->bells[daemon->worker_count + 1],
+        .interval_ms = (unsigned)config->checkpoint_interval_ms,
+        .readers = daemon->worker_count + 1,
+    };
+    return notary_new(&options, message, &daemon->notary);
+}
+
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
 {
     struct writer_options options = {
@@ -249,7 +278,7 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
         .inbox = daemon->inbox,
         .view_slots = daemon->slots,
         .view_bells = daemon->bells,
-        .view_slot_count = daemon->worker_count + 1,
+        .view_slot_count = daemon->worker_count + 2,
         .clock = pl_clock_system(),
         .start = {.origin = daemon->identity.origin,
                   .ledger_id = daemon->identity.ledger_id,
@@ -264,6 +293,7 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
     };
     pl_rng_bytes(options.writer_id, sizeof(options.writer_id));
     PL_TRY(writer_new(&options, &daemon->writer));
+    PL_TRY(notary_start(daemon->notary, options.read_only != NULL));
     if (pthread_create(&daemon->writer_thread, NULL, writer_main, daemon) != 0)
         return pl_fail(UNAVAILABLE, "start the writer's thread");
     daemon->writer_running = true;
@@ -286,8 +316,9 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index)
         .slot = &daemon->slots[index],
         .bell = daemon->bells[index],
         .metrics = daemon->metrics,
+        .notary = daemon->notary,
         .store = daemon->store,
-        .about = {.store = "file", .vkey = daemon->identity.vkey},
+        .about = {.store = "file", .vkey = notary_vkey(daemon->notary)},
         .access_log = daemon->config->access_log,
         .is_public = is_public,
     };
@@ -330,6 +361,16 @@ static void look_now(void *arg, struct metrics_now *ret)
         .view = daemon->view,
         .now_us = clock->wall_us(clock),
     };
+    struct signed_tree *newer = pl_slot_take(notary_slot(daemon->notary, daemon->worker_count));
+    if (newer != NULL) {
+        signed_tree_unref(daemon->checkpoint);
+        daemon->checkpoint = newer;
+    }
+    if (daemon->checkpoint != NULL) {
+        ret->has_checkpoint = true;
+        ret->checkpoint_size = daemon->checkpoint->checkpoint.size;
+        ret->checkpoint_time_us = daemon->checkpoint->time_us;
+    }
     if (statvfs(daemon->config->data, &disk) == 0)
         ret->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 }
@@ -395,11 +436,12 @@ static struct pl_status start_reload(struct daemon *daemon)
 /* What needs the number of workers. */
 static struct pl_status make_room(struct daemon *daemon)
 {
-    daemon->slots = calloc(daemon->worker_count + 1, sizeof(*daemon->slots));
-    daemon->bells = calloc(daemon->worker_count + 1, sizeof(struct pl_bell *));
+    daemon->slots = calloc(daemon->worker_count + 2, sizeof(*daemon->slots));
+    daemon->bells = calloc(daemon->worker_count + 2, sizeof(struct pl_bell *));
     PL_ASSERT(daemon->slots != NULL && daemon->bells != NULL);
     for (unsigned i = 0; i < daemon->worker_count; i++)
         PL_TRY(pl_bell_new(&daemon->bells[i]));
+    PL_TRY(pl_bell_new(&daemon->bells[daemon->worker_count + 1]));
     daemon->metrics = metrics_new(daemon->worker_count);
     daemon->quota = net_quota_new();
     return pl_mailbox_new(daemon->config->inbox, &daemon->inbox);
@@ -414,6 +456,11 @@ static struct pl_status start_all(struct daemon *daemon, char *message)
     daemon->worker_count += daemon->sockets.has_public;
     PL_TRY(make_room(daemon));
     PL_TRY(open_ledger(daemon, &ledger, message));
+    struct pl_status status = make_notary(daemon, ledger_size(ledger), message);
+    if (!pl_is_ok(status)) {
+        ledger_free(ledger);
+        return status;
+    }
     PL_TRY(start_writer(daemon, ledger));
     for (unsigned i = 0; i < daemon->worker_count; i++)
         PL_TRY(start_worker(daemon, i));
@@ -516,16 +563,19 @@ static void stop_all(struct daemon *daemon)
     writer_free(daemon->writer);
     reload_free(daemon->reload);
     reload_set_free(daemon->first);
-    for (unsigned i = 0; daemon->slots != NULL && i <= daemon->worker_count; i++)
+    for (unsigned i = 0; daemon->slots != NULL && i <= daemon->worker_count + 1; i++)
         view_unref(pl_slot_take(&daemon->slots[i]));
     view_unref(daemon->view);
     if (daemon->snapshot_child != 0)
         (void)waitpid(daemon->snapshot_child, NULL, 0);
+    notary_stop(daemon->notary);
+    signed_tree_unref(daemon->checkpoint);
+    notary_free(daemon->notary);
     store_close(daemon->store);
     pl_mailbox_free(daemon->inbox);
     net_quota_free(daemon->quota);
     metrics_free(daemon->metrics);
-    for (unsigned i = 0; daemon->bells != NULL && i < daemon->worker_count; i++)
+    for (unsigned i = 0; daemon->bells != NULL && i <= daemon->worker_count + 1; i++)
         pl_bell_free(daemon->bells[i]);
     free(daemon->bells);
     free(daemon->slots);

@@ -39,6 +39,10 @@ enum {
     LIMIT_WATCH_STALL_MS = 20000,
     /* how long SIGTERM waits for calls that are still running */
     LIMIT_DRAIN_MS = 10000,
+    /* a receipt leaves without its proof after that; a batch's answer has no more proofs than fit
+     */
+    LIMIT_PROOF_WAIT_MS = 2000,
+    LIMIT_PROOF_ANSWER_BYTES = 1024 * 1024,
     /* resubmission of a batch whose outcome is unknown */
     LIMIT_RESUBMIT_MS = 100,
 };

@@ -56,11 +56,10 @@ struct notary {
     struct pl_merkle_hash *leaf; /* owns; TREE_APPEND_MAX */
     size_t leaf_count;
     /* inputs */
-    struct pl_slot view_slot;
-    struct pl_bell *view_bell; /* owns */
     struct pl_bell *want_bell; /* owns */
     atomic_bool wanted;
     atomic_bool signs;
+    atomic_bool silenced; /* by somebody outside */
     /* outputs */
     struct reader *reader; /* owns */
     pthread_t thread;
@@ -150,13 +149,15 @@ static struct pl_status follow(struct notary *notary, uint64_t size)
 static bool memory_path(const struct notary *notary, enum memory memory, char ret[PATH_BYTES])
 {
     const struct notary_options *options = &notary->options;
+    const bool apart = memory == BESIDE_KEY && options->memory_file != NULL;
     const char *base = memory == IN_DATA      ? options->data
+                       : apart                ? options->memory_file
                        : memory == BESIDE_KEY ? options->key_file
                                               : options->old_key_file;
+    const char *name = memory == IN_DATA ? "/checkpoint" : apart ? "" : ".signed";
     if (base == NULL)
         return false;
-    int len =
-        snprintf(ret, PATH_BYTES, "%s%s", base, memory == IN_DATA ? "/checkpoint" : ".signed");
+    int len = snprintf(ret, PATH_BYTES, "%s%s", base, name);
     return len > 0 && len < PATH_BYTES;
 }
 
@@ -185,7 +186,7 @@ static struct pl_status remember(struct notary *notary, struct pl_slice note)
         char path[PATH_BYTES];
         if (!memory_path(notary, places[i], path))
             return pl_fail(INVALID, "a path is too long");
-        PL_TRY(io_write_file(notary->options.io, path, note, 0644));
+        PL_TRY(io_write_file(notary->options.io, path, note, 0600));
     }
     return pl_ok();
 }
@@ -234,7 +235,8 @@ static int64_t due_ns(const struct notary *notary)
 
 static bool may_sign(const struct notary *notary)
 {
-    return notary->signer[0] != NULL && !notary->silent && notary->why_read_only[0] == '\0';
+    return notary->signer[0] != NULL && !notary->silent && notary->why_read_only[0] == '\0' &&
+           !atomic_load_explicit(&notary->silenced, memory_order_acquire);
 }
 
 /* The tree has more than the newest checkpoint says. */
@@ -247,7 +249,7 @@ static bool is_behind(const struct notary *notary)
 static struct pl_status turn(struct notary *notary)
 {
     bool wanted = atomic_exchange_explicit(&notary->wanted, false, memory_order_acq_rel);
-    struct view *view = pl_slot_take(&notary->view_slot);
+    struct view *view = pl_slot_take(notary->options.views);
     if (view != NULL) {
         uint64_t size = view_get_log(view)->size;
         view_unref(view);
@@ -302,11 +304,11 @@ static void *run(void *arg)
     struct notary *notary = arg;
     struct pollfd fds[] = {{.fd = notary->stop_fd, .events = POLLIN},
                            {.fd = pl_bell_fd(notary->want_bell), .events = POLLIN},
-                           {.fd = pl_bell_fd(notary->view_bell), .events = POLLIN}};
+                           {.fd = pl_bell_fd(notary->options.bell), .events = POLLIN}};
     for (;;) {
         /* armed before the look at what they announce */
         pl_bell_arm(notary->want_bell);
-        pl_bell_arm(notary->view_bell);
+        pl_bell_arm(notary->options.bell);
         (void)take_turn(notary);
         int failed = poll(fds, PL_COUNT(fds), wait_ms(notary));
         PL_ASSERT(failed >= 0 || errno == EINTR);
@@ -530,7 +532,6 @@ static struct pl_status catch_up(struct notary *notary)
 
 static struct pl_status make_bells(struct notary *notary)
 {
-    PL_TRY(pl_bell_new(&notary->view_bell));
     PL_TRY(pl_bell_new(&notary->want_bell));
     notary->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (notary->stop_fd < 0)
@@ -576,16 +577,6 @@ const char *notary_vkey(const struct notary *notary)
     return notary->vkey;
 }
 
-struct pl_slot *notary_view_slot(struct notary *notary)
-{
-    return &notary->view_slot;
-}
-
-struct pl_bell *notary_view_bell(struct notary *notary)
-{
-    return notary->view_bell;
-}
-
 struct pl_status notary_start(struct notary *notary, bool silent)
 {
     notary->silent = silent;
@@ -622,8 +613,6 @@ void notary_free(struct notary *notary)
         signed_tree_unref(pl_slot_take(&notary->reader[i].slot));
         pl_bell_free(notary->reader[i].bell);
     }
-    view_unref(pl_slot_take(&notary->view_slot));
-    pl_bell_free(notary->view_bell);
     pl_bell_free(notary->want_bell);
     if (notary->stop_fd >= 0)
         (void)close(notary->stop_fd);
@@ -660,6 +649,12 @@ void notary_want(struct notary *notary)
 bool notary_signs(const struct notary *notary)
 {
     return atomic_load_explicit(&notary->signs, memory_order_acquire);
+}
+
+void notary_silence(struct notary *notary)
+{
+    atomic_store_explicit(&notary->silenced, true, memory_order_release);
+    notary_want(notary); /* so that notary_signs tells it soon */
 }
 
 struct tree *notary_tree(struct notary *notary)

@@ -52,10 +52,13 @@ struct notary_options {
     const char *vkey;         /* what DATA/ledger.vkey says */
     const char *key_file;     /* secret key that signs */
     const char *old_key_file; /* signs too, while the world learns the new one; NULL: none */
+    const char *memory_file;  /* what was signed, apart from `data`; NULL: KEYFILE.signed */
     struct store *store;      /* borrowed; only its reader_open is used */
     uint64_t size;            /* durable entries at the start */
+    struct pl_slot *views;    /* borrowed; where the writer puts views for the notary */
+    struct pl_bell *bell;     /* borrowed; what it rings behind them */
     unsigned interval_ms;
-    size_t readers; /* workers */
+    size_t readers; /* of checkpoints */
 };
 
 /* Catches up with the log and compares it with what was signed; starts no thread. Everything
@@ -66,9 +69,6 @@ PL_MUST_CHECK struct pl_status notary_new(const struct notary_options *options, 
 const char *notary_why_read_only(const struct notary *notary);
 /* The verifier key of what signs now. */
 const char *notary_vkey(const struct notary *notary);
-/* Where the writer puts views for the notary, and what it rings behind them. */
-struct pl_slot *notary_view_slot(struct notary *notary);
-struct pl_bell *notary_view_bell(struct notary *notary);
 /* `silent`: hash, but sign nothing: a ledger that may not be the newest one. */
 PL_MUST_CHECK struct pl_status notary_start(struct notary *notary, bool silent);
 /* Ends the thread, if there is one; the tree is synced. */
@@ -76,7 +76,7 @@ void notary_stop(struct notary *notary);
 /* Nobody uses it any more. NULL is fine. */
 void notary_free(struct notary *notary);
 
-/* --- for readers (each worker has a number), any thread --- */
+/* --- for readers (each has a number), any thread --- */
 
 /* The newest checkpoint, of which the reader gets a reference; its bell is rung behind it. */
 struct pl_slot *notary_slot(struct notary *notary, size_t reader);
@@ -85,6 +85,8 @@ struct pl_bell *notary_bell(struct notary *notary, size_t reader);
 void notary_want(struct notary *notary);
 /* False: there will be none before somebody repaired something. */
 bool notary_signs(const struct notary *notary);
+/* Signs nothing from now on, until the daemon is started again: somebody knows better. */
+void notary_silence(struct notary *notary);
 /* For proofs up to the size of a checkpoint that was published. */
 struct tree *notary_tree(struct notary *notary);
 

@@ -14,6 +14,7 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/net/authz.h"
+#include "server/proofs.h"
 
 /* --- answers --- */
 
@@ -59,6 +60,11 @@ static const struct view *current_view(struct service *service)
         service->view = newer;
     }
     return service->view;
+}
+
+const struct view *service_newest_view(struct service *service)
+{
+    return current_view(service);
 }
 
 enum service_state service_look(struct service *service)
@@ -263,12 +269,10 @@ static void count(const struct service *service, const struct command *command)
                         command->code != PL_E_OK ? METRICS_FAILED : result_of(&command->item[i]));
 }
 
-void service_finish(struct service *service, struct command *command)
+static void answer_command(struct service *service, struct command *command)
 {
     struct call *call = command->context;
-    PL_ASSERT(command->phase == COMMAND_DONE);
     service->outstanding--;
-    count(service, command);
     if (command->code != PL_E_OK || command->kind == COMMAND_QUERY)
         finish(call, command->code, command->response, command->refusal);
     else if (call_method(call)->handle == on_execute_batch)
@@ -277,6 +281,39 @@ void service_finish(struct service *service, struct command *command)
         call_reply(call, &command->item[0].receipt->base);
     else
         finish(call, command->item[0].code, NULL, command->item[0].refusal);
+}
+
+/* A decided command whose receipts are to have proofs. */
+struct held {
+    struct proofs_wait wait;
+    struct service *service;
+    struct command *command;
+};
+
+static void go_on_held(void *arg, bool covered)
+{
+    struct held *held = arg;
+    if (covered)
+        proofs_attach(held->service->proofs, held->command);
+    answer_command(held->service, held->command);
+}
+
+void service_finish(struct service *service, struct command *command)
+{
+    PL_ASSERT(command->phase == COMMAND_DONE);
+    count(service, command);
+    uint64_t size = service->proofs == NULL ? 0 : proofs_wanted(command);
+    struct held *held = size == 0 || call_gone(command->context)
+                            ? NULL
+                            : pl_arena_alloc(command->arena, sizeof(*held));
+    if (held == NULL) {
+        answer_command(service, command);
+        return;
+    }
+    *held = (struct held){.wait = {.size = size, .go_on = go_on_held, .arg = held},
+                          .service = service,
+                          .command = command};
+    proofs_wait(service->proofs, &held->wait);
 }
 
 /* --- queries that the writer answers --- */
@@ -400,6 +437,16 @@ static void on_list_benefits(struct call *call, void *user)
     reading_end(call, &r);
 }
 
+static void add_checkpoint(struct service *service, Pledged__V1__GetStatusResponse *response)
+{
+    const struct signed_tree *newest =
+        service->proofs == NULL ? NULL : proofs_newest(service->proofs);
+    if (newest == NULL)
+        return;
+    response->checkpoint_size = newest->checkpoint.size;
+    response->checkpoint_time_us = newest->time_us;
+}
+
 static void on_get_status(struct call *call, void *user)
 {
     struct service *service = user;
@@ -414,6 +461,7 @@ static void on_get_status(struct call *call, void *user)
         response->role = call_person(call)->role;
         response->store = (char *)(uintptr_t)service->about.store;
         response->vkey = (char *)(uintptr_t)service->about.vkey;
+        add_checkpoint(service, response);
     }
     finish(call, code, response != NULL ? &response->base : NULL, NULL);
 }
@@ -426,7 +474,8 @@ struct dump {
     uint64_t from, next, last;
     Pledged__V1__DumpTrailer trailer;
     uint8_t batch_hash[32];
-    char *origin; /* in the call's arena */
+    char *origin;              /* in the call's arena */
+    struct signed_tree *under; /* owns a reference; the checkpoint that it belongs to; NULL: none */
     /* one chunk */
     uint8_t *chunk; /* owns; LIMIT_DUMP_CHUNK_BYTES + one entry */
     size_t chunk_used;
@@ -437,6 +486,7 @@ struct dump {
 static void dump_free(struct dump *dump)
 {
     store_reader_close(dump->reader);
+    signed_tree_unref(dump->under);
     free(dump->chunk);
     free(dump);
 }
@@ -500,6 +550,13 @@ static void dump_go_on(struct call *call, void *user)
     }
 }
 
+static struct signed_tree *newest_checkpoint(struct service *service)
+{
+    const struct signed_tree *newest =
+        service->proofs == NULL ? NULL : proofs_newest(service->proofs);
+    return newest == NULL ? NULL : signed_tree_ref((struct signed_tree *)(uintptr_t)newest);
+}
+
 static struct dump *dump_new(struct service *service, const struct view *view,
                              const Pledged__V1__DumpRequest *request, struct pl_arena *arena)
 {
@@ -513,7 +570,10 @@ static struct dump *dump_new(struct service *service, const struct view *view,
     dump->chunk = malloc(LIMIT_DUMP_CHUNK_BYTES + LEDGER_ENTRY_BYTES_MAX + 1);
     PL_ASSERT(dump->chunk != NULL);
     dump->from = dump->next = request->from_seq == 0 ? 1 : request->from_seq;
+    dump->under = newest_checkpoint(service);
     dump->last = request->to_seq == 0 || request->to_seq > log->size ? log->size : request->to_seq;
+    if (request->to_seq == 0 && dump->under != NULL && dump->from <= dump->under->checkpoint.size)
+        dump->last = dump->under->checkpoint.size;
     memcpy(dump->batch_hash, log->last_batch_hash, sizeof(dump->batch_hash));
     pledged__v1__dump_trailer__init(&dump->trailer);
     dump->trailer.from_seq = dump->from;
@@ -521,14 +581,15 @@ static struct dump *dump_new(struct service *service, const struct view *view,
     dump->trailer.ledger_size = log->size;
     dump->origin = pl_arena_strdup(arena, status->origin);
     dump->trailer.origin = dump->origin;
+    if (dump->under != NULL)
+        dump->trailer.checkpoint = dump->under->note;
     dump->trailer.last_batch_hash =
         (ProtobufCBinaryData){sizeof(dump->batch_hash), dump->batch_hash};
     return dump;
 }
 
-static void on_dump(struct call *call, void *user)
+static void dump_begin(struct call *call, struct service *service)
 {
-    struct service *service = user;
     const Pledged__V1__DumpRequest *request = (const void *)call_request(call);
     const struct view *view = view_or_fail(call, service);
     if (view == NULL)
@@ -552,6 +613,39 @@ static void on_dump(struct call *call, void *user)
     call_set_context(call, dump);
     call_on_writable(call, dump_go_on);
     dump_go_on(call, service);
+}
+
+/* A dump up to the end, which a checkpoint should cover. */
+struct dump_wait {
+    struct proofs_wait wait;
+    struct service *service;
+    struct call *call;
+};
+
+static void dump_covered(void *arg, bool covered)
+{
+    struct dump_wait *waiting = arg;
+    (void)covered; /* without one it is a dump without a checkpoint */
+    dump_begin(waiting->call, waiting->service);
+}
+
+static void on_dump(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__DumpRequest *request = (const void *)call_request(call);
+    const struct view *view = current_view(service);
+    struct dump_wait *waiting = NULL;
+    if (view != NULL && service->proofs != NULL && request->to_seq == 0)
+        waiting = pl_arena_alloc(call_arena(call), sizeof(*waiting));
+    if (waiting == NULL) {
+        dump_begin(call, service);
+        return;
+    }
+    *waiting = (struct dump_wait){
+        .wait = {.size = view_get_log(view)->size, .go_on = dump_covered, .arg = waiting},
+        .service = service,
+        .call = call};
+    proofs_wait(service->proofs, &waiting->wait);
 }
 
 /* --- watch --- */

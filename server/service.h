@@ -21,6 +21,7 @@
 
 struct health;
 struct metrics;
+struct proofs;
 struct reflection;
 
 /* What status tells of the daemon itself; immutable. */
@@ -45,6 +46,7 @@ struct service {
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */
     struct reflection *reflection; /* borrowed; of reflection_methods */
+    struct proofs *proofs;         /* borrowed; NULL: no checkpoints here */
 };
 
 /* What this daemon can do for its callers right now. */
@@ -54,6 +56,8 @@ enum service_state {
     SERVICE_UP
 };
 enum service_state service_look(struct service *service);
+/* The newest committed view, borrowed until the next call; NULL: none yet. */
+const struct view *service_newest_view(struct service *service);
 
 extern const struct net_method service_methods[];
 extern const size_t service_method_count;

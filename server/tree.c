@@ -97,7 +97,10 @@ static struct pl_status open_files(struct tree *tree)
         char path[PATH_BYTES], name[16];
         (void)snprintf(name, sizeof(name), "%u", level);
         path_of(tree, name, path);
-        PL_TRY(tree->io->open(tree->io, path, true, true, 0600, &tree->fd[level]));
+        struct pl_status status = tree->io->open(tree->io, path, false, true, 0, &tree->fd[level]);
+        if (status.code == PL_E_NOT_FOUND)
+            status = tree->io->open(tree->io, path, true, true, 0600, &tree->fd[level]);
+        PL_TRY(status);
     }
     return pl_ok();
 }

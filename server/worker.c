@@ -19,7 +19,9 @@
 #include "server/health.h"
 #include "server/limits.h"
 #include "server/page.h"
+#include "server/proofs.h"
 #include "server/reflection.h"
+#include "server/tiles.h"
 
 enum { DRAIN_LOOK_MS = 20 };
 
@@ -31,7 +33,9 @@ struct worker {
     struct service service;
     struct health *health;
     struct reflection *reflection;
-    struct net_method *methods; /* all tables in one */
+    struct proofs *proofs;
+    struct net_resource *resources; /* all tables in one */
+    struct net_method *methods;     /* all tables in one */
     struct pl_mailbox *home;
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
@@ -116,7 +120,7 @@ static void drain_look(evutil_socket_t fd, short what, void *arg)
         worker->closed = true;
         net_close_all(worker->net);
     }
-    if (worker->closed && worker->service.outstanding == 0)
+    if (worker->closed && worker->service.outstanding == 0 && proofs_idle(worker->proofs))
         (void)event_base_loopbreak(worker->base);
 }
 
@@ -184,7 +188,9 @@ static void worker_free(struct worker *worker)
         event_free(worker->drain_timer);
     health_free(worker->health);
     reflection_free(worker->reflection);
+    proofs_free(worker->proofs);
     free(worker->methods);
+    free(worker->resources);
     if (worker->base != NULL)
         event_base_free(worker->base);
     service_fini(&worker->service);
@@ -219,6 +225,7 @@ static size_t join_methods(struct net_method **ret)
         {service_methods, service_method_count},
         {health_methods, health_method_count},
         {reflection_methods, reflection_method_count},
+        {proofs_methods, proofs_method_count},
     };
     size_t count = 0;
     for (size_t i = 0; i < PL_COUNT(tables); i++)
@@ -246,6 +253,28 @@ static void make_public(struct worker *worker)
     }
     worker->options.net.anonymous = &anybody;
     worker->options.net.get_only = true;
+}
+
+static size_t join_resources(struct net_resource **ret)
+{
+    size_t count = page_resource_count + tiles_resource_count;
+    *ret = calloc(count, sizeof(**ret));
+    PL_ASSERT(*ret != NULL);
+    memcpy(*ret, page_resources, page_resource_count * sizeof(**ret));
+    memcpy(*ret + page_resource_count, tiles_resources, tiles_resource_count * sizeof(**ret));
+    return count;
+}
+
+static struct pl_status make_proofs(struct worker *worker)
+{
+    const struct proofs_options options = {.base = worker->base,
+                                           .notary = worker->options.notary,
+                                           .reader = worker->options.index,
+                                           .store = worker->options.store,
+                                           .clock = worker->options.net.clock};
+    PL_TRY(proofs_new(&options, &worker->proofs));
+    worker->service.proofs = worker->proofs;
+    return pl_ok();
 }
 
 static struct pl_status prepare(struct worker *worker)
@@ -286,12 +315,13 @@ static struct pl_status prepare(struct worker *worker)
     worker->reflection = reflection_new();
     worker->service.health = worker->health;
     worker->service.reflection = worker->reflection;
+    PL_TRY(make_proofs(worker));
     struct net_options *net = &worker->options.net;
     net->base = worker->base;
     net->method_count = join_methods(&worker->methods);
     net->methods = worker->methods;
-    net->resources = page_resources;
-    net->resource_count = page_resource_count;
+    net->resource_count = join_resources(&worker->resources);
+    net->resources = worker->resources;
     net->user = &worker->service;
     net->on_done = on_done;
     net->on_refused = on_refused;

@@ -13,6 +13,7 @@
 
 #include "server/metrics.h"
 #include "server/net/net.h"
+#include "server/notary.h"
 #include "server/service.h"
 
 struct worker;
@@ -26,6 +27,7 @@ struct worker_options {
     struct store *store;
     struct service_about about;
     struct metrics *metrics; /* borrowed */
+    struct notary *notary;   /* borrowed; this worker is its reader number `index` */
     bool access_log;         /* a line a call */
     /* Availability for whoever asks: GET alone, ListTiers, GetTier and the page alone, for people
      * without certificate. */
