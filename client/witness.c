@@ -199,10 +199,10 @@ static struct pl_status keep_fork(struct witness *witness, const struct followed
 {
     char name[HEX_BYTES + 8];
     struct pl_buf both PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&both, (size_t)3 * WITNESS_NOTE_MAX);
     (void)snprintf(name, sizeof(name), "%s.fork", followed->hex);
     if (faccessat(witness->dir_fd, name, F_OK, 0) == 0)
         return pl_ok();
-    pl_buf_init(&both, (size_t)3 * WITNESS_NOTE_MAX);
     struct pl_slice ours = pl_buf_slice(&followed->note);
     PL_TRY(pl_buf_append(&both, ours.data, ours.len));
     PL_TRY(pl_buf_append_str(&both, "\n"));

@@ -407,8 +407,10 @@ static void damaged_state_stops_it(void **state)
     assert_int_equal(status_of(witness, (struct ask){.size = 120}, NULL), 200);
     witness_close(witness);
     size_t len = read_state("", text, sizeof(text));
+    size_t body = (size_t)(strstr(text, "\n\n") - text) + 1;
+    size_t ours = (size_t)(strstr(text, "\n\xE2\x80\x94 audit.example.org/w1 ") - text);
     state_path("", path);
-    for (size_t i = 0; i < len; i += 7) {
+    for (size_t i = 0; i < len; i += 3) {
         text[i] ^= 1;
         FILE *file = fopen(path, "w");
         assert_non_null(file);
@@ -417,6 +419,7 @@ static void damaged_state_stops_it(void **state)
         text[i] ^= 1;
         struct pl_status status = try_open(&witness);
         if (pl_is_ok(status)) { /* a byte of the log's signature: what we signed still holds */
+            assert_true(i > body && i < ours);
             assert_int_equal(status_of(witness, (struct ask){.size = 110}, "120\n"), 409);
             witness_close(witness);
         } else {
@@ -427,6 +430,11 @@ static void damaged_state_stops_it(void **state)
     assert_non_null(file);
     (void)fclose(file);
     assert_int_equal(try_open(&witness).code, PL_E_CORRUPT);
+    /* and one that cannot be read */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(try_open(&witness).code, PL_E_IO);
+    assert_int_equal(rmdir(path), 0);
 }
 
 static void monitors_see_the_newest(void **state)

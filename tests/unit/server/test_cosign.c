@@ -29,7 +29,9 @@ static struct pl_clock_fake fake;
 static struct cosign_policy *policy;
 static struct cosign *cosign;
 
-/* --- the log: leaf i is its number --- */
+/* --- the log: leaf i is its number, in another history more --- */
+
+static uint8_t other_history;
 
 static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, size_t count,
                                     struct pl_merkle_hash *ret)
@@ -37,7 +39,7 @@ static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, s
     (void)arg;
     assert_int_equal(level, 0); /* logs here have less than 256 entries */
     for (size_t i = 0; i < count; i++) {
-        uint8_t entry = (uint8_t)(first + i);
+        uint8_t entry = (uint8_t)(first + i + other_history);
         pl_merkle_leaf(pl_slice(&entry, 1), &ret[i]);
     }
     return pl_ok();
@@ -346,6 +348,25 @@ static void told_sizes_are_used(void **state)
     assert_false(cosign_rolled_back(cosign));
 }
 
+static void who_is_ahead_of_the_target_holds_up_nobody(void **state)
+{
+    (void)state;
+    uint64_t size = 0;
+    start_two_of_three();
+    cosign_take(cosign, sign(5));
+    assert_int_equal(asked(0, &size), 0);
+    assert_int_equal(asked(1, &size), 0);
+    cosign_take(cosign, sign(9));
+    answer(0, 409, "9\n", true); /* an answer of it was lost; it cannot cosign 5 any more */
+    assert_int_equal(asked(2, &size), 0);
+    assert_int_equal(size, 5);
+    answer(2, 500, "", false);
+    nobody_is_asked();
+    answer(1, 500, "", false); /* nobody is left for 5 */
+    cosigns(0, 9, 9);
+    nobody_is_asked();
+}
+
 static void who_knows_more_than_was_signed_raises_the_alarm(void **state)
 {
     (void)state;
@@ -434,11 +455,18 @@ static void what_was_cosigned_is_known_after_a_restart(void **state)
     load("group g all W0 W1 W2\nquorum g");
     start();
     assert_int_equal(served(""), 0);
-    /* nor is a damaged one taken */
+    /* nor is that of another history: this log has other entries now */
+    load("group g 2 W0 W1 W2\nquorum g");
+    other_history = 1;
+    start();
+    assert_int_equal(served(""), 0);
+    other_history = 0;
+    start();
+    assert_int_equal(served(""), 5);
+    /* nor a damaged one */
     char path[128];
     (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned", dir);
     assert_int_equal(truncate(path, 100), 0);
-    load("group g 2 W0 W1 W2\nquorum g");
     start();
     assert_int_equal(served(""), 0);
 }
@@ -571,6 +599,7 @@ int main(void)
         CASE(slow_ones_do_not_hold_up_a_quorum),
         CASE(without_quorum_nothing_is_published_and_the_next_is_tried),
         CASE(told_sizes_are_used),
+        CASE(who_is_ahead_of_the_target_holds_up_nobody),
         CASE(who_knows_more_than_was_signed_raises_the_alarm),
         CASE(bad_answers_are_told_and_not_used),
         CASE(what_was_cosigned_is_known_after_a_restart),
