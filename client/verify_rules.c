@@ -225,16 +225,61 @@ static const char *check_command(struct verify_rules *rules, const Pledged__V1__
     return N_("the rules make something else of the command in it");
 }
 
+/* What a daemon records when it starts with another configuration. */
+static const char *check_start(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                               const struct ledger_start *start, struct pl_slice bytes)
+{
+    struct ledger_decision decision;
+    ledger_decide_start(rules->ledger, start, entry->time_us, &rules->arena, &decision);
+    return keep_decision(rules, &decision) && is_next(rules, bytes)
+               ? NULL
+               : N_("it is not what a daemon records when it starts");
+}
+
+static bool has_hash(struct verify_rules *rules, const ProtobufCMessage *bare,
+                     ProtobufCBinaryData sha256)
+{
+    uint8_t hash[PL_SHA256_BYTES];
+    struct pl_slice packed = pl_pack(bare, &rules->arena);
+    if (packed.data == NULL && packed.len > 0)
+        return false;
+    pl_sha256(packed, hash);
+    return pl_slice_eq(pl_slice(hash, sizeof(hash)), pl_slice(sha256.data, sha256.len));
+}
+
+static const char *check_policy(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                                struct pl_slice bytes)
+{
+    const struct ledger_start start = {.policy = entry->policy_adopted};
+    Pledged__V1__PolicyAdopted bare = *entry->policy_adopted;
+    bare.sha256 = (ProtobufCBinaryData){0, NULL};
+    if (!has_hash(rules, &bare.base, entry->policy_adopted->sha256))
+        return N_("the policy does not have the hash that it names");
+    return check_start(rules, entry, &start, bytes);
+}
+
+static const char *check_roster(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                                struct pl_slice bytes)
+{
+    const struct ledger_start start = {.roster = entry->roster_adopted};
+    const char *wrong = keep_roster(rules, entry);
+    return wrong != NULL ? wrong : check_start(rules, entry, &start, bytes);
+}
+
 static const char *check_own(struct verify_rules *rules, const Pledged__V1__Entry *entry,
                              struct pl_slice bytes)
 {
     struct ledger_decision decision;
     switch ((int)entry->fact_case) {
-    case PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED:
+    case PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED: {
+        const struct ledger_start start = {.origin = entry->ledger_created->origin,
+                                           .ledger_id = entry->ledger_created->ledger_id.data};
+        return check_start(rules, entry, &start, bytes);
+    }
     case PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED:
-        return NULL;
+        return check_policy(rules, entry, bytes);
     case PLEDGED__V1__ENTRY__FACT_ROSTER_ADOPTED:
-        return keep_roster(rules, entry);
+        return check_roster(rules, entry, bytes);
     default:
         break;
     }

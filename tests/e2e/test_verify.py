@@ -338,6 +338,17 @@ class Verify(DaemonTest):
             entry.roster_adopted.person[0].role = pb.ROLE_ADMIN
         self.breaks("roster_adopted", roster, "hash")
 
+    def test_the_policy_is_what_it_says(self):
+        def policy(entry):
+            entry.policy_adopted.clock_jump_limit_s += 1
+        self.breaks("policy_adopted", policy, "hash")
+
+    def test_what_the_daemon_records_of_itself(self):
+        def person(entry):
+            entry.actor.person = "somebody"
+        for fact in ("ledger_created", "roster_adopted", "policy_adopted"):
+            self.breaks(fact, person, "when it starts")
+
     def test_an_effect_that_comes_twice(self):
         seq = self.first("contributor_added")
         twice = pb.Entry.FromString(self.entries[seq - 1])
