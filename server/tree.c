@@ -59,13 +59,13 @@ static uint64_t read_mark(struct tree *tree)
     if (pl_is_ok(status) && size < sizeof(text))
         status = tree->io->pread(tree->io, fd, text, (size_t)size, 0);
     tree->io->close(tree->io, fd);
-    char *end = NULL;
-    errno = 0;
-    uint64_t mark = strtoull(text, &end, 10);
-    return pl_is_ok(status) && errno == 0 && end != text && strcmp(end, "\n") == 0 &&
-                   mark <= PL_MERKLE_SIZE_MAX
-               ? mark
-               : 0;
+    uint64_t mark = 0;
+    size_t digits = strspn(text, "0123456789");
+    if (!pl_is_ok(status) || digits == 0 || digits > 18 || strcmp(text + digits, "\n") != 0)
+        return 0;
+    for (size_t i = 0; i < digits; i++)
+        mark = mark * 10 + (uint64_t)(text[i] - '0');
+    return mark;
 }
 
 static struct pl_status write_mark(struct tree *tree, uint64_t size)
