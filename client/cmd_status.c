@@ -2,6 +2,8 @@
  *
  * cmd_status: what the daemon says about itself and about the caller.
  */
+#include <inttypes.h>
+
 #include "client/commands.h"
 #include "common/check.h"
 
@@ -24,7 +26,39 @@ static const struct column status_columns[] = {
     {"catalogue_version", N_("Version of the catalogue"), IN_ALL, true},
     {"client_version", N_("Version of this program"), IN_ALL, false},
     {"last_time_us", NULL, IN_JSON, true},
+    {"checkpoint_size", N_("Entries under the signed checkpoint"), IN_ALL, true},
+    {"checkpoint_time", N_("Signed at"), IN_ALL, false},
+    {"witness_quorum", N_("Witnesses suffice"), IN_ALL, false},
+    {"witnesses", N_("Witnesses"), IN_TABLE | IN_ROWS, false},
+    {"witness", NULL, IN_JSON, false},
 };
+
+/* For programs a list of objects; for people a line: name, entries, what is wrong. */
+static struct pl_status add_witnesses(struct sheet *sheet,
+                                      const Pledged__V1__GetStatusResponse *answer)
+{
+    struct pl_buf json PL_CLEANUP(pl_buf_fini), words PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&json, 1 << 20);
+    pl_buf_init(&words, 1 << 20);
+    PL_TRY(pl_buf_append_str(&json, "["));
+    for (size_t i = 0; i < answer->n_witness; i++) {
+        const Pledged__V1__WitnessStatus *witness = answer->witness[i];
+        PL_TRY(pl_buf_append_str(&json, i == 0 ? "" : ", "));
+        PL_TRY(output_message(&witness->base, &json));
+        PL_TRY(pl_buf_printf(&words, "%s%s: %" PRIu64 "%s%s%s", i == 0 ? "" : "; ", witness->name,
+                             witness->cosigned_size, witness->trouble[0] == '\0' ? "" : " (",
+                             witness->trouble, witness->trouble[0] == '\0' ? "" : ")"));
+    }
+    PL_TRY(pl_buf_append(&json, "]", 2)); /* with the NUL */
+    PL_TRY(pl_buf_append(&words, "", 1));
+    const char *machine = pl_arena_strdup(sheet->arena, (const char *)pl_buf_slice(&json).data);
+    const char *human = pl_arena_strdup(sheet->arena, (const char *)pl_buf_slice(&words).data);
+    if (machine == NULL || human == NULL)
+        return pl_fail(TOO_BIG, "show the witnesses");
+    sheet_text(sheet, human);
+    sheet_json(sheet, machine);
+    return pl_ok();
+}
 
 struct pl_status cmd_status(struct cli *cli)
 {
@@ -53,5 +87,12 @@ struct pl_status cmd_status(struct cli *cli)
     sheet_seq(&sheet, answer->catalogue_version);
     sheet_text(&sheet, PLEDGED_VERSION);
     sheet_time_us(&sheet, answer->last_time_us);
+    sheet_seq(&sheet, answer->checkpoint_size);
+    sheet_time(&sheet, answer->checkpoint_time_us);
+    if (answer->n_witness > 0)
+        sheet_bool(&sheet, answer->witness_quorum);
+    else
+        sheet_text(&sheet, NULL);
+    PL_TRY(add_witnesses(&sheet, answer));
     return cli_show(cli, &sheet);
 }

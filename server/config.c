@@ -116,6 +116,8 @@ static const struct key keys[] = {
     {"checkpoint", "key", KIND_PATH, true, AT(checkpoint_key), 0, 0},
     {"checkpoint", "old_key", KIND_PATH, true, AT(checkpoint_old_key), 0, 0},
     {"checkpoint", "memory", KIND_TEXT, true, AT(checkpoint_memory), 0, 0},
+    {"checkpoint", "policy", KIND_TEXT, true, AT(checkpoint_policy), 0, 0},
+    {"checkpoint", "witness_ca", KIND_TEXT, true, AT(checkpoint_ca), 0, 0},
     {"limits", "connections", KIND_SIZE, false, AT(net.connections), 1, 1000000},
     {"limits", "streams", KIND_SIZE, false, AT(net.streams), 1, 10000},
     {"limits", "request_bytes", KIND_SIZE, false, AT(net.request_bytes), 4096,

@@ -48,6 +48,8 @@ struct config {
     const char *checkpoint_key;     /* NULL: DATA/ledger.key */
     const char *checkpoint_old_key; /* NULL: none */
     const char *checkpoint_memory;  /* NULL: beside the key */
+    const char *checkpoint_policy;  /* of witnesses; NULL: none */
+    const char *checkpoint_ca;      /* of their certificates; NULL: the system's */
     /* [limits] */
     struct net_limits net;
     size_t inbox; /* commands that wait for the writer */

@@ -534,7 +534,8 @@ static bool fits(struct cosign *cosign, struct pl_slice text, struct pl_checkpoi
         pl_note_verify(&cosign->note, policy->witness, policy->witness_count, seen);
     if ((!pl_is_ok(status) && status.code != PL_E_NOT_FOUND) || !pl_policy_quorum(policy, seen))
         return false;
-    if (!pl_is_ok(pl_merkle_frontier_at(cosign->options.read, cosign->options.read_arg, ret->size,
+    if (ret->size > cosign->options.size ||
+        !pl_is_ok(pl_merkle_frontier_at(cosign->options.read, cosign->options.read_arg, ret->size,
                                         &frontier)))
         return false;
     pl_merkle_root(&frontier, &root);

@@ -72,6 +72,7 @@ struct cosign_options {
     struct pl_clock *clock;
     const char *data;       /* directory */
     const char *vkey;       /* of the log */
+    uint64_t size;          /* entries whose hashes can be read at the start */
     pl_merkle_read_fn read; /* hashes up to what was signed */
     void *read_arg;
 };

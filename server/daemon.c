@@ -55,6 +55,8 @@ struct daemon {
     struct pl_slot *slots;  /* one a worker, then ours, then the notary's */
     struct pl_bell **bells; /* one a slot; ours is none */
     struct notary *notary;
+    struct cosign_policy *policy;   /* NULL: there are no witnesses */
+    struct witness_thread *witness; /* NULL: the same */
     char key_file[4096];            /* the key that signs, unless another one is configured */
     struct signed_tree *checkpoint; /* the newest one we saw */
     struct metrics *metrics;
@@ -265,9 +267,29 @@ static struct pl_status make_notary(struct daemon *daemon, uint64_t size, char *
         .views = &daemon->slots[daemon->worker_count + 1],
         .bell = daemon->bells[daemon->worker_count + 1],
         .interval_ms = (unsigned)config->checkpoint_interval_ms,
-        .readers = daemon->worker_count + 1,
+        .readers = daemon->worker_count + 2, /* ours, and that of the witnesses */
     };
     return notary_new(&options, message, &daemon->notary);
+}
+
+static struct pl_status make_witness(struct daemon *daemon, char *message)
+{
+    const struct config *config = daemon->config;
+    if (config->checkpoint_policy == NULL)
+        return pl_ok();
+    PL_TRY(cosign_policy_load(config->checkpoint_policy, notary_vkey(daemon->notary), message,
+                              &daemon->policy));
+    const struct witness_options options = {
+        .policy = &daemon->policy->policy,
+        .notary = daemon->notary,
+        .notary_reader = daemon->worker_count + 1,
+        .io = io_system(),
+        .clock = pl_clock_system(),
+        .data = config->data,
+        .ca_file = config->checkpoint_ca,
+        .readers = daemon->worker_count,
+    };
+    return witness_new(&options, &daemon->witness);
 }
 
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
@@ -294,6 +316,8 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
     pl_rng_bytes(options.writer_id, sizeof(options.writer_id));
     PL_TRY(writer_new(&options, &daemon->writer));
     PL_TRY(notary_start(daemon->notary, options.read_only != NULL));
+    if (daemon->witness != NULL)
+        PL_TRY(witness_start(daemon->witness));
     if (pthread_create(&daemon->writer_thread, NULL, writer_main, daemon) != 0)
         return pl_fail(UNAVAILABLE, "start the writer's thread");
     daemon->writer_running = true;
@@ -317,6 +341,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index)
         .bell = daemon->bells[index],
         .metrics = daemon->metrics,
         .notary = daemon->notary,
+        .witness = daemon->witness,
         .store = daemon->store,
         .about = {.store = "file", .vkey = notary_vkey(daemon->notary)},
         .access_log = daemon->config->access_log,
@@ -457,6 +482,8 @@ static struct pl_status start_all(struct daemon *daemon, char *message)
     PL_TRY(make_room(daemon));
     PL_TRY(open_ledger(daemon, &ledger, message));
     struct pl_status status = make_notary(daemon, ledger_size(ledger), message);
+    if (pl_is_ok(status))
+        status = make_witness(daemon, message);
     if (!pl_is_ok(status)) {
         ledger_free(ledger);
         return status;
@@ -568,8 +595,11 @@ static void stop_all(struct daemon *daemon)
     view_unref(daemon->view);
     if (daemon->snapshot_child != 0)
         (void)waitpid(daemon->snapshot_child, NULL, 0);
+    witness_stop(daemon->witness);
     notary_stop(daemon->notary);
     signed_tree_unref(daemon->checkpoint);
+    witness_free(daemon->witness);
+    cosign_policy_free(daemon->policy);
     notary_free(daemon->notary);
     store_close(daemon->store);
     pl_mailbox_free(daemon->inbox);

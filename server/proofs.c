@@ -18,6 +18,7 @@ enum { PROOF_TEXT_MAX = 256 * 1024, ENTRY_ROOM = 65536 };
 struct proofs {
     struct proofs_options options;
     struct signed_tree *newest;       /* owns a reference; NULL: none yet */
+    struct cosign_report *report;     /* owns a reference; NULL: no witnesses */
     struct store_reader *log;         /* owns; NULL: to be opened */
     struct proofs_wait *first, *last; /* oldest first: their time ends in this order */
     struct event *on_bell, *timer;    /* owns */
@@ -34,6 +35,25 @@ const struct signed_tree *proofs_newest(struct proofs *proofs)
         proofs->newest = newer;
     }
     return proofs->newest;
+}
+
+const struct cosign_report *proofs_report(struct proofs *proofs)
+{
+    if (proofs->options.witness == NULL)
+        return NULL;
+    struct pl_slot *slot = witness_slot(proofs->options.witness, proofs->options.reader);
+    struct cosign_report *newer = pl_slot_take(slot);
+    if (newer != NULL) {
+        cosign_report_unref(proofs->report);
+        proofs->report = newer;
+    }
+    return proofs->report;
+}
+
+const struct signed_tree *proofs_served(struct proofs *proofs)
+{
+    const struct cosign_report *report = proofs_report(proofs);
+    return report != NULL && report->tree != NULL ? report->tree : proofs_newest(proofs);
 }
 
 const char *proofs_vkey(const struct proofs *proofs)
@@ -186,10 +206,9 @@ static struct pl_status print_proof(const struct pl_tlog_proof *proof, struct pr
 }
 
 /* `with_entry`: whoever asks may see entries. */
-static struct pl_status prove(struct proofs *proofs, uint64_t seq, bool with_entry,
-                              struct proven *ret)
+static struct pl_status prove(struct proofs *proofs, const struct signed_tree *newest, uint64_t seq,
+                              bool with_entry, struct proven *ret)
 {
-    const struct signed_tree *newest = proofs->newest;
     PL_ASSERT(newest != NULL && seq > 0 && seq <= newest->checkpoint.size);
     struct pl_tlog_proof proof = {.index = seq - 1,
                                   .checkpoint = pl_slice(newest->note, newest->len)};
@@ -262,7 +281,7 @@ void proofs_attach(struct proofs *proofs, struct command *command)
         if (receipt == NULL || receipt->seq > newest->checkpoint.size)
             continue;
         struct pl_status status =
-            prove(proofs, receipt->seq, may_see_entries(command->context), &proven);
+            prove(proofs, newest, receipt->seq, may_see_entries(command->context), &proven);
         if (!pl_is_ok(status)) {
             if (status.code != PL_E_TOO_BIG)
                 pl_log_status(PL_LOG_ERROR, "proofs", "a receipt leaves without proof", status);
@@ -331,7 +350,7 @@ static uint64_t durable_size(struct service *service)
 
 static void answer_checkpoint(struct request *request)
 {
-    const struct signed_tree *newest = proofs_newest(request->proofs);
+    const struct signed_tree *newest = proofs_served(request->proofs);
     Pledged__V1__GetCheckpointResponse response = PLEDGED__V1__GET_CHECKPOINT_RESPONSE__INIT;
     response.checkpoint = (char *)(uintptr_t)newest->note;
     response.size = newest->checkpoint.size;
@@ -348,7 +367,11 @@ static void answer_inclusion(struct request *request)
     const Pledged__V1__GetInclusionProofRequest *asked = (const void *)call_request(request->call);
     struct proven proven = {.arena = call_arena(request->call)};
     bool with_entry = may_see_entries(request->call);
-    struct pl_status status = prove(request->proofs, asked->seq, with_entry, &proven);
+    /* cosigned if that covers it */
+    const struct signed_tree *under = proofs_served(request->proofs);
+    if (under->checkpoint.size < asked->seq)
+        under = proofs_newest(request->proofs);
+    struct pl_status status = prove(request->proofs, under, asked->seq, with_entry, &proven);
     if (!pl_is_ok(status)) {
         pl_log_status(PL_LOG_ERROR, "proofs", "cannot prove an entry", status);
         fail(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
@@ -359,7 +382,7 @@ static void answer_inclusion(struct request *request)
         PLEDGED__V1__GET_INCLUSION_PROOF_RESPONSE__INIT;
     response.tlog_proof = proven.text;
     response.leaf_index = asked->seq - 1;
-    response.size = request->proofs->newest->checkpoint.size;
+    response.size = under->checkpoint.size;
     if (with_entry)
         response.entry =
             (ProtobufCBinaryData){proven.entry.len, (uint8_t *)(uintptr_t)proven.entry.data};
@@ -463,6 +486,7 @@ void proofs_free(struct proofs *proofs)
     event_free(proofs->on_bell);
     event_free(proofs->timer);
     signed_tree_unref(proofs->newest);
+    cosign_report_unref(proofs->report);
     store_reader_close(proofs->log);
     free(proofs);
 }

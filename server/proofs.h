@@ -17,16 +17,18 @@
 #include "server/command.h"
 #include "server/net/net.h"
 #include "server/notary.h"
+#include "server/witness.h"
 
 struct event_base;
 struct proofs;
 struct service;
 
 struct proofs_options {
-    struct event_base *base; /* borrowed */
-    struct notary *notary;   /* borrowed */
-    size_t reader;           /* this worker's number there */
-    struct store *store;     /* borrowed; only its reader_open is used */
+    struct event_base *base;        /* borrowed */
+    struct notary *notary;          /* borrowed */
+    struct witness_thread *witness; /* borrowed; NULL: there are none */
+    size_t reader;                  /* this worker's number there */
+    struct store *store;            /* borrowed; only its reader_open is used */
     struct pl_clock *clock;
 };
 PL_MUST_CHECK struct pl_status proofs_new(const struct proofs_options *options,
@@ -38,6 +40,11 @@ extern const size_t proofs_method_count;
 
 /* The newest checkpoint; borrowed until the next call of any of these functions. NULL: none. */
 const struct signed_tree *proofs_newest(struct proofs *proofs);
+/* What witnesses did so far; borrowed like that. NULL: there are none. */
+const struct cosign_report *proofs_report(struct proofs *proofs);
+/* What is shown to who asks for a checkpoint: the newest one that the witnesses cosigned, without
+ * such the newest one. Borrowed like that. NULL: none. */
+const struct signed_tree *proofs_served(struct proofs *proofs);
 const char *proofs_vkey(const struct proofs *proofs);
 
 /* Somebody who waits. Borrowed until `go_on`, which runs once: at once, within proofs_wait, or

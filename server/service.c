@@ -447,6 +447,34 @@ static void add_checkpoint(struct service *service, Pledged__V1__GetStatusRespon
     response->checkpoint_time_us = newest->time_us;
 }
 
+static void add_witnesses(struct service *service, struct pl_arena *arena,
+                          Pledged__V1__GetStatusResponse *response)
+{
+    const struct cosign_report *report =
+        service->proofs == NULL ? NULL : proofs_report(service->proofs);
+    if (report == NULL)
+        return;
+    Pledged__V1__WitnessStatus *item = pl_arena_alloc(arena, report->count * sizeof(*item));
+    Pledged__V1__WitnessStatus **list = pl_arena_alloc(arena, report->count * sizeof(*list));
+    if (item == NULL || list == NULL)
+        return;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct cosign_witness *witness = &report->witness[i];
+        pledged__v1__witness_status__init(&item[i]);
+        list[i] = &item[i];
+        item[i].name = pl_arena_strdup(arena, witness->name);
+        item[i].vkey = pl_arena_strdup(arena, witness->vkey);
+        item[i].trouble = pl_arena_strdup(arena, witness->trouble);
+        item[i].cosigned_size = witness->size;
+        item[i].cosigned_time_us = (int64_t)(witness->time_s * 1000000);
+        if (item[i].name == NULL || item[i].vkey == NULL || item[i].trouble == NULL)
+            return;
+    }
+    response->n_witness = report->count;
+    response->witness = list;
+    response->witness_quorum = report->tree != NULL;
+}
+
 static void on_get_status(struct call *call, void *user)
 {
     struct service *service = user;
@@ -462,6 +490,7 @@ static void on_get_status(struct call *call, void *user)
         response->store = (char *)(uintptr_t)service->about.store;
         response->vkey = (char *)(uintptr_t)service->about.vkey;
         add_checkpoint(service, response);
+        add_witnesses(service, call_arena(call), response);
     }
     finish(call, code, response != NULL ? &response->base : NULL, NULL);
 }
@@ -552,8 +581,13 @@ static void dump_go_on(struct call *call, void *user)
 
 static struct signed_tree *newest_checkpoint(struct service *service)
 {
-    const struct signed_tree *newest =
-        service->proofs == NULL ? NULL : proofs_newest(service->proofs);
+    if (service->proofs == NULL)
+        return NULL;
+    /* with the cosignatures, if there are some of that very one */
+    const struct signed_tree *newest = proofs_newest(service->proofs);
+    const struct signed_tree *served = proofs_served(service->proofs);
+    if (newest != NULL && served->checkpoint.size == newest->checkpoint.size)
+        newest = served;
     return newest == NULL ? NULL : signed_tree_ref((struct signed_tree *)(uintptr_t)newest);
 }
 

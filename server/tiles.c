@@ -85,7 +85,7 @@ static void on_checkpoint(struct call *call, void *user)
 {
     struct service *service = user;
     const struct signed_tree *newest =
-        service->proofs == NULL ? NULL : proofs_newest(service->proofs);
+        service->proofs == NULL ? NULL : proofs_served(service->proofs);
     if (newest == NULL) {
         not_there(call);
         return;

@@ -269,6 +269,7 @@ static struct pl_status make_proofs(struct worker *worker)
 {
     const struct proofs_options options = {.base = worker->base,
                                            .notary = worker->options.notary,
+                                           .witness = worker->options.witness,
                                            .reader = worker->options.index,
                                            .store = worker->options.store,
                                            .clock = worker->options.net.clock};

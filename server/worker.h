@@ -15,6 +15,7 @@
 #include "server/net/net.h"
 #include "server/notary.h"
 #include "server/service.h"
+#include "server/witness.h"
 
 struct worker;
 
@@ -26,9 +27,10 @@ struct worker_options {
     struct pl_bell *bell; /* rung when the slot has a newer view */
     struct store *store;
     struct service_about about;
-    struct metrics *metrics; /* borrowed */
-    struct notary *notary;   /* borrowed; this worker is its reader number `index` */
-    bool access_log;         /* a line a call */
+    struct metrics *metrics;        /* borrowed */
+    struct notary *notary;          /* borrowed; this worker is its reader number `index` */
+    struct witness_thread *witness; /* the same; NULL: there are no witnesses */
+    bool access_log;                /* a line a call */
     /* Availability for whoever asks: GET alone, ListTiers, GetTier and the page alone, for people
      * without certificate. */
     bool is_public;

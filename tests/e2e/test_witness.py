@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (Ed25519PrivateKey
                                                                Ed25519PublicKey)
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness import BIN, Home, patience, run
+from harness import BIN, DaemonTest, Home, patience, pb, run
 
 DASH = "\u2014"
 
@@ -273,6 +273,205 @@ class Alone(unittest.TestCase):
                                body=request(0, leaves, self.fund.checkpoint(leaves)).encode())
             self.assertEqual(connection.getresponse().status, 200)
             connection.close()
+
+
+class Beside(DaemonTest):
+    """A daemon whose policy wants both of its two witnesses."""
+
+    @classmethod
+    def setUpClass(cls):
+        # the key of the log is made by init, the addresses of the witnesses by their start
+        cls.home = Home(settings={"checkpoint": {"interval_ms": 20}})
+        cls.home.init()
+        cls.vkey = (cls.home.data / "ledger.vkey").read_text().strip()
+        cls.one = Witness(cls.home.path, "one", cls.vkey)
+        cls.two = Witness(cls.home.path, "two", cls.vkey)
+        cls.policy = cls.home.path / "policy"
+        cls.policy.write_text(
+            f"log {cls.vkey}\n"
+            f"witness one {cls.one.vkey} {cls.one.url}\nwitness two {cls.two.vkey} {cls.two.url}/\n"
+            "group both all one two\nquorum both\n")
+        cls.home.settings["checkpoint"]["policy"] = cls.policy
+        cls.home.write_config()
+        cls.home.start()
+        cls.home.adopt()
+        cls.connect()
+
+    @classmethod
+    def connect(cls):
+        for person in ("clerk", "auditor", "reader", "admin"):
+            setattr(cls, person, cls.home.client(person))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.one.end()
+        cls.two.end()
+        super().tearDownClass()
+
+    def grow(self):
+        self.clerk.execute(add_contributor=pb.AddContributor(name=self.name(), kind=2))
+        return self.reader.GetStatus().size
+
+    def served(self):
+        return self.auditor.GetCheckpoint()
+
+    def cosigned(self, size, witnesses=None):
+        """Waits until what is served covers `size`, with both cosignatures."""
+        def look():
+            now = self.served()
+            body = body_of(now.checkpoint)
+            lines = now.checkpoint[len(body):]
+            return now if now.size >= size and all(
+                cosignature_time(w.vkey, body, lines) for w in (self.one, self.two)) else None
+        return self.eventually(look, timeout=90)
+
+    def test_1_quorum(self):
+        now = self.cosigned(self.grow())
+        status = self.eventually(lambda: (lambda s: s.witness_quorum and s)(
+            self.reader.GetStatus()))
+        self.assertEqual([w.name for w in status.witness], ["one", "two"])
+        for witness, real in zip(status.witness, (self.one, self.two)):
+            self.assertEqual((witness.vkey, witness.trouble), (real.vkey, ""))
+            self.assertEqual(witness.cosigned_size, now.size)
+            self.assertLess(abs(witness.cosigned_time_us / 1e6 - time.time()), patience(120))
+        # on the disk, and at the witness for monitors
+        kept = (self.home.data / "checkpoint.cosigned").read_text()
+        self.assertEqual(kept, now.checkpoint)
+        name = hashlib.sha256(b"test.example/fund").hexdigest()
+        self.assertEqual(body_of(self.one.ask("GET", f"/{name}/checkpoint")[2]), body_of(kept))
+
+    def test_2_people_see_it(self):
+        self.cosigned(self.grow())
+        said = self.pledge("auditor", "status", format="json").json
+        self.assertTrue(said["witness_quorum"])
+        self.assertEqual([w["name"] for w in said["witness"]], ["one", "two"])
+        self.assertIn("one: ", self.pledge("auditor", "status", format="table").out)
+        # what auditors take home is content with the policy
+        for args in (["prove", "2"], ["dump"]):
+            path = self.home.path / f"taken-{args[0]}"
+            def take():
+                self.pledge("auditor", *args, "-o", path)
+                return run([BIN / "pledge", "verify", path, "--key", self.policy],
+                           timeout=patience(60)).code == 0
+            self.eventually(take, timeout=60)
+
+    def test_3_an_outage_holds_up_nobody(self):
+        before = self.cosigned(self.grow()).size
+        self.two.end()
+        started = time.monotonic()
+        for _ in range(50):
+            size = self.grow()
+        # fifty writes and the checkpoint over them are there; a dead witness costs them nothing
+        self.assertLess(time.monotonic() - started, patience(30))
+        self.eventually(lambda: self.reader.GetStatus().checkpoint_size >= size)
+        status = self.eventually(lambda: (lambda s: s.witness[1].trouble and s)(
+            self.reader.GetStatus()))
+        self.assertEqual(status.witness[0].trouble, "")
+        now = self.served()  # the last one that both cosigned
+        self.assertGreaterEqual(now.size, before)
+        self.assertLess(now.size, size)
+        self.two.start()
+        self.cosigned(size)
+        self.assertEqual([w.trouble for w in self.reader.GetStatus().witness], ["", ""])
+
+    def test_4_a_witness_that_hangs_holds_up_nobody(self):
+        self.cosigned(self.grow())
+        self.two.pause(True)
+        try:
+            started = time.monotonic()
+            for _ in range(50):
+                size = self.grow()
+            self.assertLess(time.monotonic() - started, patience(8))
+            self.eventually(lambda: self.reader.GetStatus().checkpoint_size >= size)
+        finally:
+            self.two.pause(False)
+        self.cosigned(size)
+
+    def test_5_restarts(self):
+        size = self.cosigned(self.grow()).size
+        self.one.end(signal.SIGKILL)
+        self.one.start()
+        self.home.restart(kill=True)
+        self.connect()
+        self.assertGreaterEqual(self.served().size, size)  # known at once
+        self.cosigned(self.grow())
+        # a daemon that forgot what was cosigned learns it from the witnesses (409)
+        self.home.drop_clients()
+        self.home.terminate()
+        (self.home.data / "checkpoint.cosigned").unlink()
+        self.home.start()
+        self.connect()
+        self.cosigned(self.grow())
+
+    def test_6_equivocation(self):
+        """Whoever has the key of the ledger cannot get another history cosigned."""
+        now = self.cosigned(self.grow())
+        secret = (self.home.data / "ledger.key").read_text().strip()
+        thief = Log("test.example/fund", base64.b64decode(secret.split("+")[4])[1:])
+        self.assertEqual(thief.vkey, self.vkey)
+        fake = [b"%d" % i for i in range(now.size + 1)]
+        said = self.one.add(request(now.size, fake[:now.size], thief.checkpoint(fake[:now.size])))
+        self.assertEqual(said, (409, "text/x.tlog.size", f"{now.size}\n"))
+        said = self.one.add(request(now.size, fake, thief.checkpoint(fake)))
+        self.assertEqual(said[0], 422, said)
+        self.assertEqual(self.one.add(request(0, fake, thief.checkpoint(fake)))[0], 409)
+        self.assertIn("Alarm", self.one.err())
+        self.assertTrue(self.one.state(".fork").exists())
+        self.cosigned(self.grow())  # the true one goes on
+
+    def test_7_wrong_policies(self):
+        self.home.drop_clients()
+        self.home.terminate()
+        good = self.policy.read_text()
+        try:
+            for text, told in ((good + "nonsense here\n", "policy:6"), ("quorum none\n", "witness"),
+                               (good.replace("test.example", "other.example"), "policy:1")):
+                self.policy.write_text(text)
+                self.home.spawn()
+                self.assertEqual(self.home.wait(), 78)
+                self.home.process = None
+                self.assertIn(told.split(":")[0], self.home.log()[-2000:])
+        finally:
+            self.policy.write_text(good)
+            self.home.start()
+            self.connect()
+
+    def test_9_a_ledger_that_was_rolled_back_signs_nothing(self):
+        """The one thing the daemon cannot see by itself: everything of it is older, also what is
+        beside the key. Its witnesses remember."""
+        size = self.cosigned(self.grow()).size
+        self.home.drop_clients()
+        self.home.terminate()
+        old = self.home.path / "old"
+        subprocess.run(["cp", "-a", self.home.data, old], check=True)
+        self.home.start()
+        self.connect()
+        for _ in range(3):
+            newest = self.grow()
+        self.cosigned(newest)
+        self.home.drop_clients()
+        self.home.terminate()
+        self.home.data.rename(self.home.path / "newer")
+        old.rename(self.home.data)
+        self.home.start()
+        self.connect()
+        try:
+            self.eventually(lambda: "rolled back" in self.home.log(), timeout=60)
+            troubles = [w.trouble for w in self.reader.GetStatus().witness]
+            self.assertTrue(any("cosigned more" in t for t in troubles), troubles)
+            signed = self.reader.GetStatus().checkpoint_size
+            self.assertLess(signed, newest)
+            self.grow()  # commands are still taken; nothing vouches for them
+            time.sleep(1)
+            self.assertEqual(self.reader.GetStatus().checkpoint_size, signed)
+            self.assertGreaterEqual(signed, size)
+        finally:
+            self.home.drop_clients()
+            self.home.terminate()
+            self.home.data.rename(self.home.path / "rolled-back")
+            (self.home.path / "newer").rename(self.home.data)
+            self.home.start()
+            self.connect()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ static struct cosign *cosign;
 /* --- the log: leaf i is its number, in another history more --- */
 
 static uint8_t other_history;
+static uint64_t durable = 255;
 
 static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, size_t count,
                                     struct pl_merkle_hash *ret)
@@ -190,6 +191,7 @@ static void start(void)
                                            .clock = &fake.clock,
                                            .data = dir,
                                            .vkey = log_vkey,
+                                           .size = durable,
                                            .read = read_hashes};
     cosign_free(cosign);
     cosign = NULL;
@@ -461,6 +463,10 @@ static void what_was_cosigned_is_known_after_a_restart(void **state)
     start();
     assert_int_equal(served(""), 0);
     other_history = 0;
+    durable = 4; /* nor one that is longer than the log */
+    start();
+    assert_int_equal(served(""), 0);
+    durable = 255;
     start();
     assert_int_equal(served(""), 5);
     /* nor a damaged one */
