@@ -32,7 +32,8 @@ PL_MUST_CHECK struct pl_status pl_checkpoint_print(const struct pl_checkpoint *c
                                                    struct pl_buf *out);
 PL_MUST_CHECK struct pl_status pl_checkpoint_parse(struct pl_slice body, struct pl_checkpoint *ret);
 /* A signed one: note and body parsed, signatures of `logs` verified: INVALID if one is wrong,
- * NOT_FOUND if none of these keys that is named like the origin has signed. ret_note may be NULL. */
+ * NOT_FOUND if none of these keys that is named like the origin has signed. ret_note may be
+ * NULL. */
 PL_MUST_CHECK struct pl_status pl_checkpoint_open(struct pl_slice bytes,
                                                   const struct pl_note_key *logs, size_t log_count,
                                                   struct pl_checkpoint *ret,
