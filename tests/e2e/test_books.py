@@ -17,7 +17,9 @@ import audit
 from harness import DaemonTest, patience
 
 D = decimal.Decimal
-SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS", "/nonexistent"))
+# Published schemas are not copied into the project: they are looked for beside it.
+SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
+                       pathlib.Path(__file__).resolve().parents[3] / "shared" / "schemas")
 
 
 def have(tool):
