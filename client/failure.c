@@ -5,13 +5,12 @@
  */
 #include "client/failure.h"
 
-#include "client/options.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/options.h"
 #include "client/text.h"
 #include "common/check.h"
 #include "common/json.h"
