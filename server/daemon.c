@@ -57,6 +57,7 @@ struct daemon {
     struct notary *notary;
     struct cosign_policy *policy;   /* NULL: there are no witnesses */
     struct witness_thread *witness; /* NULL: the same */
+    struct cosign_report *cosigned; /* the newest one we saw */
     char key_file[4096];            /* the key that signs, unless another one is configured */
     struct signed_tree *checkpoint; /* the newest one we saw */
     struct metrics *metrics;
@@ -287,7 +288,7 @@ static struct pl_status make_witness(struct daemon *daemon, char *message)
         .clock = pl_clock_system(),
         .data = config->data,
         .ca_file = config->checkpoint_ca,
-        .readers = daemon->worker_count,
+        .readers = daemon->worker_count + 1,
     };
     return witness_new(&options, &daemon->witness);
 }
@@ -396,6 +397,14 @@ static void look_now(void *arg, struct metrics_now *ret)
         ret->checkpoint_size = daemon->checkpoint->checkpoint.size;
         ret->checkpoint_time_us = daemon->checkpoint->time_us;
     }
+    struct cosign_report *report =
+        daemon->witness == NULL ? NULL
+                                : pl_slot_take(witness_slot(daemon->witness, daemon->worker_count));
+    if (report != NULL) {
+        cosign_report_unref(daemon->cosigned);
+        daemon->cosigned = report;
+    }
+    ret->witnesses = daemon->cosigned;
     if (statvfs(daemon->config->data, &disk) == 0)
         ret->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 }
@@ -598,6 +607,7 @@ static void stop_all(struct daemon *daemon)
     witness_stop(daemon->witness);
     notary_stop(daemon->notary);
     signed_tree_unref(daemon->checkpoint);
+    cosign_report_unref(daemon->cosigned);
     witness_free(daemon->witness);
     cosign_policy_free(daemon->policy);
     notary_free(daemon->notary);

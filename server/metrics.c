@@ -373,6 +373,25 @@ static void tell_times_of_day(struct page *page, const struct metrics_now *now)
     TELL(page, "pledged_crl_next_update_seconds %" PRId64 "\n", now->crl_next_update_s);
 }
 
+/* Names come from a file; a label has neither quotes nor what is not plain in it. */
+static void tell_witnesses(struct page *page, const struct metrics_now *now)
+{
+    family(page, "pledged_witness_lag_entries", "gauge",
+           "Entries under the newest checkpoint that a witness did not cosign.");
+    for (size_t i = 0; i < now->witnesses->count; i++) {
+        const struct cosign_witness *witness = &now->witnesses->witness[i];
+        char name[64];
+        (void)snprintf(name, sizeof(name), "%s", witness->name);
+        for (char *c = name; *c != '\0'; c++) {
+            if (*c <= ' ' || *c >= 0x7F || *c == '"' || *c == '\\')
+                *c = '_';
+        }
+        uint64_t lag =
+            now->checkpoint_size > witness->size ? now->checkpoint_size - witness->size : 0;
+        TELL(page, "pledged_witness_lag_entries{witness=\"%s\"} %" PRIu64 "\n", name, lag);
+    }
+}
+
 static void tell_now(struct page *page, const struct metrics_now *now)
 {
     family(page, "pledged_build_info", "gauge", "Always 1.");
@@ -394,6 +413,8 @@ static void tell_now(struct page *page, const struct metrics_now *now)
         TELL(page, "pledged_checkpoint_age_seconds %.3f\n",
              (double)(now->now_us - now->checkpoint_time_us) / 1e6);
     }
+    if (now->witnesses != NULL)
+        tell_witnesses(page, now);
 }
 
 struct pl_status metrics_render(const struct metrics *metrics, const struct metrics_now *now,

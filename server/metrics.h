@@ -10,6 +10,7 @@
 #define SERVER_METRICS_H
 
 #include "common/buf.h"
+#include "server/cosign.h"
 #include "server/net/net.h"
 #include "server/view.h"
 #include "server/watch.h"
@@ -55,6 +56,7 @@ struct metrics_now {
     bool has_checkpoint;
     uint64_t checkpoint_size;
     int64_t checkpoint_time_us;
+    const struct cosign_report *witnesses; /* NULL: none are configured */
 };
 PL_MUST_CHECK struct pl_status metrics_render(const struct metrics *metrics,
                                               const struct metrics_now *now, bool open_metrics,

@@ -27,7 +27,7 @@ struct witness_options {
     struct pl_clock *clock;
     const char *data;    /* directory */
     const char *ca_file; /* that https is checked with; NULL: the system's */
-    size_t readers;      /* workers */
+    size_t readers;      /* of reports */
 };
 /* Before the notary is started. Knows what was cosigned before at once; starts no thread. */
 PL_MUST_CHECK struct pl_status witness_new(const struct witness_options *options,

@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import http.client
 import json
+import re
 import signal
 import ssl
 import struct
 import subprocess
 import time
 import unittest
+import urllib.request
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (Ed25519PrivateKey,
                                                                Ed25519PublicKey)
@@ -281,7 +283,8 @@ class Beside(DaemonTest):
     @classmethod
     def setUpClass(cls):
         # the key of the log is made by init, the addresses of the witnesses by their start
-        cls.home = Home(settings={"checkpoint": {"interval_ms": 20}})
+        cls.home = Home(settings={"checkpoint": {"interval_ms": 20},
+                                  "admin": {"listen": "127.0.0.1:0"}})
         cls.home.init()
         cls.vkey = (cls.home.data / "ledger.vkey").read_text().strip()
         cls.one = Witness(cls.home.path, "one", cls.vkey)
@@ -311,6 +314,14 @@ class Beside(DaemonTest):
     def grow(self):
         self.clerk.execute(add_contributor=pb.AddContributor(name=self.name(), kind=2))
         return self.reader.GetStatus().size
+
+    def lag(self, witness):
+        port = int((self.home.path / "admin-port").read_text())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics",
+                                    timeout=patience(30)) as answer:
+            text = answer.read().decode()
+        return int(re.search(f'pledged_witness_lag_entries{{witness="{witness}"}} (\\d+)',
+                             text).group(1))
 
     def served(self):
         return self.auditor.GetCheckpoint()
@@ -368,11 +379,14 @@ class Beside(DaemonTest):
             self.reader.GetStatus()))
         self.assertEqual(status.witness[0].trouble, "")
         now = self.served()  # the last one that both cosigned
+        lag = self.eventually(lambda: self.lag("two"))
+        self.assertLessEqual(lag, size)
         self.assertGreaterEqual(now.size, before)
         self.assertLess(now.size, size)
         self.two.start()
         self.cosigned(size)
         self.assertEqual([w.trouble for w in self.reader.GetStatus().witness], ["", ""])
+        self.eventually(lambda: self.lag("two") == 0)
 
     def test_4_a_witness_that_hangs_holds_up_nobody(self):
         self.cosigned(self.grow())
