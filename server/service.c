@@ -591,8 +591,26 @@ static struct signed_tree *newest_checkpoint(struct service *service)
     return newest == NULL ? NULL : signed_tree_ref((struct signed_tree *)(uintptr_t)newest);
 }
 
+/* `covered`: the newest checkpoint covers all that was durable when the call came; then the dump
+ * ends where it ends. Without one, it still holds everything, and names no checkpoint. */
+static void dump_bound(struct dump *dump, uint64_t size, uint64_t to_seq, bool covered)
+{
+    dump->under = newest_checkpoint(dump->service);
+    dump->last = to_seq == 0 || to_seq > size ? size : to_seq;
+    if (dump->under == NULL)
+        return;
+    uint64_t under = dump->under->checkpoint.size;
+    if (to_seq == 0 && covered && dump->from <= under)
+        dump->last = under;
+    if (under < dump->last) {
+        signed_tree_unref(dump->under);
+        dump->under = NULL;
+    }
+}
+
 static struct dump *dump_new(struct service *service, const struct view *view,
-                             const Pledged__V1__DumpRequest *request, struct pl_arena *arena)
+                             const Pledged__V1__DumpRequest *request, bool covered,
+                             struct pl_arena *arena)
 {
     Pledged__V1__GetStatusResponse *status = NULL;
     if (view_get_status(view, arena, &status) != PL_E_OK)
@@ -604,10 +622,7 @@ static struct dump *dump_new(struct service *service, const struct view *view,
     dump->chunk = malloc(LIMIT_DUMP_CHUNK_BYTES + LEDGER_ENTRY_BYTES_MAX + 1);
     PL_ASSERT(dump->chunk != NULL);
     dump->from = dump->next = request->from_seq == 0 ? 1 : request->from_seq;
-    dump->under = newest_checkpoint(service);
-    dump->last = request->to_seq == 0 || request->to_seq > log->size ? log->size : request->to_seq;
-    if (request->to_seq == 0 && dump->under != NULL && dump->from <= dump->under->checkpoint.size)
-        dump->last = dump->under->checkpoint.size;
+    dump_bound(dump, log->size, request->to_seq, covered);
     memcpy(dump->batch_hash, log->last_batch_hash, sizeof(dump->batch_hash));
     pledged__v1__dump_trailer__init(&dump->trailer);
     dump->trailer.from_seq = dump->from;
@@ -622,7 +637,7 @@ static struct dump *dump_new(struct service *service, const struct view *view,
     return dump;
 }
 
-static void dump_begin(struct call *call, struct service *service)
+static void dump_begin(struct call *call, struct service *service, bool covered)
 {
     const Pledged__V1__DumpRequest *request = (const void *)call_request(call);
     const struct view *view = view_or_fail(call, service);
@@ -634,7 +649,7 @@ static void dump_begin(struct call *call, struct service *service)
              "from_seq is after the end of the range or of the ledger");
         return;
     }
-    struct dump *dump = dump_new(service, view, request, call_arena(call));
+    struct dump *dump = dump_new(service, view, request, covered, call_arena(call));
     struct pl_status status = dump == NULL ? pl_fail(TOO_BIG, "begin a dump")
                                            : store_reader_open(service->store, &dump->reader);
     if (!pl_is_ok(status)) {
@@ -659,8 +674,7 @@ struct dump_wait {
 static void dump_covered(void *arg, bool covered)
 {
     struct dump_wait *waiting = arg;
-    (void)covered; /* without one it is a dump without a checkpoint */
-    dump_begin(waiting->call, waiting->service);
+    dump_begin(waiting->call, waiting->service, covered);
 }
 
 static void on_dump(struct call *call, void *user)
@@ -672,7 +686,7 @@ static void on_dump(struct call *call, void *user)
     if (view != NULL && service->proofs != NULL && request->to_seq == 0)
         waiting = pl_arena_alloc(call_arena(call), sizeof(*waiting));
     if (waiting == NULL) {
-        dump_begin(call, service);
+        dump_begin(call, service, false);
         return;
     }
     *waiting = (struct dump_wait){
