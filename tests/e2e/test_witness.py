@@ -421,7 +421,7 @@ class Beside(DaemonTest):
         """Whoever has the key of the ledger cannot get another history cosigned."""
         now = self.cosigned(self.grow())
         secret = (self.home.data / "ledger.key").read_text().strip()
-        thief = Log("test.example/fund", base64.b64decode(secret.split("+")[4])[1:])
+        thief = Log("test.example/fund", base64.b64decode(secret.split("+", 4)[4])[1:])
         self.assertEqual(thief.vkey, self.vkey)
         fake = [b"%d" % i for i in range(now.size + 1)]
         said = self.one.add(request(now.size, fake[:now.size], thief.checkpoint(fake[:now.size])))

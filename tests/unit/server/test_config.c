@@ -227,10 +227,11 @@ static void test_the_example_shows_the_defaults(void **state)
         const char *shown = line;
         char word[64] = "", sign = 0;
         if (line[0] == '[') /* off unless configured */
-            no_default = strncmp(line, "[admin", 6) == 0 || strncmp(line, "[public", 7) == 0;
+            no_default = strncmp(line, "[admin", 6) == 0 || strncmp(line, "[public", 7) == 0 ||
+                         strncmp(line, "[checkpoint", 11) == 0;
         if (sscanf(line, "# %63[a-z_] %c", word, &sign) == 2 && sign == '=' &&
             strncmp(word, "port_file", 9) != 0 && strncmp(word, "pid_file", 8) != 0 &&
-            strncmp(word, "crl", 3) != 0 && !no_default) {
+            strncmp(word, "crl", 3) != 0 && (!no_default || strcmp(word, "interval_ms") == 0)) {
             shown = line + 2;
             keys++;
         }
@@ -238,7 +239,7 @@ static void test_the_example_shows_the_defaults(void **state)
         assert_true(used < sizeof(text));
     }
     (void)fclose(file);
-    assert_int_equal(keys, 28);
+    assert_int_equal(keys, 29);
     struct config *plain = NULL;
     must(w, LEAST);
     plain = w->config;
@@ -250,6 +251,7 @@ static void test_the_example_shows_the_defaults(void **state)
     assert_int_equal(c->snapshot_entries, plain->snapshot_entries);
     assert_int_equal(c->clock_jump_limit_s, plain->clock_jump_limit_s);
     assert_int_equal(c->workers, plain->workers);
+    assert_int_equal(c->checkpoint_interval_ms, plain->checkpoint_interval_ms);
     assert_int_equal(c->log_level, plain->log_level);
     assert_int_equal(c->log_format, plain->log_format);
     config_free(plain);
