@@ -169,11 +169,16 @@ static void look(struct witness_thread *witness)
         cosign_take(witness->cosign, tree);
     while (cosign_next(witness->cosign, &next))
         ask(witness, &next);
-    if (cosign_rolled_back(witness->cosign) && !witness->silenced) {
-        witness->silenced = true;
-        notary_silence(witness->options.notary);
-    }
     publish(witness);
+}
+
+/* Before anybody hears of it. */
+static void silence(struct witness_thread *witness)
+{
+    if (!cosign_rolled_back(witness->cosign) || witness->silenced)
+        return;
+    witness->silenced = true;
+    notary_silence(witness->options.notary);
 }
 
 static int sleep_ms(const struct witness_thread *witness)
@@ -201,6 +206,7 @@ static void *run(void *arg)
         CURLMcode code = curl_multi_perform(witness->multi, &running);
         PL_ASSERT(code == CURLM_OK);
         finish_all(witness);
+        silence(witness);
         publish(witness);
         struct curl_waitfd fds[] = {{.fd = pl_bell_fd(bell), .events = CURL_WAIT_POLLIN},
                                     {.fd = pl_bell_fd(witness->stop), .events = CURL_WAIT_POLLIN}};

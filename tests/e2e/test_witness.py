@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (Ed25519PrivateKey
                                                                Ed25519PublicKey)
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness import BIN, DaemonTest, Home, patience, pb, run
+from harness import BIN, DaemonTest, Home, Refused, patience, pb, run
 
 DASH = "\u2014"
 
@@ -470,15 +470,16 @@ class Beside(DaemonTest):
         self.home.start()
         self.connect()
         try:
-            self.eventually(lambda: "rolled back" in self.home.log(), timeout=60)
-            troubles = [w.trouble for w in self.reader.GetStatus().witness]
-            self.assertTrue(any("cosigned more" in t for t in troubles), troubles)
-            signed = self.reader.GetStatus().checkpoint_size
-            self.assertLess(signed, newest)
-            self.grow()  # commands are still taken; nothing vouches for them
-            time.sleep(1)
-            self.assertEqual(self.reader.GetStatus().checkpoint_size, signed)
-            self.assertGreaterEqual(signed, size)
+            self.eventually(lambda: any("cosigned more" in w.trouble
+                                        for w in self.reader.GetStatus().witness), timeout=60)
+            self.assertIn("rolled back", self.home.log())
+            later = self.grow()  # commands are still taken; nothing vouches for them
+            self.assertLessEqual(later, newest)
+            with self.assertRaises(Refused) as refused:
+                self.auditor.GetInclusionProof(seq=later)
+            self.assertEqual(refused.exception.reason, "UNAVAILABLE")
+            self.assertLess(self.reader.GetStatus().checkpoint_size, later)
+            self.assertGreaterEqual(self.reader.GetStatus().checkpoint_size, size)
         finally:
             self.home.drop_clients()
             self.home.terminate()
