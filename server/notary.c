@@ -563,6 +563,7 @@ struct pl_status notary_new(const struct notary_options *options, char *message,
     }
     if (notary->current != NULL)
         publish(notary);
+    atomic_store(&notary->signs, may_sign(notary));
     *ret = notary;
     return pl_ok();
 }

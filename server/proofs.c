@@ -226,10 +226,10 @@ static struct pl_status prove(struct proofs *proofs, const struct signed_tree *n
     return print_proof(&proof, ret);
 }
 
-static bool may_see_entries(const struct call *call)
+static bool may_see_entries(Pledged__V1__Role role)
 {
     uint32_t may = NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR);
-    return (may & (1u << call_person(call)->role)) != 0;
+    return (may & (1u << role)) != 0;
 }
 
 /* --- receipts --- */
@@ -281,7 +281,7 @@ void proofs_attach(struct proofs *proofs, struct command *command)
         if (receipt == NULL || receipt->seq > newest->checkpoint.size)
             continue;
         struct pl_status status =
-            prove(proofs, newest, receipt->seq, may_see_entries(command->context), &proven);
+            prove(proofs, newest, receipt->seq, may_see_entries(command->actor.role), &proven);
         if (!pl_is_ok(status)) {
             if (status.code != PL_E_TOO_BIG)
                 pl_log_status(PL_LOG_ERROR, "proofs", "a receipt leaves without proof", status);
@@ -366,7 +366,7 @@ static void answer_inclusion(struct request *request)
 {
     const Pledged__V1__GetInclusionProofRequest *asked = (const void *)call_request(request->call);
     struct proven proven = {.arena = call_arena(request->call)};
-    bool with_entry = may_see_entries(request->call);
+    bool with_entry = may_see_entries(call_person(request->call)->role);
     /* cosigned if that covers it */
     const struct signed_tree *under = proofs_served(request->proofs);
     if (under->checkpoint.size < asked->seq)

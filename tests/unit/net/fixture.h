@@ -387,6 +387,8 @@ struct fixture_wish {
     struct net_quota *quota;
     const struct net_method *methods; /* others than fixture_methods, with their own user */
     size_t method_count;
+    const struct net_resource *resources; /* likewise */
+    size_t resource_count;
     void *user;
 };
 
@@ -432,8 +434,9 @@ static UNUSED void fixture_init_as(struct fixture *fx, const struct fixture_wish
         .roster = fx->roster,
         .methods = wanted->methods != NULL ? wanted->methods : fixture_methods,
         .method_count = wanted->methods != NULL ? wanted->method_count : PL_COUNT(fixture_methods),
-        .resources = fixture_resources,
-        .resource_count = PL_COUNT(fixture_resources),
+        .resources = wanted->resources != NULL ? wanted->resources : fixture_resources,
+        .resource_count =
+            wanted->resources != NULL ? wanted->resource_count : PL_COUNT(fixture_resources),
         .limits = wanted->limits,
         .clock = &fx->clock.clock,
         .user = wanted->methods != NULL ? wanted->user : fx,

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * signed_fixture: a log in memory whose entries are any bytes, and a notary over it whose turns are
+ * taken by hand: nothing is signed before sign_all.
+ */
+#ifndef TEST_SERVER_SIGNED_FIXTURE_H
+#define TEST_SERVER_SIGNED_FIXTURE_H
+
+// clang-format off
+#include "../net/fixture.h"
+#include "dir_fixture.h"
+// clang-format on
+
+#include "server/ledger/ledger.h"
+#include "server/proofs.h"
+#include "server/service.h"
+#include "server/store/mem.h"
+#include "server/view.h"
+
+#define SIGNED_ORIGIN "example.org/test"
+enum { SIGNED_BATCH = 50, SIGNED_READERS = 1 };
+
+struct office {
+    char *data;
+    char key_file[600], vkey[PL_NOTE_KEY_MAX];
+    struct store *store;
+    size_t count;
+    struct pl_slot views, worker_views;
+    struct pl_bell *bell;
+    struct notary *notary;
+    struct ledger *ledger;
+    struct service service;
+    struct pl_arena arena;
+};
+
+/* Entry number `seq`: "entry 17", then as many bytes. */
+static UNUSED size_t signed_entry(uint64_t seq, uint8_t ret[512])
+{
+    int len = snprintf((char *)ret, 64, "entry %llu ", (unsigned long long)seq);
+    memset(ret + len, (int)seq, seq % 100);
+    return (size_t)len + seq % 100;
+}
+
+static void signed_done(void *arg, enum store_outcome outcome)
+{
+    *(bool *)arg = outcome == STORE_DURABLE;
+}
+
+static void signed_batch(struct office *o, uint64_t first, uint64_t count)
+{
+    struct store_head head;
+    struct pl_buf body;
+    bool done = false;
+    pl_buf_init(&body, 1 << 20);
+    for (uint64_t seq = first; seq < first + count; seq++) {
+        uint8_t entry[512], len[4];
+        size_t bytes = signed_entry(seq, entry);
+        pl_put_le32(len, (uint32_t)bytes);
+        assert_true(pl_is_ok(pl_buf_append(&body, len, 4)));
+        assert_true(pl_is_ok(pl_buf_append(&body, entry, bytes)));
+    }
+    store_head(o->store, &head);
+    struct store_batch batch = {.number = head.batch + 1,
+                                .first_seq = head.next_seq,
+                                .count = (uint32_t)count,
+                                .epoch = 1,
+                                .acked = head.batch,
+                                .time_us = 1,
+                                .body = pl_buf_slice(&body)};
+    memcpy(batch.prev, head.hash, sizeof(batch.prev));
+    store_batch_seal(&batch);
+    store_append(o->store, &batch, true, signed_done, &done);
+    store_dispatch(o->store);
+    assert_true(done);
+    pl_buf_fini(&body);
+}
+
+static UNUSED void office_init(struct office *o, size_t count)
+{
+    char secret[PL_NOTE_KEY_MAX], message[400];
+    memset(o, 0, sizeof(*o));
+    pl_arena_init(&o->arena, 1 << 24);
+    o->count = count;
+    o->data = temp_new();
+    o->ledger = ledger_new();
+    (void)snprintf(o->key_file, sizeof(o->key_file), "%s/ledger.key", o->data);
+    assert_true(pl_is_ok(pl_note_keygen(SIGNED_ORIGIN, secret, o->vkey)));
+    write_text(o->key_file, secret);
+    assert_true(pl_is_ok(mem_open(&o->store)));
+    for (uint64_t seq = 1; seq <= count; seq += SIGNED_BATCH)
+        signed_batch(o, seq, count - seq + 1 < SIGNED_BATCH ? count - seq + 1 : SIGNED_BATCH);
+    assert_true(pl_is_ok(pl_bell_new(&o->bell)));
+    const struct notary_options options = {.io = io_system(),
+                                           .clock = pl_clock_system(),
+                                           .data = o->data,
+                                           .origin = SIGNED_ORIGIN,
+                                           .vkey = o->vkey,
+                                           .key_file = o->key_file,
+                                           .store = o->store,
+                                           .size = count,
+                                           .views = &o->views,
+                                           .bell = o->bell,
+                                           .interval_ms = 3600000,
+                                           .readers = SIGNED_READERS};
+    assert_true(pl_is_ok(notary_new(&options, message, &o->notary)));
+    const struct view_log log = {.size = count};
+    (void)pl_slot_put(&o->worker_views, view_new(o->ledger, &log, true, "", false, NULL));
+    o->service =
+        (struct service){.slot = &o->worker_views, .store = o->store, .clock = pl_clock_system()};
+}
+
+static UNUSED void office_proofs(struct office *o, struct event_base *base)
+{
+    const struct proofs_options options = {.base = base,
+                                           .notary = o->notary,
+                                           .reader = 0,
+                                           .store = o->store,
+                                           .clock = pl_clock_system()};
+    assert_true(pl_is_ok(proofs_new(&options, &o->service.proofs)));
+}
+
+static UNUSED void office_fini(struct office *o)
+{
+    notary_free(o->notary);
+    view_unref(o->service.view);
+    view_unref(pl_slot_take(&o->worker_views));
+    store_close(o->store);
+    pl_bell_free(o->bell);
+    ledger_free(o->ledger);
+    pl_arena_fini(&o->arena);
+    temp_remove(o->data);
+}
+
+static UNUSED void sign_all(struct office *o)
+{
+    notary_want(o->notary);
+    assert_true(pl_is_ok(notary_turn(o->notary)));
+}
+
+static UNUSED struct pl_note_key office_key(const struct office *o)
+{
+    struct pl_note_key key;
+    assert_true(pl_is_ok(pl_note_key_parse(pl_slice_str(o->vkey), &key)));
+    return key;
+}
+
+static UNUSED void signed_leaf(uint64_t seq, struct pl_merkle_hash *ret)
+{
+    uint8_t entry[512];
+    size_t len = signed_entry(seq, entry);
+    pl_merkle_leaf(pl_slice(entry, len), ret);
+}
+
+/* A proof as text is one of entry `seq`, with it if `with_entry`. */
+static UNUSED void assert_proves(struct office *o, const char *text, uint64_t seq, bool with_entry)
+{
+    struct pl_tlog_proof proof;
+    struct pl_checkpoint checkpoint;
+    struct pl_merkle_hash leaf;
+    struct pl_note_key key = office_key(o);
+    uint8_t entry[512];
+    size_t len = signed_entry(seq, entry);
+    assert_true(pl_is_ok(pl_tlog_proof_parse(pl_slice_str(text), &o->arena, &proof)));
+    assert_int_equal(proof.index, seq - 1);
+    assert_int_equal(proof.has_extra, with_entry);
+    if (with_entry)
+        assert_true(pl_slice_eq(proof.extra, pl_slice(entry, len)));
+    signed_leaf(seq, &leaf);
+    assert_true(pl_is_ok(pl_tlog_proof_check(&proof, &leaf, &key, 1, &checkpoint)));
+    assert_int_equal(checkpoint.size, o->count);
+}
+
+#endif
