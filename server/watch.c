@@ -600,8 +600,9 @@ static void beat(struct watcher *watcher, int64_t now)
 
 void watch_tick(struct watch_hub *hub)
 {
-    (void)watch_look(hub); /* a hold may have ended without an entry so far */
     int64_t now = mono_ns(hub);
+    if (now >= hub->rest_until_ns) /* else its bell and its look are yet to come */
+        (void)watch_look(hub);     /* a hold may have ended without an entry so far */
     struct watcher *watcher = TAILQ_FIRST(&hub->watchers);
     while (watcher != NULL) {
         struct watcher *next = TAILQ_NEXT(watcher, link);
