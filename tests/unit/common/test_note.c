@@ -227,6 +227,9 @@ static void test_what_is_no_note(void **state)
         TEXT "\n\xE2\x80\x94 example.org/fund AAAAAA==\n",
         TEXT "\n\xE2\x80\x94  AAAAAAA=\n",
         TEXT "\n\xE2\x80\x94 a+b AAAAAAA=\n",
+        /* padding in the middle, where long signatures of unknown kinds are read piece by piece */
+        TEXT "\n\xE2\x80\x94 example.org/other "
+             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==AAAA\n" FUND_LINE,
         "te\txt\n\n" FUND_LINE,
         "te\xFFxt\n\n" FUND_LINE,
     };

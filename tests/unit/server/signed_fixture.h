@@ -75,6 +75,12 @@ static void signed_batch(struct office *o, uint64_t first, uint64_t count)
     pl_buf_fini(&body);
 }
 
+static void office_tell(struct office *o, struct pl_slot *slot)
+{
+    const struct view_log log = {.size = o->count};
+    view_unref(pl_slot_put(slot, view_new(o->ledger, &log, true, "", false, NULL)));
+}
+
 static UNUSED void office_init(struct office *o, size_t count)
 {
     char secret[PL_NOTE_KEY_MAX], message[400];
@@ -103,8 +109,7 @@ static UNUSED void office_init(struct office *o, size_t count)
                                            .interval_ms = 3600000,
                                            .readers = SIGNED_READERS};
     assert_true(pl_is_ok(notary_new(&options, message, &o->notary)));
-    const struct view_log log = {.size = count};
-    (void)pl_slot_put(&o->worker_views, view_new(o->ledger, &log, true, "", false, NULL));
+    office_tell(o, &o->worker_views);
     o->service =
         (struct service){.slot = &o->worker_views, .store = o->store, .clock = pl_clock_system()};
 }
@@ -124,11 +129,21 @@ static UNUSED void office_fini(struct office *o)
     notary_free(o->notary);
     view_unref(o->service.view);
     view_unref(pl_slot_take(&o->worker_views));
+    view_unref(pl_slot_take(&o->views));
     store_close(o->store);
     pl_bell_free(o->bell);
     ledger_free(o->ledger);
     pl_arena_fini(&o->arena);
     temp_remove(o->data);
+}
+
+/* More entries, of which notary and worker know. */
+static UNUSED void office_grow(struct office *o, size_t count)
+{
+    signed_batch(o, o->count + 1, count);
+    o->count += count;
+    office_tell(o, &o->views);
+    office_tell(o, &o->worker_views);
 }
 
 static UNUSED void sign_all(struct office *o)

@@ -34,6 +34,7 @@ struct office {
     bool rotates, other_memory;
     struct pl_bell *bell;
     struct notary *notary;
+    struct store *log; /* other than the bench's; NULL: that one */
     char message[400];
     uint64_t requests;
 };
@@ -107,7 +108,7 @@ static enum pl_code try_open(struct office *o)
         .key_file = o->key_file,
         .old_key_file = o->rotates ? o->old_key_file : NULL,
         .memory_file = o->other_memory ? o->memory_file : NULL,
-        .store = o->bench.store,
+        .store = o->log != NULL ? o->log : o->bench.store,
         .size = log_entries(&o->bench),
         .views = &o->bench.slot[1],
         .bell = o->bell,
@@ -290,6 +291,85 @@ static void test_a_tree_that_cannot_be_written(void **state)
     assert_int_equal(turn_of(o), PL_E_OK);
     assert_int_equal(told(o, 0), log_entries(&o->bench));
     assert_tree_is_the_log(o);
+}
+
+/* A log whose readers fail after some entries. */
+struct bad_log {
+    struct store store; /* first member */
+    struct store *inner;
+    struct store_driver driver;
+    unsigned good; /* entries that are read before it fails; only while `fails` */
+    bool fails;
+};
+struct bad_reader {
+    struct store_reader reader; /* first member */
+    struct store_reader *inner;
+    struct bad_log *log;
+    store_entry_fn fn;
+    void *arg;
+    unsigned seen;
+};
+
+static struct pl_status bad_entry(void *arg, uint64_t seq, struct pl_slice entry)
+{
+    struct bad_reader *bad = arg;
+    if (bad->log->fails && bad->seen++ == bad->log->good)
+        return pl_fail(IO, "read an entry");
+    return bad->fn(bad->arg, seq, entry);
+}
+
+static struct pl_status bad_read(struct store_reader *reader, uint64_t from, uint64_t to,
+                                 store_entry_fn fn, void *arg)
+{
+    struct bad_reader *bad = (struct bad_reader *)reader;
+    bad->fn = fn;
+    bad->arg = arg;
+    bad->seen = 0;
+    return store_reader_read(bad->inner, from, to, bad_entry, bad);
+}
+
+static void bad_close(struct store_reader *reader)
+{
+    struct bad_reader *bad = (struct bad_reader *)reader;
+    store_reader_close(bad->inner);
+    free(bad);
+}
+
+static const struct store_reader_driver bad_driver = {.read = bad_read, .close = bad_close};
+
+static struct pl_status bad_open(struct store *store, struct store_reader **ret)
+{
+    struct bad_log *log = (struct bad_log *)store;
+    struct bad_reader *bad = calloc(1, sizeof(*bad));
+    *bad = (struct bad_reader){.reader = {&bad_driver}, .log = log};
+    *ret = &bad->reader;
+    return store_reader_open(log->inner, &bad->inner);
+}
+
+static void test_a_log_that_cannot_be_read_for_a_while(void **state)
+{
+    struct office *o = *state;
+    struct bad_log log = {.inner = o->bench.store, .driver = {.reader_open = bad_open}};
+    log.store.driver = &log.driver;
+    o->log = &log.store;
+    grow(o, 2);
+    open_notary(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    (void)told(o, 0);
+    grow(o, 20);
+    log.fails = true;
+    log.good = 7;
+    notary_want(o->notary);
+    assert_int_equal(turn_of(o), PL_E_IO);
+    assert_int_equal(told(o, 0), 0);
+    log.fails = false;
+    pass_interval(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    assert_int_equal(told(o, 0), log_entries(&o->bench));
+    o->log = NULL;
+    assert_tree_is_the_log(o);
+    notary_free(o->notary);
+    o->notary = NULL;
 }
 
 static void test_a_start_knows_what_was_signed(void **state)
@@ -577,6 +657,7 @@ int main(void)
         CASE(test_not_more_often_than_the_interval_unless_wanted),
         CASE(test_it_is_on_both_disks_before_it_is_told),
         CASE(test_a_tree_that_cannot_be_written),
+        CASE(test_a_log_that_cannot_be_read_for_a_while),
         CASE(test_a_start_knows_what_was_signed),
         CASE(test_a_shorter_log_is_not_signed),
         CASE(test_another_log_is_not_signed),

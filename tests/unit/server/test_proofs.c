@@ -80,6 +80,22 @@ static void test_all_go_on_with_one_checkpoint(void **state)
     assert_int_equal(proofs_newest(w->office.service.proofs)->checkpoint.size, ENTRIES);
 }
 
+/* The notary signs once an hour here, but for who waits. */
+static void test_who_waits_makes_the_notary_sign(void **state)
+{
+    struct world *w = *state;
+    struct waiter waiter;
+    sign_all(&w->office);
+    office_grow(&w->office, 10);
+    assert_true(pl_is_ok(notary_turn(w->office.notary)));
+    assert_int_equal(proofs_newest(w->office.service.proofs)->checkpoint.size, ENTRIES);
+    wait_for(w, &waiter, ENTRIES + 10);
+    assert_int_equal(waiter.gone_on, 0);
+    assert_true(pl_is_ok(notary_turn(w->office.notary)));
+    PUMP_UNTIL(&w->fx, NULL, waiter.gone_on == 1);
+    assert_true(waiter.covered);
+}
+
 static void test_what_is_there_is_not_waited_for(void **state)
 {
     struct world *w = *state;
@@ -368,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_all_go_on_with_one_checkpoint),
+        CASE(test_who_waits_makes_the_notary_sign),
         CASE(test_what_is_there_is_not_waited_for),
         CASE(test_nobody_waits_for_ever),
         CASE(test_who_cannot_be_served_is_told_at_once),

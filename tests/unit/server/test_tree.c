@@ -191,6 +191,11 @@ static void test_a_file_that_is_short(void **state)
     assert_int_equal(truncate(in_dir(p->data, "tiles/1"), 32), 0);
     reopen(p);
     assert_int_equal(tree_size(p->tree), 0);
+    append_to(p, 512, 512); /* whole tiles: none of their hashes is read at the start */
+    assert_true(pl_is_ok(tree_sync(p->tree)));
+    assert_int_equal(truncate(in_dir(p->data, "tiles/0"), 8192), 0);
+    reopen(p);
+    assert_int_equal(tree_size(p->tree), 0);
 }
 
 static void test_a_failed_write_changes_nothing(void **state)
