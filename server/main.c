@@ -15,12 +15,14 @@ static const struct command_row {
     /* one of the two */
     int (*run)(const struct config *config);
     int (*run_with)(const struct config *config, const struct tools_words *words);
-    bool takes_dir;
+    bool takes_dir; /* or a file */
     const char *help;
 } commands[] = {
     {"run", daemon_run, NULL, false, "run in the foreground (the default)"},
     {"init", tools_init, NULL, false,
      "make the data directory, the ledger's identity and its signing key"},
+    {"newkey FILE", NULL, tools_newkey, true,
+     "make another signing key, to take over from the one in use"},
     {"check-config", tools_check_config, NULL, false,
      "check the configuration and the certificates"},
     {"fsck", tools_fsck, NULL, false, "read and check the whole log, change nothing"},
@@ -148,7 +150,7 @@ int main(int argc, char **argv)
         line.command = &commands[0];
     if (line.path == NULL || (line.command->takes_dir && line.words.dir == NULL)) {
         (void)fprintf(stderr, "pledged: %s is missing\n\n",
-                      line.path == NULL ? "--config FILE" : "DIR");
+                      line.path == NULL ? "--config FILE" : strchr(line.command->name, ' ') + 1);
         usage(stderr);
         return 64;
     }

@@ -7,15 +7,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/check.h"
 #include "common/date.h"
 #include "common/hash.h"
+#include "common/note.h"
 #include "server/backup.h"
 #include "server/identity.h"
 #include "server/net/authz.h"
 #include "server/recover.h"
 #include "server/restore.h"
+#include "server/store/io.h"
 
 enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
 
@@ -37,6 +40,27 @@ int tools_init(const struct config *config)
     if (!pl_is_ok(status))
         return complain(status, message);
     (void)printf("%s %s\n%s\n", made ? "made" : "already there:", config->data, identity.vkey);
+    return 0;
+}
+
+int tools_newkey(const struct config *config, const struct tools_words *words)
+{
+    char message[MESSAGE_BYTES], secret[PL_NOTE_KEY_MAX], vkey[PL_NOTE_KEY_MAX];
+    if (access(words->dir, F_OK) == 0) {
+        (void)snprintf(message, sizeof(message),
+                       "%.300s is there already: keys are not overwritten", words->dir);
+        return complain(pl_fail(REFUSED, "make a key"), message);
+    }
+    struct pl_status status = pl_note_keygen(config->origin, secret, vkey);
+    if (pl_is_ok(status))
+        status = io_write_file(io_system(), words->dir, pl_slice_str(secret), 0600);
+    explicit_bzero(secret, sizeof(secret));
+    if (!pl_is_ok(status)) {
+        (void)snprintf(message, sizeof(message), "%.300s: %.60s", words->dir,
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
+        return complain(status, message);
+    }
+    (void)printf("%s\n", vkey);
     return 0;
 }
 

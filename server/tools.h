@@ -11,13 +11,15 @@
 
 /* What was said on the command line besides the command. */
 struct tools_words {
-    const char *dir;     /* backup, restore; else NULL */
+    const char *dir;     /* backup, restore; newkey: a file; else NULL */
     bool with_keys;      /* backup --with-keys */
     bool confirm_latest; /* restore --confirm-latest */
     const char *size;    /* confirm --size N; else NULL */
 };
 
 int tools_init(const struct config *config);
+/* A signing key of this ledger in a new file, and its public key on standard output. */
+int tools_newkey(const struct config *config, const struct tools_words *words);
 int tools_check_config(const struct config *config);
 /* Reads the whole log without changing a byte: checksums, hash chain, and every entry against the
  * rules. Safe beside a running daemon. 14 when something is wrong. */

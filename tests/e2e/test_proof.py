@@ -468,10 +468,16 @@ class Life(unittest.TestCase):
         home, keys = self.apart()
         old = keys_of(home)
         first = self.signed(home, old)
-        secret, vkey = tlog.new_key(ORIGIN, bytes(range(32)))
-        (keys / "new.key").write_text(secret + "\n")
-        (keys / "new.key").chmod(0o600)
+        made = home.pledged("newkey", keys / "new.key")
+        self.assertEqual(made.code, 0, made)
+        vkey = made.out.strip()
         new = [tlog.Key(vkey)]
+        self.assertEqual((new[0].name, new[0].kind), (ORIGIN, tlog.ED25519))
+        self.assertEqual((keys / "new.key").stat().st_mode & 0o777, 0o600)
+        secret = (keys / "new.key").read_bytes()
+        again = home.pledged("newkey", keys / "new.key")
+        self.assertNotEqual(again.code, 0)
+        self.assertEqual((keys / "new.key").read_bytes(), secret, "keys are not overwritten")
         # both sign: whoever knows either of them can go on
         self.stopped(home)
         home.settings["checkpoint"] = {"key": keys / "new.key", "old_key": keys / "ledger.key"}
