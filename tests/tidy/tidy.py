@@ -123,8 +123,10 @@ PART_OF = {
 TESTED_BY = {
     "server/main.c": ("", "a table of contents; e2e runs it"),
     "client/main.c": ("", "a table of contents; e2e runs it"),
-    "server/watch.c": ("tests/e2e/test_watch.py",
-        "watches the daemon in every role, across restarts, a thousand at a time"),
+    "server/reload.c": ("tests/e2e/test_reload.py",
+        "SIGHUP at the running daemon: what is new counts, what is wrong changes nothing"),
+    "server/sockets.c": ("tests/e2e/test_admin.py",
+        "ports, unix sockets, ports in use; sockets of systemd: tests/deploy/machine.py"),
     "client/cmd_benefits.c": ("tests/e2e/test_lifecycle.py",
         "runs benefits against the daemon; totals: test_main_job.py"),
     "client/cmd_catalogue.c": ("tests/e2e/test_catalogue.py",
