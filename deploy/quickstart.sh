@@ -383,7 +383,7 @@ demonstrate() {
 == an auditor takes the whole ledger =='
     rm -f "$home/ledger.jsonl"
     must pledge --profile auditor dump --as jsonl -o "$home/ledger.jsonl"
-    say "$(wc -l <"$home/ledger.jsonl") entries are in $home/ledger.jsonl"
+    say "$(grep -c "^{\"seq\"" "$home/ledger.jsonl") entries are in $home/ledger.jsonl"
 }
 
 if [ "$demo" = yes ]; then
