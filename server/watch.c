@@ -19,11 +19,15 @@
 #include "server/limits.h"
 
 enum {
-    RECENT_MAX = 1024, /* entries; a power of two */
+    RECENT_MAX = 8192, /* entries; a power of two */
     CHUNK_MAX = LIMIT_WATCH_CHUNK_ENTRIES,
     PICTURE_ARENA_BYTES = 1 << 20,
     DECODE_ARENA_BYTES = 16 << 20,
+    SLICE_NS = 1000000, /* of telling, then others have their turn */
+    SLICE_LOOK = 16,    /* watchers between two looks at the clock */
     REST_SHARES = 4,
+    REST_EACH_NS = 20000, /* at least, for each watcher that was told */
+    UNPACED_MAX = 8,      /* so few go on as fast as they read */
 };
 #define MS_NS 1000000LL
 
@@ -64,9 +68,10 @@ TAILQ_HEAD(watcher_list, watcher);
 
 struct watch_hub {
     struct watch_options options;
-    struct watcher_list watchers;
+    struct watcher_list watchers; /* who was told last is at the end */
     uint64_t count, entry_count, dropped;
-    int64_t rest_until_ns;
+    int64_t rest_until_ns, told_since_ns;  /* 0: nothing is to be rested from */
+    uint64_t told;                         /* since then */
     struct store_reader *reader, *history; /* NULL: not open */
     struct recent recent[RECENT_MAX];
     size_t recent_bytes;
@@ -444,9 +449,16 @@ static bool tell(struct watcher *watcher)
     return true;
 }
 
+static void ring(const struct watch_hub *hub)
+{
+    if (hub->options.bell != NULL)
+        pl_bell_ring(hub->options.bell);
+}
+
 static void on_writable(struct call *call, void *user)
 {
     struct watcher *watcher = call_context(call);
+    struct watch_hub *hub = watcher->hub;
     (void)user;
     if (call_gone(call)) {
         forget(watcher);
@@ -459,7 +471,10 @@ static void on_writable(struct call *call, void *user)
         return;
     }
     watcher->stuck_ns = 0;
-    (void)tell(watcher);
+    if (hub->count <= UNPACED_MAX || mono_ns(hub) >= hub->rest_until_ns)
+        (void)tell(watcher);
+    else
+        ring(hub); /* in its turn, after the rest */
 }
 
 /* The newest view becomes the picture; false: there is none yet. */
@@ -519,13 +534,20 @@ static struct watcher *watcher_new(struct watch_hub *hub, struct call *call)
     return watcher;
 }
 
-static void tell_all(struct watch_hub *hub)
+/* Each in turn, until the slice is over: who is left is the first one next time. */
+static void tell_some(struct watch_hub *hub)
 {
-    struct watcher *watcher = TAILQ_FIRST(&hub->watchers);
-    while (watcher != NULL) {
-        struct watcher *next = TAILQ_NEXT(watcher, link); /* telling may end this one */
-        (void)tell(watcher);
-        watcher = next;
+    int64_t until_ns = mono_ns(hub) + SLICE_NS;
+    for (uint64_t left = hub->count; left > 0; left--) {
+        struct watcher *watcher = TAILQ_FIRST(&hub->watchers);
+        TAILQ_REMOVE(&hub->watchers, watcher, link);
+        TAILQ_INSERT_TAIL(&hub->watchers, watcher, link);
+        hub->told++;
+        (void)tell(watcher); /* may end it */
+        if (hub->told % SLICE_LOOK == 0 && left > 1 && mono_ns(hub) >= until_ns) {
+            ring(hub);
+            return;
+        }
     }
 }
 
@@ -554,7 +576,8 @@ void watch_begin(struct watch_hub *hub, struct call *call)
         watcher->next_seq = next;
     call_set_context(call, watcher);
     call_on_writable(call, on_writable);
-    tell_all(hub); /* the look was the others' too */
+    ring(hub); /* the look was the others' too */
+    (void)tell(watcher);
 }
 
 int64_t watch_look(struct watch_hub *hub)
@@ -567,11 +590,22 @@ int64_t watch_look(struct watch_hub *hub)
         return hub->count == 0 ? 0 : hub->rest_until_ns - now;
     }
     if (look(hub)) {
-        tell_all(hub);
-        int64_t after = mono_ns(hub);
-        hub->rest_until_ns = after + (after - now) * REST_SHARES;
+        hub->told_since_ns = now;
+        hub->told = 0;
+        tell_some(hub);
     }
     return 0;
+}
+
+void watch_rest(struct watch_hub *hub)
+{
+    int64_t now = mono_ns(hub);
+    if (hub->told_since_ns == 0)
+        return;
+    int64_t spent_ns = (now - hub->told_since_ns) * REST_SHARES;
+    int64_t least_ns = (int64_t)hub->told * REST_EACH_NS;
+    hub->rest_until_ns = now + (spent_ns > least_ns ? spent_ns : least_ns);
+    hub->told_since_ns = 0;
 }
 
 static void beat(struct watcher *watcher, int64_t now)

@@ -36,11 +36,13 @@ void watch_hub_free(struct watch_hub *hub); /* nobody watches any more; NULL is 
 
 /* Takes the call and answers it now or later. */
 void watch_begin(struct watch_hub *hub, struct call *call);
-/* There may be a newer view: the bell rang, or a read took one. Telling all takes its time; after
- * it the hub rests four times as long, so that however many watch, requests have most of the
- * worker's time, and what comes meanwhile is told together. Returns for how long it still rests
- * (ns): look again then; 0: it has looked. */
+/* There may be a newer view: the bell rang, or a read took one. Telling takes its time: after a
+ * slice of it the hub rests four times as long, so that however many watch, requests have most of
+ * the worker's time, and what comes meanwhile is told together; then it goes on with those who were
+ * not told yet. Returns for how long it still rests (ns): look again then; 0: it has looked. */
 int64_t watch_look(struct watch_hub *hub);
+/* What was told has been written out, which is the larger part of the work: rests from now on. */
+void watch_rest(struct watch_hub *hub);
 /* About once a second: heartbeats, deadlines of holds, who is stuck. */
 void watch_tick(struct watch_hub *hub);
 

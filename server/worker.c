@@ -71,6 +71,7 @@ static void bell_event(evutil_socket_t fd, short what, void *arg)
         (void)event_add(worker->rested, &rest);
     }
     net_flush(worker->net);
+    watch_rest(worker->service.watch);
 }
 
 static void second_event(evutil_socket_t fd, short what, void *arg)
@@ -84,6 +85,7 @@ static void second_event(evutil_socket_t fd, short what, void *arg)
     atomic_store_explicit(&worker->beat_ns, clock->mono_ns(clock), memory_order_relaxed);
     watch_tick(worker->service.watch);
     net_flush(worker->net);
+    watch_rest(worker->service.watch);
     net_get_stats(worker->net, &net);
     watch_get_stats(worker->service.watch, &watch);
     metrics_worker(worker->options.metrics, worker->options.index, &net, &watch);

@@ -15,7 +15,7 @@
 
 #define MS_NS 1000000LL
 #define S_US  1000000LL
-enum { CALLS_MAX = 128, MESSAGES_MAX = 2048 };
+enum { CALLS_MAX = 128, MESSAGES_MAX = 2048, KEPT = 8192 /* entries, see watch.c */ };
 
 /* --- calls, instead of server/net/call --- */
 
@@ -254,16 +254,23 @@ static void write_one(struct rig *r, Pledged__V1__Command *msg)
     assert_accepted_at(command, 0, command->item[0].receipt->seq, NEW);
 }
 
-static void write_contributors(struct rig *r, int count)
+static void write_with(struct rig *r, int count, const char *reason)
 {
     for (int i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof(name), "Organisation %d", i);
-        put(&r->b, r->request++, msg_contributor(&r->b, name));
+        Pledged__V1__Command *msg = msg_contributor(&r->b, name);
+        msg->reason = (char *)(uintptr_t)reason;
+        put(&r->b, r->request++, msg);
     }
     settle(&r->b);
     for (int i = 0; i < count; i++)
         assert_non_null(answered(&r->b));
+}
+
+static void write_contributors(struct rig *r, int count)
+{
+    write_with(r, count, "a reason");
 }
 
 /* One more contributor, C000003, and with it the first view that the hub finds. */
@@ -272,10 +279,24 @@ static void with_view(struct rig *r)
     write_contributors(r, 1);
 }
 
+static bool rang(const struct rig *r)
+{
+    struct pollfd fd = {.fd = pl_bell_fd(r->bell), .events = POLLIN};
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* As the worker does it: as often as it takes until nobody is left to be told. */
 static void look(struct rig *r)
 {
-    while (watch_look(r->hub) > 0)
-        pl_clock_fake_advance_us(&r->b.clock, 1000);
+    pl_bell_ring(r->bell);
+    for (int i = 0; i < 10000; i++) {
+        int64_t rest_ns = watch_look(r->hub);
+        watch_rest(r->hub);
+        if (rest_ns == 0 && !rang(r))
+            return;
+        pl_clock_fake_advance_us(&r->b.clock, rest_ns / 1000 + 1);
+    }
+    fail_msg("it does not come to rest");
 }
 
 /* All entries that came, checked against the log, byte by byte. Returns the number after the last
@@ -348,7 +369,7 @@ static void test_history_then_what_comes(void **state)
 static void test_more_than_a_message_and_more_than_is_kept(void **state)
 {
     struct rig *r = *state;
-    static const int counts[] = {600, 1500};
+    static const int counts[] = {600, KEPT + 300};
     for (size_t i = 0; i < PL_COUNT(counts); i++) {
         write_contributors(r, counts[i]);
         uint64_t next = log_entries(&r->b) + 1;
@@ -402,7 +423,7 @@ static void test_where_it_may_begin(void **state)
 static void test_decoded_is_the_same(void **state)
 {
     struct rig *r = *state;
-    write_contributors(r, 1100); /* the first ones are not kept: both ways are taken */
+    write_contributors(r, KEPT); /* the first ones are not kept: both ways are taken */
     struct call *call = caller(r, ROLE(CLERK), 1), *twin = caller(r, ROLE(CLERK), 1);
     call->request.decoded = twin->request.decoded = true;
     watch_begin(r->hub, call);
@@ -440,6 +461,35 @@ static void test_many_watchers_read_the_log_once(void **state)
     for (size_t i = 0; i < 27; i++) /* who comes for what is kept costs no read either */
         assert_int_equal(assert_entries(r, watch(r, ROLE(CLERK), 1), 1), log_entries(&r->b) + 1);
     assert_int_equal(r->log.reads, before + 1);
+}
+
+/* Long ones: a message ends by its bytes, and so does what is kept. */
+static void test_long_entries(void **state)
+{
+    enum { LONG = 1000, COUNT = 100, TIMES = 60 };
+    struct rig *r = *state;
+    with_view(r);
+    struct call *call = watch(r, ROLE(CLERK), 1);
+    char reason[LONG + 1];
+    memset(reason, 'x', LONG);
+    reason[LONG] = '\0';
+    for (int i = 0; i < TIMES; i++) {
+        write_with(r, COUNT, reason);
+        if (i % 10 == 0)
+            look(r);
+    }
+    look(r);
+    assert_int_equal(assert_entries(r, call, 1), log_entries(&r->b) + 1);
+    (void)watch(r, ROLE(CLERK), log_entries(&r->b) - 1000); /* looks at what is new, once */
+    unsigned before = r->log.reads;
+    struct call *new = watch(r, ROLE(CLERK), log_entries(&r->b) - 1000);
+    assert_int_equal(r->log.reads, before);
+    assert_int_equal(last(new)->seq, log_entries(&r->b));
+    struct call *whole = watch(r, ROLE(CLERK), 1);
+    assert_int_equal(assert_entries(r, whole, 1), log_entries(&r->b) + 1);
+    assert_true(r->log.reads > before); /* the first ones are not kept any more */
+    for (size_t i = 0; i < whole->count; i++)
+        assert_true(whole->message[i]->n_entry <= LIMIT_WATCH_CHUNK_BYTES / LONG + 1);
 }
 
 /* --- who sees what --- */
@@ -527,12 +577,12 @@ static void test_who_reads_slowly_gets_the_newest_picture(void **state)
 static void test_entries_wait_for_room_and_none_is_lost(void **state)
 {
     struct rig *r = *state;
-    write_contributors(r, 1400);
+    write_contributors(r, KEPT + 1000);
     struct call *call = caller(r, ROLE(CLERK), 1);
     call->room = 1;
     watch_begin(r->hub, call);
     assert_int_equal(call->count, 1);
-    for (int i = 0; i < 100 && last(call)->seq < log_entries(&r->b); i++) {
+    for (int i = 0; i < 1000 && last(call)->seq < log_entries(&r->b); i++) {
         write_contributors(r, 40); /* what is kept moves on meanwhile */
         look(r);
         make_room(call, 1);
@@ -619,12 +669,6 @@ static void test_who_does_not_read_is_dropped(void **state)
     assert_int_equal(stats.dropped, 1);
 }
 
-static bool rang(const struct rig *r)
-{
-    struct pollfd fd = {.fd = pl_bell_fd(r->bell), .events = POLLIN};
-    return poll(&fd, 1, 0) == 1;
-}
-
 static void test_the_bell_is_heard_while_somebody_watches(void **state)
 {
     struct rig *r = *state;
@@ -632,6 +676,8 @@ static void test_the_bell_is_heard_while_somebody_watches(void **state)
     pl_bell_ring(r->bell);
     assert_false(rang(r));
     struct call *call = watch(r, ROLE(PUBLIC), 0);
+    assert_true(rang(r)); /* the others are told what was seen by the way */
+    look(r);
     assert_false(rang(r));
     pl_bell_ring(r->bell);
     assert_true(rang(r));
@@ -656,6 +702,10 @@ static void test_telling_leaves_most_of_the_time_to_others(void **state)
     write_one(r, msg_hold(&r->b, "duo", "C000001", 3600));
     assert_int_equal(watch_look(r->hub), 0);
     assert_int_equal(call->count, 2);
+    watch_rest(r->hub);
+    pl_clock_fake_advance_us(&r->b.clock, 5000);
+    watch_rest(r->hub); /* nothing was told since: no other rest */
+    pl_clock_fake_advance_us(&r->b.clock, -5000);
     /* it rests four times what telling took; what comes meanwhile is told together */
     write_one(r, msg_hold(&r->b, "duo", "C000002", 3600));
     write_one(r, msg_hold(&r->b, "many", "C000003", 3600));
@@ -670,9 +720,70 @@ static void test_telling_leaves_most_of_the_time_to_others(void **state)
     assert_int_equal(call->count, 3);
     assert_int_equal(last(call)->n_tier, 2);
     /* a tick in the middle of a rest does not close the ears of who rests */
+    watch_rest(r->hub);
     watch_tick(r->hub);
     pl_bell_ring(r->bell);
     assert_true(rang(r));
+}
+
+static void test_many_are_told_in_slices_and_in_turn(void **state)
+{
+    struct rig *r = *state;
+    with_view(r);
+    for (size_t i = 0; i < 50; i++) {
+        struct call *call = caller(r, ROLE(READER), 0);
+        watch_begin(r->hub, call);
+        call->cost_us = 100;
+    }
+    look(r);
+    write_one(r, msg_hold(&r->b, "duo", "C000001", 3600));
+    size_t told[5] = {0};
+    for (int slice = 0; slice < 5; slice++) {
+        pl_clock_fake_advance_us(&r->b.clock, S_US);
+        if (slice > 0)
+            assert_int_equal(rang(r), slice < 4); /* as long as somebody is left */
+        assert_int_equal(watch_look(r->hub), 0);
+        watch_rest(r->hub);
+        for (size_t i = 0; i < 50; i++)
+            told[slice] += r->call[i]->count == 2;
+    }
+    assert_int_equal(told[0], 16);
+    assert_int_equal(told[1], 32);
+    assert_int_equal(told[2], 48);
+    assert_int_equal(told[3], 50);
+    assert_int_equal(told[4], 50); /* none twice */
+}
+
+static void test_many_who_read_again_wait_for_their_turn(void **state)
+{
+    struct rig *r = *state;
+    write_contributors(r, 1000);
+    struct call *call = caller(r, ROLE(CLERK), 1);
+    call->room = 1;
+    watch_begin(r->hub, call);
+    for (size_t i = 1; i <= 8; i++) {
+        size_t before = call->count;
+        (void)watch(r, ROLE(READER), 0);
+        if (i < 7)
+            continue;
+        look(r);
+        pl_clock_fake_advance_us(&r->b.clock, S_US);
+        assert_int_equal(watch_look(r->hub), 0);
+        pl_clock_fake_advance_us(&r->b.clock, 1000);
+        watch_rest(r->hub);
+        assert_false(rang(r));
+        make_room(call, 1);
+        assert_int_equal(call->count, before + (i < 8)); /* eight may go on at once, nine may not */
+    }
+    assert_true(rang(r));
+    assert_int_equal(watch_look(r->hub), 4 * MS_NS);
+    pl_clock_fake_advance_us(&r->b.clock, 4000);
+    size_t before = call->count;
+    assert_int_equal(watch_look(r->hub), 0);
+    assert_int_equal(call->count, before + 1);
+    assert_int_equal(assert_entries(r, call, 1), last(call)->seq + 1);
+    watch_rest(r->hub); /* telling took no time at all, but each that is told counts for some */
+    assert_int_equal(watch_look(r->hub), 9 * 20000);
 }
 
 /* --- ends --- */
@@ -736,6 +847,7 @@ int main(void)
         CASE(test_where_it_may_begin),
         CASE(test_decoded_is_the_same),
         CASE(test_many_watchers_read_the_log_once),
+        CASE(test_long_entries),
         CASE(test_each_role_sees_what_it_may),
         CASE(test_a_role_that_changed_ends_it),
         CASE(test_who_reads_slowly_gets_the_newest_picture),
@@ -745,6 +857,8 @@ int main(void)
         CASE(test_who_does_not_read_is_dropped),
         CASE(test_the_bell_is_heard_while_somebody_watches),
         CASE(test_telling_leaves_most_of_the_time_to_others),
+        CASE(test_many_are_told_in_slices_and_in_turn),
+        CASE(test_many_who_read_again_wait_for_their_turn),
         CASE(test_draining_sends_them_away),
         CASE(test_before_there_is_a_view),
         CASE(test_a_log_that_cannot_be_read),
