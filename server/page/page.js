@@ -27,7 +27,7 @@ const WORDS = {
     course: "Course of the fund in {currency}, by month", free: "Free contributions",
     denied: "Your certificate is not on the list of persons who may read here.",
     noCatalogue: "No offers have been published yet.", empty: "Nothing yet.", refusedWhy: "refused",
-    language: "Language", by: "by",
+    language: "Language", by: "by", now: "{tier}: {left}",
   },
   fr: {
     skip: "Aller aux places", availability: "Places de partenariat", tiers: "Places",
@@ -40,7 +40,7 @@ const WORDS = {
     course: "Évolution du fonds en {currency}, par mois", free: "Contributions libres",
     denied: "Votre certificat ne figure pas sur la liste des personnes autorisées à lire ici.",
     noCatalogue: "Aucune offre n'est encore publiée.", empty: "Rien pour l'instant.", refusedWhy: "refusé",
-    language: "Langue", by: "par",
+    language: "Langue", by: "par", now: "{tier} : {left}",
   },
 };
 
@@ -137,6 +137,16 @@ function draw(tag, fields = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 
+// Elements are made anew only if what they show has changed: whoever selects or listens to one of
+// them is not disturbed by the others.
+const drawn = new Map();
+function once(id, what, makeAll) {
+  const key = lang + JSON.stringify(what);
+  if (drawn.get(id) === key) return;
+  drawn.set(id, key);
+  byId(id).replaceChildren(...makeAll());
+}
+
 // --- what is shown ---
 
 function showWords() {
@@ -173,10 +183,15 @@ function slotsBar(tier) {
   return bar;
 }
 
+function leftOf(tier) {
+  if (tier.remaining.unlimited === true) return { left: null, shown: t("unlimited"), words: "" };
+  const left = big(tier.remaining.count);
+  return { left, shown: left.toString(), words: left === 0n ? t("soldOut") : t(left === 1n ? "leftOne" : "left") };
+}
+
 function tierCard(tier) {
-  const unlimited = tier.remaining.unlimited === true;
-  const left = unlimited ? null : big(tier.remaining.count);
-  const shown = unlimited ? t("unlimited") : left.toString();
+  const { left, shown, words } = leftOf(tier);
+  const unlimited = left === null;
   const price = tier.amount ? amount(tier.amount) : t("onRequest");
   const facts = make("dl");
   const fact = (name, value, key) =>
@@ -187,7 +202,7 @@ function tierCard(tier) {
   fact(t("committed").toLowerCase(), big(tier.committed).toString(), "committed");
   if (big(tier.waiting) > 0n) fact(t("waiting"), big(tier.waiting).toString(), "waiting");
   const leftLine = make("p", { className: unlimited ? "left open" : "left" }, make("b", { textContent: shown, "data-field": "remaining" }));
-  if (!unlimited) leftLine.append(make("span", { textContent: left === 0n ? t("soldOut") : t(left === 1n ? "leftOne" : "left") }));
+  if (!unlimited) leftLine.append(make("span", { textContent: words }));
   const card = make("article", { className: "tier", "data-tier": tier.code, "data-sold-out": String(left === 0n) },
     make("h3", { textContent: textOf(tier.label) || tier.code }),
     make("p", { className: "price", textContent: price, "data-field": "price" }), leftLine);
@@ -198,21 +213,31 @@ function tierCard(tier) {
 }
 
 function showTiers() {
-  const cards = [...state.tiers.values()].map(tierCard);
-  byId("tiers").replaceChildren(...(cards.length > 0 ? cards : [make("p", { textContent: t("noCatalogue") })]));
+  const tiers = [...state.tiers.values()];
+  once("tiers", [tiers, [...state.changed]], () =>
+    (tiers.length > 0 ? tiers.map(tierCard) : [make("p", { textContent: t("noCatalogue") })]));
+}
+
+// For who listens instead of looking: the tiers that changed, in words.
+function tellNews(tiers) {
+  byId("news").textContent = tiers.map((tier) => {
+    const { shown, words } = leftOf(tier);
+    return t("now", { tier: textOf(tier.label) || tier.code, left: `${shown} ${words}`.trim() });
+  }).join(". ");
 }
 
 const MONEY = ["pledged", "committed", "received", "outstanding", "refunded"];
 
+function totalsRow(line) {
+  const row = make("tr", { "data-currency": line.currency }, make("th", { scope: "row", textContent: line.currency }));
+  for (const name of MONEY)
+    row.append(make("td", { textContent: decimal(big(line[`${name}Minor`]), line.currency), "data-field": name, "data-label": t(name) }));
+  return row;
+}
+
 function showTotals() {
-  const rows = state.totals.map((line) => {
-    const row = make("tr", { "data-currency": line.currency }, make("th", { scope: "row", textContent: line.currency }));
-    for (const name of MONEY)
-      row.append(make("td", { textContent: decimal(big(line[`${name}Minor`]), line.currency), "data-field": name }));
-    return row;
-  });
-  const none = make("tr", {}, make("td", { colSpan: 6, textContent: t("empty") }));
-  document.querySelector("#totals tbody").replaceChildren(...(rows.length > 0 ? rows : [none]));
+  once("totals-rows", state.totals, () => (state.totals.length > 0 ? state.totals.map(totalsRow)
+    : [make("tr", {}, make("td", { colSpan: 6, textContent: t("empty") }))]));
 }
 
 // Months from the first to the last with a fact, with nothing left out between them.
@@ -229,35 +254,53 @@ function monthsBetween(first, last) {
   return months;
 }
 
-function chart(currency) {
+// Round numbers from 0 to at least `most`, three or four of them.
+function ticks(most) {
+  const least = most / 3;
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= least);
+  const count = Math.ceil(most / step);
+  return Array.from({ length: count + 1 }, (_, i) => i * step);
+}
+
+const monthName = (month) => new Intl.DateTimeFormat(locale(), { month: "short", year: "2-digit", timeZone: "UTC" })
+  .format(new Date(`${month}-01T00:00:00Z`));
+
+// Sums over the months, in units of the currency: for a drawing, floating point is exact enough.
+function courseOf(currency) {
   const lines = state.months.filter((line) => line.currency === currency).sort((a, b) => (a.key < b.key ? -1 : 1));
-  if (lines.length === 0) return null;
   const months = monthsBetween(lines[0].key, lines.at(-1).key);
+  const unit = 10 ** (DECIMALS[currency] ?? 2);
   const series = ["pledged", "committed", "received"].map((name) => {
     let sum = 0;
     return { name, points: months.map((month) => {
-      sum += Number(lines.find((line) => line.key === month)?.[`${name}Minor`] ?? 0);
+      sum += Number(lines.find((line) => line.key === month)?.[`${name}Minor`] ?? 0) / unit;
       return sum;
     }) };
   });
-  const most = Math.max(1, ...series.flatMap((s) => s.points));
-  const [width, height, left, bottom, top] = [720, 240, 4, 30, 26];
-  const room = 100; // for the amounts
-  const x = (i) => left + room + ((width - 2 * left - room) * i) / months.length;
-  const y = (value) => top + (height - top - bottom) * (1 - Math.max(0, value) / most);
+  return { months, series };
+}
+
+function chart(currency) {
+  const { months, series } = courseOf(currency);
+  const [width, height, left, right, top, bottom] = [480, 210, 64, 6, 12, 26];
+  const marks = ticks(Math.max(1 / 10 ** (DECIMALS[currency] ?? 2), ...series.flatMap((one) => one.points)));
+  const x = (i) => left + ((width - left - right) * i) / months.length;
+  const y = (value) => top + (height - top - bottom) * (1 - Math.max(0, value) / marks.at(-1));
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": t("course", { currency }) });
-  for (const part of [0, 0.5, 1]) {
-    svg.append(draw("line", { x1: left, x2: width - left, y1: y(most * part), y2: y(most * part), class: "grid" }));
-    const digits = BigInt(Math.round(most * part));
-    svg.append(draw("text", { x: left, y: y(most * part) - 5 }, decimal(digits, currency)));
+  const short = new Intl.NumberFormat(locale(), { notation: "compact", maximumSignificantDigits: 3 });
+  for (const mark of marks) {
+    svg.append(draw("line", { x1: left, x2: width - right, y1: y(mark), y2: y(mark), class: "grid" }));
+    svg.append(draw("text", { x: left - 8, y: y(mark) + 4, "text-anchor": "end" }, short.format(mark)));
   }
-  const every = Math.ceil(months.length / 6);
+  const every = Math.ceil(months.length / 5);
   months.forEach((month, i) => {
-    if (i % every === 0) svg.append(draw("text", { x: x(i), y: height - 8 }, month));
+    if (i % every === 0) svg.append(draw("text", { x: x(i), y: height - 6 }, monthName(month)));
   });
   for (const { name, points } of series) {
-    const steps = points.map((value, i) => `${i === 0 ? `M${x(0)} ${y(0)}V` : "V"}${y(value)}H${x(i + 1)}`);
-    svg.append(draw("path", { d: steps.join(""), class: `course-${name}` }));
+    const steps = points.map((value, i) => `V${y(value)}H${x(i + 1)}`).join("");
+    if (name === "pledged") svg.append(draw("path", { d: `M${x(0)} ${y(0)}${steps}V${y(0)}Z`, class: "course-ground" }));
+    svg.append(draw("path", { d: `M${x(0)} ${y(0)}${steps}`, class: `course-${name}` }));
   }
   const key = series.map(({ name }) => make("span", { className: `key-${name}`, textContent: t(name) }));
   return make("figure", { "data-course": currency },
@@ -265,8 +308,7 @@ function chart(currency) {
 }
 
 function showCourse() {
-  const currencies = [...new Set(state.months.map((line) => line.currency))];
-  byId("course").replaceChildren(...currencies.map(chart).filter((figure) => figure !== null));
+  once("course", state.months, () => [...new Set(state.months.map((line) => line.currency))].map(chart));
 }
 
 function entryLine(entry) {
@@ -287,8 +329,8 @@ function entryLine(entry) {
 }
 
 function showEntries() {
-  const lines = state.entries.map(entryLine);
-  byId("entries").replaceChildren(...(lines.length > 0 ? lines : [make("li", { className: "none", textContent: t("empty") })]));
+  once("entries", state.entries, () => (state.entries.length > 0 ? state.entries.map(entryLine)
+    : [make("li", { className: "none", textContent: t("empty") })]));
 }
 
 function showFoot() {
@@ -357,6 +399,7 @@ function takeTiers(tiers, all) {
     if (!all) state.changed.add(tier.code);
     state.tiers.set(tier.code, tier);
   }
+  if (!all) tellNews(tiers);
   if (state.changed.size > 0) {
     clearTimeout(marking);
     marking = setTimeout(() => {
@@ -381,9 +424,7 @@ function askMonthsSoon() { // the course changes with the totals, but need not b
     try {
       state.months = (await askOrNull("GetTotals", { by: "TOTALS_BY_MONTH" }))?.line ?? [];
       showSoon();
-    } catch {
-      askMonthsSoon();
-    }
+    } catch { /* with the next change, or when the daemon is back */ }
   }, 300);
 }
 
@@ -514,6 +555,8 @@ async function run() {
         polling = true; // no stream here
         continue;
       }
+      if (error instanceof Refusal && error.code === "invalid_argument")
+        state.entries = []; // the ledger ends before what we have seen: it is another one
       state.refused = refused;
       state.link = "off";
       showSoon();

@@ -4,6 +4,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -24,11 +25,11 @@ function pledge(who, ...args) {
 }
 
 /** Runs `body` with a page as somebody sees it; nothing may go wrong on it meanwhile. */
-async function looking(who, options, body) {
+async function looking(who, { away = false, ...shape }, body) {
   const there = who === null ? `https://localhost:${facts.publicPort}` : origin;
   const certificate = { origin, certPath: join(facts.certs, `${who}.crt`), keyPath: join(facts.certs, `${who}.key`) };
   const context = await browser.newContext({
-    ignoreHTTPSErrors: true, locale: "fr-CH", viewport: { width: 1200, height: 900 }, ...options,
+    ignoreHTTPSErrors: true, locale: "fr-CH", viewport: { width: 1200, height: 900 }, ...shape,
     clientCertificates: who === null ? [] : [certificate],
   });
   const wrong = [];
@@ -38,7 +39,9 @@ async function looking(who, options, body) {
       (event) => globalThis.tellBreach(`${event.violatedDirective} ${event.blockedURI}`)));
     const page = await context.newPage();
     page.setDefaultTimeout(patience(20000));
-    page.on("console", (message) => wrong.push(`console: ${message.text()}`));
+    page.on("console", (message) => {
+      if (!away) wrong.push(`console: ${message.text()}`); // a browser tells of each try that failed
+    });
     page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
     page.on("request", (request) => {
       if (!request.url().startsWith(there)) wrong.push(`elsewhere: ${request.url()}`);
@@ -81,6 +84,25 @@ function assertTiers(shown, told) {
   });
 }
 
+/** The lines of the chart, read off its grid (0 to 600,000), are the sums of the months. */
+async function assertCourse(page) {
+  const drawn = await page.$eval('[data-course="CHF"] svg', (svg) => {
+    const grid = [...svg.querySelectorAll(".grid")].map((line) => Number(line.getAttribute("y1")));
+    const heights = (name) => [...svg.querySelector(`.course-${name}`).getAttribute("d").matchAll(/V([\d.]+)/g)]
+      .map(([, y]) => (600000 * (grid[0] - y)) / (grid[0] - grid.at(-1)));
+    return { pledged: heights("pledged"), committed: heights("committed"), received: heights("received") };
+  });
+  const told = pledge("clerk", "totals", "--by", "month").totals.filter((line) => line.currency === "CHF");
+  assert.deepEqual(told.map((line) => line.key), ["2026-01", "2026-02", "2026-03", "2026-05"]);
+  for (const name of ["pledged", "committed", "received"]) {
+    let sum = 0;
+    const sums = ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"].map((month) =>
+      (sum += Number(told.find((line) => line.key === month)?.[name] ?? 0)));
+    assert.equal(drawn[name].length, sums.length);
+    sums.forEach((value, i) => assert.ok(Math.abs(value - drawn[name][i]) < 1, `${name} ${i}: ${value} ${drawn[name][i]}`));
+  }
+}
+
 test("slots and totals are what the command line says", async () => {
   await looking("clerk", {}, async (page) => {
     await live(page);
@@ -98,6 +120,7 @@ test("slots and totals are what the command line says", async () => {
     await page.waitForSelector('[data-course="CHF"] .course-received');
     const courses = await page.$$eval("[data-course]", (figures) => figures.map((figure) => figure.dataset.course));
     assert.deepEqual(courses.sort(), ["CHF", "JPY", "KWD"]);
+    await assertCourse(page);
     const last = await page.textContent("#entries li:first-child .seq");
     assert.equal(last, `#${pledge("clerk", "status").size}`);
     assert.match(await page.textContent("#who"), /clerk/);
@@ -140,6 +163,7 @@ test("a reader sees slots and totals, and no entry", async () => {
     assert.equal(await page.isVisible("#totals"), true);
     assert.equal(await page.isVisible("#entries-part"), false);
     assert.equal(await page.locator("#entries li[data-seq]").count(), 0);
+    await page.waitForSelector('[data-course="CHF"]');
     await shot(page, "reader-dark");
   });
 });
@@ -164,6 +188,40 @@ test("the role public sees slots, live", async () => {
     await live(page);
     assertTiers(await shownTiers(page), pledge("reader", "tiers").tiers);
     assert.equal(await page.isVisible("#fund-part"), false);
+  });
+});
+
+test("what changes is drawn and told, and nothing else", async () => {
+  await looking("clerk", { locale: "en-GB" }, async (page) => {
+    await live(page);
+    const cards = await page.$$("[data-tier]");
+    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "7.00", "--currency", "CHF");
+    const last = pledge("clerk", "status").size;
+    await page.waitForSelector(`#entries li[data-seq="${last}"]`);
+    for (const card of cards) assert.equal(await card.evaluate((element) => element.isConnected), true);
+    assert.equal(await page.textContent("#news"), "");
+    const held = pledge("clerk", "hold", "platine", "--contributor", facts.spare, "--for", "1h");
+    await page.waitForFunction(() => document.getElementById("news").textContent === "Platinum: 0 sold out");
+    pledge("clerk", "withdraw", held.id, "--reason", "test");
+    await page.waitForFunction(() => document.getElementById("news").textContent === "Platinum: 1 left");
+  });
+});
+
+test("when the daemon was away, the page comes back by itself and has missed nothing", async () => {
+  await looking("clerk", { away: true }, async (page) => {
+    await live(page);
+    const before = pledge("clerk", "status").size;
+    writeFileSync(facts.restart, "");
+    await page.waitForSelector('#link[data-state="off"]');
+    while (existsSync(facts.restart)) await page.waitForTimeout(50);
+    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "8.00", "--currency", "CHF");
+    await live(page);
+    const last = pledge("clerk", "status").size;
+    await page.waitForSelector(`#entries li[data-seq="${last}"]`);
+    const seqs = await page.$$eval("#entries li", (lines) => lines.map((line) => Number(line.dataset.seq)));
+    assert.equal(seqs[0], last);
+    assert.ok(last > before);
+    seqs.forEach((seq, i) => assert.equal(seq, last - i));
   });
 });
 
@@ -198,6 +256,7 @@ test("it fits a phone", async () => {
       assert.ok(wide <= 0, `${wide} pixels too wide`);
       const small = await page.$$eval("button", (buttons) => buttons.filter((button) => button.getBoundingClientRect().height < 36).length);
       assert.equal(small, 0, "a button is too small for a finger");
+      await page.waitForSelector('[data-course="CHF"]');
       await shot(page, `phone-${colorScheme}`);
     });
   }
@@ -226,7 +285,7 @@ test("every word exists in both languages, and text can be read on its ground", 
         }
         return "rgb(255, 255, 255)";
       };
-      return [...document.querySelectorAll("p, dt, dd, th, td, time, .by, .seq, button, figcaption")].filter((element) => {
+      return [...document.querySelectorAll("p, dt, dd, th, td, time, .by, .seq, button, figcaption, figcaption span")].filter((element) => {
         const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
         return element.textContent.trim() !== "" && (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
       }).map((element) => `${element.tagName} ${element.textContent.slice(0, 20)}`);

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
@@ -38,6 +39,29 @@ def history(home):
     return clerk.contributor("Fondation Exemple", kind=3)
 
 
+def look(home, stage, facts):
+    """Runs the browser; meanwhile restarts the daemon, on the same port, when it asks for that."""
+    wish = stage / "restart"
+    facts["restart"] = str(wish)
+    home.settings["daemon"]["listen"] = f"127.0.0.1:{home.port}"
+    home.settings["public"]["listen"] = f"127.0.0.1:{facts['publicPort']}"
+    home.write_config()
+    began = time.monotonic()
+    with subprocess.Popen(["node", "--test-reporter=spec", str(stage / "page.mjs")], cwd=stage,
+                          env={**home.environment(), "PLEDGED_TEST": json.dumps(facts)}) as node:
+        while node.poll() is None:
+            if time.monotonic() - began > LIMIT_S:
+                node.kill()
+            if wish.exists():
+                home.drop_clients()
+                home.terminate()
+                time.sleep(1)  # so that the page notices
+                home.start()
+                wish.unlink()
+            time.sleep(0.05)
+    return node.returncode
+
+
 def main():
     pki = Pki.shared()
     home = opened(settings={"public": {"listen": "127.0.0.1:0", "cert": pki.cert("server"),
@@ -59,9 +83,7 @@ def main():
         packages = pathlib.Path(os.environ["PLEDGED_NODE_DIR"]) / "node_modules"
         (stage / "node_modules").symlink_to(packages.resolve())
         pathlib.Path(facts["screenshots"]).mkdir(parents=True, exist_ok=True)
-        code = subprocess.run(["node", "--test-reporter=spec", str(stage / "page.mjs")], cwd=stage,
-                              timeout=LIMIT_S, check=False,
-                              env={**home.environment(), "PLEDGED_TEST": json.dumps(facts)}).returncode
+        code = look(home, stage, facts)
         if code != 0:
             print(home.log())
         check_ledger(home.client("auditor").dump())
