@@ -321,6 +321,28 @@ class Life(unittest.TestCase):
         finally:
             home.close()
 
+    def test_there_are_places_for_so_many_and_no_more(self):
+        home = opened(settings={"limits": {"watchers": "2"}})
+        try:
+            reader = home.client("reader")  # one connection, and so one worker
+            watchers = [Watcher(reader) for _ in range(2)]
+            for watcher in watchers:
+                watcher.until(lambda messages: messages)
+            third = Watcher(reader)
+            self.assertEqual(third.ended().code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            reader.GetTier(tier="platine")  # others are served meanwhile
+            watchers[0].cancel()
+            deadline = time.monotonic() + patience(20)
+            while time.monotonic() < deadline:  # its place is free as soon as the daemon has heard
+                again = Watcher(reader)
+                with again.news:
+                    again.news.wait_for(lambda: again.messages or again.error, patience(20))
+                if again.messages:
+                    break
+            self.assertTrue(again.messages)
+        finally:
+            home.close()
+
     def test_who_does_not_read_is_dropped_and_can_resume(self):
         home = opened()
         try:
