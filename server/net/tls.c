@@ -213,6 +213,18 @@ static struct pl_status load(struct loading *loading)
     return load_crl(loading);
 }
 
+/* OpenSSL works out an authority's extensions when it first uses it. Workers share the authorities:
+ * here, before any of them has the context, it is done once and for all. */
+static void work_out_authorities(SSL_CTX *ssl)
+{
+    STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ssl));
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+        if (authority != NULL)
+            (void)X509_check_purpose(authority, -1, 0);
+    }
+}
+
 struct pl_status tls_context_new(const struct tls_files *files, char *ret_detail,
                                  struct tls_context **ret)
 {
@@ -225,6 +237,7 @@ struct pl_status tls_context_new(const struct tls_files *files, char *ret_detail
         SSL_CTX_free(loading.ssl);
         return status;
     }
+    work_out_authorities(loading.ssl);
     struct tls_context *context = malloc(sizeof(*context));
     PL_ASSERT(context != NULL);
     atomic_init(&context->refs, 1);
