@@ -72,7 +72,7 @@ static struct pl_status print_option(struct pl_buf *out, enum option option)
     return print_wrapped(out, _(rule->words), HELP_INDENT, HELP_INDENT);
 }
 
-static struct pl_status print_options(struct pl_buf *out, uint64_t set)
+static struct pl_status print_options(struct pl_buf *out, option_set set)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         if ((set & OPTION_BIT(i)) != 0)
@@ -167,7 +167,7 @@ static struct pl_status print_command(const struct command *command, struct pl_b
     PL_TRY(print_wrapped(out, _(command->words), 0, 0));
     if (command->more != NULL)
         PL_TRY(print_paragraphs(out, _(command->more)));
-    uint64_t own = command->options & ~OPTIONS_WRITE;
+    option_set own = command->options & ~OPTIONS_WRITE;
     if (own != 0) {
         PL_TRY(pl_buf_printf(out, "\n%s\n", _("Options:")));
         if (command->serves)

@@ -19,11 +19,11 @@ enum command_group {
 };
 
 struct command {
-    const char *name;   /* one or two words: "contributor add" */
-    const char *args;   /* for help: "TIER" */
-    size_t least, most; /* how many words after the name */
-    uint64_t options;   /* besides those of every command */
-    uint64_t required;  /* of these, all have to be given */
+    const char *name;    /* one or two words: "contributor add" */
+    const char *args;    /* for help: "TIER" */
+    size_t least, most;  /* how many words after the name */
+    option_set options;  /* besides those of every command */
+    option_set required; /* of these, all have to be given */
     bool writes;
     bool offline; /* needs no daemon and no configuration; --key is a verifier key */
     bool serves;  /* runs until it is stopped, with a key of its own in --key; offline as well */

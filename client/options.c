@@ -217,8 +217,8 @@ struct pl_status options_parse(int argc, char **argv, struct options *ret, struc
     return pl_ok();
 }
 
-struct pl_status options_only(const struct options *options, uint64_t allowed, const char *command,
-                              struct failure *failure)
+struct pl_status options_only(const struct options *options, option_set allowed,
+                              const char *command, struct failure *failure)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (options->value[i].count > 0 && (allowed & OPTION_BIT(i)) == 0)

@@ -84,8 +84,10 @@ enum option {
     OPTION_LISTEN,
     OPTION_COUNT,
 };
-_Static_assert(OPTION_COUNT <= 64, "sets of options are 64 bits");
-#define OPTION_BIT(option_) (UINT64_C(1) << (option_))
+/* A set of options. C has no wider constant expressions than those of the compiler's own type. */
+typedef unsigned __int128 option_set;
+_Static_assert(OPTION_COUNT <= 8 * sizeof(option_set), "a set of options has a bit for each");
+#define OPTION_BIT(option_) ((option_set)1 << (option_))
 #define OPTIONS_EVERY       (OPTION_BIT(OPTION_REQUEST_ID + 1) - 1)
 #define OPTIONS_WRITE       (OPTION_BIT(OPTION_DRY_RUN + 1) - OPTION_BIT(OPTION_EFFECTIVE_DATE))
 
@@ -128,7 +130,7 @@ static inline const char *options_text(const struct options *options, enum optio
     return text == NULL ? "" : text;
 }
 /* Fails if an option outside `allowed` was given; `command` is for the message. */
-PL_MUST_CHECK struct pl_status options_only(const struct options *options, uint64_t allowed,
+PL_MUST_CHECK struct pl_status options_only(const struct options *options, option_set allowed,
                                             const char *command, struct failure *failure);
 /* A whole number from least to most; *ret stays as it is if the option was not given. */
 PL_MUST_CHECK struct pl_status options_number(const struct options *options, enum option option,
