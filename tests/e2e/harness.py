@@ -847,8 +847,12 @@ class Oracle:
 
     def on_wait_promoted(self, e, body):
         pledge = self.stage(e, body.pledge, "WAITING")
+        # one live slot a contributor: who has one meanwhile is passed over
+        has_slot = {p["contributor"] for p in self.pledges.values()
+                    if p["stage"] in LIVE and p["key"] and p["key"][0] == pledge["key"][0]}
         ahead = [i for i, p in self.pledges.items() if p["stage"] == "WAITING"
-                 and p["key"] == pledge["key"] and p["since"] < pledge["since"]]
+                 and p["key"] == pledge["key"] and p["since"] < pledge["since"]
+                 and p["contributor"] not in has_slot]
         self.need(not ahead, e, f"{ahead} waited longer")
         self.promoted = body.pledge
 
@@ -885,16 +889,22 @@ class Oracle:
         self.take(e, pledge["key"])
 
     def on_withdrawn(self, e, body):
-        self.stage(e, body.pledge, "HELD", "WAITING", "PLEDGED")["stage"] = "WITHDRAWN"
+        pledge = self.stage(e, body.pledge, "HELD", "WAITING", "PLEDGED")
+        pledge["stage"] = "WITHDRAWN"
+        self.deallocate(body.pledge)
+
+    def deallocate(self, name):
+        """What was allocated to a pledge that ends is free money again."""
+        for bank in self.bank.values():
+            if bank["pledge"] == name:
+                bank["allocated"] = 0
+        self.pledges[name]["allocated"] = 0
 
     def on_cancelled(self, e, body):
         pledge = self.stage(e, body.pledge, "COMMITTED")
         pledge["stage"] = "CANCELLED"
         self.need(body.deallocated.minor == pledge["allocated"], e, "all allocations come free")
-        for bank in self.bank.values():
-            if bank["pledge"] == body.pledge:
-                bank["allocated"] = 0
-        pledge["allocated"] = 0
+        self.deallocate(body.pledge)
 
     def on_payment_recorded(self, e, body):
         self.need(body.pledge in self.pledges, e, "unknown pledge")
