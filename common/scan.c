@@ -253,7 +253,7 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
     uint64_t seen = 0;
     size_t count[FIELDS_MAX] = {0};
     size_t cursor = 0;
-    struct wire_field wire;
+    struct wire_field wire = {0};
     bool bad = false;
     PL_ASSERT(type->n_fields <= FIELDS_MAX);
     if (depth > DEPTH_MAX)

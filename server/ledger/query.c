@@ -895,7 +895,7 @@ enum pl_code query_get_history(const struct ledger *ledger, const struct query_l
     struct query q = {ledger, log, arena, ret_refusal, false};
     const Pledged__V1__GetHistoryRequest *want = (const Pledged__V1__GetHistoryRequest *)request;
     struct page page;
-    uint32_t index;
+    uint32_t index = 0;
     enum pl_code code = read_pledge_id(&q, want->pledge, &index);
     if (code == PL_E_OK)
         code = page_open(&q, "", want->page_size, 'h', 0, &page);
@@ -1071,7 +1071,7 @@ enum pl_code query_pledge_benefits(const struct ledger *ledger, const struct que
     const Pledged__V1__ListBenefitsRequest *want =
         (const Pledged__V1__ListBenefitsRequest *)request;
     PL_ASSERT(want->of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE);
-    uint32_t index;
+    uint32_t index = 0;
     enum pl_code code = read_pledge_id(&q, want->pledge, &index);
     if (code != PL_E_OK)
         return code;
