@@ -4,8 +4,9 @@
 # install-deps: the Debian packages that building pledged needs, and with --tests those that its
 # tests need as well. Calls apt-get only when something is missing.
 #
-#   install-deps.sh [--tests] [--check]
+#   install-deps.sh [--tests] [--peers] [--check]
 #
+# --peers: what tests/bench/run.sh compares with, besides.
 # --check installs nothing: it prints what is missing, one package a line, and exits 69 if any is.
 # Exit: 0 all there, 64 usage, 69 a package is missing and could not be installed.
 
@@ -18,6 +19,8 @@ TESTS='libcmocka-dev libprotobuf-dev python3 python3-grpcio python3-protobuf pyt
     python3-cryptography hledger beancount libxml2-utils
     curl nghttp2-client strace jq chromium fonts-dejavu-core golang-go golang-golang-x-mod-dev iso-codes python3-moneyed
     dpkg-dev debhelper fakeroot lintian man-db mandoc prometheus zsh systemd systemd-container dbus'
+
+PEERS='postgresql-15 redis-server redis-tools nginx nghttp2-server'
 
 say() {
     printf 'install-deps: %s\n' "$*" >&2
@@ -46,13 +49,14 @@ check=no
 for option in "$@"; do
     case $option in
     --tests)
-        wanted="$BUILD $TESTS"
+        wanted="$wanted $TESTS"
         # a Node that did not come from Debian does as well: the tests want 18 or newer, and npm
         command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 || wanted="$wanted nodejs npm"
         ;;
+    --peers) wanted="$wanted $PEERS" ;;
     --check) check=yes ;;
     *)
-        echo 'usage: install-deps.sh [--tests] [--check]' >&2
+        echo 'usage: install-deps.sh [--tests] [--peers] [--check]' >&2
         exit 64
         ;;
     esac

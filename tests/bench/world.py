@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""world: pledged and its peers for the scenarios; whatever is asked for is started then, and ended with
+the world. Figures of different programs are taken in turns, so that a neighbour's noise hits all."""
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+import peers  # noqa: E402
+from harness import BIN, Home, command, pb, shipped_catalogue  # noqa: E402
+
+CONTRIBUTORS = 1000
+# what the shipped configuration says, where the tests' differs
+SETTINGS = {"store": {"segment_bytes": 64 << 20}, "daemon": {"log_level": "warning", "workers": 0}}
+
+
+class BenchFailed(Exception):
+    pass
+
+
+def generate(words, port=None, pki=None, person="clerk", may_fail=()):
+    """Runs pledge-bench; anything but good answers is an error, unless its outcome is in may_fail."""
+    args = [BIN / "pledge-bench", *words]
+    if port is not None:
+        args += ["--port", port, "--ca", pki.ca, "--cert", pki.cert(person), "--key", pki.key(person)]
+    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=1800)
+    if done.returncode not in (0, 1):
+        raise BenchFailed(f"{words}: exit {done.returncode} {done.stdout}{done.stderr}")
+    result = json.loads(done.stdout)
+    bad = {k: n for k, n in result["ended"].items() if k != "ok" and k not in may_fail}
+    if bad or result["units"] == 0:
+        raise BenchFailed(f"{words}: {bad or 'nothing was answered'}")
+    result.update(result["good"])
+    return result
+
+
+def new_home(settings=None):
+    """A daemon with room for any number of pledges in the tier `or`, and contributors."""
+    merged = {section: dict(keys) for section, keys in SETTINGS.items()}
+    for section, keys in (settings or {}).items():
+        merged.setdefault(section, {}).update(keys)
+    home = Home(settings=merged)
+    home.init()
+    home.start()
+    catalogue = shipped_catalogue()
+    catalogue.policy.many_slots_per_contributor = True
+    home.adopt(catalogue)
+    home.client("clerk").batch([command(add_contributor=pb.AddContributor(
+        name=f"Organisation {i:07d}", kind=1 + i % 5, country="CH")) for i in range(CONTRIBUTORS)])
+    home.drop_clients()
+    return home
+
+
+def load_pledges(home, count, batch=2000, connections=2):
+    """Durable pledges by batch calls, up to the next whole batch."""
+    requests = -(-count // batch)
+    return generate(["batch", "--batch", batch, "--requests", requests, "--connections", connections,
+                     "--contributors", CONTRIBUTORS], home.port, home.pki)
+
+
+class World:
+    def __init__(self, options):
+        self.options = options
+        self.rounds, self.seconds = options.rounds, options.seconds
+        self.with_peers = options.peers
+        self.scratch = tempfile.mkdtemp(prefix="pledge-bench-")
+        self._home = None
+        self._peers = {}
+        self.plots = {}
+
+    @property
+    def home(self):
+        """The daemon that scenarios share."""
+        if self._home is None:
+            self._home = new_home()
+        return self._home
+
+    def peer(self, kind):
+        if kind not in self._peers:
+            self._peers[kind] = kind(self.home.pki, self.scratch)
+        return self._peers[kind]
+
+    def drop_home(self):
+        """A scenario that wants an empty ledger, or much memory, begins with this."""
+        if self._home is not None:
+            self._home.close()
+            self._home = None
+
+    def drop_peer(self, kind):
+        if kind in self._peers:
+            self._peers.pop(kind).close()
+
+    def ask(self, *words, person="clerk", home=None, may_fail=()):
+        home = home or self.home
+        return generate([*words, "--contributors", CONTRIBUTORS], home.port, home.pki, person, may_fail)
+
+    def get(self, kind, *words, person="clerk"):
+        """The same generator against a peer's small file."""
+        peer = self.peer(kind)
+        return generate(["get", "--path", "/answer", *words], peer.port, peer.pki, person)
+
+    def disk(self):
+        """fdatasync of 4 KiB where the data of all programs are."""
+        return generate(["disk", "--path", self.home.path, "--requests", 2000])
+
+    def close(self):
+        try:
+            for kind in list(self._peers):
+                self.drop_peer(kind)
+        finally:
+            self.drop_home()
+            pathlib.Path(self.scratch).rmdir()
+
+
+def in_turns(rounds, **what):
+    """{name: [figure, ...]}: every function once a round, first one, then the other, first."""
+    figures = {name: [] for name in what}
+    for turn in range(rounds):
+        for name in (list(what) if turn % 2 == 0 else reversed(what)):
+            figures[name].append(what[name]())
+    return figures
+
+
+def ratio(ours, theirs):
+    """Median of the rounds' ratios, with the lowest and the highest."""
+    each = [a / b for a, b in zip(ours, theirs)]
+    return statistics.median(each), min(each), max(each)
+
+
+__all__ = ["BIN", "BenchFailed", "CONTRIBUTORS", "World", "generate", "in_turns", "load_pledges", "new_home",
+           "peers", "ratio"]
