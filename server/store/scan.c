@@ -199,6 +199,20 @@ static struct pl_status name_broken(const struct walk *walk, struct file_report 
     return pl_fail(UNAVAILABLE, "too many .broken files of one place: move them elsewhere");
 }
 
+/* From the back: the header goes last, and only when nothing is behind it any more. A crash in
+ * between leaves something that is still a torn tail. */
+static struct pl_status make_empty(struct walk *walk, uint64_t end)
+{
+    uint64_t behind = walk->offset + SEGMENT_RECORD_HEADER_BYTES;
+    if (end > behind) {
+        PL_TRY(io_zero(walk->io, walk->fd, behind, end - behind));
+        PL_TRY(walk->io->datasync(walk->io, walk->fd));
+        end = behind;
+    }
+    PL_TRY(io_zero(walk->io, walk->fd, walk->offset, end - walk->offset));
+    return walk->io->datasync(walk->io, walk->fd);
+}
+
 /* Keeps the torn bytes in a file of their own, then makes their place empty: old bytes must never
  * be taken for a record later. */
 static struct pl_status cut(struct walk *walk, uint64_t end, struct file_report *report)
@@ -213,8 +227,7 @@ static struct pl_status cut(struct walk *walk, uint64_t end, struct file_report 
         status = io_write_file(walk->io, path, pl_slice(bytes, len), 0600);
     free(bytes);
     PL_TRY(status);
-    PL_TRY(io_zero(walk->io, walk->fd, walk->offset, len));
-    PL_TRY(walk->io->datasync(walk->io, walk->fd));
+    PL_TRY(make_empty(walk, end));
     report->torn_bytes = len;
     return pl_ok();
 }

@@ -22,11 +22,7 @@ static const char record_trailer[8] = "PLB1END\n";
 
 static bool all_zero(const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] != 0)
-            return false;
-    }
-    return true;
+    return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
 }
 
 void segment_header_encode(const struct segment_header *header, uint8_t out[SEGMENT_HEADER_BYTES])
@@ -193,7 +189,7 @@ static struct pl_status last_used(struct segment_window *window, uint64_t offset
         size_t piece = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
         const uint8_t *bytes = NULL;
         PL_TRY(segment_window_get(window, at, piece, &bytes));
-        for (size_t i = piece; i > 0; i--) {
+        for (size_t i = all_zero(bytes, piece) ? 0 : piece; i > 0; i--) {
             if (bytes[i - 1] != 0) {
                 *ret = at + i;
                 break;
@@ -264,8 +260,8 @@ static struct pl_status looks_torn(struct segment_window *window, const struct w
 {
     uint64_t end = wreck->header ? wreck->end : wreck->used_end;
     *ret = true;
-    if (wreck->used_end < wreck->offset + SEGMENT_RECORD_HEADER_BYTES || wreck->used_end < end)
-        return pl_ok();
+    if (wreck->used_end < wreck->offset + segment_record_bytes(0) || wreck->used_end < end)
+        return pl_ok(); /* shorter than any record, or than this one */
     for (uint64_t at = wreck->offset; at < end;) {
         const uint8_t *bytes = NULL;
         uint64_t next = (at / SEGMENT_SECTOR_BYTES + 1) * SEGMENT_SECTOR_BYTES;

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fiber: the daemon's threads as coroutines of the one real thread: each runs until it waits or
+ * makes a system call, and the simulator says which goes on. Stands in for pthread_create,
+ * pthread_join, poll and _exit of server/store/file.c (shim_threads.h).
+ */
+#ifndef SIM_FIBER_H
+#define SIM_FIBER_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FIBERS_MAX = 8 };
+
+/* Starts a fiber; its number. It runs with heap_daemon(true). */
+int fiber_start(void *(*main)(void *arg), void *arg);
+/* Lets it run until it pauses, waits or ends. */
+void fiber_resume(int fiber);
+bool fiber_exists(int fiber); /* started and not ended */
+/* It may go on: it paused, or what it waits for has come. */
+bool fiber_ready(int fiber);
+bool fiber_running(void);  /* called from within one */
+void fiber_pause(void);    /* in a fiber: let others go on */
+void fiber_kill_all(void); /* none of them ever runs again */
+/* A fiber called _exit: all of them have to be killed. */
+bool fiber_exited(int *ret_code);
+/* In a fiber: waits until fn says true. */
+void fiber_wait(bool (*fn)(void *arg), void *arg);
+
+int fiber_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*main)(void *arg),
+                         void *arg);
+int fiber_pthread_join(pthread_t thread, void **ret);
+int fiber_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+void fiber_exit(int code) __attribute__((noreturn));
+
+#endif

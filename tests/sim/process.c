@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * process: see process.h. What server/daemon does with an event loop is done here with fiber_wait.
+ */
+#include "tests/sim/process.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store/fault.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/fiber.h"
+#include "tests/sim/heap.h"
+
+enum { INBOX_LIMIT = 64 };
+
+static const uint8_t ledger_id_bytes[16] = {7};
+static uint8_t file_sha256[32] = {9};
+
+void process_options(const struct process *process, bool read_only, struct recover_options *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->data = "/d";
+    ret->segment_bytes = process->segment_bytes;
+    ret->read_only = read_only;
+    memcpy(ret->ledger_id, ledger_id_bytes, sizeof(ret->ledger_id));
+}
+
+static struct pl_status rebuild(void *arg, struct ledger **ret)
+{
+    struct process *process = arg;
+    struct recover_options options;
+    struct recover_report report = {0};
+    process_options(process, false, &options);
+    process->rebuilds++;
+    return recover_state(&options, process->store, &report, ret);
+}
+
+static struct pl_status boot(struct process *process)
+{
+    static Pledged__V1__RosterAdopted roster;
+    static Pledged__V1__PolicyAdopted policy;
+    struct recover_options options;
+    process_options(process, false, &options);
+    PL_TRY(recover_open(&options, &process->report, &process->store, &process->ledger));
+    process->planned = 0;
+    PL_TRY(fault_open(process->store, &process->store));
+    PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));
+    PL_TRY(pl_mailbox_new(0, &process->home));
+    pledged__v1__roster_adopted__init(&roster);
+    pledged__v1__policy_adopted__init(&policy);
+    roster.sha256 = policy.sha256 = (ProtobufCBinaryData){32, file_sha256};
+    struct writer_options writer = {
+        .store = process->store,
+        .ledger = process->ledger,
+        .inbox = process->inbox,
+        .view_slots = &process->slot,
+        .view_slot_count = 1,
+        .clock = process->clock,
+        .start = {"example.org/sim", ledger_id_bytes, &roster, &policy},
+        .clock_jump_limit_us = PROCESS_JUMP_LIMIT_US,
+        .rebuild = rebuild,
+        .rebuild_arg = process,
+    };
+    process->ledger = NULL; /* the writer has it now */
+    memcpy(writer.writer_id, &process->writer_number, sizeof(process->writer_number));
+    return writer_new(&writer, &process->writer);
+}
+
+static bool has_work(void *arg)
+{
+    struct process *process = arg;
+    struct pollfd fd = {.fd = store_fd(process->store), .events = POLLIN};
+    return process->stop || pl_mailbox_count(process->inbox) != 0 ||
+           writer_next_wake_ns(process->writer) <= process->clock->mono_ns(process->clock) ||
+           poll(&fd, 1, 0) > 0;
+}
+
+static void tear_down(struct process *process)
+{
+    writer_free(process->writer);
+    process->writer = NULL;
+    view_unref(pl_slot_take(&process->slot));
+    pl_mailbox_free(process->inbox);
+    pl_mailbox_free(process->home);
+    store_close(process->store);
+    process->inbox = process->home = NULL;
+    process->store = NULL;
+}
+
+static bool is_released(void *arg)
+{
+    return ((struct process *)arg)->released;
+}
+
+static void *process_main(void *arg)
+{
+    struct process *process = arg;
+    process->status = boot(process);
+    if (!pl_is_ok(process->status)) {
+        process->state = PROCESS_FAILED;
+        return NULL;
+    }
+    process->state = PROCESS_UP;
+    fiber_pause(); /* the world looks at it before it goes on */
+    for (;;) {
+        bool busy = false;
+        fiber_wait(has_work, process);
+        process->status = writer_turn(process->writer, &busy);
+        if (!pl_is_ok(process->status)) {
+            process->state = PROCESS_FAILED;
+            return NULL;
+        }
+        if (process->stop && writer_idle(process->writer) && pl_mailbox_count(process->home) == 0)
+            break;
+        fiber_pause();
+    }
+    process->state = PROCESS_ENDING;
+    fiber_wait(is_released, process);
+    tear_down(process);
+    process->state = PROCESS_ENDED;
+    return NULL;
+}
+
+void process_start(struct process *process)
+{
+    if (process->state != PROCESS_DOWN)
+        abort();
+    process->stop = process->released = false;
+    process->exit_code = 0;
+    process->status = pl_ok();
+    process->writer_number++;
+    memset(&process->report, 0, sizeof(process->report));
+    process->state = PROCESS_BOOTING;
+    process->fiber = fiber_start(process_main, process);
+}
+
+void process_look(struct process *process)
+{
+    int code = 0;
+    if (!fiber_exited(&code))
+        return;
+    process->exit_code = code;
+    process->status = pl_fail(IO, "the process called _exit");
+    process->state = PROCESS_FAILED;
+}
+
+void process_kill(struct process *process)
+{
+    fiber_kill_all();
+    process->writer = NULL;
+    process->store = NULL;
+    process->ledger = NULL;
+    process->inbox = process->home = NULL;
+    process->slot.value = NULL;
+    heap_reclaim();
+    disk_close_all();
+    process->state = PROCESS_DOWN;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * process: the daemon as one process of the simulated machine: the real recovery, store, ledger
+ * and writer on fibers. It boots, serves, ends in an orderly way, or is killed at any point.
+ */
+#ifndef SIM_PROCESS_H
+#define SIM_PROCESS_H
+
+#include "common/clock.h"
+#include "common/mailbox.h"
+#include "server/command.h"
+#include "server/recover.h"
+#include "server/store/store.h"
+#include "server/writer.h"
+
+#define PROCESS_JUMP_LIMIT_US 10000000LL
+
+enum process_state {
+    PROCESS_DOWN,
+    PROCESS_BOOTING,
+    PROCESS_UP,
+    PROCESS_ENDING, /* it waits until the world has let go of views and readers */
+    PROCESS_FAILED, /* it gave up: `status` says why; its memory is still there */
+    PROCESS_ENDED,  /* in an orderly way */
+};
+
+struct process {
+    enum process_state state;
+    struct pl_clock *clock;
+    uint64_t segment_bytes;
+    uint32_t writer_number; /* another one at every start */
+    struct recover_report report;
+    struct pl_status status;
+    int exit_code; /* of _exit */
+    int fiber;
+    bool stop;     /* asked to end */
+    bool released; /* the world holds nothing of its memory any more */
+    /* its memory */
+    struct store *store;
+    struct ledger *ledger;
+    struct writer *writer;
+    struct pl_mailbox *inbox, *home;
+    struct pl_slot slot;
+    unsigned rebuilds;
+    unsigned planned; /* appends up to here have their fate */
+};
+
+void process_options(const struct process *process, bool read_only, struct recover_options *ret);
+void process_start(struct process *process);
+/* Looks after it: did it call _exit? */
+void process_look(struct process *process);
+/* It stops where it is; its memory and descriptors are taken back. */
+void process_kill(struct process *process);
+
+#endif

@@ -1,0 +1,1157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * world: see world.h.
+ */
+#include "tests/sim/world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/scan.h"
+#include "server/limits.h"
+#include "server/store/fault.h"
+#include "server/store/file.h"
+#include "server/store/io.h"
+#include "tests/sim/fiber.h"
+#include "tests/sim/heap.h"
+#include "tests/sim/process.h"
+#include "tests/sim/requests.h"
+
+#define SECOND_US 1000000LL
+#define START_US  (1770000000LL * SECOND_US)
+
+enum {
+    CLIENTS = 6,
+    PACKETS_MAX = 256,
+    CALLS_MAX = 512,
+    NEVER_MAX = 256,
+    SEGMENT_BYTES = (1 << 20) + 16384, /* just what one full batch needs */
+    SETTLE_STEPS = 20000,
+    TIMEOUT_US = 400000,
+    BATCHES_A_SECTOR = 5, /* that begin in it, or end in it and begin before, and the next one */
+};
+
+const char *const world_event_name[WORLD_EVENTS] = {"starts",
+                                                    "kills",
+                                                    "power losses",
+                                                    "orderly ends",
+                                                    "failed starts",
+                                                    "damage found",
+                                                    "lost last batch",
+                                                    "roll-backs",
+                                                    "snapshots",
+                                                    "clock jumps",
+                                                    "engine failures",
+                                                    "disk full",
+                                                    "requests",
+                                                    "retries",
+                                                    "dropped",
+                                                    "duplicated",
+                                                    "clients vanished",
+                                                    "verdicts",
+                                                    "replays",
+                                                    "refused whole",
+                                                    "reads",
+                                                    "queries",
+                                                    "holds expired",
+                                                    "entries"};
+
+struct call {               /* a command on its way through the daemon, as a worker keeps it */
+    struct command command; /* first member */
+    struct pl_arena arena;
+    struct request request; /* a copy */
+    int client;
+    uint64_t intent;
+    bool used;
+};
+
+struct client {
+    bool waiting;
+    uint64_t intent; /* number of what it wants now */
+    struct request request;
+    int64_t retry_at_us; /* monotonic */
+    unsigned sent, delivered,
+        refused; /* refused: as a whole, with the word that nothing happened */
+};
+
+struct packet {
+    bool used, reply, whole; /* whole: refused as a whole */
+    int client;
+    uint64_t intent;
+    struct request request; /* owns, of requests */
+    int64_t due_us;
+};
+
+struct odds { /* of this seed, in a million a step */
+    uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat;
+    bool small_jumps;
+};
+
+static struct {
+    uint64_t seed, step, trail;
+    struct dice dice;
+    enum canary canary;
+    bool trace, failed, over;
+    char what[600];
+    struct world_report *report;
+    struct odds odds;
+    struct disk_plan plan;
+    struct pl_clock_fake clock;
+    struct model model;
+    struct process process;
+    struct client client[CLIENTS];
+    struct packet packet[PACKETS_MAX];
+    struct call call[CALLS_MAX];
+    uint64_t intents;
+    struct view *view;    /* that the worker answers from */
+    struct view_log seen; /* of the newest view anybody saw */
+    struct store_reader *reader;
+    uint8_t never[NEVER_MAX][MODEL_ID]; /* told "nothing was recorded", and given up */
+    size_t nevers;
+    uint64_t seg_hash;
+    bool lied; /* the disk broke its word: lost or misdirected */
+    bool full, healthy, started_well;
+} w;
+
+/* --- small things --- */
+
+__attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)
+{
+    if (w.failed)
+        return;
+    w.failed = w.over = true;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(w.what, sizeof(w.what), format, args);
+    va_end(args);
+}
+
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (const char *at = line; *at != '\0'; at++)
+        w.trail = (w.trail ^ (uint8_t)*at) * 0x100000001b3ull;
+    if (w.trace)
+        (void)printf("%6" PRIu64 " %10.3f %s\n", w.step,
+                     (double)(w.clock.mono_ns_now / 1000000) / 1000.0, line);
+}
+
+static void happened(enum world_event event)
+{
+    w.report->event[event]++;
+}
+
+static bool chance(uint32_t in_million)
+{
+    return dice_hits(&w.dice, in_million);
+}
+
+static int64_t now_us(void)
+{
+    return w.clock.mono_ns_now / 1000;
+}
+
+static bool damaged(void)
+{
+    return disk_damaged("") != 0;
+}
+
+/* Checks read without faults. */
+static void quiet(bool on)
+{
+    static const struct disk_plan none;
+    disk_set_plan(on ? &none : &w.plan);
+}
+
+static void model_says(bool fine)
+{
+    if (!fine)
+        wrong("%s", w.model.error);
+}
+
+/* --- the log, read as a worker or an auditor reads it --- */
+
+static struct pl_status see_entry(void *arg, uint64_t seq, struct pl_slice bytes)
+{
+    (void)arg;
+    size_t before = w.model.entries;
+    model_says(model_see(&w.model, seq, bytes));
+    if (w.model.entries != before) {
+        happened(WORLD_ENTRIES);
+        w.trail = (w.trail ^ pl_xxh3(bytes, seq)) * 0x100000001b3ull;
+    }
+    return w.failed ? pl_fail(CORRUPT, "the model says no") : pl_ok();
+}
+
+/* Damage was found while it ran: the operator stops it. */
+static void found_damage(const char *who)
+{
+    note("%s finds damage", who);
+    happened(WORLD_CORRUPT);
+    w.process.stop = false;
+    w.process.state = PROCESS_FAILED;
+    w.process.status = pl_fail(CORRUPT, "found by a reader");
+}
+
+/* Entries from..to, durable as we were told, into the model. */
+static void read_log(uint64_t from, uint64_t to)
+{
+    if (from > to || w.process.state != PROCESS_UP)
+        return;
+    quiet(true);
+    if (w.reader == NULL && !pl_is_ok(store_reader_open(w.process.store, &w.reader)))
+        wrong("a reader cannot be opened");
+    struct pl_status status =
+        w.failed ? pl_ok() : store_reader_read(w.reader, from, to, see_entry, NULL);
+    quiet(false);
+    if (pl_is_ok(status) || w.failed)
+        return;
+    if (damaged())
+        found_damage("a reader");
+    else
+        wrong("entries %" PRIu64 " to %" PRIu64 " cannot be read: %s", from, to, status.what);
+}
+
+static void learn_up_to(uint64_t seq)
+{
+    if (seq > w.model.entries)
+        read_log(w.model.entries + 1, seq);
+}
+
+/* G1, asked of the disk itself: would this entry survive a power loss right now? */
+static void is_durable(uint64_t seq)
+{
+    struct file_options options = {.dir = "/d/log",
+                                   .io = io_system(),
+                                   .segment_bytes = SEGMENT_BYTES,
+                                   .ledger_id = {7},
+                                   .read_only = true};
+    struct file_report report;
+    struct store *store = NULL;
+    if (damaged() || w.failed)
+        return;
+    disk_look_at_durable(true);
+    struct pl_status status = file_open(&options, &report, &store);
+    struct store_head head = {0};
+    if (pl_is_ok(status)) {
+        store_head(store, &head);
+        store_close(store);
+    }
+    disk_look_at_durable(false);
+    if (!pl_is_ok(status))
+        wrong("what is on the disk cannot be opened: %s (%s)", status.what, report.damage);
+    else if (head.next_seq <= seq)
+        wrong("entry %" PRIu64 " was told and is not on the disk, which ends at %" PRIu64, seq,
+              head.next_seq - 1);
+}
+
+/* --- the life of the process --- */
+
+static void drop_call(struct call *call)
+{
+    pl_arena_fini(&call->arena);
+    request_fini(&call->request);
+    call->used = false;
+}
+
+/* What the world holds of the process's memory, before that is gone. */
+static void let_go(void)
+{
+    store_reader_close(w.reader);
+    w.reader = NULL;
+    view_unref(w.view);
+    w.view = NULL;
+    for (int i = 0; i < CALLS_MAX; i++) {
+        if (w.call[i].used)
+            drop_call(&w.call[i]);
+    }
+}
+
+static void kill_process(void)
+{
+    let_go();
+    process_kill(&w.process);
+}
+
+static void power_loss(void)
+{
+    static const enum disk_loss losses[] = {LOSE_ALL, LOSE_NONE, LOSE_SOME, LOSE_SOME};
+    enum disk_loss loss = losses[dice_below(&w.dice, 4)];
+    bool torn = w.odds.lie != 0 && !damaged() && dice_below(&w.dice, 8) == 0;
+    note("power loss, %s", loss == LOSE_ALL ? "all lost" : loss == LOSE_NONE ? "all kept" : "some");
+    happened(WORLD_POWER_LOSSES);
+    kill_process();
+    disk_power_loss(loss, torn);
+}
+
+/* After a start: all that anybody was told or saw is there, byte for byte. */
+static void check_after_start(void)
+{
+    struct store_head head;
+    store_head(w.process.store, &head);
+    uint64_t size = head.next_seq - 1;
+    note("up: %" PRIu64 " entries, %" PRIu64 " batches, snapshot %" PRIu64 ", torn %" PRIu64, size,
+         head.batch, w.process.report.snapshot_seq, w.process.report.torn_bytes);
+    uint64_t known = w.model.entries > w.model.told_max ? w.model.entries : w.model.told_max;
+    if (w.process.report.batches < w.seen.batches || size < known) {
+        /* a lost or misdirected sector may take with it what began in it, at the very end */
+        if (w.lied && w.process.report.batches + BATCHES_A_SECTOR >= w.seen.batches) {
+            note("the disk lost the end of the log, and nothing in the log tells");
+            happened(WORLD_UNSEEN);
+            w.over = true;
+            return;
+        }
+        wrong("the log ends at entry %" PRIu64 " (batch %" PRIu64 "), but entry %" PRIu64
+              " (batch %" PRIu64 ") was told",
+              size, w.process.report.batches, known, w.seen.batches);
+        return;
+    }
+    w.seen.size = size;
+    w.seen.batches = head.batch;
+    read_log(1, size);
+    if (w.process.state == PROCESS_UP && !w.failed)
+        is_durable(size);
+}
+
+/* G6: the state it goes on with is the one that the whole log gives. */
+static void check_state(void)
+{
+    uint8_t live[32], replayed[32];
+    struct recover_report report = {0};
+    quiet(true);
+    struct ledger *ledger = ledger_new();
+    struct pl_status status = recover_replay(w.process.store, 1, ledger, &report);
+    quiet(false);
+    ledger_digest(writer_ledger(w.process.writer), live);
+    ledger_digest(ledger, replayed);
+    ledger_free(ledger);
+    if (!pl_is_ok(status) && damaged())
+        found_damage("a replay");
+    else if (!pl_is_ok(status))
+        wrong("the log cannot be replayed: %s %s", status.what, report.message);
+    else if (memcmp(live, replayed, sizeof(live)) != 0)
+        wrong("the state is not what the log gives");
+}
+
+static void start_process(void)
+{
+    w.started_well = w.healthy;
+    note("start");
+    happened(WORLD_STARTS);
+    /* what the process before left in memory is synced first, damaged or not */
+    w.seg_hash = disk_is_unsynced() ? 0 : disk_hash(".seg");
+    process_start(&w.process);
+}
+
+/* It gave up or exited: why, and what the operator does. */
+static void look_at_failure(void)
+{
+    struct pl_status status = w.process.status;
+    note("down: %s, %s %s", pl_code_name(status.code), status.what, w.process.report.message);
+    bool while_starting = w.process.writer == NULL;
+    if (status.code == PL_E_CORRUPT || status.code == PL_E_CONFLICT || status.code == PL_E_FENCED) {
+        if (!damaged()) {
+            wrong("it stopped with %s (%s; %s), and nothing is damaged", pl_code_name(status.code),
+                  status.what, w.process.report.message);
+            return;
+        }
+        if (while_starting && w.seg_hash != 0 && disk_hash(".seg") != w.seg_hash) {
+            wrong("it found damage and changed the log all the same");
+            return;
+        }
+        happened(WORLD_CORRUPT);
+        kill_process();
+        disk_power_loss(LOSE_ALL, false);
+        disk_repair();
+        return;
+    }
+    if (while_starting)
+        happened(WORLD_START_FAILED);
+    if (w.started_well)
+        wrong("nothing is wrong, and it does not run: %s (%s; %s)", pl_code_name(status.code),
+              status.what, w.process.report.message);
+    kill_process();
+}
+
+static void look_at_end(void)
+{
+    note("ended");
+    happened(WORLD_STOPS);
+    if (heap_daemon_blocks() != 0 || heap_daemon_fds() != 0 || disk_open_fds() != 0)
+        wrong("an orderly end leaves %zu blocks, %zu eventfds, %zu files open",
+              heap_daemon_blocks(), heap_daemon_fds(), disk_open_fds());
+    process_kill(&w.process);
+}
+
+static void after_fibers(enum process_state before)
+{
+    process_look(&w.process);
+    if (w.process.state == PROCESS_UP && before == PROCESS_BOOTING) {
+        check_after_start();
+        if (!w.over && w.process.state == PROCESS_UP && dice_below(&w.dice, 2) == 0)
+            check_state();
+    }
+    if (w.process.state == PROCESS_FAILED && !w.over)
+        look_at_failure();
+    if (w.process.state == PROCESS_ENDING && !w.process.released) {
+        let_go();
+        w.process.released = true;
+    }
+    if (w.process.state == PROCESS_ENDED && !w.over)
+        look_at_end();
+}
+
+/* One of the fibers that can go on goes on. */
+static bool run_a_fiber(void)
+{
+    int ready[FIBERS_MAX], count = 0;
+    for (int i = 0; i < FIBERS_MAX; i++) {
+        if (fiber_exists(i) && fiber_ready(i))
+            ready[count++] = i;
+    }
+    if (count == 0)
+        return false;
+    enum process_state before = w.process.state;
+    fiber_resume(ready[dice_below(&w.dice, (uint64_t)count)]);
+    after_fibers(before);
+    return true;
+}
+
+/* --- the network --- */
+
+static void copy_request(const struct request *from, struct request *to)
+{
+    *to = *from;
+    for (size_t i = 0; i < from->count; i++) {
+        to->item[i].bytes = malloc(from->item[i].len + 1);
+        PL_ASSERT(to->item[i].bytes != NULL);
+        memcpy(to->item[i].bytes, from->item[i].bytes, from->item[i].len);
+    }
+}
+
+static struct packet *new_packet(int client, uint64_t intent)
+{
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        struct packet *packet = &w.packet[i];
+        if (packet->used)
+            continue;
+        *packet = (struct packet){.used = true, .client = client, .intent = intent};
+        packet->due_us = now_us() + (int64_t)dice_below(&w.dice, chance(50000) ? 2000000 : 1000);
+        return packet;
+    }
+    return NULL; /* the network drops it */
+}
+
+static void send_request(int number)
+{
+    struct client *client = &w.client[number];
+    client->sent++;
+    client->retry_at_us = now_us() + TIMEOUT_US;
+    for (unsigned copies = chance(w.odds.duplicate) ? 2 : 1; copies > 0; copies--) {
+        struct packet *packet = new_packet(number, client->intent);
+        if (packet == NULL || chance(w.odds.drop)) {
+            happened(WORLD_DROPPED);
+            if (packet != NULL)
+                packet->used = false;
+            continue;
+        }
+        if (copies == 2)
+            happened(WORLD_DUPLICATED);
+        copy_request(&client->request, &packet->request);
+    }
+}
+
+static void send_reply(int client, uint64_t intent, bool whole)
+{
+    struct packet *packet = new_packet(client, intent);
+    if (packet == NULL || chance(w.odds.drop)) {
+        happened(WORLD_DROPPED);
+        if (packet != NULL)
+            packet->used = false;
+        return;
+    }
+    packet->reply = true;
+    packet->whole = whole;
+}
+
+static struct call *new_call(int client, uint64_t intent)
+{
+    for (int i = 0; i < CALLS_MAX; i++) {
+        struct call *call = &w.call[i];
+        if (call->used)
+            continue;
+        memset(&call->command, 0, sizeof(call->command));
+        call->used = true;
+        call->client = client;
+        call->intent = intent;
+        call->request.count = 0;
+        pl_arena_init(&call->arena, LIMIT_CALL_ARENA_BYTES);
+        call->command.arena = &call->arena;
+        call->command.home = w.process.home;
+        call->command.phase = COMMAND_QUEUED;
+        call->command.actor =
+            (struct ledger_actor){"anna", PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x", "CN=ca"};
+        return call;
+    }
+    return NULL;
+}
+
+static bool post(struct call *call)
+{
+    bool posted = pl_mailbox_post(w.process.inbox, &call->command.mail);
+    if (!posted)
+        drop_call(call); /* busy */
+    return posted;
+}
+
+/* What server/service does with a request: unpack, validate, hand over. */
+static bool fill_items(struct call *call)
+{
+    struct command *command = &call->command;
+    command->kind = COMMAND_EXECUTE;
+    command->item_count = call->request.count;
+    command->item = pl_arena_alloc(&call->arena, command->item_count * sizeof(*command->item));
+    PL_ASSERT(command->item != NULL);
+    for (size_t i = 0; i < command->item_count; i++) {
+        struct command_item *item = &command->item[i];
+        ProtobufCMessage *parsed = NULL;
+        item->bytes = pl_slice(call->request.item[i].bytes, call->request.item[i].len);
+        if (!pl_is_ok(pl_unpack_trusted(&pledged__v1__command__descriptor, item->bytes,
+                                        &call->arena, &parsed)))
+            return false;
+        item->msg = (Pledged__V1__Command *)parsed;
+        pl_sha256(item->bytes, item->digest);
+        Pledged__V1__Refusal *refusal = ledger_validate(item->msg, &call->arena);
+        if (refusal != NULL) {
+            wrong("the simulator asks for what is not valid: %s: %s", refusal->field,
+                  refusal->message);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void deliver_request(struct packet *packet)
+{
+    struct client *client = &w.client[packet->client];
+    bool mine = client->intent == packet->intent;
+    struct call *call =
+        w.process.state == PROCESS_UP ? new_call(packet->client, packet->intent) : NULL;
+    if (call == NULL) {
+        request_fini(&packet->request);
+        return; /* nobody listens */
+    }
+    call->request = packet->request;
+    if (w.canary == CANARY_TWICE && client->delivered != 0 && mine) {
+        call->request.item[0].id[0] ^= 1;
+        uint8_t *at = memmem(call->request.item[0].bytes, call->request.item[0].len,
+                             client->request.item[0].id, MODEL_ID);
+        if (at != NULL)
+            at[0] ^= 1;
+    }
+    if (!fill_items(call)) {
+        drop_call(call);
+        return;
+    }
+    if (dice_below(&w.dice, 10) == 0 && !w.healthy)
+        call->command.deadline_mono_ns =
+            w.clock.mono_ns_now + (int64_t)dice_below(&w.dice, 100000000);
+    if (post(call) && mine)
+        client->delivered++;
+}
+
+static void forget_intent(struct client *client)
+{
+    request_fini(&client->request);
+    client->waiting = false;
+    client->intent = ++w.intents;
+    client->sent = client->delivered = client->refused = 0;
+}
+
+static void deliver_reply(struct packet *packet)
+{
+    struct client *client = &w.client[packet->client];
+    if (!client->waiting || client->intent != packet->intent)
+        return; /* an answer to what nobody waits for any more */
+    if (packet->whole) {
+        client->retry_at_us = now_us() + 20000;
+        return;
+    }
+    forget_intent(client);
+}
+
+static void deliver(void)
+{
+    int due[PACKETS_MAX], count = 0;
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        if (w.packet[i].used && w.packet[i].due_us <= now_us())
+            due[count++] = i;
+    }
+    if (count == 0)
+        return;
+    struct packet *packet = &w.packet[due[dice_below(&w.dice, (uint64_t)count)]];
+    packet->used = false; /* what it owns goes on or is let go */
+    if (packet->reply)
+        deliver_reply(packet);
+    else
+        deliver_request(packet);
+}
+
+/* --- answers of the daemon --- */
+
+static void take_view(void)
+{
+    if (w.process.state != PROCESS_UP)
+        return;
+    struct view *newer = pl_slot_take(&w.process.slot);
+    if (newer == NULL)
+        return;
+    view_unref(w.view);
+    w.view = newer;
+    const struct view_log *log = view_get_log(newer);
+    if (log->size < w.seen.size)
+        wrong("a view goes back from entry %" PRIu64 " to %" PRIu64, w.seen.size, log->size);
+    w.seen = *log;
+    learn_up_to(log->size);
+}
+
+static void check_item(const struct call *call, const struct command_item *item, size_t number)
+{
+    uint8_t bytes[REQUEST_BYTES_MAX];
+    const uint8_t *id = call->request.item[number].id;
+    if ((item->receipt != NULL) == (item->refusal != NULL)) {
+        wrong("a verdict that is neither or both");
+        return;
+    }
+    ProtobufCMessage *verdict = NULL;
+    uint64_t seq = 0;
+    bool replay = false;
+    if (item->receipt != NULL) {
+        seq = item->receipt->seq;
+        replay = item->receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY;
+        item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+        verdict = &item->receipt->base;
+    } else {
+        seq = item->refusal->seq;
+        replay = item->refusal->replay;
+        item->refusal->replay = false;
+        verdict = &item->refusal->base;
+    }
+    happened(replay ? WORLD_REPLAYS : WORLD_VERDICTS);
+    if (seq == 0)
+        return; /* nothing was recorded, and nobody says so for ever */
+    size_t len = protobuf_c_message_get_packed_size(verdict);
+    PL_ASSERT(len <= sizeof(bytes));
+    (void)protobuf_c_message_pack(verdict, bytes);
+    model_says(model_tell(&w.model, id, seq, pl_slice(bytes, len), item->receipt != NULL));
+    take_view();
+    if (w.process.state != PROCESS_UP || w.failed)
+        return;
+    if (w.seen.size < seq)
+        wrong("entry %" PRIu64 " was told before a view shows it (%" PRIu64 ")", seq, w.seen.size);
+    else if (model_find(&w.model, id) != seq)
+        wrong("a request was told entry %" PRIu64 ", the log has it at %" PRIu64, seq,
+              model_find(&w.model, id));
+    else if (dice_below(&w.dice, 12) == 0)
+        is_durable(seq);
+}
+
+static void check_query(const struct call *call)
+{
+    const struct command *command = &call->command;
+    happened(WORLD_QUERIES);
+    if (command->code != PL_E_OK || command->response == NULL)
+        return;
+    const Pledged__V1__GetPledgeResponse *response =
+        (const Pledged__V1__GetPledgeResponse *)command->response;
+    take_view();
+    learn_up_to(response->as_of_seq);
+    if (w.process.state != PROCESS_UP || w.failed)
+        return;
+    size_t number = strtoull(response->pledge->pledge + 1, NULL, 10) - 1;
+    if (response->as_of_seq > w.model.entries || number >= w.model.pledges)
+        wrong("a query shows entry %" PRIu64 ", which nobody knows", response->as_of_seq);
+    else if ((int)response->pledge->stage != model_stage_at(&w.model, number, response->as_of_seq))
+        wrong("a query shows %s in stage %d as of entry %" PRIu64 ", it was in %d",
+              response->pledge->pledge, (int)response->pledge->stage, response->as_of_seq,
+              model_stage_at(&w.model, number, response->as_of_seq));
+}
+
+static void answer_call(struct call *call)
+{
+    struct command *command = &call->command;
+    struct client *client = call->client >= 0 ? &w.client[call->client] : NULL;
+    if (command->phase != COMMAND_DONE)
+        wrong("an answer of a command that is not done");
+    if (command->kind == COMMAND_QUERY) {
+        check_query(call);
+        return;
+    }
+    bool whole = command->code != PL_E_OK, again = whole;
+    note("answer to %d/%" PRIu64 ": %s", call->client, call->intent, pl_code_name(command->code));
+    if (whole)
+        happened(WORLD_REFUSED_WHOLE);
+    for (size_t i = 0; !whole && i < command->item_count && !w.failed; i++) {
+        again = again || pl_code_retryable(command->item[i].code);
+        check_item(call, &command->item[i], i);
+        if (w.process.state != PROCESS_UP)
+            return;
+    }
+    if (client != NULL && client->intent == call->intent)
+        client->refused += whole;
+    if (client != NULL)
+        send_reply(call->client, call->intent, again);
+}
+
+/* What the worker finds in its box. */
+static void take_answers(void)
+{
+    struct pl_mail *mail = w.process.state == PROCESS_UP ? pl_mailbox_take(w.process.home) : NULL;
+    while (mail != NULL && !w.over && w.process.state == PROCESS_UP) {
+        struct call *call = (struct call *)mail; /* command and mail are the first members */
+        mail = mail->next;
+        answer_call(call);
+        drop_call(call);
+    }
+}
+
+static void read_a_tier(void)
+{
+    static const char *const code[] = {"top", "duo"};
+    static const int places[] = {1, 2};
+    if (w.view == NULL || w.process.state != PROCESS_UP)
+        return;
+    int which = (int)dice_below(&w.dice, 2);
+    struct pl_arena arena;
+    Pledged__V1__GetTierRequest request = PLEDGED__V1__GET_TIER_REQUEST__INIT;
+    ProtobufCMessage *response = NULL;
+    Pledged__V1__Refusal *refusal = NULL;
+    request.tier = (char *)(uintptr_t)code[which];
+    pl_arena_init(&arena, 1 << 20);
+    happened(WORLD_READS);
+    /* at the time 0 no hold is over, so that the answer is the log's own */
+    if (view_get_tier(w.view, 0, &request, &arena, &response, &refusal) == PL_E_OK) {
+        const Pledged__V1__GetTierResponse *tier = (const Pledged__V1__GetTierResponse *)response;
+        uint64_t seq = tier->as_of_seq;
+        int64_t left = tier->tier->remaining->count;
+        if (seq == 0 || seq > w.model.entries)
+            wrong("a view is of entry %" PRIu64 ", the log has %zu", seq, w.model.entries);
+        else if (left != places[which] - w.model.entry[seq - 1].taken[which])
+            wrong("as of entry %" PRIu64 " a reader sees %" PRId64 " places of %s, there are %d",
+                  seq, left, code[which], places[which] - w.model.entry[seq - 1].taken[which]);
+    }
+    pl_arena_fini(&arena);
+}
+
+static void ask(void)
+{
+    if (w.process.state != PROCESS_UP || w.model.pledges == 0)
+        return;
+    struct call *call = new_call(-1, 0);
+    if (call == NULL)
+        return;
+    Pledged__V1__GetPledgeRequest *request = pl_arena_alloc(&call->arena, sizeof(*request));
+    PL_ASSERT(request != NULL);
+    pledged__v1__get_pledge_request__init(request);
+    request->pledge =
+        pl_arena_printf(&call->arena, "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
+    call->command.kind = COMMAND_QUERY;
+    call->command.query = query_get_pledge;
+    call->command.request = &request->base;
+    (void)post(call);
+}
+
+/* --- clients --- */
+
+static void want_something(int number)
+{
+    struct client *client = &w.client[number];
+    if (!w.model.catalogue)
+        request_adopt(&client->request, &w.dice);
+    else
+        request_make(&client->request, &w.dice, &w.model, chance(w.odds.fat));
+    client->intent = ++w.intents;
+    client->waiting = true;
+    client->sent = client->delivered = client->refused = 0;
+    happened(WORLD_REQUESTS);
+    note("client %d wants %" PRIu64 " (%zu commands)", number, client->intent,
+         client->request.count);
+    send_request(number);
+}
+
+/* It gives up. If every copy was answered "nothing happened", that must have been true. */
+static void vanish(int number)
+{
+    struct client *client = &w.client[number];
+    bool flying = false;
+    for (int i = 0; i < PACKETS_MAX; i++)
+        flying = flying ||
+                 (w.packet[i].used && !w.packet[i].reply && w.packet[i].intent == client->intent);
+    happened(WORLD_VANISHED);
+    note("client %d vanishes", number);
+    for (size_t i = 0; i < client->request.count && !flying && client->refused == client->delivered;
+         i++) {
+        if (w.nevers < NEVER_MAX)
+            memcpy(w.never[w.nevers++], client->request.item[i].id, MODEL_ID);
+    }
+    forget_intent(client);
+}
+
+static void move_client(void)
+{
+    int number = (int)dice_below(&w.dice, CLIENTS);
+    struct client *client = &w.client[number];
+    if (!client->waiting) {
+        want_something(number);
+    } else if (client->retry_at_us <= now_us()) {
+        if (chance(w.odds.vanish)) {
+            vanish(number);
+            return;
+        }
+        happened(WORLD_RETRIES);
+        send_request(number);
+    }
+}
+
+/* --- what goes wrong --- */
+
+static void jump(void)
+{
+    int64_t far_us = w.odds.small_jumps ? 4 * SECOND_US : 40000 * SECOND_US;
+    int64_t by_us = (int64_t)dice_below(&w.dice, (uint64_t)(2 * far_us)) - far_us;
+    happened(WORLD_JUMPS);
+    note("the clock jumps by %" PRId64 " ms", by_us / 1000);
+    w.clock.wall_us_now += by_us;
+    if (w.canary != CANARY_CLOCK)
+        w.model.clock_jumped = true;
+}
+
+static void save_snapshot(void)
+{
+    struct recover_options options;
+    struct recover_report report = {0};
+    struct store *store = NULL;
+    struct ledger *ledger = NULL;
+    struct snapshot_meta meta;
+    process_options(&w.process, true, &options);
+    struct pl_status status = recover_open(&options, &report, &store, &ledger);
+    if (pl_is_ok(status)) {
+        status = recover_save(&options, store, ledger, 2, &meta);
+        ledger_free(ledger);
+        store_close(store);
+    }
+    note("snapshot: %s", pl_code_name(status.code));
+    if (pl_is_ok(status))
+        happened(WORLD_SNAPSHOTS);
+}
+
+static void lie(void)
+{
+    static const enum disk_fault kinds[] = {DISK_BIT_FLIP, DISK_BIT_FLIP, DISK_LOST_WRITE,
+                                            DISK_MISDIRECTED};
+    enum disk_fault fault = kinds[dice_below(&w.dice, 4)];
+    if (damaged())
+        return; /* one at a time: the operator repairs before the next */
+    w.lied = w.lied || fault != DISK_BIT_FLIP;
+    w.seg_hash = 0;
+    note("the disk lies: %s", disk_fault_name[fault]);
+    disk_lie(fault, dice_below(&w.dice, 5) == 0 ? ".snap" : ".seg");
+}
+
+/* What an engine may say of an append that the embedded one hardly ever does. */
+static void engine_fails(void)
+{
+    static const enum store_outcome outcomes[] = {STORE_UNAVAILABLE, STORE_NO_SPACE, STORE_UNKNOWN};
+    if (w.process.state != PROCESS_UP || fault_appends(w.process.store) < w.process.planned)
+        return; /* one plan at a time */
+    unsigned nth = (unsigned)dice_below(&w.dice, 3);
+    struct fault fault = {.kind = FAULT_APPLIED_UNKNOWN, .delay = (unsigned)dice_below(&w.dice, 5)};
+    if (dice_below(&w.dice, 3) != 0) {
+        fault.kind = FAULT_NOT_APPLIED;
+        fault.outcome = outcomes[dice_below(&w.dice, 3)];
+    }
+    bool again = fault.kind == FAULT_APPLIED_UNKNOWN || fault.outcome == STORE_UNKNOWN;
+    /* what is submitted again after UNKNOWN is left alone: no engine takes a definite answer back
+     */
+    w.process.planned = fault_appends(w.process.store) + nth + 1 + again;
+    fault_plan(w.process.store, nth, fault);
+    happened(WORLD_ENGINE);
+    note("append %u from now fails: kind %d, outcome %d", nth, (int)fault.kind, (int)fault.outcome);
+}
+
+static void misfortune(void)
+{
+    if (chance(w.odds.kill) && w.process.state != PROCESS_DOWN) {
+        note("kill");
+        happened(WORLD_KILLS);
+        kill_process();
+    }
+    /* mostly where it hurts */
+    if (chance(w.odds.power * (disk_is_unsynced() ? 6 : 1)))
+        power_loss();
+    if (chance(w.odds.stop) && w.process.state == PROCESS_UP) {
+        note("asked to end");
+        w.process.stop = true;
+    }
+    if (chance(w.odds.jump))
+        jump();
+    if (chance(w.odds.snapshot) && w.process.state == PROCESS_UP)
+        save_snapshot();
+    if (chance(w.odds.engine))
+        engine_fails();
+    if (chance(w.odds.lie))
+        lie();
+    if (chance(w.odds.full)) {
+        w.full = !w.full;
+        if (w.full)
+            happened(WORLD_FULL);
+        note("the disk is %s", w.full ? "full" : "not full any more");
+        disk_set_room(w.full ? dice_below(&w.dice, 3 << 20) : 1ull << 40);
+    }
+}
+
+/* --- a run --- */
+
+static void pass_time(void)
+{
+    static const int64_t steps_us[] = {200, 1000, 5000, 30000, 300000};
+    pl_clock_fake_advance_us(&w.clock, steps_us[dice_below(&w.dice, 5)]);
+}
+
+static void step(void)
+{
+    w.step++;
+    w.report->steps++;
+    uint64_t dice = dice_below(&w.dice, 100);
+    if (w.process.state == PROCESS_DOWN && dice_below(&w.dice, 20) == 0)
+        start_process();
+    if (dice < 45) {
+        (void)run_a_fiber();
+    } else if (dice < 63) {
+        deliver();
+    } else if (dice < 82) {
+        move_client();
+    } else if (dice < 88) {
+        take_view();
+        read_a_tier();
+    } else if (dice < 90) {
+        ask();
+    } else {
+        pass_time();
+    }
+    take_answers();
+    if (!w.healthy)
+        misfortune();
+    process_look(&w.process);
+    if (w.process.state == PROCESS_FAILED && !w.over)
+        look_at_failure();
+}
+
+static uint32_t one_of(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t choice[] = {a, b, c};
+    return choice[dice_below(&w.dice, 3)];
+}
+
+/* Each seed has its own mix of faults: what never happens together is never tested together. */
+static void choose_odds(void)
+{
+    struct odds *odds = &w.odds;
+    uint32_t *rate = w.plan.rate;
+    w.plan.pause = one_of(0, 100000, 400000);
+    rate[DISK_SHORT_READ] = one_of(0, 10000, 300000);
+    rate[DISK_SHORT_WRITE] = one_of(0, 10000, 300000);
+    rate[DISK_INTERRUPTED] = one_of(0, 10000, 100000);
+    rate[DISK_READ_FAILED] = one_of(0, 0, 5000);
+    rate[DISK_WRITE_FAILED] = one_of(0, 0, 10000);
+    rate[DISK_SYNC_FAILED] = one_of(0, 0, 20000);
+    rate[DISK_META_FAILED] = one_of(0, 0, 10000);
+    odds->kill = one_of(0, 2000, 8000);
+    odds->power = one_of(0, 2000, 8000);
+    odds->stop = one_of(0, 1000, 3000);
+    odds->full = one_of(0, 0, 5000);
+    odds->lie = one_of(0, 0, 4000);
+    odds->jump = one_of(0, 0, 4000);
+    odds->small_jumps = dice_below(&w.dice, 2) == 0;
+    odds->snapshot = one_of(0, 2000, 8000);
+    odds->engine = one_of(0, 0, 20000);
+    odds->drop = one_of(0, 50000, 300000);
+    odds->duplicate = one_of(0, 100000, 500000);
+    odds->vanish = one_of(0, 50000, 300000);
+    odds->fat = one_of(0, 0, dice_below(&w.dice, 3) == 0 ? 300000 : 0);
+    w.plan.lying_sync = w.canary == CANARY_SYNC;
+}
+
+static void begin(uint64_t seed, enum canary canary, bool trace, struct world_report *report)
+{
+    memset(&w, 0, sizeof(w));
+    w.seed = seed;
+    w.canary = canary;
+    w.trace = trace;
+    w.report = report;
+    w.dice.state = seed * 0x9e3779b97f4a7c15ull + 1;
+    w.trail = 0xcbf29ce484222325ull;
+    model_init(&w.model);
+    pl_clock_fake_init(&w.clock, START_US);
+    w.clock.mono_ns_now = 1000000000;
+    disk_reset(&w.dice);
+    choose_odds();
+    disk_set_plan(&w.plan);
+    disk_set_room(1ull << 40);
+    w.process.clock = &w.clock.clock;
+    w.process.segment_bytes = SEGMENT_BYTES;
+    w.model.clock_jumped = false;
+}
+
+static bool is_settled(void)
+{
+    if (w.process.state != PROCESS_UP || w.process.stop || !writer_idle(w.process.writer))
+        return false;
+    for (int i = 0; i < CLIENTS; i++) {
+        if (w.client[i].waiting)
+            return false;
+    }
+    return true;
+}
+
+/* Safety is not enough: with all well again it must serve. */
+static void be_healthy(void)
+{
+    w.healthy = true;
+    w.process.stop = false; /* unless it is too late */
+    note("healthy from here on");
+    uint32_t pause = w.plan.pause;
+    memset(&w.plan, 0, sizeof(w.plan));
+    w.plan.pause = pause;
+    w.plan.lying_sync = w.canary == CANARY_SYNC;
+    memset(&w.odds, 0, sizeof(w.odds));
+    disk_set_plan(&w.plan);
+    disk_set_room(1ull << 40);
+    disk_lie(DISK_FAULTS, "");
+    if (damaged()) { /* nobody noticed so far; it is put right all the same */
+        kill_process();
+        disk_power_loss(LOSE_ALL, false);
+        disk_repair();
+    }
+    w.clock.wall_us_now = START_US + w.clock.mono_ns_now / 1000 - SECOND_US;
+    for (int i = 0; i < SETTLE_STEPS && !w.over && !is_settled(); i++) {
+        w.step++;
+        w.report->steps++;
+        if (w.process.state == PROCESS_DOWN)
+            start_process();
+        (void)run_a_fiber();
+        take_answers();
+        deliver();
+        for (int c = 0; c < CLIENTS; c++) {
+            if (w.client[c].waiting && w.client[c].retry_at_us <= now_us())
+                send_request(c);
+        }
+        pl_clock_fake_advance_us(&w.clock, 5000);
+    }
+    if (!w.over && !is_settled())
+        wrong("with all well, it does not come to rest");
+}
+
+/* One more command must be accepted, promptly. */
+static void serve_once_more(void)
+{
+    uint8_t id[MODEL_ID];
+    if (w.over)
+        return;
+    struct client *client = &w.client[1];
+    request_plain(&client->request, &w.dice);
+    memcpy(id, client->request.item[0].id, sizeof(id));
+    client->intent = ++w.intents;
+    client->waiting = true;
+    client->sent = client->delivered = client->refused = 0;
+    send_request(1);
+    for (int i = 0; i < 2000 && !w.over && client->waiting; i++) {
+        (void)run_a_fiber();
+        take_answers();
+        deliver();
+        if (client->waiting && client->retry_at_us <= now_us())
+            send_request(1);
+        pl_clock_fake_advance_us(&w.clock, 5000);
+    }
+    if (!w.over && (client->waiting || model_find(&w.model, id) == 0))
+        wrong("with all well, a good command is not accepted");
+}
+
+static void end_and_look(void)
+{
+    w.process.stop = true;
+    for (int i = 0; i < 5000 && !w.over && w.process.state != PROCESS_DOWN; i++) {
+        if (!run_a_fiber())
+            pl_clock_fake_advance_us(&w.clock, 1000);
+        take_answers();
+    }
+    if (!w.over && w.process.state != PROCESS_DOWN)
+        wrong("it does not end");
+    if (w.over)
+        return;
+    disk_power_loss(LOSE_ALL, false); /* whatever it acknowledged must be there */
+    start_process();
+    for (int i = 0; i < 5000 && !w.over && w.process.state != PROCESS_UP; i++)
+        (void)run_a_fiber();
+    if (!w.over && w.process.state != PROCESS_UP)
+        wrong("it does not start again");
+    if (!w.over)
+        check_state();
+    for (size_t i = 0; i < w.nevers && !w.over; i++) {
+        if (model_find(&w.model, w.never[i]) != 0)
+            wrong("a client was told that nothing happened, and entry %" PRIu64 " did",
+                  model_find(&w.model, w.never[i]));
+    }
+}
+
+static void finish(struct world_report *report)
+{
+    report->seeds++;
+    report->calls += disk_calls();
+    report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
+    for (int i = 0; i < DISK_FAULTS; i++)
+        report->fault[i] += disk_count((enum disk_fault)i);
+    for (size_t i = 0; i < w.model.pledges; i++)
+        report->event[WORLD_EXPIRED] +=
+            model_stage_at(&w.model, i, UINT64_MAX) == PLEDGED__V1__STAGE__STAGE_EXPIRED;
+    kill_process();
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        if (w.packet[i].used && !w.packet[i].reply)
+            request_fini(&w.packet[i].request);
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        request_fini(&w.client[i].request);
+    model_fini(&w.model);
+}
+
+bool world_run(uint64_t seed, enum canary canary, bool trace, struct world_report *report,
+               const char **ret_what, uint64_t *ret_trail)
+{
+    begin(seed, canary, trace, report);
+    uint64_t steps = 300 + dice_below(&w.dice, 1200);
+    while (w.step < steps && !w.over)
+        step();
+    if (!w.over)
+        be_healthy();
+    serve_once_more();
+    if (!w.over)
+        end_and_look();
+    if (w.failed) {
+        static char what[700];
+        (void)snprintf(what, sizeof(what), "step %" PRIu64 ": %s", w.step, w.what);
+        *ret_what = what;
+    }
+    *ret_trail = w.trail;
+    bool fine = !w.failed;
+    finish(report);
+    return fine;
+}

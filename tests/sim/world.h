@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * world: one run: a machine with the daemon on it, a network, clients, a clock, and everything that
+ * can go wrong, all from one seed; checked against the model after every step.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/disk.h"
+
+enum canary {
+    CANARY_NONE,
+    CANARY_SYNC,  /* the disk says synced and is not */
+    CANARY_TWICE, /* the network changes the request id of what it delivers again */
+    CANARY_CLOCK, /* the wall clock runs ahead and nobody says so to the model */
+};
+
+enum world_event {
+    WORLD_STARTS,
+    WORLD_KILLS,
+    WORLD_POWER_LOSSES,
+    WORLD_STOPS,
+    WORLD_START_FAILED, /* words, not damage; it worked later */
+    WORLD_CORRUPT,      /* damage was found, by the daemon or by a reader */
+    WORLD_UNSEEN,       /* the disk lost the end of the log: only a checkpoint tells */
+    WORLD_ROLL_BACKS,   /* of the writer, after a definite failure */
+    WORLD_SNAPSHOTS,
+    WORLD_JUMPS,
+    WORLD_ENGINE, /* appends that failed, or whose outcome was not told */
+    WORLD_FULL,
+    WORLD_REQUESTS,
+    WORLD_RETRIES,
+    WORLD_DROPPED,
+    WORLD_DUPLICATED,
+    WORLD_VANISHED,
+    WORLD_VERDICTS,
+    WORLD_REPLAYS,
+    WORLD_REFUSED_WHOLE,
+    WORLD_READS,
+    WORLD_QUERIES,
+    WORLD_EXPIRED,
+    WORLD_ENTRIES,
+    WORLD_EVENTS
+};
+extern const char *const world_event_name[WORLD_EVENTS];
+
+struct world_report {
+    uint64_t seeds, steps, calls;
+    uint64_t event[WORLD_EVENTS];
+    uint64_t fault[DISK_FAULTS];
+};
+
+/* Runs one seed to its end. False: a guarantee did not hold; *ret_what says which (borrowed until
+ * the next run). *ret_trail is a hash of all that happened, for comparing runs. */
+bool world_run(uint64_t seed, enum canary canary, bool trace, struct world_report *report,
+               const char **ret_what, uint64_t *ret_trail);
+
+#endif
