@@ -85,7 +85,7 @@ static struct pl_status make_parents(int dir, const char *path)
 /* Whole or not there: written beside its place and renamed. */
 static struct pl_status write_file(int dir, const char *path, struct pl_slice bytes)
 {
-    char part[PATH_BYTES];
+    char part[PATH_BYTES + sizeof(".part")];
     PL_TRY(make_parents(dir, path));
     (void)snprintf(part, sizeof(part), "%s.part", path);
     int fd = openat(dir, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
