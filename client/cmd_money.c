@@ -36,6 +36,21 @@ struct pl_status cmd_reverse(struct cli *cli)
     return write_run(cli, &write);
 }
 
+struct pl_status cmd_allocate(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Allocate allocate = PLEDGED__V1__ALLOCATE__INIT;
+    PL_TRY(input_money_options(cli, "allocate.amount", &allocate.amount));
+    PL_TRY(input_money_option(cli, OPTION_SETTLED, "allocate.settled", &allocate.settled));
+    PL_TRY(write_init(cli, &write, "letter"));
+    allocate.bank_entry = input_id(cli, cli->arg[0], 'B');
+    allocate.pledge = input_id(cli, cli->arg[1], 'P');
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_ALLOCATE;
+    write.command.allocate = &allocate;
+    return write_run(cli, &write);
+}
+
 /* The pledge may be a word or an option, as in the filters of `pledge list`. */
 static struct pl_status read_pledge(struct cli *cli, char **ret)
 {

@@ -115,31 +115,66 @@ static void add_pledge(struct sheet *sheet, const Pledged__V1__PledgeStatus *ple
 
 /* --- show --- */
 
+static const struct column allocation_columns[] = {
+    {"seq", N_("Entry"), IN_ALL, true},         {"bank_entry", N_("Bank entry"), IN_ALL, false},
+    {"amount", N_("Allocated"), IN_ALL, true},  {"currency", NULL, IN_PROGRAMS, false},
+    {"settled", N_("Counts as"), IN_ALL, true}, {"settled_currency", NULL, IN_PROGRAMS, false},
+};
+
+static void add_allocations(struct sheet *sheet, const Pledged__V1__GetPledgeResponse *answer)
+{
+    for (size_t i = 0; i < answer->n_allocation; i++) {
+        const Pledged__V1__AllocationStatus *row = answer->allocation[i];
+        sheet_seq(sheet, row->seq);
+        sheet_text(sheet, row->bank_entry);
+        sheet_amount(sheet, row->amount);
+        sheet_text(sheet, row->amount == NULL ? NULL : row->amount->currency);
+        sheet_amount(sheet, row->settled);
+        sheet_text(sheet, row->settled == NULL ? NULL : row->settled->currency);
+    }
+}
+
+/* The rows of a sheet as a list, NUL-terminated, for a note of another one. */
+static struct pl_status list_rows(const struct sheet *sheet, struct pl_buf *out)
+{
+    PL_TRY(pl_buf_append_str(out, "["));
+    for (size_t i = 0; i < sheet_rows(sheet); i++) {
+        PL_TRY(pl_buf_append_str(out, i == 0 ? "" : ", "));
+        PL_TRY(sheet_print_row(sheet, i, out));
+    }
+    return pl_buf_append(out, "]", 2);
+}
+
 static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
                                      struct pl_buf *out)
 {
-    struct sheet pledge, payments;
+    struct sheet pledge, payments, allocations;
     sheet_init(&pledge, NULL, show_columns, PL_COUNT(show_columns), &cli->arena);
     add_pledge(&pledge, answer->pledge);
     payments_init(&payments, &cli->arena);
     for (size_t i = 0; i < answer->n_payment; i++)
         payments_add(&payments, answer->payment[i]);
+    sheet_init(&allocations, "allocations", allocation_columns, PL_COUNT(allocation_columns),
+               &cli->arena);
+    add_allocations(&allocations, answer);
     if (cli->config.format == OUTPUT_JSON) {
-        struct pl_buf rows PL_CLEANUP(pl_buf_fini);
+        struct pl_buf rows PL_CLEANUP(pl_buf_fini), parts PL_CLEANUP(pl_buf_fini);
         pl_buf_init(&rows, 16 << 20);
-        PL_TRY(pl_buf_append_str(&rows, "["));
-        for (size_t i = 0; i < sheet_rows(&payments); i++) {
-            PL_TRY(pl_buf_append_str(&rows, i == 0 ? "" : ", "));
-            PL_TRY(sheet_print_row(&payments, i, &rows));
-        }
-        PL_TRY(pl_buf_append(&rows, "]", 2)); /* with its NUL */
+        pl_buf_init(&parts, 16 << 20);
+        PL_TRY(list_rows(&payments, &rows));
+        PL_TRY(list_rows(&allocations, &parts));
         sheet_as_of(&pledge, answer->as_of_seq, 0);
         sheet_note(&pledge, "payments", (const char *)rows.data + rows.start);
+        sheet_note(&pledge, "allocations", (const char *)parts.data + parts.start);
         return sheet_print(&pledge, OUTPUT_JSON, false, out);
     }
     PL_TRY(sheet_print(&pledge, cli->config.format, cli->config.color, out));
     if (cli->config.format != OUTPUT_TABLE)
         return pl_ok();
+    if (answer->n_allocation != 0) {
+        PL_TRY(pl_buf_append_str(out, "\n"));
+        PL_TRY(sheet_print(&allocations, OUTPUT_TABLE, cli->config.color, out));
+    }
     sheet_as_of(&payments, answer->as_of_seq, 0);
     if (answer->n_payment == 0)
         return pl_buf_printf(out, "\n%s\n", payments.footer);

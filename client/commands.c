@@ -274,6 +274,32 @@ static const struct command table[] = {
      .more = N_("SEQ is the number of the entry, as 'pledge history' shows it."),
      .examples = "pledge reverse 1077 --reason 'belongs to another fund'",
      .run = cmd_reverse},
+    {.name = "allocate",
+     .args = "BANK-ENTRY PLEDGE",
+     .least = 2,
+     .most = 2,
+     .options = OPTIONS_WRITE | BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY) | BIT(OPTION_SETTLED),
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("let money of a bank entry pay for a pledge"),
+     .more = N_("Without --amount as much as is free and still to be paid. Where the pledge has "
+                "another currency, --settled says what the money counts for it."),
+     .examples = "pledge allocate B000310 P000042\n"
+                 "pledge allocate B000310 P000042 --amount 50000.00 --currency CHF\n"
+                 "pledge allocate B000311 P000042 --settled '44250.00 CHF'",
+     .run = cmd_allocate},
+    {.name = "unallocate",
+     .args = "SEQ",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("take an allocation back; --reason says why"),
+     .more = N_("The same as 'pledge reverse' with the number of an allocation: the money is free "
+                "again and stays with its bank entry."),
+     .examples = "pledge unallocate 1078 --reason 'it was for P000043'",
+     .run = cmd_reverse},
 
     {.name = "watch",
      .args = "",

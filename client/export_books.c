@@ -28,6 +28,7 @@ void export_books_fini(struct export_books *books)
     free(books->contributor);
     free(books->pledge);
     free(books->bank_entry);
+    free(books->allocation);
     free(books->move);
 }
 
@@ -156,23 +157,77 @@ static struct pl_status take_signed(struct export_books *books, const char *id)
 
 /* --- money --- */
 
-static enum export_move_kind allocation(const struct export_pledge *pledge)
+/* The movements of money that pays for a pledge (sign 1) or does not any more (-1). */
+static void add_payment(struct export_books *books, const struct export_allocation *made, int sign)
 {
-    return pledge->committed ? EXPORT_ALLOCATED : EXPORT_ADVANCED;
+    const struct export_pledge *pledge = &books->pledge[made->pledge - 1];
+    int from = books->bank_entry[made->bank_entry - 1].currency;
+    if (from == pledge->currency) {
+        add_move(books, pledge->committed ? EXPORT_ALLOCATED : EXPORT_ADVANCED, made->pledge,
+                 made->bank_entry, sign * made->minor, from);
+        return;
+    }
+    add_move(books, EXPORT_EXCHANGED, made->pledge, made->bank_entry, sign * made->minor, from);
+    add_move(books, pledge->committed ? EXPORT_CONVERTED : EXPORT_PREPAID, made->pledge,
+             made->bank_entry, sign * made->settled, pledge->currency);
 }
 
-static struct pl_status move_money(struct export_books *books, uint64_t number, int64_t minor)
+/* Counts an allocation, or (sign -1) takes it back. */
+static struct pl_status settle(struct export_books *books, const struct export_allocation *made,
+                               int sign)
 {
-    struct export_bank_entry *from = &books->bank_entry[number - 1];
-    struct export_pledge *pledge = &books->pledge[from->pledge - 1];
+    struct export_bank_entry *from = &books->bank_entry[made->bank_entry - 1];
+    struct export_pledge *pledge = &books->pledge[made->pledge - 1];
     int64_t taken, given;
-    if (!pl_add64(from->allocated, minor, &taken) || taken < 0 || taken > from->amount ||
-        !pl_add64(pledge->allocated, minor, &given) || given < 0)
+    if (!pl_add64(from->allocated, sign * made->minor, &taken) || taken < 0 ||
+        taken > from->amount || !pl_add64(pledge->allocated, sign * made->settled, &given) ||
+        given < 0)
         return unfit();
     from->allocated = taken;
     pledge->allocated = given;
-    add_move(books, allocation(pledge), from->pledge, number, minor, from->currency);
+    add_payment(books, made, sign);
     return pl_ok();
+}
+
+static struct pl_status undo(struct export_books *books, struct export_allocation *made)
+{
+    PL_TRY(settle(books, made, -1));
+    made->undone = true;
+    return pl_ok();
+}
+
+static struct pl_status undo_of_entry(struct export_books *books, uint64_t number)
+{
+    for (size_t at = books->bank_entry[number - 1].newest; at != 0;
+         at = books->allocation[at - 1].older_of_entry) {
+        if (!books->allocation[at - 1].undone)
+            PL_TRY(undo(books, &books->allocation[at - 1]));
+    }
+    return pl_ok();
+}
+
+static struct pl_status undo_of_pledge(struct export_books *books,
+                                       const struct export_pledge *pledge)
+{
+    for (size_t at = pledge->newest; at != 0; at = books->allocation[at - 1].older_of_pledge) {
+        if (!books->allocation[at - 1].undone)
+            PL_TRY(undo(books, &books->allocation[at - 1]));
+    }
+    return pl_ok();
+}
+
+static struct export_allocation *allocation_at(struct export_books *books, uint64_t seq)
+{
+    size_t low = 0, high = books->allocations;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (books->allocation[middle].seq < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < books->allocations && books->allocation[low].seq == seq;
+    return found ? &books->allocation[low] : NULL;
 }
 
 /* The promise is gone; what was paid for it is free money again. */
@@ -183,8 +238,7 @@ static struct pl_status take_end(struct export_books *books, const char *id)
         return unfit();
     if (!pledge->live)
         return pl_ok(); /* only held, or waiting */
-    for (uint64_t at = pledge->bank_first; at != 0; at = books->bank_entry[at - 1].next)
-        PL_TRY(move_money(books, at, -books->bank_entry[at - 1].allocated));
+    PL_TRY(undo_of_pledge(books, pledge));
     add_move(books, pledge->committed ? EXPORT_COMMITTED : EXPORT_PLEDGED, number_of(books, pledge),
              0, -pledge->amount, pledge->currency);
     pledge->live = pledge->committed = false;
@@ -208,27 +262,35 @@ static struct pl_status take_payment(struct export_books *books, uint64_t seq,
                                                                .pledge = number_of(books, pledge),
                                                                .amount = fact->amount->minor,
                                                                .currency = currency};
-    if (pledge->bank_last != 0)
-        books->bank_entry[pledge->bank_last - 1].next = number;
-    else
-        pledge->bank_first = number;
-    pledge->bank_last = number;
     (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     add_move(books, EXPORT_RECEIVED, number_of(books, pledge), number, fact->amount->minor,
              currency);
     return pl_ok();
 }
 
-static struct pl_status take_allocated(struct export_books *books,
+static struct pl_status take_allocated(struct export_books *books, uint64_t seq,
                                        const Pledged__V1__Allocated *fact)
 {
+    const Pledged__V1__Money *settled = fact->settled == NULL ? fact->amount : fact->settled;
     uint64_t number = pl_id_parse(fact->bank_entry, 'B');
-    if (number == 0 || number > books->bank_entries || fact->amount == NULL ||
-        fact->amount->minor < 0 ||
+    struct export_pledge *pledge = pledge_of(books, fact->pledge);
+    if (number == 0 || number > books->bank_entries || pledge == NULL || fact->amount == NULL ||
+        fact->amount->minor < 0 || settled->minor < 0 ||
         pl_currency_index(fact->amount->currency) != books->bank_entry[number - 1].currency ||
-        pl_id_parse(fact->pledge, 'P') != books->bank_entry[number - 1].pledge)
+        pl_currency_index(settled->currency) != pledge->currency)
         return unfit();
-    return move_money(books, number, fact->amount->minor);
+    books->allocation = grow(books->allocation, books->allocations, &books->allocation_cap,
+                             sizeof(*books->allocation));
+    struct export_allocation *made = &books->allocation[books->allocations++];
+    *made = (struct export_allocation){.seq = seq,
+                                       .bank_entry = number,
+                                       .pledge = number_of(books, pledge),
+                                       .minor = fact->amount->minor,
+                                       .settled = settled->minor,
+                                       .older_of_entry = books->bank_entry[number - 1].newest,
+                                       .older_of_pledge = pledge->newest};
+    books->bank_entry[number - 1].newest = pledge->newest = books->allocations;
+    return settle(books, made, 1);
 }
 
 static bool same_money(const Pledged__V1__Money *money, int64_t minor)
@@ -239,19 +301,19 @@ static bool same_money(const Pledged__V1__Money *money, int64_t minor)
 /* A payment is undone with all that was allocated from it, an allocation alone goes back. */
 static struct pl_status take_reversed(struct export_books *books, const Pledged__V1__Reversed *fact)
 {
+    struct export_allocation *made = allocation_at(books, fact->target_seq);
+    if (made != NULL)
+        return made->undone || !same_money(fact->deallocated, made->minor) ? unfit()
+                                                                           : undo(books, made);
     uint64_t number = pl_id_parse(fact->bank_entry, 'B');
     if (number == 0 || number > books->bank_entries)
         return unfit();
     struct export_bank_entry *from = &books->bank_entry[number - 1];
-    int64_t allocated = from->allocated;
-    bool whole = from->seq == fact->target_seq;
-    if (from->reversed || !same_money(fact->amount, whole ? from->amount : allocated))
+    if (from->reversed || from->seq != fact->target_seq || !same_money(fact->amount, from->amount))
         return unfit();
-    PL_TRY(move_money(books, number, -allocated));
-    if (whole) {
-        from->reversed = true;
-        add_move(books, EXPORT_RECEIVED, from->pledge, number, -from->amount, from->currency);
-    }
+    PL_TRY(undo_of_entry(books, number));
+    from->reversed = true;
+    add_move(books, EXPORT_RECEIVED, from->pledge, number, -from->amount, from->currency);
     return pl_ok();
 }
 
@@ -298,7 +360,7 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(PAYMENT_RECORDED):
         return take_payment(books, entry->seq, entry->payment_recorded);
     case FACT(ALLOCATED):
-        return take_allocated(books, entry->allocated);
+        return take_allocated(books, entry->seq, entry->allocated);
     case FACT(REVERSED):
         return take_reversed(books, entry->reversed);
     case FACT(LEDGER_CREATED):

@@ -4,17 +4,21 @@
  * order from the first on; each one answers with its movements, from which every book form
  * (hledger, beancount, IATI) is printed, so that all of them say the same.
  *
- *   movement     what                              double entry
- *   PLEDGED      a promise, not yet signed         Equity:Memo:Pledged:P    | Equity:Memo:Contra
- *   COMMITTED    a signed commitment               Assets:Receivable:P      |
- * Liabilities:Deferred:P RECEIVED     money at the bank                 Assets:Bank:CUR          |
- * Liabilities:Unallocated:B ALLOCATED    money of B is for P, signed Liabilities:Unallocated:B|
- * Assets:Receivable:P ADVANCED     money of B is for P, not signed   Liabilities:Unallocated:B|
- * Liabilities:Advance:P SETTLED      P is signed: its advance counts   Liabilities:Advance:P    |
- * Assets:Receivable:P A negative amount is the same movement backwards. Then, in each currency,
- * `pledge totals` is: committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged +
- * committed received = Assets:Bank                 unallocated = -Liabilities:Unallocated
- *   outstanding = pledged - received + unallocated
+ *   movement   what                               double entry
+ *   PLEDGED    a promise, not yet signed          Equity:Memo:Pledged:P | Equity:Memo:Contra
+ *   COMMITTED  a signed commitment                Assets:Receivable:P | Liabilities:Deferred:P
+ *   RECEIVED   money at the bank                  Assets:Bank:CUR | Liabilities:Unallocated:B
+ *   ALLOCATED  money of B is for P, signed        Liabilities:Unallocated:B | Assets:Receivable:P
+ *   ADVANCED   money of B is for P, not signed    Liabilities:Unallocated:B | Liabilities:Advance:P
+ *   SETTLED    P is signed: its advance counts    Liabilities:Advance:P | Assets:Receivable:P
+ *   EXCHANGED  money of B in another currency     Liabilities:Unallocated:B | Equity:Exchange
+ *   CONVERTED  ... counts for P, signed           Equity:Exchange | Assets:Receivable:P
+ *   PREPAID    ... counts for P, not signed       Equity:Exchange | Liabilities:Advance:P
+ *
+ * A negative amount is the same movement backwards. Then, in each currency, `pledge totals` is:
+ *   committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged + committed
+ *   received = Assets:Bank                 unallocated = -Liabilities:Unallocated
+ *   outstanding = pledged - received + unallocated - Equity:Exchange
  *
  * One thread. Memory: a few words for each contributor, pledge and payment. An entry that does not
  * fit what came before is CORRUPT; a fact that this version cannot express is UNIMPLEMENTED.
@@ -32,6 +36,9 @@ enum export_move_kind {
     EXPORT_ALLOCATED,
     EXPORT_ADVANCED,
     EXPORT_SETTLED,
+    EXPORT_EXCHANGED,
+    EXPORT_CONVERTED,
+    EXPORT_PREPAID,
 };
 struct export_move {
     enum export_move_kind kind;
@@ -45,15 +52,23 @@ struct export_pledge {
     int64_t amount, allocated;
     int currency; /* -1: no amount yet */
     bool live, committed;
+    size_t newest; /* allocation to it: index + 1; 0: none */
     Pledged__V1__Publish publish;
-    uint64_t bank_first, bank_last; /* its payments, linked by next; 0: none */
 };
 struct export_bank_entry {
-    uint64_t seq; /* of its payment */
-    uint64_t pledge, next;
+    uint64_t seq;    /* of its payment */
+    uint64_t pledge; /* that it was meant for; 0: nobody knows */
     int64_t amount, allocated;
     int currency;
     bool reversed;
+    size_t newest; /* allocation of it: index + 1; 0: none */
+};
+struct export_allocation {
+    uint64_t seq; /* ascending */
+    uint64_t bank_entry, pledge;
+    int64_t minor, settled; /* in the currency of the bank entry, and of the pledge */
+    size_t older_of_entry, older_of_pledge; /* index + 1; 0: none */
+    bool undone;
 };
 struct export_contributor {
     char *name; /* owns */
@@ -64,8 +79,9 @@ struct export_books {
     struct export_contributor *contributor; /* owns; index = number - 1, like the others */
     struct export_pledge *pledge;
     struct export_bank_entry *bank_entry;
-    size_t contributors, pledges, bank_entries;
-    size_t contributor_cap, pledge_cap, bank_entry_cap;
+    struct export_allocation *allocation;
+    size_t contributors, pledges, bank_entries, allocations;
+    size_t contributor_cap, pledge_cap, bank_entry_cap, allocation_cap;
     struct export_move *move; /* owns; of the entry that came last */
     size_t moves, move_cap;
     char date[11]; /* business date of that entry; of a payment the value date */

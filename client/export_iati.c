@@ -96,6 +96,9 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_ALLOCATED:
     case EXPORT_ADVANCED:
     case EXPORT_SETTLED:
+    case EXPORT_EXCHANGED:
+    case EXPORT_CONVERTED:
+    case EXPORT_PREPAID:
         break;
     }
     return 0; /* moves inside the fund are nobody else's matter */

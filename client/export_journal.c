@@ -25,6 +25,7 @@ enum account {
     ACCOUNT_BANK,
     ACCOUNT_UNALLOCATED,
     ACCOUNT_ADVANCE,
+    ACCOUNT_EXCHANGE,
 };
 
 /* What each movement adds to, and what it takes from. */
@@ -35,6 +36,9 @@ static const enum account sides[][2] = {
     [EXPORT_ALLOCATED] = {ACCOUNT_UNALLOCATED, ACCOUNT_RECEIVABLE},
     [EXPORT_ADVANCED] = {ACCOUNT_UNALLOCATED, ACCOUNT_ADVANCE},
     [EXPORT_SETTLED] = {ACCOUNT_ADVANCE, ACCOUNT_RECEIVABLE},
+    [EXPORT_EXCHANGED] = {ACCOUNT_UNALLOCATED, ACCOUNT_EXCHANGE},
+    [EXPORT_CONVERTED] = {ACCOUNT_EXCHANGE, ACCOUNT_RECEIVABLE},
+    [EXPORT_PREPAID] = {ACCOUNT_EXCHANGE, ACCOUNT_ADVANCE},
 };
 
 /* The account's name; *ret_number tells it from others of its kind. */
@@ -53,9 +57,10 @@ static const char *account_name(enum account account, const struct export_move *
         [ACCOUNT_BANK] = "Assets:Bank",
         [ACCOUNT_UNALLOCATED] = "Liabilities:Unallocated",
         [ACCOUNT_ADVANCE] = "Liabilities:Advance",
+        [ACCOUNT_EXCHANGE] = "Equity:Exchange",
     };
     *ret_number = of_bank_entry ? move->bank_entry : move->pledge;
-    if (account == ACCOUNT_CONTRA) {
+    if (account == ACCOUNT_CONTRA || account == ACCOUNT_EXCHANGE) {
         *ret_number = 0;
         (void)snprintf(out, ACCOUNT_MAX, "%s", names[account]);
     } else if (account == ACCOUNT_BANK) {

@@ -138,6 +138,25 @@ struct pl_status input_money_options(struct cli *cli, const char *field, Pledged
     return input_money(cli, amount, currency, field, ret);
 }
 
+struct pl_status input_money_option(struct cli *cli, enum option option, const char *field,
+                                    Pledged__V1__Money **ret)
+{
+    const char *text = options_get(&cli->options, option);
+    *ret = NULL;
+    if (text == NULL)
+        return pl_ok();
+    const char *blank = strrchr(text, ' ');
+    size_t len = blank == NULL ? 0 : (size_t)(blank - text);
+    if (len == 0 || strlen(blank + 1) != 3)
+        return failure_usage(&cli->failure,
+                             _("--%s %s: an amount and a currency are needed, as "
+                               "'150000.00 CHF'"),
+                             options_rule(option)->name, text);
+    const char *amount = pl_arena_printf(&cli->arena, "%.*s", (int)len, text);
+    return amount == NULL ? pl_fail(TOO_BIG, "the request does not fit into memory")
+                          : input_money(cli, amount, blank + 1, field, ret);
+}
+
 /* --- words, numbers, times --- */
 
 struct pl_status input_code(struct cli *cli, enum option option, enum text_list list, int *ret)

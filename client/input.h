@@ -21,6 +21,9 @@ PL_MUST_CHECK struct pl_status input_money(struct cli *cli, const char *amount,
 /* --amount and --currency, or *ret NULL if neither was given; one without the other is wrong. */
 PL_MUST_CHECK struct pl_status input_money_options(struct cli *cli, const char *field,
                                                    Pledged__V1__Money **ret);
+/* The same of one option, "150000.00 CHF". NULL if it was not given. */
+PL_MUST_CHECK struct pl_status input_money_option(struct cli *cli, enum option option,
+                                                  const char *field, Pledged__V1__Money **ret);
 /* Code of a closed list (text.h); *ret stays as it is if the option was not given. */
 PL_MUST_CHECK struct pl_status input_code(struct cli *cli, enum option option, enum text_list list,
                                           int *ret);

@@ -81,6 +81,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_VALUE_DATE] = {"value-date", 0, false, "YYYY-MM-DD", N_("value date of the bank")},
     [OPTION_BANK_REF] = {"bank-ref", 0, false, "TEXT",
                          N_("the bank's reference; each is recorded once only")},
+    [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
+                        N_("what it counts for the pledge, in the pledge's currency")},
     [OPTION_PLEDGE] = {"pledge", 0, false, "ID", N_("pledge, for example P000042")},
     [OPTION_UNALLOCATED] = {"unallocated", 0, false, NULL,
                             N_("only payments with money that is not allocated")},

@@ -82,6 +82,7 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
     case PLEDGED__V1__COMMAND__COMMAND_PAY:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
+    case PLEDGED__V1__COMMAND__COMMAND_ALLOCATE:
         return CLERK;
     case PLEDGED__V1__COMMAND__COMMAND_COMMIT:
     case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:

@@ -15,7 +15,7 @@ collect() {
         --no-location --sort-output --package-name=pledge --omit-header -o "$1" client/*.c client/*.h
     # the rules that 'pledge verify' may find broken: NEED(condition, "words")
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --join-existing \
-        --no-location --sort-output --omit-header -o "$1" server/ledger/apply.c
+        --no-location --sort-output --omit-header -o "$1" server/ledger/*.c
 }
 
 if [ "$1" = --update ]; then

@@ -13,13 +13,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-#include "server/ledger/change.h"
-
-#define NEED(condition_, what_)                                                                    \
-    do {                                                                                           \
-        if (!(condition_))                                                                         \
-            return pl_fail(CORRUPT, what_);                                                        \
-    } while (0)
+#include "server/ledger/allocation.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -363,13 +357,7 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
     pledge->kind = (uint8_t)fact->kind;
     pledge->purpose = (uint8_t)fact->purpose;
     pledge->publish = (uint8_t)fact->publish;
-    pledge->received = 0; /* of its currency, which is known only now */
-    for (uint32_t i = pledge->bank_first; i != STATE_NONE;
-         i = ledger->bank_entry[i].next_of_pledge) {
-        const struct state_bank_entry *paid = &ledger->bank_entry[i];
-        if (!paid->reversed && paid->currency == pledge->currency)
-            pledge->received += paid->amount;
-    }
+    pledge->received = allocation_free_of(ledger, pledge); /* its currency is known only now */
     state_move(ledger, index, STAGE(PLEDGED), tier, entry->seq);
     tally_pledge(ledger, &ledger->pledge[index], 1);
 }
@@ -447,151 +435,9 @@ static struct pl_status check_stage(const struct ledger *ledger, const char *id,
 static void close_pledge(struct ledger *ledger, const char *id, uint8_t stage, uint8_t money_plan,
                          uint64_t seq)
 {
-    struct state_pledge *pledge = state_pledge(ledger, id);
-    tally_all_of(ledger, pledge, -1);
-    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge)
-        ledger->bank_entry[i].allocated = 0;
-    pledge->allocated = 0;
-    pledge->money_plan = money_plan;
-    state_move(ledger, index_of(ledger, pledge), stage, pledge->tier, seq);
-    tally_all_of(ledger, pledge, 1);
-}
-
-/* --- money --- */
-
-static struct pl_status check_payment(const struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
-    uint8_t key[16];
-    NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1,
-         "a bank entry's number is not the next one");
-    NEED(state_pledge(ledger, fact->pledge) != NULL, "a payment for an unknown pledge");
-    NEED(money_fine(fact->amount) && fact->amount->minor > 0 && pl_date_valid(fact->value_date),
-         "a payment without amount or date");
-    NEED(tally_may_receive(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
-         "a total leaves 64 bits");
-    state_key_of_text(fact->bank_ref, key);
-    NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
-         "one credit is booked twice");
-    return pl_ok();
-}
-
-static void link_to_pledge(struct ledger *ledger, uint32_t index, struct state_pledge *pledge)
-{
-    if (pledge->bank_last != STATE_NONE)
-        ledger->bank_entry[pledge->bank_last].next_of_pledge = index;
-    else
-        pledge->bank_first = index;
-    pledge->bank_last = index;
-}
-
-static void apply_payment(struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
-    struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
-    ledger->bank_entry = state_grow(ledger->bank_entry, ledger->bank_entry_count,
-                                    &ledger->bank_entry_cap, sizeof(*ledger->bank_entry));
-    uint32_t index = (uint32_t)ledger->bank_entry_count++;
-    struct state_bank_entry *made = &ledger->bank_entry[index];
-    *made = (struct state_bank_entry){
-        .amount = fact->amount->minor,
-        .seq = entry->seq,
-        .pledge = index_of(ledger, pledge),
-        .next_of_pledge = STATE_NONE,
-        .bank_ref = state_add_text(ledger, fact->bank_ref),
-        .currency = (int16_t)pl_currency_index(fact->amount->currency),
-        .confirmed = fact->confirmed != 0,
-    };
-    struct pl_status status = pl_date_parse(fact->value_date, &made->value_date);
-    PL_ASSERT(pl_is_ok(status));
-    if (fact->bank_ref[0] != '\0') {
-        uint8_t key[16];
-        state_key_of_text(fact->bank_ref, key);
-        pl_map_put(&ledger->bank_refs, key, &index);
-    }
-    link_to_pledge(ledger, index, pledge);
-    if (made->currency == pledge->currency)
-        pledge->received += made->amount;
-    uint64_t seq = entry->seq;
-    pl_map_put(&ledger->reversible, &seq, &index);
-    tally_bank_entry(ledger, made, 1);
-}
-
-static struct pl_status check_allocated(const struct ledger *ledger,
-                                        const Pledged__V1__Entry *entry)
-{
-    const Pledged__V1__Allocated *fact = entry->allocated;
-    const struct state_bank_entry *from = state_bank_entry(ledger, fact->bank_entry);
-    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
-    NEED(from != NULL && pledge != NULL && !from->reversed && money_fine(fact->amount),
-         "an allocation of unknown money");
-    NEED(from->pledge == index_of(ledger, pledge), "money meant for another pledge");
-    NEED(from->currency == pledge->currency &&
-             pl_currency_index(fact->amount->currency) == from->currency &&
-             fact->amount->minor <= from->amount - from->allocated, /* I2 */
-         "an allocation of more than there is");
-    NEED(in_stage(pledge, 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED)) &&
-             fact->amount->minor <= pledge->amount - pledge->allocated,
-         "an allocation of more than is due");
-    return pl_ok();
-}
-
-static void allocate(struct ledger *ledger, struct state_bank_entry *from,
-                     struct state_pledge *pledge, int64_t minor)
-{
-    tally_pledge(ledger, pledge, -1);
-    tally_bank_entry(ledger, from, -1);
-    from->allocated += minor;
-    pledge->allocated += minor;
-    PL_ASSERT(from->allocated >= 0 && from->allocated <= from->amount); /* I2 */
-    tally_bank_entry(ledger, from, 1);
-    tally_pledge(ledger, pledge, 1);
-}
-
-static void apply_allocated(struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    const Pledged__V1__Allocated *fact = entry->allocated;
-    uint32_t index = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1;
-    uint64_t seq = entry->seq;
-    allocate(ledger, &ledger->bank_entry[index], state_pledge(ledger, fact->pledge),
-             fact->amount->minor);
-    pl_map_put(&ledger->reversible, &seq, &index);
-}
-
-static struct pl_status check_reversed(const struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    uint64_t target = entry->reversed->target_seq;
-    const uint32_t *index = pl_map_get(&ledger->reversible, &target);
-    NEED(index != NULL && !ledger->bank_entry[*index].reversed,
-         "a reversal of what cannot be reversed");
-    const struct state_bank_entry *from = &ledger->bank_entry[*index];
-    NEED(from->seq == target || from->allocated != 0, "a reversal of what is reversed already");
-    NEED(pl_id_parse(entry->reversed->bank_entry, 'B') == (uint64_t)*index + 1 &&
-             pl_id_parse(entry->reversed->pledge, 'P') == (uint64_t)from->pledge + 1,
-         "a reversal that names another bank entry or pledge");
-    return pl_ok();
-}
-
-static void apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    uint64_t target = entry->reversed->target_seq;
-    uint32_t index = *(const uint32_t *)pl_map_get(&ledger->reversible, &target);
-    struct state_bank_entry *from = &ledger->bank_entry[index];
-    struct state_pledge *pledge = &ledger->pledge[from->pledge];
-    if (from->allocated != 0)
-        allocate(ledger, from, pledge, -from->allocated);
-    from->reversed_by = entry->seq;
-    if (from->seq != target)
-        return;
-    tally_bank_entry(ledger, from, -1);
-    from->reversed = 1;
-    if (from->currency == pledge->currency)
-        pledge->received -= from->amount;
-    if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
-        uint8_t key[16];
-        state_key_of_text(ledger->text + from->bank_ref, key);
-        (void)pl_map_remove(&ledger->bank_refs, key);
-    }
+    allocation_undo_all(ledger, state_pledge(ledger, id), seq);
+    state_pledge(ledger, id)->money_plan = money_plan;
+    set_stage(ledger, id, stage, seq);
 }
 
 /* --- the table --- */
@@ -689,11 +535,11 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
              "a money plan that does not exist");
         return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
     case FACT(PAYMENT_RECORDED):
-        return check_payment(ledger, entry);
+        return allocation_check_payment(ledger, entry);
     case FACT(ALLOCATED):
-        return check_allocated(ledger, entry);
+        return allocation_check(ledger, entry);
     case FACT(REVERSED):
-        return check_reversed(ledger, entry);
+        return allocation_check_reversed(ledger, entry);
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -791,13 +637,13 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
                      (uint8_t)entry->cancelled->money_plan, entry->seq);
         break;
     case FACT(PAYMENT_RECORDED):
-        apply_payment(ledger, entry);
+        allocation_apply_payment(ledger, entry);
         break;
     case FACT(ALLOCATED):
-        apply_allocated(ledger, entry);
+        allocation_apply(ledger, entry);
         break;
     case FACT(REVERSED):
-        apply_reversed(ledger, entry);
+        allocation_apply_reversed(ledger, entry);
         break;
     case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
     case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */

@@ -26,12 +26,13 @@ static const Pledged__V1__Document *agreement(const struct maker *maker)
 /* In whatever currency: what came in and was not taken back is somebody's money. */
 static bool money_came_in(const struct maker *maker, const struct state_pledge *pledge)
 {
-    const struct state_bank_entry *entries = maker->ledger->bank_entry;
-    for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = entries[i].next_of_pledge) {
-        if (!entries[i].reversed)
+    const struct ledger *ledger = maker->ledger;
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE;
+         i = ledger->bank_entry[i].next_of_pledge) {
+        if (!ledger->bank_entry[i].reversed)
             return true;
     }
-    return false;
+    return pledge->allocated != 0;
 }
 
 static const struct state_tier *tier_of(const struct maker *maker,

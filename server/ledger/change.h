@@ -14,6 +14,13 @@
 #define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 #define WARNING(name_) PLEDGED__V1__WARNING_KIND__WARNING_KIND_##name_
 
+/* In the checks that replay asks: an entry that breaks a rule is CORRUPT, with the rule's words. */
+#define NEED(condition_, what_)                                                                    \
+    do {                                                                                           \
+        if (!(condition_))                                                                         \
+            return pl_fail(CORRUPT, what_);                                                        \
+    } while (0)
+
 /* --- state.c: finding (const) --- */
 struct state_pledge *state_pledge(const struct ledger *ledger, const char *id);
 struct state_contributor *state_contributor(const struct ledger *ledger, const char *id);
@@ -51,8 +58,10 @@ void state_due_move(struct ledger *ledger, uint32_t pledge, int64_t expires_us);
 /* --- tally.c: sums. Taken out before a change and put back after it. --- */
 bool tally_counts(const struct state_pledge *pledge); /* is its amount in the sums? */
 void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int sign);
+/* What of a bank entry is not allocated; what is, is counted with its allocations. */
 void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign);
-/* A pledge with all its bank entries, where its tier changes. */
+void tally_allocation(struct ledger *ledger, const struct state_allocation *allocation, int sign);
+/* A pledge with all money meant for it or allocated to it, where its tier changes. */
 void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign);
 /* Would another `amount` pledged (or received) of this currency keep every total within 64 bits?
  * What an amount replaces is taken off first, so it may be negative. */
@@ -78,6 +87,8 @@ uint64_t maker_seq(const struct maker *maker); /* of the next entry */
 /* The next entry; the first one of a command carries the command and the outcome. prev_seq: the
  * pledge's newest entry before this one, 0 if it is about no pledge or the pledge is new. */
 Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq);
+/* prev_seq for one more entry about this pledge, where the decision may have made some already. */
+uint64_t maker_prev(const struct maker *maker, uint32_t pledge);
 Pledged__V1__Outcome *maker_outcome(struct maker *maker); /* of the first entry; made on demand */
 void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq);
 /* slots left in a tier after `taken_change` more are taken */

@@ -10,7 +10,7 @@
 
 #include "common/check.h"
 #include "common/scan.h"
-#include "server/ledger/change.h"
+#include "server/ledger/allocation.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -134,6 +134,9 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
     case COMMAND(PAY):
     case COMMAND(REVERSE):
         payment_decide(&maker);
+        break;
+    case COMMAND(ALLOCATE):
+        allocation_decide(&maker);
         break;
     }
     PL_ASSERT(ret->entry_count != 0);

@@ -116,6 +116,16 @@ Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
     return entry;
 }
 
+uint64_t maker_prev(const struct maker *maker, uint32_t pledge)
+{
+    for (size_t i = maker->out->entry_count; i > 0; i--) {
+        const Pledged__V1__Entry *made = maker->out->entry[i - 1];
+        if (pl_id_parse(apply_pledge_of(made), 'P') == (uint64_t)pledge + 1)
+            return made->seq;
+    }
+    return pledge < maker->ledger->pledge_count ? maker->ledger->pledge[pledge].last_seq : 0;
+}
+
 /* --- outcome --- */
 
 Pledged__V1__Outcome *maker_outcome(struct maker *maker)
@@ -194,6 +204,11 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(WAITING_AHEAD), "others wait for this slot"},
         {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
         {REASON(TOO_BIG), "the ledger holds no more of these"},
+        {REASON(BANK_ENTRY_UNKNOWN), "there is no such bank entry"},
+        {REASON(ENTRY_SPENT), "not so much of this bank entry is free"},
+        {REASON(PLEDGE_NOT_OPEN), "the pledge takes no money: it is not open"},
+        {REASON(OVER_REMAINDER), "it is more than is still to be paid"},
+        {REASON(RATE_REQUIRED), "another currency: say what it counts for the pledge"},
     };
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         if (texts[i].reason == reason)

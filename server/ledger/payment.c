@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/date.h"
 #include "common/money.h"
+#include "server/ledger/allocation.h"
 #include "server/ledger/pledge.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
@@ -51,20 +52,6 @@ static int64_t allocatable(struct maker *maker, const struct state_pledge *pledg
     if (minor > outstanding)
         maker_warn(maker, WARNING(PAYMENT_SURPLUS), 0);
     return minor < outstanding ? minor : outstanding;
-}
-
-static void add_allocated(struct maker *maker, const char *bank_entry, const char *pledge,
-                          int64_t minor, int currency)
-{
-    uint64_t first_seq = maker->out->entry[0]->seq;
-    Pledged__V1__Entry *entry = maker_entry(maker, first_seq);
-    Pledged__V1__Allocated *fact = maker_alloc(maker, sizeof(*fact));
-    pledged__v1__allocated__init(fact);
-    fact->bank_entry = (char *)(uintptr_t)bank_entry;
-    fact->pledge = (char *)(uintptr_t)pledge;
-    fact->amount = maker_money(maker, minor, currency);
-    entry->fact_case = FACT(ALLOCATED);
-    entry->allocated = fact;
 }
 
 static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
@@ -113,7 +100,8 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
         maker_warn(maker, WARNING(PAYMENT_SIMILAR), twin);
     int64_t part = allocatable(maker, pledge, minor, currency);
     if (part > 0)
-        add_allocated(maker, fact->bank_entry, command->pledge, part, currency);
+        allocation_add(maker, (uint32_t)ledger->bank_entry_count,
+                       (uint32_t)(pledge - ledger->pledge), part, part);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
                    (Pledged__V1__Stage)pledge->stage, pledge->amount, pledge->allocated + part,
                    tally_counts(pledge) ? pledge->currency : -1);
@@ -136,39 +124,111 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
               "cancelled, a contributor or an amount is amended");
 }
 
+/* One Reversed. pledge STATE_NONE: money that was meant for none. */
+static Pledged__V1__Reversed *add_reversed(struct maker *maker, uint64_t target,
+                                           uint32_t bank_entry, uint32_t pledge, int64_t minor,
+                                           int64_t deallocated)
+{
+    const struct ledger *ledger = maker->ledger;
+    int currency = ledger->bank_entry[bank_entry].currency;
+    Pledged__V1__Entry *made = maker_entry(maker, maker_prev(maker, pledge));
+    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__reversed__init(fact);
+    fact->target_seq = target;
+    if (pledge != STATE_NONE)
+        fact->pledge = maker_id(maker, 'P', (uint64_t)pledge + 1);
+    fact->bank_entry = maker_id(maker, 'B', (uint64_t)bank_entry + 1);
+    fact->amount = maker_money(maker, minor, currency);
+    fact->deallocated = maker_money(maker, deallocated, currency);
+    made->fact_case = FACT(REVERSED);
+    made->reversed = fact;
+    return fact;
+}
+
+static void reversed_receipt(struct maker *maker, uint32_t bank_entry, uint32_t pledge,
+                             int64_t settled, int64_t unallocated)
+{
+    const struct ledger *ledger = maker->ledger;
+    if (pledge != STATE_NONE) {
+        const struct state_pledge *about = &ledger->pledge[pledge];
+        pledge_receipt(maker, maker_id(maker, 'P', (uint64_t)pledge + 1),
+                       maker_id(maker, 'C', about->contributor + 1),
+                       (Pledged__V1__Stage)about->stage, about->amount, about->allocated - settled,
+                       tally_counts(about) ? about->currency : -1);
+    }
+    maker_outcome(maker)->bank_entry = maker_id(maker, 'B', (uint64_t)bank_entry + 1);
+    maker_outcome(maker)->unallocated =
+        maker_money(maker, unallocated, ledger->bank_entry[bank_entry].currency);
+}
+
+static void reverse_allocation(struct maker *maker, const struct state_allocation *allocation)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_bank_entry *entry = &ledger->bank_entry[allocation->bank_entry];
+    if (allocation->reversed_by != 0) {
+        maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", allocation->reversed_by,
+                     &ledger->pledge[allocation->pledge]);
+        return;
+    }
+    (void)add_reversed(maker, allocation->seq, allocation->bank_entry, allocation->pledge,
+                       allocation->amount, allocation->amount);
+    reversed_receipt(maker, allocation->bank_entry, allocation->pledge, allocation->settled,
+                     allocation_free(entry) + allocation->amount);
+}
+
+static bool undoes_first(const struct state_allocation *allocation,
+                         const struct state_bank_entry *entry)
+{
+    return allocation->reversed_by == 0 && allocation->pledge != entry->pledge;
+}
+
+/* Of a whole bank entry: what pays for other pledges is undone first, each in its own history. */
+static void reverse_entry(struct maker *maker, uint32_t index)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_bank_entry *entry = &ledger->bank_entry[index];
+    int64_t own = entry->allocated, settled = 0;
+    size_t others = 0;
+    if (entry->reversed) {
+        maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", entry->reversed_by,
+                     entry->pledge == STATE_NONE ? NULL : &ledger->pledge[entry->pledge]);
+        return;
+    }
+    for (uint32_t i = entry->alloc_first; i != STATE_NONE;
+         i = ledger->allocation[i].next_of_entry) {
+        const struct state_allocation *allocation = &ledger->allocation[i];
+        others += undoes_first(allocation, entry);
+        own -= undoes_first(allocation, entry) ? allocation->amount : 0;
+        if (allocation->reversed_by == 0 && allocation->pledge == entry->pledge)
+            settled += allocation->settled;
+    }
+    if (others >= LEDGER_ENTRIES_PER_COMMAND_MAX) {
+        maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", entry->seq, NULL);
+        maker_arg(maker, "use", "it pays for many pledges: reverse some of its allocations first");
+        return;
+    }
+    for (uint32_t i = entry->alloc_first; i != STATE_NONE;
+         i = ledger->allocation[i].next_of_entry) {
+        const struct state_allocation *allocation = &ledger->allocation[i];
+        if (undoes_first(allocation, entry))
+            (void)add_reversed(maker, allocation->seq, index, allocation->pledge,
+                               allocation->amount, allocation->amount);
+    }
+    (void)add_reversed(maker, entry->seq, index, entry->pledge, entry->amount, own);
+    reversed_receipt(maker, index, entry->pledge, settled, 0);
+}
+
 static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
 {
     const struct ledger *ledger = maker->ledger;
     uint64_t seq = command->seq;
     const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
-    if (found == NULL) {
+    if (found == NULL)
         refuse_not_reversible(maker, seq);
-        return;
-    }
-    const struct state_bank_entry *entry = &ledger->bank_entry[*found];
-    const struct state_pledge *pledge = &ledger->pledge[entry->pledge];
-    bool whole = entry->seq == seq; /* the payment itself, or only what was allocated from it */
-    if (entry->reversed || (!whole && entry->allocated == 0)) {
-        maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", entry->reversed_by, pledge);
-        return;
-    }
-    Pledged__V1__Entry *made = maker_entry(maker, pledge->last_seq);
-    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
-    pledged__v1__reversed__init(fact);
-    fact->target_seq = seq;
-    fact->pledge = maker_id(maker, 'P', entry->pledge + 1);
-    fact->bank_entry = maker_id(maker, 'B', *found + 1);
-    fact->amount = maker_money(maker, whole ? entry->amount : entry->allocated, entry->currency);
-    fact->deallocated = maker_money(maker, entry->allocated, entry->currency);
-    made->fact_case = FACT(REVERSED);
-    made->reversed = fact;
-    pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
-                   (Pledged__V1__Stage)pledge->stage, pledge->amount,
-                   pledge->allocated - entry->allocated,
-                   tally_counts(pledge) ? pledge->currency : -1);
-    maker_outcome(maker)->bank_entry = fact->bank_entry;
-    maker_outcome(maker)->unallocated =
-        maker_money(maker, whole ? 0 : entry->amount, entry->currency);
+    else if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0)
+        reverse_allocation(maker, &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION]);
+    else
+        reverse_entry(maker, *found);
 }
 
 void payment_decide(struct maker *maker)

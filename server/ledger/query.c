@@ -343,7 +343,8 @@ static Pledged__V1__PaymentStatus *payment_row(struct query *q, uint32_t index)
     if (row == NULL)
         return NULL;
     row->bank_entry = row_id(q, 'B', index);
-    row->pledge = row_id(q, 'P', entry->pledge);
+    if (entry->pledge != STATE_NONE)
+        row->pledge = row_id(q, 'P', entry->pledge);
     row->amount = row_money(q, entry->amount, entry->currency);
     row->allocated = row_money(q, entry->allocated, entry->currency);
     row->value_date = row_text(q, pl_date_format(entry->value_date, date));
@@ -383,6 +384,44 @@ static size_t newest_payments(const struct ledger *ledger, uint32_t pledge,
     return count;
 }
 
+static Pledged__V1__AllocationStatus *allocation_row(struct query *q,
+                                                     const struct state_allocation *allocation)
+{
+    Pledged__V1__AllocationStatus *row =
+        row_message(q, &pledged__v1__allocation_status__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->seq = allocation->seq;
+    row->bank_entry = row_id(q, 'B', allocation->bank_entry);
+    row->pledge = row_id(q, 'P', allocation->pledge);
+    row->amount =
+        row_money(q, allocation->amount, q->ledger->bank_entry[allocation->bank_entry].currency);
+    row->settled =
+        row_money(q, allocation->settled, q->ledger->pledge[allocation->pledge].currency);
+    return q->spent ? NULL : row;
+}
+
+/* The newest live ones; the chain runs from new to old. */
+static void add_allocations(struct query *q, const struct state_pledge *pledge,
+                            Pledged__V1__GetPledgeResponse *response)
+{
+    const struct state_allocation *found[QUERY_PAYMENTS_MAX];
+    size_t count = 0, steps = 0;
+    for (uint32_t i = state_newest_allocation(pledge);
+         i != STATE_NONE && count < QUERY_PAYMENTS_MAX && steps < QUERY_STEPS_MAX;
+         i = q->ledger->allocation[i].next_of_pledge, steps++) {
+        if (q->ledger->allocation[i].reversed_by == 0)
+            found[count++] = &q->ledger->allocation[i];
+    }
+    response->allocation = pl_arena_alloc(q->arena, (count + 1) * sizeof(void *));
+    if (response->allocation == NULL) {
+        q->spent = true;
+        return;
+    }
+    while (count > 0 && !q->spent)
+        response->allocation[response->n_allocation++] = allocation_row(q, found[--count]);
+}
+
 enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_log *log,
                               const ProtobufCMessage *request, struct pl_arena *arena,
                               ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
@@ -406,6 +445,7 @@ enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_lo
     response->pledge = pledge_row(&q, &queues, index);
     for (size_t i = 0; i < count && !q.spent; i++)
         response->payment[response->n_payment++] = payment_row(&q, payments[i]);
+    add_allocations(&q, &ledger->pledge[index], response);
     if (q.spent)
         return refuse_spent(&q);
     *ret = &response->base;

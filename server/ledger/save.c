@@ -13,9 +13,9 @@
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/money.h"
-#include "server/ledger/change.h"
+#include "server/ledger/allocation.h"
 
-enum { SAVE_FORMAT = 1 };
+enum { SAVE_FORMAT = 2 };
 
 /* --- writing --- */
 
@@ -156,6 +156,20 @@ static void save_bank_entries(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_allocations(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->allocation_count);
+    for (size_t i = 0; i < ledger->allocation_count; i++) {
+        const struct state_allocation *a = &ledger->allocation[i];
+        put_i64(out, a->amount);
+        put_i64(out, a->settled);
+        put_u64(out, a->seq);
+        put_u64(out, a->reversed_by);
+        put_u32(out, a->bank_entry);
+        put_u32(out, a->pledge);
+    }
+}
+
 struct pair {
     uint64_t seq;
     uint8_t rest[16];
@@ -216,6 +230,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_contributors(&out, ledger);
     save_pledges(&out, ledger);
     save_bank_entries(&out, ledger);
+    save_allocations(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
     flush(&out);
@@ -507,8 +522,10 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->value_date = (int32_t)date;
     b->confirmed = small[0];
     b->reversed = small[1];
-    bool fine = b->pledge < ledger->pledge_count && b->bank_ref < ledger->text_len &&
-                b->currency >= 0 && b->allocated >= 0 && b->allocated <= b->amount && /* I2 */
+    b->alloc_first = b->alloc_last = STATE_NONE;
+    bool fine = (b->pledge == STATE_NONE || b->pledge < ledger->pledge_count) &&
+                b->bank_ref < ledger->text_len && b->currency >= 0 && b->allocated >= 0 &&
+                b->allocated <= b->amount && /* I2 */
                 b->value_date > -40000 && b->value_date < 400000;
     return fine ? pl_ok() : bad();
 }
@@ -534,6 +551,31 @@ static struct pl_status load_bank_entries(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, STATE_REVERSIBLE_ALLOCATION, &count));
+    for (size_t i = 0; i < count; i++) {
+        ledger->allocation =
+            state_grow(ledger->allocation, i, &ledger->allocation_cap, sizeof(*ledger->allocation));
+        struct state_allocation *a = &ledger->allocation[i];
+        *a = (struct state_allocation){.amount = 0};
+        ledger->allocation_count = i + 1;
+        PL_TRY(get_i64(in, &a->amount));
+        PL_TRY(get_i64(in, &a->settled));
+        PL_TRY(get_u64(in, &a->seq));
+        PL_TRY(get_u64(in, &a->reversed_by));
+        PL_TRY(get_u32(in, &a->bank_entry));
+        PL_TRY(get_u32(in, &a->pledge));
+        if (a->bank_entry >= ledger->bank_entry_count || a->pledge >= ledger->pledge_count ||
+            a->amount < 0 || a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
+            a->reversed_by > ledger->size || (i > 0 && a->seq <= a[-1].seq))
+            return bad();
+        allocation_link(ledger, (uint32_t)i);
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -553,7 +595,9 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
         uint32_t index = 0;
         PL_TRY(get_u64(in, &seq));
         PL_TRY(get_u32(in, &index));
-        if (index >= ledger->bank_entry_count || seq == 0 || seq > ledger->size)
+        size_t rows = (index & STATE_REVERSIBLE_ALLOCATION) != 0 ? ledger->allocation_count
+                                                                 : ledger->bank_entry_count;
+        if ((index & ~STATE_REVERSIBLE_ALLOCATION) >= rows || seq == 0 || seq > ledger->size)
             return bad();
         pl_map_put(&ledger->reversible, &seq, &index);
     }
@@ -591,30 +635,54 @@ static bool queues_fine(struct ledger *ledger)
     return true;
 }
 
-/* I2, and that the list of a pledge's bank entries is in order and holds no others. */
+/* The list of a pledge's bank entries is in order and holds no others. */
 static bool bank_entries_of(const struct ledger *ledger, uint32_t index, size_t *ret_count)
 {
     const struct state_pledge *p = &ledger->pledge[index];
-    int64_t allocated = 0, received = 0;
     uint32_t last = STATE_NONE;
     for (uint32_t i = p->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge) {
-        if (i >= ledger->bank_entry_count || (last != STATE_NONE && i <= last))
-            return false;
-        const struct state_bank_entry *b = &ledger->bank_entry[i];
-        bool own = b->currency == p->currency;
-        if (b->pledge != index || (b->allocated != 0 && (!own || b->reversed)) ||
-            !pl_add64(allocated, b->allocated, &allocated) ||
-            !pl_add64(received, own && !b->reversed ? b->amount : 0, &received))
+        if (i >= ledger->bank_entry_count || (last != STATE_NONE && i <= last) ||
+            ledger->bank_entry[i].pledge != index)
             return false;
         last = i;
         (*ret_count)++;
     }
-    return last == p->bank_last && allocated == p->allocated && received == p->received;
+    return last == p->bank_last;
+}
+
+/* I2: what pays for the pledge, and what could. */
+static bool pledge_money_fine(const struct ledger *ledger, const struct state_pledge *p)
+{
+    int64_t allocated = 0, received = 0;
+    for (uint32_t i = state_newest_allocation(p); i != STATE_NONE;
+         i = ledger->allocation[i].next_of_pledge) {
+        const struct state_allocation *a = &ledger->allocation[i];
+        if (a->reversed_by == 0 && !pl_add64(allocated, a->settled, &allocated))
+            return false;
+    }
+    return allocated == p->allocated &&
+           pl_add64(allocated, allocation_free_of(ledger, p), &received) && received == p->received;
+}
+
+static bool entry_money_fine(const struct ledger *ledger, const struct state_bank_entry *b)
+{
+    int64_t allocated = 0;
+    for (uint32_t i = b->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
+        const struct state_allocation *a = &ledger->allocation[i];
+        if (a->reversed_by == 0 && !pl_add64(allocated, a->amount, &allocated))
+            return false;
+    }
+    return allocated == b->allocated && (!b->reversed || allocated == 0);
 }
 
 static bool money_fine(const struct ledger *ledger)
 {
     size_t count = 0;
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        if (!entry_money_fine(ledger, &ledger->bank_entry[i]))
+            return false;
+        count += ledger->bank_entry[i].pledge == STATE_NONE;
+    }
     for (size_t i = 0; i < ledger->pledge_count; i++) {
         if (!bank_entries_of(ledger, (uint32_t)i, &count))
             return false;
@@ -625,17 +693,20 @@ static bool money_fine(const struct ledger *ledger)
 /* False where a sum would leave 64 bits (G8). */
 static bool rebuild_tallies(struct ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->pledge_count; i++) {
-        const struct state_pledge *p = &ledger->pledge[i];
-        if (tally_counts(p) && !tally_may_pledge(ledger, p->currency, p->amount))
-            return false;
-        tally_pledge(ledger, p, 1);
-    }
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
         if (!b->reversed && !tally_may_receive(ledger, b->currency, b->amount))
             return false;
         tally_bank_entry(ledger, b, 1);
+    }
+    for (size_t i = 0; i < ledger->allocation_count; i++)
+        tally_allocation(ledger, &ledger->allocation[i], 1);
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        const struct state_pledge *p = &ledger->pledge[i];
+        if (!pledge_money_fine(ledger, p) ||
+            (tally_counts(p) && !tally_may_pledge(ledger, p->currency, p->amount)))
+            return false;
+        tally_pledge(ledger, p, 1);
     }
     return true;
 }
@@ -659,6 +730,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_contributors(in, ledger));
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
+    PL_TRY(load_allocations(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();
 }

@@ -45,6 +45,7 @@ void ledger_free(struct ledger *ledger)
     free(ledger->contributor);
     free(ledger->pledge);
     free(ledger->bank_entry);
+    free(ledger->allocation);
     free(ledger->due);
     free(ledger->text);
     free(ledger);
@@ -369,7 +370,7 @@ static uint32_t *counter(struct state_tier *tier, uint8_t stage)
 static void leave(struct ledger *ledger, uint32_t index)
 {
     struct state_pledge *pledge = &ledger->pledge[index];
-    if (pledge->heap_place != STATE_NONE)
+    if (pledge->stage == STAGE(HELD))
         due_remove(ledger, index);
     if (state_stage_live(pledge->stage))
         ledger->contributor[pledge->contributor].live_pledges--;

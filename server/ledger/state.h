@@ -6,10 +6,10 @@
  *
  * Invariants (asserted after every apply; I1 in ledger_check as well):
  *  I1 held + pledged + committed + closed <= capacity, for every tier.
- *  I2 allocated <= amount of a bank entry; allocated of a pledge = sum of its allocations.
- *  I3 every tally is the sum over its pledges and bank entries.
- *  I4 a pledge is in a queue iff its stage is WAITING; in the heap iff HELD; in a chain of slots
- * iff it is live and has a tier.
+ *  I2 allocated of a bank entry = sum of its live allocations <= its amount; allocated of a pledge
+ * = sum of what its live allocations settle <= its amount. I3 every tally is the sum over its
+ * pledges and bank entries. I4 a pledge is in a queue iff its stage is WAITING; in the heap iff
+ * HELD; in a chain of slots iff it is live and has a tier.
  */
 #ifndef LEDGER_STATE_H
 #define LEDGER_STATE_H
@@ -51,7 +51,7 @@ struct state_contributor {
 struct state_pledge {
     int64_t amount; /* minor units; 0 while only held or waiting */
     int64_t allocated;
-    int64_t received;   /* payments meant for it, in its currency, not reversed */
+    int64_t received;   /* allocated, and what is free of payments meant for it in its currency */
     int64_t expires_us; /* while HELD */
     int64_t made_us;
     uint64_t first_seq, last_seq;
@@ -65,11 +65,14 @@ struct state_pledge {
         uint32_t wait_prev; /* while WAITING */
         uint32_t slot_prev; /* while live */
     };
-    uint32_t bank_first, bank_last; /* its bank entries, linked by next_of_pledge */
-    uint32_t heap_place;            /* in ledger.due while HELD, else STATE_NONE */
-    uint16_t tier;                  /* index into ledger.tier, or STATE_TIER_FREE */
-    int16_t currency;               /* pl_currency_index; -1: no amount yet */
-    uint16_t month;                 /* 12 * year + month - 1 of its business date */
+    uint32_t bank_first, bank_last; /* bank entries meant for it, linked by next_of_pledge */
+    union {
+        uint32_t heap_place;  /* while HELD: in ledger.due */
+        uint32_t alloc_first; /* afterwards: newest allocation to it, linked by next_of_pledge */
+    };
+    uint16_t tier;    /* index into ledger.tier, or STATE_TIER_FREE */
+    int16_t currency; /* pl_currency_index; -1: no amount yet */
+    uint16_t month;   /* 12 * year + month - 1 of its business date */
     uint8_t stage, kind, purpose, publish, extensions;
     uint8_t money_plan;
     uint8_t category; /* kind of the contributor when the pledge began */
@@ -79,13 +82,27 @@ struct state_bank_entry {
     int64_t amount, allocated;
     uint64_t seq;
     uint64_t reversed_by; /* entry that reversed it, or what was allocated from it; 0: none */
-    uint32_t pledge;      /* index of the pledge it was meant for */
+    uint32_t pledge;      /* index of the pledge it was meant for; STATE_NONE: nobody knows yet */
     uint32_t next_of_pledge;
-    uint32_t bank_ref;  /* offset into ledger.text; 0: none */
-    int32_t value_date; /* days since 1970 */
+    uint32_t alloc_first, alloc_last; /* allocations of it, linked by next_of_entry */
+    uint32_t bank_ref;                /* offset into ledger.text; 0: none */
+    int32_t value_date;               /* days since 1970 */
     int16_t currency;
     uint8_t confirmed, reversed;
 };
+
+/* A part of a bank entry that pays for a pledge: money of one entry may go to many pledges, and a
+ * pledge be paid from many entries. Reversed ones stay, so that a second reversal can be told. */
+struct state_allocation {
+    int64_t amount;  /* taken from the bank entry, in its currency */
+    int64_t settled; /* counted for the pledge, in its currency */
+    uint64_t seq;
+    uint64_t reversed_by; /* 0: live; the entry that undid it, or ended the pledge */
+    uint32_t bank_entry, pledge;
+    uint32_t next_of_entry, next_of_pledge;
+};
+/* In ledger.reversible: the index is one of an allocation. */
+#define STATE_REVERSIBLE_ALLOCATION 0x80000000u
 
 enum state_dimension {
     STATE_BY_TIER,
@@ -127,6 +144,8 @@ struct ledger {
     size_t pledge_count, pledge_cap;
     struct state_bank_entry *bank_entry; /* index = number - 1 */
     size_t bank_entry_count, bank_entry_cap;
+    struct state_allocation *allocation; /* ascending by seq */
+    size_t allocation_count, allocation_cap;
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;
@@ -145,7 +164,8 @@ struct ledger {
     struct pl_map slots;
     struct pl_map waits; /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
     struct pl_map
-        reversible; /* seq (u64) of PaymentRecorded or Allocated -> bank entry index (u32) */
+        reversible; /* seq (u64) of PaymentRecorded or Allocated -> index (u32) of the bank entry,
+                     * or of the allocation with STATE_REVERSIBLE_ALLOCATION */
 
     struct state_tallies tally[STATE_DIMENSIONS];
 };
@@ -154,6 +174,11 @@ struct ledger {
 static inline uint32_t state_tier_taken(const struct state_tier *tier)
 {
     return tier->held + tier->pledged + tier->committed + tier->closed;
+}
+static inline uint32_t state_newest_allocation(const struct state_pledge *pledge)
+{
+    bool held = pledge->stage == PLEDGED__V1__STAGE__STAGE_HELD; /* nothing pays for a hold */
+    return held ? STATE_NONE : pledge->alloc_first;
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
 bool state_stage_live(uint8_t stage); /* HELD, PLEDGED, COMMITTED, CLOSED: a slot is taken */

@@ -24,14 +24,19 @@ static const char *category_name(uint8_t kind)
     return kind < PL_COUNT(names) ? names[kind] : names[0];
 }
 
+/* pledge NULL: money that nobody has matched yet. */
 static void make_keys(const struct ledger *ledger, const struct state_pledge *pledge, int month,
                       int currency, struct keys *ret)
 {
+    (void)snprintf(ret->key[STATE_BY_MONTH], 40, "%04d-%02d", month / 12, month % 12 + 1);
+    (void)snprintf(ret->key[STATE_BY_CURRENCY], 40, "%s", pl_currency_code(currency));
+    (void)snprintf(ret->key[STATE_BY_TIER], 40, "unmatched");
+    (void)snprintf(ret->key[STATE_BY_CATEGORY], 40, "unmatched");
+    if (pledge == NULL)
+        return;
     const char *tier = pledge->tier == STATE_TIER_FREE ? "free" : ledger->tier[pledge->tier].code;
     (void)snprintf(ret->key[STATE_BY_TIER], 40, "%s", tier);
     (void)snprintf(ret->key[STATE_BY_CATEGORY], 40, "%s", category_name(pledge->category));
-    (void)snprintf(ret->key[STATE_BY_MONTH], 40, "%04d-%02d", month / 12, month % 12 + 1);
-    (void)snprintf(ret->key[STATE_BY_CURRENCY], 40, "%s", pl_currency_code(currency));
 }
 
 static struct state_tally *line_of(struct state_tallies *tallies, const char *key, int currency)
@@ -104,20 +109,36 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
     }
 }
 
-void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
+/* Money that came in: `minor` of it under the keys of this pledge. */
+static void add_received(struct ledger *ledger, const struct state_bank_entry *entry,
+                         const struct state_pledge *pledge, int sign, int64_t minor,
+                         bool free_money)
 {
     struct keys keys;
-    if (entry->reversed)
-        return;
-    int month = pl_date_month(entry->value_date);
-    make_keys(ledger, &ledger->pledge[entry->pledge], month, entry->currency, &keys);
+    make_keys(ledger, pledge, pl_date_month(entry->value_date), entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
-        add(&line->received, sign, entry->amount);
-        add(&line->unallocated, sign, entry->amount - entry->allocated);
+        add(&line->received, sign, minor);
+        if (free_money)
+            add(&line->unallocated, sign, minor);
         ledger->tally[i].version++;
         drop_if_empty(&ledger->tally[i], line);
     }
+}
+
+void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
+{
+    if (!entry->reversed)
+        add_received(ledger, entry,
+                     entry->pledge == STATE_NONE ? NULL : &ledger->pledge[entry->pledge], sign,
+                     entry->amount - entry->allocated, true);
+}
+
+void tally_allocation(struct ledger *ledger, const struct state_allocation *allocation, int sign)
+{
+    if (allocation->reversed_by == 0)
+        add_received(ledger, &ledger->bank_entry[allocation->bank_entry],
+                     &ledger->pledge[allocation->pledge], sign, allocation->amount, false);
 }
 
 void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign)
@@ -125,6 +146,9 @@ void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int 
     tally_pledge(ledger, pledge, sign);
     for (uint32_t i = pledge->bank_first; i != STATE_NONE; i = ledger->bank_entry[i].next_of_pledge)
         tally_bank_entry(ledger, &ledger->bank_entry[i], sign);
+    for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
+         i = ledger->allocation[i].next_of_pledge)
+        tally_allocation(ledger, &ledger->allocation[i], sign);
 }
 
 /* All amounts are positive, so the line of the whole currency is the largest of all lines. */

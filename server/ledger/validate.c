@@ -71,8 +71,9 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
         return wrong(judge, REASON(FIELD_REQUIRED), field, "an id is needed");
     return pl_id_parse(value, prefix) != 0 ||
            wrong(judge, REASON(FIELD_INVALID), field,
-                 prefix == 'P' ? "a pledge id looks like P000042"
-                               : "a contributor id looks like C000017");
+                 prefix == 'P'   ? "a pledge id looks like P000042"
+                 : prefix == 'B' ? "a bank entry's id looks like B000310"
+                                 : "a contributor id looks like C000017");
 }
 
 static bool day(struct judge *judge, const char *value, const char *field)
@@ -280,6 +281,11 @@ static bool by_command(struct judge *judge)
         return id(judge, c->cancel->pledge, 'P', "cancel.pledge") && has_evidence(judge, NULL);
     case COMMAND(PAY):
         return pay(judge, c->pay);
+    case COMMAND(ALLOCATE):
+        return id(judge, c->allocate->bank_entry, 'B', "allocate.bank_entry") &&
+               id(judge, c->allocate->pledge, 'P', "allocate.pledge") &&
+               MONEY(judge, c->allocate->amount, false, "allocate.amount") &&
+               MONEY(judge, c->allocate->settled, false, "allocate.settled");
     case COMMAND(REVERSE):
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");

@@ -324,6 +324,7 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
     case PLEDGED__V1__COMMAND__COMMAND_PAY:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
+    case PLEDGED__V1__COMMAND__COMMAND_ALLOCATE:
         return CLERK;
     /* what a second person will have to agree to; approvers may also do it themselves */
     case PLEDGED__V1__COMMAND__COMMAND_COMMIT:

@@ -730,7 +730,8 @@ class Oracle:
         self.bank = {}          # id -> dict
         self.first_of = {}      # request id -> seq of its first entry
         self.last_of_pledge = {}
-        self.payment_at = {}    # seq -> (kind, bank entry, pledge, minor)
+        self.payment_at = {}    # seq -> bank entry
+        self.allocations = {}   # seq -> what it takes from which bank entry for which pledge
         self.reversed = set()
         self.catalogue = None
         self.promoted = None
@@ -895,10 +896,15 @@ class Oracle:
 
     def deallocate(self, name):
         """What was allocated to a pledge that ends is free money again."""
-        for bank in self.bank.values():
-            if bank["pledge"] == name:
-                bank["allocated"] = 0
-        self.pledges[name]["allocated"] = 0
+        for seq, there in self.allocations.items():
+            if there["pledge"] == name and seq not in self.reversed:
+                self.undo(seq)
+
+    def undo(self, seq):
+        there = self.allocations[seq]
+        self.reversed.add(seq)
+        self.bank[there["bank"]]["allocated"] -= there["minor"]
+        self.pledges[there["pledge"]]["allocated"] -= there["settled"]
 
     def on_cancelled(self, e, body):
         pledge = self.stage(e, body.pledge, "COMMITTED")
@@ -911,29 +917,44 @@ class Oracle:
         self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
         self.bank[body.bank_entry] = dict(pledge=body.pledge, amount=body.amount.minor,
                                           currency=body.amount.currency, allocated=0)
-        self.payment_at[e.seq] = ("payment", body.bank_entry)
+        self.payment_at[e.seq] = body.bank_entry
 
     def on_allocated(self, e, body):
+        settled = body.settled if body.HasField("settled") else body.amount
         bank, pledge = self.bank[body.bank_entry], self.pledges[body.pledge]
+        self.need(pledge["stage"] in ("PLEDGED", "COMMITTED"), e, "the pledge takes no money")
         bank["allocated"] += body.amount.minor
-        pledge["allocated"] += body.amount.minor
+        pledge["allocated"] += settled.minor
         self.need(bank["allocated"] <= bank["amount"], e, "more allocated than came in")
         self.need(pledge["allocated"] <= pledge["amount"], e, "more allocated than promised")
-        self.need(body.amount.currency == pledge["currency"], e, "currency")
-        self.payment_at[e.seq] = ("allocation", body.bank_entry, body.pledge, body.amount.minor)
+        self.need(body.amount.currency == bank["currency"], e, "currency of the bank entry")
+        self.need(settled.currency == pledge["currency"], e, "currency of the pledge")
+        self.allocations[e.seq] = dict(bank=body.bank_entry, pledge=body.pledge,
+                                       minor=body.amount.minor, settled=settled.minor)
 
     def on_reversed(self, e, body):
-        self.need(body.target_seq in self.payment_at, e, "target is no payment or allocation")
-        self.need(body.target_seq not in self.reversed, e, "reversed twice")
-        self.reversed.add(body.target_seq)
+        target = body.target_seq
+        self.need(target in self.payment_at or target in self.allocations, e,
+                  "target is no payment or allocation")
+        self.need(target not in self.reversed, e, "reversed twice")
         bank = self.bank[body.bank_entry]
-        gone = body.deallocated.minor
-        self.need(0 <= gone <= bank["allocated"], e, "deallocated")
-        bank["allocated"] -= gone
-        self.pledges[body.pledge]["allocated"] -= gone
-        if self.payment_at[body.target_seq][0] == "payment":
-            self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
-            bank["amount"] = 0
+        if target in self.allocations:
+            there = self.allocations[target]
+            self.need((there["bank"], there["pledge"]) == (body.bank_entry, body.pledge), e, "names")
+            self.need(body.deallocated.minor == there["minor"], e, "deallocated")
+            self.undo(target)
+            return
+        live = {seq: a for seq, a in self.allocations.items()
+                if a["bank"] == body.bank_entry and seq not in self.reversed}
+        self.need(all(a["pledge"] == body.pledge for a in live.values()), e,
+                  "it still pays for others")
+        self.need(body.deallocated.minor == sum(a["minor"] for a in live.values()), e,
+                  "deallocated")
+        for seq in live:
+            self.undo(seq)
+        self.reversed.add(target)
+        self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
+        bank["amount"] = 0
 
     def on_command_refused(self, e, body):
         self.need(body.reason != 0, e, "reason")

@@ -106,6 +106,7 @@ class Roles(DaemonTest):
             "cancel": dict(cancel=pb.Cancel(pledge=pledge, money_plan=1), evidence=[document()]),
             "pay": dict(pay=pb.Pay(pledge=pledge, amount=money(1))),
             "reverse": dict(reverse=pb.Reverse(seq=1), reason="r"),
+            "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
         }
 
     def test_every_command_with_every_role(self):

@@ -16,8 +16,9 @@ KINDS = {1: "government", 2: "private-sector", 3: "civil-society", 4: "academia"
 
 
 class Allocation:
-    def __init__(self, seq, bank, pledge, minor):
+    def __init__(self, seq, bank, pledge, minor, settled=None):
         self.seq, self.bank, self.pledge, self.minor = seq, bank, pledge, minor
+        self.settled = minor if settled is None else settled    # in the pledge's currency
         self.reversed = False
 
 
@@ -79,7 +80,7 @@ class Fund:
                 and (pledge is None or a.pledge is pledge) and (bank is None or a.bank is bank)]
 
     def allocated(self, pledge):
-        return sum(a.minor for a in self.live_allocations(pledge=pledge))
+        return sum(a.settled for a in self.live_allocations(pledge=pledge))
 
     def spent(self, bank):
         return sum(a.minor for a in self.live_allocations(bank=bank)) + bank.refunded
@@ -423,6 +424,41 @@ class Fund:
         gone = allocation.reversed or allocation.bank.reversed
         return ({"ALREADY_REVERSED"} if gone else set()), effect_allocation
 
+    def judge_allocate(self, command, body):
+        bank, pledge = self.banks.get(body.bank_entry), self.pledges.get(body.pledge)
+        wrong = set()
+        if bank is None:
+            wrong.add("BANK_ENTRY_UNKNOWN")
+        if pledge is None:
+            wrong.add("PLEDGE_UNKNOWN")
+        if wrong:
+            return wrong, None
+        if pledge.stage not in ("PLEDGED", "COMMITTED"):
+            return {"PLEDGE_NOT_OPEN"}, None
+        free = 0 if bank.reversed else bank.minor - self.spent(bank)
+        due, same = self.balance(pledge), bank.currency == pledge.currency
+        minor = body.amount.minor if body.HasField("amount") else (min(free, due) if same else free)
+        if body.HasField("amount") and body.amount.currency != bank.currency:
+            wrong.add("FIELD_INVALID")
+        if body.HasField("settled"):
+            settled = body.settled.minor
+            if body.settled.currency != pledge.currency or (same and settled != minor):
+                wrong.add("FIELD_INVALID")
+        elif same:
+            settled = minor
+        else:
+            return wrong | {"RATE_REQUIRED"}, None
+        if free == 0 or minor > free:
+            wrong.add("ENTRY_SPENT")
+        if settled > due or due == 0:
+            wrong.add("OVER_REMAINDER")
+
+        def effect(seq):
+            self.allocations.append(Allocation(seq, bank, pledge, minor, settled))
+            return dict(self.about(pledge, tier=False), bank_entry=bank.id,
+                        unallocated=(bank.minor - self.spent(bank), bank.currency))
+        return wrong, effect
+
     # --- sums ---
 
     def totals(self, by):
@@ -443,7 +479,10 @@ class Fund:
         for b in self.banks.values():
             if b.reversed:
                 continue
+            free = b.minor - self.spent(b)
             line = lines[key_of(b.pledge, b.day[:7], b.currency), b.currency]
-            line["received"] += b.minor
-            line["unallocated"] += b.minor - self.spent(b)
+            line["received"] += free
+            line["unallocated"] += free
+            for a in self.live_allocations(bank=b):
+                lines[key_of(a.pledge, b.day[:7], b.currency), b.currency]["received"] += a.minor
         return {key: dict(line) for key, line in lines.items() if any(line.values())}

@@ -61,7 +61,7 @@ class Sequence:
         weighted = [("add_contributor", 5), ("amend_contributor", 1), ("hold", 6), ("extend", 2),
                     ("wait", 3), ("submit", 8), ("submit_held", 5), ("commit", 5),
                     ("amend_pledge", 3), ("change_tier", 4), ("withdraw", 4), ("cancel", 3),
-                    ("pay", 10), ("reverse", 3)]
+                    ("pay", 10), ("reverse", 3), ("allocate", 8)]
         names, weights = zip(*weighted)
         return getattr(self, "draw_" + self.random.choices(names, weights)[0])()
 
@@ -153,6 +153,18 @@ class Sequence:
                  [a.seq for a in self.fund.allocations] + [1, 99999])
         return command(reverse=pb.Reverse(seq=self.random.choice(there)), reason="a mistake")
 
+    def draw_allocate(self):
+        bank = self.random.choice(list(self.fund.banks) + ["B009999"])
+        body = pb.Allocate(bank_entry=bank, pledge=self.pledge("PLEDGED", "COMMITTED"))
+        there, promised = self.fund.banks.get(bank), self.fund.pledges.get(body.pledge)
+        if self.random.random() < 0.5:
+            currency = there.currency if there and self.random.random() < 0.9 else "SEK"
+            body.amount.CopyFrom(self.amount(8_000_000, currency))
+        if there and promised and promised.currency and (
+                there.currency != promised.currency) != (self.random.random() < 0.1):
+            body.settled.CopyFrom(self.amount(8_000_000, promised.currency))
+        return command(allocate=body)
+
 
 def said_by(outcome):
     """A receipt's outcome in the model's words; only what is there."""
@@ -228,6 +240,11 @@ class Property(unittest.TestCase):
             if pledge.stage in ("PLEDGED", "COMMITTED", "CLOSED"):
                 self.assertEqual((there.amount.minor, there.outstanding.minor),
                                  (pledge.minor, self.fund.balance(pledge)), name)
+        for name, pledge in self.fund.pledges.items():
+            told = [(a.seq, a.bank_entry, a.amount.minor, a.settled.minor)
+                    for a in self.clerk.GetPledge(pledge=name).allocation]
+            self.assertEqual(told, [(a.seq, a.bank.id, a.minor, a.settled)
+                                    for a in self.fund.live_allocations(pledge=pledge)], name)
         for tier in self.fund.capacity:
             self.assertEqual(self.reader.remaining(tier), self.fund.left(tier), tier)
 

@@ -404,6 +404,27 @@ static inline void reverse(struct world *world, uint64_t seq)
 
 /* --- the world --- */
 
+/* minor 0: as much as fits. settled 0: the currencies are the same. */
+static inline void allocate(struct world *world, const char *bank_entry, const char *pledge,
+                            int64_t minor, const char *currency, int64_t settled,
+                            const char *settled_currency)
+{
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Allocate body = PLEDGED__V1__ALLOCATE__INIT;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT, counted = PLEDGED__V1__MONEY__INIT;
+    amount.minor = minor;
+    amount.currency = (char *)(uintptr_t)currency;
+    counted.minor = settled;
+    counted.currency = (char *)(uintptr_t)settled_currency;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.pledge = (char *)(uintptr_t)pledge;
+    body.amount = minor != 0 ? &amount : NULL;
+    body.settled = settled != 0 ? &counted : NULL;
+    command.command_case = COMMAND(ALLOCATE);
+    command.allocate = &body;
+    give(world, &command);
+}
+
 static inline void world_init(struct world *world)
 {
     static const uint8_t id[16] = {7};

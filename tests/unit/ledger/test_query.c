@@ -360,6 +360,7 @@ static void test_pledge_shows_amounts_outstanding_and_unallocated(void **state)
                                .first_seq = 7,
                                .last_seq = 9,
                                .made_us = 123,
+                               .alloc_first = STATE_NONE,
                                .bank_first = STATE_NONE,
                                .bank_last = STATE_NONE};
     assert_int_equal(get_pledge(w, "P000001"), PL_E_OK);

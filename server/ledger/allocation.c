@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * allocation: see allocation.h. Whatever a change touches is taken out of the sums before it and
+ * put back after it: the pledge, the free rest of the bank entry, the allocation itself. Happy
+ * path: a bank entry, then allocations of it until it is spent. Failure: CORRUPT on replay; a
+ * command that asks for more than is free, or than is still to be paid, is refused.
+ */
+#include "server/ledger/allocation.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+#include "server/ledger/pledge.h"
+
+static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
+{
+    return (uint32_t)(pledge - ledger->pledge);
+}
+
+static bool money_fine(const Pledged__V1__Money *money)
+{
+    return money != NULL && money->minor >= 0 && pl_currency_index(money->currency) >= 0;
+}
+
+static bool open_for_money(const struct state_pledge *pledge)
+{
+    return pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED);
+}
+
+/* --- links --- */
+
+/* In ascending order, so that the list depends on the rows alone: mostly at the end. */
+static void link_entry(struct ledger *ledger, uint32_t index)
+{
+    struct state_pledge *pledge = &ledger->pledge[ledger->bank_entry[index].pledge];
+    uint32_t before = pledge->bank_last;
+    if (before != STATE_NONE && before > index) {
+        before = STATE_NONE;
+        for (uint32_t i = pledge->bank_first; i < index; i = ledger->bank_entry[i].next_of_pledge)
+            before = i;
+    }
+    uint32_t after =
+        before == STATE_NONE ? pledge->bank_first : ledger->bank_entry[before].next_of_pledge;
+    ledger->bank_entry[index].next_of_pledge = after;
+    if (before == STATE_NONE)
+        pledge->bank_first = index;
+    else
+        ledger->bank_entry[before].next_of_pledge = index;
+    if (after == STATE_NONE)
+        pledge->bank_last = index;
+}
+
+void allocation_link(struct ledger *ledger, uint32_t index)
+{
+    struct state_allocation *made = &ledger->allocation[index];
+    struct state_bank_entry *entry = &ledger->bank_entry[made->bank_entry];
+    struct state_pledge *pledge = &ledger->pledge[made->pledge];
+    made->next_of_entry = STATE_NONE;
+    if (entry->alloc_last == STATE_NONE)
+        entry->alloc_first = index;
+    else
+        ledger->allocation[entry->alloc_last].next_of_entry = index;
+    entry->alloc_last = index;
+    made->next_of_pledge = pledge->alloc_first;
+    pledge->alloc_first = index;
+}
+
+/* --- sums --- */
+
+/* The free rest of an entry belongs to the pledge it is meant for, where the currency fits. */
+static int64_t counts_for(const struct ledger *ledger, const struct state_bank_entry *entry,
+                          const struct state_pledge *pledge)
+{
+    bool own = entry->pledge != STATE_NONE && &ledger->pledge[entry->pledge] == pledge &&
+               entry->currency == pledge->currency;
+    return own ? allocation_free(entry) : 0;
+}
+
+int64_t allocation_free_of(const struct ledger *ledger, const struct state_pledge *pledge)
+{
+    int64_t sum = 0;
+    for (uint32_t i = pledge->bank_first; i != STATE_NONE;
+         i = ledger->bank_entry[i].next_of_pledge) {
+        bool fine = pl_add64(sum, counts_for(ledger, &ledger->bank_entry[i], pledge), &sum);
+        PL_ASSERT(fine); /* the total of the currency is larger */
+    }
+    return sum;
+}
+
+/* Takes out (sign -1) or puts back (1) the free rest of an entry. */
+static void count_free(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
+{
+    tally_bank_entry(ledger, entry, sign);
+    if (entry->pledge == STATE_NONE)
+        return;
+    struct state_pledge *pledge = &ledger->pledge[entry->pledge];
+    pledge->received += sign * counts_for(ledger, entry, pledge);
+}
+
+/* Makes an allocation count (sign 1) or not any more (-1; reversed_by is set afterwards). */
+static void settle(struct ledger *ledger, struct state_allocation *allocation, int sign)
+{
+    struct state_bank_entry *entry = &ledger->bank_entry[allocation->bank_entry];
+    struct state_pledge *pledge = &ledger->pledge[allocation->pledge];
+    tally_pledge(ledger, pledge, -1);
+    count_free(ledger, entry, -1);
+    entry->allocated += sign * allocation->amount;
+    pledge->allocated += sign * allocation->settled;
+    pledge->received += sign * allocation->settled;
+    PL_ASSERT(entry->allocated >= 0 && entry->allocated <= entry->amount); /* I2 */
+    PL_ASSERT(pledge->allocated >= 0 && pledge->allocated <= pledge->amount);
+    count_free(ledger, entry, 1);
+    tally_pledge(ledger, pledge, 1);
+    tally_allocation(ledger, allocation, sign);
+}
+
+static void undo(struct ledger *ledger, struct state_allocation *allocation, uint64_t seq)
+{
+    settle(ledger, allocation, -1);
+    allocation->reversed_by = seq;
+}
+
+void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq)
+{
+    for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
+         i = ledger->allocation[i].next_of_pledge) {
+        if (ledger->allocation[i].reversed_by == 0)
+            undo(ledger, &ledger->allocation[i], seq);
+    }
+}
+
+/* --- bank entries --- */
+
+struct pl_status allocation_check_payment(const struct ledger *ledger,
+                                          const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
+    uint8_t key[16];
+    NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1 &&
+             ledger->bank_entry_count < STATE_REVERSIBLE_ALLOCATION,
+         "a bank entry's number is not the next one");
+    NEED(state_pledge(ledger, fact->pledge) != NULL, "a payment for an unknown pledge");
+    NEED(money_fine(fact->amount) && fact->amount->minor > 0 && pl_date_valid(fact->value_date),
+         "a payment without amount or date");
+    NEED(tally_may_receive(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
+         "a total leaves 64 bits");
+    state_key_of_text(fact->bank_ref, key);
+    NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
+         "one credit is booked twice");
+    return pl_ok();
+}
+
+uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    ledger->bank_entry = state_grow(ledger->bank_entry, ledger->bank_entry_count,
+                                    &ledger->bank_entry_cap, sizeof(*ledger->bank_entry));
+    uint32_t index = (uint32_t)ledger->bank_entry_count++;
+    struct state_bank_entry *made = &ledger->bank_entry[index];
+    *made = *entry;
+    made->pledge = made->next_of_pledge = STATE_NONE;
+    made->alloc_first = made->alloc_last = STATE_NONE;
+    if (made->bank_ref != 0) {
+        uint8_t key[16];
+        state_key_of_text(ledger->text + made->bank_ref, key);
+        pl_map_put(&ledger->bank_refs, key, &index);
+    }
+    uint64_t seq = made->seq;
+    pl_map_put(&ledger->reversible, &seq, &index);
+    count_free(ledger, made, 1);
+    return index;
+}
+
+void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge)
+{
+    struct state_bank_entry *entry = &ledger->bank_entry[bank_entry];
+    PL_ASSERT(entry->pledge == STATE_NONE);
+    count_free(ledger, entry, -1);
+    entry->pledge = pledge;
+    link_entry(ledger, bank_entry);
+    count_free(ledger, entry, 1);
+}
+
+void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
+    struct state_bank_entry made = {
+        .amount = fact->amount->minor,
+        .seq = entry->seq,
+        .bank_ref = state_add_text(ledger, fact->bank_ref),
+        .currency = (int16_t)pl_currency_index(fact->amount->currency),
+        .confirmed = fact->confirmed != 0,
+    };
+    struct pl_status status = pl_date_parse(fact->value_date, &made.value_date);
+    PL_ASSERT(pl_is_ok(status));
+    allocation_mean(ledger, allocation_add_entry(ledger, &made),
+                    (uint32_t)pl_id_parse(fact->pledge, 'P') - 1);
+}
+
+/* --- allocations --- */
+
+struct pl_status allocation_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Allocated *fact = entry->allocated;
+    const Pledged__V1__Money *settled = fact->settled != NULL ? fact->settled : fact->amount;
+    const struct state_bank_entry *from = state_bank_entry(ledger, fact->bank_entry);
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    NEED(from != NULL && pledge != NULL && money_fine(fact->amount) && money_fine(settled),
+         "an allocation of unknown money");
+    NEED(ledger->allocation_count < STATE_REVERSIBLE_ALLOCATION,
+         "more allocations than there may be");
+    NEED(pl_currency_index(fact->amount->currency) == from->currency &&
+             fact->amount->minor <= allocation_free(from), /* I2 */
+         "an allocation of more than there is");
+    NEED(open_for_money(pledge) && pl_currency_index(settled->currency) == pledge->currency &&
+             settled->minor <= pledge->amount - pledge->allocated,
+         "an allocation of more than is due");
+    return pl_ok();
+}
+
+void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Allocated *fact = entry->allocated;
+    ledger->allocation = state_grow(ledger->allocation, ledger->allocation_count,
+                                    &ledger->allocation_cap, sizeof(*ledger->allocation));
+    uint32_t index = (uint32_t)ledger->allocation_count++;
+    struct state_allocation *made = &ledger->allocation[index];
+    *made = (struct state_allocation){
+        .amount = fact->amount->minor,
+        .settled = fact->settled != NULL ? fact->settled->minor : fact->amount->minor,
+        .seq = entry->seq,
+        .bank_entry = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
+        .pledge = (uint32_t)pl_id_parse(fact->pledge, 'P') - 1,
+    };
+    allocation_link(ledger, index);
+    if (ledger->bank_entry[made->bank_entry].pledge == STATE_NONE)
+        allocation_mean(ledger, made->bank_entry, made->pledge);
+    settle(ledger, made, 1);
+    uint64_t seq = entry->seq;
+    index |= STATE_REVERSIBLE_ALLOCATION;
+    pl_map_put(&ledger->reversible, &seq, &index);
+}
+
+/* --- reversals --- */
+
+static bool names(const Pledged__V1__Reversed *fact, uint32_t bank_entry, uint32_t pledge)
+{
+    return pl_id_parse(fact->bank_entry, 'B') == (uint64_t)bank_entry + 1 &&
+           (pledge == STATE_NONE ? fact->pledge[0] == '\0'
+                                 : pl_id_parse(fact->pledge, 'P') == (uint64_t)pledge + 1);
+}
+
+/* All that is allocated of an entry, but what pays for the pledge it is meant for. */
+static bool pays_for_others(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    for (uint32_t i = entry->alloc_first; i != STATE_NONE;
+         i = ledger->allocation[i].next_of_entry) {
+        const struct state_allocation *allocation = &ledger->allocation[i];
+        if (allocation->reversed_by == 0 && allocation->pledge != entry->pledge)
+            return true;
+    }
+    return false;
+}
+
+struct pl_status allocation_check_reversed(const struct ledger *ledger,
+                                           const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Reversed *fact = entry->reversed;
+    uint64_t target = fact->target_seq;
+    const uint32_t *found = pl_map_get(&ledger->reversible, &target);
+    NEED(found != NULL, "a reversal of what cannot be reversed");
+    if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0) {
+        const struct state_allocation *allocation =
+            &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION];
+        NEED(allocation->reversed_by == 0, "a reversal of what is reversed already");
+        NEED(names(fact, allocation->bank_entry, allocation->pledge),
+             "a reversal that names another bank entry or pledge");
+        return pl_ok();
+    }
+    const struct state_bank_entry *from = &ledger->bank_entry[*found];
+    NEED(!from->reversed, "a reversal of what is reversed already");
+    NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
+    NEED(!pays_for_others(ledger, from), "a reversal of money that pays for other pledges");
+    return pl_ok();
+}
+
+void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    uint64_t target = entry->reversed->target_seq;
+    uint32_t found = *(const uint32_t *)pl_map_get(&ledger->reversible, &target);
+    if ((found & STATE_REVERSIBLE_ALLOCATION) != 0) {
+        undo(ledger, &ledger->allocation[found & ~STATE_REVERSIBLE_ALLOCATION], entry->seq);
+        return;
+    }
+    struct state_bank_entry *from = &ledger->bank_entry[found];
+    for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
+        if (ledger->allocation[i].reversed_by == 0)
+            undo(ledger, &ledger->allocation[i], entry->seq);
+    }
+    count_free(ledger, from, -1);
+    from->reversed = 1;
+    from->reversed_by = entry->seq;
+    if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
+        uint8_t key[16];
+        state_key_of_text(ledger->text + from->bank_ref, key);
+        (void)pl_map_remove(&ledger->bank_refs, key);
+    }
+}
+
+/* --- the command --- */
+
+const struct state_bank_entry *allocation_find(struct maker *maker, const char *id,
+                                               const char *field)
+{
+    const struct state_bank_entry *found = state_bank_entry(maker->ledger, id);
+    if (found == NULL) {
+        maker_refuse(maker, REASON(BANK_ENTRY_UNKNOWN), field, 0, NULL);
+        maker_arg(maker, "bank_entry", id);
+    }
+    return found;
+}
+
+void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, int64_t minor,
+                    int64_t settled)
+{
+    const struct ledger *ledger = maker->ledger;
+    /* both may be made by this very decision */
+    int from = bank_entry < ledger->bank_entry_count ? ledger->bank_entry[bank_entry].currency : -1;
+    int to = pledge < ledger->pledge_count ? ledger->pledge[pledge].currency : from;
+    from = from >= 0 ? from : to;
+    PL_ASSERT(from >= 0 && to >= 0);
+    Pledged__V1__Entry *entry = maker_entry(maker, maker_prev(maker, pledge));
+    Pledged__V1__Allocated *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__allocated__init(fact);
+    fact->bank_entry = maker_id(maker, 'B', (uint64_t)bank_entry + 1);
+    fact->pledge = maker_id(maker, 'P', (uint64_t)pledge + 1);
+    fact->amount = maker_money(maker, minor, from);
+    if (from != to)
+        fact->settled = maker_money(maker, settled, to);
+    entry->fact_case = FACT(ALLOCATED);
+    entry->allocated = fact;
+}
+
+static void refuse_spent(struct maker *maker, const struct state_bank_entry *entry,
+                         const char *field)
+{
+    maker_refuse(maker, REASON(ENTRY_SPENT), field,
+                 entry->reversed ? entry->reversed_by : entry->seq, NULL);
+    maker_arg_number(maker, "minor", allocation_free(entry));
+    maker_arg(maker, "currency", pl_currency_code(entry->currency));
+}
+
+static void refuse_remainder(struct maker *maker, const struct state_pledge *pledge,
+                             const char *field)
+{
+    maker_refuse(maker, REASON(OVER_REMAINDER), field, pledge->changed_seq, pledge);
+    maker_arg_number(maker, "minor", pledge->amount - pledge->allocated);
+    maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+}
+
+/* What is taken and what it settles. False: refused. */
+static bool measure(struct maker *maker, const Pledged__V1__Allocate *command,
+                    const struct state_bank_entry *entry, const struct state_pledge *pledge,
+                    int64_t *ret_minor, int64_t *ret_settled)
+{
+    int64_t due = pledge->amount - pledge->allocated;
+    bool same = entry->currency == pledge->currency;
+    const Pledged__V1__Money *amount = command->amount, *settled = command->settled;
+    *ret_minor = amount != NULL ? amount->minor : allocation_free(entry);
+    if (same && amount == NULL && *ret_minor > due)
+        *ret_minor = due;
+    if (amount != NULL && pl_currency_index(amount->currency) != entry->currency) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "allocate.amount.currency", entry->seq, pledge);
+        maker_arg(maker, "currency", pl_currency_code(entry->currency));
+        return false;
+    }
+    if (!same && settled == NULL) {
+        maker_refuse(maker, REASON(RATE_REQUIRED), "allocate.settled", entry->seq, pledge);
+        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+        return false;
+    }
+    if (settled != NULL && (pl_currency_index(settled->currency) != pledge->currency ||
+                            (same && settled->minor != *ret_minor))) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "allocate.settled", pledge->changed_seq, pledge);
+        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+        return false;
+    }
+    *ret_settled = same ? *ret_minor : settled->minor;
+    return true;
+}
+
+static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
+{
+    const struct state_bank_entry *entry =
+        allocation_find(maker, command->bank_entry, "allocate.bank_entry");
+    if (entry == NULL)
+        return;
+    const struct state_pledge *pledge = pledge_find(maker, command->pledge, "allocate.pledge", ~0u);
+    if (pledge == NULL)
+        return;
+    if (!open_for_money(pledge)) {
+        maker_refuse(maker, REASON(PLEDGE_NOT_OPEN), "allocate.pledge", pledge->changed_seq,
+                     pledge);
+        maker_arg(maker, "pledge", command->pledge);
+        return;
+    }
+    int64_t minor, settled;
+    if (!measure(maker, command, entry, pledge, &minor, &settled))
+        return;
+    if (allocation_free(entry) == 0 || minor > allocation_free(entry)) {
+        refuse_spent(maker, entry, "allocate.amount");
+        return;
+    }
+    if (settled == 0 || settled > pledge->amount - pledge->allocated) {
+        refuse_remainder(maker, pledge, "allocate.amount");
+        return;
+    }
+    allocation_add(maker, (uint32_t)(entry - maker->ledger->bank_entry),
+                   index_of(maker->ledger, pledge), minor, settled);
+    pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount, pledge->allocated + settled,
+                   pledge->currency);
+    maker_outcome(maker)->bank_entry = command->bank_entry;
+    maker_outcome(maker)->unallocated =
+        maker_money(maker, allocation_free(entry) - minor, entry->currency);
+}
+
+void allocation_decide(struct maker *maker)
+{
+    allocate(maker, maker->request->command->allocate);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * allocation: money in the state: bank entries, and which parts of them pay for which pledges. Many
+ * to many. The checks that replay asks, the appliers that cannot fail, and the command `allocate`.
+ * Private to server/ledger.
+ */
+#ifndef LEDGER_ALLOCATION_H
+#define LEDGER_ALLOCATION_H
+
+#include "server/ledger/change.h"
+
+/* PaymentRecorded, Allocated, Reversed: asked before they are applied. */
+PL_MUST_CHECK struct pl_status allocation_check_payment(const struct ledger *ledger,
+                                                        const Pledged__V1__Entry *entry);
+PL_MUST_CHECK struct pl_status allocation_check(const struct ledger *ledger,
+                                                const Pledged__V1__Entry *entry);
+PL_MUST_CHECK struct pl_status allocation_check_reversed(const struct ledger *ledger,
+                                                         const Pledged__V1__Entry *entry);
+void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *entry);
+void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry);
+
+/* A new row at the end, without pledge, allocation or sum: index of the bank entry. */
+uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_entry *entry);
+/* Says which pledge a bank entry is meant for, once; its free money counts there. */
+void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge);
+/* Undoes what pays for a pledge that ends: free money of its bank entries again. */
+void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq);
+/* Free money meant for the pledge, in its currency. */
+int64_t allocation_free_of(const struct ledger *ledger, const struct state_pledge *pledge);
+/* Links a loaded row from both sides; the rows are loaded in order. */
+void allocation_link(struct ledger *ledger, uint32_t index);
+
+/* What of a bank entry is not used. */
+static inline int64_t allocation_free(const struct state_bank_entry *entry)
+{
+    return entry->reversed ? 0 : entry->amount - entry->allocated;
+}
+
+/* Finds a bank entry or refuses with BANK_ENTRY_UNKNOWN. */
+const struct state_bank_entry *allocation_find(struct maker *maker, const char *id,
+                                               const char *field);
+/* One Allocated entry. settled_currency: of the pledge. */
+void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, int64_t minor,
+                    int64_t settled);
+void allocation_decide(struct maker *maker);
+
+#endif
