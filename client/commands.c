@@ -301,6 +301,15 @@ static const struct command table[] = {
      .examples = "pledge unallocate 1078 --reason 'it was for P000043'",
      .run = cmd_reverse},
 
+    {.name = "report",
+     .args = "",
+     .options = BIT(OPTION_OUTPUT),
+     .group = COMMAND_RECORDS,
+     .words = N_("the state of the fund as one page for a browser or for paper (HTML)"),
+     .more = N_("Figures over time, by tier, category and currency, and money that is not matched. "
+                "The file needs nothing else: it may be sent by mail or printed."),
+     .examples = "pledge report -o report.html\npledge report --lang fr -o rapport.html",
+     .run = cmd_report},
     {.name = "watch",
      .args = "",
      .options = BIT(OPTION_FROM_SEQ) | BIT(OPTION_TIER),

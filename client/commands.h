@@ -68,6 +68,7 @@ PL_MUST_CHECK struct pl_status cmd_pay(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_payments(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reverse(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_allocate(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_report(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_dump(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_verify(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_sample(struct cli *cli);

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""report: the one-file page says what `totals`, `tiers` and `payments` say, to each role what it may
+see, in both languages, and needs nothing from elsewhere.
+"""
+import html.parser
+import re
+import unittest
+
+from harness import DaemonTest, pb
+
+NBSP = "\u00a0"
+
+
+class Page(html.parser.HTMLParser):
+    """Tables as lists of rows, and every tag with its attributes."""
+
+    VOID = {"meta", "rect", "line", "circle", "polyline"}
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tables, self.tags, self.open, self.cell = [], [], [], None
+        self.feed(text)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.cell = ""
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append(self.cell)
+            self.cell = None
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+    def table(self, first_title):
+        return next(t[1:] for t in self.tables if t[0][0] == first_title)
+
+
+def minor(text):
+    """"CHF 1'234.50" as (123450, "CHF"); yen have no decimals."""
+    currency, _, number = text.partition(NBSP)
+    return int(re.sub(r"[^0-9-]", "", number)), currency
+
+
+class Report(DaemonTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        clerk = cls.clerk
+        names = ["Ministry <of> Words & Numbers", "Example Telecom SA", "Fondation d’exemple"]
+        who = [clerk.contributor(name, kind=kind) for kind, name in enumerate(names, 1)]
+        first = clerk.submit_tier("platine", who[0]).outcome.pledge
+        clerk.submit_tier("or", who[1])
+        clerk.submit_free(who[2], 33_401_000, "JPY")
+        clerk.hold("argent", who[2])
+        clerk.commit(first)
+        clerk.pay(first, 16_000_000, value_date="2026-03-10")
+        clerk.pay(first, 700_00, "USD", value_date="2026-04-01")
+
+    def page(self, person="clerk", **fields):
+        path = self.home.path / f"report-{person}.html"
+        self.pledge(person, "report", "-o", str(path), **fields)
+        return path.read_text(encoding="utf-8")
+
+    def test_every_total(self):
+        page = Page(self.page())
+        rows = {row[0]: row for row in page.table("Currency")}
+        answer = self.reader.GetTotals()
+        self.assertEqual(set(rows), {line.currency for line in answer.line})
+        for line in answer.line:
+            row = rows[line.currency]
+            self.assertEqual(int(row[1]), line.pledges)
+            self.assertEqual([minor(cell) for cell in row[2:]], [
+                (number, line.currency) for number in (
+                    line.pledged_minor, line.committed_minor, line.received_minor,
+                    line.outstanding_minor, line.unallocated_minor)])
+        by = self.reader.GetTotals(by=pb.TOTALS_BY_CATEGORY)
+        told = sorted(minor(row[2]) for row in page.table("Category"))
+        self.assertEqual(told, sorted((line.pledged_minor, line.currency) for line in by.line))
+
+    def test_months_add_up(self):
+        last = Page(self.page()).table("Month")[-1]
+        line = next(x for x in self.reader.GetTotals().line if x.currency == "CHF")
+        self.assertEqual([minor(cell)[0] for cell in last[1:]],
+                         [line.pledged_minor, line.committed_minor, line.received_minor])
+
+    def test_tiers(self):
+        rows = Page(self.page()).table("Tier")
+        answer = self.reader.ListTiers()
+        self.assertEqual([[int(n) for n in row[2:5]] for row in rows],
+                         [[t.held, t.pledged, t.committed] for t in answer.tier])
+        self.assertEqual([row[5] for row in rows],
+                         [str(t.remaining.count) if t.remaining.WhichOneof("value") == "count"
+                          else "no limit" for t in answer.tier])
+
+    def test_unmatched_money(self):
+        rows = Page(self.page()).table("Bank entry")
+        self.assertEqual([(row[0], row[1], minor(row[4])) for row in rows],
+                         [("B000001", "2026-03-10", (1_000_000, "CHF")),
+                          ("B000002", "2026-04-01", (700_00, "USD"))])
+        reader = self.page("reader")
+        self.assertNotIn("B000001", reader)
+        self.assertIn("clerks, approvers and auditors only", reader)
+
+    def test_it_needs_nothing_else(self):
+        text = self.page()
+        page = Page(text)
+        for tag, attributes in page.tags:
+            self.assertNotIn(tag, ("script", "link", "img", "iframe", "object"))
+            self.assertFalse({"src", "href", "onclick", "onload"} & set(attributes), tag)
+        self.assertNotRegex(text, r"https?:|@import|url\(")
+        figures = [t for t, _ in page.tags if t == "svg"]
+        self.assertGreaterEqual(len(figures), 4)
+        self.assertEqual(len([t for t, _ in page.tags if t == "title"]), len(figures) + 1)
+
+    def test_both_languages(self):
+        text = self.page(lang="fr")
+        self.assertIn('<html lang="fr">', text)
+        self.assertIn("Le fonds dans le temps", text)
+        self.assertNotIn("not matched", text)
+        Page(text)
+
+    def test_on_stdout_and_for_whom(self):
+        ran = self.pledge("reader", "report")
+        self.assertTrue(ran.out.startswith("<!doctype html>"))
+        self.fails(77, "public", "report")
+        self.fails(74, "clerk", "report", "-o", "/nonexistent/report.html")
+
+    def test_equal_answers_equal_bytes(self):
+        def fixed(text):  # the moment of the answer is in the head
+            return re.sub(r'<p class="lead">As of entry[^<]*</p>', "", text)
+        self.assertEqual(fixed(self.page()), fixed(self.page()))
+
+
+class Empty(DaemonTest):
+    catalogue = False
+
+    def test_a_fund_without_offers(self):
+        ran = self.pledge("clerk", "report")
+        page = Page(ran.out)
+        self.assertIn("Nothing yet.", ran.out)
+        self.assertEqual(page.table("Currency"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a report of nothing is a page all the same; what people typed never becomes markup; months
+ * without anything are there; the oldest unmatched money comes first; equal answers, equal bytes.
+ */
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/report.h"
+#include "client/text.h"
+#include "common/check.h"
+
+struct made {
+    struct pl_arena arena;
+    struct pl_buf out;
+};
+
+static const char *print(struct made *made, const struct report_input *input)
+{
+    text_use(TEXT_ENGLISH);
+    pl_arena_init(&made->arena, 1 << 20);
+    pl_buf_init(&made->out, 1 << 20);
+    assert_true(pl_is_ok(report_print(input, &made->arena, &made->out)));
+    assert_true(pl_is_ok(pl_buf_append(&made->out, "", 1)));
+    return (const char *)made->out.data + made->out.start;
+}
+
+static void drop(struct made *made)
+{
+    pl_buf_fini(&made->out);
+    pl_arena_fini(&made->arena);
+}
+
+static Pledged__V1__TotalsLine line(const char *key, int64_t promised, int64_t received)
+{
+    Pledged__V1__TotalsLine made = PLEDGED__V1__TOTALS_LINE__INIT;
+    made.key = (char *)key;
+    made.currency = (char *)"CHF";
+    made.pledges = 1;
+    made.pledged_minor = promised;
+    made.received_minor = received;
+    made.outstanding_minor = promised - received;
+    return made;
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    Pledged__V1__GetTotalsResponse totals = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT;
+    Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+    struct report_input input = {
+        .totals = &totals, .by_category = &totals, .by_month = &totals, .status = &status};
+    struct made made;
+    const char *page = print(&made, &input);
+    assert_non_null(strstr(page, "<!doctype html>"));
+    assert_non_null(strstr(page, "Nothing yet."));
+    assert_non_null(strstr(page, "clerks, approvers and auditors only"));
+    assert_non_null(strstr(page, "</html>"));
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "http"));
+    drop(&made);
+}
+
+static void test_a_fund(void **state)
+{
+    (void)state;
+    Pledged__V1__TotalsLine all = line("CHF", 30000000, 10000000),
+                            first = line("2026-01", 20000000, 0),
+                            later = line("2026-04", 10000000, 10000000);
+    Pledged__V1__TotalsLine *whole[] = {&all}, *months[] = {&first, &later};
+    Pledged__V1__GetTotalsResponse totals = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT,
+                                   by_month = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT;
+    totals.n_line = 1;
+    totals.line = whole;
+    totals.as_of_time_us = 1777593600000000; /* 2026-05-01 */
+    by_month.n_line = 2;
+    by_month.line = months;
+    Pledged__V1__Text name = PLEDGED__V1__TEXT__INIT;
+    name.lang = (char *)"en";
+    name.text = (char *)"<b>Fund & Sons</b>";
+    Pledged__V1__Text *names[] = {&name};
+    Pledged__V1__Fund fund = PLEDGED__V1__FUND__INIT;
+    fund.currency = (char *)"CHF";
+    fund.n_name = 1;
+    fund.name = names;
+    Pledged__V1__Catalogue offers = PLEDGED__V1__CATALOGUE__INIT;
+    offers.fund = &fund;
+    Pledged__V1__GetCatalogueResponse catalogue = PLEDGED__V1__GET_CATALOGUE_RESPONSE__INIT;
+    catalogue.catalogue = &offers;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;
+    amount.minor = 700;
+    amount.currency = (char *)"CHF";
+    Pledged__V1__PaymentStatus young = PLEDGED__V1__PAYMENT_STATUS__INIT, old = young;
+    young.bank_entry = (char *)"B000001";
+    young.value_date = (char *)"2026-04-30";
+    young.amount = &amount;
+    old.bank_entry = (char *)"B000002";
+    old.value_date = (char *)"2026-04-01";
+    old.amount = &amount;
+    Pledged__V1__PaymentStatus *unmatched[] = {&young, &old};
+    Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+    struct report_input input = {.catalogue = &catalogue,
+                                 .totals = &totals,
+                                 .by_category = &totals,
+                                 .by_month = &by_month,
+                                 .status = &status,
+                                 .unmatched = unmatched,
+                                 .unmatched_count = 2,
+                                 .unmatched_known = true};
+    struct made made, again;
+    const char *page = print(&made, &input);
+    assert_non_null(strstr(page, "&lt;b&gt;Fund &amp; Sons"));
+    assert_null(strstr(page, "<b>Fund"));
+    assert_non_null(strstr(page, "2026-02")); /* a month in which nothing happened */
+    assert_non_null(strstr(page, "CHF\u00a0300'000.00"));
+    const char *first_row = strstr(page, "B000002"), *second_row = strstr(page, "B000001");
+    assert_true(first_row != NULL && second_row != NULL && first_row < second_row);
+    assert_non_null(strstr(page, "<td class=\"n\">30</td>")); /* days */
+    assert_string_equal(print(&again, &input), page);
+    drop(&again);
+    drop(&made);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_a_fund),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
