@@ -6,6 +6,7 @@
 #include "client/report.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static const char style[] =
     "@media(max-width:700px){main{padding:20px 16px}.sums{grid-template-columns:repeat(2,1fr)}}\n"
     "@page{size:A4;margin:16mm 14mm}\n"
     "@media print{body{background:#fff;font-size:11pt}main{max-width:none;padding:0}"
-    "h2{break-after:avoid}figure,tr,.sum{break-inside:avoid}"
+    "h2,.lead{break-after:avoid}figure,tr,.sum{break-inside:avoid}"
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n";
 
 /* --- small things --- */
@@ -215,9 +216,13 @@ struct months {
     size_t count;
 };
 
+/* -1 where it is no month */
 static int month_number(const char *key)
 {
-    return atoi(key) * 12 + atoi(key + 5) - 1;
+    char first[16];
+    int32_t day;
+    (void)snprintf(first, sizeof(first), "%.7s-01", key);
+    return pl_is_ok(pl_date_parse(first, &day)) ? pl_date_month(day) : -1;
 }
 
 /* Every month from the first to the last one, with what had come together by then. */
@@ -226,9 +231,9 @@ static void gather_months(struct page *page, struct months *months)
     const Pledged__V1__GetTotalsResponse *by = page->in->by_month;
     int first = INT32_MAX, last = 0;
     for (size_t i = 0; i < by->n_line; i++) {
-        if (strcmp(by->line[i]->currency, page->currency) != 0 || strlen(by->line[i]->key) != 7)
-            continue;
         int month = month_number(by->line[i]->key);
+        if (strcmp(by->line[i]->currency, page->currency) != 0 || month < 0)
+            continue;
         first = month < first ? month : first;
         last = month > last ? month : last;
     }
@@ -543,6 +548,17 @@ static struct pl_status print_unmatched(struct page *page)
 
 /* --- benefits and foot --- */
 
+/* Stands of different sizes are different things. */
+static const char *benefit_words(struct page *page, const Pledged__V1__BenefitLine *line)
+{
+    const char *label = pick(line->label, line->n_label);
+    for (size_t i = 0; i < line->n_attribute; i++) {
+        if (strcmp(line->attribute[i]->name, "size") == 0)
+            return pl_arena_printf(page->arena, "%s: %s", label, line->attribute[i]->value);
+    }
+    return label;
+}
+
 static struct pl_status print_benefits(struct page *page)
 {
     const Pledged__V1__ListBenefitsResponse *benefits = page->in->benefits;
@@ -556,7 +572,7 @@ static struct pl_status print_benefits(struct page *page)
         const Pledged__V1__BenefitLine *line = benefits->benefit[i];
         PL_TRY(put(page, "<tr>"));
         PL_TRY(put_element(page, "td", NULL, line->code));
-        PL_TRY(put_element(page, "td", NULL, pick(line->label, line->n_label)));
+        PL_TRY(put_element(page, "td", NULL, benefit_words(page, line)));
         PL_TRY(put_number(page, line->quantity));
         PL_TRY(put_element(page, "td", NULL, text_label(TEXT_UNIT, (int)line->unit)));
         PL_TRY(put(page, "</tr>\n"));

@@ -99,6 +99,7 @@ PART_OF = {
     "client/cmd_life.c": "a family of commands; declared in commands.h",
     "client/cmd_money.c": "a family of commands; declared in commands.h",
     "client/cmd_offers.c": "a family of commands; declared in commands.h",
+    "client/cmd_report.c": "a family of commands; declared in commands.h",
     "client/cmd_pledges.c": "a family of commands; declared in commands.h",
     "client/cmd_proofs.c": "a family of commands; declared in commands.h",
     "client/cmd_sample.c": "a family of commands; declared in commands.h",
