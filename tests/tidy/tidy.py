@@ -144,6 +144,8 @@ TESTED_BY = {
         "pays, lists and reverses at the daemon"),
     "client/cmd_offers.c": ("tests/e2e/test_formats.py",
         "tiers and slots of the daemon in every format"),
+    "client/cmd_report.c": ("tests/e2e/test_report.py",
+        "the page against the answers of the daemon"),
     "client/cmd_pledges.c": ("tests/e2e/test_main_job.py",
         "show and history of the daemon; list: test_filters.py"),
     "client/cmd_watch.c": ("tests/e2e/test_watch.py",
