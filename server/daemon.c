@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -160,24 +161,44 @@ static void *writer_main(void *arg)
 
 /* --- snapshots --- */
 
-static void start_snapshot(struct daemon *daemon)
+/* polite: it only runs when nobody else wants the processor. */
+static int spawn_snapshot(struct daemon *daemon, bool polite)
 {
     char *const argv[] = {(char *)(uintptr_t) "pledged", (char *)(uintptr_t) "snapshot",
                           (char *)(uintptr_t) "--config", (char *)(uintptr_t)daemon->config->path,
                           NULL};
     posix_spawnattr_t attributes;
     sigset_t none;
+    const struct sched_param idle = {0};
     (void)sigemptyset(&none);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    (void)posix_spawnattr_setschedpolicy(&attributes, SCHED_IDLE);
+    (void)posix_spawnattr_setschedparam(&attributes, &idle);
+    (void)posix_spawnattr_setflags(
+        &attributes, (short)(POSIX_SPAWN_SETSIGMASK | (polite ? POSIX_SPAWN_SETSCHEDULER : 0)));
     int failed =
         posix_spawn(&daemon->snapshot_child, "/proc/self/exe", NULL, &attributes, argv, environ);
     (void)posix_spawnattr_destroy(&attributes);
+    return failed;
+}
+
+static void start_snapshot(struct daemon *daemon)
+{
+    int failed = spawn_snapshot(daemon, true);
+    if (failed == EPERM) /* a sandbox may not let us choose */
+        failed = spawn_snapshot(daemon, false);
     if (failed != 0) {
         daemon->snapshot_child = 0;
         pl_log_warning("daemon", "cannot start the snapshot program", "errno=%d", failed);
     }
+}
+
+/* A snapshot costs as much as the state is large: a fixed number of entries between two would make
+ * a large ledger pay more for each entry than a small one. */
+static uint64_t snapshot_due(uint64_t last_seq, uint64_t every)
+{
+    return last_seq + every + last_seq / 10;
 }
 
 static void look_at_snapshots(struct daemon *daemon)
@@ -194,7 +215,7 @@ static void look_at_snapshots(struct daemon *daemon)
     take_view(daemon);
     uint64_t every = live(daemon)->config->snapshot_entries;
     if (every == 0 || daemon->view == NULL ||
-        view_get_log(daemon->view)->size < daemon->snapshot_seq + every)
+        view_get_log(daemon->view)->size < snapshot_due(daemon->snapshot_seq, every))
         return;
     daemon->snapshot_seq = view_get_log(daemon->view)->size;
     start_snapshot(daemon);

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
 
 PG = pathlib.Path("/usr/lib/postgresql/15/bin")
 PATIENCE_S = 60
@@ -248,6 +249,46 @@ class Postgres:
         times.sort()
         return {"rate": float(re.search(r"tps = ([\d.]+)", out).group(1)), "p50_us": times[len(times) // 2],
                 "p99_us": times[len(times) * 99 // 100]}
+
+    def write_rows(self, count):
+        """The file that copy_in reads: the same pledges as pledge-bench makes."""
+        self.rows = self.dir / "rows"
+        with open(self.rows, "w", encoding="ascii") as file:
+            for i in range(count):
+                file.write(f"{uuid.UUID(int=i << 64 | i * 0x9e3779b97f4a7c15 % 2**64)}\tC{i % 1000 + 1:06d}\tor\t10000000\t"
+                           "CHF\tletter of intent\tclerk\n")
+
+    def copy_in(self, key):
+        """Seconds of COPY into a new table; without a key it is built afterwards."""
+        self.sql("drop table if exists bulk")
+        self.sql(f"create table bulk (request_id uuid {key}, contributor text not null, tier text not null, "
+                 "amount bigint not null, currency text not null, reason text not null, person text not null, "
+                 "made timestamptz not null default now())")
+        begin = time.monotonic()
+        with open(self.rows, "rb") as file:
+            self.sql("copy bulk (request_id, contributor, tier, amount, currency, reason, person) from stdin", stdin=file)
+        if not key:
+            self.sql("alter table bulk add primary key (request_id)")
+        return time.monotonic() - begin
+
+    def load_entries(self, entries, message):
+        """A row an entry, with the columns that one would ask for and the entry's exact bytes."""
+        self.sql("drop table if exists entry; create table entry (seq bigint primary key, time_us bigint, person text, "
+                 "request_id bytea, bytes bytea)")
+        source = self.dir / "entries"
+        with open(source, "w", encoding="ascii") as file:
+            for raw in entries:
+                e = message.FromString(raw)
+                file.write(f"{e.seq}\t{e.time_us}\t{e.actor.person}\t\\\\x{e.request_id.hex()}\t\\\\x{raw.hex()}\n")
+        with open(source, "rb") as file:
+            self.sql("copy entry from stdin", stdin=file)
+        source.unlink()
+        self.sql("vacuum analyze entry")
+
+    def copy_out(self, form):
+        begin = time.monotonic()
+        self.sql(f"copy entry to stdout with (format {form})", out=self.dir / "out")
+        return time.monotonic() - begin
 
     def close(self):
         if self.started:

@@ -4,7 +4,8 @@ takes, its first line what run.sh --list says."""
 import dataclasses
 import statistics
 
-from world import in_turns, peers, ratio
+from world import (CONTRIBUTORS, held, in_turns, load_pledges, new_home, opening, pb, peers, processor_seconds,
+                   ratio, resident_bytes, timed)
 
 
 @dataclasses.dataclass
@@ -100,4 +101,165 @@ def fresh(world):
     yield from rows("new connection + mutual TLS + 1 query", "queries/s", figures, "rate", {"nginx": 1.0})
 
 
-ALL = {f.__name__: f for f in (hot64, hot16x64, hot1, slots, fresh)}
+def bulk(world):
+    """bulk load by batch calls, durable, against COPY FROM of the same rows"""
+    count = world.options.entries
+
+    def ours():
+        home = new_home()
+        try:
+            return load_pledges(home, count)
+        finally:
+            home.close()
+    what = {"pledged": ours}
+    world.drop_home()
+    if world.with_peers:
+        postgres = world.peer(peers.Postgres)
+        postgres.write_rows(count)
+        what["COPY FROM"] = lambda: {"rate": count / postgres.copy_in("primary key")}
+        what["COPY FROM, key built after"] = lambda: {"rate": count / postgres.copy_in("")}
+    figures = in_turns(world.rounds, **what)
+    yield from rows(f"bulk load of {count:,} pledges", "rows/s", figures, "rate",
+                    {"COPY FROM": 2.0, "COPY FROM, key built after": 1.0})
+
+
+def dump(world):
+    """dump over TLS, against COPY TO of the same rows"""
+    count = world.options.entries
+    home = world.full_home(count)
+    out = home.path / "out"
+
+    def ours():
+        ran = home.pledge("auditor", "dump", "-o", out, timeout=600)
+        assert ran.code == 0, ran
+    what = {"pledged": lambda: {"rate": count / timed(ours)}}
+    if world.with_peers:
+        postgres = world.peer(peers.Postgres)
+        postgres.load_entries(home.client("auditor").dump_bytes()[0], pb.Entry)
+        home.drop_clients()
+        for form in ("text", "binary"):
+            what[f"COPY TO, {form}"] = lambda form=form: {"rate": count / postgres.copy_out(form)}
+    figures = in_turns(world.rounds, **what)
+    yield from rows(f"dump of {count:,} entries", "rows/s", figures, "rate", {"COPY TO, text": 1.5, "COPY TO, binary": 0})
+
+
+def start(world):
+    """start-up with a large ledger: replay of everything, and from a snapshot"""
+    count = world.options.most
+    world.drop_home()
+    home = new_home({"store": {"snapshot_entries": 0}, "daemon": {"log_level": "info"}})
+    try:
+        empty = resident_bytes(home)
+        load_pledges(home, count)
+        each = (resident_bytes(home) - empty) / count
+        home.terminate()
+        home.start(600)
+        replay = opening(home)["replayed"] / opening(home)["ms"] * 1000
+        home.terminate()
+        assert home.pledged("snapshot", timeout=1800).code == 0
+        home.start(600)
+        work = opening(home)["ms"] / 1000
+        yield Row(f"replay of {count:,} entries", replay, "entries/s", "1,000,000 entries/s", 1e6, (replay / 1e6,) * 3, 1.0)
+        yield Row(f"start from a snapshot of {count:,} entries", work, "s", "1 s", 1.0, (work,) * 3, 1.0, True)
+        yield Row(f"memory of a live pledge, {count:,} of them", each, "B", "160 B", 160, (each / 160,) * 3, 1.0, True)
+    finally:
+        home.close()
+
+
+IDLE = {"limits": {"connections": 8192, "watchers": 1}}
+
+
+def idle(world):
+    """memory of an idle connection, and load beside 10,000 of them"""
+    few, many = 1000, 10000
+    world.drop_home()
+    home = new_home(IDLE)
+    try:
+        before = resident_bytes(home)
+        with held(home, few):
+            each = (resident_bytes(home) - before) / few
+        yield Row("memory of an idle connection", each / 1024, "KiB", "48 KiB", 48, (each / 48 / 1024,) * 3, 1.0, True)
+        load = ["submit", "--connections", 64, "--seconds", world.seconds, "--warmup", 0.3]
+        alone, beside = [], []
+        for _ in range(world.rounds):
+            alone.append(world.ask(*load, home=home)["p99_us"])
+            with held(home, many):
+                beside.append(world.ask(*load, home=home)["p99_us"])
+        yield Row("p99 of 64 clients beside 10,000 idle connections", statistics.median(beside), "us", "the same alone",
+                  statistics.median(alone), ratio(beside, alone), 1.5, True)
+    finally:
+        home.close()
+
+
+def overload(world):
+    """open loop at twice the rate that can be sustained"""
+    seconds = max(world.seconds, 3)
+    peaks, good, busy, slow = [], [], [], []
+    for _ in range(world.rounds):
+        peak = world.ask("submit", "--connections", 64, "--streams", 16, "--seconds", seconds, "--warmup", 0.3)["rate"]
+        flood = world.ask("submit", "--connections", 64, "--streams", 256, "--seconds", seconds, "--warmup", 1, "--rate",
+                          2 * peak, may_fail=("RESOURCE_EXHAUSTED",))
+        peaks.append(peak)
+        good.append(flood["rate"])
+        busy.append(flood["busy"]["p99_us"])
+        slow.append(flood["p99_us"])
+    yield Row("overload x 2: goodput", statistics.median(good), "pledges/s", "peak", statistics.median(peaks),
+              ratio(good, peaks), 0.9)
+    yield Row("overload x 2: p99 of accepted work", statistics.median(slow) / 1e3, "ms")
+    yield Row("overload x 2: p99 until \"busy\"", statistics.median(busy) / 1e3, "ms")
+
+
+def cost(world, home, *words, person="clerk"):
+    """Microseconds of the daemon's processors an operation: what growth may not change. How long it
+    takes would depend on how busy the neighbours are."""
+    each = []
+    for _ in range(world.rounds):
+        before = processor_seconds(home)
+        asked = world.ask(*words, "--seconds", world.seconds, home=home, person=person)
+        each.append((processor_seconds(home) - before) * 1e6 / asked["units"])
+    return statistics.median(each)
+
+
+def costs(world, home, connections, streams):
+    shape = ["--connections", connections, "--streams", streams]
+    yield "durable pledge", cost(world, home, "submit", *shape)
+    yield "slots query", cost(world, home, "tier", *shape, person="reader")
+
+
+def growth(world):
+    """processor time of an operation at 10^4 to 10^7 entries, and at 1 to 1,024 connections"""
+    world.drop_home()
+    by_size, by_connections = {}, {}
+    home = new_home(IDLE)
+    try:
+        size = CONTRIBUTORS
+        for want in (10**4, 10**5, 10**6, 10**7):
+            if want > world.options.most:
+                break
+            size += load_pledges(home, max(want - size, 1))["units"]
+            for name, each in costs(world, home, 16, 64):
+                by_size.setdefault(name, []).append((size, each))
+            seconds = timed(lambda: home.pledge("auditor", "dump", "-o", home.path / "out", timeout=600))
+            by_size.setdefault("entry dumped (elapsed)", []).append((size, seconds * 1e6 / size))
+            size = home.client("reader").GetStatus().size
+            home.drop_clients()
+    finally:
+        home.close()
+    home = new_home(IDLE)
+    try:
+        for connections in (1, 16, 64, 1024):
+            for name, each in costs(world, home, connections, min(256, 1024 // connections)):
+                by_connections.setdefault(name, []).append((connections, each))
+    finally:
+        home.close()
+    for what, x, curves in (("entries", "entries in the ledger", by_size),
+                            ("connections", "connections, 1,024 requests in flight (256 on one)", by_connections)):
+        world.plots[f"growth-{what}"] = {"title": f"Cost of an operation and {what}", "x_title": x,
+                                         "y_title": "microseconds an operation", "curves": curves}
+        for name, curve in curves.items():
+            each = [y for _, y in curve]
+            yield Row(f"{name}, {curve[0][0]:,} to {curve[-1][0]:,} {what}", each[-1], "us", "first point", each[0],
+                      (max(each) / each[0],) * 3, 1.3, True)
+
+
+ALL = {f.__name__: f for f in (hot64, hot16x64, hot1, slots, fresh, bulk, dump, start, idle, overload, growth)}

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """world: pledged and its peers for the scenarios; whatever is asked for is started then, and ended with
 the world. Figures of different programs are taken in turns, so that a neighbour's noise hits all."""
+import contextlib
 import json
+import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
@@ -55,6 +59,51 @@ def new_home(settings=None):
     return home
 
 
+def resident_bytes(home):
+    with open(f"/proc/{home.process.pid}/status", encoding="ascii") as file:
+        return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) * 1024
+
+
+def processor_seconds(home):
+    """Of the daemon and of those of its children that have ended (snapshots)."""
+    with open(f"/proc/{home.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(int(n) for n in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def opening(home):
+    """What the daemon's log says of its last start: {"ms": ..., "replayed": ..., ...}."""
+    found = re.findall(r"ledger is open.*", home.log_file.read_text(encoding="utf-8"))[-1]
+    return {key: int(n) for key, n in re.findall(r"(\w+)=(\d+)", found)}
+
+
+def timed(what):
+    begin = time.monotonic()
+    what()
+    return time.monotonic() - begin
+
+
+@contextlib.contextmanager
+def held(home, connections, person="clerk"):
+    """So many idle connections, open while the block runs."""
+    args = [BIN / "pledge-bench", "idle", "--connections", connections, "--port", home.port, "--ca", home.pki.ca,
+            "--cert", home.pki.cert(person), "--key", home.pki.key(person)]
+    holder = subprocess.Popen([str(a) for a in args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        opened = json.loads(holder.stdout.readline())["open"]
+        if opened != connections:
+            raise BenchFailed(f"{opened} of {connections} connections could be opened")
+        yield
+        holder.stdin.close()
+        result = json.loads(holder.stdout.readline())
+        if result["ended"] != {"ok": connections}:
+            raise BenchFailed(f"idle connections: {result['ended']}")
+    finally:
+        if holder.poll() is None:
+            holder.terminate()
+        holder.wait()
+
+
 def load_pledges(home, count, batch=2000, connections=2):
     """Durable pledges by batch calls, up to the next whole batch."""
     requests = -(-count // batch)
@@ -83,6 +132,15 @@ class World:
         if kind not in self._peers:
             self._peers[kind] = kind(self.home.pki, self.scratch)
         return self._peers[kind]
+
+    def full_home(self, count):
+        """The same with at least so many entries."""
+        reader = self.home.client("reader")
+        there = reader.GetStatus().size
+        self.home.drop_clients()
+        if there < count:
+            load_pledges(self.home, count - there)
+        return self.home
 
     def drop_home(self):
         """A scenario that wants an empty ledger, or much memory, begins with this."""
@@ -131,5 +189,5 @@ def ratio(ours, theirs):
     return statistics.median(each), min(each), max(each)
 
 
-__all__ = ["BIN", "BenchFailed", "CONTRIBUTORS", "World", "generate", "in_turns", "load_pledges", "new_home",
-           "peers", "ratio"]
+__all__ = ["BIN", "BenchFailed", "CONTRIBUTORS", "World", "generate", "held", "in_turns", "load_pledges",
+           "new_home", "opening", "pb", "peers", "processor_seconds", "ratio", "resident_bytes", "timed"]
