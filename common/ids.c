@@ -4,12 +4,10 @@
  */
 #include "common/ids.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
-enum { DIGITS_LEAST = 6, DIGITS_MOST = 18 };
+enum { DIGITS_LEAST = 6, DIGITS_MOST = 18, DIGITS_UINT64 = 20 };
 
 static uint64_t digits(const char *text, size_t *ret_count)
 {
@@ -42,6 +40,15 @@ uint64_t pl_id_parse_loose(const char *text, char prefix)
 
 const char *pl_id_format(char prefix, uint64_t number, char out[24])
 {
-    (void)snprintf(out, 24, "%c%06" PRIu64, prefix, number);
+    char digit[DIGITS_UINT64]; /* the last one first; snprintf would be felt in every receipt */
+    size_t count = 0, at = 0;
+    do {
+        digit[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0 || count < DIGITS_LEAST);
+    out[at++] = prefix;
+    while (count > 0)
+        out[at++] = digit[--count];
+    out[at] = '\0';
     return out;
 }

@@ -9,6 +9,7 @@
 #include <unistr.h>
 
 #include "common/check.h"
+#include "common/pack.h"
 
 enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
 
@@ -336,6 +337,11 @@ struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type, struc
 
 struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)
 {
+    struct pl_slice packed = pl_packed(message);
+    if (packed.data != NULL) {
+        uint8_t *kept = pl_arena_memdup(arena, packed.data, packed.len);
+        return pl_slice(kept, kept == NULL ? 0 : packed.len);
+    }
     size_t len = protobuf_c_message_get_packed_size(message);
     uint8_t *into = pl_arena_alloc(arena, len + 1);
     if (into == NULL)

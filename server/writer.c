@@ -15,6 +15,7 @@
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "common/pack.h"
 #include "common/scan.h"
 #include "server/limits.h"
 
@@ -148,21 +149,20 @@ static bool batch_empty(const struct batch *batch)
     return batch->header.count == 0;
 }
 
-static void batch_add(struct batch *batch, const Pledged__V1__Entry *entry, size_t packed_size)
+static void batch_add(struct batch *batch, struct pl_slice entry)
 {
     uint8_t *into = NULL;
-    struct pl_status status = pl_buf_reserve(&batch->body, packed_size + 4, &into);
+    struct pl_status status = pl_buf_reserve(&batch->body, entry.len + 4, &into);
     PL_ASSERT(pl_is_ok(status)); /* batch_full keeps the room */
-    pl_put_le32(into, (uint32_t)packed_size);
-    size_t written = pledged__v1__entry__pack(entry, into + 4);
-    PL_ASSERT(written == packed_size);
+    pl_put_le32(into, (uint32_t)entry.len);
+    memcpy(into + 4, entry.data, entry.len);
     if (batch->header.count == batch->offset_cap) {
         batch->offset_cap = batch->offset_cap != 0 ? batch->offset_cap * 2 : 1024;
         batch->offset = reallocarray(batch->offset, batch->offset_cap, sizeof(*batch->offset));
         PL_ASSERT(batch->offset != NULL);
     }
     batch->offset[batch->header.count++] = (uint32_t)pl_buf_len(&batch->body);
-    pl_buf_commit(&batch->body, packed_size + 4);
+    pl_buf_commit(&batch->body, entry.len + 4);
 }
 
 static bool batch_find(const struct batch *batch, uint64_t seq, struct pl_slice *ret)
@@ -199,22 +199,25 @@ static struct pl_status read_entry(void *arg, uint64_t seq, struct pl_slice *ret
 
 /* --- deciding --- */
 
-/* Packed sizes of a decision's entries; false if one of them is too large to be an entry. */
-static bool measure(const struct ledger_decision *decision, size_t *ret_sizes)
+/* The bytes of a decision's entries, in the scratch arena; false if one is too large to be an
+ * entry. */
+static bool pack(struct writer *writer, const struct ledger_decision *decision,
+                 struct pl_slice *ret_packed)
 {
     for (size_t i = 0; i < decision->entry_count; i++) {
-        ret_sizes[i] = pledged__v1__entry__get_packed_size(decision->entry[i]);
-        if (ret_sizes[i] > LEDGER_ENTRY_BYTES_MAX)
+        ret_packed[i] = pl_pack(&decision->entry[i]->base, &writer->scratch);
+        PL_ASSERT(ret_packed[i].data != NULL); /* LIMIT_DECIDE_ARENA_BYTES counts them in */
+        if (ret_packed[i].len > LEDGER_ENTRY_BYTES_MAX)
             return false;
     }
     return true;
 }
 
 static void record(struct writer *writer, const struct ledger_decision *decision,
-                   const size_t *sizes)
+                   const struct pl_slice *packed)
 {
     for (size_t i = 0; i < decision->entry_count; i++) {
-        batch_add(writer->filling, decision->entry[i], sizes[i]);
+        batch_add(writer->filling, packed[i]);
         ledger_apply(writer->ledger, decision->entry[i]);
     }
 }
@@ -222,12 +225,12 @@ static void record(struct writer *writer, const struct ledger_decision *decision
 /* Facts the daemon makes by itself: expiries, promotions. */
 static bool record_own(struct writer *writer, const struct ledger_decision *decision)
 {
-    size_t sizes[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    struct pl_slice packed[LEDGER_ENTRIES_PER_COMMAND_MAX];
     if (decision->answer == LEDGER_NOTHING)
         return false;
     PL_ASSERT(decision->answer == LEDGER_ACCEPTED);
-    PL_ASSERT(measure(decision, sizes));
-    record(writer, decision, sizes);
+    PL_ASSERT(pack(writer, decision, packed));
+    record(writer, decision, packed);
     return true;
 }
 
@@ -287,11 +290,8 @@ static void copy_refusal(struct command *command, struct command_item *item,
                          const struct ledger_decision *decision)
 {
     item->code = decision->code;
-    struct pl_slice packed = pl_pack(&decision->refusal->base, command->arena);
-    ProtobufCMessage *copy = NULL;
-    if (packed.data != NULL && pl_is_ok(pl_unpack_trusted(&pledged__v1__refusal__descriptor, packed,
-                                                          command->arena, &copy)))
-        item->refusal = (Pledged__V1__Refusal *)copy;
+    item->refusal =
+        (Pledged__V1__Refusal *)pl_message_copy(&decision->refusal->base, command->arena);
 }
 
 static void item_decide(struct writer *writer, struct command *command, struct command_item *item,
@@ -301,7 +301,7 @@ static void item_decide(struct writer *writer, struct command *command, struct c
         .command = item->msg, .bytes = item->bytes, .actor = command->actor, .now_us = now_us};
     memcpy(request.digest, item->digest, sizeof(request.digest));
     struct ledger_decision decision = {0};
-    size_t sizes[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    struct pl_slice packed[LEDGER_ENTRIES_PER_COMMAND_MAX];
     pl_arena_reset(&writer->scratch);
     ledger_decide(writer->ledger, &request, &writer->scratch, &decision);
     if (decision.answer == LEDGER_INVALID) {
@@ -309,7 +309,7 @@ static void item_decide(struct writer *writer, struct command *command, struct c
         return;
     }
     PL_ASSERT(decision.answer != LEDGER_NOTHING && decision.entry_count > 0);
-    if (!measure(&decision, sizes)) {
+    if (!pack(writer, &decision, packed)) {
         item_refuse(command, item, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
                     "the entry of this command would be larger than 65,535 bytes");
         return;
@@ -322,7 +322,7 @@ static void item_decide(struct writer *writer, struct command *command, struct c
             item->refusal->seq = 0; /* nothing was recorded */
         return;
     }
-    record(writer, &decision, sizes);
+    record(writer, &decision, packed);
 }
 
 static void decide_item(struct writer *writer, struct command *command, struct command_item *item,

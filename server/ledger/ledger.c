@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/scan.h"
+#include "common/pack.h"
 #include "server/ledger/allocation.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
@@ -179,17 +179,6 @@ void ledger_decide_start(const struct ledger *ledger, const struct ledger_start 
 
 /* --- receipts --- */
 
-/* A copy that owes nothing to the original. NULL when the arena is spent. */
-static ProtobufCMessage *deep_copy(const ProtobufCMessage *message, struct pl_arena *arena)
-{
-    struct pl_slice packed = pl_pack(message, arena);
-    ProtobufCMessage *copy = NULL;
-    if (packed.data == NULL ||
-        !pl_is_ok(pl_unpack_trusted(message->descriptor, packed, arena, &copy)))
-        return NULL;
-    return copy;
-}
-
 static Pledged__V1__Refusal *refusal_of(const Pledged__V1__Entry *entry, bool replay,
                                         struct pl_arena *arena)
 {
@@ -205,7 +194,7 @@ static Pledged__V1__Refusal *refusal_of(const Pledged__V1__Entry *entry, bool re
     refusal.n_arg = fact->n_arg;
     refusal.arg = fact->arg;
     refusal.request_id = entry->request_id;
-    return (Pledged__V1__Refusal *)deep_copy(&refusal.base, arena);
+    return (Pledged__V1__Refusal *)pl_message_copy(&refusal.base, arena);
 }
 
 void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_arena *arena,
@@ -224,5 +213,5 @@ void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_aren
     receipt.seq = entry->seq;
     receipt.time_us = entry->time_us;
     receipt.outcome = entry->outcome;
-    *ret_receipt = (Pledged__V1__Receipt *)deep_copy(&receipt.base, arena);
+    *ret_receipt = (Pledged__V1__Receipt *)pl_message_copy(&receipt.base, arena);
 }

@@ -13,7 +13,8 @@
 #include "server/ledger/change.h"
 
 struct keys {
-    char key[STATE_DIMENSIONS][40];
+    const char *key[STATE_DIMENSIONS];
+    char month[8];
 };
 
 static const char *category_name(uint8_t kind)
@@ -24,19 +25,34 @@ static const char *category_name(uint8_t kind)
     return kind < PL_COUNT(names) ? names[kind] : names[0];
 }
 
-/* pledge NULL: money that nobody has matched yet. */
+/* YYYY-MM; by hand, for it is made for every entry that moves money. */
+static void write_month(int month, char ret[8])
+{
+    int year = month / 12, of_year = month % 12 + 1;
+    PL_ASSERT(month >= 0 && year <= 9999);
+    for (int i = 3; i >= 0; i--, year /= 10)
+        ret[i] = (char)('0' + year % 10);
+    ret[4] = '-';
+    ret[5] = (char)('0' + of_year / 10);
+    ret[6] = (char)('0' + of_year % 10);
+    ret[7] = '\0';
+}
+
+/* They are borrowed from the ledger and from *ret, until either changes. pledge NULL: money that
+ * nobody has matched yet. */
 static void make_keys(const struct ledger *ledger, const struct state_pledge *pledge, int month,
                       int currency, struct keys *ret)
 {
-    (void)snprintf(ret->key[STATE_BY_MONTH], 40, "%04d-%02d", month / 12, month % 12 + 1);
-    (void)snprintf(ret->key[STATE_BY_CURRENCY], 40, "%s", pl_currency_code(currency));
-    (void)snprintf(ret->key[STATE_BY_TIER], 40, "unmatched");
-    (void)snprintf(ret->key[STATE_BY_CATEGORY], 40, "unmatched");
+    write_month(month, ret->month);
+    ret->key[STATE_BY_MONTH] = ret->month;
+    ret->key[STATE_BY_CURRENCY] = pl_currency_code(currency);
+    ret->key[STATE_BY_TIER] = "unmatched";
+    ret->key[STATE_BY_CATEGORY] = "unmatched";
     if (pledge == NULL)
         return;
-    const char *tier = pledge->tier == STATE_TIER_FREE ? "free" : ledger->tier[pledge->tier].code;
-    (void)snprintf(ret->key[STATE_BY_TIER], 40, "%s", tier);
-    (void)snprintf(ret->key[STATE_BY_CATEGORY], 40, "%s", category_name(pledge->category));
+    ret->key[STATE_BY_TIER] =
+        pledge->tier == STATE_TIER_FREE ? "free" : ledger->tier[pledge->tier].code;
+    ret->key[STATE_BY_CATEGORY] = category_name(pledge->category);
 }
 
 static struct state_tally *line_of(struct state_tallies *tallies, const char *key, int currency)

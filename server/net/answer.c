@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/json.h"
+#include "common/pack.h"
 #include "server/net/connect.h"
 #include "server/net/grpcweb.h"
 
@@ -18,6 +19,12 @@
 static struct pl_status encode(enum codec codec, const ProtobufCMessage *message, size_t prefix,
                                size_t suffix, struct stream_chunk **ret)
 {
+    struct pl_slice packed = codec == CODEC_PROTO ? pl_packed(message) : pl_slice(NULL, 0);
+    if (packed.data != NULL) {
+        *ret = stream_chunk_new(prefix + packed.len + suffix);
+        memcpy((*ret)->data + prefix, packed.data, packed.len);
+        return pl_ok();
+    }
     if (codec == CODEC_PROTO) {
         size_t len = protobuf_c_message_get_packed_size(message);
         struct stream_chunk *chunk = stream_chunk_new(prefix + len + suffix);

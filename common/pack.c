@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pack: fields from the last to the first, elements likewise, each value before its length and tag.
+ */
+#include "common/pack.h"
+
+#include "common/check.h"
+
+enum { PACKED_BYTES_MOST = 2 << 20 };
+
+struct sink {
+    uint8_t *begin; /* of the room */
+    uint8_t *at;    /* first byte written; what comes is put before it */
+    bool failed;
+};
+
+static void put(struct sink *sink, const void *data, size_t len)
+{
+    if (len > (size_t)(sink->at - sink->begin)) {
+        sink->failed = true;
+        return;
+    }
+    sink->at -= len;
+    if (len > 0)
+        memcpy(sink->at, data, len);
+}
+
+static inline void put_varint(struct sink *sink, uint64_t value)
+{
+    if (value < 0x80 && sink->at > sink->begin) { /* most tags, lengths and small numbers */
+        *--sink->at = (uint8_t)value;
+        return;
+    }
+    uint8_t bytes[10];
+    size_t len = 0;
+    do {
+        bytes[len++] = (uint8_t)(value | 0x80);
+        value >>= 7;
+    } while (value != 0);
+    bytes[len - 1] &= 0x7F;
+    put(sink, bytes, len);
+}
+
+static void put_tag(struct sink *sink, const ProtobufCFieldDescriptor *field, uint32_t wire_type)
+{
+    put_varint(sink, (uint64_t)field->id << 3 | wire_type);
+}
+
+/* Ends a length-delimited value that began when the sink was at `end`. */
+static void put_length(struct sink *sink, const uint8_t *end)
+{
+    put_varint(sink, (uint64_t)(end - sink->at));
+}
+
+/* The number as a varint says it; false: no number, or one of another width. */
+static bool number_of(ProtobufCType type, const void *place, uint64_t *ret)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_ENUM:
+        *ret = (uint64_t)(int64_t) * (const int32_t *)place;
+        return true;
+    case PROTOBUF_C_TYPE_UINT32:
+        *ret = *(const uint32_t *)place;
+        return true;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+        *ret = *(const uint64_t *)place;
+        return true;
+    case PROTOBUF_C_TYPE_BOOL:
+        *ret = *(const protobuf_c_boolean *)place != 0;
+        return true;
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_FLOAT:
+    case PROTOBUF_C_TYPE_DOUBLE:
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return false;
+    }
+    return false;
+}
+
+static void put_message(struct sink *sink, const ProtobufCMessage *message);
+
+/* One value with its tag. */
+static void put_value(struct sink *sink, const ProtobufCFieldDescriptor *field, const void *place)
+{
+    const uint8_t *end = sink->at;
+    uint64_t number = 0;
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        const char *text = *(const char *const *)place;
+        put(sink, text, text == NULL ? 0 : strlen(text));
+        put_length(sink, end);
+        put_tag(sink, field, 2);
+    } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
+        const ProtobufCBinaryData *bytes = place;
+        put(sink, bytes->data, bytes->len);
+        put_length(sink, end);
+        put_tag(sink, field, 2);
+    } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+        const ProtobufCMessage *inner = *(const ProtobufCMessage *const *)place;
+        if (inner != NULL)
+            put_message(sink, inner);
+        put_length(sink, end);
+        put_tag(sink, field, 2);
+    } else if (number_of(field->type, place, &number)) {
+        put_varint(sink, number);
+        put_tag(sink, field, 0);
+    } else {
+        sink->failed = true;
+    }
+}
+
+static size_t element_size(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_ENUM:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return 4;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return 8;
+    case PROTOBUF_C_TYPE_BOOL:
+        return sizeof(protobuf_c_boolean);
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return sizeof(void *);
+    case PROTOBUF_C_TYPE_BYTES:
+        return sizeof(ProtobufCBinaryData);
+    }
+    PL_UNREACHABLE();
+}
+
+static size_t count_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    return *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
+}
+
+static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *field, size_t count,
+                         const uint8_t *elements)
+{
+    size_t size = element_size(field->type);
+    bool packed = (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0;
+    const uint8_t *end = sink->at;
+    for (size_t i = count; i > 0 && !sink->failed; i--) {
+        uint64_t number = 0;
+        if (!packed)
+            put_value(sink, field, elements + (i - 1) * size);
+        else if (number_of(field->type, elements + (i - 1) * size, &number))
+            put_varint(sink, number);
+        else
+            sink->failed = true;
+    }
+    if (!packed || count == 0)
+        return;
+    put_length(sink, end);
+    put_tag(sink, field, 2);
+}
+
+/* Singular fields of proto3 are on the wire unless they say nothing. */
+static bool says_nothing(const ProtobufCFieldDescriptor *field, const void *place)
+{
+    uint64_t number = 0;
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        const char *text = *(const char *const *)place;
+        return text == NULL || *text == '\0';
+    }
+    if (field->type == PROTOBUF_C_TYPE_BYTES)
+        return ((const ProtobufCBinaryData *)place)->len == 0;
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return *(const void *const *)place == NULL;
+    return number_of(field->type, place, &number) && number == 0;
+}
+
+/* False: the member of the oneof is another one, or a text or message that is not there. */
+static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                      const void *place)
+{
+    if (*(const uint32_t *)((const uint8_t *)message + field->quantifier_offset) != field->id)
+        return false;
+    bool pointer = field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE;
+    const void *value = pointer ? *(const void *const *)place : NULL;
+    return !pointer || (value != NULL && value != field->default_value);
+}
+
+static void put_field(struct sink *sink, const ProtobufCMessage *message,
+                      const ProtobufCFieldDescriptor *field)
+{
+    const uint8_t *place = (const uint8_t *)message + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t count = count_of(message, field);
+        if (count > 0)
+            put_repeated(sink, field, count, *(const uint8_t *const *)place);
+    } else if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+        if (is_chosen(message, field, place))
+            put_value(sink, field, place);
+    } else if (field->label == PROTOBUF_C_LABEL_NONE ||
+               (field->label == PROTOBUF_C_LABEL_OPTIONAL &&
+                field->type == PROTOBUF_C_TYPE_MESSAGE)) {
+        if (!says_nothing(field, place))
+            put_value(sink, field, place);
+    } else {
+        sink->failed = true; /* proto2 */
+    }
+}
+
+static void put_message(struct sink *sink, const ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    if (message->n_unknown_fields != 0)
+        sink->failed = true;
+    for (unsigned i = type->n_fields; i > 0 && !sink->failed; i--)
+        put_field(sink, message, &type->fields[i - 1]);
+}
+
+struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room)
+{
+    struct sink sink = {.begin = into, .at = into + room};
+    put_message(&sink, message);
+    if (sink.failed)
+        return pl_slice(NULL, 0);
+    return pl_slice(sink.at, (size_t)(into + room - sink.at));
+}
+
+struct pl_slice pl_packed(const ProtobufCMessage *message)
+{
+    static _Thread_local uint8_t room[PACKED_BYTES_MOST]; /* pages that are not used cost nothing */
+    return pl_pack_backward(message, room, sizeof(room));
+}
+
+/* --- copies --- */
+
+/* Replaces what `place`, in a struct that was copied as it is, points to. */
+static bool own_value(const ProtobufCFieldDescriptor *field, void *place, struct pl_arena *arena)
+{
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        char **text = place;
+        if (*text == NULL || **text == '\0')
+            *text = (char *)(uintptr_t)protobuf_c_empty_string;
+        else
+            *text = pl_arena_strdup(arena, *text);
+        return *text != NULL;
+    }
+    if (field->type == PROTOBUF_C_TYPE_BYTES) {
+        ProtobufCBinaryData *bytes = place;
+        bytes->data = bytes->len == 0 ? NULL : pl_arena_memdup(arena, bytes->data, bytes->len);
+        return bytes->len == 0 || bytes->data != NULL;
+    }
+    ProtobufCMessage **inner = place;
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || *inner == NULL)
+        return true;
+    *inner = pl_message_copy(*inner, arena);
+    return *inner != NULL;
+}
+
+static bool own_repeated(const ProtobufCFieldDescriptor *field, size_t count, void **place,
+                         struct pl_arena *arena)
+{
+    size_t size = element_size(field->type);
+    if (count == 0) {
+        *place = NULL;
+        return true;
+    }
+    uint8_t *elements = pl_arena_memdup(arena, *place, count * size);
+    *place = elements;
+    for (size_t i = 0; elements != NULL && i < count; i++)
+        if (!own_value(field, elements + i * size, arena))
+            return false;
+    return elements != NULL;
+}
+
+static bool own_field(ProtobufCMessage *copy, const ProtobufCFieldDescriptor *field,
+                      struct pl_arena *arena)
+{
+    uint8_t *place = (uint8_t *)copy + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return own_repeated(field, count_of(copy, field), (void **)place, arena);
+    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && !is_chosen(copy, field, place))
+        return true;
+    return own_value(field, place, arena);
+}
+
+ProtobufCMessage *pl_message_copy(const ProtobufCMessage *message, struct pl_arena *arena)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    ProtobufCMessage *copy = pl_arena_alloc(arena, type->sizeof_message);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, message, type->sizeof_message);
+    copy->n_unknown_fields = 0;
+    copy->unknown_fields = NULL;
+    for (unsigned i = 0; i < type->n_fields; i++)
+        if (!own_field(copy, &type->fields[i], arena))
+            return NULL;
+    return copy;
+}
