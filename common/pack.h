@@ -17,8 +17,8 @@
  * of proto2): let protobuf-c do it. */
 struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room);
 
-/* The same in a buffer that each thread has: borrowed until the thread's next call. NULL data: larger
- * than 2 MiB, or as above. */
+/* The same in a buffer that each thread has: borrowed until the thread's next call. NULL data:
+ * larger than 2 MiB, or as above. */
 struct pl_slice pl_packed(const ProtobufCMessage *message);
 
 /* A copy, deep in the arena, that owes nothing to the original; texts that are missing are empty
