@@ -84,6 +84,12 @@ static bool add_chunk(struct pl_arena *arena, size_t need)
     return true;
 }
 
+bool pl_arena_reserve(struct pl_arena *arena)
+{
+    PL_ASSERT(arena->chunks == NULL);
+    return add_chunk(arena, arena->budget);
+}
+
 void *pl_arena_alloc(struct pl_arena *arena, size_t size)
 {
     if (size > arena->budget || size > PTRDIFF_MAX) /* the latter: padding must not wrap */

@@ -10,6 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "common/slice.h"
+#include "common/status.h"
 
 struct pl_arena_chunk;
 struct pl_arena {
@@ -21,6 +22,9 @@ struct pl_arena {
 
 void pl_arena_init(struct pl_arena *arena, size_t budget);
 void pl_arena_fini(struct pl_arena *arena);
+/* Takes the memory of the whole budget now: up to it nothing fails later. Before any allocation.
+ * False: there is none. */
+PL_MUST_CHECK bool pl_arena_reserve(struct pl_arena *arena);
 /* Forgets all allocations; keeps the first chunk for reuse. */
 void pl_arena_reset(struct pl_arena *arena);
 /* Zeroed memory aligned to 16 bytes, or NULL when the budget (or memory) is spent. */

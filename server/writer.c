@@ -315,6 +315,10 @@ static void item_decide(struct writer *writer, struct command *command, struct c
         return;
     }
     item_receipt(command, item, decision.entry[0], false);
+    if (item->receipt == NULL && item->refusal == NULL) {
+        item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */
+        return;
+    }
     if (item->msg->dry_run) {
         if (item->receipt != NULL)
             item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN;
@@ -860,6 +864,8 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     writer->options = *options;
     writer->ledger = options->ledger;
     pl_arena_init(&writer->scratch, LIMIT_DECIDE_ARENA_BYTES);
+    if (!pl_arena_reserve(&writer->scratch)) /* a decision never runs out of memory half way */
+        return pl_fail(TOO_BIG, "find memory for the writer");
     pl_buf_init(&writer->read_buf, LEDGER_ENTRY_BYTES_MAX);
     for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
         pl_buf_init(&writer->batch[i].body, LIMIT_BATCH_BODY_BYTES);

@@ -21,7 +21,9 @@
  * Failure modes: no room -> writes are refused NO_SPACE before anything is decided, reads go on,
  * heals by itself. UNKNOWN -> the same bytes again until it resolves. NO_SPACE or UNAVAILABLE of a
  * batch -> its commands are answered so, the state is rebuilt from the log. CONFLICT, FENCED,
- * CORRUPT -> writer_turn returns the status; the daemon stops.
+ * CORRUPT -> writer_turn returns the status; the daemon stops. No memory left in a request's own
+ * arena -> TOO_BIG, and nothing is recorded; none for the state, a batch or a view to grow -> the
+ * process ends by an assertion, as good as killed: nothing of it was told.
  *
  * Previous hop: server/service (through the inbox). Next hops: server/ledger, server/store, then
  * the worker's mailbox.

@@ -74,8 +74,8 @@ enum pl_code ledger_reason_code(Pledged__V1__Reason reason);
 /* Seq of the first entry with this request id, or 0. The writer answers repeats from that entry. */
 uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_id[16]);
 
-/* Never called with a request id that ledger_find_request knows. The arena running out yields
- * INVALID with REASON_TOO_BIG. */
+/* Never called with a request id that ledger_find_request knows. The arena must have room: what
+ * validation lets through needs less than LIMIT_DECIDE_ARENA_BYTES; running out is a bug. */
 void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
                    struct pl_arena *arena, struct ledger_decision *ret);
 

@@ -127,6 +127,21 @@ static void test_protobuf_sees_the_budget(void **state)
     assert_null(allocator->alloc(allocator->allocator_data, 1));
 }
 
+static void test_what_is_reserved_is_one_piece(void **state)
+{
+    (void)state;
+    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&arena, 1 << 16);
+    assert_true(pl_arena_reserve(&arena));
+    for (int round = 0; round < 2; round++) { /* it stays through a reset */
+        uint8_t *first = pl_arena_alloc(&arena, 16);
+        for (int i = 1; i < (1 << 16) / 16; i++)
+            assert_ptr_equal(pl_arena_alloc(&arena, 16), first + i * 16);
+        assert_null(pl_arena_alloc(&arena, 1));
+        pl_arena_reset(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_copies_are_terminated),
         cmocka_unit_test(test_copies_end_at_the_budget),
         cmocka_unit_test(test_protobuf_sees_the_budget),
+        cmocka_unit_test(test_what_is_reserved_is_one_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
