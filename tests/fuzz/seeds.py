@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""seeds: writes the first inputs of the fuzz targets into tests/fuzz/corpus, from a ledger that the
+real daemon makes. Run by hand when a format changes: PLEDGED_BIN_DIR=build/release/bin
+/usr/bin/python3 tests/fuzz/seeds.py. Inputs that fuzzing found stay where they are."""
+import base64
+import datetime
+import pathlib
+import struct
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "lib")]
+import harness  # noqa: E402
+from cryptography import x509  # noqa: E402
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from google.protobuf import json_format  # noqa: E402
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def put(target, name, data):
+    path = CORPUS / target
+    path.mkdir(parents=True, exist_ok=True)
+    (path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def piece(data, other=False):
+    return struct.pack(">H", len(data) | (0x8000 if other else 0)) + data
+
+
+# --- a small ledger ------------------------------------------------------------------------------
+
+def small_catalogue():
+    """The shipped one with two tiers and one benefit, so that inputs stay short."""
+    catalogue = harness.shipped_catalogue()
+    codes = [tier.code for tier in catalogue.tier[:2]]
+    benefit = next(grant.benefit for grant in catalogue.grant if grant.tier in codes)
+    for name, wanted in (("tier", lambda t: t.code in codes), ("benefit", lambda x: x.code == benefit),
+                         ("grant", lambda g: g.tier in codes and g.benefit == benefit)):
+        keep = [item for item in getattr(catalogue, name) if wanted(item)]
+        del getattr(catalogue, name)[:]
+        getattr(catalogue, name).extend(keep)
+    return catalogue
+
+
+def lead_a_life(home, catalogue):
+    clerk = home.client("clerk")
+    tier = catalogue.tier[0].code
+    one, two = clerk.contributor("Genève SA"), clerk.contributor("O'Neil & Co")
+    held = clerk.hold(tier, one).outcome.pledge
+    clerk.execute(extend=harness.pb.Extend(pledge=held, for_s=7200), reason="asked for")
+    pledge = clerk.submit_free(two, 100000).outcome.pledge
+    clerk.commit(pledge)
+    clerk.pay(pledge, 40000)
+    clerk.submit_tier(catalogue.tier[1].code, two)
+    clerk.withdraw(held)
+
+
+def ledger_seeds():
+    catalogue = small_catalogue()
+    home = harness.opened(catalogue=catalogue)
+    try:
+        lead_a_life(home, catalogue)
+        responses = home.client("auditor").call("Dump")
+        ran = home.pledge("auditor", "dump", "--as", "bin", "--output", str(home.path / "d.bin"))
+        assert ran.code == 0, ran
+        put("verify", "dump", (home.path / "d.bin").read_bytes())
+        home.terminate()
+        assert home.pledged("snapshot", "--config", str(home.config)).code == 0
+        snapshot = next((home.data / "snapshot").glob("*.snap")).read_bytes()
+        segment = home.segments()[0].read_bytes()
+    finally:
+        home.close()
+    put("snapshot", "whole", b"\0" + snapshot[:16] + bytes(16) + snapshot[32:])
+    put("snapshot", "made-to-fit", b"\1" + snapshot)
+    body = segment[4096:].rstrip(b"\0")
+    put("segment", "made-right", b"\1" + segment[:96] + body + bytes(64))
+    put("segment", "raw", b"\0" + segment[:96] + body + bytes(64))
+    put("segment", "torn", b"\1" + segment[:96] + body[:-700])
+    message_seeds([m.SerializeToString() for m in responses], [bytes(e) for m in responses for e in m.entry])
+    put("catalogue", "shipped-small", json_format.MessageToJson(catalogue))
+
+
+def message_seeds(responses, entries):
+    put("rules", "life", b"".join(map(piece, entries)))
+    put("rules", "start", b"".join(map(piece, entries[:4])))
+    for form in range(6):
+        put("dump", f"form-{form}", bytes([form]) + b"".join(map(piece, responses)))
+    commands, seen = [], set()
+    for entry in map(harness.pb.Entry.FromString, entries):
+        if entry.command and bytes(entry.request_id) not in seen:
+            seen.add(bytes(entry.request_id))
+            commands.append(bytes(entry.command))
+    put("ingress", "life", b"".join(map(piece, commands)))
+    for number, command in enumerate(commands):
+        put("ingress", f"command-{number}", piece(command))
+        text = json_format.MessageToJson(harness.pb.Command.FromString(command), indent=None)
+        put("json", f"command-{number}", b"\0" + text.encode())
+    put("ingress", "others", piece(b"\1\x10\x03", True) + piece(b"\4" + entries[-1], True)
+        + piece(b"\0" + harness.pb.ExecuteBatchRequest(command=[harness.pb.Command.FromString(
+            commands[-1])] * 2).SerializeToString(), True))
+    put("json", "entry", b"\3" + json_format.MessageToJson(
+        harness.pb.Entry.FromString(entries[-1]), indent=None).encode())
+    put("json", "list", b'\2{"pageSize":3,"stage":["STAGE_HELD",2],"page_token":"AA=="}')
+
+
+# --- the network ---------------------------------------------------------------------------------
+
+def frame(kind, flags, stream, body=b""):
+    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
+
+
+def literal(name, value):
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def head(path, kind, method=b"POST", more=()):
+    fields = [(b":method", method), (b":scheme", b"http"), (b":authority", b"localhost"), (b":path", path),
+              (b"te", b"trailers")] + ([(b"content-type", kind)] if kind else []) + list(more)
+    return b"".join(literal(*f) for f in fields)
+
+
+def network_seeds():
+    service = b"/pledged.v1.LedgerService/"
+    message = b"\x00\x00\x00\x00\x00"
+    for number, (path, kind, body) in enumerate([
+            (b"ListTiers", b"application/grpc", message), (b"Dump", b"application/grpc+proto", message),
+            (b"Execute", b"application/grpc", message), (b"ListTiers", b"application/json", b"{}"),
+            (b"ListTiers", b"application/grpc-web-text", base64.b64encode(message)),
+            (b"ListTiers", b"application/grpc-web", message), (b"Dump", b"application/connect+json", b"\0\0\0\0\2{}"),
+            (b"Echo", b"application/grpc", message * 3), (b"GetStatus", b"application/proto", b""),
+            (b"No", b"application/grpc", message)]):
+        put("conn", f"h2-{number}", b"\x1f" + frame(1, 4, 1, head(service + path, kind))
+            + frame(0, 1, 1, body) + frame(6, 0, 0, b"12345678"))
+    put("conn", "h2-get", b"\x1f" + frame(1, 5, 1, head(
+        service + b"ListTiers?connect=v1&encoding=json&message=%7B%7D", None, b"GET")))
+    put("conn", "h2-page", b"\x1f" + frame(1, 5, 1, head(b"/page", None, b"GET")) + frame(3, 0, 1, b"\0\0\0\x08"))
+    put("conn", "h2-many", b"\x1f" + b"".join(
+        frame(1, 4, n, head(service + b"Echo", b"application/grpc", more=[(b"grpc-timeout", b"1S")]))
+        + frame(8, 0, n, b"\0\0\1\0") for n in (1, 3, 5)) + frame(9, 4, 5) + frame(7, 0, 0, bytes(8)))
+    h1 = b"POST " + service + b"ListTiers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    put("conn", "h1-post", b"\x1e" + h1 + b"Content-Length: 2\r\n\r\n{}" * 1)
+    put("conn", "h1-slow", b"\x06" + h1 + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}GET /page HTTP/1.1\r\n"
+        b"Host: a\r\n\r\n")
+    put("conn", "h1-web", b"\x1e" + h1.replace(b"application/json", b"application/grpc-web")
+        + b"Content-Length: 5\r\n\r\n" + message)
+    put("h1head", "post", h1 + b"Content-Length: 0012\r\nConnection: close\r\nX: \t a\t\r\n\r\n")
+    put("h1head", "get", b"GET https://[::1]:7443/page?a=%20 HTTP/1.1\r\nHOST: [::1]:7443\r\nX-Empty:\r\n\r\n")
+    put("h1head", "smuggled", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    put("frames", "unary", b"\0\3" + b"\0\0\0\0\3abc")
+    put("frames", "compressed", b"\0\xff" + b"\1\0\0\0\3abc")
+    put("frames", "many", b"\1\2" + b"\0\0\0\0\3abc\0\0\0\0\0\0\0\0\0\1x")
+    put("frames", "text", b"\2\3" + base64.b64encode(b"\0\0\0\0\1") + base64.b64encode(b"x"))
+    for number, words in enumerate([b"99999999H", b"250m", b"1000", b"application/grpc-web-text+json; charset=utf-8",
+                                    b"application/connect+proto", "100% café\n".encode()]):
+        put("frames", f"words-{number}", b"\3\0" + words)
+    put("query", "json", b"connect=v1&encoding=json&message=%7B%22pageSize%22%3A3%7D")
+    put("query", "base64", b"connect=v1&encoding=proto&base64=1&message=CAE")
+    put("query", "bad", b"encoding=json&encoding=proto&message=%7&base64=0&compression=gzip")
+
+
+# --- certificates --------------------------------------------------------------------------------
+
+def certificate_seeds():
+    key = ec.generate_private_key(ec.SECP256R1())
+    other = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x11anna@anna.example")
+    names = {
+        "uri": [x509.UniformResourceIdentifier("pledged:person:anna")],
+        "dns": [x509.DNSName("x.example"), x509.DNSName("anna.example")],
+        "mail": [x509.RFC822Name("anna@anna.example")],
+        "upn": [other],
+    }
+    now = datetime.datetime(2026, 1, 1)
+    for name, san in names.items():
+        extension = x509.SubjectAlternativeName(san)
+        der = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(x509.Name([]))
+               .public_key(key.public_key()).serial_number(1).not_valid_before(now)
+               .not_valid_after(now + datetime.timedelta(days=1)).add_extension(extension, False)
+               .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+        put("names", f"certificate-{name}", b"\0" + der)
+        put("names", f"san-{name}", b"\1" + extension.public_bytes())
+    put("names", "san-nul", b"\1" + bytes([0x30, 22, 0x86, 20]) + b"pledged:person:anna\0")
+
+
+# --- what is printed by ourselves ----------------------------------------------------------------
+
+def text_seeds():
+    put("catalogue", "little", '{"code":"Y26","version":1,"tier":[{"code":"a"},{"code":"a"}]}')
+    example = (ROOT / "deploy" / "pledged.conf.example").read_text()
+    lines = [line.lstrip("# ") for line in example.splitlines() if " = " in line or line.startswith("[")]
+    put("config", "all", "\n".join(lines)[:8000])
+    put("config", "persons", "[daemon]\ndata = d\nlisten = [::1]:0\n[tls]\ncert = credential:c\nkey = k\n"
+        "client_ca = a\n[person anna]\nrole = clerk\nidentity = uri:pledged:person:anna\n")
+    put("profile", "two", "\1timeout = 30s\n[clerk]\nserver = fund.example:7000\nca = ca.crt\nformat = csv\n"
+        "[reader]\nserver = [::1]:1\n")
+    sha = "ab" * 32
+    body = (f"pledged-backup 1\norigin fund.example\nledger {'00' * 16}\nmade 2026-03-24T10:00:00.000000Z\n"
+            f"entries 5\nbatches 2\nhead {sha}\nstate {sha}\nfile {sha} 4096 8192 log/0000000000000001.seg\n")
+    put("manifest", "one", body + "end " + sha + "\n")
+    for number, words in enumerate(["P000042", "p42", "150'000.00", "1 500,00", "-0.5", "2026-02-29", "CHF",
+                                    "2026-03-24T10:00:00.000001Z", "36h", "9223372036854775807", "99999999999w"]):
+        put("typed", f"words-{number}", words)
+
+
+def tlog_seeds():
+    root = base64.b64encode(b"r" * 32).decode()
+    point = f"fund.example\n7\n{root}\n"
+    signature = base64.b64encode(b"\x6d\x3f\x9a\x3c" + b"s" * 64).decode()
+    note = f"{point}\n\u2014 fund.example {signature}\n"
+    vkey = (ROOT / "tests" / "golden" / "v1-ledger" / "ledger.vkey").read_text().strip()
+    hashes_ = "".join(base64.b64encode(bytes([n]) * 32).decode() + "\n" for n in range(3))
+    texts = [note, vkey, "PRIVATE+KEY+a+00000000+" + base64.b64encode(b"\1" + b"k" * 32).decode(), point,
+             "tile/0/x001/x234/067.p/8", b"\0\3abc\0\0\0\1x",
+             f"c2sp.org/tlog-proof@v1\nextra {base64.b64encode(b'entry').decode()}\nindex 2\n{hashes_}\n{note}",
+             f"old 3\n{hashes_}\n{note}",
+             f"log {vkey}\nwitness w {vkey} https://w.example/\ngroup g 1 w\nquorum g\n",
+             struct.pack("<QQ", 2, 7) + b"h" * 96]
+    for number, text in enumerate(texts):
+        put("tlog", f"{number}", bytes([number]) + (text if isinstance(text, bytes) else text.encode()))
+    put("tlog", "tile-entries", b"\x04tile/entries/000")
+    put("tlog", "policy-none", f"\x08log {vkey}\nquorum none\n")
+    put("verify", "proof", texts[6])
+
+
+if __name__ == "__main__":
+    ledger_seeds()
+    network_seeds()
+    certificate_seeds()
+    text_seeds()
+    tlog_seeds()
