@@ -4,8 +4,8 @@
 # run: from a fresh Debian 12 machine to the whole test suite passed: installs packages, then
 # configures, builds and tests each preset.
 #
-#   run.sh [PRESET...]     presets: release, dev (address and undefined sanitizers), tsan (threads);
-#                          default: all three
+#   run.sh [PRESET...]     presets: release, dev (address and undefined sanitizers), tsan (threads),
+#                          fuzz (clang: the corpora of tests/fuzz); default: all four
 #
 # The last line on standard output is "N passed, N failed", summed over all presets; a preset that
 # does not build counts as one failure. Exit: 0 if something ran and nothing failed, else 1.
@@ -97,7 +97,7 @@ if ! sh deploy/install-deps.sh --tests; then
     finish
 fi
 mkdir -p "$results" || exit 1
-[ $# -gt 0 ] || set -- release dev tsan
+[ $# -gt 0 ] || set -- release dev tsan fuzz
 for preset_name in "$@"; do
     test_preset "$preset_name"
 done

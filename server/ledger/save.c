@@ -310,21 +310,29 @@ static struct pl_status get_currency(struct in *in, int16_t *ret)
     return pl_ok();
 }
 
+/* Memory follows what was read, not what the length promises. */
 static struct pl_status load_text(struct in *in, struct ledger *ledger)
 {
+    enum { PIECE_BYTES = 1 << 20 };
     size_t len;
     PL_TRY(get_count(in, UINT32_MAX, &len));
-    char *text = calloc(1, len + 1);
-    if (text == NULL || len == 0) {
-        free(text);
+    if (len == 0)
         return bad();
+    ledger->text_len = 0;
+    while (ledger->text_len < len) {
+        size_t left = len - ledger->text_len;
+        size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+        size_t need = ledger->text_len + piece + 1;
+        if (need > ledger->text_cap) {
+            size_t cap = need > 2 * ledger->text_cap ? need : 2 * ledger->text_cap;
+            ledger->text = reallocarray(ledger->text, cap, 1);
+            PL_ASSERT(ledger->text != NULL);
+            ledger->text_cap = cap;
+        }
+        PL_TRY(in->read(in->arg, (uint8_t *)ledger->text + ledger->text_len, piece));
+        ledger->text_len += piece;
     }
-    free(ledger->text);
-    ledger->text = text;
-    ledger->text_len = len;
-    ledger->text_cap = len + 1;
-    PL_TRY(in->read(in->arg, (uint8_t *)text, len));
-    return text[0] == '\0' && text[len - 1] == '\0' ? pl_ok() : bad();
+    return ledger->text[0] == '\0' && ledger->text[len - 1] == '\0' ? pl_ok() : bad();
 }
 
 static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)

@@ -147,7 +147,8 @@ struct pl_status grpc_message(const char *text, struct pl_buf *out)
     for (const char *p = text; *p != '\0'; p++) {
         uint8_t byte = (uint8_t)*p;
         bool begins = (byte & 0xC0) != 0x80; /* of a character; 12: its longest encoded form */
-        if (begins && pl_buf_len(out) - start + 12 > GRPC_MESSAGE_MAX)
+        size_t room = GRPC_MESSAGE_MAX - (pl_buf_len(out) - start);
+        if ((begins && room < 12) || room < 3) /* the latter only if it is not UTF-8 */
             break;
         if (byte >= 0x20 && byte <= 0x7E && byte != '%') {
             PL_TRY(pl_buf_append(out, p, 1));

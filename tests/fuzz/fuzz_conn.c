@@ -54,8 +54,8 @@ static bool echo(struct call *call, void *user)
 static void page(struct call *call, void *user)
 {
     (void)user;
-    call_answer(call, &(struct net_answer){
-                          .status = "200", .type = "text/plain", .body = call_path(call)});
+    call_answer(
+        call, &(struct net_answer){.status = "200", .type = "text/plain", .body = call_path(call)});
 }
 
 #define SERVICE "/pledged.v1.LedgerService/"
@@ -145,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size_t piece = (size_t)1 << (data[0] >> 1 & 15);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     PL_ASSERT(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    say(fd, pl_slice(preface, 0)); /* accepted */
     if ((data[0] & 1) != 0)
         say(fd, pl_slice(preface, 33));
     /* a large input in tiny pieces teaches nothing and takes long */

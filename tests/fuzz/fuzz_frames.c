@@ -106,10 +106,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct pl_slice bytes = pl_slice(data + 2, len - 2);
     size_t piece = (size_t)data[1] + 1;
     switch (data[0] & 3) {
-    case 0: unary(bytes, piece); break;
-    case 1: messages(bytes, piece); break;
-    case 2: web_text(bytes, piece); break;
-    default: words(bytes);
+    case 0:
+        unary(bytes, piece);
+        break;
+    case 1:
+        messages(bytes, piece);
+        break;
+    case 2:
+        web_text(bytes, piece);
+        break;
+    default:
+        words(bytes);
     }
     return 0;
 }

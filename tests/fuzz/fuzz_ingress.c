@@ -15,9 +15,12 @@
 enum { ARENA_BYTES = 1 << 18, ELEMENTS_MAX = 4096 };
 
 static const ProtobufCMessageDescriptor *const types[] = {
-    &pledged__v1__execute_batch_request__descriptor, &pledged__v1__list_pledges_request__descriptor,
-    &pledged__v1__get_totals_request__descriptor,    &pledged__v1__dump_request__descriptor,
-    &pledged__v1__entry__descriptor,                 &pledged__v1__catalogue__descriptor,
+    &pledged__v1__execute_batch_request__descriptor,
+    &pledged__v1__list_pledges_request__descriptor,
+    &pledged__v1__get_totals_request__descriptor,
+    &pledged__v1__dump_request__descriptor,
+    &pledged__v1__entry__descriptor,
+    &pledged__v1__catalogue__descriptor,
 };
 
 struct run {
@@ -35,11 +38,24 @@ static void apply(struct run *run, const struct ledger_decision *decision)
         if (packed.data == NULL)
             return;
         FUZZ_HOLDS(packed.len <= LEDGER_ENTRY_BYTES_MAX);
-        FUZZ_HOLDS(pl_is_ok(pl_unpack_trusted(&pledged__v1__entry__descriptor, packed, &run->arena,
-                                              &again)));
+        FUZZ_HOLDS(pl_is_ok(
+            pl_unpack_trusted(&pledged__v1__entry__descriptor, packed, &run->arena, &again)));
         FUZZ_HOLDS(pl_is_ok(ledger_check(run->ledger, (const void *)again)));
         ledger_apply(run->ledger, (const void *)again);
     }
+}
+
+static void start(struct run *run)
+{
+    static const uint8_t id[LEDGER_REQUEST_ID_BYTES] = {7};
+    static uint8_t sha256[32] = {9};
+    Pledged__V1__RosterAdopted roster = PLEDGED__V1__ROSTER_ADOPTED__INIT;
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    roster.sha256 = policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    const struct ledger_start begin = {"example.org/fuzz", id, &roster, &policy};
+    struct ledger_decision decision = {0};
+    ledger_decide_start(run->ledger, &begin, run->now_us, &run->arena, &decision);
+    apply(run, &decision);
 }
 
 static void due(struct run *run)
@@ -123,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct run run = {.ledger = ledger_new(), .now_us = 1767225600LL * 1000000};
     pl_arena_init(&run.arena, ARENA_BYTES);
+    start(&run);
     size_t at = 0;
     while (at + 3 <= len) {
         size_t piece = (size_t)data[at] << 8 | data[at + 1];

@@ -13,8 +13,7 @@ static const char *const identities[] = {"uri:pledged:person:anna", "dns:anna.ex
 
 static struct authz_roster *roster_new(void)
 {
-    Pledged__V1__RosterIdentity identity[PL_COUNT(identities)],
-        *each[PL_COUNT(identities)];
+    Pledged__V1__RosterIdentity identity[PL_COUNT(identities)], *each[PL_COUNT(identities)];
     for (size_t i = 0; i < PL_COUNT(identities); i++) {
         pledged__v1__roster_identity__init(&identity[i]);
         identity[i].identity = (char *)(uintptr_t)identities[i];
@@ -46,8 +45,7 @@ static X509 *certificate_with(struct pl_slice san)
                                (const unsigned char *)identities[0], -1, -1, 0);
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
     ASN1_OCTET_STRING_set(value, san.data, (int)san.len);
-    X509_EXTENSION *extension =
-        X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value);
+    X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value);
     X509_add_ext(x, extension, -1);
     X509_EXTENSION_free(extension);
     ASN1_OCTET_STRING_free(value);
@@ -84,8 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         FUZZ_HOLDS(memchr(match.identity, '\0', sizeof(match.identity)) != NULL);
         bool known = false;
         for (size_t i = 0; i < PL_COUNT(identities); i++)
-            known = known || (strcasecmp(match.identity, identities[i]) == 0 &&
-                              holds(bytes, identities[i]));
+            known = known ||
+                    (strcasecmp(match.identity, identities[i]) == 0 && holds(bytes, identities[i]));
         FUZZ_HOLDS(known);
     }
     X509_free(x);

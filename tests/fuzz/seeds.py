@@ -75,6 +75,8 @@ def ledger_seeds():
         home.close()
     put("snapshot", "whole", b"\0" + snapshot[:16] + bytes(16) + snapshot[32:])
     put("snapshot", "made-to-fit", b"\1" + snapshot)
+    text = snapshot.index("\0Genève SA".encode()) - 8  # its length says 1.7 GB
+    put("snapshot", "long-text", b"\1" + snapshot[:text] + struct.pack("<Q", 0x69000000) + snapshot[text + 8:])
     body = segment[4096:].rstrip(b"\0")
     put("segment", "made-right", b"\1" + segment[:96] + body + bytes(64))
     put("segment", "raw", b"\0" + segment[:96] + body + bytes(64))
