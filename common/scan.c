@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/pack.h"
+#include "common/unpack.h"
 
 enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
 
@@ -308,6 +309,11 @@ static void watched_free(void *watched, void *pointer)
 static struct pl_status unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                                struct pl_arena *arena, ProtobufCMessage **ret)
 {
+    ProtobufCMessage *plain = pl_unpack_plain(type, bytes, arena);
+    if (plain != NULL) {
+        *ret = plain;
+        return pl_ok();
+    }
     struct watched_arena watched = {arena, false};
     ProtobufCAllocator allocator = {watched_alloc, watched_free, &watched};
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
@@ -362,6 +368,22 @@ bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct 
         }
     }
     return false;
+}
+
+bool pl_wire_number(struct pl_slice bytes, uint32_t field, uint64_t *ret)
+{
+    struct wire_field wire;
+    bool bad;
+    size_t cursor = 0;
+    *ret = 0;
+    while (next_field(bytes, &cursor, &wire, &bad)) {
+        if (wire.number != field)
+            continue;
+        if (wire.wire_type != 0)
+            return false;
+        *ret = wire.value;
+    }
+    return !bad;
 }
 
 bool pl_utf8_valid(struct pl_slice text)

@@ -38,6 +38,9 @@ struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)
 /* Next length-delimited occurrence of `field` in well-formed wire bytes, from *cursor on. False at
  * the end. Used to find the exact bytes of each command in a batch. */
 bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct pl_slice *ret);
+/* The number that singular `field` has (0: it is not there) in bytes that are looked at to their
+ * end. False: they are not well-formed, or the field is no varint. */
+bool pl_wire_number(struct pl_slice bytes, uint32_t field, uint64_t *ret);
 bool pl_utf8_valid(struct pl_slice text); /* well-formed, no NUL */
 
 #endif

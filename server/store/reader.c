@@ -36,6 +36,10 @@ struct file_reader {
     int fd;
     struct segment_window window;
     struct mark last; /* record that held the last entry handed out, in open_part; offset 0: none */
+    /* A batch that was found good, and is as long as the window holds the same bytes: who reads a
+     * large one piece by piece must not pay for its hash each time. Offset 0: none. */
+    struct store_batch good;
+    uint64_t good_offset, good_loads;
 };
 
 static void add_mark(struct part *part, uint64_t seq, uint64_t offset)
@@ -58,6 +62,7 @@ static void close_part(struct file_reader *reader)
     reader->io->close(reader->io, reader->fd);
     reader->open_part = SIZE_MAX;
     reader->last.offset = 0;
+    reader->good_offset = 0;
 }
 
 static struct pl_status open_fd(struct file_reader *reader, uint64_t first_batch, int *ret_fd)
@@ -152,14 +157,22 @@ static struct pl_status look(struct file_reader *reader, uint64_t offset,
     static const struct store_head any = {.batch = UINT64_MAX};
     uint64_t torn_end;
     bool valid = false;
+    *ret_found = SEGMENT_RECORD;
+    if (offset == reader->good_offset && reader->window.loads == reader->good_loads) {
+        *ret = reader->good;
+        return pl_ok();
+    }
     PL_TRY(segment_read(&reader->window, offset, &valid, ret));
     if (!valid) {
         segment_window_forget(&reader->window);
         PL_TRY(segment_read(&reader->window, offset, &valid, ret));
     }
-    *ret_found = SEGMENT_RECORD;
-    if (valid)
+    if (valid) {
+        reader->good = *ret;
+        reader->good_offset = offset;
+        reader->good_loads = reader->window.loads;
         return pl_ok();
+    }
     /* the end of a segment, or trouble: rare enough to look at all that comes after */
     return segment_look(&reader->window, offset, &any, ret_found, ret, &torn_end);
 }

@@ -127,6 +127,7 @@ void segment_window_forget(struct segment_window *window)
 {
     pl_buf_clear(&window->data);
     window->ahead = WINDOW_FIRST_BYTES;
+    window->loads++;
 }
 
 struct pl_status segment_window_get(struct segment_window *window, uint64_t offset, size_t len,
@@ -146,6 +147,7 @@ struct pl_status segment_window_get(struct segment_window *window, uint64_t offs
             want = window->file_bytes - offset;
         uint8_t *into = NULL;
         pl_buf_clear(&window->data);
+        window->loads++;
         PL_TRY(pl_buf_reserve(&window->data, (size_t)want, &into));
         PL_TRY(window->io->pread(window->io, window->fd, into, (size_t)want, offset));
         pl_buf_commit(&window->data, (size_t)want);

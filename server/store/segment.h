@@ -85,6 +85,7 @@ struct segment_window {
     uint64_t file_bytes;
     uint64_t start; /* of the bytes in `data` */
     size_t ahead;   /* read at once; grows while reading goes straight on */
+    uint64_t loads; /* changes whenever the bytes do */
     struct pl_buf data;
 };
 void segment_window_init(struct segment_window *window, struct io *io, int fd, uint64_t file_bytes);

@@ -197,6 +197,16 @@ static void test_bytes_that_are_no_message_are_found(void **state)
     uint8_t got[BYTES];
     assert_int_equal(written(got), 0);
     dump_fini(&dump);
+    /* a good message with an entry that has its seq but breaks off after it */
+    uint8_t entry[] = {0x08, 1, 0x12, 5}, message[64];
+    ProtobufCBinaryData list[] = {{sizeof(entry), entry}};
+    Pledged__V1__DumpResponse part = PLEDGED__V1__DUMP_RESPONSE__INIT;
+    part.n_entry = 1;
+    part.entry = list;
+    size_t len = pledged__v1__dump_response__pack(&part, message);
+    start(DUMP_BIN, 0);
+    assert_int_equal(dump_take(&dump, pl_slice(message, len)).code, PL_E_CORRUPT);
+    dump_fini(&dump);
 }
 
 static void test_a_disk_that_is_full_is_told(void **state)

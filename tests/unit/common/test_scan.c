@@ -593,6 +593,23 @@ static void test_wire_next(void **state)
     assert_false(pl_wire_next(pl_slice(NULL, 0), 1, &cursor, &found));
 }
 
+static void test_wire_number(void **state)
+{
+    (void)state;
+    struct wire bytes = {.len = 0};
+    uint64_t number = 99;
+    assert_true(pl_wire_number(slice_of(&bytes), 7, &number));
+    assert_int_equal(number, 0);
+    put_str(&bytes, 2, "other");
+    put_int(&bytes, 7, 300);
+    put_str(&bytes, 9, "last");
+    assert_true(pl_wire_number(slice_of(&bytes), 7, &number));
+    assert_int_equal(number, 300);
+    assert_false(pl_wire_number(slice_of(&bytes), 2, &number)); /* text */
+    for (size_t cut = 1; cut < 6; cut++) /* damage after the field counts too */
+        assert_false(pl_wire_number(pl_slice(bytes.bytes, bytes.len - cut), 7, &number));
+}
+
 /* --- the schema keeps what the scan and the JSON reader rely on --- */
 
 enum { TYPES_ON_A_WAY = 16 };
@@ -665,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_trusted_bytes_that_do_not_parse),
         cmocka_unit_test(test_scan_and_protobuf_agree),
         cmocka_unit_test(test_wire_next),
+        cmocka_unit_test(test_wire_number),
         cmocka_unit_test(test_no_message_contains_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
