@@ -56,10 +56,10 @@ static size_t find(const struct pl_map *map, const void *key)
     return i;
 }
 
-static void grow(struct pl_map *map)
+static void grow(struct pl_map *map, size_t cap)
 {
     struct pl_map larger = *map;
-    larger.cap = map->cap != 0 ? map->cap * 2 : CAP_FIRST;
+    larger.cap = cap;
     larger.slots = reallocarray(NULL, larger.cap, map->key_size + map->value_size);
     larger.full = calloc((larger.cap + 63) / 64, sizeof(*larger.full));
     PL_ASSERT(larger.slots != NULL && larger.full != NULL);
@@ -75,6 +75,22 @@ static void grow(struct pl_map *map)
     *map = larger;
 }
 
+static bool too_full(size_t count, size_t cap)
+{
+    return count > cap / 4 * 3;
+}
+
+void pl_map_reserve(struct pl_map *map, size_t count)
+{
+    size_t cap = map->cap != 0 ? map->cap : CAP_FIRST;
+    while (too_full(count, cap)) {
+        PL_ASSERT(cap <= SIZE_MAX / 2);
+        cap *= 2;
+    }
+    if (cap > map->cap)
+        grow(map, cap);
+}
+
 void *pl_map_get(const struct pl_map *map, const void *key)
 {
     if (map->count == 0)
@@ -85,8 +101,8 @@ void *pl_map_get(const struct pl_map *map, const void *key)
 
 void pl_map_put(struct pl_map *map, const void *key, const void *value)
 {
-    if ((map->count + 1) * 4 > map->cap * 3)
-        grow(map);
+    if (too_full(map->count + 1, map->cap))
+        grow(map, map->cap != 0 ? map->cap * 2 : CAP_FIRST);
     size_t i = find(map, key);
     if (!is_full(map, i)) {
         memcpy(slot(map, i), key, map->key_size);

@@ -255,9 +255,16 @@ void ledger_digest(const struct ledger *ledger, uint8_t out[32])
 
 /* --- reading: everything is judged before it is used --- */
 
+enum {
+    ROW_BYTES_MOST = 128,
+    PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7, /* as save_pledges writes it */
+};
+
 struct in {
     ledger_read_fn read;
     void *arg;
+    uint8_t row[ROW_BYTES_MOST]; /* read at once: there are millions of some */
+    size_t at, end;              /* what of it was not taken yet */
 };
 
 static struct pl_status bad(void)
@@ -265,10 +272,30 @@ static struct pl_status bad(void)
     return pl_fail(CORRUPT, "a saved state does not add up");
 }
 
+static struct pl_status get(struct in *in, void *into, size_t len)
+{
+    if (in->at == in->end)
+        return in->read(in->arg, into, len);
+    PL_ASSERT(len <= in->end - in->at); /* a row is taken to its end */
+    memcpy(into, in->row + in->at, len);
+    in->at += len;
+    return pl_ok();
+}
+
+/* What is taken next comes out of these bytes. */
+static struct pl_status begin_row(struct in *in, size_t len)
+{
+    PL_ASSERT(in->at == in->end && len <= sizeof(in->row));
+    PL_TRY(in->read(in->arg, in->row, len));
+    in->at = 0;
+    in->end = len;
+    return pl_ok();
+}
+
 static struct pl_status get_u64(struct in *in, uint64_t *ret)
 {
     uint8_t bytes[8];
-    PL_TRY(in->read(in->arg, bytes, sizeof(bytes)));
+    PL_TRY(get(in, bytes, sizeof(bytes)));
     *ret = pl_get_le64(bytes);
     return pl_ok();
 }
@@ -284,7 +311,7 @@ static struct pl_status get_i64(struct in *in, int64_t *ret)
 static struct pl_status get_u32(struct in *in, uint32_t *ret)
 {
     uint8_t bytes[4];
-    PL_TRY(in->read(in->arg, bytes, sizeof(bytes)));
+    PL_TRY(get(in, bytes, sizeof(bytes)));
     *ret = pl_get_le32(bytes);
     return pl_ok();
 }
@@ -302,7 +329,7 @@ static struct pl_status get_count(struct in *in, uint64_t most, size_t *ret)
 static struct pl_status get_currency(struct in *in, int16_t *ret)
 {
     char code[4] = "";
-    PL_TRY(in->read(in->arg, (uint8_t *)code, 3));
+    PL_TRY(get(in, code, 3));
     int index = pl_currency_index(code);
     if (index < 0 && strcmp(code, "---") != 0)
         return bad();
@@ -430,6 +457,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
 {
     uint8_t small[7];
     uint32_t tier = 0, month = 0;
+    PL_TRY(begin_row(in, PLEDGE_ROW_BYTES));
     PL_TRY(get_i64(in, &p->amount));
     PL_TRY(get_i64(in, &p->allocated));
     PL_TRY(get_i64(in, &p->received));
@@ -445,7 +473,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     PL_TRY(get_u32(in, &tier));
     PL_TRY(get_u32(in, &month));
     PL_TRY(get_currency(in, &p->currency));
-    PL_TRY(in->read(in->arg, small, sizeof(small)));
+    PL_TRY(get(in, small, sizeof(small)));
     p->wait_prev = STATE_NONE;
     p->tier = (uint16_t)tier;
     p->month = (uint16_t)month;
@@ -526,7 +554,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     PL_TRY(get_u32(in, &b->bank_ref));
     PL_TRY(get_u32(in, &date));
     PL_TRY(get_currency(in, &b->currency));
-    PL_TRY(in->read(in->arg, small, sizeof(small)));
+    PL_TRY(get(in, small, sizeof(small)));
     b->value_date = (int32_t)date;
     b->confirmed = small[0];
     b->reversed = small[1];
@@ -584,15 +612,24 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+/* A count is only a word of the file; the rows were there. */
+static size_t likely_requests(const struct ledger *ledger, size_t said)
+{
+    size_t most = 2 * (ledger->contributor_count + ledger->pledge_count + ledger->bank_entry_count);
+    return said < most ? said : most;
+}
+
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, ledger->size, &count));
+    pl_map_reserve(&ledger->requests, likely_requests(ledger, count));
     for (size_t i = 0; i < count; i++) {
         uint64_t seq = 0;
         uint8_t id[16];
+        PL_TRY(begin_row(in, sizeof(seq) + sizeof(id)));
         PL_TRY(get_u64(in, &seq));
-        PL_TRY(in->read(in->arg, id, sizeof(id)));
+        PL_TRY(get(in, id, sizeof(id)));
         if (seq == 0 || seq > ledger->size)
             return bad();
         pl_map_put(&ledger->requests, id, &seq);
@@ -601,6 +638,7 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
     for (size_t i = 0; i < count; i++) {
         uint64_t seq = 0;
         uint32_t index = 0;
+        PL_TRY(begin_row(in, sizeof(seq) + sizeof(index)));
         PL_TRY(get_u64(in, &seq));
         PL_TRY(get_u32(in, &index));
         size_t rows = (index & STATE_REVERSIBLE_ALLOCATION) != 0 ? ledger->allocation_count

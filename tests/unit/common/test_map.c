@@ -64,6 +64,26 @@ static void test_keys_without_values(void **state)
     assert_non_null(pl_map_get(&map, key));
 }
 
+static void test_reserved_room_is_not_grown(void **state)
+{
+    (void)state;
+    struct pl_map map;
+    pl_map_init(&map, sizeof(uint32_t), 0, 0);
+    uint32_t key = 7;
+    pl_map_put(&map, &key, NULL);
+    pl_map_reserve(&map, 1000);
+    size_t cap = map.cap;
+    assert_true(cap >= 1024 && cap <= 4096);
+    assert_non_null(pl_map_get(&map, &key)); /* what was there is still there */
+    for (key = 0; key < 1000; key++)
+        pl_map_put(&map, &key, NULL);
+    assert_int_equal(map.cap, cap);
+    assert_int_equal(map.count, 1000);
+    pl_map_reserve(&map, 10); /* never less */
+    assert_int_equal(map.cap, cap);
+    pl_map_fini(&map);
+}
+
 static void test_load_stays_below_three_quarters(void **state)
 {
     (void)state;
@@ -153,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_put_overwrites),
         cmocka_unit_test(test_keys_without_values),
+        cmocka_unit_test(test_reserved_room_is_not_grown),
         cmocka_unit_test(test_load_stays_below_three_quarters),
         cmocka_unit_test(test_equals_a_simple_model),
         cmocka_unit_test(test_removal_in_a_small_table),
