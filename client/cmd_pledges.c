@@ -11,6 +11,7 @@
 #include "client/payments.h"
 #include "client/when.h"
 #include "common/check.h"
+#include "common/reference.h"
 #include "common/scan.h"
 
 enum { PAGE_ROWS = 1000 };
@@ -40,6 +41,7 @@ static const struct column list_columns[] = {
     {"extensions", NULL, IN_PROGRAMS, true},
     {"expires_us", NULL, IN_JSON, true},
     {"made_us", NULL, IN_JSON, true},
+    {"reference", NULL, IN_PROGRAMS, false},
 };
 
 /* The page of one pledge has room for everything. */
@@ -68,6 +70,7 @@ static const struct column show_columns[] = {
     {"extensions", N_("Extensions"), IN_ALL, true},
     {"expires_us", NULL, IN_JSON, true},
     {"made_us", NULL, IN_JSON, true},
+    {"reference", N_("Reference"), IN_ALL, false},
 };
 _Static_assert(PL_COUNT(list_columns) == PL_COUNT(show_columns), "add_pledge serves both");
 
@@ -111,6 +114,9 @@ static void add_pledge(struct sheet *sheet, const Pledged__V1__PledgeStatus *ple
     sheet_number(sheet, pledge->extensions);
     sheet_time_us(sheet, pledge->expires_us);
     sheet_time_us(sheet, pledge->made_us);
+    char print[PL_REFERENCE_PRINT_BYTES];
+    sheet_pair(sheet, pledge->reference[0] == '\0' ? NULL : pledge->reference,
+               pl_arena_strdup(sheet->arena, pl_reference_print(pledge->reference, print)));
 }
 
 /* --- show --- */
@@ -119,6 +125,7 @@ static const struct column allocation_columns[] = {
     {"seq", N_("Entry"), IN_ALL, true},         {"bank_entry", N_("Bank entry"), IN_ALL, false},
     {"amount", N_("Allocated"), IN_ALL, true},  {"currency", NULL, IN_PROGRAMS, false},
     {"settled", N_("Counts as"), IN_ALL, true}, {"settled_currency", NULL, IN_PROGRAMS, false},
+    {"receipt", N_("Receipt"), IN_ALL, false},
 };
 
 static void add_allocations(struct sheet *sheet, const Pledged__V1__GetPledgeResponse *answer)
@@ -131,6 +138,7 @@ static void add_allocations(struct sheet *sheet, const Pledged__V1__GetPledgeRes
         sheet_text(sheet, row->amount == NULL ? NULL : row->amount->currency);
         sheet_amount(sheet, row->settled);
         sheet_text(sheet, row->settled == NULL ? NULL : row->settled->currency);
+        sheet_text(sheet, row->receipt);
     }
 }
 

@@ -371,6 +371,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(HOLD_EXTENDED):
     case FACT(HOLD_EXPIRED):
     case FACT(WAIT_PROMOTED):
+    case FACT(RECEIPT_ISSUED):
+    case FACT(CERTIFICATE_ISSUED):
         return pl_ok();
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:

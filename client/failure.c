@@ -62,6 +62,8 @@ static const char *arg_words(const char *name)
         {"version", N_("version")},
         {"closes", N_("last day")},
         {"bank_entry", N_("payment")},
+        {"receipt", N_("receipt")},
+        {"number", N_("next number")},
         {"why", N_("because")},
         {"use", N_("instead")},
     };

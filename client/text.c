@@ -214,6 +214,8 @@ static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_PAYMENT_RECORDED, "payment_recorded", N_("payment recorded")},
     {PLEDGED__V1__ENTRY__FACT_ALLOCATED, "allocated", N_("money allocated")},
     {PLEDGED__V1__ENTRY__FACT_REVERSED, "reversed", N_("entry reversed")},
+    {PLEDGED__V1__ENTRY__FACT_RECEIPT_ISSUED, "receipt_issued", N_("receipt issued")},
+    {PLEDGED__V1__ENTRY__FACT_CERTIFICATE_ISSUED, "certificate_issued", N_("certificate issued")},
 };
 static const struct word memberships[] = {
     {1, "member-state", N_("Member State")},
@@ -383,6 +385,12 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_PLEDGE_NOT_OPEN,
      N_("this pledge takes no money: it is not open; the money stays with its bank entry")},
     {PLEDGED__V1__REASON__REASON_OVER_REMAINDER, N_("that is more than is still to be paid")},
+    {PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED,
+     N_("no money came in for this pledge that has no receipt yet")},
+    {PLEDGED__V1__REASON__REASON_NUMBER_STALE,
+     N_("another document was faster: its number, or what it lists, is taken")},
+    {PLEDGED__V1__REASON__REASON_RECEIPT_ISSUED,
+     N_("a receipt names this allocation: only an approver may undo it")},
     {PLEDGED__V1__REASON__REASON_RATE_REQUIRED,
      N_("the currencies differ: say what the money counts for the pledge with --settled")},
     {PLEDGED__V1__REASON__REASON_SUM_OVERFLOW, N_("a total of the ledger would become too large")},

@@ -344,6 +344,10 @@ static void on_list_payments(struct call *call, void *user)
 {
     send_query(call, user, query_list_payments);
 }
+static void on_list_documents(struct call *call, void *user)
+{
+    send_query(call, user, query_list_documents);
+}
 static void on_get_history(struct call *call, void *user)
 {
     send_query(call, user, query_get_history);
@@ -750,6 +754,7 @@ const struct net_method service_methods[] = {
     METHOD(ListContributors, list_contributors_request, list_contributors_response, DESK,
            on_list_contributors),
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
+    METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
     METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),
     METHOD(GetStatus, get_status_request, get_status_response, READERS, on_get_status),
     {.path = "/pledged.v1.LedgerService/Dump",

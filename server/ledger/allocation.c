@@ -14,6 +14,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/receipt.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -121,6 +122,7 @@ static void undo(struct ledger *ledger, struct state_allocation *allocation, uin
 {
     settle(ledger, allocation, -1);
     allocation->reversed_by = seq;
+    receipt_undone(ledger, allocation);
 }
 
 void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq)

@@ -13,7 +13,9 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/receipt.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -321,6 +323,11 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
     NEED(money_fine(fact->amount) && fact->amount->minor > 0, "a pledge without an amount");
     NEED(tally_may_pledge(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
          "a total leaves 64 bits");
+    char reference[PL_REFERENCE_BYTES];
+    NEED(fact->reference[0] == '\0' ||
+             strcmp(fact->reference,
+                    pl_reference_scor(pl_id_parse(fact->pledge, 'P'), reference)) == 0,
+         "a pledge with the reference of another one");
     NEED((unsigned)fact->kind <= UINT8_MAX && (unsigned)fact->purpose <= UINT8_MAX &&
              (unsigned)fact->publish <= UINT8_MAX,
          "a pledge of a kind that does not exist");
@@ -475,6 +482,10 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
         return entry->allocated->pledge;
     case FACT(REVERSED):
         return entry->reversed->pledge;
+    case FACT(RECEIPT_ISSUED):
+        return entry->receipt_issued->pledge;
+    case FACT(CERTIFICATE_ISSUED):
+        return entry->certificate_issued->pledge;
     case FACT(LEDGER_CREATED):
     case FACT(ROSTER_ADOPTED):
     case FACT(POLICY_ADOPTED):
@@ -540,6 +551,9 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
         return allocation_check(ledger, entry);
     case FACT(REVERSED):
         return allocation_check_reversed(ledger, entry);
+    case FACT(RECEIPT_ISSUED):
+    case FACT(CERTIFICATE_ISSUED):
+        return receipt_check(ledger, entry);
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -644,6 +658,10 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
         break;
     case FACT(REVERSED):
         allocation_apply_reversed(ledger, entry);
+        break;
+    case FACT(RECEIPT_ISSUED):
+    case FACT(CERTIFICATE_ISSUED):
+        receipt_apply(ledger, entry);
         break;
     case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
     case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */

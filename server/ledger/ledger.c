@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/pack.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/receipt.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -137,6 +138,10 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
         break;
     case COMMAND(ALLOCATE):
         allocation_decide(&maker);
+        break;
+    case COMMAND(ISSUE_RECEIPT):
+    case COMMAND(ISSUE_CERTIFICATE):
+        receipt_decide(&maker);
         break;
     }
     PL_ASSERT(ret->entry_count != 0);

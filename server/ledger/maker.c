@@ -208,6 +208,10 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(ENTRY_SPENT), "not so much of this bank entry is free"},
         {REASON(PLEDGE_NOT_OPEN), "the pledge takes no money: it is not open"},
         {REASON(OVER_REMAINDER), "it is more than is still to be paid"},
+        {REASON(NUMBER_STALE),
+         "the document's number or what it lists is not the next: read again"},
+        {REASON(NOTHING_RECEIVED), "no money came in that has no receipt yet"},
+        {REASON(RECEIPT_ISSUED), "a receipt names this allocation: an approver has to undo it"},
         {REASON(RATE_REQUIRED), "another currency: say what it counts for the pledge"},
     };
     for (size_t i = 0; i < PL_COUNT(texts); i++) {

@@ -11,6 +11,7 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/receipt.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
 {
@@ -170,6 +171,8 @@ static void reverse_allocation(struct maker *maker, const struct state_allocatio
                      &ledger->pledge[allocation->pledge]);
         return;
     }
+    if (receipt_guards(maker, allocation, "reverse.seq"))
+        return;
     (void)add_reversed(maker, allocation->seq, allocation->bank_entry, allocation->pledge,
                        allocation->amount, allocation->amount);
     reversed_receipt(maker, allocation->bank_entry, allocation->pledge, allocation->settled,
@@ -197,6 +200,8 @@ static void reverse_entry(struct maker *maker, uint32_t index)
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;
          i = ledger->allocation[i].next_of_entry) {
         const struct state_allocation *allocation = &ledger->allocation[i];
+        if (receipt_guards(maker, allocation, "reverse.seq"))
+            return;
         others += undoes_first(allocation, entry);
         own -= undoes_first(allocation, entry) ? allocation->amount : 0;
         if (allocation->reversed_by == 0 && allocation->pledge == entry->pledge)

@@ -11,6 +11,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "common/reference.h"
 
 const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field)
 {
@@ -320,8 +321,9 @@ static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
 
 /* --- submit --- */
 
+/* number: of the pledge. */
 static Pledged__V1__PledgeMade *pledge_made(struct maker *maker, const Pledged__V1__Submit *command,
-                                            uint64_t prev_seq)
+                                            uint64_t number, uint64_t prev_seq)
 {
     Pledged__V1__Entry *entry = maker_entry(maker, prev_seq);
     Pledged__V1__PledgeMade *fact = maker_alloc(maker, sizeof(*fact));
@@ -331,6 +333,8 @@ static Pledged__V1__PledgeMade *pledge_made(struct maker *maker, const Pledged__
                      : PLEDGED__V1__PLEDGE_KIND__PLEDGE_KIND_CASH;
     fact->campaign = command->campaign;
     fact->agreement_ref = command->agreement_ref;
+    fact->reference = maker_alloc(maker, PL_REFERENCE_BYTES);
+    (void)pl_reference_scor(number, fact->reference);
     fact->publish = command->publish != PLEDGED__V1__PUBLISH__PUBLISH_UNSPECIFIED
                         ? command->publish
                         : PLEDGED__V1__PUBLISH__PUBLISH_YES;
@@ -366,7 +370,8 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     if (!pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency) ||
         !sum_fits(maker, minor, currency))
         return;
-    Pledged__V1__PledgeMade *fact = pledge_made(maker, command, pledge->last_seq);
+    Pledged__V1__PledgeMade *fact =
+        pledge_made(maker, command, (uint64_t)pledge_index(maker, pledge) + 1, pledge->last_seq);
     fact->pledge = command->pledge;
     fact->contributor = contributor;
     fact->catalogue = pledge_catalogue(maker, tier)->code;
@@ -394,7 +399,7 @@ static void submit_tier(struct maker *maker, const Pledged__V1__Submit *command)
         !sum_fits(maker, minor, currency) ||
         !pledge_slot_free(maker, tier, contributor_index(maker, who), STATE_NONE, "submit.tier"))
         return;
-    Pledged__V1__PledgeMade *fact = pledge_made(maker, command, 0);
+    Pledged__V1__PledgeMade *fact = pledge_made(maker, command, maker->ledger->pledge_count + 1, 0);
     fact->pledge = maker_id(maker, 'P', maker->ledger->pledge_count + 1);
     fact->contributor = command->contributor;
     fact->catalogue = pledge_catalogue(maker, tier)->code;
@@ -415,7 +420,7 @@ static void submit_free(struct maker *maker, const Pledged__V1__Submit *command)
     int currency = pl_currency_index(command->amount->currency);
     if (!sum_fits(maker, command->amount->minor, currency))
         return;
-    Pledged__V1__PledgeMade *fact = pledge_made(maker, command, 0);
+    Pledged__V1__PledgeMade *fact = pledge_made(maker, command, maker->ledger->pledge_count + 1, 0);
     fact->pledge = maker_id(maker, 'P', maker->ledger->pledge_count + 1);
     fact->contributor = command->contributor;
     fact->amount = command->amount;

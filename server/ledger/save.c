@@ -15,7 +15,7 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 
-enum { SAVE_FORMAT = 2 };
+enum { SAVE_FORMAT = 3 };
 
 /* --- writing --- */
 
@@ -167,6 +167,23 @@ static void save_allocations(struct out *out, const struct ledger *ledger)
         put_u64(out, a->reversed_by);
         put_u32(out, a->bank_entry);
         put_u32(out, a->pledge);
+        put_u32(out, a->receipt);
+    }
+}
+
+static void save_documents(struct out *out, const struct ledger *ledger)
+{
+    for (size_t kind = 0; kind < STATE_DOCUMENT_KINDS; kind++) {
+        const struct state_documents *issued = &ledger->document[kind];
+        put_u64(out, issued->count);
+        for (size_t i = 0; i < issued->count; i++) {
+            const struct state_document *d = &issued->row[i];
+            put_i64(out, d->amount);
+            put_i64(out, d->time_us);
+            put_u64(out, d->seq);
+            put_u32(out, d->pledge);
+            put(out, d->sha256, sizeof(d->sha256));
+        }
     }
 }
 
@@ -231,6 +248,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_pledges(&out, ledger);
     save_bank_entries(&out, ledger);
     save_allocations(&out, ledger);
+    save_documents(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
     flush(&out);
@@ -603,6 +621,7 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &a->reversed_by));
         PL_TRY(get_u32(in, &a->bank_entry));
         PL_TRY(get_u32(in, &a->pledge));
+        PL_TRY(get_u32(in, &a->receipt));
         if (a->bank_entry >= ledger->bank_entry_count || a->pledge >= ledger->pledge_count ||
             a->amount < 0 || a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
             a->reversed_by > ledger->size || (i > 0 && a->seq <= a[-1].seq))
@@ -610,6 +629,52 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
         allocation_link(ledger, (uint32_t)i);
     }
     return pl_ok();
+}
+
+static struct pl_status load_document(struct in *in, const struct ledger *ledger,
+                                      struct state_document *d)
+{
+    PL_TRY(get_i64(in, &d->amount));
+    PL_TRY(get_i64(in, &d->time_us));
+    PL_TRY(get_u64(in, &d->seq));
+    PL_TRY(get_u32(in, &d->pledge));
+    PL_TRY(get(in, d->sha256, sizeof(d->sha256)));
+    bool fine = d->amount >= 0 && d->seq != 0 && d->seq <= ledger->size &&
+                d->pledge < ledger->pledge_count && ledger->pledge[d->pledge].currency >= 0;
+    return fine ? pl_ok() : bad();
+}
+
+/* What receipts say, and what of it was taken back since. */
+static bool receipts_fine(struct ledger *ledger)
+{
+    struct state_documents *receipts = &ledger->document[STATE_RECEIPT];
+    for (size_t i = 0; i < ledger->allocation_count; i++) {
+        const struct state_allocation *a = &ledger->allocation[i];
+        if (a->receipt > receipts->count ||
+            (a->receipt != 0 && receipts->row[a->receipt - 1].pledge != a->pledge))
+            return false;
+        if (a->receipt != 0 && a->reversed_by != 0 &&
+            !pl_add64(receipts->row[a->receipt - 1].undone, a->settled,
+                      &receipts->row[a->receipt - 1].undone))
+            return false;
+    }
+    return true;
+}
+
+static struct pl_status load_documents(struct in *in, struct ledger *ledger)
+{
+    for (size_t kind = 0; kind < STATE_DOCUMENT_KINDS; kind++) {
+        struct state_documents *issued = &ledger->document[kind];
+        size_t count;
+        PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+        for (size_t i = 0; i < count; i++) {
+            issued->row = state_grow(issued->row, i, &issued->cap, sizeof(*issued->row));
+            issued->row[i] = (struct state_document){.amount = 0};
+            issued->count = i + 1;
+            PL_TRY(load_document(in, ledger, &issued->row[i]));
+        }
+    }
+    return receipts_fine(ledger) ? pl_ok() : bad();
 }
 
 /* A count is only a word of the file; the rows were there. */
@@ -777,6 +842,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_allocations(in, ledger));
+    PL_TRY(load_documents(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();
 }

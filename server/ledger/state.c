@@ -46,6 +46,8 @@ void ledger_free(struct ledger *ledger)
     free(ledger->pledge);
     free(ledger->bank_entry);
     free(ledger->allocation);
+    for (size_t i = 0; i < STATE_DOCUMENT_KINDS; i++)
+        free(ledger->document[i].row);
     free(ledger->due);
     free(ledger->text);
     free(ledger);

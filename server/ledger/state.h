@@ -100,9 +100,25 @@ struct state_allocation {
     uint64_t reversed_by; /* 0: live; the entry that undid it, or ended the pledge */
     uint32_t bank_entry, pledge;
     uint32_t next_of_entry, next_of_pledge;
+    uint32_t receipt; /* number of the receipt that names it; 0: none yet */
 };
 /* In ledger.reversible: the index is one of an allocation. */
 #define STATE_REVERSIBLE_ALLOCATION 0x80000000u
+
+/* A document that was handed out; its number is its place in its list + 1. */
+struct state_document {
+    int64_t amount;
+    int64_t undone; /* of a receipt: what was taken back since */
+    int64_t time_us;
+    uint64_t seq;
+    uint32_t pledge;
+    uint8_t sha256[32];
+};
+struct state_documents {
+    struct state_document *row;
+    size_t count, cap;
+};
+enum state_document_kind { STATE_RECEIPT, STATE_CERTIFICATE, STATE_DOCUMENT_KINDS };
 
 enum state_dimension {
     STATE_BY_TIER,
@@ -146,6 +162,7 @@ struct ledger {
     size_t bank_entry_count, bank_entry_cap;
     struct state_allocation *allocation; /* ascending by seq */
     size_t allocation_count, allocation_cap;
+    struct state_documents document[STATE_DOCUMENT_KINDS];
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

@@ -11,6 +11,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/change.h"
+#include "server/ledger/receipt.h"
 
 enum {
     REASON_MAX = 1000,
@@ -225,6 +226,17 @@ static bool pay(struct judge *judge, const Pledged__V1__Pay *command)
            text(judge, command->bank_ref, 0, REFERENCE_MAX, "pay.bank_ref");
 }
 
+static bool document(struct judge *judge, const char *number, char prefix,
+                     const ProtobufCBinaryData *sha256, const char *number_field,
+                     const char *sha256_field)
+{
+    if (pl_id_parse(number, prefix) == 0)
+        return wrong(judge, REASON(FIELD_INVALID), number_field,
+                     "a receipt's number looks like Q000042, a certificate's like Z000042");
+    return sha256->len == 32 ||
+           wrong(judge, REASON(FIELD_INVALID), sha256_field, "a SHA-256 has 32 bytes");
+}
+
 static bool by_command(struct judge *judge)
 {
     const Pledged__V1__Command *c = judge->command;
@@ -286,6 +298,18 @@ static bool by_command(struct judge *judge)
                id(judge, c->allocate->pledge, 'P', "allocate.pledge") &&
                MONEY(judge, c->allocate->amount, false, "allocate.amount") &&
                MONEY(judge, c->allocate->settled, false, "allocate.settled");
+    case COMMAND(ISSUE_RECEIPT):
+        if (c->issue_receipt->n_allocation_seq > RECEIPT_ALLOCATIONS_MAX)
+            return wrong(judge, REASON(FIELD_TOO_LONG), "issue_receipt.allocation_seq",
+                         "at most 100 allocations");
+        return id(judge, c->issue_receipt->pledge, 'P', "issue_receipt.pledge") &&
+               document(judge, c->issue_receipt->number, 'Q', &c->issue_receipt->document_sha256,
+                        "issue_receipt.number", "issue_receipt.document_sha256");
+    case COMMAND(ISSUE_CERTIFICATE):
+        return id(judge, c->issue_certificate->pledge, 'P', "issue_certificate.pledge") &&
+               document(judge, c->issue_certificate->number, 'Z',
+                        &c->issue_certificate->document_sha256, "issue_certificate.number",
+                        "issue_certificate.document_sha256");
     case COMMAND(REVERSE):
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");

@@ -323,14 +323,16 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_SUBMIT:
     case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
     case PLEDGED__V1__COMMAND__COMMAND_PAY:
-    case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
     case PLEDGED__V1__COMMAND__COMMAND_ALLOCATE:
+    case PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT:
+    case PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE:
         return CLERK;
     /* what a second person will have to agree to; approvers may also do it themselves */
     case PLEDGED__V1__COMMAND__COMMAND_COMMIT:
     case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:
     case PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER:
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
+    case PLEDGED__V1__COMMAND__COMMAND_REVERSE: /* of what has a receipt: an approver only */
         return CLERK | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND__NOT_SET:
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:

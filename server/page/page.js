@@ -58,6 +58,7 @@ const FACTS = {
     pledgeMade: "Pledged", commitmentSigned: "Committed", commitmentAmended: "Commitment amended",
     tierChanged: "Moved to another tier", withdrawn: "Withdrawn", cancelled: "Cancelled",
     paymentRecorded: "Payment", allocated: "Allocated", reversed: "Reversed",
+    receiptIssued: "Receipt", certificateIssued: "Certificate",
   },
   fr: {
     ledgerCreated: "Registre créé", rosterAdopted: "Rôles adoptés", policyAdopted: "Règles adoptées",
@@ -67,6 +68,7 @@ const FACTS = {
     pledgeMade: "Promesse", commitmentSigned: "Engagement", commitmentAmended: "Engagement modifié",
     tierChanged: "Changement d'offre", withdrawn: "Retrait", cancelled: "Annulation",
     paymentRecorded: "Paiement", allocated: "Affectation", reversed: "Contre-passation",
+    receiptIssued: "Reçu", certificateIssued: "Certificat",
   },
 };
 

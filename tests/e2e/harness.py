@@ -728,6 +728,7 @@ class Oracle:
         self.pledges = {}       # id -> dict
         self.contributors = {}
         self.bank = {}          # id -> dict
+        self.receipts, self.certificates = [], []
         self.first_of = {}      # request id -> seq of its first entry
         self.last_of_pledge = {}
         self.payment_at = {}    # seq -> bank entry
@@ -955,6 +956,33 @@ class Oracle:
         self.reversed.add(target)
         self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
         bank["amount"] = 0
+
+    def document(self, e, body, letter, issued):
+        self.need(body.number == f"{letter}{len(issued) + 1:06d}", e, "numbers without gaps")
+        self.need(len(body.document_sha256) == 32, e, "hash of the document")
+        pledge = self.pledges[body.pledge]
+        self.need(pledge["contributor"] == body.contributor, e, "somebody else's document")
+        self.need(body.amount.currency == pledge["currency"], e, "currency of the pledge")
+        issued.append(body.number)
+        return pledge
+
+    def on_receipt_issued(self, e, body):
+        self.document(e, body, "Q", self.receipts)
+        total = 0
+        for seq in body.allocation_seq:
+            there = self.allocations[seq]
+            self.need(there["pledge"] == body.pledge, e, "money of another pledge")
+            self.need(seq not in self.reversed, e, "money that was taken back")
+            self.need("receipt" not in there, e, "receipted twice")
+            there["receipt"] = body.number
+            total += there["settled"]
+        self.need(body.allocation_seq and total == body.amount.minor, e, "amount of the receipt")
+
+    def on_certificate_issued(self, e, body):
+        pledge = self.document(e, body, "Z", self.certificates)
+        self.need(pledge["stage"] in ("COMMITTED", "CLOSED"), e, "not signed")
+        self.need(body.amount.minor == pledge["amount"], e, "amount of the commitment")
+        self.need(body.tier == (pledge["key"][1] if pledge["key"] else ""), e, "tier")
 
     def on_command_refused(self, e, body):
         self.need(body.reason != 0, e, "reason")

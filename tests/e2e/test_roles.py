@@ -25,6 +25,7 @@ MAY_CALL = {
     "ListPledges": SINGLE,
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
+    "ListDocuments": SINGLE,
     "GetHistory": SINGLE,
     "Dump": {"auditor"},
     "Watch": ALL,
@@ -39,6 +40,7 @@ MAY_COMMAND = {
     "amend_pledge": {"clerk", "approver"},
     "change_tier": {"clerk", "approver"},
     "cancel": {"clerk", "approver"},
+    "reverse": {"clerk", "approver"},
 }
 CLERK_ONLY = {"clerk"}
 
@@ -106,6 +108,10 @@ class Roles(DaemonTest):
             "cancel": dict(cancel=pb.Cancel(pledge=pledge, money_plan=1), evidence=[document()]),
             "pay": dict(pay=pb.Pay(pledge=pledge, amount=money(1))),
             "reverse": dict(reverse=pb.Reverse(seq=1), reason="r"),
+            "issue_receipt": dict(issue_receipt=pb.IssueReceipt(
+                pledge=pledge, number="Q000001", document_sha256=b"\0" * 32)),
+            "issue_certificate": dict(issue_certificate=pb.IssueCertificate(
+                pledge=pledge, number="Z000001", document_sha256=b"\0" * 32)),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
         }
 

@@ -30,6 +30,7 @@ struct world {
     struct pl_arena arena;
     int64_t now_us;
     uint64_t next_request;
+    Pledged__V1__Role role; /* of who acts; 0: clerk */
     /* packed entries, for replay */
     struct pl_slice *entry;
     size_t entry_count, entry_cap;
@@ -94,7 +95,8 @@ static inline void give(struct world *world, Pledged__V1__Command *command)
     struct ledger_request request = {
         .command = (Pledged__V1__Command *)parsed,
         .bytes = bytes,
-        .actor = {"anna", PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x", "CN=ca"},
+        .actor = {"anna", world->role != 0 ? world->role : PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x",
+                  "CN=ca"},
         .now_us = world->now_us};
     pl_sha256(bytes, request.digest);
     ledger_decide(world->ledger, &request, &world->arena, &decision);

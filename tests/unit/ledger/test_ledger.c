@@ -280,6 +280,8 @@ static void test_check_refuses_what_breaks_a_rule(void **state)
     assert_int_equal(ledger_check(w.ledger, entry).code, PL_E_CORRUPT); /* request id again */
     entry->request_id.data[15] = 77;
     entry->pledge_made->pledge = (char *)"P000002";
+    assert_int_equal(ledger_check(w.ledger, entry).code, PL_E_CORRUPT); /* another's reference */
+    entry->pledge_made->reference = (char *)"";
     assert_string_equal(ledger_check(w.ledger, entry).what, "more holders than the tier has slots");
     entry->pledge_made->tier = (char *)"duo";
     assert_true(pl_is_ok(ledger_check(w.ledger, entry)));

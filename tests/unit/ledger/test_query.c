@@ -754,6 +754,7 @@ static void test_an_arena_without_room_for_one_row_is_too_big(void **state)
     add_payment(&w->ledger, 0, 5, 0, "CHF");
     Pledged__V1__ListPledgesRequest pledges = PLEDGED__V1__LIST_PLEDGES_REQUEST__INIT;
     Pledged__V1__ListPaymentsRequest payments = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+    Pledged__V1__ListDocumentsRequest documents = PLEDGED__V1__LIST_DOCUMENTS_REQUEST__INIT;
     Pledged__V1__GetPledgeRequest one = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
     Pledged__V1__ListContributorsRequest contributors =
         PLEDGED__V1__LIST_CONTRIBUTORS_REQUEST__INIT;
@@ -763,6 +764,7 @@ static void test_an_arena_without_room_for_one_row_is_too_big(void **state)
         const void *request;
     } cases[] = {{query_list_pledges, &pledges},
                  {query_list_payments, &payments},
+                 {query_list_documents, &documents},
                  {query_list_contributors, &contributors},
                  {query_get_pledge, &one}};
     struct query_log log = {log_read, w};

@@ -240,7 +240,9 @@ static void test_roles_and_commands(void **state)
         {PLEDGED__V1__COMMAND__COMMAND_WITHDRAW, "c"},
         {PLEDGED__V1__COMMAND__COMMAND_CANCEL, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_PAY, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_REVERSE, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_REVERSE, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE, "c"},
         {(Pledged__V1__Command__CommandCase)999, ""},
     };
     for (size_t i = 0; i < PL_COUNT(rows); i++) {
