@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""mutants: bugs put into a copy of the source on purpose, one at a time; each must turn at least
+one named test red, or the tests are not worth what they say.
+
+    mutants.py                 all of them; builds in a scratch copy; about half an hour on two cores
+    mutants.py NAME...         only these
+    mutants.py --check         only looks whether every place is still found, exactly once; quick
+    mutants.py --list          the table without running anything
+    mutants.py --scratch DIR   where the copy goes and stays (default: a temporary directory)
+
+A mutant is a piece of a file and what stands there instead; a piece that is not found, or found
+twice, is an error: whoever changed that line says what the bug looks like now.
+Exit: 0 all were found, 1 one was not, 2 a place was not found or the copy does not build.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Mutant:
+    """tests: names of ctest, in the order in which they are tried until one is red."""
+
+    def __init__(self, name, path, find, put, tests):
+        self.name, self.path, self.find, self.put, self.tests = name, path, find, put, tests
+
+    def place(self, root):
+        text = (root / self.path).read_text(encoding="utf-8")
+        return text, text.count(self.find)
+
+
+FILE, SCAN, SEGMENT, WRITER = ("server/store/file.c", "server/store/scan.c",
+                               "server/store/segment.c", "server/writer.c")
+PROMOTE, PLEDGE, NOTARY = ("server/ledger/promote.c", "server/ledger/pledge.c", "server/notary.c")
+
+MUTANTS = [
+    Mutant("skip the sync of a batch", FILE,
+           "    must(io->datasync(io, file->fd));\n    if (!file->rolled)",
+           "    if (!file->rolled)", ["sim/seeds", "crash/random"]),
+    Mutant("skip the directory's sync of a new segment", FILE,
+           "    must(io->rename(io, from, to));\n    must(io->sync_dir(io, file->dir));",
+           "    must(io->rename(io, from, to));", ["sim/seeds", "crash/places"]),
+    Mutant("go on after a failed sync", FILE,
+           "    if (!pl_is_ok(status))\n        die(status);",
+           "    (void)die;\n    (void)status.code;", ["sim/nth", "sim/seeds", "store/test_file"]),
+    Mutant("reply before the sync", WRITER,
+           "    if (!batch_empty(writer->filling))\n        waiting_push(&writer->filling->waiting, "
+           "&command->mail);\n    else if",
+           "    if (!batch_empty(writer->filling))\n        answer(command);\n    else if",
+           ["server/test_writer", "sim/seeds"]),
+    Mutant("show what is not durable", WRITER,
+           "    batch->view = make_view(writer, batch);\n}",
+           "    batch->view = make_view(writer, batch);\n    publish(writer, view_ref(batch->view));"
+           "\n}", ["sim/seeds", "server/test_writer"]),
+    Mutant("drop the idempotency check", WRITER,
+           "    if (seq != 0)\n        item_replay(writer, command, item, seq);\n    else if",
+           "    if (seq == UINT64_MAX)\n        item_replay(writer, command, item, seq);\n    else if",
+           ["sim/seeds", "server/test_writer"]),
+    Mutant("answer another command under the same request id", WRITER,
+           "    else if (!pl_slice_eq(pl_slice(entry->command_digest.data, "
+           "entry->command_digest.len),\n                          pl_slice(item->digest, "
+           "sizeof(item->digest))))",
+           "    else if (entry->command_digest.len == 1)", ["server/test_writer"]),
+    Mutant("forget to roll back after a refused batch", WRITER,
+           "    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));\n"
+           "    ledger_free(writer->ledger);\n    writer->ledger = rebuilt;",
+           "    (void)rebuilt;", ["server/test_writer", "sim/seeds"]),
+    Mutant("believe a clock that jumped", WRITER,
+           "    bool jumped = drift_us > writer->options.clock_jump_limit_us ||",
+           "    bool jumped = drift_us > INT64_MAX - 1 ||", ["server/test_writer"]),
+    Mutant("record what cannot be told", WRITER,
+           "        item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */\n"
+           "        return;", "        item->code = PL_E_TOO_BIG;", ["sim/nth"]),
+    Mutant("drop the capacity check", PLEDGE,
+           "    if ((int64_t)state_tier_taken(tier) >= tier->capacity) {\n"
+           "        refuse_sold_out(maker, tier, field);",
+           "    if ((int64_t)state_tier_taken(tier) > tier->capacity) {\n"
+           "        refuse_sold_out(maker, tier, field);", ["ledger/test_pledge", "sim/seeds"]),
+    Mutant("expire a microsecond late", PROMOTE,
+           "ledger->pledge[ledger->due[0]].expires_us <= now_us)",
+           "ledger->pledge[ledger->due[0]].expires_us < now_us)", ["ledger/test_promote"]),
+    Mutant("expire a second early", PROMOTE,
+           "ledger->pledge[ledger->due[0]].expires_us <= now_us)",
+           "ledger->pledge[ledger->due[0]].expires_us <= now_us + 1000000)",
+           ["ledger/test_promote", "sim/seeds"]),
+    Mutant("never expire by itself", WRITER,
+           "    look_for_room(writer);\n    expire(writer, now_us);",
+           "    look_for_room(writer);\n    (void)expire;", ["server/test_writer", "sim/seeds"]),
+    Mutant("trust a torn tail", SCAN,
+           "            return options->read_only ? pl_ok() : cut(walk, torn_end, report);",
+           "            (void)cut;\n            return pl_ok();", ["store/test_scan", "sim/seeds"]),
+    Mutant("take damage for a torn tail", SEGMENT,
+           "    if (torn)\n        *ret_found = SEGMENT_TORN;",
+           "    *ret_found = SEGMENT_TORN;", ["store/test_segment", "sim/seeds"]),
+    Mutant("cut a torn tail from the front", SCAN,
+           "    if (end > behind) {", "    if (end == 0) {", ["store/test_scan"]),
+    Mutant("go on from what only memory has", SCAN,
+           "    if (write_too)\n        PL_TRY(settle(walk));",
+           "    (void)settle;", ["store/test_scan", "sim/seeds"]),
+    Mutant("accept a batch of another history", SEGMENT,
+           "           (store_follows_head(head, batch) && batch->epoch >= head->epoch);",
+           "           (batch->number == head->batch + 1 && batch->epoch >= head->epoch);",
+           ["store/test_scan", "store/test_segment"]),
+    Mutant("do not look at a batch's hash", SEGMENT,
+           "        pl_xxh3(ret->body, ret->number) == body_sum && store_batch_verify(ret) &&",
+           "        body_sum != 1 &&", ["store/test_scan", "sim/seeds"]),
+    Mutant("believe a damaged snapshot", "server/store/snapshot.c",
+           "    if (memcmp(sha256, snapshot->sha256, sizeof(sha256)) != 0)",
+           "    if (memcmp(sha256, snapshot->sha256, 0) != 0)", ["store/test_snapshot"]),
+    Mutant("believe a snapshot of another log", "server/recover.c",
+           "            replay->vouched = memcmp(batch->hash, replay->vouched_hash, "
+           "STORE_HASH_BYTES) == 0;",
+           "            replay->vouched = true;", ["server/test_recover"]),
+    Mutant("sign before persisting", NOTARY,
+           "    PL_TRY(remember(notary, pl_buf_slice(&note)));\n    signed_tree_unref(notary->current);",
+           "    (void)remember(notary, pl_buf_slice(&note)).code;\n"
+           "    signed_tree_unref(notary->current);", ["server/test_notary"]),
+    Mutant("sign a shorter log", NOTARY,
+           "    PL_TRY(check_growth(notary, &next));", "    (void)check_growth;",
+           ["server/test_notary", "e2e/proof"]),
+    Mutant("let anybody adopt a catalogue", "server/net/authz.c",
+           "    case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:\n        return ADMIN;",
+           "    case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:\n        return ADMIN | CLERK;",
+           ["net/test_authz", "e2e/roles"]),
+]
+QUICK = ["skip the sync of a batch", "drop the capacity check", "reply before the sync"]
+
+
+def targets_of(test):
+    box, _, rest = test.partition("/")
+    if box == "sim":
+        return ["nth" if rest == "nth" else "sim"]
+    if box in ("e2e", "linear"):
+        return ["pledged", "pledge"]
+    if box == "crash":
+        return ["pledged", "pledge", "crash_layer"]
+    return [f"{box}_{rest}"]
+
+
+def check(mutants):
+    fine = True
+    for mutant in mutants:
+        count = mutant.place(ROOT)[1]
+        if count != 1:
+            print(f"{mutant.name}: its place is found {count} times in {mutant.path}:\n{mutant.find}")
+            fine = False
+    return fine
+
+
+def stop(words):
+    print(words)
+    sys.exit(2)
+
+
+class Copy:
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.build = self.path / "build" / "release"
+
+    def run(self, args, timeout=1800):
+        return subprocess.run(args, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=timeout)
+
+    def make(self):
+        names = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+                               check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
+        for name in filter(None, names):
+            if (ROOT / name).is_file():
+                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.path / name)
+        ccache = shutil.which("ccache")
+        done = self.run(["cmake", "--preset", "release",
+                         *([f"-DCMAKE_C_COMPILER_LAUNCHER={ccache}"] if ccache else [])])
+        if done.returncode != 0:
+            stop(f"the copy is not configured:\n{done.stdout[-3000:]}")
+
+    def compile(self, test):
+        return self.run(["cmake", "--build", str(self.build), "--target", *targets_of(test)])
+
+    def passes(self, test):
+        done = self.run(["ctest", "--test-dir", str(self.build), "-R", f"^{test}$",
+                         "--no-tests=error", "--timeout", "600"])
+        if "No tests were found" in done.stdout:
+            stop(f"there is no test {test}")
+        return done.returncode == 0
+
+    def green(self, tests):
+        for test in tests:
+            built = self.compile(test)
+            if built.returncode != 0:
+                stop(f"the copy does not build:\n{built.stdout[-3000:]}")
+            if not self.passes(test):
+                stop(f"{test} is red without any mutant")
+
+    def try_mutant(self, mutant):
+        """The test that found it, or None."""
+        text, count = mutant.place(self.path)
+        assert count == 1, mutant.name
+        where = self.path / mutant.path
+        try:
+            where.write_text(text.replace(mutant.find, mutant.put), encoding="utf-8")
+            for test in mutant.tests:
+                built = self.compile(test)
+                if built.returncode != 0:
+                    stop(f"{mutant.name} does not build:\n{built.stdout[-3000:]}")
+                if not self.passes(test):
+                    return test
+            return None
+        finally:
+            where.write_text(text, encoding="utf-8")
+            os.utime(where)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="bugs on purpose; see the head of this file")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="three of them, for every run")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--scratch")
+    options = parser.parse_args()
+    wanted = QUICK if options.quick else options.names
+    mutants = [m for m in MUTANTS if not wanted or m.name in wanted]
+    if wanted and len(mutants) != len(wanted):
+        stop(f"no such mutant among {wanted}")
+    if options.list:
+        for mutant in mutants:
+            print(f"{mutant.name:50} {mutant.path:26} {', '.join(mutant.tests)}")
+        return 0
+    if not check(mutants):
+        return 2
+    if options.check:
+        print(f"{len(mutants)} mutants, every place found")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="pledged-mutants-") as temporary:
+        copy = Copy(options.scratch or temporary)
+        copy.path.mkdir(parents=True, exist_ok=True)
+        copy.make()
+        copy.green(dict.fromkeys(test for mutant in mutants for test in mutant.tests[:1]))
+        survived = 0
+        print(f"{'bug':50} {'found by':22} {'s':>4}")
+        for mutant in mutants:
+            begin = time.monotonic()
+            found = copy.try_mutant(mutant)
+            survived += found is None
+            print(f"{mutant.name:50} {found or 'NOBODY':22} {time.monotonic() - begin:4.0f}",
+                  flush=True)
+        print(f"{len(mutants)} mutants, {len(mutants) - survived} found, {survived} not")
+        return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

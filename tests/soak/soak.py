@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""soak: mixed load with reloads and restarts for as long as one likes, watching memory and
+descriptors.
+
+    PLEDGED_BIN_DIR=build/release/bin soak.py [--minutes 60] [--life 60] [--pause 0.01]
+
+One life of the daemon: writers, readers that come and go, a watcher, dumps, a reload every few
+seconds, bad certificates; then all of them leave, and at rest descriptors and memory are looked at
+before it is ended (by SIGTERM and SIGKILL in turn) and started on the same ledger. A ledger grows,
+and its state is in memory; what a daemon has at rest beyond what it has just after a start on the
+same ledger is what it gathered by living. Exit: 0 if descriptors at rest are those of the first
+life, what is gathered does not grow from life to life, and the whole ledger holds; else 1.
+"""
+import argparse
+import os
+import pathlib
+import random
+import signal
+import sys
+import threading
+import time
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # strangers are shown the door, as they should be
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from harness import Client, Load, Refused, check_ledger, opened, pb  # noqa: E402
+
+REST_S = 3
+
+
+class Writers(Load):
+    """Load that leaves the machine some air, and starts each contributor's story anew."""
+
+    pause = 0.01
+
+    def send(self, client, cmd):
+        time.sleep(self.pause)
+        return super().send(client, cmd)
+
+
+class Readers:
+    def __init__(self, home):
+        self.home, self.stop, self.asked, self.failed = home, threading.Event(), 0, []
+        self.threads = [threading.Thread(target=self.guard, args=(work,), daemon=True)
+                        for work in (self.come_and_go, self.come_and_go, self.watch, self.dump,
+                                     self.stranger)]
+
+    def guard(self, work):
+        while not self.stop.is_set():
+            try:
+                work()
+            except Refused as refused:
+                if refused.code.name not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED",
+                                             "DEADLINE_EXCEEDED"):
+                    self.failed.append(refused)
+                    return
+            except Exception as error:
+                self.failed.append(error)
+                return
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def join(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a reader hangs"
+        assert not self.failed, self.failed[0]
+
+    def come_and_go(self):
+        client = Client(self.home.port, self.home.pki, random.choice(("reader", "clerk2")))
+        try:
+            for _ in range(random.randint(1, 60)):
+                client.call("GetTier", pb.GetTierRequest(tier="platine"))
+                client.call("GetTotals", pb.GetTotalsRequest())
+                self.asked += 2
+                time.sleep(0.02)
+                if self.stop.is_set():
+                    return
+        finally:
+            client.close()
+
+    def watch(self):
+        client = Client(self.home.port, self.home.pki, "reader")
+        try:
+            stream = client.raw("Watch")(pb.WatchRequest(from_seq=0, heartbeat_s=1), timeout=3)
+            for _ in stream:
+                self.asked += 1
+                if self.stop.is_set():
+                    stream.cancel()
+                    return
+        except Exception as error:  # its time is over, or the daemon's is
+            if not hasattr(error, "code"):
+                raise
+        finally:
+            client.close()
+
+    def dump(self):
+        client = Client(self.home.port, self.home.pki, "auditor")
+        try:
+            size = client.GetStatus().size
+            client.dump_bytes(from_seq=random.randint(max(1, size - 5000), max(1, size)))
+            self.asked += 1
+            self.stop.wait(3)
+        finally:
+            client.close()
+
+    def stranger(self):
+        client = Client(self.home.port, self.home.pki, None)  # without a certificate: shown the door
+        try:
+            client.call("ListTiers", timeout=2)
+        except Refused:
+            pass
+        finally:
+            client.close()
+        self.stop.wait(1)
+
+
+def looked_at(home):
+    status = pathlib.Path(f"/proc/{home.process.pid}/status").read_text()
+    rss = int(status.split("VmRSS:")[1].split()[0])
+    return len(os.listdir(f"/proc/{home.process.pid}/fd")), rss
+
+
+def reload(home, turn):
+    home.settings["limits"]["person_connections"] = 100 + turn % 7
+    home.write_config()
+    home.process.send_signal(signal.SIGHUP)
+
+
+def live(home, seconds, turn, pause):
+    """One life under load; what it has at rest."""
+    Writers.pause = pause
+    writers = Writers(home, threads=3, seed=turn + 1).start()
+    readers = Readers(home).start()
+    end = time.monotonic() + seconds
+    reloads = 0
+    while time.monotonic() < end:
+        time.sleep(min(5, max(0, end - time.monotonic())))
+        reload(home, turn + reloads)
+        reloads += 1
+        assert home.process.poll() is None, home.log()
+    writers.join(60)
+    readers.join()
+    home.drop_clients()
+    time.sleep(REST_S)
+    return writers.acked_count(), readers.asked, reloads
+
+
+def main():
+    parser = argparse.ArgumentParser(description="mixed load, reloads, restarts; see the file's head")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--life", type=float, default=60, help="seconds between restarts")
+    parser.add_argument("--pause", type=float, default=0.01, help="of a writer between commands")
+    options = parser.parse_args()
+    home = opened(settings={"store": {"snapshot_entries": 5000}})
+    home.drop_clients()
+    begin = time.monotonic()
+    rows, acked, asked, reloads, turn = [], 0, 0, 0, 0
+    print("minute  entries   at rest: fds   KiB   after start: fds   KiB   gathered KiB", flush=True)
+    try:
+        while time.monotonic() - begin < options.minutes * 60:
+            more = live(home, options.life, turn, options.pause)
+            acked, asked, reloads = acked + more[0], asked + more[1], reloads + more[2]
+            fds, rss = looked_at(home)
+            if turn % 2:
+                home.kill()
+            else:
+                home.terminate()
+            home.start()
+            client = home.client("reader")
+            entries = client.GetStatus().size
+            client.ListTiers()
+            home.drop_clients()
+            time.sleep(REST_S)
+            fds_new, rss_new = looked_at(home)
+            rows.append((fds, rss - rss_new))
+            print(f"{(time.monotonic() - begin) / 60:6.1f} {entries:8} {fds:14} {rss:6} "
+                  f"{fds_new:17} {rss_new:6} {rss - rss_new:12}", flush=True)
+            turn += 1
+        oracle = check_ledger(home.client("auditor").dump())
+    finally:
+        home.close()
+    print(f"{turn} lives, {acked} commands acknowledged, {asked} answers read, {reloads} reloads, "
+          f"{oracle.seq} entries; every rule holds after every one of them")
+    half = len(rows) // 2 or 1
+    first = sum(gathered for _, gathered in rows[:half]) / half
+    last = sum(gathered for _, gathered in rows[-half:]) / half
+    print(f"descriptors at rest: {sorted({fds for fds, _ in rows})}; gathered on average: first half "
+          f"{first:.0f} KiB, second half {last:.0f} KiB")
+    # a segment or a snapshot that is being read just then is one descriptor
+    fine = max(f for f, _ in rows) <= rows[0][0] + 2 and last <= first * 1.5 + 4096
+    print("no growth" if fine else "IT GROWS")
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
