@@ -101,6 +101,53 @@ static const struct command table[] = {
      .examples = "pledge contributor amend C000017 --name 'Example Telecom AG' --kind "
                  "private-sector --country CH",
      .run = cmd_contributor_amend},
+    {.name = "contributor erase",
+     .args = "[CONTRIBUTOR]",
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_CONTACT),
+     .writes = true,
+     .group = COMMAND_PARTNERS,
+     .words = N_("erase its persons for good, or one of them (role admin)"),
+     .more = N_("Names, functions, addresses and the salts of their commitments are deleted; the "
+                "ledger keeps numbers only, and says when. The organisation itself stays. Copies "
+                "of the file of persons in older backups have to be destroyed by whoever keeps "
+                "them. A reason or a document is needed."),
+     .examples = "pledge contributor erase --contact K000004 --reason 'asked for it on 3 March'\n"
+                 "pledge contributor erase C000017 --evidence request.pdf",
+     .run = cmd_contributor_erase},
+    {.name = "contributor legal-hold",
+     .args = "CONTRIBUTOR on|off",
+     .least = 2,
+     .most = 2,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PARTNERS,
+     .words = N_("while it is on, none of its persons is erased (role approver or admin)"),
+     .examples = "pledge contributor legal-hold C000017 on --reason 'audit 2026-4'",
+     .run = cmd_contributor_legal_hold},
+    {.name = "contacts",
+     .args = "CONTRIBUTOR",
+     .least = 1,
+     .most = 1,
+     .group = COMMAND_PARTNERS,
+     .words = N_("the persons of an organisation, and whom to call"),
+     .examples = "pledge contacts C000017",
+     .run = cmd_contacts},
+    {.name = "contact add",
+     .args = "CONTRIBUTOR",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_NAME) | BIT(OPTION_FUNCTION) | BIT(OPTION_EMAIL) |
+                BIT(OPTION_PHONE),
+     .required = BIT(OPTION_NAME),
+     .writes = true,
+     .group = COMMAND_PARTNERS,
+     .words = N_("record a person beside the ledger, where the record can be erased"),
+     .more = N_("The ledger itself gets a number and a salted commitment, never the name."),
+     .examples =
+         "pledge contact add C000017 --name 'Ada Example' --function 'head of partnerships' "
+         "--email ada@example.org",
+     .run = cmd_contact_add},
 
     {.name = "list",
      .args = "",

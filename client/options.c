@@ -61,7 +61,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_SINCE_SEQ] = {"since-seq", 0, false, "N", N_("changed by entry N or later")},
     [OPTION_CATALOGUE] = {"catalogue", 0, false, "CODE",
                           N_("another catalogue than the one in force")},
-    [OPTION_NAME] = {"name", 0, false, "NAME", N_("name of the organisation, or of a new key")},
+    [OPTION_NAME] = {"name", 0, false, "NAME",
+                     N_("name of the organisation, of the person, or of a new key")},
     [OPTION_COUNTRY] = {"country", 0, false, "CC", N_("ISO 3166 code, for example CH")},
     [OPTION_ITU_MEMBERSHIP] = {"itu-membership", 0, false,
                                "member-state|sector-member|associate|academia",
@@ -106,6 +107,10 @@ static const struct option_rule rules[OPTION_COUNT] = {
                     N_("verifier key of a log to follow, or a file with it (repeatable)")},
     [OPTION_STATE] = {"state", 0, false, "DIR", N_("where it keeps what it signed")},
     [OPTION_LISTEN] = {"listen", 0, false, "HOST:PORT", N_("where it waits for requests")},
+    [OPTION_FUNCTION] = {"function", 0, false, "TEXT", N_("what the person does there")},
+    [OPTION_EMAIL] = {"email", 0, false, "TEXT", N_("e-mail address of the person")},
+    [OPTION_PHONE] = {"phone", 0, false, "TEXT", N_("telephone number of the person")},
+    [OPTION_CONTACT] = {"contact", 0, false, "ID", N_("one person, for example K000004")},
 };
 
 const struct option_rule *options_rule(enum option option)

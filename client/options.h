@@ -83,6 +83,10 @@ enum option {
     OPTION_LOG,
     OPTION_STATE,
     OPTION_LISTEN,
+    OPTION_FUNCTION,
+    OPTION_EMAIL,
+    OPTION_PHONE,
+    OPTION_CONTACT,
     OPTION_COUNT,
 };
 /* A set of options. C has no wider constant expressions than those of the compiler's own type. */

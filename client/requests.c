@@ -101,6 +101,27 @@ struct pl_status requests_keep(const char *request_id, struct pl_slice command,
     return sync_directory(dir);
 }
 
+struct pl_status requests_find(const char *request_id, struct pl_arena *arena, struct pl_slice *ret)
+{
+    enum { BYTES_MAX = 4 << 20 };
+    struct stat found;
+    const char *dir = state_directory(arena);
+    const char *path =
+        dir == NULL ? NULL : pl_arena_printf(arena, "%s/%s.command", dir, request_id);
+    if (path == NULL)
+        return pl_fail(NOT_FOUND, "finding a kept request");
+    int fd PL_CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return pl_fail_errno(NOT_FOUND, "finding a kept request");
+    if (fstat(fd, &found) != 0 || found.st_size > BYTES_MAX)
+        return pl_fail(IO, "reading a kept request");
+    uint8_t *bytes = pl_arena_alloc(arena, (size_t)found.st_size + 1);
+    if (bytes == NULL || read(fd, bytes, (size_t)found.st_size) != (ssize_t)found.st_size)
+        return pl_fail(IO, "reading a kept request");
+    *ret = pl_slice(bytes, (size_t)found.st_size);
+    return pl_ok();
+}
+
 void requests_forget(const char *path)
 {
     (void)unlink(path);

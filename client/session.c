@@ -291,11 +291,10 @@ struct pl_status session_read(struct session *session, const char *method,
     return unpack(session, type, &attempt, ret);
 }
 
-struct pl_status session_execute(struct session *session, struct pl_slice command,
-                                 Pledged__V1__Receipt **ret)
+static struct pl_status execute(struct session *session, const char *path, struct pl_slice request,
+                                Pledged__V1__Receipt **ret)
 {
-    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = SERVICE_PATH "Execute",
-                                                       .request = command};
+    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = path, .request = request};
     pl_h2client_reply_init(&attempt.reply);
     struct pl_status status = call(session, &attempt);
     bool definite = pl_is_ok(status) || !pl_code_retryable(status.code);
@@ -315,6 +314,18 @@ struct pl_status session_execute(struct session *session, struct pl_slice comman
     PL_TRY(unpack(session, &pledged__v1__receipt__descriptor, &attempt, &message));
     *ret = (Pledged__V1__Receipt *)message;
     return pl_ok();
+}
+
+struct pl_status session_execute(struct session *session, struct pl_slice command,
+                                 Pledged__V1__Receipt **ret)
+{
+    return execute(session, SERVICE_PATH "Execute", command, ret);
+}
+
+struct pl_status session_execute_private(struct session *session, struct pl_slice request,
+                                         Pledged__V1__Receipt **ret)
+{
+    return execute(session, SERVICE_PATH "ExecutePrivate", request, ret);
 }
 
 struct pl_status session_stream(struct session *session, const char *method,

@@ -33,6 +33,11 @@ PL_MUST_CHECK struct pl_status session_read(struct session *session, const char 
  * no later one said so. */
 PL_MUST_CHECK struct pl_status session_execute(struct session *session, struct pl_slice command,
                                                Pledged__V1__Receipt **ret);
+/* The same, with the records that the command commits to: the exact bytes of an
+ * ExecutePrivateRequest. */
+PL_MUST_CHECK struct pl_status session_execute_private(struct session *session,
+                                                       struct pl_slice request,
+                                                       Pledged__V1__Receipt **ret);
 /* A stream of method "Dump" or "Watch", message by message. Repeated only as long as nothing has
  * arrived. The time limit counts from the last message, not for the whole stream. */
 PL_MUST_CHECK struct pl_status session_stream(struct session *session, const char *method,

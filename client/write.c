@@ -58,6 +58,8 @@ static const struct column receipt_columns[] = {
     {"contributor", NULL, IN_JSON, false},
     {"pledge", N_("Pledge"), IN_TABLE | IN_JSON, false},
     {"bank_entry", NULL, IN_JSON, false},
+    {"contact", NULL, IN_JSON, false},
+    {"erased", N_("Persons erased"), IN_TABLE | IN_JSON, true},
     {"time", NULL, IN_JSON, false},
     {"time_us", NULL, IN_JSON, false},
     {"request_id", N_("Request id"), IN_TABLE | IN_JSON, false},
@@ -75,6 +77,8 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
         return outcome->bank_entry;
     case WRITE_CATALOGUE:
         return write->catalogue;
+    case WRITE_CONTACT:
+        return outcome->contact;
     }
     PL_UNREACHABLE();
 }
@@ -140,6 +144,8 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     sheet_pair(&sheet, outcome->pledge[0] == '\0' ? NULL : outcome->pledge,
                other && outcome->pledge[0] != '\0' ? outcome->pledge : NULL);
     sheet_text(&sheet, outcome->bank_entry);
+    sheet_text(&sheet, outcome->contact);
+    sheet_seq(&sheet, outcome->n_erased);
     sheet_time(&sheet, receipt->time_us);
     sheet_time_us(&sheet, receipt->time_us);
     sheet_text(&sheet, write->request_text);
@@ -160,11 +166,22 @@ static bool is_settled(const struct cli *cli, struct pl_status status)
     return !cli->failure.uncertain && !cli->failure.retryable;
 }
 
+static struct pl_slice pack(struct cli *cli, struct write *write)
+{
+    Pledged__V1__ExecutePrivateRequest request = PLEDGED__V1__EXECUTE_PRIVATE_REQUEST__INIT;
+    if (write->record_count == 0)
+        return pl_pack(&write->command.base, &cli->arena);
+    request.command = &write->command;
+    request.record = write->record;
+    request.n_record = write->record_count;
+    return pl_pack(&request.base, &cli->arena);
+}
+
 struct pl_status write_run(struct cli *cli, struct write *write)
 {
     const char *kept = NULL;
     PL_TRY(cli_open(cli));
-    struct pl_slice bytes = pl_pack(&write->command.base, &cli->arena);
+    struct pl_slice bytes = pack(cli, write);
     if (bytes.data == NULL)
         return pl_fail(TOO_BIG, "the request does not fit into memory");
     if (!write->command.dry_run) {
@@ -177,7 +194,9 @@ struct pl_status write_run(struct cli *cli, struct write *write)
                                                      : status.what);
     }
     Pledged__V1__Receipt *receipt = NULL;
-    struct pl_status status = session_execute(cli->session, bytes, &receipt);
+    struct pl_status status = write->record_count != 0
+                                  ? session_execute_private(cli->session, bytes, &receipt)
+                                  : session_execute(cli->session, bytes, &receipt);
     if (kept != NULL && is_settled(cli, status))
         requests_forget(kept);
     PL_TRY(status);

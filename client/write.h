@@ -7,7 +7,7 @@
 #define CLIENT_WRITE_H
 
 #include "client/cli.h"
-#include "pledged/v1/command.pb-c.h"
+#include "pledged/v1/service.pb-c.h"
 
 /* What a receipt shows in the fourth column of plain: what is left. */
 enum write_left {
@@ -15,7 +15,13 @@ enum write_left {
     WRITE_LEFT_BALANCE, /* still to be paid */
 };
 /* What its first column names. */
-enum write_subject { WRITE_PLEDGE, WRITE_CONTRIBUTOR, WRITE_BANK_ENTRY, WRITE_CATALOGUE };
+enum write_subject {
+    WRITE_PLEDGE,
+    WRITE_CONTRIBUTOR,
+    WRITE_BANK_ENTRY,
+    WRITE_CATALOGUE,
+    WRITE_CONTACT,
+};
 
 struct write {
     Pledged__V1__Command command; /* the caller sets the oneof */
@@ -23,7 +29,9 @@ struct write {
     char request_text[37];
     enum write_subject subject;
     enum write_left left;
-    const char *catalogue; /* code, where the subject is a catalogue */
+    Pledged__V1__PrivateRecord **record; /* what the command commits to, in its order */
+    size_t record_count;                 /* 0: none, and the command travels alone */
+    const char *catalogue;               /* code, where the subject is a catalogue */
 };
 
 /* Takes the common options into the command. evidence_kind: of --evidence unless it is said. */

@@ -6,6 +6,7 @@
 #include "common/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -65,6 +66,15 @@ void pl_sha256_parts(const struct pl_slice *parts, size_t count, uint8_t out[PL_
 void pl_sha256(struct pl_slice data, uint8_t out[PL_SHA256_BYTES])
 {
     pl_sha256_parts(&data, 1, out);
+}
+
+void pl_hmac_sha256(struct pl_slice key, struct pl_slice data, uint8_t out[PL_SHA256_BYTES])
+{
+    unsigned len = PL_SHA256_BYTES;
+    (void)pthread_once(&once, setup);
+    PL_ASSERT(key.len <= 4096);
+    const uint8_t *made = HMAC(sha256_md, key.data, (int)key.len, data.data, data.len, out, &len);
+    PL_ASSERT(made != NULL && len == PL_SHA256_BYTES);
 }
 
 struct pl_sha256_stream {

@@ -15,6 +15,9 @@ void pl_sha256(struct pl_slice data, uint8_t out[PL_SHA256_BYTES]);
 /* Hash of the concatenation of `count` parts. */
 void pl_sha256_parts(const struct pl_slice *parts, size_t count, uint8_t out[PL_SHA256_BYTES]);
 
+/* HMAC-SHA-256 (RFC 2104). */
+void pl_hmac_sha256(struct pl_slice key, struct pl_slice data, uint8_t out[PL_SHA256_BYTES]);
+
 /* incremental, for files; one object one thread */
 struct pl_sha256_stream;
 struct pl_sha256_stream *pl_sha256_new(void);

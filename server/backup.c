@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "server/identity.h"
+#include "server/persons.h"
 #include "server/recover.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
@@ -436,6 +437,27 @@ static struct pl_status copy_identity(struct backup *backup, const char *name)
     return list_file(backup, name);
 }
 
+/* Under a new name each time: a run that is cut short leaves the older backup whole. Copied after
+ * the log, so it has every record that the copy of the log names, unless it was erased meanwhile.
+ */
+static struct pl_status copy_persons(struct backup *backup)
+{
+    char from[PATH_BYTES], to[PATH_BYTES], name[MANIFEST_NAME_BYTES];
+    struct pl_clock *clock = pl_clock_system();
+    (void)snprintf(from, sizeof(from), "%s/" PERSONS_FILE, backup->options->data);
+    if (access(from, F_OK) != 0 && errno == ENOENT)
+        return pl_ok(); /* a ledger from before there were any */
+    (void)snprintf(to, sizeof(to), "%s/persons", backup->options->dir);
+    PL_TRY(make_dir(backup, to));
+    (void)snprintf(name, sizeof(name), "persons/%016" PRIx64 ".db",
+                   (uint64_t)clock->wall_us(clock));
+    (void)snprintf(to, sizeof(to), "%s/%s", backup->options->dir, name);
+    struct pl_status status = persons_copy(from, to);
+    if (!pl_is_ok(status))
+        return because(backup, status, "%s: %s", from, status.what);
+    return list_file(backup, name);
+}
+
 static struct pl_status add_rest(struct backup *backup)
 {
     char name[MANIFEST_NAME_BYTES];
@@ -444,6 +466,7 @@ static struct pl_status add_rest(struct backup *backup)
     PL_TRY(list_file(backup, name));
     PL_TRY(copy_identity(backup, "ledger.id"));
     PL_TRY(copy_identity(backup, "ledger.vkey"));
+    PL_TRY(copy_persons(backup));
     return backup->options->with_keys ? copy_identity(backup, "ledger.key") : pl_ok();
 }
 

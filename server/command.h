@@ -13,11 +13,13 @@
 #include "common/mailbox.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/query.h"
+#include "server/persons.h"
 
 enum command_kind {
     COMMAND_EXECUTE,
     COMMAND_QUERY,
-    COMMAND_ADOPT /* main's own, on reload: who may do what from here on */
+    COMMAND_RECORDS, /* a query that the registrar answers */
+    COMMAND_ADOPT    /* main's own, on reload: who may do what from here on */
 };
 enum command_phase { COMMAND_FILLING, COMMAND_QUEUED, COMMAND_DECIDED, COMMAND_DONE };
 
@@ -46,7 +48,12 @@ struct command {
     struct command_item *item; /* in the arena */
     size_t item_count;
     size_t item_next; /* writer: first item not yet decided */
-    /* COMMAND_QUERY */
+    /* the registrar's, while it passes through there */
+    struct persons_row *row; /* in the arena; records that the one item commits to */
+    size_t row_count;
+    struct pl_mailbox *worker_home;
+    struct command *next_private;
+    /* COMMAND_QUERY, COMMAND_RECORDS */
     query_fn query;
     const ProtobufCMessage *request;
     ProtobufCMessage *response; /* in the arena */

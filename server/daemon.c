@@ -30,6 +30,7 @@
 #include "server/notary.h"
 #include "server/notify.h"
 #include "server/recover.h"
+#include "server/registrar.h"
 #include "server/reload.h"
 #include "server/restore.h"
 #include "server/sockets.h"
@@ -61,6 +62,7 @@ struct daemon {
     struct cosign_report *cosigned; /* the newest one we saw */
     char key_file[4096];            /* the key that signs, unless another one is configured */
     struct signed_tree *checkpoint; /* the newest one we saw */
+    struct registrar *registrar;
     struct metrics *metrics;
     struct admin *admin; /* NULL: none is configured */
     int64_t started_ns;
@@ -314,6 +316,23 @@ static struct pl_status make_witness(struct daemon *daemon, char *message)
     return witness_new(&options, &daemon->witness);
 }
 
+/* Before the writer has the ledger. */
+static struct pl_status make_registrar(struct daemon *daemon, const struct ledger *ledger,
+                                       char *message)
+{
+    const struct registrar_options options = {
+        .data = daemon->config->data,
+        .ledger = ledger,
+        .unnamed = why_read_only(daemon) != NULL ? PERSONS_UNNAMED_STAY : PERSONS_PENDING_GO,
+        .writer = daemon->inbox,
+        .inbox_limit = daemon->config->inbox};
+    struct pl_status status = registrar_new(&options, &daemon->registrar);
+    if (!pl_is_ok(status))
+        (void)snprintf(message, 400, "%.300s/" PERSONS_FILE ": %.80s", daemon->config->data,
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
+    return status;
+}
+
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
 {
     struct writer_options options = {
@@ -362,6 +381,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index)
         .slot = &daemon->slots[index],
         .bell = daemon->bells[index],
         .metrics = daemon->metrics,
+        .registrar = is_public ? NULL : daemon->registrar,
         .notary = daemon->notary,
         .witness = daemon->witness,
         .store = daemon->store,
@@ -514,6 +534,8 @@ static struct pl_status start_all(struct daemon *daemon, char *message)
     struct pl_status status = make_notary(daemon, ledger_size(ledger), message);
     if (pl_is_ok(status))
         status = make_witness(daemon, message);
+    if (pl_is_ok(status))
+        status = make_registrar(daemon, ledger, message);
     if (!pl_is_ok(status)) {
         ledger_free(ledger);
         return status;
@@ -610,6 +632,7 @@ static void stop_all(struct daemon *daemon)
         if (daemon->worker[i] != NULL)
             worker_join(daemon->worker[i]);
     }
+    registrar_free(daemon->registrar);
     if (daemon->writer_running) {
         uint64_t one = 1;
         ssize_t written = write(daemon->stop_fd, &one, sizeof(one));

@@ -15,6 +15,8 @@ enum {
     /* ExecuteBatch */
     LIMIT_BATCH_COMMANDS = 8192,
     LIMIT_BATCH_REQUEST_BYTES = 1024 * 1024,
+    /* ExecutePrivate: a command and the records it commits to */
+    LIMIT_PRIVATE_REQUEST_BYTES = 4 * 1024 * 1024,
     /* a call's arena: the request unpacked, verdicts, the answer. protobuf-c needs up to 50 times
      * the wire size for tiny elements; element counts are bounded by the scan */
     LIMIT_CALL_ARENA_BYTES = 16 * 1024 * 1024,

@@ -33,7 +33,7 @@ static bool name_fits(const char *name)
 {
     return strcmp(name, "ledger.id") == 0 || strcmp(name, "ledger.vkey") == 0 ||
            strcmp(name, "ledger.key") == 0 || numbered(name, "log/", ".seg") ||
-           numbered(name, "snapshot/", ".snap");
+           numbered(name, "snapshot/", ".snap") || numbered(name, "persons/", ".db");
 }
 
 void manifest_fini(struct manifest *manifest)

@@ -17,6 +17,7 @@
 #include "common/check.h"
 #include "common/hash.h"
 #include "server/identity.h"
+#include "server/persons.h"
 #include "server/recover.h"
 #include "server/store/io.h"
 #include "server/store/lock.h"
@@ -138,6 +139,11 @@ static struct pl_status copy_named(const struct restore *restore, const char *na
     return take_file(restore, file, to);
 }
 
+static bool is_persons(const char *name)
+{
+    return strncmp(name, "persons/", 8) == 0;
+}
+
 static struct pl_status copy_log(const struct restore *restore)
 {
     PL_TRY(make_dir(restore, ""));
@@ -145,10 +151,33 @@ static struct pl_status copy_log(const struct restore *restore)
     PL_TRY(make_dir(restore, "snapshot"));
     for (size_t i = 0; i < restore->manifest.count; i++) {
         const char *name = restore->manifest.file[i].name;
-        if (strchr(name, '/') != NULL)
+        if (strchr(name, '/') != NULL && !is_persons(name))
             PL_TRY(copy_named(restore, name));
     }
     return pl_ok();
+}
+
+/* Who was erased before the backup's log ends stays erased, and records that its log does not name
+ * are not brought back. */
+static struct pl_status copy_persons(const struct restore *restore, const struct ledger *ledger)
+{
+    char to[PATH_BYTES];
+    struct persons *persons = NULL;
+    struct persons_report report;
+    const struct manifest_file *file = NULL;
+    for (size_t i = 0; i < restore->manifest.count; i++) {
+        if (is_persons(restore->manifest.file[i].name))
+            file = &restore->manifest.file[i];
+    }
+    if (file == NULL)
+        return pl_ok();
+    in_data(restore, PERSONS_FILE, to);
+    PL_TRY(take_file(restore, file, to));
+    struct pl_status status = persons_open(to, PERSONS_WRITE, &persons);
+    if (pl_is_ok(status))
+        status = persons_reconcile(persons, ledger, PERSONS_UNNAMED_GO, &report);
+    persons_close(persons);
+    return pl_is_ok(status) ? status : because(restore->message, status, "%s: %s", to, status.what);
 }
 
 /* What `fsck` does, and that it comes to what the manifest says. */
@@ -175,6 +204,8 @@ static struct pl_status check_copy(const struct restore *restore)
         memcmp(state, manifest->state, sizeof(state)) != 0)
         status = because(restore->message, pl_fail(CORRUPT, "compare the head"),
                          "the backup comes to another state than its manifest says");
+    if (pl_is_ok(status))
+        status = copy_persons(restore, ledger);
     ledger_free(ledger);
     store_close(store);
     return status;

@@ -14,7 +14,9 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/net/authz.h"
+#include "server/private.h"
 #include "server/proofs.h"
+#include "server/registrar.h"
 
 /* --- answers --- */
 
@@ -113,10 +115,25 @@ static struct command *command_new(struct call *call, struct service *service,
     return command;
 }
 
+/* Records come and go by way of the registrar. */
+static bool goes_by_registrar(const struct service *service, const struct command *command)
+{
+    bool so = command->kind == COMMAND_RECORDS || command->row_count != 0;
+    for (size_t i = 0; i < command->item_count && !so; i++)
+        so = command->item[i].msg != NULL && private_may_erase(command->item[i].msg);
+    return so && service->registrar != NULL;
+}
+
+static bool post(struct service *service, struct command *command)
+{
+    return goes_by_registrar(service, command) ? registrar_post(service->registrar, command)
+                                               : pl_mailbox_post(service->inbox, &command->mail);
+}
+
 static void command_send(struct call *call, struct service *service, struct command *command)
 {
     command->phase = COMMAND_QUEUED;
-    if (pl_mailbox_post(service->inbox, &command->mail)) {
+    if (post(service, command)) {
         service->outstanding++;
         return;
     }
@@ -137,7 +154,7 @@ static void item_refuse(struct command_item *item, struct pl_arena *arena, enum 
 
 /* What can be judged without the ledger: size, role, form. Sets item->msg if it may go on. */
 static void item_fill(struct command_item *item, const struct net_person *person,
-                      const Pledged__V1__Command *msg, struct pl_slice bytes,
+                      const Pledged__V1__Command *msg, struct pl_slice bytes, bool with_records,
                       struct pl_arena *arena)
 {
     item->bytes = bytes;
@@ -158,6 +175,9 @@ static void item_fill(struct command_item *item, const struct net_person *person
         return;
     }
     Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
+    if (wrong == NULL && !with_records && private_commitments(msg) != 0)
+        wrong = refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, "record",
+                        "the record that this command commits to is missing: ExecutePrivate");
     if (wrong != NULL) {
         item_refuse(item, arena, ledger_reason_code(wrong->reason), wrong, msg);
         return;
@@ -180,9 +200,49 @@ static void on_execute(struct call *call, void *user)
     command->item_count = 1;
     struct command_item *item = &command->item[0];
     item_fill(item, call_person(call), (const Pledged__V1__Command *)call_request(call),
-              call_request_bytes(call), command->arena);
+              call_request_bytes(call), false, command->arena);
     if (item->msg == NULL)
         finish(call, item->code, NULL, item->refusal);
+    else
+        command_send(call, service, command);
+}
+
+/* The exact bytes of the command, as they stand in the request. */
+static struct pl_slice private_bytes(struct call *call)
+{
+    size_t cursor = 0;
+    struct pl_slice bytes = {NULL, 0};
+    (void)pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
+    return bytes;
+}
+
+static void on_execute_private(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__ExecutePrivateRequest *request = (const void *)call_request(call);
+    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    if (command == NULL)
+        return;
+    command->item = pl_arena_alloc(command->arena, sizeof(*command->item));
+    if (command->item == NULL || request->command == NULL) {
+        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_COMMAND_MISSING, "command",
+             "no command is given");
+        return;
+    }
+    command->item_count = 1;
+    struct command_item *item = &command->item[0];
+    item_fill(item, call_person(call), request->command, private_bytes(call), true, command->arena);
+    Pledged__V1__Refusal *wrong =
+        item->msg == NULL
+            ? NULL
+            : private_read(request, command->arena, &command->row, &command->row_count);
+    if (item->msg == NULL)
+        finish(call, item->code, NULL, item->refusal);
+    else if (wrong != NULL)
+        finish(call, ledger_reason_code(wrong->reason), NULL, wrong);
+    else if (service->registrar == NULL)
+        fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+             "no records of persons are kept here");
     else
         command_send(call, service, command);
 }
@@ -213,7 +273,8 @@ static void on_execute_batch(struct call *call, void *user)
         struct pl_slice bytes;
         bool found = pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
         PL_ASSERT(found); /* the scan saw as many */
-        item_fill(&command->item[i], call_person(call), request->command[i], bytes, command->arena);
+        item_fill(&command->item[i], call_person(call), request->command[i], bytes, false,
+                  command->arena);
     }
     command_send(call, service, command);
 }
@@ -273,7 +334,7 @@ static void answer_command(struct service *service, struct command *command)
 {
     struct call *call = command->context;
     service->outstanding--;
-    if (command->code != PL_E_OK || command->kind == COMMAND_QUERY)
+    if (command->code != PL_E_OK || command->kind != COMMAND_EXECUTE)
         finish(call, command->code, command->response, command->refusal);
     else if (call_method(call)->handle == on_execute_batch)
         finish_batch(call, command);
@@ -348,6 +409,27 @@ static void on_list_documents(struct call *call, void *user)
 {
     send_query(call, user, query_list_documents);
 }
+static void on_list_contacts(struct call *call, void *user)
+{
+    send_query(call, user, query_list_contacts);
+}
+
+static void on_get_private_records(struct call *call, void *user)
+{
+    struct service *service = user;
+    const Pledged__V1__GetPrivateRecordsRequest *request = (const void *)call_request(call);
+    if (request->n_commitment > PRIVATE_READ_MAX || service->registrar == NULL) {
+        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "commitment",
+             "at most 256 commitments");
+        return;
+    }
+    struct command *command = command_new(call, service, COMMAND_RECORDS);
+    if (command == NULL)
+        return;
+    command->request = call_request(call);
+    command_send(call, service, command);
+}
+
 static void on_get_history(struct call *call, void *user)
 {
     send_query(call, user, query_get_history);
@@ -737,6 +819,13 @@ const struct net_method service_methods[] = {
      .request_bytes_max = LIMIT_COMMAND_BYTES,
      .elements_max = 16384,
      .handle = on_execute},
+    {.path = "/pledged.v1.LedgerService/ExecutePrivate",
+     .input = &pledged__v1__execute_private_request__descriptor,
+     .output = &pledged__v1__receipt__descriptor,
+     .roles = READERS,
+     .request_bytes_max = LIMIT_PRIVATE_REQUEST_BYTES,
+     .elements_max = 65536,
+     .handle = on_execute_private},
     {.path = "/pledged.v1.LedgerService/ExecuteBatch",
      .input = &pledged__v1__execute_batch_request__descriptor,
      .output = &pledged__v1__execute_batch_response__descriptor,
@@ -753,6 +842,9 @@ const struct net_method service_methods[] = {
     METHOD(ListPledges, list_pledges_request, list_pledges_response, DESK, on_list_pledges),
     METHOD(ListContributors, list_contributors_request, list_contributors_response, DESK,
            on_list_contributors),
+    METHOD(ListContacts, list_contacts_request, list_contacts_response, DESK, on_list_contacts),
+    METHOD(GetPrivateRecords, get_private_records_request, get_private_records_response, DESK,
+           on_get_private_records),
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
     METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
     METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),

@@ -23,6 +23,7 @@ struct health;
 struct metrics;
 struct proofs;
 struct reflection;
+struct registrar;
 
 /* What status tells of the daemon itself; immutable. */
 struct service_about {
@@ -46,6 +47,7 @@ struct service {
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */
     struct reflection *reflection; /* borrowed; of reflection_methods */
+    struct registrar *registrar;   /* borrowed; NULL: no records of persons here */
     struct proofs *proofs;         /* borrowed; NULL: no checkpoints here */
 };
 

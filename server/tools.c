@@ -16,6 +16,7 @@
 #include "server/backup.h"
 #include "server/identity.h"
 #include "server/net/authz.h"
+#include "server/persons.h"
 #include "server/recover.h"
 #include "server/restore.h"
 #include "server/store/io.h"
@@ -98,6 +99,73 @@ static struct pl_status open_read_only(const struct config *config, bool ignore_
     return status;
 }
 
+static void say_persons(const struct persons_report *found)
+{
+    (void)printf("persons: %zu records\n", found->kept);
+    if (found->erased != 0)
+        (void)printf("persons: %zu records that the ledger says are erased: they go when the "
+                     "daemon starts\n",
+                     found->erased);
+    if (found->unknown != 0)
+        (void)printf("persons: %zu records that this ledger does not name\n", found->unknown);
+    if (found->missing != 0)
+        (void)printf("persons: %zu records are missing\n", found->missing);
+    if (found->damaged != 0)
+        (void)printf("persons: %zu records are not what was committed to\n", found->damaged);
+}
+
+/* Every record against its commitment, and which ones the ledger says there are. */
+static struct pl_status check_persons(const struct config *config, const struct ledger *ledger,
+                                      struct persons_report *ret)
+{
+    char path[4096];
+    struct persons *persons = NULL;
+    *ret = (struct persons_report){0};
+    (void)snprintf(path, sizeof(path), "%s/" PERSONS_FILE, config->data);
+    struct pl_status status = persons_open(path, PERSONS_READ, &persons);
+    if (status.code == PL_E_NO_INPUT) { /* then each one that the ledger names is missing */
+        const uint8_t *commitment;
+        for (size_t i = 0; (commitment = ledger_erasable_at(ledger, i)) != NULL; i++)
+            ret->missing += ledger_erasable(ledger, commitment) == LEDGER_ERASABLE_LIVE;
+        status = pl_ok();
+    } else if (pl_is_ok(status)) {
+        status = persons_check(persons, ledger, ret);
+        persons_close(persons);
+    }
+    return status;
+}
+
+/* The ledger was read first: what was recorded or erased since only looks wrong. */
+static struct pl_status check_persons_again(const struct config *config, struct persons_report *ret)
+{
+    char message[MESSAGE_BYTES] = "";
+    struct identity identity;
+    struct recover_report report = {0};
+    struct store *store = NULL;
+    struct ledger *ledger = NULL;
+    PL_TRY(open_read_only(config, false, &identity, message, &report, &store, &ledger));
+    struct pl_status status = check_persons(config, ledger, ret);
+    ledger_free(ledger);
+    store_close(store);
+    return status;
+}
+
+static struct pl_status fsck_persons(const struct config *config, const struct ledger *ledger)
+{
+    enum { TRIES = 3 };
+    struct persons_report found;
+    struct pl_status status = check_persons(config, ledger, &found);
+    for (int i = 1; i < TRIES && pl_is_ok(status) && found.missing + found.unknown != 0; i++)
+        status = check_persons_again(config, &found);
+    if (!pl_is_ok(status)) {
+        (void)printf("persons: %s\n", status.what);
+        return status;
+    }
+    say_persons(&found);
+    return found.missing + found.damaged == 0 ? pl_ok()
+                                              : pl_fail(CORRUPT, "check the records of persons");
+}
+
 int tools_fsck(const struct config *config)
 {
     char message[MESSAGE_BYTES] = "";
@@ -115,9 +183,10 @@ int tools_fsck(const struct config *config)
     pl_hex(pl_slice(digest, sizeof(digest)), hex);
     (void)printf("%s: fine, %" PRIu64 " entries in %" PRIu64 " batches, state %s\n", config->data,
                  ledger_size(ledger), report.batches, hex);
+    status = fsck_persons(config, ledger);
     ledger_free(ledger);
     store_close(store);
-    return 0;
+    return pl_code_exit(status.code);
 }
 
 int tools_snapshot(const struct config *config)

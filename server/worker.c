@@ -305,6 +305,7 @@ static struct pl_status prepare(struct worker *worker)
     worker->service = (struct service){
         .inbox = worker->options.inbox,
         .home = worker->home,
+        .registrar = worker->options.registrar,
         .slot = worker->options.slot,
         .bell = worker->options.bell,
         .store = worker->options.store,

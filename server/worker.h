@@ -28,6 +28,7 @@ struct worker_options {
     struct store *store;
     struct service_about about;
     struct metrics *metrics;        /* borrowed */
+    struct registrar *registrar;    /* borrowed; NULL: no records of persons here */
     struct notary *notary;          /* borrowed; this worker is its reader number `index` */
     struct witness_thread *witness; /* the same; NULL: there are no witnesses */
     bool access_log;                /* a line a call */

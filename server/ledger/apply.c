@@ -16,6 +16,7 @@
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/contact.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -492,6 +493,9 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     case FACT(CATALOGUE_ADOPTED):
     case FACT(CONTRIBUTOR_ADDED):
     case FACT(CONTRIBUTOR_AMENDED):
+    case FACT(CONTACT_RECORDED):
+    case FACT(SUBJECT_ERASED):
+    case FACT(LEGAL_HOLD_SET):
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -520,6 +524,10 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
         return check_contributor(ledger, entry->contributor_amended->contributor,
                                  entry->contributor_amended->name, entry->contributor_amended->kind,
                                  false);
+    case FACT(CONTACT_RECORDED):
+    case FACT(SUBJECT_ERASED):
+    case FACT(LEGAL_HOLD_SET):
+        return contact_check(ledger, entry);
     case FACT(HOLD_PLACED):
         return check_hold(ledger, entry);
     case FACT(HOLD_EXTENDED):
@@ -618,6 +626,11 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
                         entry->contributor_amended->name, entry->contributor_amended->kind,
                         entry->contributor_amended->country,
                         entry->contributor_amended->itu_membership, entry->seq);
+        break;
+    case FACT(CONTACT_RECORDED):
+    case FACT(SUBJECT_ERASED):
+    case FACT(LEGAL_HOLD_SET):
+        contact_apply(ledger, entry);
         break;
     case FACT(HOLD_PLACED):
         apply_hold(ledger, entry);

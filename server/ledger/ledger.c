@@ -12,6 +12,7 @@
 #include "common/pack.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/contact.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -118,6 +119,11 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
     case COMMAND(ADD_CONTRIBUTOR):
     case COMMAND(AMEND_CONTRIBUTOR):
         contributor_decide(&maker);
+        break;
+    case COMMAND(RECORD_CONTACT):
+    case COMMAND(ERASE_CONTACT):
+    case COMMAND(SET_LEGAL_HOLD):
+        contact_decide(&maker);
         break;
     case COMMAND(HOLD):
     case COMMAND(EXTEND):

@@ -22,6 +22,7 @@
 #include "pledged/v1/types.pb-c.h"
 
 #define LEDGER_REQUEST_ID_BYTES        16
+#define LEDGER_COMMITMENT_BYTES        32
 #define LEDGER_ENTRY_BYTES_MAX         65535
 #define LEDGER_ENTRIES_PER_COMMAND_MAX 8
 
@@ -112,6 +113,13 @@ int64_t ledger_last_time_us(const struct ledger *ledger); /* 0 when empty */
 /* NULL while empty; else the ledger's own text and 16 bytes, borrowed until the ledger is freed. */
 const char *ledger_origin(const struct ledger *ledger);
 const uint8_t *ledger_id(const struct ledger *ledger);
+
+/* Records kept beside the ledger that can be erased: does an entry name this commitment, and is the
+ * record meant to be there? Every commitment ever named by index, ascending; NULL past the end. */
+enum ledger_erasable { LEDGER_ERASABLE_UNKNOWN, LEDGER_ERASABLE_LIVE, LEDGER_ERASABLE_ERASED };
+enum ledger_erasable ledger_erasable(const struct ledger *ledger,
+                                     const uint8_t commitment[LEDGER_COMMITMENT_BYTES]);
+const uint8_t *ledger_erasable_at(const struct ledger *ledger, size_t index);
 
 /* The state as bytes, equal on every machine for equal histories, handed to `write` in pieces. */
 typedef struct pl_status (*ledger_write_fn)(void *arg, struct pl_slice piece);

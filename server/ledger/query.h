@@ -40,6 +40,9 @@ enum pl_code query_list_pledges(const struct ledger *ledger, const struct query_
 enum pl_code query_list_contributors(const struct ledger *ledger, const struct query_log *log,
                                      const ProtobufCMessage *request, struct pl_arena *arena,
                                      ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+enum pl_code query_list_contacts(const struct ledger *ledger, const struct query_log *log,
+                                 const ProtobufCMessage *request, struct pl_arena *arena,
+                                 ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
 enum pl_code query_list_payments(const struct ledger *ledger, const struct query_log *log,
                                  const ProtobufCMessage *request, struct pl_arena *arena,
                                  ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);

@@ -14,8 +14,9 @@
 #include "common/hash.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/contact.h"
 
-enum { SAVE_FORMAT = 3 };
+enum { SAVE_FORMAT = 4 };
 
 /* --- writing --- */
 
@@ -108,6 +109,22 @@ static void save_contributors(struct out *out, const struct ledger *ledger)
         put(out, contributor->country, sizeof(contributor->country));
         put(out, contributor->itu_membership, sizeof(contributor->itu_membership));
         put_u64(out, contributor->seq);
+        put_u64(out, contributor->hold_seq);
+    }
+}
+
+static void save_contacts(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->erasable_count);
+    for (size_t i = 0; i < ledger->erasable_count; i++) {
+        put(out, ledger->erasable[i].commitment, LEDGER_COMMITMENT_BYTES);
+        put_u64(out, ledger->erasable[i].seq);
+        put_u64(out, ledger->erasable[i].erased_seq);
+    }
+    put_u64(out, ledger->contact_count);
+    for (size_t i = 0; i < ledger->contact_count; i++) {
+        put_u32(out, ledger->contact[i].contributor);
+        put_u32(out, ledger->contact[i].erasable);
     }
 }
 
@@ -245,6 +262,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     put_bytes(&out, ledger->text, ledger->text_len);
     save_catalogues(&out, ledger);
     save_contributors(&out, ledger);
+    save_contacts(&out, ledger);
     save_pledges(&out, ledger);
     save_bank_entries(&out, ledger);
     save_allocations(&out, ledger);
@@ -459,6 +477,7 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
         PL_TRY(in->read(in->arg, (uint8_t *)c->country, sizeof(c->country)));
         PL_TRY(in->read(in->arg, (uint8_t *)c->itu_membership, sizeof(c->itu_membership)));
         PL_TRY(get_u64(in, &c->seq));
+        PL_TRY(get_u64(in, &c->hold_seq));
         if (c->name >= ledger->text_len || c->country[2] != '\0' ||
             c->itu_membership[sizeof(c->itu_membership) - 1] != '\0')
             return bad();
@@ -466,6 +485,38 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
         uint32_t index = (uint32_t)i;
         state_key_of_name(ledger->text + c->name, key);
         pl_map_put(&ledger->names, key, &index);
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_erasable(struct in *in, struct ledger *ledger)
+{
+    uint8_t commitment[LEDGER_COMMITMENT_BYTES];
+    uint64_t seq = 0, erased = 0;
+    PL_TRY(in->read(in->arg, commitment, sizeof(commitment)));
+    PL_TRY(get_u64(in, &seq));
+    PL_TRY(get_u64(in, &erased));
+    if (seq == 0 || seq > ledger->size || erased > ledger->size ||
+        ledger_erasable(ledger, commitment) != LEDGER_ERASABLE_UNKNOWN)
+        return bad();
+    ledger->erasable[contact_commit(ledger, commitment, seq)].erased_seq = erased;
+    return pl_ok();
+}
+
+static struct pl_status load_contacts(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++)
+        PL_TRY(load_erasable(in, ledger));
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t contributor = 0, erasable = 0;
+        PL_TRY(get_u32(in, &contributor));
+        PL_TRY(get_u32(in, &erasable));
+        if (contributor >= ledger->contributor_count || erasable >= ledger->erasable_count)
+            return bad();
+        contact_add(ledger, contributor, erasable);
     }
     return pl_ok();
 }
@@ -839,6 +890,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_text(in, ledger));
     PL_TRY(load_catalogues(in, ledger));
     PL_TRY(load_contributors(in, ledger));
+    PL_TRY(load_contacts(in, ledger));
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_allocations(in, ledger));

@@ -21,6 +21,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->commitments, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
     (void)state_add_text(ledger, "");
     return ledger;
@@ -39,10 +40,13 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->bank_refs);
     pl_map_fini(&ledger->slots);
     pl_map_fini(&ledger->waits);
+    pl_map_fini(&ledger->commitments);
     pl_map_fini(&ledger->reversible);
     free(ledger->catalogue);
     free(ledger->tier);
     free(ledger->contributor);
+    free(ledger->erasable);
+    free(ledger->contact);
     free(ledger->pledge);
     free(ledger->bank_entry);
     free(ledger->allocation);

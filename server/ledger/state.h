@@ -45,7 +45,20 @@ struct state_contributor {
     char country[3];
     char itu_membership[20];
     uint32_t live_pledges;
+    uint32_t contact_last; /* number of its newest person, linked by `before`; 0: none */
     uint64_t seq;
+    uint64_t hold_seq; /* entry that set the legal hold; 0: none is on */
+};
+
+/* A record that is kept beside the ledger and can be erased. */
+struct state_erasable {
+    uint8_t commitment[LEDGER_COMMITMENT_BYTES];
+    uint64_t seq, erased_seq; /* entries that named and erased it; 0: not erased */
+};
+struct state_contact {
+    uint32_t contributor; /* index */
+    uint32_t erasable;    /* index */
+    uint32_t before;      /* number of the contributor's person before; 0: none */
 };
 
 struct state_pledge {
@@ -156,6 +169,10 @@ struct ledger {
 
     struct state_contributor *contributor; /* index = number - 1 */
     size_t contributor_count, contributor_cap;
+    struct state_erasable *erasable; /* in the order of their entries */
+    size_t erasable_count, erasable_cap;
+    struct state_contact *contact; /* index = number - 1 */
+    size_t contact_count, contact_cap;
     struct state_pledge *pledge; /* index = number - 1 */
     size_t pledge_count, pledge_cap;
     struct state_bank_entry *bank_entry; /* index = number - 1 */
@@ -179,7 +196,8 @@ struct ledger {
      * where the policy allows them, follow by slot_next in descending order, so that the chain
      * depends on the pledges alone and not on how they came to be */
     struct pl_map slots;
-    struct pl_map waits; /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
+    struct pl_map commitments; /* commitment (32) -> index of ledger.erasable (u32) */
+    struct pl_map waits;       /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
     struct pl_map
         reversible; /* seq (u64) of PaymentRecorded or Allocated -> index (u32) of the bank entry,
                      * or of the allocation with STATE_REVERSIBLE_ALLOCATION */

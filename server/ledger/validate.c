@@ -74,6 +74,7 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
            wrong(judge, REASON(FIELD_INVALID), field,
                  prefix == 'P'   ? "a pledge id looks like P000042"
                  : prefix == 'B' ? "a bank entry's id looks like B000310"
+                 : prefix == 'K' ? "a person's id looks like K000004"
                                  : "a contributor id looks like C000017");
 }
 
@@ -195,6 +196,25 @@ static bool length(struct judge *judge, bool given, int64_t seconds, const char 
            wrong(judge, REASON(FIELD_INVALID), field, "more than zero is needed");
 }
 
+static bool record_contact(struct judge *judge, const Pledged__V1__RecordContact *command)
+{
+    return id(judge, command->contributor, 'C', "record_contact.contributor") &&
+           (command->commitment.len == LEDGER_COMMITMENT_BYTES ||
+            wrong(judge, REASON(FIELD_INVALID), "record_contact.commitment",
+                  "a commitment has 32 bytes"));
+}
+
+static bool erase_contact(struct judge *judge, const Pledged__V1__EraseContact *command)
+{
+    bool all = command->contributor[0] != '\0', one = command->contact[0] != '\0';
+    if (all == one)
+        return wrong(judge, REASON(FIELD_REQUIRED), "erase_contact.contact",
+                     "one person, or a contributor: exactly one of the two");
+    bool fine = all ? id(judge, command->contributor, 'C', "erase_contact.contributor")
+                    : id(judge, command->contact, 'K', "erase_contact.contact");
+    return fine && has_reason(judge, true);
+}
+
 static bool submit(struct judge *judge, const Pledged__V1__Submit *command)
 {
     bool held = command->pledge[0] != '\0';
@@ -258,6 +278,13 @@ static bool by_command(struct judge *judge)
                             true) &&
                refs(judge, c->amend_contributor->external_ref, c->amend_contributor->n_external_ref,
                     "amend_contributor.external_ref");
+    case COMMAND(RECORD_CONTACT):
+        return record_contact(judge, c->record_contact);
+    case COMMAND(ERASE_CONTACT):
+        return erase_contact(judge, c->erase_contact);
+    case COMMAND(SET_LEGAL_HOLD):
+        return id(judge, c->set_legal_hold->contributor, 'C', "set_legal_hold.contributor") &&
+               has_reason(judge, true);
     case COMMAND(HOLD):
         return tier_word(judge, c->hold->tier, "hold.tier") &&
                id(judge, c->hold->contributor, 'C', "hold.contributor") &&

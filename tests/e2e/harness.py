@@ -727,6 +727,8 @@ class Oracle:
         self.capacity = {}      # (catalogue, tier) -> number or None
         self.pledges = {}       # id -> dict
         self.contributors = {}
+        self.contacts = {}      # id -> dict
+        self.legal_holds = set()
         self.bank = {}          # id -> dict
         self.receipts, self.certificates = [], []
         self.first_of = {}      # request id -> seq of its first entry
@@ -822,6 +824,28 @@ class Oracle:
     def on_contributor_amended(self, e, body):
         self.need(body.contributor in self.contributors, e, "unknown")
         self.contributors[body.contributor] = body.name
+
+    def on_contact_recorded(self, e, body):
+        self.need(body.contributor in self.contributors, e, "unknown contributor")
+        self.need(body.contact == f"K{len(self.contacts) + 1:06d}", e, "number of a person")
+        self.need(len(body.commitment) == 32 and all(
+            c["commitment"] != body.commitment for c in self.contacts.values()), e, "commitment")
+        self.contacts[body.contact] = {"contributor": body.contributor, "erased": False,
+                                       "commitment": body.commitment}
+
+    def on_subject_erased(self, e, body):
+        self.need(body.contributor not in self.legal_holds, e, "erased under a legal hold")
+        self.need(0 < len(body.contact) == len(body.commitment), e, "erased nobody")
+        for contact, commitment in zip(body.contact, body.commitment):
+            known = self.contacts.get(contact)
+            self.need(known is not None and not known["erased"], e, "erased who is not there")
+            self.need(known["contributor"] == body.contributor and
+                      known["commitment"] == commitment, e, "erased somebody else")
+            known["erased"] = True
+
+    def on_legal_hold_set(self, e, body):
+        self.need((body.contributor in self.legal_holds) != body.on, e, "a hold that is no news")
+        (self.legal_holds.add if body.on else self.legal_holds.discard)(body.contributor)
 
     def on_hold_placed(self, e, body):
         key = (body.catalogue, body.tier)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * private: see private.h.
+ */
+#include "server/private.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/scan.h"
+
+static Pledged__V1__Refusal *wrong(struct pl_arena *arena, Pledged__V1__Reason reason,
+                                   const char *field, const char *message)
+{
+    static const Pledged__V1__Refusal no_memory = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
+        .reason = PLEDGED__V1__REASON__REASON_TOO_BIG,
+        .field = (char *)(uintptr_t) "",
+        .message = (char *)(uintptr_t) "the request is too large",
+    };
+    Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
+    if (made == NULL)
+        return (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
+    pledged__v1__refusal__init(made);
+    made->reason = reason;
+    made->field = (char *)(uintptr_t)field;
+    made->message = (char *)(uintptr_t)message;
+    return made;
+}
+#define WRONG(arena_, reason_, field_, message_)                                                   \
+    wrong(arena_, PLEDGED__V1__REASON__REASON_##reason_, field_, message_)
+
+/* The commitment number `at` of a command; len 0 if there are no more. */
+static ProtobufCBinaryData commitment_at(const Pledged__V1__Command *command, size_t at)
+{
+    if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT && at == 0)
+        return command->record_contact->commitment;
+    return (ProtobufCBinaryData){0, NULL};
+}
+
+size_t private_commitments(const Pledged__V1__Command *command)
+{
+    size_t count = 0;
+    while (commitment_at(command, count).len != 0)
+        count++;
+    return count;
+}
+
+bool private_may_erase(const Pledged__V1__Command *command)
+{
+    return command->command_case == PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT;
+}
+
+/* --- the form of a record --- */
+
+static bool plain_text(const char *text, size_t most)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return false;
+    }
+    return len <= most;
+}
+
+static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_arena *arena)
+{
+    ProtobufCMessage *message = NULL;
+    struct pl_scan_error error;
+    if (!pl_is_ok(
+            pl_unpack(&pledged__v1__contact__descriptor, record, 16, arena, &message, &error)))
+        return WRONG(arena, FIELD_INVALID, "record.record", "it is no packed Contact");
+    const Pledged__V1__Contact *contact = (const void *)message;
+    if (strspn(contact->name, " ") == strlen(contact->name))
+        return WRONG(arena, FIELD_REQUIRED, "contact.name", "a name is needed");
+    const struct {
+        const char *field, *text;
+        size_t most;
+    } texts[] = {{"contact.name", contact->name, 200},
+                 {"contact.function", contact->function, 200},
+                 {"contact.email", contact->email, 200},
+                 {"contact.phone", contact->phone, 64}};
+    for (size_t i = 0; i < PL_COUNT(texts); i++) {
+        if (!plain_text(texts[i].text, texts[i].most))
+            return WRONG(arena, FIELD_INVALID, texts[i].field,
+                         "the text is too long, or has control characters");
+    }
+    return NULL;
+}
+
+static Pledged__V1__Refusal *check_form(const Pledged__V1__Command *command, struct pl_slice record,
+                                        struct pl_arena *arena)
+{
+    if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT)
+        return check_contact(record, arena);
+    return NULL;
+}
+
+/* --- the rows --- */
+
+static Pledged__V1__Refusal *check_row(const Pledged__V1__Command *command,
+                                       const Pledged__V1__PrivateRecord *record,
+                                       ProtobufCBinaryData commitment, struct pl_arena *arena,
+                                       struct persons_row *ret)
+{
+    uint8_t made[LEDGER_COMMITMENT_BYTES];
+    if (record->salt.len != PERSONS_SALT_BYTES)
+        return WRONG(arena, FIELD_INVALID, "record.salt", "a salt has 32 bytes");
+    if (record->record.len == 0 || record->record.len > PERSONS_RECORD_BYTES_MAX)
+        return WRONG(arena, FIELD_INVALID, "record.record", "a record has 1 to 4096 bytes");
+    ret->record = pl_slice(record->record.data, record->record.len);
+    memcpy(ret->salt, record->salt.data, sizeof(ret->salt));
+    persons_commit(ret->salt, ret->record, made);
+    if (!pl_slice_eq(pl_slice(made, sizeof(made)), pl_slice(commitment.data, commitment.len)) ||
+        !pl_slice_eq(pl_slice(made, sizeof(made)),
+                     pl_slice(record->commitment.data, record->commitment.len)))
+        return WRONG(arena, FIELD_INVALID, "record.commitment",
+                     "it is not the HMAC-SHA-256 of this salt and record, or the command names "
+                     "another one");
+    memcpy(ret->commitment, made, sizeof(ret->commitment));
+    return check_form(command, ret->record, arena);
+}
+
+/* Records come in the order in which the command names their commitments. */
+Pledged__V1__Refusal *private_read(const Pledged__V1__ExecutePrivateRequest *request,
+                                   struct pl_arena *arena, struct persons_row **ret,
+                                   size_t *ret_count)
+{
+    size_t count = private_commitments(request->command);
+    if (count == 0 || count > PRIVATE_RECORDS_MAX || request->n_record != count)
+        return WRONG(arena, FIELD_INVALID, "record",
+                     "each commitment of the command needs its record, in the same order, and "
+                     "nothing else travels with it");
+    struct persons_row *row = pl_arena_alloc(arena, count * sizeof(*row));
+    if (row == NULL)
+        return WRONG(arena, TOO_BIG, "", "the request is too large");
+    for (size_t i = 0; i < count; i++) {
+        Pledged__V1__Refusal *found = check_row(request->command, request->record[i],
+                                                commitment_at(request->command, i), arena, &row[i]);
+        if (found != NULL)
+            return found;
+    }
+    *ret = row;
+    *ret_count = count;
+    return NULL;
+}
