@@ -15,6 +15,7 @@ SINGLE = {"clerk", "approver", "auditor"}
 MAY_CALL = {
     "Execute": ALL,       # judged command by command
     "ExecuteBatch": ALL,  # the same
+    "ExecutePrivate": SEES,
     "ListTiers": ALL,
     "GetTier": ALL,
     "ListBenefits": SEES,
@@ -25,6 +26,8 @@ MAY_CALL = {
     "ListPledges": SINGLE,
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
+    "ListContacts": SINGLE,
+    "GetPrivateRecords": SINGLE,
     "ListDocuments": SINGLE,
     "GetHistory": SINGLE,
     "Dump": {"auditor"},
@@ -36,6 +39,8 @@ MAY_CALL = {
 # What a second person will have to agree to under four-eyes, approvers may do themselves.
 MAY_COMMAND = {
     "adopt_catalogue": {"admin"},
+    "erase_contact": {"admin"},
+    "set_legal_hold": {"admin", "approver"},
     "commit": {"clerk", "approver"},
     "amend_pledge": {"clerk", "approver"},
     "change_tier": {"clerk", "approver"},
@@ -94,6 +99,11 @@ class Roles(DaemonTest):
             "add_contributor": dict(add_contributor=pb.AddContributor(name=self.name(), kind=1)),
             "amend_contributor": dict(amend_contributor=pb.AmendContributor(
                 contributor=who, name=self.name(), kind=1)),
+            "record_contact": dict(record_contact=pb.RecordContact(contributor=who,
+                                                                   commitment=bytes(32))),
+            "erase_contact": dict(erase_contact=pb.EraseContact(contributor=who), reason="r"),
+            "set_legal_hold": dict(set_legal_hold=pb.SetLegalHold(contributor=who, on=True),
+                                   reason="r"),
             "hold": dict(hold=pb.Hold(tier="or", contributor=who)),
             "extend": dict(extend=pb.Extend(pledge=pledge, for_s=60), reason="r"),
             "wait": dict(wait=pb.Wait(tier="or", contributor=who)),
