@@ -139,6 +139,21 @@ class Roles(DaemonTest):
                     self.assertEqual(denied, not allowed)
         self.assertEqual(self.reader.GetStatus().size, size, "denied or dry: nothing is written")
 
+    def test_every_command_with_every_role_in_a_batch(self):
+        """One call, one verdict a command, each by its own rule."""
+        commands = self.commands()
+        size = self.reader.GetStatus().size
+        self.assertTrue(self.denied(lambda: self.by_role["public"].batch([])), "no batch at all")
+        for role in ROLES[1:]:
+            results = self.by_role[role].batch([command(dry_run=True, **fields)
+                                                for fields in commands.values()])
+            for name, result in zip(commands, results, strict=True):
+                with self.subTest(command=name, role=role):
+                    denied = (result.WhichOneof("result") == "refusal"
+                              and result.refusal.reason == pb.REASON_PERMISSION_DENIED)
+                    self.assertEqual(denied, role not in MAY_COMMAND.get(name, CLERK_ONLY))
+        self.assertEqual(self.reader.GetStatus().size, size)
+
     def test_what_is_denied_for_real_leaves_no_entry(self):
         size = self.reader.GetStatus().size
         for role in ("public", "reader", "approver", "auditor", "admin"):
