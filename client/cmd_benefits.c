@@ -7,6 +7,7 @@
 
 #include "client/commands.h"
 #include "client/input.h"
+#include "client/write.h"
 #include "common/check.h"
 #include "common/ids.h"
 #include "common/json.h"
@@ -33,7 +34,34 @@ static const struct column benefit_columns[] = {
     {"section_label", NULL, IN_JSON, false},
     {"section_fr", NULL, IN_ROWS, false},
     {"section_en", NULL, IN_ROWS, false},
+    {"claimed", NULL, IN_PROGRAMS, true},
+    {"declined", NULL, IN_PROGRAMS, true},
+    {"delivered", NULL, IN_PROGRAMS, true},
+    {"left", NULL, IN_PROGRAMS, true},
+    {"asset", NULL, IN_PROGRAMS, false},
 };
+/* The same with what became of each, for people: of a pledge, and in sums. */
+static struct column fulfilment_columns[PL_COUNT(benefit_columns)];
+
+static const struct column *with_fulfilment(void)
+{
+    static const struct {
+        const char *name, *title;
+    } shown[] = {{"claimed", N_("Claimed")},
+                 {"declined", N_("Declined")},
+                 {"delivered", N_("Delivered")},
+                 {"left", N_("Left to give")}};
+    memcpy(fulfilment_columns, benefit_columns, sizeof(benefit_columns));
+    for (size_t i = 0; i < PL_COUNT(fulfilment_columns); i++) {
+        for (size_t j = 0; j < PL_COUNT(shown); j++) {
+            if (strcmp(fulfilment_columns[i].key, shown[j].name) != 0)
+                continue;
+            fulfilment_columns[i].title = shown[j].title;
+            fulfilment_columns[i].in = IN_ALL;
+        }
+    }
+    return fulfilment_columns;
+}
 
 static const char *attribute_words(const Pledged__V1__Attribute *attribute, struct pl_arena *arena)
 {
@@ -109,8 +137,17 @@ static void add_note(struct sheet *sheet, const Pledged__V1__BenefitLine *line)
         cell->human = NULL;
 }
 
-static void add_benefit(struct sheet *sheet, const Pledged__V1__BenefitLine *line)
+static const char *asset_code(Pledged__V1__Asset asset)
 {
+    return asset == PLEDGED__V1__ASSET__ASSET_LOGO    ? "logo"
+           : asset == PLEDGED__V1__ASSET__ASSET_VIDEO ? "video"
+                                                      : NULL;
+}
+
+static void add_benefit(struct sheet *sheet, const Pledged__V1__BenefitLine *line, bool sums)
+{
+    int64_t gone = line->declined + line->delivered;
+    int64_t left = !sums ? line->left : line->quantity > gone ? line->quantity - gone : 0;
     sheet_text(sheet, line->code);
     sheet_text(sheet, line->section);
     sheet_text(sheet, line->tier);
@@ -123,6 +160,11 @@ static void add_benefit(struct sheet *sheet, const Pledged__V1__BenefitLine *lin
     sheet_labels(sheet, line->label, line->n_label);
     add_note(sheet, line);
     sheet_labels(sheet, line->section_label, line->n_section_label);
+    sheet_number(sheet, line->claimed);
+    sheet_number(sheet, line->declined);
+    sheet_number(sheet, line->delivered);
+    sheet_number(sheet, left);
+    sheet_text(sheet, asset_code(line->asset));
 }
 
 static struct pl_status ask_benefits(struct cli *cli, Pledged__V1__ListBenefitsRequest *request)
@@ -153,14 +195,73 @@ struct pl_status cmd_benefits(struct cli *cli)
                     &pledged__v1__list_benefits_response__descriptor, &message));
     const Pledged__V1__ListBenefitsResponse *answer = (const void *)message;
     struct sheet sheet;
-    sheet_init(&sheet, "benefits", benefit_columns, PL_COUNT(benefit_columns), &cli->arena);
+    bool sums = request.of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_TOTALS;
+    bool fulfilled = sums || request.of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE;
+    sheet_init(&sheet, "benefits", fulfilled ? with_fulfilment() : benefit_columns,
+               PL_COUNT(benefit_columns), &cli->arena);
     for (size_t i = 0; i < answer->n_benefit; i++)
-        add_benefit(&sheet, answer->benefit[i]);
+        add_benefit(&sheet, answer->benefit[i], sums);
     sheet_as_of(&sheet, answer->as_of_seq, 0);
     sheet_note(&sheet, "catalogue", pl_arena_printf(&cli->arena, "\"%s\"", answer->catalogue));
     sheet_note(&sheet, "catalogue_version",
                pl_arena_printf(&cli->arena, "%u", answer->catalogue_version));
     return cli_show(cli, &sheet);
+}
+
+/* --- what becomes of one --- */
+
+static struct pl_status read_quantity(struct cli *cli, int64_t *ret)
+{
+    *ret = 0;
+    return options_number(&cli->options, OPTION_QUANTITY, 1, 1000000, ret, &cli->failure);
+}
+
+/* "vis6" as people type it. */
+static char *benefit_code(struct cli *cli, const char *text)
+{
+    char *code = pl_arena_strdup(&cli->arena, text);
+    for (char *at = code; at != NULL && *at != '\0'; at++)
+        *at = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+    return code == NULL ? input_lend(text) : code;
+}
+
+struct pl_status cmd_claim(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__ClaimBenefit claim = PLEDGED__V1__CLAIM_BENEFIT__INIT;
+    PL_TRY(read_quantity(cli, &claim.quantity));
+    PL_TRY(write_init(cli, &write, "letter"));
+    claim.pledge = input_id(cli, cli->arg[0], 'P');
+    claim.benefit = benefit_code(cli, cli->arg[1]);
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_CLAIM_BENEFIT;
+    write.command.claim_benefit = &claim;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_decline(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__DeclineBenefit decline = PLEDGED__V1__DECLINE_BENEFIT__INIT;
+    PL_TRY(read_quantity(cli, &decline.quantity));
+    PL_TRY(write_init(cli, &write, "letter"));
+    decline.pledge = input_id(cli, cli->arg[0], 'P');
+    decline.benefit = benefit_code(cli, cli->arg[1]);
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_DECLINE_BENEFIT;
+    write.command.decline_benefit = &decline;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_deliver(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__DeliverBenefit deliver = PLEDGED__V1__DELIVER_BENEFIT__INIT;
+    PL_TRY(read_quantity(cli, &deliver.quantity));
+    PL_TRY(write_init(cli, &write, "photograph"));
+    deliver.pledge = input_id(cli, cli->arg[0], 'P');
+    deliver.benefit = benefit_code(cli, cli->arg[1]);
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_DELIVER_BENEFIT;
+    write.command.deliver_benefit = &deliver;
+    return write_run(cli, &write);
 }
 
 /* --- totals --- */

@@ -368,6 +368,9 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(POLICY_ADOPTED):
     case FACT(CATALOGUE_ADOPTED):
     case FACT(COMMAND_REFUSED):
+    case FACT(BENEFIT_CLAIMED):
+    case FACT(BENEFIT_DECLINED):
+    case FACT(BENEFIT_DELIVERED):
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):

@@ -110,6 +110,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_FUNCTION] = {"function", 0, false, "TEXT", N_("what the person does there")},
     [OPTION_EMAIL] = {"email", 0, false, "TEXT", N_("e-mail address of the person")},
     [OPTION_PHONE] = {"phone", 0, false, "TEXT", N_("telephone number of the person")},
+    [OPTION_QUANTITY] = {"quantity", 0, false, "N",
+                         N_("how much of it, in its unit (default: all that is left)")},
     [OPTION_CONTACT] = {"contact", 0, false, "ID", N_("one person, for example K000004")},
 };
 

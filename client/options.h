@@ -87,6 +87,7 @@ enum option {
     OPTION_EMAIL,
     OPTION_PHONE,
     OPTION_CONTACT,
+    OPTION_QUANTITY,
     OPTION_COUNT,
 };
 /* A set of options. C has no wider constant expressions than those of the compiler's own type. */

@@ -59,6 +59,9 @@ static const struct column receipt_columns[] = {
     {"pledge", N_("Pledge"), IN_TABLE | IN_JSON, false},
     {"bank_entry", NULL, IN_JSON, false},
     {"contact", NULL, IN_JSON, false},
+    {"benefit", N_("Benefit"), IN_TABLE | IN_JSON, false},
+    {"benefit_quantity", N_("How much"), IN_TABLE | IN_JSON, true},
+    {"benefit_left", N_("Left of it"), IN_TABLE | IN_JSON, true},
     {"erased", N_("Persons erased"), IN_TABLE | IN_JSON, true},
     {"time", NULL, IN_JSON, false},
     {"time_us", NULL, IN_JSON, false},
@@ -145,6 +148,14 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
                other && outcome->pledge[0] != '\0' ? outcome->pledge : NULL);
     sheet_text(&sheet, outcome->bank_entry);
     sheet_text(&sheet, outcome->contact);
+    sheet_text(&sheet, outcome->benefit[0] == '\0' ? NULL : outcome->benefit);
+    if (outcome->benefit[0] == '\0') {
+        sheet_text(&sheet, NULL);
+        sheet_text(&sheet, NULL);
+    } else {
+        sheet_number(&sheet, outcome->benefit_quantity);
+        sheet_number(&sheet, outcome->benefit_left);
+    }
     sheet_seq(&sheet, outcome->n_erased);
     sheet_time(&sheet, receipt->time_us);
     sheet_time_us(&sheet, receipt->time_us);

@@ -42,6 +42,13 @@ struct view_tier {
     uint32_t kept_first, kept_count; /* in view.kept, ascending by deadline */
 };
 
+/* What became of one benefit of all pledges of a tier. */
+struct view_fulfilment {
+    uint16_t tier;
+    char code[33];
+    int64_t claimed, declined, delivered;
+};
+
 /* The lines of one dimension of totals, shared by all views between two changes of it. */
 struct view_totals {
     _Atomic uint32_t refs;
@@ -67,6 +74,8 @@ struct view {
     size_t tier_count;
     struct kept_hold *kept; /* owns */
     size_t kept_count;
+    struct view_fulfilment *fulfilled; /* owns */
+    size_t fulfilled_count;
     size_t pledge_count; /* pledges that existed: newer ones are looked at by the next view */
     struct view_totals *totals[STATE_DIMENSIONS]; /* owns one reference each */
 };
@@ -262,6 +271,21 @@ static void copy_tiers(struct view *view, const struct ledger *ledger)
               view->catalogue_in_force < view->catalogue_count);
 }
 
+static void copy_fulfilled(struct view *view, const struct ledger *ledger)
+{
+    view->fulfilled_count = ledger->benefit_sum_count;
+    view->fulfilled = allocate(view->fulfilled_count, sizeof(*view->fulfilled));
+    for (size_t i = 0; i < view->fulfilled_count; i++) {
+        const struct state_fulfilment *sum = &ledger->benefit_sum[i];
+        struct view_fulfilment *to = &view->fulfilled[i];
+        to->tier = sum->tier;
+        to->claimed = sum->claimed;
+        to->declined = sum->declined;
+        to->delivered = sum->delivered;
+        copy_text(to->code, sizeof(to->code), ledger->text + sum->code);
+    }
+}
+
 struct view *view_new(const struct ledger *ledger, const struct view_log *log, bool writable,
                       const char *why_not_writable, bool expiry_stopped,
                       const struct view *previous)
@@ -279,6 +303,7 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
     if (!writable && why_not_writable != NULL)
         copy_text(view->why_not_writable, sizeof(view->why_not_writable), why_not_writable);
     view->pledge_count = ledger->pledge_count;
+    copy_fulfilled(view, ledger);
     copy_tiers(view, ledger);
     collect_kept(view, ledger, previous);
     for (int d = 0; d < STATE_DIMENSIONS; d++)
@@ -309,6 +334,7 @@ void view_unref(struct view *view)
     free(view->catalogue);
     free(view->tier);
     free(view->kept);
+    free(view->fulfilled);
     free(view);
 }
 
@@ -600,6 +626,23 @@ static enum sum_outcome sum_line(struct sums *sums, Pledged__V1__BenefitLine *li
                                                                                  : SUM_OVERFLOW;
 }
 
+/* The sum that the line of a tier went into: what became of it goes there too. */
+static void add_fulfilled(const struct view *view, const struct view_tier *tier,
+                          const Pledged__V1__BenefitLine *line, struct sums *sums)
+{
+    size_t at = 0;
+    while (at < sums->count && !same_total(sums->line[at], line))
+        at++;
+    for (size_t i = 0; i < view->fulfilled_count && at < sums->count; i++) {
+        const struct view_fulfilment *one = &view->fulfilled[i];
+        if (&view->tier[one->tier] != tier || strcmp(one->code, line->code) != 0)
+            continue;
+        sums->line[at]->claimed += one->claimed;
+        sums->line[at]->declined += one->declined;
+        sums->line[at]->delivered += one->delivered;
+    }
+}
+
 /* Puts the sums into the order of the catalogue's benefits; there are few, so insertion will do. */
 static size_t benefit_place(const Pledged__V1__Catalogue *catalogue, const char *code)
 {
@@ -642,6 +685,7 @@ static enum sum_outcome list_totals(const struct view *view, uint32_t index, str
                 sum_line(&sums, line[i], (int64_t)tier->pledged + tier->committed + tier->closed);
             if (outcome != SUM_OK)
                 return outcome;
+            add_fulfilled(view, tier, line[i], &sums);
         }
     }
     sort_sums(catalogue, &sums);

@@ -15,8 +15,9 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
-#include "server/ledger/receipt.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/receipt.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -141,6 +142,14 @@ static void set_tiers(struct ledger *ledger, uint32_t index)
     }
 }
 
+/* Commitments under it go on. */
+void apply_older(struct state_catalogue *of, struct catalogue *version)
+{
+    of->older = reallocarray(of->older, of->older_count + 1, sizeof(struct catalogue *));
+    PL_ASSERT(of->older != NULL);
+    of->older[of->older_count++] = version;
+}
+
 void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
 {
     int known = state_catalogue(ledger, adopted->msg->code);
@@ -151,7 +160,8 @@ void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
         known = (int)ledger->catalogue_count++;
         ledger->catalogue[known] = (struct state_catalogue){.current = NULL};
     }
-    catalogue_unref(ledger->catalogue[known].current);
+    if (ledger->catalogue[known].current != NULL)
+        apply_older(&ledger->catalogue[known], ledger->catalogue[known].current);
     ledger->catalogue[known].current = adopted;
     ledger->catalogue_in_force = (uint32_t)known;
     set_tiers(ledger, (uint32_t)known);
@@ -378,6 +388,18 @@ static struct pl_status check_committed(const struct ledger *ledger,
     return check_sha256(&entry->commitment_signed->agreement_sha256);
 }
 
+static void freeze(struct ledger *ledger, const struct state_pledge *pledge, uint64_t seq)
+{
+    if (pledge->tier != STATE_TIER_FREE && pledge->stage == STAGE(COMMITTED))
+        benefit_freeze(ledger, index_of(ledger, pledge), seq);
+}
+
+static void apply_committed(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    set_stage(ledger, entry->commitment_signed->pledge, STAGE(COMMITTED), entry->seq);
+    freeze(ledger, state_pledge(ledger, entry->commitment_signed->pledge), entry->seq);
+}
+
 static struct pl_status check_amount(const struct ledger *ledger, const struct state_pledge *pledge,
                                      const Pledged__V1__Money *amount)
 {
@@ -430,6 +452,7 @@ static void apply_changed(struct ledger *ledger, const Pledged__V1__Entry *entry
         pledge->amount = fact->amount->minor;
     state_move(ledger, index_of(ledger, pledge), pledge->stage,
                (uint16_t)state_tier(ledger, fact->catalogue, fact->to_tier), entry->seq);
+    freeze(ledger, pledge, entry->seq);
     tally_all_of(ledger, pledge, 1);
 }
 
@@ -477,6 +500,12 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
         return entry->withdrawn->pledge;
     case FACT(CANCELLED):
         return entry->cancelled->pledge;
+    case FACT(BENEFIT_CLAIMED):
+        return entry->benefit_claimed->pledge;
+    case FACT(BENEFIT_DECLINED):
+        return entry->benefit_declined->pledge;
+    case FACT(BENEFIT_DELIVERED):
+        return entry->benefit_delivered->pledge;
     case FACT(PAYMENT_RECORDED):
         return entry->payment_recorded->pledge;
     case FACT(ALLOCATED):
@@ -524,6 +553,10 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
         return check_contributor(ledger, entry->contributor_amended->contributor,
                                  entry->contributor_amended->name, entry->contributor_amended->kind,
                                  false);
+    case FACT(BENEFIT_CLAIMED):
+    case FACT(BENEFIT_DECLINED):
+    case FACT(BENEFIT_DELIVERED):
+        return benefit_check(ledger, entry);
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):
@@ -627,6 +660,11 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
                         entry->contributor_amended->country,
                         entry->contributor_amended->itu_membership, entry->seq);
         break;
+    case FACT(BENEFIT_CLAIMED):
+    case FACT(BENEFIT_DECLINED):
+    case FACT(BENEFIT_DELIVERED):
+        benefit_apply(ledger, entry);
+        break;
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):
@@ -648,7 +686,7 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
         apply_made(ledger, entry);
         break;
     case FACT(COMMITMENT_SIGNED):
-        set_stage(ledger, entry->commitment_signed->pledge, STAGE(COMMITTED), entry->seq);
+        apply_committed(ledger, entry);
         break;
     case FACT(COMMITMENT_AMENDED):
         apply_amended(ledger, entry);

@@ -120,6 +120,8 @@ uint32_t promote_candidate(const struct ledger *ledger, uint32_t tier, uint32_t 
 /* Id of the pledge that a fact is about; "" if none. */
 const char *apply_pledge_of(const Pledged__V1__Entry *entry);
 /* Makes it the one in force; takes the reference. Also for loading. */
+/* Keeps a version that is no longer in force; takes the reference. Also for loading. */
+void apply_older(struct state_catalogue *of, struct catalogue *version);
 void apply_catalogue(struct ledger *ledger, struct catalogue *adopted);
 
 #endif

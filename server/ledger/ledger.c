@@ -11,8 +11,9 @@
 #include "common/check.h"
 #include "common/pack.h"
 #include "server/ledger/allocation.h"
-#include "server/ledger/receipt.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/receipt.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -119,6 +120,11 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
     case COMMAND(ADD_CONTRIBUTOR):
     case COMMAND(AMEND_CONTRIBUTOR):
         contributor_decide(&maker);
+        break;
+    case COMMAND(CLAIM_BENEFIT):
+    case COMMAND(DECLINE_BENEFIT):
+    case COMMAND(DELIVER_BENEFIT):
+        benefit_decide(&maker);
         break;
     case COMMAND(RECORD_CONTACT):
     case COMMAND(ERASE_CONTACT):

@@ -20,6 +20,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "common/scan.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/receipt.h"
 
 /* One unpacked entry at a time: at most 64 KiB of bytes, and its small structs. */
@@ -1110,6 +1111,7 @@ static Pledged__V1__BenefitLine *benefit_line(const Pledged__V1__Catalogue *cata
     line->n_note = grant->n_note;
     line->phase = benefit->phase;
     line->due = benefit->due;
+    line->asset = benefit->asset;
     return line;
 }
 
@@ -1142,63 +1144,16 @@ bool query_tier_benefits(const Pledged__V1__Catalogue *catalogue, const char *ti
     return true;
 }
 
-/* Seq of the entry that fixed what a commitment grants: its signature, or a later change of tier.
- */
-static struct pl_status find_freeze(struct walk *walk, const struct state_pledge *pledge,
-                                    uint64_t *ret)
+static void add_fulfilment(const struct ledger *ledger, uint32_t pledge,
+                           Pledged__V1__BenefitLine *line)
 {
-    uint64_t at = pledge->last_seq;
-    for (size_t steps = 0; at != 0 && steps < QUERY_STEPS_MAX; steps++) {
-        PL_TRY(walk_read(walk, at));
-        if (walk->entry->fact_case == PLEDGED__V1__ENTRY__FACT_COMMITMENT_SIGNED ||
-            walk->entry->fact_case == PLEDGED__V1__ENTRY__FACT_TIER_CHANGED) {
-            *ret = at;
-            return pl_ok();
-        }
-        at = walk->entry->prev_seq;
-    }
-    return pl_fail(TOO_BIG, "the signature of this commitment lies too far back");
-}
-
-/* The version of a catalogue that was in force at `seq`, searched backwards, unpacked into the
- * arena. Adopting is rare and nothing but the log remembers old versions, so this reads entries. */
-static struct pl_status find_version(struct query *q, struct walk *walk, const char *code,
-                                     uint64_t seq, const Pledged__V1__Catalogue **ret)
-{
-    for (size_t steps = 0; --seq != 0 && steps < QUERY_STEPS_MAX; steps++) {
-        PL_TRY(walk_read(walk, seq));
-        const Pledged__V1__Entry *entry = walk->entry;
-        if (entry->fact_case != PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED ||
-            strcmp(entry->catalogue_adopted->code, code) != 0)
-            continue;
-        struct pl_slice bytes =
-            catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len));
-        ProtobufCMessage *message;
-        PL_TRY(pl_unpack_trusted(&pledged__v1__catalogue__descriptor, bytes, q->arena, &message));
-        *ret = (const Pledged__V1__Catalogue *)message;
-        return pl_ok();
-    }
-    return pl_fail(TOO_BIG, "the catalogue of this commitment lies too far back");
-}
-
-/* The catalogue that says what a pledge has coming; of a commitment, the one it froze. */
-static struct pl_status pledge_catalogue(struct query *q, const struct state_pledge *pledge,
-                                         const Pledged__V1__Catalogue **ret)
-{
-    const struct state_tier *tier = &q->ledger->tier[pledge->tier];
-    const struct catalogue *current = q->ledger->catalogue[tier->catalogue].current;
-    *ret = current->msg;
-    bool frozen = pledge->stage == PLEDGED__V1__STAGE__STAGE_COMMITTED ||
-                  pledge->stage == PLEDGED__V1__STAGE__STAGE_CLOSED;
-    if (!frozen || current->adopted_seq < pledge->first_seq)
-        return pl_ok();
-    struct walk walk PL_CLEANUP(walk_fini);
-    walk_init(&walk, q->log);
-    uint64_t seq = 0;
-    PL_TRY(find_freeze(&walk, pledge, &seq));
-    if (current->adopted_seq < seq)
-        return pl_ok();
-    return find_version(q, &walk, current->msg->code, seq, ret);
+    const struct state_fulfilment *row = benefit_of(ledger, pledge, line->code);
+    line->left = benefit_left(row, line->quantity);
+    if (row == NULL)
+        return;
+    line->claimed = row->claimed;
+    line->declined = row->declined;
+    line->delivered = row->delivered;
 }
 
 static bool has_benefits(const struct state_pledge *pledge)
@@ -1232,13 +1187,12 @@ enum pl_code query_pledge_benefits(const struct ledger *ledger, const struct que
     pledged__v1__list_benefits_response__init(&response);
     response.as_of_seq = ledger->size;
     if (has_benefits(pledge)) {
-        const Pledged__V1__Catalogue *catalogue;
-        struct pl_status status = pledge_catalogue(&q, pledge, &catalogue);
-        if (!pl_is_ok(status))
-            return refuse_status(&q, status);
+        const Pledged__V1__Catalogue *catalogue = benefit_catalogue(ledger, pledge)->msg;
         if (!query_tier_benefits(catalogue, ledger->tier[pledge->tier].code, arena,
                                  &response.benefit, &response.n_benefit))
             return refuse_spent(&q);
+        for (size_t i = 0; i < response.n_benefit; i++)
+            add_fulfilment(ledger, index, response.benefit[i]);
         response.catalogue = catalogue->code;
         response.catalogue_version = catalogue->version;
     }

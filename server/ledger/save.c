@@ -14,9 +14,10 @@
 #include "common/hash.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
 
-enum { SAVE_FORMAT = 4 };
+enum { SAVE_FORMAT = 5 };
 
 /* --- writing --- */
 
@@ -77,14 +78,21 @@ static void put_currency(struct out *out, int currency)
     put(out, currency >= 0 ? pl_currency_code(currency) : "---", 3);
 }
 
+static void save_version(struct out *out, const struct catalogue *version)
+{
+    put_u64(out, version->adopted_seq);
+    put_bytes(out, version->bytes.data, version->bytes.len);
+}
+
 static void save_catalogues(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->catalogue_count);
     put_u32(out, ledger->catalogue_in_force);
     for (size_t i = 0; i < ledger->catalogue_count; i++) {
-        put_u64(out, ledger->catalogue[i].current->adopted_seq);
-        put_bytes(out, ledger->catalogue[i].current->bytes.data,
-                  ledger->catalogue[i].current->bytes.len);
+        save_version(out, ledger->catalogue[i].current);
+        put_u64(out, ledger->catalogue[i].older_count);
+        for (size_t j = 0; j < ledger->catalogue[i].older_count; j++)
+            save_version(out, ledger->catalogue[i].older[j]);
     }
     put_u64(out, ledger->tier_count);
     for (size_t i = 0; i < ledger->tier_count; i++) {
@@ -110,6 +118,38 @@ static void save_contributors(struct out *out, const struct ledger *ledger)
         put(out, contributor->itu_membership, sizeof(contributor->itu_membership));
         put_u64(out, contributor->seq);
         put_u64(out, contributor->hold_seq);
+    }
+}
+
+static bool is_frozen(const struct ledger *ledger, uint32_t index)
+{
+    const struct state_pledge *p = &ledger->pledge[index];
+    return (p->stage == STAGE(COMMITTED) || p->stage == STAGE(CLOSED)) &&
+           pl_map_get(&ledger->frozen, &index) != NULL;
+}
+
+static void save_benefits(struct out *out, const struct ledger *ledger)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < ledger->pledge_count; i++)
+        count += is_frozen(ledger, i);
+    put_u64(out, count);
+    for (uint32_t i = 0; i < ledger->pledge_count; i++) {
+        if (!is_frozen(ledger, i))
+            continue;
+        put_u32(out, i);
+        put_u64(out, *(const uint64_t *)pl_map_get(&ledger->frozen, &i));
+    }
+    put_u64(out, ledger->fulfilment_count);
+    for (size_t i = 0; i < ledger->fulfilment_count; i++) {
+        const struct state_fulfilment *row = &ledger->fulfilment[i];
+        put_u32(out, row->pledge);
+        put_u32(out, row->code);
+        put_u32(out, row->tier);
+        put_i64(out, row->claimed);
+        put_i64(out, row->declined);
+        put_i64(out, row->delivered);
+        put_u64(out, row->seq);
     }
 }
 
@@ -266,6 +306,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_pledges(&out, ledger);
     save_bank_entries(&out, ledger);
     save_allocations(&out, ledger);
+    save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
@@ -398,7 +439,7 @@ static struct pl_status load_text(struct in *in, struct ledger *ledger)
     return ledger->text[0] == '\0' && ledger->text[len - 1] == '\0' ? pl_ok() : bad();
 }
 
-static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
+static struct pl_status load_version(struct in *in, struct catalogue **ret)
 {
     uint64_t seq = 0;
     size_t len;
@@ -406,12 +447,36 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
     PL_TRY(get_count(in, 65536, &len));
     uint8_t *bytes = calloc(1, len + 1);
     PL_ASSERT(bytes != NULL);
-    struct catalogue *catalogue = NULL;
     struct pl_status status = in->read(in->arg, bytes, len);
     if (pl_is_ok(status))
-        status = catalogue_new(pl_slice(bytes, len), seq, &catalogue);
+        status = catalogue_new(pl_slice(bytes, len), seq, ret);
     free(bytes);
-    PL_TRY(status);
+    return status;
+}
+
+/* Earlier versions, in the order in which they were in force. */
+static struct pl_status load_older(struct in *in, struct ledger *ledger, struct state_catalogue *of)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct catalogue *version = NULL;
+        PL_TRY(load_version(in, &version));
+        uint64_t before = i > 0 ? of->older[i - 1]->adopted_seq : 0;
+        bool fine = strcmp(version->msg->code, of->current->msg->code) == 0 &&
+                    version->adopted_seq > before &&
+                    version->adopted_seq < of->current->adopted_seq;
+        apply_older(of, version);
+        if (!fine)
+            return bad();
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
+{
+    struct catalogue *catalogue = NULL;
+    PL_TRY(load_version(in, &catalogue));
     if (state_catalogue(ledger, catalogue->msg->code) >= 0) {
         catalogue_unref(catalogue);
         return bad();
@@ -420,7 +485,7 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
         reallocarray(ledger->catalogue, ledger->catalogue_count + 1, sizeof(*ledger->catalogue));
     PL_ASSERT(ledger->catalogue != NULL);
     ledger->catalogue[ledger->catalogue_count++] = (struct state_catalogue){.current = catalogue};
-    return pl_ok();
+    return load_older(in, ledger, &ledger->catalogue[ledger->catalogue_count - 1]);
 }
 
 static struct pl_status load_tier(struct in *in, struct ledger *ledger, struct state_tier *tier)
@@ -486,6 +551,56 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
         state_key_of_name(ledger->text + c->name, key);
         pl_map_put(&ledger->names, key, &index);
     }
+    return pl_ok();
+}
+
+static struct pl_status load_fulfilment(struct in *in, struct ledger *ledger)
+{
+    uint32_t pledge = 0, code = 0, tier = 0;
+    struct state_fulfilment row = {.seq = 0};
+    PL_TRY(get_u32(in, &pledge));
+    PL_TRY(get_u32(in, &code));
+    PL_TRY(get_u32(in, &tier));
+    PL_TRY(get_i64(in, &row.claimed));
+    PL_TRY(get_i64(in, &row.declined));
+    PL_TRY(get_i64(in, &row.delivered));
+    PL_TRY(get_u64(in, &row.seq));
+    const int64_t most = 1000000; /* of a grant */
+    bool fine = pledge < ledger->pledge_count && code != 0 && code < ledger->text_len &&
+                tier < ledger->tier_count && row.seq != 0 && row.seq <= ledger->size &&
+                row.claimed >= 0 && row.declined >= 0 && row.delivered >= 0 &&
+                row.claimed <= most && row.declined <= most && row.delivered <= most;
+    if (!fine || benefit_of(ledger, pledge, ledger->text + code) != NULL)
+        return bad();
+    struct state_fulfilment *made = benefit_add(ledger, pledge, code);
+    made->tier = (uint16_t)tier;
+    made->claimed = row.claimed;
+    made->declined = row.declined;
+    made->delivered = row.delivered;
+    made->seq = row.seq;
+    benefit_sum(ledger, made, row.claimed, row.declined, row.delivered);
+    return pl_ok();
+}
+
+static struct pl_status load_benefits(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->pledge_count, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t pledge = 0;
+        uint64_t seq = 0;
+        PL_TRY(get_u32(in, &pledge));
+        PL_TRY(get_u64(in, &seq));
+        if (pledge >= ledger->pledge_count || seq == 0 || seq > ledger->size ||
+            ledger->pledge[pledge].tier == STATE_TIER_FREE)
+            return bad();
+        benefit_freeze(ledger, pledge, seq);
+        if (!is_frozen(ledger, pledge))
+            return bad();
+    }
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++)
+        PL_TRY(load_fulfilment(in, ledger));
     return pl_ok();
 }
 
@@ -894,6 +1009,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_allocations(in, ledger));
+    PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();

@@ -21,10 +21,20 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->fulfilments, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->frozen, sizeof(uint32_t), sizeof(uint64_t), 0);
     pl_map_init(&ledger->commitments, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
     (void)state_add_text(ledger, "");
     return ledger;
+}
+
+static void free_versions(struct state_catalogue *catalogue)
+{
+    for (size_t i = 0; i < catalogue->older_count; i++)
+        catalogue_unref(catalogue->older[i]);
+    free(catalogue->older);
+    catalogue_unref(catalogue->current);
 }
 
 void ledger_free(struct ledger *ledger)
@@ -32,7 +42,7 @@ void ledger_free(struct ledger *ledger)
     if (ledger == NULL)
         return;
     for (size_t i = 0; i < ledger->catalogue_count; i++)
-        catalogue_unref(ledger->catalogue[i].current);
+        free_versions(&ledger->catalogue[i]);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++)
         free(ledger->tally[i].line);
     pl_map_fini(&ledger->requests);
@@ -40,11 +50,15 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->bank_refs);
     pl_map_fini(&ledger->slots);
     pl_map_fini(&ledger->waits);
+    pl_map_fini(&ledger->fulfilments);
+    pl_map_fini(&ledger->frozen);
     pl_map_fini(&ledger->commitments);
     pl_map_fini(&ledger->reversible);
     free(ledger->catalogue);
     free(ledger->tier);
     free(ledger->contributor);
+    free(ledger->fulfilment);
+    free(ledger->benefit_sum);
     free(ledger->erasable);
     free(ledger->contact);
     free(ledger->pledge);

@@ -35,7 +35,9 @@ struct state_tier {
 };
 
 struct state_catalogue {
-    struct catalogue *current;       /* owns a reference; newest version of this code */
+    struct catalogue *current; /* owns a reference; newest version of this code */
+    struct catalogue **older;  /* owns references; earlier versions, ascending */
+    size_t older_count;
     uint16_t tier_first, tier_count; /* its tiers in ledger.tier, in order of first appearance */
 };
 
@@ -133,6 +135,16 @@ struct state_documents {
 };
 enum state_document_kind { STATE_RECEIPT, STATE_CERTIFICATE, STATE_DOCUMENT_KINDS };
 
+/* What became of one benefit of a pledge, in the unit of its grant. */
+struct state_fulfilment {
+    int64_t claimed, declined, delivered;
+    uint64_t seq; /* newest entry about it */
+    uint32_t pledge;
+    uint32_t code; /* offset into ledger.text */
+    uint32_t next_of_pledge;
+    uint16_t tier; /* of the pledge when it began */
+};
+
 enum state_dimension {
     STATE_BY_TIER,
     STATE_BY_CATEGORY,
@@ -180,6 +192,13 @@ struct ledger {
     struct state_allocation *allocation; /* ascending by seq */
     size_t allocation_count, allocation_cap;
     struct state_documents document[STATE_DOCUMENT_KINDS];
+
+    struct state_fulfilment *fulfilment; /* in the order of their first entries */
+    size_t fulfilment_count, fulfilment_cap;
+    struct state_fulfilment *benefit_sum; /* by tier and code; derived */
+    size_t benefit_sum_count, benefit_sum_cap;
+    struct pl_map fulfilments; /* pledge index (u32) -> newest of its fulfilments (u32) */
+    struct pl_map frozen;      /* pledge index (u32) of a commitment -> seq (u64) that froze it */
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

@@ -196,6 +196,17 @@ static bool length(struct judge *judge, bool given, int64_t seconds, const char 
            wrong(judge, REASON(FIELD_INVALID), field, "more than zero is needed");
 }
 
+static bool benefit(struct judge *judge, const char *pledge, const char *code, int64_t quantity,
+                    const char *const field[3])
+{
+    return id(judge, pledge, 'P', field[0]) && text(judge, code, 1, 32, field[1]) &&
+           (quantity >= 0 || wrong(judge, REASON(FIELD_INVALID), field[2],
+                                   "a quantity is not negative; 0 is all that is left"));
+}
+#define BENEFIT(judge_, command_, name_)                                                           \
+    benefit(judge_, (command_)->pledge, (command_)->benefit, (command_)->quantity,                 \
+            (const char *const[]){name_ ".pledge", name_ ".benefit", name_ ".quantity"})
+
 static bool record_contact(struct judge *judge, const Pledged__V1__RecordContact *command)
 {
     return id(judge, command->contributor, 'C', "record_contact.contributor") &&
@@ -278,6 +289,12 @@ static bool by_command(struct judge *judge)
                             true) &&
                refs(judge, c->amend_contributor->external_ref, c->amend_contributor->n_external_ref,
                     "amend_contributor.external_ref");
+    case COMMAND(CLAIM_BENEFIT):
+        return BENEFIT(judge, c->claim_benefit, "claim_benefit");
+    case COMMAND(DECLINE_BENEFIT):
+        return BENEFIT(judge, c->decline_benefit, "decline_benefit");
+    case COMMAND(DELIVER_BENEFIT):
+        return BENEFIT(judge, c->deliver_benefit, "deliver_benefit");
     case COMMAND(RECORD_CONTACT):
         return record_contact(judge, c->record_contact);
     case COMMAND(ERASE_CONTACT):

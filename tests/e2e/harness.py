@@ -729,6 +729,8 @@ class Oracle:
         self.contributors = {}
         self.contacts = {}      # id -> dict
         self.legal_holds = set()
+        self.catalogues = {}    # code -> versions, oldest first
+        self.fulfilled = {}     # (pledge, benefit) -> [claimed, declined, delivered]
         self.bank = {}          # id -> dict
         self.receipts, self.certificates = [], []
         self.first_of = {}      # request id -> seq of its first entry
@@ -816,6 +818,7 @@ class Oracle:
             self.need(not limited or self.taken(key) <= tier.capacity.count, e,
                       "capacity below taken")
         self.catalogue = sent
+        self.catalogues.setdefault(sent.code, []).append(sent)
 
     def on_contributor_added(self, e, body):
         self.need(body.contributor == f"C{len(self.contributors) + 1:06d}", e, "ids ascend")
@@ -824,6 +827,34 @@ class Oracle:
     def on_contributor_amended(self, e, body):
         self.need(body.contributor in self.contributors, e, "unknown")
         self.contributors[body.contributor] = body.name
+
+    def moved(self, e, body, which):
+        pledge = self.stage(e, body.pledge, "PLEDGED", "COMMITTED", "CLOSED")
+        catalogue = (pledge.get("frozen") if pledge["stage"] != "PLEDGED" else None) or \
+            self.catalogues[pledge["key"][0]][-1]
+        granted = [g for g in catalogue.grant
+                   if (g.tier, g.benefit) == (pledge["key"][1], body.benefit)]
+        self.need(len(granted) == 1 and body.quantity > 0, e, "not granted")
+        self.need(granted[0].unit == body.unit, e, "another unit")
+        row = self.fulfilled.setdefault((body.pledge, body.benefit), [0, 0, 0])
+        row[which] += body.quantity
+        claimed, declined, delivered = row
+        most = granted[0].quantity
+        self.need(declined + delivered <= most if which else claimed + declined <= most, e,
+                  f"more than granted: {row} of {most}")
+        return pledge
+
+    def on_benefit_claimed(self, e, body):
+        self.moved(e, body, 0)
+
+    def on_benefit_declined(self, e, body):
+        self.moved(e, body, 1)
+
+    def on_benefit_delivered(self, e, body):
+        early = self.moved(e, body, 2)["stage"] == "PLEDGED"
+        self.need(early == body.before_commitment, e, "signed or not")
+        sent = pb.Command.FromString(e.command) if e.command else None
+        self.need(not early or sent is None or sent.reason != "", e, "early without a reason")
 
     def on_contact_recorded(self, e, body):
         self.need(body.contributor in self.contributors, e, "unknown contributor")
@@ -897,7 +928,10 @@ class Oracle:
             self.take(e, key)
 
     def on_commitment_signed(self, e, body):
-        self.stage(e, body.pledge, "PLEDGED")["stage"] = "COMMITTED"
+        pledge = self.stage(e, body.pledge, "PLEDGED")
+        pledge["stage"] = "COMMITTED"
+        if pledge["key"] and pledge["key"][1]:
+            pledge["frozen"] = self.catalogues[pledge["key"][0]][-1]
         self.need(len(body.agreement_sha256) == 32, e, "agreement")
 
     def on_commitment_amended(self, e, body):
@@ -910,6 +944,8 @@ class Oracle:
         pledge = self.stage(e, body.pledge, "HELD", "PLEDGED", "COMMITTED")
         self.need(pledge["key"][1] == body.from_tier, e, "from another tier")
         pledge["key"] = (body.catalogue, body.to_tier)
+        if pledge["stage"] == "COMMITTED":
+            pledge["frozen"] = self.catalogues[body.catalogue][-1]
         if body.HasField("amount"):
             pledge["amount"] = body.amount.minor
         self.take(e, pledge["key"])

@@ -99,6 +99,11 @@ class Roles(DaemonTest):
             "add_contributor": dict(add_contributor=pb.AddContributor(name=self.name(), kind=1)),
             "amend_contributor": dict(amend_contributor=pb.AmendContributor(
                 contributor=who, name=self.name(), kind=1)),
+            "claim_benefit": dict(claim_benefit=pb.ClaimBenefit(pledge=pledge, benefit="VIS6")),
+            "decline_benefit": dict(decline_benefit=pb.DeclineBenefit(pledge=pledge,
+                                                                      benefit="VIS6")),
+            "deliver_benefit": dict(deliver_benefit=pb.DeliverBenefit(pledge=pledge,
+                                                                      benefit="VIS6")),
             "record_contact": dict(record_contact=pb.RecordContact(contributor=who,
                                                                    commitment=bytes(32))),
             "erase_contact": dict(erase_contact=pb.EraseContact(contributor=who), reason="r"),
