@@ -4,6 +4,7 @@
  * mistake in apply cannot hide one here) and a log kept in memory.
  */
 // clang-format off
+#include "server/ledger/benefit.h"
 #include "server/ledger/query.h"
 
 #include "common/check.h"
@@ -22,8 +23,6 @@
 // clang-format on
 
 #define ARENA_BYTES  (8u << 20)
-#define STAGE(name)  PLEDGED__V1__STAGE__STAGE_##name
-#define REASON(name) PLEDGED__V1__REASON__REASON_##name
 
 enum { LOG_MAX = 64 };
 
@@ -265,6 +264,8 @@ static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct ledger *l = &w->ledger;
+    pl_map_init(&l->frozen, sizeof(uint32_t), sizeof(uint64_t), 0);
+    pl_map_init(&l->fulfilments, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_arena_init(&w->arena, ARENA_BYTES);
     pl_arena_init(&w->making, ARENA_BYTES);
     l->size = 500;
@@ -287,8 +288,14 @@ static int teardown(void **state)
 {
     struct world *w = *state;
     struct ledger *l = &w->ledger;
-    for (size_t i = 0; i < l->catalogue_count; i++)
+    for (size_t i = 0; i < l->catalogue_count; i++) {
         catalogue_unref(l->catalogue[i].current);
+        for (size_t j = 0; j < l->catalogue[i].older_count; j++)
+            catalogue_unref(l->catalogue[i].older[j]);
+        free(l->catalogue[i].older);
+    }
+    pl_map_fini(&l->frozen);
+    pl_map_fini(&l->fulfilments);
     free(l->catalogue);
     free(l->tier);
     free(l->contributor);
@@ -1087,50 +1094,20 @@ static void test_benefits_of_a_pledge_outlive_the_catalogue(void **state)
     assert_int_equal(got->benefit[1]->phase, PLEDGED__V1__PHASE__PHASE_DURING);
 }
 
-static void log_adoption(struct world *w, uint64_t seq, const char *code, int64_t seats)
-{
-    struct pl_slice bytes;
-    ProtobufCMessage *catalogue = NULL;
-    catalogue_unref(make_catalogue(code, 1, seats, seq, &bytes, &w->making));
-    assert_true(pl_is_ok(
-        pl_unpack_trusted(&pledged__v1__catalogue__descriptor, bytes, &w->making, &catalogue)));
-    Pledged__V1__AdoptCatalogue adopt = PLEDGED__V1__ADOPT_CATALOGUE__INIT;
-    adopt.catalogue = (Pledged__V1__Catalogue *)catalogue;
-    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
-    command.command_case = PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE;
-    command.adopt_catalogue = &adopt;
-    struct pl_slice packed = pl_pack(&command.base, &w->making);
-    Pledged__V1__CatalogueAdopted adopted = PLEDGED__V1__CATALOGUE_ADOPTED__INIT;
-    adopted.code = (char *)code;
-    adopted.version = 1;
-    Pledged__V1__Entry *entry = new_entry(seq, 0);
-    entry->fact_case = PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED;
-    entry->catalogue_adopted = &adopted;
-    entry->command = (ProtobufCBinaryData){packed.len, (uint8_t *)packed.data};
-    log_entry(w, entry);
-}
-
-/* Version 1 at 10, the pledge made at 20, signed at 30; version 2 is in force since 40. Another
- * year's catalogue, adopted at 25, does not count. */
+/* Version 1 was in force since 10, the pledge made at 20, signed at 30; version 2 is in force since
+ * 40. */
 static struct state_pledge *add_commitment(struct world *w)
 {
-    for (uint64_t seq = 1; seq <= 45; seq++)
-        log_extended(w, seq, 0, "P000009");
-    log_adoption(w, 10, "forum-2026", 7);
-    log_adoption(w, 25, "forum-2025", 99);
-    log_extended(w, 20, 0, "P000001");
-    Pledged__V1__CommitmentSigned fact = PLEDGED__V1__COMMITMENT_SIGNED__INIT;
-    Pledged__V1__Entry *entry = new_entry(30, 20);
-    fact.pledge = (char *)"P000001";
-    entry->fact_case = PLEDGED__V1__ENTRY__FACT_COMMITMENT_SIGNED;
-    entry->commitment_signed = &fact;
-    log_entry(w, entry);
-    log_extended(w, 44, 30, "P000001");
+    struct pl_slice bytes;
+    uint32_t index = 0;
     struct state_pledge *p = add_pledge(&w->ledger);
     p->tier = 3;
     p->stage = STAGE(COMMITTED);
     p->first_seq = 20;
     p->last_seq = 44;
+    apply_older(&w->ledger.catalogue[w->ledger.tier[3].catalogue],
+                make_catalogue("forum-2026", 1, 7, 10, &bytes, &w->making));
+    benefit_freeze(&w->ledger, index, 30);
     return p;
 }
 
@@ -1152,13 +1129,7 @@ static void test_a_change_of_tier_freezes_anew(void **state)
 {
     struct world *w = *state;
     add_commitment(w);
-    Pledged__V1__TierChanged fact = PLEDGED__V1__TIER_CHANGED__INIT;
-    Pledged__V1__Entry *entry = new_entry(42, 30);
-    fact.pledge = (char *)"P000001";
-    entry->fact_case = PLEDGED__V1__ENTRY__FACT_TIER_CHANGED;
-    entry->tier_changed = &fact;
-    log_entry(w, entry);
-    log_extended(w, 44, 42, "P000001");
+    benefit_freeze(&w->ledger, 0, 42);
     assert_int_equal(benefits(w, "P000001")->catalogue_version, 2);
 }
 
