@@ -197,7 +197,7 @@ class Crash(unittest.TestCase):
 
 class Places(Crash):
     def test_while_the_log_is_written_and_answers_leave(self):
-        self.places(LOG)
+        self.places(LOG, seconds=15)
         self.assert_reached(0)
 
     def test_while_a_segment_begins(self):
@@ -205,7 +205,7 @@ class Places(Crash):
         self.assert_reached(2)
 
     def test_while_checkpoints_are_signed(self):
-        self.places(NOTARY)
+        self.places(NOTARY, seconds=6)
         self.assert_reached(3)
 
     def test_while_a_snapshot_is_made(self):
@@ -221,11 +221,58 @@ class Random(Crash):
             fate = FATES[turn % 3]
             with self.subTest(turn=turn, fate=fate or "kill -9", seed=SEED):
                 self.arm(None, fate)
-                self.crash_under_load(0.15 + self.dice.random() * 0.5,
-                                      lambda: self.end_by_fifo(b"p" if fate else b"k"))
+                fills = turn % 4 == 1  # some of them so that segments begin meanwhile
+                self.crash_under_load(0.15 + self.dice.random() * (2 if fills else 0.5),
+                                      lambda: self.end_by_fifo(b"p" if fate else b"k"),
+                                      bulk=700 if fills else 0)
                 acked = len(self.acked)
         self.assertGreater(acked, 5 * ROUNDS, "hardly any load: nothing was proven")
         print(f"crash: {ROUNDS} rounds, {acked} acknowledged commands, all of them there")
+
+
+class People(Crash):
+    """`pledge` at the prompt, while the daemon dies again and again: who repeats a command with its
+    request id until there is an answer has recorded it once."""
+
+    COMMANDS = 10
+
+    def record(self, codes, failures):
+        port = self.home.port
+        for number in range(self.COMMANDS):
+            request_id = os.urandom(16)
+            for _ in range(400):
+                port = self.home.port or port  # it is another one after every start
+                ran = self.home.pledge("clerk", "contributor", "add", "--name", f"Prompt {number}",
+                                       "--kind", "academia", request_id=request_id, port=port)
+                codes.append(ran.code)
+                if ran.code not in (69, 75):
+                    break
+                time.sleep(0.02)
+            if ran.code != 0:
+                failures.append(ran)
+                return
+
+    def test_repeating_until_there_is_an_answer(self):
+        codes, failures, deaths = [], [], 0
+        self.arm(None, "all")
+        person = threading.Thread(target=self.record, args=(codes, failures), daemon=True)
+        person.start()
+        while person.is_alive() and deaths < 100:
+            time.sleep(0.2 + self.dice.random() * 0.6)
+            self.end_by_fifo(b"p")
+            self.home.wait()
+            deaths += 1
+            self.home.spawn()
+            self.ready()
+        person.join(patience(60))
+        self.assertFalse(person.is_alive() or failures, failures)
+        self.home.drop_clients()
+        oracle = check_ledger(self.home.client("auditor").dump())
+        names = sorted(name for name in oracle.contributors.values() if name.startswith("Prompt "))
+        self.assertEqual(names, sorted(f"Prompt {n}" for n in range(self.COMMANDS)))
+        self.assertGreater(deaths, 3)
+        print(f"crash: {len(codes)} runs of pledge, {deaths} power losses, "
+              f"{len(codes) - codes.count(0)} times no answer")
 
 
 if __name__ == "__main__":

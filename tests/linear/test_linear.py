@@ -23,7 +23,7 @@ PLACES = {"diamant": 1, "platine": 2}
 HOLD_S = 1
 # An expiry happens when the daemon's clock says so; it may look at its clock a little before it
 # takes a command up, and it may have to wait for the processor in between.
-SLACK_S = 0.25 * SCALE
+SLACK_S = 0.4 * SCALE
 
 
 class Known(unittest.TestCase):

@@ -46,7 +46,7 @@ MUTANTS = [
            "    if (!file->rolled)", ["sim/seeds", "crash/random"]),
     Mutant("skip the directory's sync of a new segment", FILE,
            "    must(io->rename(io, from, to));\n    must(io->sync_dir(io, file->dir));",
-           "    must(io->rename(io, from, to));", ["sim/seeds", "crash/places"]),
+           "    must(io->rename(io, from, to));", ["sim/seeds", "crash/random"]),
     Mutant("go on after a failed sync", FILE,
            "    if (!pl_is_ok(status))\n        die(status);",
            "    (void)die;\n    (void)status.code;", ["sim/nth", "sim/seeds", "store/test_file"]),

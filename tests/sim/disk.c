@@ -311,6 +311,19 @@ unsigned disk_damaged(const char *ending)
     return count;
 }
 
+void disk_believe(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < disk.damage_count; i++) {
+        const struct damage *damage = &disk.damage[i];
+        const struct file *file = &disk.file[damage->file];
+        if (memcmp(sector_of(file, damage->sector, false), sector_of(file, damage->sector, true),
+                   SECTOR) != 0)
+            disk.damage[kept++] = *damage;
+    }
+    disk.damage_count = kept;
+}
+
 void disk_repair(void)
 {
     for (size_t i = 0; i < disk.damage_count; i++) {
@@ -495,8 +508,10 @@ static void lose_sector(int number, uint64_t sector, enum disk_loss loss, bool *
     bool keep = loss == LOSE_NONE || (loss == LOSE_SOME && dice_below(disk.dice, 2) == 0);
     uint8_t bytes[SECTOR];
     memcpy(bytes, sector_of(file, sector, false), SECTOR);
-    if (memcmp(bytes, sector_of(file, sector, true), SECTOR) == 0)
+    if (memcmp(bytes, sector_of(file, sector, true), SECTOR) == 0) {
+        heal(number, sector);
         return;
+    }
     hit(keep ? DISK_KEPT_SECTORS : DISK_LOST_SECTORS);
     if (!keep)
         return;

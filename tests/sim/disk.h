@@ -63,6 +63,9 @@ void disk_power_loss(enum disk_loss loss, bool torn_sector);
 void disk_lie(enum disk_fault fault, const char *ending);
 /* Sectors that are damaged now, by lies or torn sectors, in files with this ending. */
 unsigned disk_damaged(const char *ending);
+/* What the disk has was read and found good, all of it: damage that is seen and did no harm, as to
+ * a batch that nobody was told of and that is gone, is none. */
+void disk_believe(void);
 /* The operator restores what was damaged. */
 void disk_repair(void);
 uint64_t disk_hash(const char *ending); /* of what the disk has, names and contents */

@@ -318,8 +318,10 @@ static void check_after_start(void)
     w.seen.size = size;
     w.seen.batches = head.batch;
     read_log(1, size);
-    if (w.process.state == PROCESS_UP && !w.failed)
-        is_durable(size);
+    if (w.process.state != PROCESS_UP || w.failed)
+        return;
+    disk_believe();
+    is_durable(size);
 }
 
 /* G6: the state it goes on with is the one that the whole log gives. */
@@ -1037,10 +1039,9 @@ static void be_healthy(void)
     disk_set_plan(&w.plan);
     disk_set_room(1ull << 40);
     disk_lie(DISK_FAULTS, "");
-    if (damaged()) { /* nobody noticed so far; it is put right all the same */
+    if (damaged()) { /* nobody noticed so far; the start does */
         kill_process();
         disk_power_loss(LOSE_ALL, false);
-        disk_repair();
     }
     w.clock.wall_us_now = START_US + w.clock.mono_ns_now / 1000 - SECOND_US;
     for (int i = 0; i < SETTLE_STEPS && !w.over && !is_settled(); i++) {
