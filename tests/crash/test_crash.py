@@ -234,14 +234,14 @@ class People(Crash):
     """`pledge` at the prompt, while the daemon dies again and again: who repeats a command with its
     request id until there is an answer has recorded it once."""
 
-    COMMANDS = 10
+    COMMANDS = 80
 
     def record(self, codes, failures):
         port = self.home.port
+        self.assertTrue(port)
         for number in range(self.COMMANDS):
             request_id = os.urandom(16)
             for _ in range(400):
-                port = self.home.port or port  # it is another one after every start
                 ran = self.home.pledge("clerk", "contributor", "add", "--name", f"Prompt {number}",
                                        "--kind", "academia", request_id=request_id, port=port)
                 codes.append(ran.code)
@@ -254,11 +254,13 @@ class People(Crash):
 
     def test_repeating_until_there_is_an_answer(self):
         codes, failures, deaths = [], [], 0
+        self.home.settings["daemon"]["listen"] = f"127.0.0.1:{self.home.port}"  # it stays
+        self.home.write_config()
         self.arm(None, "all")
         person = threading.Thread(target=self.record, args=(codes, failures), daemon=True)
         person.start()
         while person.is_alive() and deaths < 100:
-            time.sleep(0.2 + self.dice.random() * 0.6)
+            time.sleep(0.05 + self.dice.random() * 0.3)
             self.end_by_fifo(b"p")
             self.home.wait()
             deaths += 1
