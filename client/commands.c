@@ -390,6 +390,17 @@ static const struct command table[] = {
      .examples = "pledge deliver P000042 VIS6 --quantity 8\npledge deliver P000042 BRD3",
      .run = cmd_deliver},
 
+    {.name = "due",
+     .args = "",
+     .options = BIT(OPTION_AT) | BIT(OPTION_DAYS),
+     .group = COMMAND_RECORDS,
+     .words = N_("what is owed, ends or is late, as of a day"),
+     .more =
+         N_("Balances of signed agreements, reservations that end, benefits to deliver and what "
+            "partners have to supply for them, money that is not matched. A benefit without a "
+            "day of its own falls due when the event begins or ends, as its phase says."),
+     .examples = "pledge due\npledge due --at 2026-07-01 --days 7 --format csv",
+     .run = cmd_due},
     {.name = "watch",
      .args = "",
      .options = BIT(OPTION_FROM_SEQ) | BIT(OPTION_TIER),

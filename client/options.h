@@ -88,6 +88,8 @@ enum option {
     OPTION_PHONE,
     OPTION_CONTACT,
     OPTION_QUANTITY,
+    OPTION_AT,
+    OPTION_DAYS,
     OPTION_COUNT,
 };
 /* A set of options. C has no wider constant expressions than those of the compiler's own type. */
