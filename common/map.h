@@ -26,7 +26,8 @@ void pl_map_init(struct pl_map *map, size_t key_size, size_t value_size, uint64_
 void pl_map_fini(struct pl_map *map);
 /* Room for so many keys at once, so that putting them does not grow it step by step. */
 void pl_map_reserve(struct pl_map *map, size_t count);
-/* Value of the key, borrowed until the next put or remove; NULL if absent. */
+/* Value of the key, borrowed until the next put or remove; NULL if absent. It stands right behind
+ * its key, so that it is aligned only if the sizes of both make it so. */
 void *pl_map_get(const struct pl_map *map, const void *key);
 /* Inserts or overwrites. Memory exhaustion is fatal (PL_ASSERT): the state has no half-applied
  * form. */

@@ -33,11 +33,14 @@ const struct catalogue *benefit_catalogue(const struct ledger *ledger,
     PL_ASSERT(pledge->tier != STATE_TIER_FREE);
     const struct state_catalogue *of = &ledger->catalogue[ledger->tier[pledge->tier].catalogue];
     uint32_t index = (uint32_t)(pledge - ledger->pledge);
-    const uint64_t *seq = is_frozen(pledge) ? pl_map_get(&ledger->frozen, &index) : NULL;
-    if (seq == NULL || of->current->adopted_seq < *seq)
+    const void *found = is_frozen(pledge) ? pl_map_get(&ledger->frozen, &index) : NULL;
+    uint64_t seq = UINT64_MAX;
+    if (found != NULL)
+        memcpy(&seq, found, sizeof(seq)); /* behind a key of 4 bytes it is not aligned */
+    if (of->current->adopted_seq < seq)
         return of->current;
     for (size_t i = of->older_count; i-- > 0;) {
-        if (of->older[i]->adopted_seq < *seq)
+        if (of->older[i]->adopted_seq < seq)
             return of->older[i];
     }
     return of->current;

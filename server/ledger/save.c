@@ -138,7 +138,9 @@ static void save_benefits(struct out *out, const struct ledger *ledger)
         if (!is_frozen(ledger, i))
             continue;
         put_u32(out, i);
-        put_u64(out, *(const uint64_t *)pl_map_get(&ledger->frozen, &i));
+        uint64_t seq;
+        memcpy(&seq, pl_map_get(&ledger->frozen, &i), sizeof(seq)); /* it is not aligned there */
+        put_u64(out, seq);
     }
     put_u64(out, ledger->fulfilment_count);
     for (size_t i = 0; i < ledger->fulfilment_count; i++) {
