@@ -401,6 +401,21 @@ static const struct command table[] = {
             "day of its own falls due when the event begins or ends, as its phase says."),
      .examples = "pledge due\npledge due --at 2026-07-01 --days 7 --format csv",
      .run = cmd_due},
+    {.name = "postings",
+     .args = "",
+     .options = OPTIONS_WRITE | BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT),
+     .required = BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT),
+     .writes = true,
+     .group = COMMAND_RECORDS,
+     .words = N_("hand a month to the accounting system, once (role approver)"),
+     .more =
+         N_("FILE of --accounts belongs to the accountants: for each event the accounts of both "
+            "sides and a cost centre (deploy/accounts.example.csv). The export holds what has a "
+            "business date in the month or before and is in no earlier export; months go in "
+            "order. Its hash is recorded: the same month again prints the same file, or "
+            "nothing."),
+     .examples = "pledge postings --period 2026-03 --accounts accounts.csv -o 2026-03.csv",
+     .run = cmd_postings},
     {.name = "watch",
      .args = "",
      .options = BIT(OPTION_FROM_SEQ) | BIT(OPTION_TIER),

@@ -49,6 +49,7 @@ PL_MUST_CHECK struct pl_status cmd_benefits(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_claim(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_decline(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_deliver(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_postings(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_due(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_totals(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_catalogue_show(struct cli *cli);

@@ -74,6 +74,8 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:
     case PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT:
         return ADMIN;
+    case PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS:
+        return APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD:
         return ADMIN | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR:

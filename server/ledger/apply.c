@@ -17,6 +17,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/postings.h"
 #include "server/ledger/receipt.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -525,6 +526,7 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):
+    case FACT(POSTINGS_EXPORTED):
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -553,6 +555,8 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
         return check_contributor(ledger, entry->contributor_amended->contributor,
                                  entry->contributor_amended->name, entry->contributor_amended->kind,
                                  false);
+    case FACT(POSTINGS_EXPORTED):
+        return postings_check(ledger, entry);
     case FACT(BENEFIT_CLAIMED):
     case FACT(BENEFIT_DECLINED):
     case FACT(BENEFIT_DELIVERED):
@@ -659,6 +663,9 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
                         entry->contributor_amended->name, entry->contributor_amended->kind,
                         entry->contributor_amended->country,
                         entry->contributor_amended->itu_membership, entry->seq);
+        break;
+    case FACT(POSTINGS_EXPORTED):
+        postings_apply(ledger, entry);
         break;
     case FACT(BENEFIT_CLAIMED):
     case FACT(BENEFIT_DECLINED):

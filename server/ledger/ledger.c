@@ -13,6 +13,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/postings.h"
 #include "server/ledger/receipt.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
@@ -125,6 +126,9 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
     case COMMAND(DECLINE_BENEFIT):
     case COMMAND(DELIVER_BENEFIT):
         benefit_decide(&maker);
+        break;
+    case COMMAND(EXPORT_POSTINGS):
+        postings_decide(&maker);
         break;
     case COMMAND(RECORD_CONTACT):
     case COMMAND(ERASE_CONTACT):

@@ -207,6 +207,7 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(REASON_REQUIRED), "the agreement is not signed yet: a reason is needed"},
         {REASON(NOT_GRANTED), "this benefit was not granted"},
         {REASON(QUANTITY_SPENT), "not so much of this benefit is left"},
+        {REASON(EXPORTED_ALREADY), "this month, or a later one, was exported already"},
         {REASON(LEGAL_HOLD), "a legal hold is on: nobody of this organisation may be erased now"},
         {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
         {REASON(TOO_BIG), "the ledger holds no more of these"},

@@ -17,7 +17,7 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
 
-enum { SAVE_FORMAT = 5 };
+enum { SAVE_FORMAT = 6 };
 
 /* --- writing --- */
 
@@ -142,6 +142,9 @@ static void save_benefits(struct out *out, const struct ledger *ledger)
         memcpy(&seq, pl_map_get(&ledger->frozen, &i), sizeof(seq)); /* it is not aligned there */
         put_u64(out, seq);
     }
+    put_u32(out, (uint32_t)ledger->exported_month);
+    put_u64(out, ledger->exported_seq);
+    put_u64(out, ledger->exported_to);
     put_u64(out, ledger->fulfilment_count);
     for (size_t i = 0; i < ledger->fulfilment_count; i++) {
         const struct state_fulfilment *row = &ledger->fulfilment[i];
@@ -600,6 +603,13 @@ static struct pl_status load_benefits(struct in *in, struct ledger *ledger)
         if (!is_frozen(ledger, pledge))
             return bad();
     }
+    uint32_t month = 0;
+    PL_TRY(get_u32(in, &month));
+    PL_TRY(get_u64(in, &ledger->exported_seq));
+    PL_TRY(get_u64(in, &ledger->exported_to));
+    ledger->exported_month = (int32_t)month;
+    if (ledger->exported_seq > ledger->size || ledger->exported_to > ledger->size)
+        return bad();
     PL_TRY(get_count(in, ledger->size, &count));
     for (size_t i = 0; i < count; i++)
         PL_TRY(load_fulfilment(in, ledger));

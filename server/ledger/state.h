@@ -193,6 +193,8 @@ struct ledger {
     size_t allocation_count, allocation_cap;
     struct state_documents document[STATE_DOCUMENT_KINDS];
 
+    int32_t exported_month;              /* 12 * year + month - 1, of the newest export */
+    uint64_t exported_seq, exported_to;  /* its entry, 0: none; the last entry it looked at */
     struct state_fulfilment *fulfilment; /* in the order of their first entries */
     size_t fulfilment_count, fulfilment_cap;
     struct state_fulfilment *benefit_sum; /* by tier and code; derived */

@@ -10,7 +10,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-#include "server/ledger/change.h"
+#include "server/ledger/postings.h"
 #include "server/ledger/receipt.h"
 
 enum {
@@ -207,6 +207,25 @@ static bool benefit(struct judge *judge, const char *pledge, const char *code, i
     benefit(judge_, (command_)->pledge, (command_)->benefit, (command_)->quantity,                 \
             (const char *const[]){name_ ".pledge", name_ ".benefit", name_ ".quantity"})
 
+static bool export_postings(struct judge *judge, const Pledged__V1__ExportPostings *command)
+{
+    enum { CONTROLS_MAX = 200 };
+    if (postings_month(command->period) < 0)
+        return wrong(judge, REASON(DATE_INVALID), "export_postings.period",
+                     "a month has the form YYYY-MM");
+    if (command->sha256.len != 32)
+        return wrong(judge, REASON(FIELD_INVALID), "export_postings.sha256",
+                     "a SHA-256 has 32 bytes");
+    if (command->n_control > CONTROLS_MAX)
+        return wrong(judge, REASON(FIELD_TOO_LONG), "export_postings.control",
+                     "at most 200 currencies");
+    for (size_t i = 0; i < command->n_control; i++) {
+        if (!MONEY(judge, command->control[i], true, "export_postings.control"))
+            return false;
+    }
+    return true;
+}
+
 static bool record_contact(struct judge *judge, const Pledged__V1__RecordContact *command)
 {
     return id(judge, command->contributor, 'C', "record_contact.contributor") &&
@@ -295,6 +314,8 @@ static bool by_command(struct judge *judge)
         return BENEFIT(judge, c->decline_benefit, "decline_benefit");
     case COMMAND(DELIVER_BENEFIT):
         return BENEFIT(judge, c->deliver_benefit, "deliver_benefit");
+    case COMMAND(EXPORT_POSTINGS):
+        return export_postings(judge, c->export_postings);
     case COMMAND(RECORD_CONTACT):
         return record_contact(judge, c->record_contact);
     case COMMAND(ERASE_CONTACT):

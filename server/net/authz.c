@@ -316,6 +316,8 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:
     case PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT:
         return ADMIN;
+    case PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS:
+        return APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD:
         return ADMIN | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR:

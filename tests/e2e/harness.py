@@ -729,6 +729,7 @@ class Oracle:
         self.contributors = {}
         self.contacts = {}      # id -> dict
         self.legal_holds = set()
+        self.exported = ("", 0)  # month and last entry of the newest export
         self.catalogues = {}    # code -> versions, oldest first
         self.fulfilled = {}     # (pledge, benefit) -> [claimed, declined, delivered]
         self.bank = {}          # id -> dict
@@ -855,6 +856,11 @@ class Oracle:
         self.need(early == body.before_commitment, e, "signed or not")
         sent = pb.Command.FromString(e.command) if e.command else None
         self.need(not early or sent is None or sent.reason != "", e, "early without a reason")
+
+    def on_postings_exported(self, e, body):
+        self.need(body.period > self.exported[0] and body.to_seq >= self.exported[1] and
+                  body.to_seq < e.seq, e, f"after {self.exported}")
+        self.exported = (body.period, body.to_seq)
 
     def on_contact_recorded(self, e, body):
         self.need(body.contributor in self.contributors, e, "unknown contributor")

@@ -30,7 +30,7 @@ MAY_CALL = {
     "GetPrivateRecords": SINGLE,
     "ListDocuments": SINGLE,
     "GetHistory": SINGLE,
-    "Dump": {"auditor"},
+    "Dump": {"auditor", "approver"},
     "Watch": ALL,
     "GetCheckpoint": SEES,
     "GetInclusionProof": SEES,
@@ -40,6 +40,7 @@ MAY_CALL = {
 MAY_COMMAND = {
     "adopt_catalogue": {"admin"},
     "erase_contact": {"admin"},
+    "export_postings": {"approver"},
     "set_legal_hold": {"admin", "approver"},
     "commit": {"clerk", "approver"},
     "amend_pledge": {"clerk", "approver"},
@@ -104,6 +105,8 @@ class Roles(DaemonTest):
                                                                       benefit="VIS6")),
             "deliver_benefit": dict(deliver_benefit=pb.DeliverBenefit(pledge=pledge,
                                                                       benefit="VIS6")),
+            "export_postings": dict(export_postings=pb.ExportPostings(
+                period="2026-01", to_seq=1, sha256=bytes(32))),
             "record_contact": dict(record_contact=pb.RecordContact(contributor=who,
                                                                    commitment=bytes(32))),
             "erase_contact": dict(erase_contact=pb.EraseContact(contributor=who), reason="r"),

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_postings: hands a month to the accounting system, once; prints it again as often as wanted.
+ * The fact is recorded before the file appears: a file that nobody recorded does not exist.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/input.h"
+#include "client/postings.h"
+#include "client/write.h"
+#include "common/check.h"
+#include "common/hash.h"
+#include "common/money.h"
+#include "common/scan.h"
+
+enum { TABLE_BYTES_MAX = 1 << 20, OUT_BYTES_MAX = 1 << 30, MESSAGE_BYTES_MAX = 8 << 20 };
+
+struct reading {
+    struct postings *postings;
+    struct pl_arena arena; /* of one message */
+    uint64_t last;         /* entry */
+    bool complete;
+};
+
+static struct pl_status take_entry(struct reading *reading, ProtobufCBinaryData bytes)
+{
+    ProtobufCMessage *message = NULL;
+    PL_TRY(pl_unpack_trusted(&pledged__v1__entry__descriptor, pl_slice(bytes.data, bytes.len),
+                             &reading->arena, &message));
+    const Pledged__V1__Entry *entry = (const void *)message;
+    if (entry->seq != reading->last + 1)
+        return pl_fail(CORRUPT, "entries are missing");
+    reading->last = entry->seq;
+    return postings_take(reading->postings, entry);
+}
+
+static struct pl_status take_message(void *arg, struct pl_slice bytes)
+{
+    struct reading *reading = arg;
+    ProtobufCMessage *message = NULL;
+    pl_arena_reset(&reading->arena);
+    PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, bytes, &reading->arena,
+                             &message));
+    const Pledged__V1__DumpResponse *response = (const void *)message;
+    for (size_t i = 0; i < response->n_entry; i++)
+        PL_TRY(take_entry(reading, response->entry[i]));
+    reading->complete = reading->complete || response->trailer != NULL;
+    return pl_ok();
+}
+
+static struct pl_status read_ledger(struct cli *cli, struct postings *postings, uint64_t *ret_last)
+{
+    Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
+    struct reading reading = {.postings = postings};
+    PL_TRY(cli_open(cli));
+    pl_arena_init(&reading.arena, MESSAGE_BYTES_MAX);
+    struct pl_status status =
+        session_stream(cli->session, "Dump", &request.base, take_message, &reading);
+    pl_arena_fini(&reading.arena);
+    *ret_last = reading.last;
+    if (pl_is_ok(status) && !reading.complete)
+        return pl_fail(UNAVAILABLE, "the dump breaks off before its end");
+    return status;
+}
+
+static struct pl_status read_table(struct cli *cli, struct postings *postings)
+{
+    struct pl_slice bytes;
+    size_t line = 0;
+    const char *path = options_get(&cli->options, OPTION_ACCOUNTS);
+    PL_TRY(input_file(cli, path, TABLE_BYTES_MAX, &bytes));
+    char *text = pl_arena_strdup(&cli->arena, (const char *)bytes.data);
+    if (text == NULL)
+        return pl_fail(TOO_BIG, "the table does not fit into memory");
+    struct pl_status status = postings_table(postings, text, &line);
+    if (pl_is_ok(status))
+        return status;
+    return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
+                       "accounts",
+                       _("%s, line %zu: event,debit,credit,cost_centre is needed, "
+                         "without quotes, each event once"),
+                       path, line);
+}
+
+static struct pl_status print(struct cli *cli, struct postings *postings, const char *period,
+                              uint64_t to_seq, struct pl_buf *out)
+{
+    struct pl_status status = postings_print(postings, period, to_seq, out);
+    if (status.code == PL_E_INVALID && postings->missing != NULL)
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
+                           "accounts", _("the table of accounts has no line for '%s'"),
+                           postings->missing);
+    if (status.code == PL_E_INVALID)
+        return failure_usage(&cli->failure, _("--period %s: a month of the form YYYY-MM is needed"),
+                             period);
+    return status;
+}
+
+static void say_totals(const struct cli *cli, const struct postings *postings)
+{
+    char amount[32];
+    for (size_t i = 0; i < postings->totals && !cli->config.quiet; i++) {
+        const struct postings_total *total = &postings->total[i];
+        const char *code = pl_currency_code(total->currency);
+        (void)fprintf(stderr, _("Control total: %s %s in %" PRIu64 " postings\n"), code,
+                      pl_decimal_format(total->minor, pl_currency_exponent(code), amount),
+                      total->count);
+    }
+}
+
+static struct pl_status write_out(struct cli *cli, const struct pl_buf *out)
+{
+    const char *path = options_get(&cli->options, OPTION_OUTPUT);
+    struct pl_status status = output_file(path, pl_buf_slice(out));
+    if (pl_is_ok(status))
+        return status;
+    return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       _("%s cannot be written: %s"), path, strerrordesc_np(status.sys_errno));
+}
+
+/* The very bytes that were handed over, or nothing. */
+static struct pl_status print_again(struct cli *cli, struct postings *postings,
+                                    const struct postings_export *known, struct pl_buf *out)
+{
+    uint8_t sha256[PL_SHA256_BYTES];
+    PL_TRY(print(cli, postings, known->period, known->to_seq, out));
+    pl_sha256(pl_buf_slice(out), sha256);
+    if (memcmp(sha256, known->sha256, sizeof(sha256)) != 0)
+        return failure_set(&cli->failure, PL_E_REFUSED,
+                           PLEDGED__V1__REASON__REASON_EXPORTED_ALREADY, "period",
+                           _("%s was exported by entry %" PRIu64
+                             ", and with this table of accounts it would be another file"),
+                           known->period, known->seq);
+    if (!cli->config.quiet)
+        (void)fprintf(stderr, _("Printed again: the same file as recorded by entry %" PRIu64 "\n"),
+                      known->seq);
+    say_totals(cli, postings);
+    return write_out(cli, out);
+}
+
+static struct pl_status record(struct cli *cli, struct postings *postings, const char *period,
+                               uint64_t to_seq, struct pl_buf *out)
+{
+    struct write write;
+    uint8_t sha256[PL_SHA256_BYTES];
+    Pledged__V1__Money control[POSTINGS_TOTALS_MAX], *list[POSTINGS_TOTALS_MAX];
+    PL_TRY(print(cli, postings, period, to_seq, out));
+    PL_TRY(write_init(cli, &write, "postings"));
+    pl_sha256(pl_buf_slice(out), sha256);
+    Pledged__V1__ExportPostings export = PLEDGED__V1__EXPORT_POSTINGS__INIT;
+    export.period = input_lend(period);
+    export.to_seq = to_seq;
+    export.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    export.count = postings->count;
+    for (size_t i = 0; i < postings->totals; i++) {
+        pledged__v1__money__init(&control[i]);
+        control[i].minor = postings->total[i].minor;
+        control[i].currency = input_lend(pl_currency_code(postings->total[i].currency));
+        list[i] = &control[i];
+    }
+    export.control = list;
+    export.n_control = postings->totals;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS;
+    write.command.export_postings = &export;
+    PL_TRY(write_run(cli, &write));
+    say_totals(cli, postings);
+    return write.command.dry_run ? pl_ok() : write_out(cli, out);
+}
+
+static void fini(struct postings *postings)
+{
+    postings_fini(postings);
+}
+
+struct pl_status cmd_postings(struct cli *cli)
+{
+    const char *period = options_get(&cli->options, OPTION_PERIOD);
+    uint64_t last = 0;
+    struct postings postings PL_CLEANUP(fini);
+    struct pl_buf out PL_CLEANUP(pl_buf_fini);
+    postings_init(&postings, &cli->arena);
+    pl_buf_init(&out, OUT_BYTES_MAX);
+    PL_TRY(read_table(cli, &postings));
+    PL_TRY(read_ledger(cli, &postings, &last));
+    const struct postings_export *known = postings_find(&postings, period);
+    return known != NULL ? print_again(cli, &postings, known, &out)
+                         : record(cli, &postings, period, last, &out);
+}

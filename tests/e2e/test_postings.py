@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: the accounting system gets every movement once, in the month it belongs to or the first one
+after it was recorded; debits are credits in each currency; the same month printed again is the same
+file, byte by byte; the sums of all files are the books that hledger has.
+"""
+import collections
+import csv
+import decimal
+import io
+import shutil
+import unittest
+
+from harness import DaemonTest, ROOT, pb, run
+
+ACCOUNTS = ROOT / "deploy" / "accounts.example.csv"
+D = decimal.Decimal
+
+
+class Postings(DaemonTest):
+    def export(self, period, *more, accounts=ACCOUNTS, name=None):
+        path = self.home.path / (name or f"{period}.csv")
+        ran = self.home.pledge("approver", "postings", "--period", period, "--accounts", accounts,
+                               "-o", path, *more, format="json")
+        rows = list(csv.DictReader(io.StringIO(path.read_text(), newline=""))) \
+            if ran.code == 0 and path.exists() else None
+        return ran, rows, path
+
+    def balances(self, rows):
+        sums = collections.defaultdict(D)
+        for r in rows:
+            sums[r["debit"], r["currency"]] += D(r["amount"])
+            sums[r["credit"], r["currency"]] -= D(r["amount"])
+        return {k: v for k, v in sums.items() if v}
+
+    def pay(self, pledge, minor, day, currency="CHF"):
+        return self.clerk.pay(pledge, minor, currency=currency, value_date=day)
+
+    def dated(self, day, **fields):
+        return self.clerk.execute(effective_date=day, **fields)
+
+    def test_a_year_of_months(self):
+        clerk = self.clerk
+        platine = self.dated("2026-02-03", submit=pb.Submit(
+            contributor=clerk.contributor("Post One"), tier="platine"), reason="r").outcome.pledge
+        free = self.dated("2026-02-20", submit=pb.Submit(
+            contributor=clerk.contributor("Post Two"), free=True,
+            amount=pb.Money(minor=700000, currency="EUR")), reason="r").outcome.pledge
+        agreement = [pb.Document(sha256=bytes(32), bytes=1, kind="agreement")]
+        self.dated("2026-03-10", commit=pb.Commit(pledge=platine), evidence=agreement)
+        self.dated("2026-03-11", commit=pb.Commit(pledge=free), evidence=agreement)
+        self.pay(platine, 10000000, "2026-03-20")
+        wrong = self.pay(free, 600000, "2026-04-02", "EUR")
+
+        ran, february, path = self.export("2026-02")
+        self.ok(ran)
+        self.assertEqual([(r["event"], r["amount"], r["currency"], r["date"]) for r in february],
+                         [("pledge", "150000.00", "CHF", "2026-02-03"),
+                          ("pledge", "7000.00", "EUR", "2026-02-20")])
+        first = path.read_bytes()
+        again, _, other = self.export("2026-02", name="again.csv")
+        self.ok(again)
+        self.assertEqual(other.read_bytes(), first)
+        facts = [e for e in self.auditor.dump() if e.WhichOneof("fact") == "postings_exported"]
+        self.assertEqual(len(facts), 1)
+        self.assertEqual({c.currency: c.minor for c in facts[0].postings_exported.control},
+                         {"CHF": 15000000, "EUR": 700000})
+
+        # recorded after the export, dated before its end: into the next one, under its own date
+        late = self.dated("2026-02-25", submit=pb.Submit(
+            contributor=clerk.contributor("Post Late"), tier="or"), reason="r").outcome.pledge
+        ran, march, _ = self.export("2026-03")
+        self.ok(ran)
+        self.assertIn((late, "2026-02-25", "pledge"),
+                      [(r["pledge"], r["date"], r["event"]) for r in march])
+        books = self.balances(february + march)
+        self.assertEqual(books["2100 deferred income", "CHF"], D("-150000"))
+        self.assertEqual(books["4100 contributions", "EUR"], D("-7000"))
+        self.assertEqual(books["1020 bank", "CHF"], D("100000"))
+        self.assertNotIn(("1020 bank", "EUR"), books)
+
+        self.dated("2026-04-20", reverse=pb.Reverse(seq=wrong.seq), reason="another fund's")
+        ran, april, _ = self.export("2026-04")
+        self.ok(ran)
+        self.assertEqual({r["reversal"] for r in april}, {"yes", "no"})
+        self.assertNotIn(("1020 bank", "EUR"), self.balances(february + march + april))
+        ran, july, _ = self.export("2026-07")
+        self.ok(ran)
+        release = [r for r in july if r["event"] == "release"]
+        self.assertEqual([(r["pledge"], r["amount"], r["date"]) for r in release],
+                         [(platine, "150000.00", "2026-07-10")])
+        ran, august, _ = self.export("2026-08")
+        self.ok(ran)
+        self.assertEqual(august, [])
+        self.assertEqual(self.balances(february + march + april + july)
+                         ["4000 contributions to the event", "CHF"], D("-150000"))
+        rows = february + march + april + july
+        self.assertEqual(sum(self.balances(rows).values()), 0)
+        self.judged_by_hledger(rows)
+
+        back, _, nothing = self.export("2026-05")
+        self.assertEqual(back.code, 10, back)
+        self.assertEqual(back.error["reason"], "EXPORTED_ALREADY")
+        self.assertFalse(nothing.exists())
+        changed = self.home.path / "changed.csv"
+        changed.write_text(ACCOUNTS.read_text().replace("1020 bank", "1021 bank"))
+        other, _, nothing = self.export("2026-03", accounts=changed, name="changed-out.csv")
+        self.assertEqual(other.code, 10, other)
+        self.assertFalse(nothing.exists())
+        french = self.home.pledge("approver", "postings", "--period", "2026-05", "--accounts",
+                                  ACCOUNTS, "-o", nothing, lang="fr")
+        self.assertIn("comptable", french.err)
+
+    def judged_by_hledger(self, rows):
+        """The bank, the receivables and the rest are what the ledger's own journal says."""
+        if shutil.which("hledger") is None:
+            self.skipTest("no hledger")
+        journal = self.home.path / "books.journal"
+        self.ok(self.home.pledge("auditor", "dump", "--as", "hledger", "-o", journal))
+        said = run(["hledger", "-f", journal, "balance", "--flat", "--no-total", "-O", "csv",
+                    "--depth", "2", "-e", "2026-09-01"])
+        self.ok(said)
+        theirs = {}
+        for row in csv.DictReader(io.StringIO(said.out)):
+            for part in row["balance"].split(","):
+                words = part.split()
+                if len(words) == 2:
+                    code, amount = words if words[0].isalpha() else reversed(words)
+                    theirs[row["account"], code] = D(amount)
+        ours = self.balances(rows)
+        for account, books in [("1020 bank", "Assets:Bank"), ("1100 receivables",
+                                                              "Assets:Receivable")]:
+            for code in ("CHF", "EUR"):
+                self.assertEqual(ours.get((account, code), 0), theirs.get((books, code), 0),
+                                 (account, code))
+
+
+class Refusals(DaemonTest):
+    export = Postings.export
+
+    def test_what_is_refused(self):
+        bad = self.home.path / "bad.csv"
+        for text, code in [("event,debit,credit\n", 65), ("event,debit,credit,cost_centre\n", 65),
+                           ("event,debit,credit,cost_centre\npledge,1\n", 65),
+                           ("event,debit,credit,cost_centre\na,1,2,\na,1,2,\n", 65)]:
+            bad.write_text(text)
+            ran, _, path = self.export("2026-01", accounts=bad)
+            self.assertEqual(ran.code, code, ran)
+            self.assertEqual(ran.error["reason"], "ACCOUNT_UNKNOWN")
+            self.assertFalse(path.exists())
+        for period, code in [("2026-13", 64), ("soon", 64), ("2999-01", 65)]:
+            ran, _, _ = self.export(period)
+            self.assertEqual(ran.code, code, ran)
+        ran, _, path = self.export("2025-01", "--dry-run")
+        self.ok(ran)
+        self.assertFalse(path.exists())
+        for person in ("clerk", "auditor", "reader"):
+            ran = self.home.pledge(person, "postings", "--period", "2026-01", "--accounts",
+                                   ACCOUNTS, "-o", self.home.path / "x.csv")
+            self.assertEqual(ran.code, 77, ran)
+
+
+if __name__ == "__main__":
+    unittest.main()
