@@ -22,7 +22,7 @@ struct reading {
     struct postings *postings;
     struct pl_arena arena; /* of one message */
     uint64_t last;         /* entry */
-    bool complete;
+    uint64_t size;         /* of the ledger when it began */
 };
 
 static struct pl_status take_entry(struct reading *reading, ProtobufCBinaryData bytes)
@@ -37,33 +37,47 @@ static struct pl_status take_entry(struct reading *reading, ProtobufCBinaryData 
     return postings_take(reading->postings, entry);
 }
 
+/* The stream goes on for ever: it is left when all entries came that there were. */
 static struct pl_status take_message(void *arg, struct pl_slice bytes)
 {
     struct reading *reading = arg;
     ProtobufCMessage *message = NULL;
     pl_arena_reset(&reading->arena);
-    PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, bytes, &reading->arena,
+    PL_TRY(pl_unpack_trusted(&pledged__v1__watch_response__descriptor, bytes, &reading->arena,
                              &message));
-    const Pledged__V1__DumpResponse *response = (const void *)message;
-    for (size_t i = 0; i < response->n_entry; i++)
+    const Pledged__V1__WatchResponse *response = (const void *)message;
+    for (size_t i = 0; i < response->n_entry && reading->last < reading->size; i++)
         PL_TRY(take_entry(reading, response->entry[i]));
-    reading->complete = reading->complete || response->trailer != NULL;
-    return pl_ok();
+    return reading->last < reading->size ? pl_ok() : pl_fail(CANCELLED, "all entries came");
 }
 
+/* Whoever exports is no auditor and has no dump: a watcher from the first entry on sees the same.
+ */
 static struct pl_status read_ledger(struct cli *cli, struct postings *postings, uint64_t *ret_last)
 {
-    Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
+    Pledged__V1__GetStatusRequest ask = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    Pledged__V1__WatchRequest request = PLEDGED__V1__WATCH_REQUEST__INIT;
     struct reading reading = {.postings = postings};
-    PL_TRY(cli_open(cli));
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "GetStatus", &ask.base, &pledged__v1__get_status_response__descriptor,
+                    &message));
+    const Pledged__V1__GetStatusResponse *status = (const void *)message;
+    if (status->role != PLEDGED__V1__ROLE__ROLE_APPROVER)
+        return failure_set(&cli->failure, PL_E_DENIED,
+                           PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "", "%s",
+                           text_reason(PLEDGED__V1__REASON__REASON_PERMISSION_DENIED));
+    reading.size = status->size;
+    request.from_seq = 1;
     pl_arena_init(&reading.arena, MESSAGE_BYTES_MAX);
-    struct pl_status status =
-        session_stream(cli->session, "Dump", &request.base, take_message, &reading);
+    struct pl_status read =
+        session_stream(cli->session, "Watch", &request.base, take_message, &reading);
     pl_arena_fini(&reading.arena);
     *ret_last = reading.last;
-    if (pl_is_ok(status) && !reading.complete)
-        return pl_fail(UNAVAILABLE, "the dump breaks off before its end");
-    return status;
+    if (reading.last < reading.size)
+        return pl_is_ok(read) ? pl_fail(UNAVAILABLE, "the entries break off before their end")
+                              : read;
+    cli->failure = (struct failure){.code = PL_E_OK};
+    return pl_ok();
 }
 
 static struct pl_status read_table(struct cli *cli, struct postings *postings)

@@ -30,7 +30,7 @@ MAY_CALL = {
     "GetPrivateRecords": SINGLE,
     "ListDocuments": SINGLE,
     "GetHistory": SINGLE,
-    "Dump": {"auditor", "approver"},
+    "Dump": {"auditor"},
     "Watch": ALL,
     "GetCheckpoint": SEES,
     "GetInclusionProof": SEES,
