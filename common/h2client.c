@@ -165,6 +165,12 @@ static struct pl_status make_context(struct pl_h2client *client,
     if (SSL_CTX_use_PrivateKey_file(context, options->key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1)
         return bad_file(client, "cannot use the key", options->key_file);
+    /* intermediates go with it as far as they are known; a root that the server does not have is
+     * of no use to it, and one that it has costs it time */
+    (void)SSL_CTX_build_cert_chain(
+        context, SSL_BUILD_CHAIN_FLAG_UNTRUSTED | SSL_BUILD_CHAIN_FLAG_NO_ROOT |
+                     SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
+    (void)SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
     return pl_ok();
 }
 

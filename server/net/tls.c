@@ -205,11 +205,23 @@ static void settle(SSL_CTX *ssl)
     SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
 }
 
+/* What is sent with our certificate: the intermediates, as far as they are known, and no root,
+ * which is of no use to whoever does not have it. Left alone, OpenSSL works that out, with all
+ * signatures, in each handshake. */
+static void work_out_chain(SSL_CTX *ssl)
+{
+    (void)SSL_CTX_build_cert_chain(
+        ssl, SSL_BUILD_CHAIN_FLAG_UNTRUSTED | SSL_BUILD_CHAIN_FLAG_NO_ROOT |
+                 SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
+    (void)SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN);
+}
+
 static struct pl_status load(struct loading *loading)
 {
     PL_TRY(load_certificate(loading));
     PL_TRY(load_key(loading));
     PL_TRY(load_authorities(loading));
+    work_out_chain(loading->ssl);
     return load_crl(loading);
 }
 

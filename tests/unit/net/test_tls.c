@@ -194,6 +194,16 @@ static void test_h2_wins_and_http_1_1_is_spoken_too(void **state)
                      SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
 }
 
+/* The root is in the file of authorities, but whoever needs to be told of it does not trust it. */
+static void test_no_root_is_sent(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    PUMP_UNTIL(fx, client, client->handshake_done);
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(client->ssl)), 1);
+    client_free(client);
+}
+
 static void test_only_tls_1_3_is_spoken(void **state)
 {
     struct fixture *fx = *state;
@@ -303,6 +313,7 @@ int main(void)
         FILE_(test_a_password_is_not_asked_for),
         FILE_(test_an_expired_revocation_list_is_refused),
         ROW(test_h2_wins_and_http_1_1_is_spoken_too),
+        ROW(test_no_root_is_sent),
         ROW(test_only_tls_1_3_is_spoken),
         ROW(test_a_certificate_is_required),
         ROW(test_a_foreign_ca_is_refused),
