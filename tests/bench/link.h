@@ -21,10 +21,11 @@ struct link;
 struct call {
     struct link *link;
     struct call *next_free;
-    int32_t stream;   /* 0: not in flight */
-    int64_t begun_ns; /* when it was, or in an open loop should have been, sent */
-    uint8_t request_id[16];
-    struct pl_buf request; /* with the prefix of gRPC; empty: no body */
+    int32_t stream;         /* 0: not in flight */
+    int64_t begun_ns;       /* when it was, or in an open loop should have been, sent */
+    uint64_t number;        /* for the owner: of its first command */
+    uint8_t request_id[16]; /* of that one */
+    struct pl_buf request;  /* with the prefix of gRPC; empty: no body */
     size_t sent;
     struct pl_buf answer;
     int http_status; /* 0: none came */

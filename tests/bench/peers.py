@@ -160,7 +160,7 @@ save ""
                     2**31 - 1, "--csv", "EVALSHA", sha, 2, "r:__rand_int__", "slots:or", PLEDGE_VALUE])
         row = next(csv.DictReader(io.StringIO(out[out.index('"test"'):])))
         taken = 10**12 - int(self.cli("GET", "slots:or"))
-        if taken < requests * 0.999:  # a handful of random ids may come twice
+        if requests - taken > 5 + requests // 1000:  # a handful of random ids may come twice
             raise RuntimeError(f"Redis took {taken} slots for {requests} requests")
         return {"rate": float(row["rps"]), "p50_us": float(row["p50_latency_ms"]) * 1e3,
                 "p99_us": float(row["p99_latency_ms"]) * 1e3}
@@ -260,7 +260,7 @@ class Postgres:
 
     def copy_in(self, key):
         """Seconds of COPY into a new table; without a key it is built afterwards."""
-        self.sql("drop table if exists bulk")
+        self.sql("set client_min_messages = error; drop table if exists bulk")
         self.sql(f"create table bulk (request_id uuid {key}, contributor text not null, tier text not null, "
                  "amount bigint not null, currency text not null, reason text not null, person text not null, "
                  "made timestamptz not null default now())")
