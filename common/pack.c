@@ -250,9 +250,10 @@ static bool own_value(const ProtobufCFieldDescriptor *field, void *place, struct
 {
     if (field->type == PROTOBUF_C_TYPE_STRING) {
         char **text = place;
-        if (*text == NULL || **text == '\0')
+        /* an empty text that is a oneof's choice is told from none by where it is */
+        if (*text == NULL)
             *text = (char *)(uintptr_t)protobuf_c_empty_string;
-        else
+        else if (*text != protobuf_c_empty_string)
             *text = pl_arena_strdup(arena, *text);
         return *text != NULL;
     }

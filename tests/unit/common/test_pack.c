@@ -148,6 +148,10 @@ static void test_missing_texts_and_messages(void **state)
     assert_true(pl_slice_eq(pl_pack(&command.base, &arena), want));
     Pledged__V1__Command *copy = (Pledged__V1__Command *)pl_message_copy(&command.base, &arena);
     assert_string_equal(copy->submit->pledge, "");
+    submit.tier = (char[]){""}; /* chosen, and empty */
+    want = packed_by_library(&command.base, &arena);
+    assert_true(pl_slice_eq(pl_pack(&command.base, &arena), want));
+    assert_true(pl_slice_eq(pl_pack(pl_message_copy(&command.base, &arena), &arena), want));
     command.submit = NULL;
     want = packed_by_library(&command.base, &arena);
     assert_true(pl_slice_eq(pl_pack(&command.base, &arena), want));
