@@ -207,6 +207,8 @@ static const char *group_title(enum command_group group)
         return _("The life of a pledge:");
     case COMMAND_PAYMENTS:
         return _("Payments:");
+    case COMMAND_PAPERS:
+        return _("Documents:");
     case COMMAND_RECORDS:
         return _("The ledger:");
     case COMMAND_GENERAL:

@@ -13,6 +13,7 @@ enum command_group {
     COMMAND_PARTNERS,
     COMMAND_PLEDGES,
     COMMAND_PAYMENTS,
+    COMMAND_PAPERS,
     COMMAND_RECORDS,
     COMMAND_GENERAL,
     COMMAND_GROUPS,
@@ -77,6 +78,12 @@ PL_MUST_CHECK struct pl_status cmd_pay(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_payments(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reverse(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_allocate(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_invoice(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_receipt(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_certificate(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_documents(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_check_document(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_statement(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_report(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_dump(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_verify(struct cli *cli);

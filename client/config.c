@@ -22,6 +22,7 @@ static const char *const keys[] = {"server", "ca", "cert", "key", "format", "lan
 
 struct raw {
     const char *server, *ca, *cert, *key, *format, *lang, *timeout;
+    const char *path; /* of the file they come from */
 };
 
 struct loader {
@@ -156,6 +157,7 @@ static struct pl_status load_profile(const struct options *options, struct pl_ar
                            path == NULL ? "" : path, profile == NULL ? "" : profile,
                            strerrordesc_np(errno));
     }
+    raw->path = path;
     struct loader loader = {.file = file,
                             .path = path,
                             .profile = profile,
@@ -230,6 +232,7 @@ static struct pl_status apply(const struct raw *raw, struct pl_arena *arena, str
     ret->ca = not_empty(raw->ca);
     ret->cert = not_empty(raw->cert);
     ret->key = not_empty(raw->key);
+    ret->path = raw->path;
     if (raw->format != NULL && !output_format_parse(raw->format, &ret->format))
         return bad(failure, OPTION_FORMAT, raw->format, "table, plain, json, csv");
     if (raw->lang != NULL && !text_language_parse(raw->lang, &ret->language))

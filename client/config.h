@@ -16,6 +16,7 @@ struct config {
     const char *host; /* NULL: no server was named */
     uint16_t port;
     const char *ca, *cert, *key; /* NULL: not given */
+    const char *path;            /* of the INI file; NULL: none was read */
     int64_t timeout_ms;
     enum output_format format;
     enum text_language language;

@@ -82,6 +82,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_VALUE_DATE] = {"value-date", 0, false, "YYYY-MM-DD", N_("value date of the bank")},
     [OPTION_BANK_REF] = {"bank-ref", 0, false, "TEXT",
                          N_("the bank's reference; each is recorded once only")},
+    [OPTION_PAYER] = {"payer", 0, false, "ADDRESS",
+                      N_("who pays: 'NAME;STREET;NUMBER;POSTAL CODE;TOWN;COUNTRY'")},
     [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
                         N_("what it counts for the pledge, in the pledge's currency")},
     [OPTION_PLEDGE] = {"pledge", 0, false, "ID", N_("pledge, for example P000042")},

@@ -80,6 +80,8 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
         return outcome->bank_entry;
     case WRITE_CATALOGUE:
         return write->catalogue;
+    case WRITE_DOCUMENT:
+        return outcome->document;
     case WRITE_CONTACT:
         return outcome->contact;
     }

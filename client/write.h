@@ -21,6 +21,7 @@ enum write_subject {
     WRITE_BANK_ENTRY,
     WRITE_CATALOGUE,
     WRITE_CONTACT,
+    WRITE_DOCUMENT,
 };
 
 struct write {
