@@ -566,7 +566,8 @@ static struct pl_status print_benefits(struct page *page)
         return pl_ok();
     PL_TRY(begin_section(page, _("What partners have coming"),
                          _("Benefits of all live pledges together.")));
-    const char *titles[] = {_("Code"), _("Benefit"), right(page, _("Quantity")), _("Unit")};
+    const char *titles[] = {_("Code"), _("Benefit"), right(page, _("Quantity")), _("Unit"),
+                            right(page, _("Delivered"))};
     PL_TRY(begin_table(page, NULL, titles, PL_COUNT(titles)));
     for (size_t i = 0; i < benefits->n_benefit; i++) {
         const Pledged__V1__BenefitLine *line = benefits->benefit[i];
@@ -575,6 +576,7 @@ static struct pl_status print_benefits(struct page *page)
         PL_TRY(put_element(page, "td", NULL, benefit_words(page, line)));
         PL_TRY(put_number(page, line->quantity));
         PL_TRY(put_element(page, "td", NULL, text_label(TEXT_UNIT, (int)line->unit)));
+        PL_TRY(put_number(page, line->delivered));
         PL_TRY(put(page, "</tr>\n"));
     }
     PL_TRY(end_table(page));

@@ -70,6 +70,7 @@ class Report(DaemonTest):
         clerk.submit_free(who[2], 33_401_000, "JPY")
         clerk.hold("argent", who[2])
         clerk.commit(first)
+        clerk.execute(deliver_benefit=pb.DeliverBenefit(pledge=first, benefit="VIS6", quantity=3))
         clerk.pay(first, 16_000_000, value_date="2026-03-10")
         clerk.pay(first, 700_00, "USD", value_date="2026-04-01")
 
@@ -108,6 +109,13 @@ class Report(DaemonTest):
         self.assertEqual([row[5] for row in rows],
                          [str(t.remaining.count) if t.remaining.WhichOneof("value") == "count"
                           else "no limit" for t in answer.tier])
+
+    def test_benefits(self):
+        rows = Page(self.page()).table("Code")
+        answer = self.reader.ListBenefits(totals=True).benefit
+        self.assertEqual([(row[0], int(row[2]), int(row[4])) for row in rows],
+                         [(b.code, b.quantity, b.delivered) for b in answer])
+        self.assertIn(("VIS6", 3), [(row[0], int(row[4])) for row in rows])
 
     def test_unmatched_money(self):
         rows = Page(self.page()).table("Bank entry")
