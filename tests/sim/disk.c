@@ -768,13 +768,18 @@ int disk_fsync(int fd)
 int disk_forget(int fd)
 {
     struct file *file = &disk.file[of(fd)->file];
+    bool was = heap_daemon(false);
     for (size_t i = 0; i < file->block_count; i++) {
         struct block *block = &file->block[i];
+        if (block->cached == NULL && block->durable != NULL)
+            block->cached =
+                new_block(); /* where nothing was written, something may be all the same */
         for (unsigned s = 0; block->cached != NULL && s < SECTORS; s++) {
             if ((block->dirty >> s & 1) == 0)
                 memcpy(block->cached + s * SECTOR, sector_of(file, i * SECTORS + s, true), SECTOR);
         }
     }
+    (void)heap_daemon(was);
     return 0;
 }
 
