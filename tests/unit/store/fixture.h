@@ -39,7 +39,9 @@ static const uint8_t test_ledger_id[16] = "test ledger id!";
 
 static inline char *dir_new(void)
 {
-    char *path = strdup("/tmp/pledged-test-XXXXXX");
+    const char *base = getenv("TMPDIR");
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/pledged-test-XXXXXX", base != NULL ? base : "/tmp") > 0);
     assert_non_null(mkdtemp(path));
     return path;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "failing_io.h"
 #include "fixture.h"
 
 enum { SHORT_FILE = 8192 }; /* a short segment reads the same and is quick to look through */
@@ -567,6 +568,53 @@ static void test_other_files_do_not_matter(void **state)
     log_free(&log);
 }
 
+static struct pl_status take_batch(void *arg, const struct store_batch *batch)
+{
+    (*(unsigned *)arg)++;
+    (void)batch;
+    return pl_ok();
+}
+
+/* Opens, for reading alone or not, and reads all of it. */
+static struct pl_status walk_all(struct io *io, const struct log *log, bool read_only,
+                                 unsigned *ret_batches)
+{
+    struct file_report report = {0};
+    struct store *store = NULL;
+    *ret_batches = 0;
+    PL_TRY(open_file_io(io, log->dir, read_only, 0, &report, &store));
+    struct pl_status status = store_read(store, 1, take_batch, ret_batches);
+    store_close(store);
+    return status;
+}
+
+/* No call of the disk may fail unnoticed, and none that fails may cost what is there. */
+static void test_a_call_that_fails_anywhere_is_told(void **state)
+{
+    (void)state;
+    struct log log;
+    log_make(&log, 5, 2, 40);
+    for (int read_only = 0; read_only <= 1; read_only++) {
+        bool failed = true;
+        unsigned n = 0, batches = 0;
+        while (failed) {
+            struct failing_io failing;
+            log_restore(&log);
+            /* the last batch is torn */
+            assert_int_equal(truncate(log.path, SEGMENT_HEADER_BYTES + 4 * 256 + 200), 0);
+            failing_io_init(&failing, ++n);
+            struct pl_status status = walk_all(&failing.io, &log, read_only == 1, &batches);
+            failed = failing_io_failed(&failing);
+            unsigned whole = 0;
+            assert_true(pl_is_ok(walk_all(io_system(), &log, true, &whole)));
+            assert_true(whole >= 3);
+            assert_true(!pl_is_ok(status) || batches == whole);
+        }
+        assert_true(n > 4);
+    }
+    log_free(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_read_only_changes_nothing),
         cmocka_unit_test(test_what_is_read_is_on_the_disk_first),
         cmocka_unit_test(test_other_files_do_not_matter),
+        cmocka_unit_test(test_a_call_that_fails_anywhere_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

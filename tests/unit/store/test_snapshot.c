@@ -3,6 +3,7 @@
  * Goal: a snapshot is believed only when every byte of it is right; the newest right one is found,
  * whatever else lies about.
  */
+#include "failing_io.h"
 #include "fixture.h"
 
 static void write_one(const char *dir, uint64_t batch, size_t bytes)
@@ -94,12 +95,110 @@ static void test_an_abandoned_one_leaves_nothing(void **state)
     free(dir);
 }
 
+static unsigned open_files(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* Makes snapshot 4, large enough for several pieces. */
+static struct pl_status make_another(struct io *io, const char *dir)
+{
+    struct snapshot_meta meta = {.batch = 4, .seq = 40};
+    struct snapshot_writer *writer = NULL;
+    memcpy(meta.ledger_id, test_ledger_id, 16);
+    struct pl_status status = snapshot_create(io, dir, &meta, &writer);
+    if (!pl_is_ok(status))
+        return status;
+    uint8_t *data = calloc(1, 600000);
+    status = snapshot_write(writer, pl_slice(data, 600000));
+    free(data);
+    if (!pl_is_ok(status)) {
+        snapshot_abandon(writer);
+        return status;
+    }
+    return snapshot_commit(writer);
+}
+
+static void test_one_that_fails_anywhere_leaves_the_older_one(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    write_one(dir, 3, 100);
+    unsigned files = open_files(), n = 0;
+    bool failed = true;
+    while (failed) {
+        struct failing_io failing;
+        failing_io_init(&failing, ++n);
+        struct pl_status status = make_another(&failing.io, dir);
+        failed = failing_io_failed(&failing);
+        if (!failed)
+            assert_true(pl_is_ok(status));
+        uint64_t found = newest(dir);
+        assert_true(found == 4 || (found == 3 && !pl_is_ok(status)));
+        assert_int_equal(open_files(), files);
+        if (found == 4)
+            assert_true(pl_is_ok(snapshot_prune(io_system(), dir, 2)));
+        char path[600];
+        snprintf(path, sizeof(path), "%s/%016x.snap", dir, 4);
+        if (failed)
+            (void)unlink(path);
+    }
+    assert_true(n > 8);
+    dir_remove(dir);
+}
+
+/* Reads the newest one whole, then prunes. */
+static struct pl_status read_and_prune(struct io *io, const char *dir, uint64_t *ret_batch)
+{
+    struct snapshot *snapshot = NULL;
+    PL_TRY(snapshot_open_latest(io, dir, test_ledger_id, &snapshot));
+    *ret_batch = snapshot_get_meta(snapshot)->batch;
+    uint8_t *into = malloc(600000);
+    struct pl_status status = snapshot_read(snapshot, into, *ret_batch == 4 ? 600000 : 100);
+    free(into);
+    snapshot_close(snapshot);
+    PL_TRY(status);
+    return snapshot_prune(io, dir, 2);
+}
+
+static void test_reading_that_fails_anywhere_says_so(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    write_one(dir, 3, 100);
+    assert_true(pl_is_ok(make_another(io_system(), dir)));
+    unsigned files = open_files(), n = 0;
+    bool failed = true;
+    while (failed) {
+        write_one(dir, 2, 10); /* to be pruned */
+        struct failing_io failing;
+        failing_io_init(&failing, ++n);
+        uint64_t batch = 0;
+        struct pl_status status = read_and_prune(&failing.io, dir, &batch);
+        failed = failing_io_failed(&failing);
+        /* an older one may stand in for one that cannot be read */
+        assert_true(!pl_is_ok(status) || batch == 4 || (failed && batch == 3));
+        assert_int_equal(newest(dir), 4); /* whatever failed, nothing good is gone */
+        assert_int_equal(open_files(), files);
+    }
+    assert_true(n > 6);
+    dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_newest_is_read_back),
         cmocka_unit_test(test_a_damaged_one_is_passed_over),
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
+        cmocka_unit_test(test_one_that_fails_anywhere_leaves_the_older_one),
+        cmocka_unit_test(test_reading_that_fails_anywhere_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

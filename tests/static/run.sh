@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# run: what can be said of the code without its tests, and how much of it the tests reach.
+#
+#   run.sh cppcheck             clean, but for what cppcheck.txt explains
+#   run.sh tidy [FILE...]       clang-tidy with .clang-tidy (default: all of common, server, client; long)
+#   run.sh analyzer [FILE...]   gcc -fanalyzer (default: server/store and server/ledger)
+#   run.sh valgrind [BOX[/TEST]...]  unit tests under valgrind (default: all of common)
+#   run.sh coverage [BOX...]    unit tests, simulator and n-th failures of these boxes (default: store,
+#                               ledger), and the table of lines and branches a file
+#
+# coverage leaves out branches of PL_ASSERT: they are there to be never taken. It builds the preset
+# `coverage`; the others want a configured build directory (BUILD, default build/release).
+# Exit: 0 clean, 1 findings, 64 usage, 77 the program is missing.
+
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+build=${BUILD:-build/release}
+flags="-std=gnu17 -D_GNU_SOURCE -DPLEDGED_VERSION=\"0\" -I. -isystem $build/proto"
+
+usage() {
+    sed -n '6,12s/^# \{0,1\}//p' "$0" >&2
+    exit 64
+}
+
+need() {
+    command -v "$1" >/dev/null 2>&1 || { echo "run.sh: $1 is not installed" >&2; exit 77; }
+}
+
+sources() {
+    for box in "$@"; do
+        ls "$box"/*.c
+    done
+}
+
+check() {
+    need cppcheck
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -j "$(nproc)" -I . -I "$build/proto" \
+        -D_GNU_SOURCE --suppressions-list=tests/static/cppcheck.txt '--suppress=*:build/*' \
+        '--template={file}:{line}: {id}: {message}' --error-exitcode=1 common server client
+}
+
+tidy() {
+    need clang-tidy
+    [ $# -gt 0 ] || set -- $(sources common server server/ledger server/store server/net client)
+    printf '%s\n' "$@" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build"
+}
+
+# The analyzer of gcc 12 knows no cleanup attribute and no statement expressions: what it says of
+# leaks, of values that were not set and of pointers that a function fills when it says OK is left to the
+# sanitizers, which see them run. What remains: use after free, double free and close, bad writes.
+analyzer() {
+    need gcc
+    [ $# -gt 0 ] || set -- $(sources server/store server/ledger)
+    status=0
+    for file in "$@"; do
+        # shellcheck disable=SC2086 # a list of words
+        gcc $flags -O1 -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-use-of-uninitialized-value \
+            -Wno-analyzer-possible-null-dereference -Wno-analyzer-possible-null-argument \
+            -Wno-analyzer-null-dereference -Wno-analyzer-null-argument -Werror -c -o /dev/null "$file" || status=1
+    done
+    return $status
+}
+
+valgrind_() {
+    need valgrind
+    [ $# -gt 0 ] || set -- common
+    for what in "$@"; do
+        case $what in
+        */*) tests=$build/tests/$(echo "$what" | tr / _) ;;
+        *) tests=$(ls "$build/tests/${what}"_test_*) ;;
+        esac
+        for test in $tests; do
+            printf '%s: ' "$(basename "$test")"
+            valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no "$test" \
+                >"$build/valgrind.log" 2>&1 || { cat "$build/valgrind.log"; return 1; }
+            echo clean
+        done
+    done
+}
+
+coverage() {
+    need gcovr
+    [ $# -gt 0 ] || set -- store ledger
+    targets='--target sim --target nth'
+    for box in "$@"; do
+        for source in tests/unit/"$box"/test_*.c; do
+            targets="$targets --target ${box}_$(basename "$source" .c)"
+        done
+    done
+    cmake --preset coverage >/dev/null
+    # shellcheck disable=SC2086 # a list of words
+    cmake --build --preset coverage $targets >build/coverage/build.log || { tail -n 40 build/coverage/build.log; return 1; }
+    find build/coverage -name '*.gcda' -delete
+    pattern=$(printf '|%s' "$@")
+    ctest --preset coverage -R "^(${pattern#|})/" --timeout 900 >build/coverage/test.log || { tail -n 40 build/coverage/test.log; return 1; }
+    (cd build/coverage/tests/sim && ./sim --seeds "${SEEDS:-200}" && ./nth --every "${EVERY:-1}") >build/coverage/sim.log 2>&1 ||
+        { tail -n 40 build/coverage/sim.log; return 1; }
+    filter=$(printf '|server/%s/|^%s/' $(for box in "$@"; do echo "$box" "$box"; done))
+    for kind in '' --branches; do
+        # shellcheck disable=SC2086 # none or one word
+        gcovr -r . --object-directory build/coverage build/coverage --filter "(${filter#|})" \
+            --exclude-branches-by-pattern '.*(PL_ASSERT|TAILQ_|PL_CLEANUP).*' $kind
+    done
+}
+
+word=${1:-}
+[ $# -eq 0 ] || shift
+case $word in
+cppcheck) check ;;
+tidy) tidy "$@" ;;
+analyzer) analyzer "$@" ;;
+valgrind) valgrind_ "$@" ;;
+coverage) coverage "$@" ;;
+*) usage ;;
+esac
