@@ -24,7 +24,7 @@ struct cli {
     const char *const *arg; /* words after the command's name */
     size_t arg_count;
     struct session *session; /* opened by the first call */
-    int answer;              /* exit code of a run that worked: 0, or 1 where the answer is no */
+    int answer;              /* exit code of a run that worked: 0, 1: no, 13: a proposal */
 };
 
 /* Everything from the command line to the exit code. */

@@ -9,6 +9,7 @@
 #include "client/entries.h"
 #include "client/input.h"
 #include "client/payments.h"
+#include "client/proposals.h"
 #include "client/when.h"
 #include "common/check.h"
 #include "common/reference.h"
@@ -156,7 +157,7 @@ static struct pl_status list_rows(const struct sheet *sheet, struct pl_buf *out)
 static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
                                      struct pl_buf *out)
 {
-    struct sheet pledge, payments, allocations;
+    struct sheet pledge, payments, allocations, proposals;
     sheet_init(&pledge, NULL, show_columns, PL_COUNT(show_columns), &cli->arena);
     add_pledge(&pledge, answer->pledge);
     payments_init(&payments, &cli->arena);
@@ -165,8 +166,14 @@ static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPled
     sheet_init(&allocations, "allocations", allocation_columns, PL_COUNT(allocation_columns),
                &cli->arena);
     add_allocations(&allocations, answer);
+    proposals_init(&proposals, &cli->arena);
+    for (size_t i = 0; i < answer->n_proposal; i++)
+        proposals_add(&proposals, answer->proposal[i]);
     if (cli->config.format == OUTPUT_JSON) {
         struct pl_buf rows PL_CLEANUP(pl_buf_fini), parts PL_CLEANUP(pl_buf_fini);
+        struct pl_buf waits PL_CLEANUP(pl_buf_fini);
+        pl_buf_init(&waits, 16 << 20);
+        PL_TRY(list_rows(&proposals, &waits));
         pl_buf_init(&rows, 16 << 20);
         pl_buf_init(&parts, 16 << 20);
         PL_TRY(list_rows(&payments, &rows));
@@ -174,6 +181,7 @@ static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPled
         sheet_as_of(&pledge, answer->as_of_seq, 0);
         sheet_note(&pledge, "payments", (const char *)rows.data + rows.start);
         sheet_note(&pledge, "allocations", (const char *)parts.data + parts.start);
+        sheet_note(&pledge, "proposals", (const char *)waits.data + waits.start);
         return sheet_print(&pledge, OUTPUT_JSON, false, out);
     }
     PL_TRY(sheet_print(&pledge, cli->config.format, cli->config.color, out));
@@ -182,6 +190,10 @@ static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPled
     if (answer->n_allocation != 0) {
         PL_TRY(pl_buf_append_str(out, "\n"));
         PL_TRY(sheet_print(&allocations, OUTPUT_TABLE, cli->config.color, out));
+    }
+    if (answer->n_proposal != 0) {
+        PL_TRY(pl_buf_append_str(out, "\n"));
+        PL_TRY(sheet_print(&proposals, OUTPUT_TABLE, cli->config.color, out));
     }
     sheet_as_of(&payments, answer->as_of_seq, 0);
     if (answer->n_payment == 0)

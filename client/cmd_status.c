@@ -31,6 +31,8 @@ static const struct column status_columns[] = {
     {"witness_quorum", N_("Witnesses suffice"), IN_ALL, false},
     {"witnesses", N_("Witnesses"), IN_TABLE | IN_ROWS, false},
     {"witness", NULL, IN_JSON, false},
+    {"four_eyes", N_("Needs a second person"), IN_ALL, false},
+    {"open_proposals", N_("Open proposals"), IN_ALL, true},
 };
 
 /* For programs a list of objects; for people a line: name, entries, what is wrong. */
@@ -58,6 +60,17 @@ static struct pl_status add_witnesses(struct sheet *sheet,
     sheet_text(sheet, human);
     sheet_json(sheet, machine);
     return pl_ok();
+}
+
+/* Codes, as in the configuration: one word that is the same in every language. */
+static const char *classes(struct cli *cli, const Pledged__V1__GetStatusResponse *answer)
+{
+    const char *all = NULL;
+    for (size_t i = 0; i < answer->n_four_eyes; i++) {
+        const char *code = text_code(TEXT_CLASS, (int)answer->four_eyes[i]);
+        all = all == NULL ? code : pl_arena_printf(&cli->arena, "%s,%s", all, code);
+    }
+    return all;
 }
 
 struct pl_status cmd_status(struct cli *cli)
@@ -94,5 +107,7 @@ struct pl_status cmd_status(struct cli *cli)
     else
         sheet_text(&sheet, NULL);
     PL_TRY(add_witnesses(&sheet, answer));
+    sheet_text(&sheet, classes(cli, answer));
+    sheet_number(&sheet, (int64_t)answer->open_proposals);
     return cli_show(cli, &sheet);
 }

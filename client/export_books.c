@@ -375,6 +375,9 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):
+    case FACT(PROPOSED):
+    case FACT(PROPOSAL_REJECTED):
+    case FACT(PROPOSAL_EXPIRED):
     case FACT(HOLD_EXTENDED):
     case FACT(HOLD_EXPIRED):
     case FACT(WAIT_PROMOTED):

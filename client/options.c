@@ -87,6 +87,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
                         N_("what it counts for the pledge, in the pledge's currency")},
     [OPTION_PLEDGE] = {"pledge", 0, false, "ID", N_("pledge, for example P000042")},
+    [OPTION_ALL] = {"all", 0, false, NULL, N_("also what is decided already")},
     [OPTION_UNALLOCATED] = {"unallocated", 0, false, NULL,
                             N_("only payments with money that is not allocated")},
     [OPTION_OUTPUT] = {"output", 'o', false, "FILE",

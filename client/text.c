@@ -191,12 +191,36 @@ static const struct word receipts[] = {
     {PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN, "DRY_RUN",
      N_("rehearsed only; nothing was recorded")},
 };
+#define CLASS(name_) PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_##name_
+static const struct word classes[] = {
+    {CLASS(COMMIT), "commit", N_("signature")},
+    {CLASS(CANCEL), "cancel", N_("cancellation")},
+    {CLASS(REFUND), "refund", N_("refund")},
+    {CLASS(WRITE_OFF), "write-off", N_("write-off")},
+    {CLASS(DIFFERENCE), "difference", N_("difference above the limit")},
+    {CLASS(CATALOGUE), "catalogue", N_("catalogue")},
+    {CLASS(PERIOD), "period", N_("accounting period")},
+    {CLASS(EXCEPTION), "exception", N_("less than the tier's amount")},
+    {CLASS(EXTENSION), "extension", N_("hold extended again")},
+    {CLASS(ERASE), "erase", N_("erasure of a person's data")},
+    {CLASS(SURPLUS), "surplus", N_("surplus moved")},
+};
+#undef CLASS
+static const struct word proposal_states[] = {
+    {PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_OPEN, "open", N_("waits")},
+    {PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_APPROVED, "approved", N_("approved")},
+    {PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_REJECTED, "rejected", N_("rejected")},
+    {PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_EXPIRED, "expired", N_("expired")},
+};
 static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED, "ledger_created", N_("ledger created")},
     {PLEDGED__V1__ENTRY__FACT_ROSTER_ADOPTED, "roster_adopted", N_("roster adopted")},
     {PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED, "policy_adopted", N_("policy adopted")},
     {PLEDGED__V1__ENTRY__FACT_CATALOGUE_ADOPTED, "catalogue_adopted", N_("catalogue adopted")},
     {PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED, "command_refused", N_("command refused")},
+    {PLEDGED__V1__ENTRY__FACT_PROPOSED, "proposed", N_("proposed")},
+    {PLEDGED__V1__ENTRY__FACT_PROPOSAL_REJECTED, "proposal_rejected", N_("proposal rejected")},
+    {PLEDGED__V1__ENTRY__FACT_PROPOSAL_EXPIRED, "proposal_expired", N_("proposal expired")},
     {PLEDGED__V1__ENTRY__FACT_CONTRIBUTOR_ADDED, "contributor_added", N_("contributor added")},
     {PLEDGED__V1__ENTRY__FACT_CONTRIBUTOR_AMENDED, "contributor_amended",
      N_("contributor amended")},
@@ -247,6 +271,8 @@ static const struct {
     [TEXT_PHASE] = {phases, PL_COUNT(phases)},
     [TEXT_BY] = {bys, PL_COUNT(bys)},
     [TEXT_RECEIPT] = {receipts, PL_COUNT(receipts)},
+    [TEXT_CLASS] = {classes, PL_COUNT(classes)},
+    [TEXT_PROPOSAL] = {proposal_states, PL_COUNT(proposal_states)},
     [TEXT_FACT] = {facts, PL_COUNT(facts)},
     [TEXT_MEMBERSHIP] = {memberships, PL_COUNT(memberships)},
 };
@@ -399,6 +425,10 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_SAME_TIER, N_("the pledge has this tier already")},
     {PLEDGED__V1__REASON__REASON_WAITING_AHEAD,
      N_("others are waiting for this place: join the queue with 'pledge wait'")},
+    {PLEDGED__V1__REASON__REASON_PROPOSAL_UNKNOWN, N_("there is no such proposal")},
+    {PLEDGED__V1__REASON__REASON_PROPOSAL_CLOSED, N_("the proposal is decided already")},
+    {PLEDGED__V1__REASON__REASON_SAME_PERSON,
+     N_("who proposed it cannot approve it: another person has to")},
     {PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, N_("there is no such bank entry")},
     {PLEDGED__V1__REASON__REASON_ENTRY_SPENT, N_("not so much of this bank entry is free")},
     {PLEDGED__V1__REASON__REASON_PLEDGE_NOT_OPEN,

@@ -48,6 +48,8 @@ enum text_list {
     TEXT_PHASE,       /* Phase */
     TEXT_BY,          /* TotalsBy */
     TEXT_RECEIPT,     /* ReceiptKind */
+    TEXT_CLASS,       /* CommandClass */
+    TEXT_PROPOSAL,    /* ProposalState */
     TEXT_FACT,        /* Entry.fact_case */
     TEXT_MEMBERSHIP,  /* Contributor.itu_membership; the number is our own */
     TEXT_LISTS,

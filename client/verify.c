@@ -166,6 +166,7 @@ static void judge_rules(struct verify *verify, const struct verify_block *block,
         verify->rules = NULL;
         return;
     }
+    verify->report->unjudged = verify_rules_unjudged(verify->rules);
     if (verify->report->first_time_us == 0)
         verify->report->first_time_us = entry->message->time_us;
     verify->report->last_time_us = entry->message->time_us;

@@ -108,6 +108,13 @@ static const char *footer(const struct verify_report *report, struct pl_arena *a
     pl_hex(pl_slice(report->root, PL_SHA256_BYTES), root);
     if (report->origin[0] == '\0')
         return NULL;
+    if (report->unjudged != 0)
+        return pl_arena_printf(
+            arena,
+            _("%s: checkpoint of %s, %" PRIu64 " entries, root %.16s...; %" PRIu64
+              " of them were decided by rules of another version: checked, not "
+              "decided again"),
+            gettext(report->kind), report->origin, report->size, root, report->unjudged);
     return pl_arena_printf(arena, _("%s: checkpoint of %s, %" PRIu64 " entries, root %.16s..."),
                            gettext(report->kind), report->origin, report->size, root);
 }
@@ -125,6 +132,7 @@ void verify_sheet(const struct verify_report *report, struct sheet *sheet, struc
     add_note(sheet, "root", root);
     sheet_note(sheet, "since_size", pl_arena_printf(arena, "%" PRIu64, report->since));
     sheet_note(sheet, "entries_read", pl_arena_printf(arena, "%" PRIu64, report->entries));
+    sheet_note(sheet, "not_decided_again", pl_arena_printf(arena, "%" PRIu64, report->unjudged));
     if (report->last_time_us != 0)
         add_note(sheet, "last_time", pl_time_format(report->last_time_us, time));
     sheet->footer = footer(report, arena);

@@ -42,9 +42,10 @@ struct verify_report {
     char origin[256]; /* of the checkpoint; "" if there is none */
     uint64_t size;    /* of the checkpoint */
     uint8_t root[PL_SHA256_BYTES];
-    uint64_t since;                      /* size of the earlier checkpoint; 0: none was given */
-    uint64_t entries;                    /* read */
-    uint64_t seq;                        /* of a proof: the entry that it is about */
+    uint64_t since;    /* size of the earlier checkpoint; 0: none was given */
+    uint64_t entries;  /* read */
+    uint64_t unjudged; /* decided by rules of another version: checked, not decided again */
+    uint64_t seq;      /* of a proof: the entry that it is about */
     int64_t first_time_us, last_time_us; /* of the entries that were replayed; 0: none */
 };
 

@@ -14,8 +14,9 @@
 #include "common/hash.h"
 #include "common/scan.h"
 
-enum { ARENA_BYTES = 4 << 20, ROSTER_BYTES = 1 << 20 };
+enum { ARENA_BYTES = 8 << 20, ROSTER_BYTES = 1 << 20 };
 /* A command that was under way when the roster changed was let in by the one before. */
+enum { RULES_FIRST = 1 }; /* of a ledger whose policy does not say */
 static const int64_t ROSTER_GRACE_US = 60 * 1000000LL;
 
 struct roster {
@@ -31,6 +32,8 @@ struct verify_rules {
     struct roster roster[2]; /* in force, and the one before */
     size_t roster_now;
     int64_t roster_since_us;
+    uint32_t version;  /* of the rules that decided what comes now */
+    uint64_t unjudged; /* entries that were decided by rules of another version */
 };
 
 struct verify_rules *verify_rules_new(void)
@@ -38,6 +41,7 @@ struct verify_rules *verify_rules_new(void)
     struct verify_rules *rules = calloc(1, sizeof(*rules));
     PL_ASSERT(rules != NULL);
     rules->ledger = ledger_new();
+    rules->version = RULES_FIRST;
     pl_arena_init(&rules->arena, ARENA_BYTES);
     for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
         pl_arena_init(&rules->roster[i].arena, ROSTER_BYTES);
@@ -100,6 +104,10 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
         return CLERK | APPROVER;
+    case PLEDGED__V1__COMMAND__COMMAND_APPROVE:
+        return APPROVER;
+    case PLEDGED__V1__COMMAND__COMMAND_REJECT: /* its maker, or an approver */
+        return CLERK | APPROVER | ADMIN;
     case PLEDGED__V1__COMMAND__COMMAND__NOT_SET:
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
         break;
@@ -315,6 +323,36 @@ static const char *check_origin(struct verify_rules *rules, const struct verify_
     return check_own(rules, entry->message, bytes);
 }
 
+static uint32_t version_of(const Pledged__V1__PolicyAdopted *policy)
+{
+    return policy->rules != 0 ? policy->rules : RULES_FIRST;
+}
+
+uint64_t verify_rules_unjudged(const struct verify_rules *rules)
+{
+    return rules->unjudged;
+}
+
+/* What a daemon of another version decided by its own rules is not decided again: it has to be
+ * possible, and the act of somebody who might. What starts and configures daemons is always known.
+ */
+static bool judged(const struct verify_rules *rules, const Pledged__V1__Entry *entry)
+{
+    return rules->version == LEDGER_RULES || rules->expected_at < rules->expected_count ||
+           entry->fact_case == PLEDGED__V1__ENTRY__FACT_LEDGER_CREATED ||
+           entry->fact_case == PLEDGED__V1__ENTRY__FACT_ROSTER_ADOPTED ||
+           entry->fact_case == PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED;
+}
+
+static const char *judge(struct verify_rules *rules, const struct verify_entry *entry,
+                         struct pl_slice bytes)
+{
+    if (judged(rules, entry->message))
+        return check_origin(rules, entry, bytes);
+    rules->unjudged++;
+    return NULL;
+}
+
 const char *verify_rules_take(struct verify_rules *rules, const struct verify_entry *entry,
                               struct pl_slice bytes)
 {
@@ -326,8 +364,11 @@ const char *verify_rules_take(struct verify_rules *rules, const struct verify_en
         return status.what;
     const char *wrong = check_actor(rules, entry->message, entry->command);
     if (wrong == NULL)
-        wrong = check_origin(rules, entry, bytes);
-    if (wrong == NULL)
-        ledger_apply(rules->ledger, entry->message);
+        wrong = judge(rules, entry, bytes);
+    if (wrong != NULL)
+        return wrong;
+    ledger_apply(rules->ledger, entry->message);
+    if (entry->message->fact_case == PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED)
+        rules->version = version_of(entry->message->policy_adopted);
     return wrong;
 }

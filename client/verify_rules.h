@@ -24,6 +24,9 @@ void verify_rules_free(struct verify_rules *rules); /* NULL is fine */
  * that. */
 const char *verify_rules_take(struct verify_rules *rules, const struct verify_entry *entry,
                               struct pl_slice bytes);
+/* Entries so far that rules of another version decided: they were checked, and not decided again.
+ */
+uint64_t verify_rules_unjudged(const struct verify_rules *rules);
 const struct ledger *verify_rules_ledger(const struct verify_rules *rules);
 
 #endif

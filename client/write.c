@@ -16,6 +16,8 @@
 #include "common/rng.h"
 #include "common/scan.h"
 
+enum { EXIT_PROPOSED = 13 };
+
 struct pl_status write_init(struct cli *cli, struct write *write, const char *evidence_kind)
 {
     *write = (struct write){0};
@@ -67,6 +69,7 @@ static const struct column receipt_columns[] = {
     {"time_us", NULL, IN_JSON, false},
     {"request_id", N_("Request id"), IN_TABLE | IN_JSON, false},
     {"warnings", NULL, IN_JSON, false},
+    {"proposal", N_("Proposal"), IN_TABLE | IN_JSON, true},
 };
 
 static const char *subject_id(const struct write *write, const Pledged__V1__Outcome *outcome)
@@ -109,6 +112,18 @@ static void warn(struct cli *cli, const Pledged__V1__Outcome *outcome)
             (void)fprintf(stderr, _(" (entry %" PRIu64 ")"), warning->seq);
         (void)fputc('\n', stderr);
     }
+}
+
+/* A script asks the exit code, a person reads. */
+static void tell_proposal(struct cli *cli, uint64_t seq)
+{
+    cli->answer = EXIT_PROPOSED;
+    if (cli->config.quiet || cli->config.format == OUTPUT_JSON)
+        return;
+    (void)fprintf(stderr,
+                  _("Nothing has happened yet: this is a proposal. Another person has to say: "
+                    "pledge approve %" PRIu64 "\n"),
+                  seq);
 }
 
 static void add_left(struct sheet *sheet, const struct write *write,
@@ -163,8 +178,11 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     sheet_time_us(&sheet, receipt->time_us);
     sheet_text(&sheet, write->request_text);
     sheet_json(&sheet, warnings_json(cli, outcome));
+    sheet_seq(&sheet, outcome->proposal_seq);
     PL_TRY(cli_show(cli, &sheet));
     warn(cli, outcome);
+    if (outcome->proposal_seq != 0)
+        tell_proposal(cli, outcome->proposal_seq);
     return pl_ok();
 }
 

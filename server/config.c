@@ -19,6 +19,7 @@
 #include "common/nearest.h"
 #include "common/scan.h"
 #include "server/limits.h"
+#include "server/policy.h"
 
 enum { PERSONS_MAX = 256, IDENTITIES_MAX = 8, CONFIG_ARENA_BYTES = 1 << 20 };
 /* libinih silently cuts the name of a section after 49 bytes */
@@ -34,6 +35,7 @@ struct loader {
     size_t message_size;
     Pledged__V1__RosterPerson *person[PERSONS_MAX];
     size_t person_count;
+    struct policy_draft *policy; /* in the arena of the configuration */
 };
 
 __attribute__((format(printf, 2, 3))) static bool complain(struct loader *loader,
@@ -82,7 +84,7 @@ enum kind {
     KIND_LOG_LEVEL,
     KIND_LOG_FORMAT,
     KIND_ORIGIN,
-    KIND_NOTHING /* must be empty in this version */
+    KIND_POLICY /* of the ledger's policy: server/policy knows it */
 };
 
 struct key {
@@ -109,7 +111,16 @@ static const struct key keys[] = {
     {"tls", "crl", KIND_PATH, false, AT(tls.crl), 0, 0},
     {"ledger", "origin", KIND_ORIGIN, true, AT(origin), 0, 0},
     {"ledger", "clock_jump_limit", KIND_SECONDS, false, AT(clock_jump_limit_s), 0, 0},
-    {"ledger", "four_eyes", KIND_NOTHING, false, 0, 0, 0},
+    {"policy", "four_eyes", KIND_POLICY, false, 0, 0, 0},
+    {"policy", "proposal_ttl", KIND_POLICY, false, 0, 0, 0},
+    {"policy", "difference_limit", KIND_POLICY, false, 0, 0, 0},
+    {"policy", "unallocated_limit", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "name", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "street", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "number", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "postal_code", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "town", KIND_POLICY, false, 0, 0, 0},
+    {"creditor", "country", KIND_POLICY, false, 0, 0, 0},
     {"store", "segment_bytes", KIND_U64, true, AT(segment_bytes), 2u << 20, 1ull << 32},
     {"store", "snapshot_entries", KIND_U64, false, AT(snapshot_entries), 0, UINT64_MAX / 2},
     {"checkpoint", "interval_ms", KIND_SIZE, true, AT(checkpoint_interval_ms), 10, 3600000},
@@ -296,13 +307,10 @@ static bool set_origin(struct loader *loader, const char *value)
     return set_text(loader, value, &loader->config->origin);
 }
 
-static bool set_nothing(struct loader *loader, const struct key *key, const char *value)
+static bool set_policy(struct loader *loader, const struct key *key, const char *value)
 {
-    if (value[0] != '\0')
-        return complain(loader,
-                        "%s = %s: this version decides every command in one step; leave it empty",
-                        key->name, value);
-    return true;
+    const char *wrong = policy_set(loader->policy, &loader->config->arena, key->name, value);
+    return wrong == NULL || complain(loader, "%s = %.100s: %s", key->name, value, wrong);
 }
 
 static bool set_value(struct loader *loader, const struct key *key, const char *value)
@@ -330,8 +338,8 @@ static bool set_value(struct loader *loader, const struct key *key, const char *
         return set_log_format(loader, key, value);
     case KIND_ORIGIN:
         return set_origin(loader, value);
-    case KIND_NOTHING:
-        return set_nothing(loader, key, value);
+    case KIND_POLICY:
+        return set_policy(loader, key, value);
     }
     PL_UNREACHABLE();
 }
@@ -473,10 +481,22 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
     return true;
 }
 
+static bool account_key(struct loader *loader, const char *name, const char *key, const char *value)
+{
+    static const char *const names[] = {"iban", "currency", "qr_iban"};
+    bool known = false;
+    const char *wrong =
+        policy_account_set(loader->policy, &loader->config->arena, name, key, value, &known);
+    if (wrong != NULL)
+        return complain(loader, "[account %s] %s = %.100s: %s", name, key, value, wrong);
+    return known || unknown_key(loader, "account", key, names, PL_COUNT(names));
+}
+
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
-    static const char *const known[] = {"daemon", "tls",   "ledger", "store",
-                                        "limits", "admin", "public", "person NAME"};
+    static const char *const known[] = {"daemon", "tls",        "ledger",   "store",
+                                        "limits", "admin",      "public",   "person NAME",
+                                        "policy", "checkpoint", "creditor", "account NAME"};
     struct loader *loader = user;
     if (loader->failed)
         return 1;
@@ -484,6 +504,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         complain(loader, "the value is not UTF-8, or the key is too long");
     else if (strncmp(section, "person ", 7) == 0)
         person_key(loader, section + 7, key, value);
+    else if (strncmp(section, "account ", 8) == 0)
+        account_key(loader, section + 8, key, value);
     else if (!section_key(loader, section, key, value)) {
         const char *near = pl_nearest(section, known, PL_COUNT(known));
         complain(loader, "unknown section [%s]%s%s%s", section, near ? "; did you mean [" : "",
@@ -572,16 +594,20 @@ static bool build_roster(struct loader *loader)
     return true;
 }
 
-static void build_policy(struct config *config)
+static bool build_policy(struct loader *loader)
 {
-    Pledged__V1__PolicyAdopted *policy = pl_arena_alloc(&config->arena, sizeof(*policy));
+    struct config *config = loader->config;
+    Pledged__V1__PolicyAdopted *policy = &loader->policy->message;
     uint8_t *sha256 = pl_arena_alloc(&config->arena, PL_SHA256_BYTES);
-    PL_ASSERT(policy != NULL && sha256 != NULL);
-    pledged__v1__policy_adopted__init(policy);
+    const char *missing = policy_complete(loader->policy);
+    PL_ASSERT(sha256 != NULL);
+    if (missing != NULL)
+        return complain(loader, "%s", missing);
     policy->clock_jump_limit_s = config->clock_jump_limit_s;
     hash_message(&policy->base, &config->arena, sha256);
     policy->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, sha256};
     config->policy = policy;
+    return true;
 }
 
 static bool check_complete(struct loader *loader)
@@ -631,14 +657,17 @@ struct pl_status config_load(const char *path, char *message, size_t message_siz
     }
     struct loader loader = {
         .config = config, .file = file, .message = message, .message_size = message_size};
+    loader.policy = pl_arena_alloc(&config->arena, sizeof(*loader.policy));
+    PL_ASSERT(loader.policy != NULL);
+    policy_init(loader.policy);
     int bad_line = ini_parse_stream(read_line, &loader, on_pair, &loader);
     if (!loader.failed && bad_line != 0) {
         loader.line = bad_line > 0 ? (unsigned)bad_line : loader.line;
         complain(&loader, "neither [section] nor key = value");
     }
-    if (loader.failed || !check_complete(&loader) || !build_roster(&loader))
+    if (loader.failed || !check_complete(&loader) || !build_roster(&loader) ||
+        !build_policy(&loader))
         return pl_fail(CONFIG, "read configuration");
-    build_policy(config);
     *ret = PL_TAKE(config);
     return pl_ok();
 }
@@ -685,7 +714,7 @@ static bool same_value(const struct key *key, const struct config *a, const stru
         return a->log_level == b->log_level;
     case KIND_LOG_FORMAT:
         return a->log_format == b->log_format;
-    case KIND_NOTHING:
+    case KIND_POLICY:
         return true;
     }
     PL_UNREACHABLE();

@@ -62,6 +62,7 @@ struct config {
     struct tls_files public_tls;         /* without authority */
     /* [person NAME], as the ledger will record it; with its hash */
     Pledged__V1__RosterAdopted *roster;
+    /* [policy], [account NAME], [creditor], likewise */
     Pledged__V1__PolicyAdopted *policy;
 };
 

@@ -20,8 +20,9 @@ enum {
     /* a call's arena: the request unpacked, verdicts, the answer. protobuf-c needs up to 50 times
      * the wire size for tiny elements; element counts are bounded by the scan */
     LIMIT_CALL_ARENA_BYTES = 16 * 1024 * 1024,
-    /* scratch of one decision: its entries repeat the command once, as messages and packed */
-    LIMIT_DECIDE_ARENA_BYTES = 2 * 1024 * 1024,
+    /* scratch of one decision: its entries repeat the command once, as messages and packed; an
+     * approval unpacks the proposed command, see above */
+    LIMIT_DECIDE_ARENA_BYTES = 6 * 1024 * 1024,
     /* body of one batch; room is kept for the entries of one more command */
     LIMIT_BATCH_BODY_BYTES = STORE_BATCH_BYTES_MAX,
     LIMIT_COMMAND_ENTRIES_BYTES = LEDGER_ENTRIES_PER_COMMAND_MAX * 4096 + 65536,

@@ -48,9 +48,9 @@ size_t private_commitments(const Pledged__V1__Command *command)
 
 bool private_may_erase(const Pledged__V1__Command *command)
 {
-    enum { APPROVE = 70 }; /* the schema keeps this number: it may carry out an erasure */
+    /* an approval may carry out an erasure that was proposed: its receipt tells */
     return command->command_case == PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT ||
-           (int)command->command_case == APPROVE;
+           command->command_case == PLEDGED__V1__COMMAND__COMMAND_APPROVE;
 }
 
 /* --- the form of a record --- */

@@ -401,6 +401,11 @@ static void on_list_contributors(struct call *call, void *user)
 {
     send_query(call, user, query_list_contributors);
 }
+static void on_list_proposals(struct call *call, void *user)
+{
+    send_query(call, user, query_list_proposals);
+}
+
 static void on_list_payments(struct call *call, void *user)
 {
     send_query(call, user, query_list_payments);
@@ -845,6 +850,8 @@ const struct net_method service_methods[] = {
     METHOD(ListContacts, list_contacts_request, list_contacts_response, DESK, on_list_contacts),
     METHOD(GetPrivateRecords, get_private_records_request, get_private_records_response, DESK,
            on_get_private_records),
+    METHOD(ListProposals, list_proposals_request, list_proposals_response, DESK | NET_ROLE(ADMIN),
+           on_list_proposals),
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
     METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
     METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),

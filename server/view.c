@@ -66,6 +66,9 @@ struct view {
     char origin[128];
     uint8_t id[16];
     bool writable, expiry_stopped;
+    uint32_t four_eyes; /* bits by CommandClass */
+    int64_t proposal_ttl_s;
+    size_t open_proposals;
     char why_not_writable[160];
     struct catalogue **catalogue; /* owns one reference each */
     size_t catalogue_count;
@@ -300,6 +303,9 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
     memcpy(view->id, ledger->id, sizeof(view->id));
     view->writable = writable;
     view->expiry_stopped = expiry_stopped;
+    view->four_eyes = ledger->policy.four_eyes;
+    view->proposal_ttl_s = ledger->policy.proposal_ttl_s;
+    view->open_proposals = ledger->proposal_open;
     if (!writable && why_not_writable != NULL)
         copy_text(view->why_not_writable, sizeof(view->why_not_writable), why_not_writable);
     view->pledge_count = ledger->pledge_count;
@@ -824,6 +830,17 @@ enum pl_code view_get_catalogue(const struct view *view,
     return PL_E_OK;
 }
 
+static bool add_four_eyes(const struct view *view, struct pl_arena *arena,
+                          Pledged__V1__GetStatusResponse *response)
+{
+    response->four_eyes = pl_arena_alloc(arena, 32 * sizeof(*response->four_eyes));
+    for (int class = 1; response->four_eyes != NULL && class < 32; class ++) {
+        if ((view->four_eyes >> class & 1) != 0)
+            response->four_eyes[response->n_four_eyes++] = (Pledged__V1__CommandClass) class;
+    }
+    return response->four_eyes != NULL;
+}
+
 enum pl_code view_get_status(const struct view *view, struct pl_arena *arena,
                              Pledged__V1__GetStatusResponse **ret)
 {
@@ -841,6 +858,10 @@ enum pl_code view_get_status(const struct view *view, struct pl_arena *arena,
     response->writable = view->writable;
     response->why_not_writable = lend(view->why_not_writable);
     response->expiry_stopped = view->expiry_stopped;
+    response->proposal_ttl_s = view->proposal_ttl_s;
+    response->open_proposals = view->open_proposals;
+    if (!add_four_eyes(view, arena, response))
+        return PL_E_TOO_BIG;
     if (view->catalogue_in_force != STATE_NONE) {
         const struct catalogue *catalogue = view->catalogue[view->catalogue_in_force];
         response->catalogue = catalogue->msg->code;

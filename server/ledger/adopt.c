@@ -71,17 +71,18 @@ static bool fits(struct maker *maker, const Pledged__V1__Catalogue *offered)
 
 void adopt_decide(struct maker *maker)
 {
-    const Pledged__V1__Catalogue *offered = maker->request->command->adopt_catalogue->catalogue;
+    const Pledged__V1__Catalogue *offered = maker->command->adopt_catalogue->catalogue;
     if (!fits(maker, offered))
         return;
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
     Pledged__V1__CatalogueAdopted *fact = maker_alloc(maker, sizeof(*fact));
     uint8_t *sha256 = maker_alloc(maker, PL_SHA256_BYTES);
     pledged__v1__catalogue_adopted__init(fact);
-    pl_sha256(catalogue_bytes_in_command(maker->request->bytes), sha256);
+    pl_sha256(catalogue_bytes_in_command(maker->command_bytes), sha256);
     fact->code = offered->code;
     fact->version = offered->version;
     fact->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, sha256};
+    fact->proposal_seq = entry->proposal_seq;
     entry->fact_case = FACT(CATALOGUE_ADOPTED);
     entry->catalogue_adopted = fact;
     maker_outcome(maker)->catalogue_sha256 = fact->sha256;

@@ -431,5 +431,5 @@ static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
 
 void allocation_decide(struct maker *maker)
 {
-    allocate(maker, maker->request->command->allocate);
+    allocate(maker, maker->command->allocate);
 }

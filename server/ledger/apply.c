@@ -18,6 +18,7 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/postings.h"
+#include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -83,8 +84,8 @@ static struct pl_status check_catalogue(const struct ledger *ledger,
     const Pledged__V1__CatalogueAdopted *fact = entry->catalogue_adopted;
     struct catalogue *offered = NULL;
     PL_TRY(check_sha256(&fact->sha256));
-    struct pl_slice bytes =
-        catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len));
+    struct pl_slice bytes = catalogue_bytes_in_command(proposal_command(ledger, entry));
+    NEED(fact->proposal_seq == entry->proposal_seq, "a catalogue of another proposal");
     NEED(bytes.len != 0, "an adopted catalogue is missing");
     PL_TRY(catalogue_new(bytes, entry->seq, &offered));
     bool same = memcmp(offered->sha256, fact->sha256.data, 32) == 0 &&
@@ -171,9 +172,8 @@ void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
 static void adopt(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     struct catalogue *adopted = NULL;
-    struct pl_status status =
-        catalogue_new(catalogue_bytes_in_command(pl_slice(entry->command.data, entry->command.len)),
-                      entry->seq, &adopted);
+    struct pl_status status = catalogue_new(
+        catalogue_bytes_in_command(proposal_command(ledger, entry)), entry->seq, &adopted);
     PL_ASSERT(pl_is_ok(status)); /* checked */
     apply_catalogue(ledger, adopted);
 }
@@ -479,6 +479,12 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     switch (entry->fact_case) {
     case FACT(COMMAND_REFUSED):
         return entry->command_refused->pledge;
+    case FACT(PROPOSED):
+        return entry->proposed->pledge;
+    case FACT(PROPOSAL_REJECTED):
+        return entry->proposal_rejected->pledge;
+    case FACT(PROPOSAL_EXPIRED):
+        return entry->proposal_expired->pledge;
     case FACT(HOLD_PLACED):
         return entry->hold_placed->pledge;
     case FACT(HOLD_EXTENDED):
@@ -542,11 +548,15 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
     case FACT(ROSTER_ADOPTED):
         return check_sha256(&entry->roster_adopted->sha256);
     case FACT(POLICY_ADOPTED):
-        return check_sha256(&entry->policy_adopted->sha256);
+        return proposal_check_policy(entry);
     case FACT(CATALOGUE_ADOPTED):
         return check_catalogue(ledger, entry);
     case FACT(COMMAND_REFUSED):
         return pl_ok();
+    case FACT(PROPOSED):
+    case FACT(PROPOSAL_REJECTED):
+    case FACT(PROPOSAL_EXPIRED):
+        return proposal_check(ledger, entry);
     case FACT(CONTRIBUTOR_ADDED):
         return check_contributor(ledger, entry->contributor_added->contributor,
                                  entry->contributor_added->name, entry->contributor_added->kind,
@@ -632,6 +642,7 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
          "a ledger begins with its creation");
     NEED(entry->actor != NULL, "an entry without an actor");
     PL_TRY(check_request(ledger, entry));
+    PL_TRY(proposal_check_carried(ledger, entry));
     const char *pledge = apply_pledge_of(entry);
     const struct state_pledge *known = state_pledge(ledger, pledge);
     NEED(entry->prev_seq == (known != NULL ? known->last_seq : 0),
@@ -649,7 +660,7 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
         memcpy(ledger->roster_sha256, entry->roster_adopted->sha256.data, 32);
         break;
     case FACT(POLICY_ADOPTED):
-        memcpy(ledger->policy_sha256, entry->policy_adopted->sha256.data, 32);
+        proposal_apply_policy(ledger, entry->policy_adopted);
         break;
     case FACT(CATALOGUE_ADOPTED):
         adopt(ledger, entry);
@@ -721,6 +732,11 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
     case FACT(CERTIFICATE_ISSUED):
         receipt_apply(ledger, entry);
         break;
+    case FACT(PROPOSED):
+    case FACT(PROPOSAL_REJECTED):
+    case FACT(PROPOSAL_EXPIRED):
+        proposal_apply(ledger, entry);
+        break;
     case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
     case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */
         break;
@@ -730,10 +746,19 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
     }
 }
 
+/* Refusals and proposals stand in a pledge's history, and decide nothing about it. */
+static bool changes(const Pledged__V1__Entry *entry)
+{
+    return entry->fact_case != FACT(COMMAND_REFUSED) && entry->fact_case != FACT(PROPOSED) &&
+           entry->fact_case != FACT(PROPOSAL_REJECTED) &&
+           entry->fact_case != FACT(PROPOSAL_EXPIRED);
+}
+
 void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     PL_ASSERT(entry->seq == ledger->size + 1 && entry->time_us > ledger->last_time_us);
     apply_fact(ledger, entry);
+    proposal_carried(ledger, entry);
     ledger->size = entry->seq;
     ledger->last_time_us = entry->time_us;
     if (entry->command.len != 0) {
@@ -744,6 +769,6 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
     if (pledge != NULL)
         pledge->last_seq = entry->seq;
-    if (pledge != NULL && entry->fact_case != FACT(COMMAND_REFUSED))
+    if (pledge != NULL && changes(entry))
         pledge->changed_seq = entry->seq;
 }

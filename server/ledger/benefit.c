@@ -238,7 +238,7 @@ static void set_fact(struct maker *maker, Pledged__V1__Entry *entry, const struc
 
 void benefit_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     struct request request = read_request(command);
     const struct state_pledge *pledge =
         pledge_find(maker, request.pledge, request.pledge_field, OPEN);

@@ -15,7 +15,7 @@ enum { OPEN = 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) 
 /* The signed agreement; ledger_validate saw that there is one. */
 static const Pledged__V1__Document *agreement(const struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     size_t i = 0;
     while (i < command->n_evidence && strcmp(command->evidence[i]->kind, "agreement") != 0)
         i++;
@@ -239,7 +239,7 @@ static void cancel(struct maker *maker, const Pledged__V1__Cancel *command)
 
 void change_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(COMMIT))
         commit(maker, command->commit);
     else if (command->command_case == COMMAND(AMEND_PLEDGE))

@@ -12,6 +12,7 @@
 #define REASON(name_)  PLEDGED__V1__REASON__REASON_##name_
 #define FACT(name_)    PLEDGED__V1__ENTRY__FACT_##name_
 #define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
+#define CLASS(name_)   PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_##name_
 #define WARNING(name_) PLEDGED__V1__WARNING_KIND__WARNING_KIND_##name_
 
 /* In the checks that replay asks: an entry that breaks a rule is CORRUPT, with the rule's words. */
@@ -71,7 +72,12 @@ bool tally_may_receive(const struct ledger *ledger, int currency, int64_t amount
 /* --- maker.c: putting a decision together --- */
 struct maker {
     const struct ledger *ledger;
-    const struct ledger_request *request; /* NULL: the daemon acts by itself */
+    const struct ledger_request *request; /* the envelope: who, request id; NULL: the daemon acts */
+    /* what is decided: the command in the envelope, or the proposed one that it approves */
+    const Pledged__V1__Command *command;
+    struct pl_slice command_bytes;
+    const struct state_proposal *proposal; /* that is carried out; NULL: none */
+    Pledged__V1__CommandClass class;       /* that a rule found on the way, see maker_class */
     struct pl_arena *arena;
     struct ledger_decision *out;
     int64_t now_us;
@@ -103,6 +109,9 @@ void maker_arg_number(struct maker *maker, const char *name, int64_t value);
 const char *reason_message(Pledged__V1__Reason reason);
 /* Business day of the command being decided, days since 1970. */
 int32_t maker_day(const struct maker *maker);
+/* What is being decided needs a second person where this class is under the policy, whatever
+ * proposal_class_of says of the command alone. */
+void maker_class(struct maker *maker, Pledged__V1__CommandClass class);
 
 /* --- rules, by command; each one accepts or refuses --- */
 void contributor_decide(struct maker *maker);

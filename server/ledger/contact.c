@@ -206,7 +206,7 @@ static void legal_hold(struct maker *maker, const Pledged__V1__SetLegalHold *com
 
 void contact_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(RECORD_CONTACT))
         record(maker, command->record_contact);
     else if (command->command_case == COMMAND(ERASE_CONTACT))

@@ -73,7 +73,7 @@ static void amend(struct maker *maker, const Pledged__V1__AmendContributor *comm
 
 void contributor_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(ADD_CONTRIBUTOR))
         add(maker, command->add_contributor);
     else

@@ -14,6 +14,7 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/postings.h"
+#include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
@@ -41,10 +42,10 @@ enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
     }
     if (reason == REASON(UNAUTHENTICATED))
         return PL_E_UNAUTHENTICATED;
+    if (number == 90 || reason == REASON(SAME_PERSON))
+        return PL_E_DENIED;
     if (number >= 91)
         return PL_E_STALE;
-    if (number == 90)
-        return PL_E_DENIED;
     if (number >= 60)
         return PL_E_REFUSED;
     if (number >= 40)
@@ -90,11 +91,72 @@ static bool room_for_decision(const struct ledger_request *request, const struct
     return arena->budget >= arena->used && arena->budget - arena->used >= need;
 }
 
+static void decide(struct maker *maker)
+{
+    switch (maker->command->command_case) {
+    case COMMAND(_NOT_SET):
+    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
+        PL_UNREACHABLE(); /* ledger_validate refused it */
+    case COMMAND(ADOPT_CATALOGUE):
+        adopt_decide(maker);
+        break;
+    case COMMAND(ADD_CONTRIBUTOR):
+    case COMMAND(AMEND_CONTRIBUTOR):
+        contributor_decide(maker);
+        break;
+    case COMMAND(HOLD):
+    case COMMAND(EXTEND):
+    case COMMAND(WAIT):
+    case COMMAND(SUBMIT):
+        pledge_decide(maker);
+        break;
+    case COMMAND(COMMIT):
+    case COMMAND(AMEND_PLEDGE):
+    case COMMAND(CHANGE_TIER):
+    case COMMAND(WITHDRAW):
+    case COMMAND(CANCEL):
+        change_decide(maker);
+        break;
+    case COMMAND(PAY):
+    case COMMAND(REVERSE):
+        payment_decide(maker);
+        break;
+    case COMMAND(ALLOCATE):
+        allocation_decide(maker);
+        break;
+    case COMMAND(RECORD_CONTACT):
+    case COMMAND(ERASE_CONTACT):
+    case COMMAND(SET_LEGAL_HOLD):
+        contact_decide(maker);
+        break;
+    case COMMAND(CLAIM_BENEFIT):
+    case COMMAND(DECLINE_BENEFIT):
+    case COMMAND(DELIVER_BENEFIT):
+        benefit_decide(maker);
+        break;
+    case COMMAND(EXPORT_POSTINGS):
+        postings_decide(maker);
+        break;
+    case COMMAND(ISSUE_RECEIPT):
+    case COMMAND(ISSUE_CERTIFICATE):
+        receipt_decide(maker);
+        break;
+    case COMMAND(REJECT):
+        proposal_decide(maker);
+        break;
+    case COMMAND(APPROVE): /* opened before it comes here, and never proposed itself */
+        PL_UNREACHABLE();
+    }
+}
+
+/* An approval is the proposed command in another envelope: everything else knows nothing of it. */
 void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
                    struct pl_arena *arena, struct ledger_decision *ret)
 {
     struct maker maker = {.ledger = ledger,
                           .request = request,
+                          .command = request->command,
+                          .command_bytes = request->bytes,
                           .arena = arena,
                           .out = ret,
                           .now_us = request->now_us};
@@ -111,54 +173,11 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
         ret->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_room;
         return;
     }
-    switch (request->command->command_case) {
-    case COMMAND(_NOT_SET):
-    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
-        PL_UNREACHABLE(); /* ledger_validate refused it */
-    case COMMAND(ADOPT_CATALOGUE):
-        adopt_decide(&maker);
-        break;
-    case COMMAND(ADD_CONTRIBUTOR):
-    case COMMAND(AMEND_CONTRIBUTOR):
-        contributor_decide(&maker);
-        break;
-    case COMMAND(CLAIM_BENEFIT):
-    case COMMAND(DECLINE_BENEFIT):
-    case COMMAND(DELIVER_BENEFIT):
-        benefit_decide(&maker);
-        break;
-    case COMMAND(EXPORT_POSTINGS):
-        postings_decide(&maker);
-        break;
-    case COMMAND(RECORD_CONTACT):
-    case COMMAND(ERASE_CONTACT):
-    case COMMAND(SET_LEGAL_HOLD):
-        contact_decide(&maker);
-        break;
-    case COMMAND(HOLD):
-    case COMMAND(EXTEND):
-    case COMMAND(WAIT):
-    case COMMAND(SUBMIT):
-        pledge_decide(&maker);
-        break;
-    case COMMAND(COMMIT):
-    case COMMAND(AMEND_PLEDGE):
-    case COMMAND(CHANGE_TIER):
-    case COMMAND(WITHDRAW):
-    case COMMAND(CANCEL):
-        change_decide(&maker);
-        break;
-    case COMMAND(PAY):
-    case COMMAND(REVERSE):
-        payment_decide(&maker);
-        break;
-    case COMMAND(ALLOCATE):
-        allocation_decide(&maker);
-        break;
-    case COMMAND(ISSUE_RECEIPT):
-    case COMMAND(ISSUE_CERTIFICATE):
-        receipt_decide(&maker);
-        break;
+    if (request->command->command_case != COMMAND(APPROVE)) {
+        decide(&maker);
+        proposal_settle(&maker);
+    } else if (proposal_open(&maker)) {
+        decide(&maker);
     }
     PL_ASSERT(ret->entry_count != 0);
 }

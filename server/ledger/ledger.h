@@ -25,6 +25,12 @@
 #define LEDGER_COMMITMENT_BYTES        32
 #define LEDGER_ENTRY_BYTES_MAX         65535
 #define LEDGER_ENTRIES_PER_COMMAND_MAX 8
+/* Version of the rules that decide: what was decided under another one is not decided again. The
+ * first one is that of logs whose policy does not say. */
+#define LEDGER_RULES 2u
+/* Proposals that wait at one time, and what their commands may take together. */
+#define LEDGER_PROPOSALS_OPEN_MAX       10000u
+#define LEDGER_PROPOSALS_OPEN_BYTES_MAX (64u << 20)
 
 struct ledger;
 
@@ -80,11 +86,12 @@ uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_
 void ledger_decide(const struct ledger *ledger, const struct ledger_request *request,
                    struct pl_arena *arena, struct ledger_decision *ret);
 
-/* The earliest hold that is due at now_us: its HoldExpired, and the promotion it causes. NOTHING
- * when none is due. The caller applies and asks again until NOTHING, before any later command. */
+/* The earliest hold or proposal that is due at now_us: its HoldExpired, and the promotion it
+ * causes, or its ProposalExpired. NOTHING when none is due. The caller applies and asks again until
+ * NOTHING, before any later command. */
 void ledger_decide_due(const struct ledger *ledger, int64_t now_us, struct pl_arena *arena,
                        struct ledger_decision *ret);
-int64_t ledger_next_due_us(const struct ledger *ledger); /* INT64_MAX: no hold is running */
+int64_t ledger_next_due_us(const struct ledger *ledger); /* INT64_MAX: nothing runs */
 
 /* Start-up and reload facts that differ from the state: LedgerCreated (only for an empty ledger),
  * RosterAdopted, PolicyAdopted. NOTHING when the ledger knows all of it already. */

@@ -60,8 +60,8 @@ int64_t maker_time(const struct maker *maker)
 int32_t maker_day(const struct maker *maker)
 {
     int32_t days;
-    if (maker->request != NULL && maker->request->command->effective_date[0] != '\0' &&
-        pl_is_ok(pl_date_parse(maker->request->command->effective_date, &days)))
+    if (maker->command != NULL && maker->command->effective_date[0] != '\0' &&
+        pl_is_ok(pl_date_parse(maker->command->effective_date, &days)))
         return days;
     return pl_date_of_us(maker_time(maker));
 }
@@ -86,7 +86,11 @@ static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
 {
     const struct ledger_request *request = maker->request;
     entry->request_id = request->command->request_id;
-    entry->effective_date = request->command->effective_date;
+    entry->effective_date = maker->command->effective_date;
+    if (maker->proposal != NULL) {
+        entry->proposal_seq = maker->proposal->seq;
+        entry->maker = keep(maker, maker->ledger->text + maker->proposal->maker);
+    }
     if (maker->out->entry_count != 0)
         return; /* the first entry of the command has the rest */
     entry->command.len = request->bytes.len;
@@ -187,6 +191,10 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(PLEDGE_UNKNOWN), "there is no such pledge"},
         {REASON(ENTRY_UNKNOWN), "there is no such entry"},
         {REASON(CATALOGUE_UNKNOWN), "no catalogue is adopted yet"},
+        {REASON(PROPOSAL_UNKNOWN), "there is no such proposal"},
+        {REASON(SAME_PERSON), "who proposed it cannot approve it: another person has to"},
+        {REASON(PROPOSAL_CLOSED), "the proposal is decided already"},
+        {REASON(PERMISSION_DENIED), "the role does not allow this"},
         {REASON(TIER_SOLD_OUT), "the tier is sold out"},
         {REASON(TIER_NOT_FULL), "the tier is not full: hold a slot instead of waiting"},
         {REASON(TIER_CLOSED), "the offers are closed"},
@@ -228,6 +236,11 @@ const char *reason_message(Pledged__V1__Reason reason)
     return "refused";
 }
 
+void maker_class(struct maker *maker, Pledged__V1__CommandClass class)
+{
+    maker->class = class;
+}
+
 void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *field,
                   uint64_t deciding_seq, const struct state_pledge *pledge)
 {
@@ -238,6 +251,8 @@ void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *f
     Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
     Pledged__V1__CommandRefused *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__command_refused__init(fact);
+    entry->proposal_seq = 0; /* a refusal carries nothing out */
+    entry->maker = (char *)(uintptr_t)protobuf_c_empty_string;
     fact->reason = reason;
     fact->field = keep(maker, field);
     fact->deciding_seq = deciding_seq;

@@ -238,7 +238,7 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
 
 void payment_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(PAY))
         pay(maker, command->pay);
     else

@@ -12,6 +12,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "common/reference.h"
+#include "server/ledger/proposal.h"
 
 const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field)
 {
@@ -88,6 +89,12 @@ bool pledge_slot_free(struct maker *maker, const struct state_tier *tier, uint32
     return true;
 }
 
+/* Less than the tier costs is a second person's decision, and only where the policy has one. */
+static bool exception_possible(const struct maker *maker)
+{
+    return maker->command->reason[0] != '\0' && proposal_needs(maker->ledger, CLASS(EXCEPTION));
+}
+
 bool pledge_amount(struct maker *maker, const struct state_tier *tier,
                    const Pledged__V1__Money *given, const char *field, int64_t *ret_minor,
                    int *ret_currency)
@@ -103,8 +110,11 @@ bool pledge_amount(struct maker *maker, const struct state_tier *tier,
         return false;
     }
     const Pledged__V1__Money *amount = given != NULL ? given : price;
-    if (price != NULL &&
-        (strcmp(amount->currency, price->currency) != 0 || amount->minor < price->minor)) {
+    bool other = price != NULL && strcmp(amount->currency, price->currency) != 0;
+    bool below = price != NULL && amount->minor < price->minor;
+    if (below && !other && exception_possible(maker)) {
+        maker_class(maker, CLASS(EXCEPTION));
+    } else if (below || other) {
         maker_refuse(maker, REASON(AMOUNT_NOT_TIER), field, adopted_seq, NULL);
         maker_arg(maker, "tier", tier->code);
         maker_arg_number(maker, "minor", price->minor);
@@ -431,7 +441,7 @@ static void submit_free(struct maker *maker, const Pledged__V1__Submit *command)
 
 void pledge_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(HOLD))
         hold(maker, command->hold);
     else if (command->command_case == COMMAND(EXTEND))

@@ -24,7 +24,7 @@ int postings_month(const char *period)
 
 void postings_decide(struct maker *maker)
 {
-    const Pledged__V1__ExportPostings *command = maker->request->command->export_postings;
+    const Pledged__V1__ExportPostings *command = maker->command->export_postings;
     const struct ledger *ledger = maker->ledger;
     int month = postings_month(command->period);
     if (ledger->exported_seq != 0 && month <= ledger->exported_month) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "server/ledger/change.h"
+#include "server/ledger/proposal.h"
 
 /* A queue may hold many who have a slot meanwhile; nobody waits for a look at all of them. */
 enum { QUEUE_LOOK_MAX = 1000 };
@@ -103,19 +103,28 @@ static bool promote_anywhere(struct maker *maker)
     return false;
 }
 
+static int64_t hold_due_us(const struct ledger *ledger)
+{
+    return ledger->due_count != 0 ? ledger->pledge[ledger->due[0]].expires_us : INT64_MAX;
+}
+
 void ledger_decide_due(const struct ledger *ledger, int64_t now_us, struct pl_arena *arena,
                        struct ledger_decision *ret)
 {
     struct maker maker = {.ledger = ledger, .arena = arena, .out = ret, .now_us = now_us};
     memset(ret, 0, sizeof(*ret));
     ret->answer = LEDGER_NOTHING;
-    if (ledger->due_count != 0 && ledger->pledge[ledger->due[0]].expires_us <= now_us)
+    int64_t hold_us = hold_due_us(ledger), proposal_us = proposal_due_us(ledger);
+    if (hold_us <= now_us && hold_us <= proposal_us)
         expire(&maker, ledger->due[0]);
+    else if (proposal_us <= now_us)
+        proposal_expire(&maker);
     else
         (void)promote_anywhere(&maker);
 }
 
 int64_t ledger_next_due_us(const struct ledger *ledger)
 {
-    return ledger->due_count != 0 ? ledger->pledge[ledger->due[0]].expires_us : INT64_MAX;
+    int64_t hold_us = hold_due_us(ledger), proposal_us = proposal_due_us(ledger);
+    return hold_us < proposal_us ? hold_us : proposal_us;
 }

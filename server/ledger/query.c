@@ -455,6 +455,8 @@ enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_lo
     for (size_t i = 0; i < count && !q.spent; i++)
         response->payment[response->n_payment++] = payment_row(&q, payments[i]);
     add_allocations(&q, &ledger->pledge[index], response);
+    if (!query_proposals_of(ledger, index, arena, &response->proposal, &response->n_proposal))
+        q.spent = true;
     if (q.spent)
         return refuse_spent(&q);
     *ret = &response->base;

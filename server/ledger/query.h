@@ -43,6 +43,10 @@ enum pl_code query_list_contributors(const struct ledger *ledger, const struct q
 enum pl_code query_list_contacts(const struct ledger *ledger, const struct query_log *log,
                                  const ProtobufCMessage *request, struct pl_arena *arena,
                                  ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+/* query_proposal.c */
+enum pl_code query_list_proposals(const struct ledger *ledger, const struct query_log *log,
+                                  const ProtobufCMessage *request, struct pl_arena *arena,
+                                  ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
 enum pl_code query_list_payments(const struct ledger *ledger, const struct query_log *log,
                                  const ProtobufCMessage *request, struct pl_arena *arena,
                                  ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
@@ -59,6 +63,11 @@ enum pl_code query_get_history(const struct ledger *ledger, const struct query_l
 enum pl_code query_pledge_benefits(const struct ledger *ledger, const struct query_log *log,
                                    const ProtobufCMessage *request, struct pl_arena *arena,
                                    ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+
+/* The open proposals about a pledge, at most QUERY_PAYMENTS_MAX, newest last. False when the
+ * arena's budget is spent. */
+bool query_proposals_of(const struct ledger *ledger, uint32_t pledge, struct pl_arena *arena,
+                        Pledged__V1__ProposalStatus ***ret, size_t *ret_count);
 
 /* --- shared with server/view, any thread --- */
 

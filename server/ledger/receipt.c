@@ -164,7 +164,7 @@ static void issue_certificate(struct maker *maker, const Pledged__V1__IssueCerti
 
 void receipt_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->request->command;
+    const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(ISSUE_RECEIPT))
         issue_receipt(maker, command->issue_receipt);
     else

@@ -16,8 +16,9 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/proposal.h"
 
-enum { SAVE_FORMAT = 6 };
+enum { SAVE_FORMAT = 7 };
 
 /* --- writing --- */
 
@@ -249,6 +250,25 @@ static void save_documents(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_proposals(struct out *out, const struct ledger *ledger)
+{
+    put_bytes(out, ledger->policy.bytes.data, ledger->policy.bytes.len);
+    put_u64(out, ledger->proposal_count);
+    for (size_t i = 0; i < ledger->proposal_count; i++) {
+        const struct state_proposal *p = &ledger->proposal[i];
+        const uint8_t small[] = {p->class, p->state};
+        put_u64(out, p->seq);
+        put_u64(out, p->closed_seq);
+        put_i64(out, p->time_us);
+        put_i64(out, p->expires_us);
+        put_u32(out, p->maker);
+        put_u32(out, p->pledge);
+        put_u32(out, p->command);
+        put(out, small, sizeof(small));
+        put_bytes(out, p->bytes, p->len);
+    }
+}
+
 struct pair {
     uint64_t seq;
     uint8_t rest[16];
@@ -313,6 +333,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_allocations(&out, ledger);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
+    save_proposals(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
     flush(&out);
@@ -862,6 +883,65 @@ static size_t likely_requests(const struct ledger *ledger, size_t said)
     return said < most ? said : most;
 }
 
+static struct pl_status load_policy(struct in *in, struct ledger *ledger)
+{
+    size_t len;
+    PL_TRY(get_count(in, LEDGER_ENTRY_BYTES_MAX, &len));
+    uint8_t *bytes = calloc(1, len + 1);
+    PL_ASSERT(bytes != NULL);
+    struct pl_status status = in->read(in->arg, bytes, len);
+    bool fine = pl_is_ok(status) && proposal_set_policy(ledger, pl_slice(bytes, len));
+    free(bytes);
+    PL_TRY(status);
+    return fine ? pl_ok() : bad();
+}
+
+static struct pl_status load_proposal(struct in *in, struct ledger *ledger,
+                                      struct state_proposal *p)
+{
+    uint8_t small[2];
+    uint32_t command = 0;
+    size_t len;
+    PL_TRY(get_u64(in, &p->seq));
+    PL_TRY(get_u64(in, &p->closed_seq));
+    PL_TRY(get_i64(in, &p->time_us));
+    PL_TRY(get_i64(in, &p->expires_us));
+    PL_TRY(get_u32(in, &p->maker));
+    PL_TRY(get_u32(in, &p->pledge));
+    PL_TRY(get_u32(in, &command));
+    PL_TRY(get(in, small, sizeof(small)));
+    PL_TRY(get_count(in, LEDGER_ENTRY_BYTES_MAX, &len));
+    p->command = (uint16_t)command;
+    p->class = small[0];
+    p->state = small[1];
+    p->len = (uint32_t)len;
+    if (p->maker >= ledger->text_len || p->seq > ledger->size || p->closed_seq > ledger->size ||
+        command > UINT16_MAX || (p->pledge != STATE_NONE && p->pledge >= ledger->pledge_count))
+        return bad();
+    if (len == 0)
+        return pl_ok();
+    p->bytes = calloc(1, len);
+    PL_ASSERT(p->bytes != NULL);
+    return get(in, p->bytes, len);
+}
+
+static struct pl_status load_proposals(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct state_proposal row = {.bytes = NULL};
+        struct pl_status status = load_proposal(in, ledger, &row);
+        if (pl_is_ok(status) && !proposal_add(ledger, &row))
+            status = bad();
+        if (!pl_is_ok(status)) {
+            free(row.bytes);
+            return status;
+        }
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1023,6 +1103,8 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_allocations(in, ledger));
     PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
+    PL_TRY(load_policy(in, ledger));
+    PL_TRY(load_proposals(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();
 }

@@ -10,6 +10,7 @@
 #include "common/hash.h"
 #include "common/ids.h"
 #include "server/ledger/change.h"
+#include "server/ledger/proposal.h"
 
 struct ledger *ledger_new(void)
 {
@@ -26,6 +27,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->commitments, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
     (void)state_add_text(ledger, "");
+    proposal_init(ledger);
     return ledger;
 }
 
@@ -45,6 +47,7 @@ void ledger_free(struct ledger *ledger)
         free_versions(&ledger->catalogue[i]);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++)
         free(ledger->tally[i].line);
+    proposal_fini(ledger);
     pl_map_fini(&ledger->requests);
     pl_map_fini(&ledger->names);
     pl_map_fini(&ledger->bank_refs);

@@ -145,6 +145,28 @@ struct state_fulfilment {
     uint16_t tier; /* of the pledge when it began */
 };
 
+/* A command that waits, or waited, for a second person. */
+struct state_proposal {
+    uint64_t seq;
+    uint64_t closed_seq; /* entry that decided it; 0: open */
+    int64_t time_us, expires_us;
+    uint8_t *bytes; /* owns; the command while it is open, then NULL */
+    uint32_t len;
+    uint32_t maker;   /* offset into ledger.text: the person */
+    uint32_t pledge;  /* index; STATE_NONE: none that was there */
+    uint16_t command; /* Command.command case */
+    uint8_t class;    /* Pledged__V1__CommandClass */
+    uint8_t state;    /* Pledged__V1__ProposalState */
+};
+
+/* What the configuration says that rules depend on, as the last PolicyAdopted has it. */
+struct state_policy {
+    struct pl_slice bytes;               /* owns; packed; empty: none adopted yet */
+    Pledged__V1__PolicyAdopted *message; /* owns; never NULL */
+    uint32_t four_eyes;                  /* bits by CommandClass */
+    int64_t proposal_ttl_s;
+};
+
 enum state_dimension {
     STATE_BY_TIER,
     STATE_BY_CATEGORY,
@@ -172,6 +194,7 @@ struct ledger {
     uint8_t id[16];
     uint8_t roster_sha256[32];
     uint8_t policy_sha256[32];
+    struct state_policy policy;
 
     struct state_catalogue *catalogue; /* by first adoption */
     size_t catalogue_count;
@@ -201,6 +224,11 @@ struct ledger {
     size_t benefit_sum_count, benefit_sum_cap;
     struct pl_map fulfilments; /* pledge index (u32) -> newest of its fulfilments (u32) */
     struct pl_map frozen;      /* pledge index (u32) of a commitment -> seq (u64) that froze it */
+
+    struct state_proposal *proposal; /* ascending by seq */
+    size_t proposal_count, proposal_cap;
+    size_t proposal_open, proposal_open_bytes;
+    size_t proposal_due; /* index of the open one that expires first; SIZE_MAX: none is open */
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

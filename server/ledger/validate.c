@@ -375,6 +375,14 @@ static bool by_command(struct judge *judge)
                document(judge, c->issue_certificate->number, 'Z',
                         &c->issue_certificate->document_sha256, "issue_certificate.number",
                         "issue_certificate.document_sha256");
+    case COMMAND(APPROVE):
+        return c->approve->seq != 0 || wrong(judge, REASON(FIELD_REQUIRED), "approve.seq",
+                                             "the number of a proposal is needed");
+    case COMMAND(REJECT):
+        if (c->reject->seq == 0)
+            return wrong(judge, REASON(FIELD_REQUIRED), "reject.seq",
+                         "the number of a proposal is needed");
+        return has_reason(judge, false);
     case COMMAND(REVERSE):
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");

@@ -343,6 +343,11 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE: /* of what has a receipt: an approver only */
         return CLERK | APPROVER;
+    case PLEDGED__V1__COMMAND__COMMAND_APPROVE:
+        return APPROVER;
+    /* who proposed it may take it back: the rules look at the person */
+    case PLEDGED__V1__COMMAND__COMMAND_REJECT:
+        return CLERK | APPROVER | ADMIN;
     case PLEDGED__V1__COMMAND__COMMAND__NOT_SET:
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
         return 0;

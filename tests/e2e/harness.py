@@ -722,6 +722,7 @@ class Oracle:
     """A slow and obvious replay of a dump: what the rules promise is checked after every entry."""
 
     def __init__(self):
+        self.four_eyes, self.proposals = set(), {}  # seq -> maker, command, who closed it
         self.seq = 0
         self.time_us = 0
         self.capacity = {}      # (catalogue, tier) -> number or None
@@ -779,6 +780,7 @@ class Oracle:
         if self.promoted is not None:
             self.need(fact == "hold_placed" and pledge == self.promoted, e,
                       "a promotion is followed by its hold")
+        self.carry_out(e)
         getattr(self, "on_" + fact, self.nothing)(e, body)
         if self.promoted is not None and fact != "wait_promoted":
             self.promoted = None
@@ -786,6 +788,42 @@ class Oracle:
 
     def nothing(self, e, body):
         pass
+
+    def carry_out(self, e):
+        """Who approves is not who proposed, and a proposal is carried out by one command."""
+        if not e.proposal_seq:
+            self.need(e.maker == "", e, "a maker without a proposal")
+            return
+        proposal = self.proposals.get(e.proposal_seq)
+        self.need(proposal is not None, e, "no such proposal")
+        self.need(e.maker == proposal["maker"], e, "another maker")
+        self.need(e.maker != e.actor.person, e, "maker is checker")
+        if e.command:
+            self.need(proposal["closed"] is None and e.time_us < proposal["expires"], e,
+                      "the proposal is not open")
+            proposal["closed"] = e.seq
+        self.need(proposal["closed"] == (e.seq if e.command else e.cause_seq), e, "carried out twice")
+
+    def on_policy_adopted(self, e, body):
+        self.four_eyes = set(body.four_eyes)
+
+    def on_proposed(self, e, body):
+        self.need(getattr(body, "class") in self.four_eyes, e, "needs no second person")
+        self.need(body.expires_us > e.time_us, e, "begins expired")
+        self.proposals[e.seq] = dict(maker=e.actor.person, command=bytes(e.command), closed=None,
+                                     expires=body.expires_us)
+
+    def on_proposal_rejected(self, e, body):
+        self.close_proposal(e, body)
+
+    def on_proposal_expired(self, e, body):
+        self.close_proposal(e, body)
+        self.need(self.proposals[body.proposal_seq]["expires"] <= e.time_us, e, "not due")
+
+    def close_proposal(self, e, body):
+        proposal = self.proposals.get(body.proposal_seq)
+        self.need(proposal is not None and proposal["closed"] is None, e, "not open")
+        proposal["closed"] = e.seq
 
     def stage(self, e, pledge, *allowed):
         self.need(pledge in self.pledges, e, "unknown pledge")
@@ -810,7 +848,8 @@ class Oracle:
         self.need(len(body.ledger_id) == 16, e, "ledger id")
 
     def on_catalogue_adopted(self, e, body):
-        sent = pb.Command.FromString(e.command).adopt_catalogue.catalogue
+        proposed = self.proposals.get(e.proposal_seq, {}).get("command", e.command)
+        sent = pb.Command.FromString(proposed).adopt_catalogue.catalogue
         self.need((sent.code, sent.version) == (body.code, body.version), e, "another catalogue")
         for tier in sent.tier:
             limited = tier.capacity.WhichOneof("value") == "count"

@@ -30,7 +30,8 @@ struct world {
     struct pl_arena arena;
     int64_t now_us;
     uint64_t next_request;
-    Pledged__V1__Role role; /* of who acts; 0: clerk */
+    Pledged__V1__Role role;    /* of who acts; 0: clerk */
+    struct ledger_actor actor; /* who acts; person NULL: anna, a clerk */
     /* packed entries, for replay */
     struct pl_slice *entry;
     size_t entry_count, entry_cap;
@@ -95,8 +96,12 @@ static inline void give(struct world *world, Pledged__V1__Command *command)
     struct ledger_request request = {
         .command = (Pledged__V1__Command *)parsed,
         .bytes = bytes,
-        .actor = {"anna", world->role != 0 ? world->role : PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x",
-                  "CN=ca"},
+        .actor = world->actor.person != NULL
+                     ? world->actor
+                     : (struct ledger_actor){"anna",
+                                             world->role != 0 ? world->role
+                                                              : PLEDGED__V1__ROLE__ROLE_CLERK,
+                                             "uri:x", "CN=ca"},
         .now_us = world->now_us};
     pl_sha256(bytes, request.digest);
     ledger_decide(world->ledger, &request, &world->arena, &decision);

@@ -133,7 +133,13 @@ static void test_every_key(void **state)
         *state, "[daemon]\ndata = /data dir/x\nlisten = 0.0.0.0:0\nport_file = /p\npid_file = /q\n"
                 "workers = 64\nlog_level = debug\nlog_format = json\naccess_log = yes\n"
                 "[tls]\ncert = /c\nkey = /k\nca = /a\ncrl = /r\n"
-                "[ledger]\norigin = example.org/fund\nclock_jump_limit = 90s\nfour_eyes =\n"
+                "[ledger]\norigin = example.org/fund\nclock_jump_limit = 90s\n"
+                "[policy]\nfour_eyes = period, commit\nproposal_ttl = 5d\n"
+                "difference_limit = 50.00 CHF, 40.00 EUR\nunallocated_limit = 0\n"
+                "[account CHF01]\niban = CH93 0076 2011 6238 5295 7\ncurrency = CHF\n"
+                "qr_iban = CH44 3199 9123 0008 8901 2\n"
+                "[creditor]\nname = Fund\nstreet = Place\nnumber = 1\npostal_code = 1211\n"
+                "town = Genève\ncountry = CH\n"
                 "[store]\nsegment_bytes = 2097152\nsnapshot_entries = 0\n"
                 "[limits]\nconnections = 1\nstreams = 2\ncalls = 3\ninbox = 16\n"
                 "request_bytes = 4096\nheader_bytes = 1024\nwrite_high_bytes = 65536\n"
@@ -159,6 +165,19 @@ static void test_every_key(void **state)
     assert_string_equal(c->origin, "example.org/fund");
     assert_int_equal(c->clock_jump_limit_s, 90);
     assert_int_equal(c->policy->clock_jump_limit_s, 90);
+    assert_int_equal(c->policy->n_four_eyes, 2);
+    assert_int_equal(c->policy->four_eyes[0], PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_COMMIT);
+    assert_int_equal(c->policy->four_eyes[1], PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_PERIOD);
+    assert_int_equal(c->policy->proposal_ttl_s, 5 * 86400);
+    assert_int_equal(c->policy->unallocated_limit_s, 0);
+    assert_int_equal(c->policy->n_difference_limit, 2);
+    assert_int_equal(c->policy->difference_limit[1]->minor, 4000);
+    assert_string_equal(c->policy->difference_limit[1]->currency, "EUR");
+    assert_int_equal(c->policy->n_account, 1);
+    assert_string_equal(c->policy->account[0]->account, "CHF01");
+    assert_string_equal(c->policy->account[0]->iban, "CH9300762011623852957");
+    assert_string_equal(c->policy->account[0]->qr_iban, "CH4431999123000889012");
+    assert_string_equal(c->policy->creditor->town, "Genève");
     assert_int_equal(c->segment_bytes, 2097152);
     assert_int_equal(c->snapshot_entries, 0);
     assert_int_equal(c->net.connections, 1);
@@ -226,9 +245,11 @@ static void test_the_example_shows_the_defaults(void **state)
     while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "[person", 7) != 0) {
         const char *shown = line;
         char word[64] = "", sign = 0;
-        if (line[0] == '[') /* off unless configured */
+        if (line[0] == '[' || strncmp(line, "# [", 3) == 0) /* off unless configured */
             no_default = strncmp(line, "[admin", 6) == 0 || strncmp(line, "[public", 7) == 0 ||
-                         strncmp(line, "[checkpoint", 11) == 0;
+                         strncmp(line, "[checkpoint", 11) == 0 ||
+                         strncmp(line, "# [account", 10) == 0 ||
+                         strncmp(line, "# [creditor", 11) == 0;
         if (sscanf(line, "# %63[a-z_] %c", word, &sign) == 2 && sign == '=' &&
             strncmp(word, "port_file", 9) != 0 && strncmp(word, "pid_file", 8) != 0 &&
             strncmp(word, "crl", 3) != 0 && (!no_default || strcmp(word, "interval_ms") == 0)) {
@@ -239,7 +260,7 @@ static void test_the_example_shows_the_defaults(void **state)
         assert_true(used < sizeof(text));
     }
     (void)fclose(file);
-    assert_int_equal(keys, 29);
+    assert_int_equal(keys, 30);
     struct config *plain = NULL;
     must(w, LEAST);
     plain = w->config;
@@ -308,7 +329,21 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"ledger", "origin =", "a name like"},
         {"ledger", "clock_jump_limit = soon", "a time like 1h"},
         {"ledger", "clock_jump_limit = 0s", "a time like 1h"},
-        {"ledger", "four_eyes = payments", "leave it empty"},
+        {"ledger", "four_eyes = commit", "unknown key"},
+        {"policy", "four_eyes = payments", "names with commas"},
+        {"policy", "four_eyes = commit,,cancel", "names with commas"},
+        {"policy", "proposal_ttl = 0", "a time like 30d"},
+        {"policy", "unallocated_limit = soon", "or 0"},
+        {"policy", "difference_limit = 50.001 CHF", "amounts with commas"},
+        {"policy", "difference_limit = 50.00", "amounts with commas"},
+        {"policy", "difference_limit = 5 CHF, 6 CHF", "one amount a currency"},
+        {"account CHF01", "iban = CH93 0076 2011 6238 5295 8", "right checksum"},
+        {"account CHF01", "iban = CH44 3199 9123 0008 8901 2", "belongs into qr_iban"},
+        {"account CHF01", "qr_iban = CH93 0076 2011 6238 5295 7", "a QR-IBAN is needed"},
+        {"account CHF01", "currency = XXQ", "ISO 4217"},
+        {"account chf", "currency = CHF", "capital letters"},
+        {"account CHF01", "ibam = x", "did you mean 'iban'"},
+        {"creditor", "country = Schweiz", "two capital letters"},
         {"store", "segment_bytes = 2097151", "from 2097152 to 4294967296"},
         {"store", "segment_bytes = 99999999999999999999", "whole number"},
         {"store", "snapshot_entries = -1", "whole number"},
@@ -472,10 +507,11 @@ static void test_the_example_names_every_key(void **state)
     assert_non_null(file);
     while (fgets(line, sizeof(line), file) != NULL) {
         const char *at = strncmp(line, "# ", 2) == 0 ? line + 2 : line;
-        if (line[0] == '[') {
-            assert_int_equal(sscanf(line, "[%63[^]]]", section), 1);
+        if (at[0] == '[') {
+            assert_int_equal(sscanf(at, "[%63[^]]]", section), 1);
         } else if (sscanf(at, "%63[a-z_] ", word) == 1 && at[strlen(word)] == ' ' &&
-                   at[strlen(word) + 1] == '=' && strncmp(section, "person ", 7) != 0) {
+                   at[strlen(word) + 1] == '=' && strncmp(section, "person ", 7) != 0 &&
+                   strncmp(section, "account ", 8) != 0) {
             used += (size_t)snprintf(names + used, sizeof(names) - used, "<%s %s>", section, word);
             count++;
         }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * proposals: a row a proposal: its number, what it is, who proposed it and why.
+ */
+#include "client/proposals.h"
+
+#include "client/text.h"
+#include "common/check.h"
+#include "common/scan.h"
+#include "pledged/v1/command.pb-c.h"
+
+static const struct column columns[] = {
+    {"seq", N_("Proposal"), IN_ALL, true},
+    {"state", N_("State"), IN_ALL, false},
+    {"class", N_("Kind"), IN_ALL, false},
+    {"command", N_("Command"), IN_ALL, false},
+    {"pledge", N_("Pledge"), IN_ALL, false},
+    {"maker", N_("Proposed by"), IN_ALL, false},
+    {"time", N_("When"), IN_ALL, false},
+    {"expires", N_("Expires"), IN_ALL, false},
+    {"closed_seq", N_("Decided by entry"), IN_ALL, true},
+    {"reason", N_("Reason"), IN_ALL, false},
+    {"time_us", NULL, IN_JSON, true},
+    {"expires_us", NULL, IN_JSON, true},
+};
+
+void proposals_init(struct sheet *sheet, struct pl_arena *arena)
+{
+    sheet_init(sheet, "proposals", columns, PL_COUNT(columns), arena);
+}
+
+/* The words that came with it; only while it is open. */
+static const char *reason_of(const Pledged__V1__ProposalStatus *row, struct pl_arena *arena)
+{
+    ProtobufCMessage *message = NULL;
+    if (row->command.len == 0 ||
+        !pl_is_ok(pl_unpack_trusted(&pledged__v1__command__descriptor,
+                                    pl_slice(row->command.data, row->command.len), arena,
+                                    &message)))
+        return NULL;
+    return ((const Pledged__V1__Command *)message)->reason;
+}
+
+void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
+{
+    sheet_seq(sheet, row->seq);
+    sheet_code(sheet, TEXT_PROPOSAL, (int)row->state);
+    sheet_code(sheet, TEXT_CLASS, (int)row->class_);
+    sheet_text(sheet, row->command_name);
+    sheet_text(sheet, row->pledge);
+    sheet_quoted(sheet, row->maker);
+    sheet_time(sheet, row->time_us);
+    sheet_time(sheet, row->expires_us);
+    sheet_seq(sheet, row->closed_seq);
+    sheet_quoted(sheet, reason_of(row, sheet->arena));
+    sheet_time_us(sheet, row->time_us);
+    sheet_time_us(sheet, row->expires_us);
+}

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""four eyes: under the policy a command waits as a proposal, exits with 13 and changes nothing;
+another person approves or rejects it; repeats get the original receipts; two approvers at once have
+one effect; a restart forgets nothing; verify finds nothing to say."""
+import threading
+import unittest
+
+from harness import (PERSONS, DaemonTest, Refused, check_ledger, command, document, opened, pb,
+                     shipped_catalogue)
+
+ALL = ("commit, cancel, refund, write-off, difference, catalogue, period, exception, extension, "
+       "erase, surplus")
+
+
+class FourEyes(DaemonTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = opened(catalogue=False, persons={**PERSONS, "approver2": "approver"},
+                          settings={"policy": {"four_eyes": ALL}})
+        for person in ("clerk", "auditor", "reader", "admin", "approver", "approver2"):
+            setattr(cls, person, cls.home.client(person))
+        proposed = cls.admin.execute(adopt_catalogue=pb.AdoptCatalogue(
+            catalogue=shipped_catalogue()))
+        assert proposed.outcome.proposal_seq == proposed.seq
+        cls.approve_as(cls.approver, proposed.seq)
+
+    @staticmethod
+    def approve_as(person, seq):
+        return person.execute(approve=pb.Approve(seq=seq))
+
+    def pledged(self):
+        who = self.clerk.contributor(self.name())
+        return self.clerk.submit_tier("or", who).outcome.pledge
+
+    def stage(self, pledge):
+        return pb.Stage.Name(self.clerk.GetPledge(pledge=pledge).pledge.stage)[6:]
+
+    def test_the_day_of_a_clerk_and_an_approver(self):
+        pledge = self.pledged()
+        paper = self.home.path / "agreement.pdf"
+        paper.write_bytes(b"%PDF signed")
+        ran = self.home.pledge("clerk", "commit", pledge, "--evidence", paper, "--reason", "signed")
+        self.assertEqual(ran.code, 13, ran)
+        seq = ran.rows[0][1]
+        self.assertIn(f"pledge approve {seq}", ran.err)
+        self.assertEqual(self.stage(pledge), "PLEDGED")
+        row = [r for r in self.pledge("approver", "proposals").rows if r[0] == seq][0]
+        self.assertEqual(row[1:6], ["open", "commit", "commit", pledge, "clerk"])
+        self.assertEqual(row[9], "signed")
+        shown = self.pledge("clerk", "show", pledge, format="json").json
+        self.assertEqual([str(p["seq"]) for p in shown["proposals"]], [seq])
+        self.assertIn("proposed", self.pledge("clerk", "history", pledge).out)
+        self.assertIn("commit,cancel", self.pledge("reader", "status").out)
+        self.assertEqual(self.fails(77, "clerk", "approve", seq, format="json").error["reason"],
+                         "PERMISSION_DENIED")
+        self.pledge("approver", "approve", seq)
+        self.assertEqual(self.stage(pledge), "COMMITTED")
+        ran = self.fails(10, "approver2", "approve", seq, format="json")
+        self.assertEqual(ran.error["reason"], "PROPOSAL_CLOSED")
+        ran = self.fails(11, "approver", "approve", "999999", format="json")
+        self.assertEqual(ran.error["reason"], "PROPOSAL_UNKNOWN")
+        row = [r for r in self.pledge("auditor", "proposals", "--all").rows if r[0] == seq][0]
+        self.assertEqual(row[1], "approved")
+
+    def test_nobody_approves_their_own(self):
+        pledge = self.pledged()
+        seq = self.approver.commit(pledge).seq
+        with self.refused("SAME_PERSON"):
+            self.approve_as(self.approver, seq)
+        ran = self.fails(77, "approver", "approve", str(seq), format="json")
+        self.assertEqual(ran.error["reason"], "SAME_PERSON")
+        self.approve_as(self.approver2, seq)
+        self.assertEqual(self.stage(pledge), "COMMITTED")
+
+    def test_rejected_and_taken_back(self):
+        first, second = self.pledged(), self.pledged()
+        seq = self.clerk.commit(first).seq
+        ran = self.fails(65, "approver", "reject", str(seq), format="json")
+        self.assertEqual(ran.error["reason"], "REASON_REQUIRED")
+        self.pledge("approver", "reject", str(seq), "--reason", "not countersigned")
+        with self.refused("PROPOSAL_CLOSED"):
+            self.approve_as(self.approver, seq)
+        seq = self.clerk.commit(second).seq
+        ran = self.fails(77, "clerk2", "reject", str(seq), "--reason", "mine", format="json")
+        self.assertEqual(ran.error["reason"], "PERMISSION_DENIED")
+        self.pledge("clerk", "reject", str(seq), "--reason", "the wrong one")
+        self.assertEqual(self.stage(second), "PLEDGED")
+
+    def test_repeats_get_the_original_receipts(self):
+        pledge = self.pledged()
+        proposing = command(commit=pb.Commit(pledge=pledge), evidence=[document()])
+        proposed = self.clerk.execute(proposing)
+        approving = command(approve=pb.Approve(seq=proposed.seq))
+        approved = self.approver.execute(approving)
+        self.home.restart(kill=True)
+        for person in ("clerk", "auditor", "reader", "admin", "approver", "approver2"):
+            setattr(type(self), person, self.home.client(person))
+        for who, sent, got in ((self.clerk, proposing, proposed),
+                               (self.approver, approving, approved)):
+            again = who.execute(sent)
+            self.assertEqual(again.kind, pb.RECEIPT_KIND_REPLAY)
+            self.assertEqual((again.seq, again.outcome), (got.seq, got.outcome))
+
+    def test_two_approvers_at_once_have_one_effect(self):
+        for _ in range(5):
+            pledge = self.pledged()
+            seq = self.clerk.commit(pledge).seq
+            answers = []
+
+            def approve(person):
+                try:
+                    answers.append(self.approve_as(person, seq).seq)
+                except Refused as refused:
+                    answers.append(refused.reason)
+            threads = [threading.Thread(target=approve, args=(person,))
+                       for person in (self.approver, self.approver2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(answers.count("PROPOSAL_CLOSED"), 1, answers)
+            signed = [e for e in self.clerk.GetHistory(pledge=pledge).entry
+                      if pb.Entry.FromString(e).WhichOneof("fact") == "commitment_signed"]
+            self.assertEqual(len(signed), 1)
+
+    def test_what_changed_meanwhile_refuses_and_leaves_it_open(self):
+        pledge = self.pledged()
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        moving = self.clerk.execute(change_tier=pb.ChangeTier(pledge=pledge, tier="diamant"),
+                                    reason="they want more").seq
+        other = self.clerk.submit_tier("diamant",
+                                       self.clerk.contributor(self.name())).outcome.pledge
+        with self.refused("TIER_SOLD_OUT"):
+            self.approve_as(self.approver, moving)
+        self.clerk.withdraw(other)
+        self.approve_as(self.approver, moving)
+        self.assertEqual(self.clerk.GetPledge(pledge=pledge).pledge.tier, "diamant")
+
+    def test_less_than_the_tier_needs_an_exception(self):
+        who = self.clerk.contributor(self.name())
+        ran = self.home.pledge("clerk", "submit", "--contributor", who, "--tier", "or", "--amount",
+                               "90000.00", "--currency", "CHF", "--reason", "agreed by phone")
+        self.assertEqual(ran.code, 13, ran)
+        done = self.approve_as(self.approver, int(ran.rows[0][1]))
+        self.assertEqual(self.clerk.GetPledge(pledge=done.outcome.pledge).pledge.amount.minor,
+                         9000000)
+
+    def test_a_rehearsal_says_so_and_stores_nothing(self):
+        pledge = self.pledged()
+        before = self.reader.GetStatus().size
+        paper = self.home.path / "rehearsed.pdf"
+        paper.write_bytes(b"%PDF signed")
+        ran = self.home.pledge("clerk", "commit", pledge, "--evidence", paper, "--dry-run")
+        self.assertEqual(ran.code, 13, ran)
+        self.assertEqual(self.reader.GetStatus().size, before)
+
+    def test_the_ledger_verifies(self):
+        pledge = self.pledged()
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        check_ledger(self.auditor.dump())
+        vkey = self.reader.GetStatus().vkey
+        dump = self.home.path / f"{self.name()}.bin"
+        self.pledge("auditor", "dump", "-o", dump)
+        ran = self.pledge("auditor", "verify", dump, "--key", vkey)
+        self.assertEqual([row[1] for row in ran.rows if row[0] == "semantics"], ["ok"], ran)
+
+
+class Expiry(DaemonTest):
+    settings = {"policy": {"four_eyes": "commit", "proposal_ttl": "1s"}}
+
+    def test_a_proposal_expires_as_an_entry(self):
+        pledge = self.clerk.submit_tier("or", self.clerk.contributor(self.name())).outcome.pledge
+        seq = self.clerk.commit(pledge).seq
+        facts = self.eventually(lambda: [
+            e for e in map(pb.Entry.FromString, self.clerk.GetHistory(pledge=pledge).entry)
+            if e.WhichOneof("fact") == "proposal_expired"])
+        self.assertEqual(facts[0].proposal_expired.proposal_seq, seq)
+        self.assertEqual(facts[0].actor.role, pb.ROLE_DAEMON)
+        with self.refused("PROPOSAL_CLOSED"):
+            self.home.client("approver").execute(approve=pb.Approve(seq=seq))
+
+
+if __name__ == "__main__":
+    unittest.main()

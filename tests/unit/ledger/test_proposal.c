@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: under the policy nothing of a class happens without a second person; the maker is never the
+ * checker (I4), under whatever certificate; a proposal is decided once, by the rules of the moment
+ * when it is approved; replay and the saved state know all of it.
+ */
+#include "fixture.h"
+#include "server/ledger/proposal.h"
+#include "server/ledger/query.h"
+
+#define OPEN     PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_OPEN
+#define APPROVED PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_APPROVED
+#define REJECTED PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_REJECTED
+#define EXPIRED  PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_EXPIRED
+
+static void act_as(struct world *w, const char *person, Pledged__V1__Role role)
+{
+    w->actor = (struct ledger_actor){person, role, "uri:x", "CN=ca"};
+}
+
+static void as_anna(struct world *w)
+{
+    act_as(w, "anna", PLEDGED__V1__ROLE__ROLE_CLERK);
+}
+
+static void as_bert(struct world *w)
+{
+    act_as(w, "bert", PLEDGED__V1__ROLE__ROLE_APPROVER);
+}
+
+/* Every class, or those of `bits`. */
+static void adopt_policy(struct world *w, uint32_t bits, int64_t ttl_s)
+{
+    static uint8_t sha256[32] = {77};
+    Pledged__V1__CommandClass classes[16];
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_decision decision;
+    sha256[1]++;
+    policy.sha256 = (ProtobufCBinaryData){32, sha256};
+    policy.proposal_ttl_s = ttl_s;
+    policy.rules = LEDGER_RULES;
+    policy.four_eyes = classes;
+    for (int i = 1; i <= 11; i++) {
+        if ((bits >> i & 1) != 0)
+            classes[policy.n_four_eyes++] = (Pledged__V1__CommandClass)i;
+    }
+    struct ledger_start start = {.policy = &policy};
+    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
+    assert_int_equal(decision.entry_count, 1);
+    world_apply(w, &decision);
+}
+
+static void eyes_ready(struct world *w, int contributors)
+{
+    world_ready(w, contributors);
+    adopt_policy(w, ~0u, 7 * 86400);
+}
+
+static void decide_on(struct world *w, uint64_t seq, bool approving)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Approve approve = PLEDGED__V1__APPROVE__INIT;
+    Pledged__V1__Reject reject = PLEDGED__V1__REJECT__INIT;
+    approve.seq = reject.seq = seq;
+    command.command_case = approving ? COMMAND(APPROVE) : COMMAND(REJECT);
+    if (approving)
+        command.approve = &approve;
+    else
+        command.reject = &reject;
+    give(w, &command);
+}
+
+static void approve(struct world *w, uint64_t seq)
+{
+    decide_on(w, seq, true);
+}
+
+static uint64_t proposed(struct world *w)
+{
+    assert_accepted(w);
+    assert_int_equal(w->made, 1);
+    assert_int_equal(world_last(w)->fact_case, FACT(PROPOSED));
+    assert_int_equal(w->receipt->outcome->proposal_seq, w->receipt->seq);
+    return w->receipt->seq;
+}
+
+static void test_a_proposal_changes_nothing_until_it_is_approved(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    assert_accepted(&w);
+    uint64_t decides = state_pledge(w.ledger, "P000001")->changed_seq;
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->stage, STAGE(PLEDGED));
+    assert_int_equal(state_pledge(w.ledger, "P000001")->last_seq, seq);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->changed_seq, decides);
+    assert_string_equal(w.receipt->outcome->pledge, "P000001");
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    const Pledged__V1__Entry *entry = world_last(&w);
+    assert_int_equal(entry->fact_case, FACT(COMMITMENT_SIGNED));
+    assert_int_equal(entry->proposal_seq, seq);
+    assert_string_equal(entry->maker, "anna");
+    assert_string_equal(entry->actor->person, "bert");
+    assert_int_equal(w.receipt->outcome->proposal_seq, 0);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->stage, STAGE(COMMITTED));
+    assert_int_equal(state_proposal(w.ledger, seq)->state, APPROVED);
+    assert_int_equal(state_proposal(w.ledger, seq)->closed_seq, entry->seq);
+    world_fini(&w);
+}
+
+static void test_the_maker_is_never_the_checker(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    as_bert(&w); /* approvers may propose too */
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    approve(&w, seq);
+    assert_refused(&w, SAME_PERSON);
+    assert_int_equal(w.code, PL_E_DENIED);
+    w.actor.identity = "uri:another-certificate"; /* the person counts, not the certificate */
+    w.actor.issuer = "CN=another";
+    approve(&w, seq);
+    assert_refused(&w, SAME_PERSON);
+    assert_int_equal(state_proposal(w.ledger, seq)->state, OPEN);
+    act_as(&w, "carla", PLEDGED__V1__ROLE__ROLE_APPROVER);
+    approve(&w, seq);
+    assert_accepted(&w);
+    Pledged__V1__Entry *forged = world_last(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    assert_true(pl_is_ok(ledger_check(before, forged)));
+    forged->actor->person = (char *)"bert"; /* I4: no log may say so either */
+    assert_int_equal(ledger_check(before, forged).code, PL_E_CORRUPT);
+    ledger_free(before);
+    world_fini(&w);
+}
+
+static void test_a_proposal_is_decided_once(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    act_as(&w, "carla", PLEDGED__V1__ROLE__ROLE_APPROVER);
+    approve(&w, seq);
+    assert_refused(&w, PROPOSAL_CLOSED);
+    assert_int_equal(w.refusal->deciding_seq, state_proposal(w.ledger, seq)->closed_seq);
+    decide_on(&w, seq, false);
+    assert_refused(&w, PROPOSAL_CLOSED);
+    approve(&w, 2);
+    assert_refused(&w, PROPOSAL_UNKNOWN);
+    assert_int_equal(w.code, PL_E_NOT_FOUND);
+    world_fini(&w);
+}
+
+static void test_who_may_reject(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 2);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    submit(&w, NULL, "C000002", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t first = proposed(&w);
+    commit(&w, "P000002");
+    uint64_t second = proposed(&w);
+    act_as(&w, "dora", PLEDGED__V1__ROLE__ROLE_CLERK);
+    decide_on(&w, first, false);
+    assert_refused(&w, PERMISSION_DENIED);
+    as_bert(&w);
+    decide_on(&w, first, false);
+    assert_accepted(&w);
+    assert_int_equal(state_proposal(w.ledger, first)->state, REJECTED);
+    as_anna(&w); /* her own */
+    decide_on(&w, second, false);
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSAL_REJECTED));
+    assert_int_equal(w.ledger->proposal_open, 0);
+    assert_int_equal(w.ledger->proposal_open_bytes, 0);
+    world_fini(&w);
+}
+
+static void test_the_rules_of_the_moment_decide(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 3);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    as_anna(&w);
+    commit(&w, "P000001");
+    as_bert(&w);
+    approve(&w, proposed(&w));
+    as_anna(&w);
+    change_tier(&w, "P000001", "top", 0); /* its one place is free now */
+    uint64_t seq = proposed(&w);
+    submit(&w, NULL, "C000002", "top", 0, NULL); /* and is not any more */
+    assert_accepted(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_refused(&w, TIER_SOLD_OUT);
+    assert_int_equal(state_proposal(w.ledger, seq)->state, OPEN);
+    withdraw(&w, "P000002");
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_string_equal(world_last(&w)->tier_changed->to_tier, "top");
+    world_fini(&w);
+}
+
+static void test_what_is_wrong_already_is_not_proposed(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    commit(&w, "P000009");
+    assert_refused(&w, PLEDGE_UNKNOWN);
+    hold(&w, "duo", "C000001", 0);
+    commit(&w, "P000001");
+    assert_refused(&w, STATE_WRONG);
+    assert_int_equal(w.ledger->proposal_count, 0);
+    world_fini(&w);
+}
+
+static void test_proposals_expire_as_entries(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    int64_t due_us = state_proposal(w.ledger, seq)->expires_us;
+    assert_int_equal(ledger_next_due_us(w.ledger), due_us);
+    w.now_us = due_us; /* not recorded yet, and too late all the same */
+    as_bert(&w);
+    approve(&w, seq);
+    assert_refused(&w, PROPOSAL_CLOSED);
+    pass(&w, 1000);
+    assert_int_equal(state_proposal(w.ledger, seq)->state, EXPIRED);
+    assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSAL_EXPIRED));
+    assert_int_equal(world_last(&w)->cause_seq, seq);
+    assert_int_equal(ledger_next_due_us(w.ledger), INT64_MAX);
+    world_fini(&w);
+}
+
+static void test_classes_that_the_state_finds(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 2);
+    hold(&w, "duo", "C000001", 86400);
+    extend_hold(&w, "P000001", 2 * 86400);
+    assert_int_equal(world_last(&w)->fact_case, FACT(HOLD_EXTENDED)); /* once: alone */
+    extend_hold(&w, "P000001", 3 * 86400);
+    assert_int_equal(world_last(&w)->proposed->class_, CLASS(EXTENSION));
+    (void)proposed(&w);
+    submit(&w, NULL, "C000002", "many", 4000000, "CHF"); /* less than it costs */
+    uint64_t seq = proposed(&w);
+    assert_int_equal(world_last(&w)->proposed->class_, CLASS(EXCEPTION));
+    assert_string_equal(world_last(&w)->proposed->pledge, "");
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_int_equal(state_pledge(w.ledger, "P000002")->amount, 4000000);
+    as_anna(&w);
+    adopt_policy(&w, 0, 86400);
+    submit(&w, NULL, "C000002", "many", 4000000, "CHF"); /* nobody may allow it */
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    world_fini(&w);
+}
+
+static bool warned(const struct world *w)
+{
+    bool found = false;
+    for (size_t i = 0; i < w->receipt->outcome->n_warning; i++)
+        found = found || w->receipt->outcome->warning[i]->kind == WARNING(FOUR_EYES_OFF);
+    return found;
+}
+
+static void test_without_the_policy_the_entry_says_so(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    assert_false(warned(&w));
+    commit(&w, "P000001");
+    assert_true(warned(&w));
+    assert_int_equal(world_last(&w)->fact_case, FACT(COMMITMENT_SIGNED));
+    adopt_policy(&w, 1u << CLASS(COMMIT), 86400);
+    cancel(&w, "P000001", 0);
+    assert_true(warned(&w)); /* another class */
+    assert_int_equal(state_pledge(w.ledger, "P000001")->stage, STAGE(CANCELLED));
+    world_fini(&w);
+}
+
+static void test_a_catalogue_is_adopted_out_of_its_proposal(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 0);
+    act_as(&w, "root", PLEDGED__V1__ROLE__ROLE_ADMIN);
+    adopt(&w, test_catalogue(&w.arena, 2, 3));
+    uint64_t seq = proposed(&w);
+    assert_int_equal(w.ledger->catalogue[0].current->msg->version, 1);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    const Pledged__V1__CatalogueAdopted *fact = world_last(&w)->catalogue_adopted;
+    assert_int_equal(fact->proposal_seq, seq);
+    assert_int_equal(w.ledger->catalogue[0].current->msg->version, 2);
+    assert_memory_equal(w.ledger->catalogue[0].current->sha256, fact->sha256.data, 32);
+    world_fini(&w);
+}
+
+static void test_the_effective_date_is_the_proposed_one(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    COMMAND_INIT_(command);
+    Pledged__V1__Document document, *list[1];
+    Pledged__V1__Commit body = PLEDGED__V1__COMMIT__INIT;
+    with_evidence(&command, &document, list, "agreement");
+    body.pledge = (char *)"P000001";
+    command.effective_date = (char *)"2026-01-31";
+    command.command_case = COMMAND(COMMIT);
+    command.commit = &body;
+    give(&w, &command);
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_string_equal(world_last(&w)->effective_date, "2026-01-31");
+    world_fini(&w);
+}
+
+static void test_a_saved_state_knows_what_waits(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t before[32], after[32];
+    eyes_ready(&w, 2);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    submit(&w, NULL, "C000002", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t open = proposed(&w);
+    commit(&w, "P000002");
+    as_bert(&w);
+    decide_on(&w, proposed(&w), false);
+    struct saved saved = world_save(w.ledger);
+    struct ledger *loaded = NULL;
+    assert_true(pl_is_ok(ledger_load(saved_take, &saved, &loaded)));
+    free(saved.data);
+    ledger_digest(w.ledger, before);
+    ledger_digest(loaded, after);
+    assert_memory_equal(before, after, 32);
+    ledger_free(w.ledger);
+    w.ledger = loaded;
+    assert_int_equal(ledger_next_due_us(w.ledger), state_proposal(w.ledger, open)->expires_us);
+    approve(&w, open);
+    assert_accepted(&w);
+    struct ledger *replayed = world_before(&w, w.entry_count);
+    ledger_digest(w.ledger, before);
+    ledger_digest(replayed, after);
+    assert_memory_equal(before, after, 32);
+    ledger_free(replayed);
+    world_fini(&w);
+}
+
+static void test_logs_that_break_the_rules_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    size_t place = w.entry_count - 1;
+    struct ledger *before = world_before(&w, place);
+    Pledged__V1__Entry *entry = world_entry(&w, place);
+    entry->maker = (char *)"dora";
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    entry = world_entry(&w, place);
+    entry->proposal_seq = 3;
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    entry->proposal_seq = 0;
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT); /* a maker all the same */
+    ledger_free(before);
+    before = world_before(&w, place - 1);
+    entry = world_entry(&w, place - 1);
+    entry->proposed->class_ = (Pledged__V1__CommandClass)12;
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    entry = world_entry(&w, place - 1);
+    entry->proposed->expires_us = entry->time_us;
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    entry = world_entry(&w, place - 1);
+    entry->command = world_entry(&w, place)->command; /* an approval waits for no approval */
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    ledger_free(before);
+    world_fini(&w);
+}
+
+static const Pledged__V1__ListProposalsResponse *list(struct world *w, bool all, const char *token,
+                                                      uint32_t size)
+{
+    Pledged__V1__ListProposalsRequest request = PLEDGED__V1__LIST_PROPOSALS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    Pledged__V1__Refusal *refusal = NULL;
+    request.all = all;
+    request.page_token = (char *)(uintptr_t)token;
+    request.page_size = size;
+    assert_int_equal(
+        query_list_proposals(w->ledger, NULL, &request.base, &w->arena, &message, &refusal),
+        PL_E_OK);
+    return (const Pledged__V1__ListProposalsResponse *)message;
+}
+
+static void test_the_list(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t seq[3];
+    eyes_ready(&w, 3);
+    for (int i = 0; i < 3; i++) {
+        const char *const who[] = {"C000001", "C000002", "C000003"};
+        const char *const what[] = {"P000001", "P000002", "P000003"};
+        submit(&w, NULL, who[i], "many", 0, NULL);
+        commit(&w, what[i]);
+        seq[i] = proposed(&w);
+    }
+    as_bert(&w);
+    approve(&w, seq[1]);
+    const Pledged__V1__ListProposalsResponse *got = list(&w, false, "", 0);
+    assert_int_equal(got->n_proposal, 2);
+    assert_int_equal(got->proposal[0]->seq, seq[0]);
+    assert_string_equal(got->proposal[0]->maker, "anna");
+    assert_string_equal(got->proposal[0]->pledge, "P000001");
+    assert_string_equal(got->proposal[0]->command_name, "commit");
+    assert_int_not_equal(got->proposal[0]->command.len, 0);
+    assert_string_equal(got->next_page_token, "");
+    got = list(&w, true, "", 2);
+    assert_int_equal(got->n_proposal, 2);
+    assert_int_equal(got->proposal[1]->state, APPROVED);
+    assert_int_equal(got->proposal[1]->command.len, 0);
+    got = list(&w, true, got->next_page_token, 2);
+    assert_int_equal(got->n_proposal, 1);
+    assert_int_equal(got->proposal[0]->seq, seq[2]);
+    Pledged__V1__ListProposalsRequest bad = PLEDGED__V1__LIST_PROPOSALS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    Pledged__V1__Refusal *refusal = NULL;
+    bad.page_token = (char *)"a:1";
+    assert_int_equal(query_list_proposals(w.ledger, NULL, &bad.base, &w.arena, &message, &refusal),
+                     PL_E_INVALID);
+    bad.page_token = (char *)"";
+    bad.pledge = (char *)"P000099";
+    assert_int_equal(query_list_proposals(w.ledger, NULL, &bad.base, &w.arena, &message, &refusal),
+                     PL_E_NOT_FOUND);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
+        cmocka_unit_test(test_the_maker_is_never_the_checker),
+        cmocka_unit_test(test_a_proposal_is_decided_once),
+        cmocka_unit_test(test_who_may_reject),
+        cmocka_unit_test(test_the_rules_of_the_moment_decide),
+        cmocka_unit_test(test_what_is_wrong_already_is_not_proposed),
+        cmocka_unit_test(test_proposals_expire_as_entries),
+        cmocka_unit_test(test_classes_that_the_state_finds),
+        cmocka_unit_test(test_without_the_policy_the_entry_says_so),
+        cmocka_unit_test(test_a_catalogue_is_adopted_out_of_its_proposal),
+        cmocka_unit_test(test_the_effective_date_is_the_proposed_one),
+        cmocka_unit_test(test_a_saved_state_knows_what_waits),
+        cmocka_unit_test(test_logs_that_break_the_rules_are_refused),
+        cmocka_unit_test(test_the_list),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
