@@ -224,6 +224,25 @@ class Contacts(DaemonTest):
             self.home.client("approver").ExecutePrivate(private(contributor))
 
 
+class FourEyes(DaemonTest):
+    settings = {"policy": {"four_eyes": "erase"}}
+
+    def test_an_approved_erasure_leaves_nothing_behind(self):
+        contributor = self.clerk.contributor("Contacts Approved")
+        self.clerk.ExecutePrivate(private(contributor, NAME))
+        asked = self.home.pledge("admin", "contributor", "erase", contributor, "--reason", "asked",
+                                 format="json")
+        self.assertEqual(asked.code, 13, asked)
+        self.assertTrue(files_with(self.home.data, NAME))
+        proposal = erase_seq(self.auditor)
+        self.home.client("approver").execute(approve=pb.Approve(seq=proposal))
+        self.assertEqual(files_with(self.home.data, NAME), [])
+
+
+def erase_seq(auditor):
+    return [e.seq for e in auditor.dump() if e.WhichOneof("fact") == "proposed"][-1]
+
+
 class CrashAndBackup(unittest.TestCase):
     def setUp(self):
         self.home = opened()
