@@ -237,6 +237,18 @@ cert = $home/pki/$person.crt
 key = $home/pki/$person.key
 "
         done >"$home/client.conf.new"
+        # whom invoices name: made up, like everything here
+        say "[creditor]
+name = Example Trust Fund
+street = Example Street
+number = 1
+postal_code = 1200
+town = Geneva
+country = CH
+
+[account CHF01]
+currency = CHF
+iban = CH9300762011623852957" >>"$home/client.conf.new"
     fi
     mv "$home/client.conf.new" "$home/client.conf"
 }
