@@ -26,6 +26,7 @@ MAY_CALL = {
     "ListPledges": SINGLE,
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
+    "ListProposals": SINGLE | {"admin"},
     "ListContacts": SINGLE,
     "ListProposals": SINGLE | {"admin"},
     "GetPrivateRecords": SINGLE,
@@ -49,6 +50,8 @@ MAY_COMMAND = {
     "amend_pledge": {"clerk", "approver"},
     "change_tier": {"clerk", "approver"},
     "cancel": {"clerk", "approver"},
+    "approve": {"approver"},
+    "reject": {"clerk", "approver", "admin"},
     "reverse": {"clerk", "approver"},
 }
 CLERK_ONLY = {"clerk"}
@@ -135,6 +138,8 @@ class Roles(DaemonTest):
                 pledge=pledge, number="Q000001", document_sha256=b"\0" * 32)),
             "issue_certificate": dict(issue_certificate=pb.IssueCertificate(
                 pledge=pledge, number="Z000001", document_sha256=b"\0" * 32)),
+            "approve": dict(approve=pb.Approve(seq=999999)),
+            "reject": dict(reject=pb.Reject(seq=999999), reason="r"),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
         }
 
