@@ -278,6 +278,8 @@ static const struct column totals_columns[] = {
     {"unallocated", N_("Not allocated"), IN_ALL, true},
     {"as_of_seq", NULL, IN_ROWS, true},
     {"as_of_time", NULL, IN_ROWS, false},
+    {"written_off", N_("Written off"), IN_ALL, true},
+    {"difference", N_("Differences"), IN_ALL, true},
 };
 
 static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse *answer,
@@ -299,6 +301,8 @@ static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse
     sheet_minor(sheet, line->unallocated_minor, line->currency);
     sheet_seq(sheet, answer->as_of_seq);
     sheet_time(sheet, answer->as_of_time_us);
+    sheet_minor(sheet, line->written_off_minor, line->currency);
+    sheet_minor(sheet, line->difference_minor, line->currency);
 }
 
 struct pl_status cmd_totals(struct cli *cli)

@@ -51,6 +51,120 @@ struct pl_status cmd_allocate(struct cli *cli)
     return write_run(cli, &write);
 }
 
+struct pl_status cmd_reallocate(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Reallocate body = PLEDGED__V1__REALLOCATE__INIT;
+    PL_TRY(input_money_options(cli, "reallocate.amount", &body.amount));
+    PL_TRY(input_money_option(cli, OPTION_SETTLED, "reallocate.settled", &body.settled));
+    PL_TRY(write_init(cli, &write, "letter"));
+    PL_TRY(input_seq(cli, cli->arg[0], &body.seq));
+    body.pledge = input_id(cli, cli->arg[1], 'P');
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_REALLOCATE;
+    write.command.reallocate = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_convert(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Convert body = PLEDGED__V1__CONVERT__INIT;
+    PL_TRY(input_money_options(cli, "convert.amount", &body.amount));
+    PL_TRY(write_init(cli, &write, "letter"));
+    body.bank_entry = input_id(cli, cli->arg[0], 'B');
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_CONVERT;
+    write.command.convert = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_refund(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Refund body = PLEDGED__V1__REFUND__INIT;
+    PL_TRY(input_money_options(cli, "refund.amount", &body.amount));
+    PL_TRY(write_init(cli, &write, "letter"));
+    body.bank_entry = input_id(cli, cli->arg[0], 'B');
+    body.other_payee = options_has(&cli->options, OPTION_OTHER_PAYEE);
+    write.subject = WRITE_REFUND;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_REFUND;
+    write.command.refund = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_refund_paid(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Pay pay = PLEDGED__V1__PAY__INIT;
+    PL_TRY(write_init(cli, &write, "statement"));
+    PL_TRY(input_money(cli, cli->arg[1], cli->arg[2], "pay.amount", &pay.amount));
+    pay.refund = input_id(cli, cli->arg[0], 'R');
+    pay.value_date = input_lend(options_get(&cli->options, OPTION_VALUE_DATE));
+    pay.bank_ref = input_lend(options_get(&cli->options, OPTION_BANK_REF));
+    write.subject = WRITE_REFUND;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_PAY;
+    write.command.pay = &pay;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_refund_cancel(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__CancelRefund body = PLEDGED__V1__CANCEL_REFUND__INIT;
+    PL_TRY(write_init(cli, &write, "letter"));
+    body.refund = input_id(cli, cli->arg[0], 'R');
+    write.subject = WRITE_REFUND;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND;
+    write.command.cancel_refund = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_write_off(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__WriteOff body = PLEDGED__V1__WRITE_OFF__INIT;
+    PL_TRY(input_money_options(cli, "write_off.amount", &body.amount));
+    PL_TRY(write_init(cli, &write, "letter"));
+    body.pledge = input_id(cli, cli->arg[0], 'P');
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF;
+    write.command.write_off = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_accept_difference(struct cli *cli)
+{
+    struct write write;
+    int kind = 0;
+    Pledged__V1__AcceptDifference body = PLEDGED__V1__ACCEPT_DIFFERENCE__INIT;
+    PL_TRY(input_code(cli, OPTION_KIND, TEXT_DIFFERENCE, &kind));
+    PL_TRY(input_money_options(cli, "accept_difference.amount", &body.amount));
+    PL_TRY(write_init(cli, &write, "statement"));
+    body.bank_entry = input_id(cli, cli->arg[0], 'B');
+    body.pledge = input_id(cli, cli->arg[1], 'P');
+    body.kind = (Pledged__V1__DifferenceKind)kind;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE;
+    write.command.accept_difference = &body;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_close(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__Close body = PLEDGED__V1__CLOSE__INIT;
+    PL_TRY(write_init(cli, &write, "letter"));
+    body.pledge = input_id(cli, cli->arg[0], 'P');
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_CLOSE;
+    write.command.close = &body;
+    return write_run(cli, &write);
+}
+
 /* The pledge may be a word or an option, as in the filters of `pledge list`. */
 static struct pl_status read_pledge(struct cli *cli, char **ret)
 {

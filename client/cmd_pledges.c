@@ -43,6 +43,8 @@ static const struct column list_columns[] = {
     {"expires_us", NULL, IN_JSON, true},
     {"made_us", NULL, IN_JSON, true},
     {"reference", NULL, IN_PROGRAMS, false},
+    {"written_off", NULL, IN_PROGRAMS, true},
+    {"difference", NULL, IN_PROGRAMS, true},
 };
 
 /* The page of one pledge has room for everything. */
@@ -72,6 +74,8 @@ static const struct column show_columns[] = {
     {"expires_us", NULL, IN_JSON, true},
     {"made_us", NULL, IN_JSON, true},
     {"reference", N_("Reference"), IN_ALL, false},
+    {"written_off", N_("Written off"), IN_ALL, true},
+    {"difference", N_("Differences"), IN_ALL, true},
 };
 _Static_assert(PL_COUNT(list_columns) == PL_COUNT(show_columns), "add_pledge serves both");
 
@@ -118,6 +122,8 @@ static void add_pledge(struct sheet *sheet, const Pledged__V1__PledgeStatus *ple
     char print[PL_REFERENCE_PRINT_BYTES];
     sheet_pair(sheet, pledge->reference[0] == '\0' ? NULL : pledge->reference,
                pl_arena_strdup(sheet->arena, pl_reference_print(pledge->reference, print)));
+    sheet_amount(sheet, pledge->written_off);
+    sheet_amount(sheet, pledge->difference);
 }
 
 /* --- show --- */
@@ -143,6 +149,51 @@ static void add_allocations(struct sheet *sheet, const Pledged__V1__GetPledgeRes
     }
 }
 
+static const struct column adjustment_columns[] = {
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"kind", N_("Less to come"), IN_ALL, false},
+    {"bank_entry", N_("Bank entry"), IN_ALL, false},
+    {"amount", N_("Amount"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
+};
+
+static void add_adjustments(struct sheet *sheet, const Pledged__V1__GetPledgeResponse *answer)
+{
+    for (size_t i = 0; i < answer->n_adjustment; i++) {
+        const Pledged__V1__AdjustmentStatus *row = answer->adjustment[i];
+        sheet_seq(sheet, row->seq);
+        if (row->kind == PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_UNSPECIFIED)
+            sheet_pair(sheet, "write-off", _("written off"));
+        else
+            sheet_code(sheet, TEXT_DIFFERENCE, (int)row->kind);
+        sheet_text(sheet, row->bank_entry);
+        sheet_amount(sheet, row->amount);
+        sheet_text(sheet, row->amount == NULL ? NULL : row->amount->currency);
+    }
+}
+
+static const struct column refund_columns[] = {
+    {"refund", N_("Refund"), IN_ALL, false},          {"state", N_("State"), IN_ALL, false},
+    {"bank_entry", N_("Of payment"), IN_ALL, false},  {"amount", N_("Amount"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},           {"debit", N_("Paid by"), IN_ALL, false},
+    {"other_payee", N_("To another"), IN_ALL, false}, {"seq", N_("Entry"), IN_ALL, true},
+};
+
+static void add_refunds(struct sheet *sheet, const Pledged__V1__GetPledgeResponse *answer)
+{
+    for (size_t i = 0; i < answer->n_refund; i++) {
+        const Pledged__V1__RefundStatus *row = answer->refund[i];
+        sheet_text(sheet, row->refund);
+        sheet_code(sheet, TEXT_REFUND, (int)row->state);
+        sheet_text(sheet, row->bank_entry);
+        sheet_amount(sheet, row->amount);
+        sheet_text(sheet, row->amount == NULL ? NULL : row->amount->currency);
+        sheet_text(sheet, row->debit);
+        sheet_bool(sheet, row->other_payee);
+        sheet_seq(sheet, row->seq);
+    }
+}
+
 /* The rows of a sheet as a list, NUL-terminated, for a note of another one. */
 static struct pl_status list_rows(const struct sheet *sheet, struct pl_buf *out)
 {
@@ -154,46 +205,66 @@ static struct pl_status list_rows(const struct sheet *sheet, struct pl_buf *out)
     return pl_buf_append(out, "]", 2);
 }
 
+/* What belongs to one pledge, each kind in a sheet of its own. */
+enum { PART_ALLOCATIONS, PART_ADJUSTMENTS, PART_REFUNDS, PART_PROPOSALS, PARTS };
+
+static void fill_parts(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
+                       struct sheet part[PARTS])
+{
+    sheet_init(&part[PART_ALLOCATIONS], "allocations", allocation_columns,
+               PL_COUNT(allocation_columns), &cli->arena);
+    add_allocations(&part[PART_ALLOCATIONS], answer);
+    sheet_init(&part[PART_ADJUSTMENTS], "adjustments", adjustment_columns,
+               PL_COUNT(adjustment_columns), &cli->arena);
+    add_adjustments(&part[PART_ADJUSTMENTS], answer);
+    sheet_init(&part[PART_REFUNDS], "refunds", refund_columns, PL_COUNT(refund_columns),
+               &cli->arena);
+    add_refunds(&part[PART_REFUNDS], answer);
+    proposals_init(&part[PART_PROPOSALS], &cli->arena);
+    for (size_t i = 0; i < answer->n_proposal; i++)
+        proposals_add(&part[PART_PROPOSALS], answer->proposal[i]);
+}
+
+/* The lists as members of the pledge's object. The text must live until it is printed. */
+static struct pl_status note_list(struct cli *cli, struct sheet *sheet, const char *name,
+                                  const struct sheet *list)
+{
+    struct pl_buf rows PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&rows, 16 << 20);
+    PL_TRY(list_rows(list, &rows));
+    const char *text = pl_arena_strdup(&cli->arena, (const char *)rows.data + rows.start);
+    if (text == NULL)
+        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+    sheet_note(sheet, name, text);
+    return pl_ok();
+}
+
 static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
                                      struct pl_buf *out)
 {
-    struct sheet pledge, payments, allocations, proposals;
+    static const char *const names[PARTS] = {"allocations", "adjustments", "refunds", "proposals"};
+    struct sheet pledge, payments, part[PARTS];
     sheet_init(&pledge, NULL, show_columns, PL_COUNT(show_columns), &cli->arena);
     add_pledge(&pledge, answer->pledge);
     payments_init(&payments, &cli->arena);
     for (size_t i = 0; i < answer->n_payment; i++)
         payments_add(&payments, answer->payment[i]);
-    sheet_init(&allocations, "allocations", allocation_columns, PL_COUNT(allocation_columns),
-               &cli->arena);
-    add_allocations(&allocations, answer);
-    proposals_init(&proposals, &cli->arena);
-    for (size_t i = 0; i < answer->n_proposal; i++)
-        proposals_add(&proposals, answer->proposal[i]);
+    fill_parts(cli, answer, part);
     if (cli->config.format == OUTPUT_JSON) {
-        struct pl_buf rows PL_CLEANUP(pl_buf_fini), parts PL_CLEANUP(pl_buf_fini);
-        struct pl_buf waits PL_CLEANUP(pl_buf_fini);
-        pl_buf_init(&waits, 16 << 20);
-        PL_TRY(list_rows(&proposals, &waits));
-        pl_buf_init(&rows, 16 << 20);
-        pl_buf_init(&parts, 16 << 20);
-        PL_TRY(list_rows(&payments, &rows));
-        PL_TRY(list_rows(&allocations, &parts));
         sheet_as_of(&pledge, answer->as_of_seq, 0);
-        sheet_note(&pledge, "payments", (const char *)rows.data + rows.start);
-        sheet_note(&pledge, "allocations", (const char *)parts.data + parts.start);
-        sheet_note(&pledge, "proposals", (const char *)waits.data + waits.start);
+        PL_TRY(note_list(cli, &pledge, "payments", &payments));
+        for (size_t i = 0; i < PARTS; i++)
+            PL_TRY(note_list(cli, &pledge, names[i], &part[i]));
         return sheet_print(&pledge, OUTPUT_JSON, false, out);
     }
     PL_TRY(sheet_print(&pledge, cli->config.format, cli->config.color, out));
     if (cli->config.format != OUTPUT_TABLE)
         return pl_ok();
-    if (answer->n_allocation != 0) {
+    for (size_t i = 0; i < PARTS; i++) {
+        if (sheet_rows(&part[i]) == 0)
+            continue;
         PL_TRY(pl_buf_append_str(out, "\n"));
-        PL_TRY(sheet_print(&allocations, OUTPUT_TABLE, cli->config.color, out));
-    }
-    if (answer->n_proposal != 0) {
-        PL_TRY(pl_buf_append_str(out, "\n"));
-        PL_TRY(sheet_print(&proposals, OUTPUT_TABLE, cli->config.color, out));
+        PL_TRY(sheet_print(&part[i], OUTPUT_TABLE, cli->config.color, out));
     }
     sheet_as_of(&payments, answer->as_of_seq, 0);
     if (answer->n_payment == 0)

@@ -28,6 +28,8 @@ void export_books_fini(struct export_books *books)
     free(books->contributor);
     free(books->pledge);
     free(books->bank_entry);
+    free(books->waiver);
+    free(books->refund);
     free(books->allocation);
     free(books->move);
 }
@@ -150,7 +152,8 @@ static struct pl_status take_signed(struct export_books *books, const char *id)
     uint64_t number = number_of(books, pledge);
     add_move(books, EXPORT_PLEDGED, number, 0, -pledge->amount, pledge->currency);
     add_move(books, EXPORT_COMMITTED, number, 0, pledge->amount, pledge->currency);
-    add_move(books, EXPORT_SETTLED, number, 0, pledge->allocated, pledge->currency);
+    add_move(books, EXPORT_SETTLED, number, 0, pledge->allocated + pledge->difference,
+             pledge->currency);
     pledge->committed = true;
     return pl_ok();
 }
@@ -180,8 +183,8 @@ static struct pl_status settle(struct export_books *books, const struct export_a
     struct export_pledge *pledge = &books->pledge[made->pledge - 1];
     int64_t taken, given;
     if (!pl_add64(from->allocated, sign * made->minor, &taken) || taken < 0 ||
-        taken > from->amount || !pl_add64(pledge->allocated, sign * made->settled, &given) ||
-        given < 0)
+        taken > from->amount - from->refunded ||
+        !pl_add64(pledge->allocated, sign * made->settled, &given) || given < 0)
         return unfit();
     from->allocated = taken;
     pledge->allocated = given;
@@ -230,6 +233,131 @@ static struct export_allocation *allocation_at(struct export_books *books, uint6
     return found ? &books->allocation[low] : NULL;
 }
 
+/* --- what will not come --- */
+
+/* Counts it (sign 1) or takes it back (-1). */
+static struct pl_status forgive(struct export_books *books, const struct export_waiver *waiver,
+                                int sign)
+{
+    struct export_pledge *pledge = &books->pledge[waiver->pledge - 1];
+    bool off = waiver->bank_entry == 0;
+    int64_t *sum = off ? &pledge->written_off : &pledge->difference;
+    if (!pl_add64(*sum, sign * waiver->minor, sum) || *sum < 0 || *sum > pledge->amount)
+        return unfit();
+    add_move(books,
+             off                 ? EXPORT_WRITTEN_OFF
+             : pledge->committed ? EXPORT_DIFFERENCE
+                                 : EXPORT_DIFFERENCE_BEFORE,
+             waiver->pledge, waiver->bank_entry, sign * waiver->minor, pledge->currency);
+    return pl_ok();
+}
+
+static struct pl_status take_waiver(struct export_books *books, uint64_t seq, const char *id,
+                                    uint64_t bank_entry, const Pledged__V1__Money *amount)
+{
+    struct export_pledge *pledge = pledge_of(books, id);
+    if (pledge == NULL || !pledge->live || amount == NULL || amount->minor <= 0 ||
+        pl_currency_index(amount->currency) != pledge->currency || bank_entry > books->bank_entries)
+        return unfit();
+    books->waiver = grow(books->waiver, books->waivers, &books->waiver_cap, sizeof(*books->waiver));
+    struct export_waiver *made = &books->waiver[books->waivers++];
+    *made = (struct export_waiver){.seq = seq,
+                                   .pledge = number_of(books, pledge),
+                                   .bank_entry = bank_entry,
+                                   .minor = amount->minor};
+    return forgive(books, made, 1);
+}
+
+static struct export_waiver *waiver_at(struct export_books *books, uint64_t seq)
+{
+    for (size_t i = 0; i < books->waivers; i++) {
+        if (books->waiver[i].seq == seq)
+            return &books->waiver[i];
+    }
+    return NULL;
+}
+
+static struct pl_status undo_waiver(struct export_books *books, struct export_waiver *waiver)
+{
+    if (waiver->undone)
+        return unfit();
+    waiver->undone = true;
+    /* of a promise that is gone nothing is to come anyway */
+    return books->pledge[waiver->pledge - 1].live ? forgive(books, waiver, -1) : pl_ok();
+}
+
+static struct pl_status undo_waivers_of(struct export_books *books, uint64_t pledge)
+{
+    for (size_t i = 0; i < books->waivers; i++) {
+        if (books->waiver[i].pledge == pledge && !books->waiver[i].undone)
+            PL_TRY(forgive(books, &books->waiver[i], -1));
+    }
+    return pl_ok();
+}
+
+/* --- refunds --- */
+
+static struct pl_status take_ordered(struct export_books *books,
+                                     const Pledged__V1__RefundOrdered *fact)
+{
+    uint64_t number = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries || fact->amount == NULL ||
+        pl_id_parse(fact->refund, 'R') != books->refunds + 1)
+        return unfit();
+    struct export_bank_entry *from = &books->bank_entry[number - 1];
+    int64_t minor = fact->amount->minor;
+    if (minor <= 0 || minor > from->amount - from->allocated - from->refunded ||
+        pl_currency_index(fact->amount->currency) != from->currency)
+        return unfit();
+    books->refund = grow(books->refund, books->refunds, &books->refund_cap, sizeof(*books->refund));
+    books->refund[books->refunds++] = (struct export_refund){.bank_entry = number, .minor = minor};
+    from->refunded += minor;
+    add_move(books, EXPORT_REFUND_ORDERED, from->pledge, number, minor, from->currency);
+    return pl_ok();
+}
+
+static struct export_refund *open_refund(struct export_books *books, const char *id)
+{
+    uint64_t number = pl_id_parse(id, 'R');
+    bool open = number != 0 && number <= books->refunds && !books->refund[number - 1].done;
+    return open ? &books->refund[number - 1] : NULL;
+}
+
+static struct pl_status take_refund_paid(struct export_books *books, uint64_t seq,
+                                         const Pledged__V1__RefundPaid *fact)
+{
+    struct export_refund *refund = open_refund(books, fact->refund);
+    uint64_t debit = pl_id_parse(fact->bank_entry, 'B');
+    if (refund == NULL || debit == 0 || debit > books->bank_entries + 1)
+        return unfit();
+    if (debit == books->bank_entries + 1) { /* seen by hand: its row keeps the numbering */
+        books->bank_entry = grow(books->bank_entry, books->bank_entries, &books->bank_entry_cap,
+                                 sizeof(*books->bank_entry));
+        books->bank_entry[books->bank_entries++] = (struct export_bank_entry){
+            .seq = seq, .currency = books->bank_entry[refund->bank_entry - 1].currency};
+    }
+    const struct export_bank_entry *from = &books->bank_entry[refund->bank_entry - 1];
+    if (pl_date_valid(fact->value_date))
+        (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
+    refund->done = true;
+    add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, refund->minor,
+             from->currency);
+    return pl_ok();
+}
+
+static struct pl_status take_refund_cancelled(struct export_books *books, const char *id)
+{
+    struct export_refund *refund = open_refund(books, id);
+    if (refund == NULL)
+        return unfit();
+    struct export_bank_entry *from = &books->bank_entry[refund->bank_entry - 1];
+    refund->done = true;
+    from->refunded -= refund->minor;
+    add_move(books, EXPORT_REFUND_ORDERED, from->pledge, refund->bank_entry, -refund->minor,
+             from->currency);
+    return pl_ok();
+}
+
 /* The promise is gone; what was paid for it is free money again. */
 static struct pl_status take_end(struct export_books *books, const char *id)
 {
@@ -239,6 +367,7 @@ static struct pl_status take_end(struct export_books *books, const char *id)
     if (!pledge->live)
         return pl_ok(); /* only held, or waiting */
     PL_TRY(undo_of_pledge(books, pledge));
+    PL_TRY(undo_waivers_of(books, number_of(books, pledge)));
     add_move(books, pledge->committed ? EXPORT_COMMITTED : EXPORT_PLEDGED, number_of(books, pledge),
              0, -pledge->amount, pledge->currency);
     pledge->live = pledge->committed = false;
@@ -305,11 +434,15 @@ static struct pl_status take_reversed(struct export_books *books, const Pledged_
     if (made != NULL)
         return made->undone || !same_money(fact->deallocated, made->minor) ? unfit()
                                                                            : undo(books, made);
+    struct export_waiver *waiver = waiver_at(books, fact->target_seq);
+    if (waiver != NULL)
+        return undo_waiver(books, waiver);
     uint64_t number = pl_id_parse(fact->bank_entry, 'B');
     if (number == 0 || number > books->bank_entries)
         return unfit();
     struct export_bank_entry *from = &books->bank_entry[number - 1];
-    if (from->reversed || from->seq != fact->target_seq || !same_money(fact->amount, from->amount))
+    if (from->reversed || from->refunded != 0 || from->seq != fact->target_seq ||
+        !same_money(fact->amount, from->amount))
         return unfit();
     PL_TRY(undo_of_entry(books, number));
     from->reversed = true;
@@ -363,6 +496,20 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
         return take_allocated(books, entry->seq, entry->allocated);
     case FACT(REVERSED):
         return take_reversed(books, entry->reversed);
+    case FACT(REFUND_ORDERED):
+        return take_ordered(books, entry->refund_ordered);
+    case FACT(REFUND_PAID):
+        return take_refund_paid(books, entry->seq, entry->refund_paid);
+    case FACT(REFUND_CANCELLED):
+        return take_refund_cancelled(books, entry->refund_cancelled->refund);
+    case FACT(WRITTEN_OFF):
+        return take_waiver(books, entry->seq, entry->written_off->pledge, 0,
+                           entry->written_off->amount);
+    case FACT(DIFFERENCE_ACCEPTED):
+        return take_waiver(books, entry->seq, entry->difference_accepted->pledge,
+                           pl_id_parse(entry->difference_accepted->bank_entry, 'B'),
+                           entry->difference_accepted->amount);
+    case FACT(PLEDGE_CLOSED): /* moves no money */
     case FACT(LEDGER_CREATED):
     case FACT(ROSTER_ADOPTED):
     case FACT(POLICY_ADOPTED):

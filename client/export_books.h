@@ -14,11 +14,18 @@
  *   EXCHANGED  money of B in another currency     Liabilities:Unallocated:B | Equity:Exchange
  *   CONVERTED  ... counts for P, signed           Equity:Exchange | Assets:Receivable:P
  *   PREPAID    ... counts for P, not signed       Equity:Exchange | Liabilities:Advance:P
+ *   REFUND_ORDERED  money of B goes back          Liabilities:Unallocated:B | Liabilities:Refund:B
+ *   REFUND_PAID     ... and left the account      Liabilities:Refund:B | Assets:Bank:CUR
+ *   WRITTEN_OFF     a part of P will not come     Expenses:WrittenOff:P | Assets:Receivable:P
+ *   DIFFERENCE      P fell short, accepted        Expenses:Difference:P | Assets:Receivable:P
+ *   DIFFERENCE_BEFORE  ... P is not signed        Expenses:Difference:P | Liabilities:Advance:P
  *
  * A negative amount is the same movement backwards. Then, in each currency, `pledge totals` is:
  *   committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged + committed
- *   received = Assets:Bank                 unallocated = -Liabilities:Unallocated
- *   outstanding = pledged - received + unallocated - Equity:Exchange
+ *   received - refunded = Assets:Bank + Liabilities:Refund
+ *   unallocated = -Liabilities:Unallocated
+ *   outstanding = pledged - received + refunded + unallocated - Equity:Exchange
+ *                 - Expenses:WrittenOff - Expenses:Difference
  *
  * One thread. Memory: a few words for each contributor, pledge and payment. An entry that does not
  * fit what came before is CORRUPT; a fact that this version cannot express is UNIMPLEMENTED.
@@ -39,6 +46,11 @@ enum export_move_kind {
     EXPORT_EXCHANGED,
     EXPORT_CONVERTED,
     EXPORT_PREPAID,
+    EXPORT_REFUND_ORDERED,
+    EXPORT_REFUND_PAID,
+    EXPORT_WRITTEN_OFF,
+    EXPORT_DIFFERENCE,
+    EXPORT_DIFFERENCE_BEFORE,
 };
 struct export_move {
     enum export_move_kind kind;
@@ -50,6 +62,7 @@ struct export_move {
 struct export_pledge {
     uint64_t contributor;
     int64_t amount, allocated;
+    int64_t written_off, difference;
     int currency; /* -1: no amount yet */
     bool live, committed;
     size_t newest; /* allocation to it: index + 1; 0: none */
@@ -58,7 +71,7 @@ struct export_pledge {
 struct export_bank_entry {
     uint64_t seq;    /* of its payment */
     uint64_t pledge; /* that it was meant for; 0: nobody knows */
-    int64_t amount, allocated;
+    int64_t amount, allocated, refunded;
     int currency;
     bool reversed;
     size_t newest; /* allocation of it: index + 1; 0: none */
@@ -70,6 +83,18 @@ struct export_allocation {
     size_t older_of_entry, older_of_pledge; /* index + 1; 0: none */
     bool undone;
 };
+/* A write-off (no bank entry) or an accepted difference. */
+struct export_waiver {
+    uint64_t seq; /* ascending */
+    uint64_t pledge, bank_entry;
+    int64_t minor;
+    bool undone;
+};
+struct export_refund {
+    uint64_t bank_entry;
+    int64_t minor;
+    bool done; /* paid or cancelled */
+};
 struct export_contributor {
     char *name; /* owns */
     Pledged__V1__ContributorKind kind;
@@ -80,8 +105,10 @@ struct export_books {
     struct export_pledge *pledge;
     struct export_bank_entry *bank_entry;
     struct export_allocation *allocation;
-    size_t contributors, pledges, bank_entries, allocations;
-    size_t contributor_cap, pledge_cap, bank_entry_cap, allocation_cap;
+    struct export_waiver *waiver;
+    struct export_refund *refund; /* index = number - 1 */
+    size_t contributors, pledges, bank_entries, allocations, waivers, refunds;
+    size_t contributor_cap, pledge_cap, bank_entry_cap, allocation_cap, waiver_cap, refund_cap;
     struct export_move *move; /* owns; of the entry that came last */
     size_t moves, move_cap;
     char date[11]; /* business date of that entry; of a payment the value date */

@@ -99,6 +99,11 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_EXCHANGED:
     case EXPORT_CONVERTED:
     case EXPORT_PREPAID:
+    case EXPORT_REFUND_ORDERED:
+    case EXPORT_REFUND_PAID:
+    case EXPORT_WRITTEN_OFF:
+    case EXPORT_DIFFERENCE:
+    case EXPORT_DIFFERENCE_BEFORE:
         break;
     }
     return 0; /* moves inside the fund are nobody else's matter */

@@ -25,6 +25,9 @@ enum account {
     ACCOUNT_BANK,
     ACCOUNT_UNALLOCATED,
     ACCOUNT_ADVANCE,
+    ACCOUNT_REFUND,
+    ACCOUNT_WRITTEN_OFF,
+    ACCOUNT_DIFFERENCE,
     ACCOUNT_EXCHANGE,
 };
 
@@ -39,6 +42,11 @@ static const enum account sides[][2] = {
     [EXPORT_EXCHANGED] = {ACCOUNT_UNALLOCATED, ACCOUNT_EXCHANGE},
     [EXPORT_CONVERTED] = {ACCOUNT_EXCHANGE, ACCOUNT_RECEIVABLE},
     [EXPORT_PREPAID] = {ACCOUNT_EXCHANGE, ACCOUNT_ADVANCE},
+    [EXPORT_REFUND_ORDERED] = {ACCOUNT_UNALLOCATED, ACCOUNT_REFUND},
+    [EXPORT_REFUND_PAID] = {ACCOUNT_REFUND, ACCOUNT_BANK},
+    [EXPORT_WRITTEN_OFF] = {ACCOUNT_WRITTEN_OFF, ACCOUNT_RECEIVABLE},
+    [EXPORT_DIFFERENCE] = {ACCOUNT_DIFFERENCE, ACCOUNT_RECEIVABLE},
+    [EXPORT_DIFFERENCE_BEFORE] = {ACCOUNT_DIFFERENCE, ACCOUNT_ADVANCE},
 };
 
 /* The account's name; *ret_number tells it from others of its kind. */
@@ -46,7 +54,7 @@ static const char *account_name(enum account account, const struct export_move *
                                 uint64_t *ret_number, char out[ACCOUNT_MAX])
 {
     char id[24];
-    bool of_bank_entry = account == ACCOUNT_UNALLOCATED;
+    bool of_bank_entry = account == ACCOUNT_UNALLOCATED || account == ACCOUNT_REFUND;
     const char *number = of_bank_entry ? pl_id_format('B', move->bank_entry, id)
                                        : pl_id_format('P', move->pledge, id);
     static const char *const names[] = {
@@ -57,6 +65,9 @@ static const char *account_name(enum account account, const struct export_move *
         [ACCOUNT_BANK] = "Assets:Bank",
         [ACCOUNT_UNALLOCATED] = "Liabilities:Unallocated",
         [ACCOUNT_ADVANCE] = "Liabilities:Advance",
+        [ACCOUNT_REFUND] = "Liabilities:Refund",
+        [ACCOUNT_WRITTEN_OFF] = "Expenses:WrittenOff",
+        [ACCOUNT_DIFFERENCE] = "Expenses:Difference",
         [ACCOUNT_EXCHANGE] = "Equity:Exchange",
     };
     *ret_number = of_bank_entry ? move->bank_entry : move->pledge;

@@ -64,6 +64,13 @@ static const char *arg_words(const char *name)
         {"bank_entry", N_("payment")},
         {"receipt", N_("receipt")},
         {"number", N_("next number")},
+        {"minor", N_("amount")},
+        {"outstanding_minor", N_("still to be paid")},
+        {"unallocated_minor", N_("not allocated")},
+        {"refund", N_("refund")},
+        {"state", N_("state")},
+        {"payments_in_other_currency", N_("payments in another currency, not allocated")},
+        {"refunds", N_("refunds not yet paid")},
         {"why", N_("because")},
         {"use", N_("instead")},
     };
@@ -82,6 +89,10 @@ static const char *phrase(const char *value)
         N_("the end is in the past"),
         N_("the hold says otherwise"),
         N_("a free contribution has no tier"),
+        N_("this bank entry does not pay for the pledge"),
+        N_("the money pays for this pledge already"),
+        N_("some of it is paid back: cancel the refund first"),
+        N_("it pays for many pledges: reverse some of its allocations first"),
         N_("payments and allocations can be reversed; a pledge is withdrawn or "
            "cancelled, a contributor or an amount is amended"),
     };
@@ -115,7 +126,7 @@ static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, con
 
 /* Minor units and their currency come as two values; people read one amount. */
 static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refusal,
-                       const char *value)
+                       const char *words, const char *value)
 {
     const Pledged__V1__Arg *currency = find_arg(refusal, "currency");
     int exponent = currency == NULL ? -1 : pl_currency_exponent(currency->value);
@@ -123,7 +134,7 @@ static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refu
     int64_t minor = 0;
     if (exponent < 0 || !options_parse_number(value, 0, INT64_MAX, &minor))
         return false;
-    add(failure, _("amount: %s %s"), currency->value, pl_decimal_format(minor, exponent, text));
+    add(failure, _("%s: %s %s"), words, currency->value, pl_decimal_format(minor, exponent, text));
     return true;
 }
 
@@ -141,7 +152,9 @@ static void add_seconds(struct failure *failure, const char *value)
 static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,
                     const Pledged__V1__Arg *arg)
 {
-    if (strcmp(arg->name, "minor") == 0 && add_amount(failure, refusal, arg->value))
+    const char *end = strrchr(arg->name, '_'); /* "minor", "outstanding_minor" */
+    if (strcmp(end == NULL ? arg->name : end + 1, "minor") == 0 &&
+        add_amount(failure, refusal, arg_words(arg->name), arg->value))
         return;
     if (strcmp(arg->name, "max_s") == 0) {
         add_seconds(failure, arg->value);

@@ -86,6 +86,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
                       N_("who pays: 'NAME;STREET;NUMBER;POSTAL CODE;TOWN;COUNTRY'")},
     [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
                         N_("what it counts for the pledge, in the pledge's currency")},
+    [OPTION_OTHER_PAYEE] = {"other-payee", 0, false, NULL,
+                            N_("not to who paid: an approver decides that")},
     [OPTION_PLEDGE] = {"pledge", 0, false, "ID", N_("pledge, for example P000042")},
     [OPTION_ALL] = {"all", 0, false, NULL, N_("also what is decided already")},
     [OPTION_UNALLOCATED] = {"unallocated", 0, false, NULL,

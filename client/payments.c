@@ -20,6 +20,8 @@ static const struct column columns[] = {
     {"reversed", N_("Reversed"), IN_ALL, false},
     {"seq", N_("Entry"), IN_ALL, true},
     {"unallocated", N_("Not allocated"), IN_ALL, true},
+    {"refunded", N_("Paid back"), IN_ALL, true},
+    {"debit", NULL, IN_PROGRAMS, false},
 };
 
 void payments_init(struct sheet *sheet, struct pl_arena *arena)
@@ -31,6 +33,7 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
 {
     const Pledged__V1__Money *amount = payment->amount;
     int64_t allocated = payment->allocated == NULL ? 0 : payment->allocated->minor;
+    int64_t refunded = payment->refunded == NULL ? 0 : payment->refunded->minor;
     sheet_text(sheet, payment->bank_entry);
     sheet_text(sheet, payment->pledge);
     sheet_amount(sheet, amount);
@@ -47,5 +50,8 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
     if (amount == NULL)
         sheet_text(sheet, NULL);
     else
-        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated, amount->currency);
+        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated - refunded,
+                    amount->currency);
+    sheet_amount(sheet, payment->refunded);
+    sheet_bool(sheet, payment->debit);
 }

@@ -33,11 +33,13 @@ struct postings_account {
 };
 
 static const char *const events[] = {
-    [EXPORT_PLEDGED] = "pledge",     [EXPORT_COMMITTED] = "commitment",
-    [EXPORT_RECEIVED] = "deposit",   [EXPORT_ALLOCATED] = "allocation",
-    [EXPORT_ADVANCED] = "advance",   [EXPORT_SETTLED] = "settlement",
-    [EXPORT_EXCHANGED] = "exchange", [EXPORT_CONVERTED] = "conversion",
-    [EXPORT_PREPAID] = "prepayment",
+    [EXPORT_PLEDGED] = "pledge",          [EXPORT_COMMITTED] = "commitment",
+    [EXPORT_RECEIVED] = "deposit",        [EXPORT_ALLOCATED] = "allocation",
+    [EXPORT_ADVANCED] = "advance",        [EXPORT_SETTLED] = "settlement",
+    [EXPORT_EXCHANGED] = "exchange",      [EXPORT_CONVERTED] = "conversion",
+    [EXPORT_PREPAID] = "prepayment",      [EXPORT_REFUND_ORDERED] = "refund",
+    [EXPORT_REFUND_PAID] = "refund-paid", [EXPORT_WRITTEN_OFF] = "write-off",
+    [EXPORT_DIFFERENCE] = "difference",   [EXPORT_DIFFERENCE_BEFORE] = "difference-before",
 };
 
 void postings_init(struct postings *postings, struct pl_arena *arena)

@@ -158,6 +158,15 @@ static const struct word publishes[] = {
     {PLEDGED__V1__PUBLISH__PUBLISH_NO, "no", N_("no")},
     {PLEDGED__V1__PUBLISH__PUBLISH_AFTER, "after", N_("after the announcement")},
 };
+static const struct word differences[] = {
+    {PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_FEE, "fee", N_("bank charges")},
+    {PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_EXCHANGE, "exchange", N_("exchange")},
+};
+static const struct word refund_states[] = {
+    {PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED, "ordered", N_("ordered")},
+    {PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID, "paid", N_("paid")},
+    {PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED, "cancelled", N_("cancelled")},
+};
 static const struct word money_plans[] = {
     {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP, "keep", N_("keep")},
     {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND, "refund", N_("refund")},
@@ -247,6 +256,13 @@ static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_REVERSED, "reversed", N_("entry reversed")},
     {PLEDGED__V1__ENTRY__FACT_RECEIPT_ISSUED, "receipt_issued", N_("receipt issued")},
     {PLEDGED__V1__ENTRY__FACT_CERTIFICATE_ISSUED, "certificate_issued", N_("certificate issued")},
+    {PLEDGED__V1__ENTRY__FACT_PLEDGE_CLOSED, "pledge_closed", N_("pledge closed")},
+    {PLEDGED__V1__ENTRY__FACT_REFUND_ORDERED, "refund_ordered", N_("refund ordered")},
+    {PLEDGED__V1__ENTRY__FACT_REFUND_PAID, "refund_paid", N_("refund paid")},
+    {PLEDGED__V1__ENTRY__FACT_REFUND_CANCELLED, "refund_cancelled", N_("refund cancelled")},
+    {PLEDGED__V1__ENTRY__FACT_WRITTEN_OFF, "written_off", N_("written off")},
+    {PLEDGED__V1__ENTRY__FACT_DIFFERENCE_ACCEPTED, "difference_accepted",
+     N_("difference accepted")},
 };
 static const struct word memberships[] = {
     {1, "member-state", N_("Member State")},
@@ -267,6 +283,8 @@ static const struct {
     [TEXT_PURPOSE] = {purposes, PL_COUNT(purposes)},
     [TEXT_PUBLISH] = {publishes, PL_COUNT(publishes)},
     [TEXT_MONEY_PLAN] = {money_plans, PL_COUNT(money_plans)},
+    [TEXT_DIFFERENCE] = {differences, PL_COUNT(differences)},
+    [TEXT_REFUND] = {refund_states, PL_COUNT(refund_states)},
     [TEXT_UNIT] = {units, PL_COUNT(units)},
     [TEXT_PHASE] = {phases, PL_COUNT(phases)},
     [TEXT_BY] = {bys, PL_COUNT(bys)},
@@ -433,6 +451,15 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_ENTRY_SPENT, N_("not so much of this bank entry is free")},
     {PLEDGED__V1__REASON__REASON_PLEDGE_NOT_OPEN,
      N_("this pledge takes no money: it is not open; the money stays with its bank entry")},
+    {PLEDGED__V1__REASON__REASON_REFUND_UNKNOWN, N_("there is no such refund")},
+    {PLEDGED__V1__REASON__REASON_OVER_REFUND,
+     N_("not so much of this bank entry is free to be paid back")},
+    {PLEDGED__V1__REASON__REASON_OPEN_ITEMS,
+     N_("something that belongs to this commitment is still open")},
+    {PLEDGED__V1__REASON__REASON_NOT_DUE, N_("its last instalment is not past due yet")},
+    {PLEDGED__V1__REASON__REASON_NO_SURPLUS,
+     N_("this bank entry has no free money of a known contributor")},
+    {PLEDGED__V1__REASON__REASON_REFUND_STATE, N_("this refund is paid or cancelled already")},
     {PLEDGED__V1__REASON__REASON_OVER_REMAINDER, N_("that is more than is still to be paid")},
     {PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED,
      N_("no money came in for this pledge that has no receipt yet")},

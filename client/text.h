@@ -44,6 +44,8 @@ enum text_list {
     TEXT_PURPOSE,     /* Purpose */
     TEXT_PUBLISH,     /* Publish */
     TEXT_MONEY_PLAN,  /* MoneyPlan */
+    TEXT_DIFFERENCE,  /* DifferenceKind */
+    TEXT_REFUND,      /* RefundState */
     TEXT_UNIT,        /* Unit */
     TEXT_PHASE,       /* Phase */
     TEXT_BY,          /* TotalsBy */

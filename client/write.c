@@ -81,6 +81,8 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
         return outcome->contributor;
     case WRITE_BANK_ENTRY:
         return outcome->bank_entry;
+    case WRITE_REFUND:
+        return outcome->refund;
     case WRITE_CATALOGUE:
         return write->catalogue;
     case WRITE_DOCUMENT:

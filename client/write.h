@@ -22,6 +22,7 @@ enum write_subject {
     WRITE_CATALOGUE,
     WRITE_CONTACT,
     WRITE_DOCUMENT,
+    WRITE_REFUND,
 };
 
 struct write {

@@ -774,9 +774,12 @@ static void fill_totals_line(const struct state_tally *tally, Pledged__V1__Total
     line->pledged_minor = tally->pledged;
     line->committed_minor = tally->committed;
     line->received_minor = tally->received;
-    line->outstanding_minor = tally->pledged - tally->allocated;
+    line->outstanding_minor =
+        tally->pledged - tally->written_off - tally->difference - tally->allocated;
     line->refunded_minor = tally->refunded;
     line->unallocated_minor = tally->unallocated;
+    line->written_off_minor = tally->written_off;
+    line->difference_minor = tally->difference;
 }
 
 enum pl_code view_get_totals(const struct view *view, int64_t now_us,

@@ -15,6 +15,7 @@
 #include "common/money.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/waiver.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -26,7 +27,7 @@ static bool money_fine(const Pledged__V1__Money *money)
     return money != NULL && money->minor >= 0 && pl_currency_index(money->currency) >= 0;
 }
 
-static bool open_for_money(const struct state_pledge *pledge)
+bool allocation_open(const struct state_pledge *pledge)
 {
     return pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED);
 }
@@ -91,8 +92,7 @@ int64_t allocation_free_of(const struct ledger *ledger, const struct state_pledg
     return sum;
 }
 
-/* Takes out (sign -1) or puts back (1) the free rest of an entry. */
-static void count_free(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
+void allocation_count_free(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
 {
     tally_bank_entry(ledger, entry, sign);
     if (entry->pledge == STATE_NONE)
@@ -107,13 +107,14 @@ static void settle(struct ledger *ledger, struct state_allocation *allocation, i
     struct state_bank_entry *entry = &ledger->bank_entry[allocation->bank_entry];
     struct state_pledge *pledge = &ledger->pledge[allocation->pledge];
     tally_pledge(ledger, pledge, -1);
-    count_free(ledger, entry, -1);
+    allocation_count_free(ledger, entry, -1);
     entry->allocated += sign * allocation->amount;
     pledge->allocated += sign * allocation->settled;
     pledge->received += sign * allocation->settled;
-    PL_ASSERT(entry->allocated >= 0 && entry->allocated <= entry->amount); /* I2 */
-    PL_ASSERT(pledge->allocated >= 0 && pledge->allocated <= pledge->amount);
-    count_free(ledger, entry, 1);
+    PL_ASSERT(entry->allocated >= 0 &&
+              entry->allocated <= entry->amount - entry->refunded); /* I2 */
+    PL_ASSERT(pledge->allocated >= 0 && state_settled(pledge) <= pledge->amount);
+    allocation_count_free(ledger, entry, 1);
     tally_pledge(ledger, pledge, 1);
     tally_allocation(ledger, allocation, sign);
 }
@@ -142,7 +143,7 @@ struct pl_status allocation_check_payment(const struct ledger *ledger,
     const Pledged__V1__PaymentRecorded *fact = entry->payment_recorded;
     uint8_t key[16];
     NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1 &&
-             ledger->bank_entry_count < STATE_REVERSIBLE_ALLOCATION,
+             ledger->bank_entry_count < STATE_ROWS_MAX,
          "a bank entry's number is not the next one");
     NEED(state_pledge(ledger, fact->pledge) != NULL, "a payment for an unknown pledge");
     NEED(money_fine(fact->amount) && fact->amount->minor > 0 && pl_date_valid(fact->value_date),
@@ -170,8 +171,9 @@ uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_ent
         pl_map_put(&ledger->bank_refs, key, &index);
     }
     uint64_t seq = made->seq;
-    pl_map_put(&ledger->reversible, &seq, &index);
-    count_free(ledger, made, 1);
+    if (!made->debit)
+        pl_map_put(&ledger->reversible, &seq, &index);
+    allocation_count_free(ledger, made, 1);
     return index;
 }
 
@@ -179,10 +181,10 @@ void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge
 {
     struct state_bank_entry *entry = &ledger->bank_entry[bank_entry];
     PL_ASSERT(entry->pledge == STATE_NONE);
-    count_free(ledger, entry, -1);
+    allocation_count_free(ledger, entry, -1);
     entry->pledge = pledge;
     link_entry(ledger, bank_entry);
-    count_free(ledger, entry, 1);
+    allocation_count_free(ledger, entry, 1);
 }
 
 void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -209,15 +211,15 @@ struct pl_status allocation_check(const struct ledger *ledger, const Pledged__V1
     const Pledged__V1__Money *settled = fact->settled != NULL ? fact->settled : fact->amount;
     const struct state_bank_entry *from = state_bank_entry(ledger, fact->bank_entry);
     const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
-    NEED(from != NULL && pledge != NULL && money_fine(fact->amount) && money_fine(settled),
+    NEED(from != NULL && !from->debit && pledge != NULL && money_fine(fact->amount) &&
+             money_fine(settled),
          "an allocation of unknown money");
-    NEED(ledger->allocation_count < STATE_REVERSIBLE_ALLOCATION,
-         "more allocations than there may be");
+    NEED(ledger->allocation_count < STATE_ROWS_MAX, "more allocations than there may be");
     NEED(pl_currency_index(fact->amount->currency) == from->currency &&
              fact->amount->minor <= allocation_free(from), /* I2 */
          "an allocation of more than there is");
-    NEED(open_for_money(pledge) && pl_currency_index(settled->currency) == pledge->currency &&
-             settled->minor <= pledge->amount - pledge->allocated,
+    NEED(allocation_open(pledge) && pl_currency_index(settled->currency) == pledge->currency &&
+             settled->minor <= pledge->amount - state_settled(pledge),
          "an allocation of more than is due");
     return pl_ok();
 }
@@ -273,6 +275,8 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     uint64_t target = fact->target_seq;
     const uint32_t *found = pl_map_get(&ledger->reversible, &target);
     NEED(found != NULL, "a reversal of what cannot be reversed");
+    if ((*found & STATE_REVERSIBLE_WAIVER) != 0)
+        return waiver_check_reversed(ledger, fact, *found & ~STATE_REVERSIBLE_WAIVER);
     if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0) {
         const struct state_allocation *allocation =
             &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION];
@@ -283,6 +287,7 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     }
     const struct state_bank_entry *from = &ledger->bank_entry[*found];
     NEED(!from->reversed, "a reversal of what is reversed already");
+    NEED(from->refunded == 0 && !from->debit, "a reversal of money that is paid back");
     NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
     NEED(!pays_for_others(ledger, from), "a reversal of money that pays for other pledges");
     return pl_ok();
@@ -292,6 +297,10 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
 {
     uint64_t target = entry->reversed->target_seq;
     uint32_t found = *(const uint32_t *)pl_map_get(&ledger->reversible, &target);
+    if ((found & STATE_REVERSIBLE_WAIVER) != 0) {
+        waiver_undo(ledger, found & ~STATE_REVERSIBLE_WAIVER, entry->seq);
+        return;
+    }
     if ((found & STATE_REVERSIBLE_ALLOCATION) != 0) {
         undo(ledger, &ledger->allocation[found & ~STATE_REVERSIBLE_ALLOCATION], entry->seq);
         return;
@@ -301,7 +310,7 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
         if (ledger->allocation[i].reversed_by == 0)
             undo(ledger, &ledger->allocation[i], entry->seq);
     }
-    count_free(ledger, from, -1);
+    allocation_count_free(ledger, from, -1);
     from->reversed = 1;
     from->reversed_by = entry->seq;
     if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
@@ -345,8 +354,8 @@ void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, i
     entry->allocated = fact;
 }
 
-static void refuse_spent(struct maker *maker, const struct state_bank_entry *entry,
-                         const char *field)
+void allocation_refuse_spent(struct maker *maker, const struct state_bank_entry *entry,
+                             const char *field)
 {
     maker_refuse(maker, REASON(ENTRY_SPENT), field,
                  entry->reversed ? entry->reversed_by : entry->seq, NULL);
@@ -354,11 +363,11 @@ static void refuse_spent(struct maker *maker, const struct state_bank_entry *ent
     maker_arg(maker, "currency", pl_currency_code(entry->currency));
 }
 
-static void refuse_remainder(struct maker *maker, const struct state_pledge *pledge,
-                             const char *field)
+void allocation_refuse_remainder(struct maker *maker, const struct state_pledge *pledge,
+                                 const char *field)
 {
     maker_refuse(maker, REASON(OVER_REMAINDER), field, pledge->changed_seq, pledge);
-    maker_arg_number(maker, "minor", pledge->amount - pledge->allocated);
+    maker_arg_number(maker, "minor", pledge->amount - state_settled(pledge));
     maker_arg(maker, "currency", pl_currency_code(pledge->currency));
 }
 
@@ -367,7 +376,7 @@ static bool measure(struct maker *maker, const Pledged__V1__Allocate *command,
                     const struct state_bank_entry *entry, const struct state_pledge *pledge,
                     int64_t *ret_minor, int64_t *ret_settled)
 {
-    int64_t due = pledge->amount - pledge->allocated;
+    int64_t due = pledge->amount - state_settled(pledge);
     bool same = entry->currency == pledge->currency;
     const Pledged__V1__Money *amount = command->amount, *settled = command->settled;
     *ret_minor = amount != NULL ? amount->minor : allocation_free(entry);
@@ -402,7 +411,7 @@ static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
     const struct state_pledge *pledge = pledge_find(maker, command->pledge, "allocate.pledge", ~0u);
     if (pledge == NULL)
         return;
-    if (!open_for_money(pledge)) {
+    if (!allocation_open(pledge)) {
         maker_refuse(maker, REASON(PLEDGE_NOT_OPEN), "allocate.pledge", pledge->changed_seq,
                      pledge);
         maker_arg(maker, "pledge", command->pledge);
@@ -411,19 +420,19 @@ static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
     int64_t minor, settled;
     if (!measure(maker, command, entry, pledge, &minor, &settled))
         return;
-    if (allocation_free(entry) == 0 || minor > allocation_free(entry)) {
-        refuse_spent(maker, entry, "allocate.amount");
+    if (entry->debit || allocation_free(entry) == 0 || minor > allocation_free(entry)) {
+        allocation_refuse_spent(maker, entry, "allocate.amount");
         return;
     }
-    if (settled == 0 || settled > pledge->amount - pledge->allocated) {
-        refuse_remainder(maker, pledge, "allocate.amount");
+    if (settled == 0 || settled > pledge->amount - state_settled(pledge)) {
+        allocation_refuse_remainder(maker, pledge, "allocate.amount");
         return;
     }
     allocation_add(maker, (uint32_t)(entry - maker->ledger->bank_entry),
                    index_of(maker->ledger, pledge), minor, settled);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
-                   (Pledged__V1__Stage)pledge->stage, pledge->amount, pledge->allocated + settled,
-                   pledge->currency);
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount,
+                   state_settled(pledge) + settled, pledge->currency);
     maker_outcome(maker)->bank_entry = command->bank_entry;
     maker_outcome(maker)->unallocated =
         maker_money(maker, allocation_free(entry) - minor, entry->currency);

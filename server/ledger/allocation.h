@@ -34,9 +34,19 @@ void allocation_link(struct ledger *ledger, uint32_t index);
 /* What of a bank entry is not used. */
 static inline int64_t allocation_free(const struct state_bank_entry *entry)
 {
-    return entry->reversed ? 0 : entry->amount - entry->allocated;
+    return entry->reversed ? 0 : entry->amount - entry->allocated - entry->refunded;
 }
 
+/* Takes out of the sums (sign -1) or puts back (1) the free rest of an entry, around a change. */
+void allocation_count_free(struct ledger *ledger, const struct state_bank_entry *entry, int sign);
+/* Does it take money? */
+bool allocation_open(const struct state_pledge *pledge);
+
+/* ENTRY_SPENT and OVER_REMAINDER, with what there is. */
+void allocation_refuse_spent(struct maker *maker, const struct state_bank_entry *entry,
+                             const char *field);
+void allocation_refuse_remainder(struct maker *maker, const struct state_pledge *pledge,
+                                 const char *field);
 /* Finds a bank entry or refuses with BANK_ENTRY_UNKNOWN. */
 const struct state_bank_entry *allocation_find(struct maker *maker, const char *id,
                                                const char *field);

@@ -20,6 +20,9 @@
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/closing.h"
+#include "server/ledger/refund.h"
+#include "server/ledger/waiver.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
 {
@@ -350,6 +353,9 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
         return pl_ok();
     }
     PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    NEED(fact->converted_from[0] == '\0' ||
+             (fact->tier[0] == '\0' && state_bank_entry(ledger, fact->converted_from) != NULL),
+         "a free contribution of unknown money");
     if (fact->tier[0] == '\0')
         return pl_ok();
     int tier = state_tier(ledger, fact->catalogue, fact->tier);
@@ -405,7 +411,7 @@ static struct pl_status check_amount(const struct ledger *ledger, const struct s
                                      const Pledged__V1__Money *amount)
 {
     NEED(money_fine(amount) && pl_currency_index(amount->currency) == pledge->currency &&
-             amount->minor > 0 && amount->minor >= pledge->allocated,
+             amount->minor > 0 && amount->minor >= state_settled(pledge),
          "a new amount that does not fit the pledge");
     NEED(tally_may_pledge(ledger, pledge->currency, amount->minor - pledge->amount),
          "a total leaves 64 bits");
@@ -523,6 +529,18 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
         return entry->receipt_issued->pledge;
     case FACT(CERTIFICATE_ISSUED):
         return entry->certificate_issued->pledge;
+    case FACT(PLEDGE_CLOSED):
+        return entry->pledge_closed->pledge;
+    case FACT(REFUND_ORDERED):
+        return entry->refund_ordered->pledge;
+    case FACT(REFUND_PAID):
+        return entry->refund_paid->pledge;
+    case FACT(REFUND_CANCELLED):
+        return entry->refund_cancelled->pledge;
+    case FACT(WRITTEN_OFF):
+        return entry->written_off->pledge;
+    case FACT(DIFFERENCE_ACCEPTED):
+        return entry->difference_accepted->pledge;
     case FACT(LEDGER_CREATED):
     case FACT(ROSTER_ADOPTED):
     case FACT(POLICY_ADOPTED):
@@ -609,6 +627,15 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
         return receipt_check(ledger, entry);
+    case FACT(PLEDGE_CLOSED):
+        return closing_check(ledger, entry);
+    case FACT(REFUND_ORDERED):
+    case FACT(REFUND_PAID):
+    case FACT(REFUND_CANCELLED):
+        return refund_check(ledger, entry);
+    case FACT(WRITTEN_OFF):
+    case FACT(DIFFERENCE_ACCEPTED):
+        return waiver_check(ledger, entry);
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -736,6 +763,18 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
     case FACT(PROPOSAL_REJECTED):
     case FACT(PROPOSAL_EXPIRED):
         proposal_apply(ledger, entry);
+        break;
+    case FACT(PLEDGE_CLOSED):
+        set_stage(ledger, entry->pledge_closed->pledge, STAGE(CLOSED), entry->seq);
+        break;
+    case FACT(REFUND_ORDERED):
+    case FACT(REFUND_PAID):
+    case FACT(REFUND_CANCELLED):
+        refund_apply(ledger, entry);
+        break;
+    case FACT(WRITTEN_OFF):
+    case FACT(DIFFERENCE_ACCEPTED):
+        waiver_apply(ledger, entry);
         break;
     case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
     case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */

@@ -59,7 +59,7 @@ static void commit(struct maker *maker, const Pledged__V1__Commit *command)
     fact->agreement_sha256 = agreement(maker)->sha256;
     const struct state_tier *tier = tier_of(maker, pledge);
     pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(COMMITTED),
-                   pledge->amount, pledge->allocated, pledge->currency);
+                   pledge->amount, state_settled(pledge), pledge->currency);
     if (tier != NULL) {
         struct catalogue *catalogue = maker->ledger->catalogue[tier->catalogue].current;
         fact->catalogue = catalogue->msg->code;
@@ -90,9 +90,9 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
         maker_arg(maker, "why", "the currency of a pledge does not change");
         return false;
     }
-    if (*ret_minor < pledge->allocated) {
+    if (*ret_minor < state_settled(pledge)) {
         maker_refuse(maker, REASON(BELOW_ALLOCATED), field, pledge->changed_seq, pledge);
-        maker_arg_number(maker, "minor", pledge->allocated);
+        maker_arg_number(maker, "minor", state_settled(pledge));
         maker_arg(maker, "currency", pl_currency_code(pledge->currency));
         return false;
     }
@@ -124,7 +124,7 @@ static void amend(struct maker *maker, const Pledged__V1__AmendPledge *command)
     entry->fact_case = FACT(COMMITMENT_AMENDED);
     entry->commitment_amended = fact;
     pledge_receipt(maker, fact->pledge, contributor_of(maker, pledge), STAGE(COMMITTED), minor,
-                   pledge->allocated, currency);
+                   state_settled(pledge), currency);
     if (tier != NULL)
         maker_remaining(maker, tier, 0);
 }
@@ -145,7 +145,7 @@ static void add_tier_changed(struct maker *maker, const struct state_pledge *ple
     entry->fact_case = FACT(TIER_CHANGED);
     entry->tier_changed = fact;
     pledge_receipt(maker, id, contributor_of(maker, pledge), (Pledged__V1__Stage)pledge->stage,
-                   minor, pledge->allocated, currency);
+                   minor, state_settled(pledge), currency);
     maker_outcome(maker)->expires_us = pledge->stage == STAGE(HELD) ? pledge->expires_us : 0;
     maker_remaining(maker, to, 1);
 }

@@ -16,6 +16,10 @@
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/closing.h"
+#include "server/ledger/refund.h"
+#include "server/ledger/surplus.h"
+#include "server/ledger/waiver.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
 {
@@ -123,6 +127,21 @@ static void decide(struct maker *maker)
         break;
     case COMMAND(ALLOCATE):
         allocation_decide(maker);
+        break;
+    case COMMAND(CLOSE):
+        closing_decide(maker);
+        break;
+    case COMMAND(REALLOCATE):
+    case COMMAND(CONVERT):
+        surplus_decide(maker);
+        break;
+    case COMMAND(REFUND):
+    case COMMAND(CANCEL_REFUND):
+        refund_decide(maker);
+        break;
+    case COMMAND(WRITE_OFF):
+    case COMMAND(ACCEPT_DIFFERENCE):
+        waiver_decide(maker);
         break;
     case COMMAND(RECORD_CONTACT):
     case COMMAND(ERASE_CONTACT):

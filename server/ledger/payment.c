@@ -12,6 +12,8 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/refund.h"
+#include "server/ledger/waiver.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
 {
@@ -49,7 +51,7 @@ static int64_t allocatable(struct maker *maker, const struct state_pledge *pledg
         maker_warn(maker, WARNING(PAYMENT_CURRENCY), 0);
         return 0;
     }
-    int64_t outstanding = pledge->amount - pledge->allocated;
+    int64_t outstanding = pledge->amount - state_settled(pledge);
     if (minor > outstanding)
         maker_warn(maker, WARNING(PAYMENT_SURPLUS), 0);
     return minor < outstanding ? minor : outstanding;
@@ -73,28 +75,37 @@ static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
     return fact;
 }
 
+/* One movement of the account is booked once. */
+static bool is_booked(struct maker *maker, const Pledged__V1__Pay *command)
+{
+    uint32_t booked = booked_as(maker->ledger, command->bank_ref);
+    if (booked == STATE_NONE)
+        return false;
+    maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref",
+                 maker->ledger->bank_entry[booked].seq, NULL);
+    maker_arg(maker, "bank_entry", maker_id(maker, 'B', booked + 1));
+    return true;
+}
+
+static int32_t value_day(const struct maker *maker, const Pledged__V1__Pay *command)
+{
+    int32_t day;
+    return pl_is_ok(pl_date_parse(command->value_date, &day)) ? day : maker_day(maker);
+}
+
 static void pay(struct maker *maker, const Pledged__V1__Pay *command)
 {
     const struct ledger *ledger = maker->ledger;
     const struct state_pledge *pledge = pledge_find(maker, command->pledge, "pay.pledge", ~0u);
-    if (pledge == NULL)
+    if (pledge == NULL || is_booked(maker, command))
         return;
-    uint32_t booked = booked_as(ledger, command->bank_ref);
-    if (booked != STATE_NONE) {
-        maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref",
-                     ledger->bank_entry[booked].seq, pledge);
-        maker_arg(maker, "bank_entry", maker_id(maker, 'B', booked + 1));
-        return;
-    }
     int currency = pl_currency_index(command->amount->currency);
     int64_t minor = command->amount->minor;
     if (!tally_may_receive(ledger, currency, minor)) {
         maker_refuse(maker, REASON(SUM_OVERFLOW), "pay.amount", 0, pledge);
         return;
     }
-    int32_t day;
-    if (!pl_is_ok(pl_date_parse(command->value_date, &day)))
-        day = maker_day(maker);
+    int32_t day = value_day(maker, command);
     Pledged__V1__PaymentRecorded *fact = payment_recorded(maker, command, pledge->last_seq, day);
     uint64_t twin = similar_payment(ledger, pledge, minor, currency, day);
     if (twin != 0)
@@ -104,7 +115,7 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
         allocation_add(maker, (uint32_t)ledger->bank_entry_count,
                        (uint32_t)(pledge - ledger->pledge), part, part);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
-                   (Pledged__V1__Stage)pledge->stage, pledge->amount, pledge->allocated + part,
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount, state_settled(pledge) + part,
                    tally_counts(pledge) ? pledge->currency : -1);
     maker_outcome(maker)->bank_entry = fact->bank_entry;
     maker_outcome(maker)->unallocated = maker_money(maker, minor - part, currency);
@@ -154,8 +165,8 @@ static void reversed_receipt(struct maker *maker, uint32_t bank_entry, uint32_t 
         const struct state_pledge *about = &ledger->pledge[pledge];
         pledge_receipt(maker, maker_id(maker, 'P', (uint64_t)pledge + 1),
                        maker_id(maker, 'C', about->contributor + 1),
-                       (Pledged__V1__Stage)about->stage, about->amount, about->allocated - settled,
-                       tally_counts(about) ? about->currency : -1);
+                       (Pledged__V1__Stage)about->stage, about->amount,
+                       state_settled(about) - settled, tally_counts(about) ? about->currency : -1);
     }
     maker_outcome(maker)->bank_entry = maker_id(maker, 'B', (uint64_t)bank_entry + 1);
     maker_outcome(maker)->unallocated =
@@ -197,6 +208,11 @@ static void reverse_entry(struct maker *maker, uint32_t index)
                      entry->pledge == STATE_NONE ? NULL : &ledger->pledge[entry->pledge]);
         return;
     }
+    if (entry->refunded != 0) {
+        maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", entry->seq, NULL);
+        maker_arg(maker, "use", "some of it is paid back: cancel the refund first");
+        return;
+    }
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;
          i = ledger->allocation[i].next_of_entry) {
         const struct state_allocation *allocation = &ledger->allocation[i];
@@ -230,6 +246,8 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
     const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
     if (found == NULL)
         refuse_not_reversible(maker, seq);
+    else if ((*found & STATE_REVERSIBLE_WAIVER) != 0)
+        waiver_decide_reverse(maker, *found & ~STATE_REVERSIBLE_WAIVER);
     else if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0)
         reverse_allocation(maker, &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION]);
     else
@@ -239,7 +257,10 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
 void payment_decide(struct maker *maker)
 {
     const Pledged__V1__Command *command = maker->command;
-    if (command->command_case == COMMAND(PAY))
+    if (command->command_case == COMMAND(PAY) && command->pay->refund[0] != '\0') {
+        if (!is_booked(maker, command->pay))
+            refund_decide_paid(maker, command->pay, value_day(maker, command->pay));
+    } else if (command->command_case == COMMAND(PAY))
         pay(maker, command->pay);
     else
         reverse(maker, command->reverse);

@@ -213,6 +213,16 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
         return CLASS(CANCEL);
     case COMMAND(ERASE_CONTACT):
         return CLASS(ERASE);
+    case COMMAND(REFUND):
+    case COMMAND(CANCEL_REFUND):
+        return CLASS(REFUND);
+    case COMMAND(WRITE_OFF):
+        return CLASS(WRITE_OFF);
+    case COMMAND(ACCEPT_DIFFERENCE):
+        return CLASS(DIFFERENCE);
+    case COMMAND(REALLOCATE):
+    case COMMAND(CONVERT):
+        return CLASS(SURPLUS);
     case COMMAND(EXTEND):
         return extended(ledger, command->extend->pledge) ? CLASS(EXTENSION) : CLASS(UNSPECIFIED);
     default:

@@ -22,6 +22,7 @@
 #include "common/scan.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/waiver.h"
 
 /* One unpacked entry at a time: at most 64 KiB of bytes, and its small structs. */
 #define SCRATCH_BYTES (1u << 20)
@@ -290,12 +291,18 @@ static void row_amounts(struct query *q, const struct state_pledge *pledge,
     if (pledge->currency < 0)
         return;
     int64_t outstanding = 0; /* nothing is expected of a pledge that ended */
-    if (state_stage_live(pledge->stage) && pledge->amount > pledge->allocated)
-        outstanding = pledge->amount - pledge->allocated;
+    if (state_stage_live(pledge->stage) && pledge->amount > state_settled(pledge))
+        outstanding = pledge->amount - state_settled(pledge);
     row->amount = row_money(q, pledge->amount, pledge->currency);
     row->allocated = row_money(q, pledge->allocated, pledge->currency);
     row->outstanding = row_money(q, outstanding, pledge->currency);
     row->unallocated = row_money(q, pledge->received - pledge->allocated, pledge->currency);
+    if (state_forgiven(pledge) == 0)
+        return;
+    int64_t forgiven[2];
+    waiver_sums(q->ledger, pledge, forgiven);
+    row->written_off = row_money(q, forgiven[0], pledge->currency);
+    row->difference = row_money(q, forgiven[1], pledge->currency);
 }
 
 static void row_offer(struct query *q, const struct state_pledge *pledge,
@@ -355,6 +362,9 @@ static Pledged__V1__PaymentStatus *payment_row(struct query *q, uint32_t index)
     row->bank_ref = row_text(q, q->ledger->text + entry->bank_ref);
     row->confirmed = entry->confirmed != 0;
     row->reversed = entry->reversed != 0;
+    row->debit = entry->debit != 0;
+    if (entry->refunded != 0)
+        row->refunded = row_money(q, entry->refunded, entry->currency);
     row->seq = entry->seq;
     return q->spent ? NULL : row;
 }
@@ -431,6 +441,78 @@ static void add_allocations(struct query *q, const struct state_pledge *pledge,
         response->allocation[response->n_allocation++] = allocation_row(q, found[--count]);
 }
 
+static Pledged__V1__AdjustmentStatus *adjustment_row(struct query *q,
+                                                     const struct state_waiver *waiver)
+{
+    Pledged__V1__AdjustmentStatus *row =
+        row_message(q, &pledged__v1__adjustment_status__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->seq = waiver->seq;
+    row->kind = (Pledged__V1__DifferenceKind)waiver->kind;
+    if (waiver->bank_entry != STATE_NONE)
+        row->bank_entry = row_id(q, 'B', waiver->bank_entry);
+    row->amount = row_money(q, waiver->amount, q->ledger->pledge[waiver->pledge].currency);
+    return q->spent ? NULL : row;
+}
+
+/* The newest live ones, like the allocations. */
+static void add_adjustments(struct query *q, const struct state_pledge *pledge,
+                            Pledged__V1__GetPledgeResponse *response)
+{
+    const struct state_waiver *found[QUERY_PAYMENTS_MAX];
+    size_t count = 0, steps = 0;
+    for (uint32_t i = waiver_newest(q->ledger, pledge);
+         i != STATE_NONE && count < QUERY_PAYMENTS_MAX && steps < QUERY_STEPS_MAX;
+         i = q->ledger->waiver[i].next_of_pledge, steps++) {
+        if (q->ledger->waiver[i].reversed_by == 0)
+            found[count++] = &q->ledger->waiver[i];
+    }
+    response->adjustment = pl_arena_alloc(q->arena, (count + 1) * sizeof(void *));
+    if (response->adjustment == NULL) {
+        q->spent = true;
+        return;
+    }
+    while (count > 0 && !q->spent)
+        response->adjustment[response->n_adjustment++] = adjustment_row(q, found[--count]);
+}
+
+static Pledged__V1__RefundStatus *refund_row(struct query *q, size_t index)
+{
+    const struct state_refund *refund = &q->ledger->refund[index];
+    Pledged__V1__RefundStatus *row = row_message(q, &pledged__v1__refund_status__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->refund = row_id(q, 'R', index);
+    row->bank_entry = row_id(q, 'B', refund->bank_entry);
+    if (refund->debit != STATE_NONE)
+        row->debit = row_id(q, 'B', refund->debit);
+    row->amount = row_money(q, refund->amount, q->ledger->bank_entry[refund->bank_entry].currency);
+    row->state = (Pledged__V1__RefundState)refund->state;
+    row->other_payee = refund->other_payee != 0;
+    row->seq = refund->seq;
+    return q->spent ? NULL : row;
+}
+
+/* Refunds are few: the newest of all are looked through. */
+static void add_refunds(struct query *q, uint32_t pledge, Pledged__V1__GetPledgeResponse *response)
+{
+    const struct ledger *ledger = q->ledger;
+    size_t found[QUERY_PAYMENTS_MAX], count = 0, steps = 0;
+    for (size_t i = ledger->refund_count;
+         i > 0 && count < QUERY_PAYMENTS_MAX && steps < QUERY_STEPS_MAX; i--, steps++) {
+        if (ledger->bank_entry[ledger->refund[i - 1].bank_entry].pledge == pledge)
+            found[count++] = i - 1;
+    }
+    response->refund = pl_arena_alloc(q->arena, (count + 1) * sizeof(void *));
+    if (response->refund == NULL) {
+        q->spent = true;
+        return;
+    }
+    while (count > 0 && !q->spent)
+        response->refund[response->n_refund++] = refund_row(q, found[--count]);
+}
+
 enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_log *log,
                               const ProtobufCMessage *request, struct pl_arena *arena,
                               ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
@@ -457,6 +539,8 @@ enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_lo
     add_allocations(&q, &ledger->pledge[index], response);
     if (!query_proposals_of(ledger, index, arena, &response->proposal, &response->n_proposal))
         q.spent = true;
+    add_adjustments(&q, &ledger->pledge[index], response);
+    add_refunds(&q, index, response);
     if (q.spent)
         return refuse_spent(&q);
     *ret = &response->base;

@@ -17,8 +17,9 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 7 };
+enum { SAVE_FORMAT = 8 };
 
 /* --- writing --- */
 
@@ -205,9 +206,10 @@ static void save_bank_entries(struct out *out, const struct ledger *ledger)
     put_u64(out, ledger->bank_entry_count);
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
-        const uint8_t small[] = {b->confirmed, b->reversed};
+        const uint8_t small[] = {b->confirmed, b->reversed, b->debit};
         put_i64(out, b->amount);
         put_i64(out, b->allocated);
+        put_i64(out, b->refunded);
         put_u64(out, b->seq);
         put_u64(out, b->reversed_by);
         put_u32(out, b->pledge);
@@ -266,6 +268,35 @@ static void save_proposals(struct out *out, const struct ledger *ledger)
         put_u32(out, p->command);
         put(out, small, sizeof(small));
         put_bytes(out, p->bytes, p->len);
+    }
+}
+
+static void save_waivers(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->waiver_count);
+    for (size_t i = 0; i < ledger->waiver_count; i++) {
+        const struct state_waiver *w = &ledger->waiver[i];
+        put_i64(out, w->amount);
+        put_u64(out, w->seq);
+        put_u64(out, w->reversed_by);
+        put_u32(out, w->pledge);
+        put_u32(out, w->bank_entry);
+        put(out, &w->kind, 1);
+    }
+}
+
+static void save_refunds(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->refund_count);
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        const struct state_refund *r = &ledger->refund[i];
+        const uint8_t small[] = {r->state, r->other_payee};
+        put_i64(out, r->amount);
+        put_u64(out, r->seq);
+        put_u64(out, r->changed_seq);
+        put_u32(out, r->bank_entry);
+        put_u32(out, r->debit);
+        put(out, small, sizeof(small));
     }
 }
 
@@ -334,6 +365,8 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);
+    save_waivers(&out, ledger);
+    save_refunds(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
     flush(&out);
@@ -760,10 +793,11 @@ static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
 static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
                                         struct state_bank_entry *b)
 {
-    uint8_t small[2];
+    uint8_t small[3];
     uint32_t date = 0;
     PL_TRY(get_i64(in, &b->amount));
     PL_TRY(get_i64(in, &b->allocated));
+    PL_TRY(get_i64(in, &b->refunded));
     PL_TRY(get_u64(in, &b->seq));
     PL_TRY(get_u64(in, &b->reversed_by));
     PL_TRY(get_u32(in, &b->pledge));
@@ -775,10 +809,13 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->value_date = (int32_t)date;
     b->confirmed = small[0];
     b->reversed = small[1];
+    b->debit = small[2];
     b->alloc_first = b->alloc_last = STATE_NONE;
     bool fine = (b->pledge == STATE_NONE || b->pledge < ledger->pledge_count) &&
                 b->bank_ref < ledger->text_len && b->currency >= 0 && b->allocated >= 0 &&
-                b->allocated <= b->amount && /* I2 */
+                b->refunded >= 0 && b->amount >= 0 && b->refunded <= b->amount &&
+                b->allocated <= b->amount - b->refunded && /* I2, I3 */
+                (!b->debit || (b->pledge == STATE_NONE && b->refunded == 0)) &&
                 b->value_date > -40000 && b->value_date < 400000;
     return fine ? pl_ok() : bad();
 }
@@ -942,6 +979,67 @@ static struct pl_status load_proposals(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, STATE_ROWS_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        ledger->waiver =
+            state_grow(ledger->waiver, i, &ledger->waiver_cap, sizeof(*ledger->waiver));
+        struct state_waiver *w = &ledger->waiver[i];
+        *w = (struct state_waiver){.amount = 0};
+        ledger->waiver_count = i + 1;
+        PL_TRY(get_i64(in, &w->amount));
+        PL_TRY(get_u64(in, &w->seq));
+        PL_TRY(get_u64(in, &w->reversed_by));
+        PL_TRY(get_u32(in, &w->pledge));
+        PL_TRY(get_u32(in, &w->bank_entry));
+        PL_TRY(get(in, &w->kind, 1));
+        if (w->amount <= 0 || w->seq == 0 || w->seq > ledger->size ||
+            w->reversed_by > ledger->size || (i > 0 && w->seq <= w[-1].seq) ||
+            w->pledge >= ledger->pledge_count ||
+            (w->kind == 0 ? w->bank_entry != STATE_NONE
+                          : w->bank_entry >= ledger->bank_entry_count))
+            return bad();
+        waiver_link(ledger, (uint32_t)i);
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, STATE_ROWS_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint8_t small[2];
+        ledger->refund =
+            state_grow(ledger->refund, i, &ledger->refund_cap, sizeof(*ledger->refund));
+        struct state_refund *r = &ledger->refund[i];
+        *r = (struct state_refund){.amount = 0};
+        ledger->refund_count = i + 1;
+        PL_TRY(get_i64(in, &r->amount));
+        PL_TRY(get_u64(in, &r->seq));
+        PL_TRY(get_u64(in, &r->changed_seq));
+        PL_TRY(get_u32(in, &r->bank_entry));
+        PL_TRY(get_u32(in, &r->debit));
+        PL_TRY(get(in, small, sizeof(small)));
+        r->state = small[0];
+        r->other_payee = small[1];
+        bool paid = r->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID;
+        if (r->amount <= 0 || r->seq == 0 || r->changed_seq > ledger->size || r->state == 0 ||
+            r->state > PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED ||
+            r->bank_entry >= ledger->bank_entry_count ||
+            (paid ? r->debit >= ledger->bank_entry_count : r->debit != STATE_NONE))
+            return bad();
+    }
+    return pl_ok();
+}
+
+static bool is_waiver_of(const struct ledger *ledger, uint32_t index, uint64_t seq)
+{
+    return index < ledger->waiver_count && ledger->waiver[index].seq == seq;
+}
+
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -966,6 +1064,11 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
         PL_TRY(get_u32(in, &index));
         size_t rows = (index & STATE_REVERSIBLE_ALLOCATION) != 0 ? ledger->allocation_count
                                                                  : ledger->bank_entry_count;
+        if ((index & STATE_REVERSIBLE_WAIVER) != 0) {
+            if (!is_waiver_of(ledger, index & ~STATE_REVERSIBLE_WAIVER, seq))
+                return bad();
+            continue; /* linked with its row */
+        }
         if ((index & ~STATE_REVERSIBLE_ALLOCATION) >= rows || seq == 0 || seq > ledger->size)
             return bad();
         pl_map_put(&ledger->reversible, &seq, &index);
@@ -1029,7 +1132,15 @@ static bool pledge_money_fine(const struct ledger *ledger, const struct state_pl
         if (a->reversed_by == 0 && !pl_add64(allocated, a->settled, &allocated))
             return false;
     }
-    return allocated == p->allocated &&
+    int64_t forgiven = 0;
+    for (uint32_t i = waiver_newest(ledger, p); i != STATE_NONE;
+         i = ledger->waiver[i].next_of_pledge) {
+        const struct state_waiver *w = &ledger->waiver[i];
+        if (w->reversed_by == 0 && !pl_add64(forgiven, w->amount, &forgiven))
+            return false;
+    }
+    return allocated == p->allocated && forgiven == state_forgiven(p) &&
+           (!tally_counts(p) || p->amount - p->allocated >= forgiven) && /* I8 */
            pl_add64(allocated, allocation_free_of(ledger, p), &received) && received == p->received;
 }
 
@@ -1041,7 +1152,40 @@ static bool entry_money_fine(const struct ledger *ledger, const struct state_ban
         if (a->reversed_by == 0 && !pl_add64(allocated, a->amount, &allocated))
             return false;
     }
-    return allocated == b->allocated && (!b->reversed || allocated == 0);
+    if (b->debit)
+        return allocated == 0 && !b->reversed; /* what it pays is looked at with the refunds */
+    return allocated == b->allocated && (!b->reversed || (allocated == 0 && b->refunded == 0));
+}
+
+/* Every refund takes from a credit what it says; every debit pays what is matched to it. */
+static bool refunds_fine(const struct ledger *ledger)
+{
+    int64_t *left = calloc(ledger->bank_entry_count + 1, sizeof(*left));
+    bool fine = true;
+    PL_ASSERT(left != NULL);
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        const struct state_bank_entry *b = &ledger->bank_entry[i];
+        left[i] = b->debit ? b->allocated : b->refunded;
+    }
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        const struct state_refund *r = &ledger->refund[i];
+        if (r->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED)
+            continue;
+        fine = fine && !ledger->bank_entry[r->bank_entry].debit &&
+               (r->debit == STATE_NONE || ledger->bank_entry[r->debit].debit) &&
+               r->amount <= left[r->bank_entry];
+        if (!fine)
+            break;
+        left[r->bank_entry] -= r->amount;
+        if (r->debit == STATE_NONE)
+            continue;
+        fine = r->amount <= left[r->debit];
+        left[r->debit] -= fine ? r->amount : 0;
+    }
+    for (size_t i = 0; i < ledger->bank_entry_count; i++)
+        fine = fine && left[i] == 0;
+    free(left);
+    return fine;
 }
 
 static bool money_fine(const struct ledger *ledger)
@@ -1064,7 +1208,7 @@ static bool rebuild_tallies(struct ledger *ledger)
 {
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
-        if (!b->reversed && !tally_may_receive(ledger, b->currency, b->amount))
+        if (!b->reversed && !b->debit && !tally_may_receive(ledger, b->currency, b->amount))
             return false;
         tally_bank_entry(ledger, b, 1);
     }
@@ -1105,8 +1249,13 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));
     PL_TRY(load_proposals(in, ledger));
+    PL_TRY(load_waivers(in, ledger));
+    PL_TRY(load_refunds(in, ledger));
     PL_TRY(load_maps(in, ledger));
-    return queues_fine(ledger) && money_fine(ledger) && rebuild_tallies(ledger) ? pl_ok() : bad();
+    return queues_fine(ledger) && money_fine(ledger) && refunds_fine(ledger) &&
+                   rebuild_tallies(ledger)
+               ? pl_ok()
+               : bad();
 }
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)

@@ -21,6 +21,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->names, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->waived, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->fulfilments, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&ledger->frozen, sizeof(uint32_t), sizeof(uint64_t), 0);
@@ -52,6 +53,7 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->names);
     pl_map_fini(&ledger->bank_refs);
     pl_map_fini(&ledger->slots);
+    pl_map_fini(&ledger->waived);
     pl_map_fini(&ledger->waits);
     pl_map_fini(&ledger->fulfilments);
     pl_map_fini(&ledger->frozen);
@@ -66,6 +68,8 @@ void ledger_free(struct ledger *ledger)
     free(ledger->contact);
     free(ledger->pledge);
     free(ledger->bank_entry);
+    free(ledger->waiver);
+    free(ledger->refund);
     free(ledger->allocation);
     for (size_t i = 0; i < STATE_DOCUMENT_KINDS; i++)
         free(ledger->document[i].row);
@@ -206,9 +210,9 @@ Pledged__V1__MoneyState state_money(const struct state_pledge *pledge)
     if (!open)
         return pledge->received > 0 ? PLEDGED__V1__MONEY_STATE__MONEY_STATE_REFUND_DUE
                                     : PLEDGED__V1__MONEY_STATE__MONEY_STATE_NONE;
-    if (pledge->received > pledge->amount)
+    if (pledge->received > pledge->amount - state_forgiven(pledge))
         return PLEDGED__V1__MONEY_STATE__MONEY_STATE_OVER;
-    if (pledge->allocated == pledge->amount && pledge->amount > 0)
+    if (state_settled(pledge) == pledge->amount && pledge->amount > 0)
         return PLEDGED__V1__MONEY_STATE__MONEY_STATE_PAID;
     return pledge->received > 0 || pledge->allocated > 0
                ? PLEDGED__V1__MONEY_STATE__MONEY_STATE_PART
@@ -437,6 +441,8 @@ void state_move(struct ledger *ledger, uint32_t index, uint8_t stage, uint16_t t
     struct state_pledge *pledge = &ledger->pledge[index];
     bool had_slot = state_stage_live(pledge->stage) && pledge->tier == tier;
     leave(ledger, index);
+    if (pledge->stage == STAGE(HELD) && stage != STAGE(HELD))
+        pledge->forgiven = 0; /* it was the end of the hold */
     pledge->stage = stage;
     pledge->tier = tier;
     enter(ledger, index, seq, !had_slot);

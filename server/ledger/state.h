@@ -66,8 +66,11 @@ struct state_contact {
 struct state_pledge {
     int64_t amount; /* minor units; 0 while only held or waiting */
     int64_t allocated;
-    int64_t received;   /* allocated, and what is free of payments meant for it in its currency */
-    int64_t expires_us; /* while HELD */
+    int64_t received; /* allocated, and what is free of payments meant for it in its currency */
+    union {
+        int64_t expires_us; /* while HELD */
+        int64_t forgiven;   /* afterwards: written off, or differences accepted; 0 while WAITING */
+    };
     int64_t made_us;
     uint64_t first_seq, last_seq;
     uint64_t changed_seq; /* newest entry about it that is no refusal: it decides */
@@ -95,6 +98,7 @@ struct state_pledge {
 
 struct state_bank_entry {
     int64_t amount, allocated;
+    int64_t refunded; /* ordered or paid back */
     uint64_t seq;
     uint64_t reversed_by; /* entry that reversed it, or what was allocated from it; 0: none */
     uint32_t pledge;      /* index of the pledge it was meant for; STATE_NONE: nobody knows yet */
@@ -104,6 +108,7 @@ struct state_bank_entry {
     int32_t value_date;               /* days since 1970 */
     int16_t currency;
     uint8_t confirmed, reversed;
+    uint8_t debit; /* money that left; allocated: what of it paid refunds */
 };
 
 /* A part of a bank entry that pays for a pledge: money of one entry may go to many pledges, and a
@@ -117,8 +122,28 @@ struct state_allocation {
     uint32_t next_of_entry, next_of_pledge;
     uint32_t receipt; /* number of the receipt that names it; 0: none yet */
 };
-/* In ledger.reversible: the index is one of an allocation. */
+/* Why less is to be paid than was promised. Reversed ones stay. */
+struct state_waiver {
+    int64_t amount; /* in the pledge's currency */
+    uint64_t seq;
+    uint64_t reversed_by;
+    uint32_t pledge;
+    uint32_t bank_entry;     /* STATE_NONE: written off */
+    uint32_t next_of_pledge; /* older one */
+    uint8_t kind;            /* Pledged__V1__DifferenceKind; 0: written off */
+};
+struct state_refund {
+    int64_t amount;
+    uint64_t seq, changed_seq;
+    uint32_t bank_entry; /* the credit */
+    uint32_t debit;      /* what paid it; STATE_NONE: nothing yet */
+    uint8_t state;       /* Pledged__V1__RefundState */
+    uint8_t other_payee;
+};
+/* In ledger.reversible: what the index is one of. */
 #define STATE_REVERSIBLE_ALLOCATION 0x80000000u
+#define STATE_REVERSIBLE_WAIVER     0x40000000u
+#define STATE_ROWS_MAX              0x40000000u
 
 /* A document that was handed out; its number is its place in its list + 1. */
 struct state_document {
@@ -175,11 +200,12 @@ enum state_dimension {
     STATE_DIMENSIONS
 };
 
-/* One line of totals. outstanding is pledged - allocated. */
+/* One line of totals. outstanding is pledged - written_off - difference - allocated. */
 struct state_tally {
     char key[40]; /* as TotalsLine.key */
     int16_t currency;
     int64_t pledges, pledged, committed, received, allocated, refunded, unallocated;
+    int64_t written_off, difference;
 };
 struct state_tallies {
     struct state_tally *line; /* owns; ascending by key, then currency code */
@@ -215,6 +241,10 @@ struct ledger {
     struct state_allocation *allocation; /* ascending by seq */
     size_t allocation_count, allocation_cap;
     struct state_documents document[STATE_DOCUMENT_KINDS];
+    struct state_waiver *waiver; /* ascending by seq */
+    size_t waiver_count, waiver_cap;
+    struct state_refund *refund; /* index = number - 1 */
+    size_t refund_count, refund_cap;
 
     int32_t exported_month;              /* 12 * year + month - 1, of the newest export */
     uint64_t exported_seq, exported_to;  /* its entry, 0: none; the last entry it looked at */
@@ -246,6 +276,7 @@ struct ledger {
      * depends on the pledges alone and not on how they came to be */
     struct pl_map slots;
     struct pl_map commitments; /* commitment (32) -> index of ledger.erasable (u32) */
+    struct pl_map waived;      /* pledge index (u32) -> newest waiver of it (u32) */
     struct pl_map waits;       /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
     struct pl_map
         reversible; /* seq (u64) of PaymentRecorded or Allocated -> index (u32) of the bank entry,
@@ -263,6 +294,15 @@ static inline uint32_t state_newest_allocation(const struct state_pledge *pledge
 {
     bool held = pledge->stage == PLEDGED__V1__STAGE__STAGE_HELD; /* nothing pays for a hold */
     return held ? STATE_NONE : pledge->alloc_first;
+}
+static inline int64_t state_forgiven(const struct state_pledge *pledge)
+{
+    return pledge->stage == PLEDGED__V1__STAGE__STAGE_HELD ? 0 : pledge->forgiven;
+}
+/* What of the promise is dealt with: paid, written off, or accepted as lost. */
+static inline int64_t state_settled(const struct state_pledge *pledge)
+{
+    return pledge->allocated + state_forgiven(pledge);
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
 bool state_stage_live(uint8_t stage); /* HELD, PLEDGED, COMMITTED, CLOSED: a slot is taken */

@@ -10,7 +10,8 @@
 #include "common/check.h"
 #include "common/date.h"
 #include "common/money.h"
-#include "server/ledger/change.h"
+#include "server/ledger/allocation.h"
+#include "server/ledger/waiver.h"
 
 struct keys {
     const char *key[STATE_DIMENSIONS];
@@ -87,7 +88,8 @@ static struct state_tally *line_of(struct state_tallies *tallies, const char *ke
 static void drop_if_empty(struct state_tallies *tallies, struct state_tally *line)
 {
     if (line->pledges != 0 || line->pledged != 0 || line->committed != 0 || line->received != 0 ||
-        line->allocated != 0 || line->refunded != 0 || line->unallocated != 0)
+        line->allocated != 0 || line->refunded != 0 || line->unallocated != 0 ||
+        line->written_off != 0 || line->difference != 0)
         return;
     size_t place = (size_t)(line - tallies->line);
     tallies->count--;
@@ -112,6 +114,8 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
     struct keys keys;
     if (!tally_counts(pledge))
         return;
+    int64_t forgiven[2];
+    waiver_sums(ledger, pledge, forgiven);
     make_keys(ledger, pledge, pledge->month, pledge->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], pledge->currency);
@@ -120,6 +124,8 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
         if (pledge->stage != STAGE(PLEDGED))
             add(&line->committed, sign, pledge->amount);
         add(&line->allocated, sign, pledge->allocated);
+        add(&line->written_off, sign, forgiven[0]);
+        add(&line->difference, sign, forgiven[1]);
         ledger->tally[i].version++;
         drop_if_empty(&ledger->tally[i], line);
     }
@@ -128,15 +134,15 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
 /* Money that came in: `minor` of it under the keys of this pledge. */
 static void add_received(struct ledger *ledger, const struct state_bank_entry *entry,
                          const struct state_pledge *pledge, int sign, int64_t minor,
-                         bool free_money)
+                         int64_t free_minor, int64_t refunded)
 {
     struct keys keys;
     make_keys(ledger, pledge, pl_date_month(entry->value_date), entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
         add(&line->received, sign, minor);
-        if (free_money)
-            add(&line->unallocated, sign, minor);
+        add(&line->unallocated, sign, free_minor);
+        add(&line->refunded, sign, refunded);
         ledger->tally[i].version++;
         drop_if_empty(&ledger->tally[i], line);
     }
@@ -144,17 +150,17 @@ static void add_received(struct ledger *ledger, const struct state_bank_entry *e
 
 void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entry, int sign)
 {
-    if (!entry->reversed)
+    if (!entry->reversed && !entry->debit)
         add_received(ledger, entry,
                      entry->pledge == STATE_NONE ? NULL : &ledger->pledge[entry->pledge], sign,
-                     entry->amount - entry->allocated, true);
+                     entry->amount - entry->allocated, allocation_free(entry), entry->refunded);
 }
 
 void tally_allocation(struct ledger *ledger, const struct state_allocation *allocation, int sign)
 {
     if (allocation->reversed_by == 0)
         add_received(ledger, &ledger->bank_entry[allocation->bank_entry],
-                     &ledger->pledge[allocation->pledge], sign, allocation->amount, false);
+                     &ledger->pledge[allocation->pledge], sign, allocation->amount, 0, 0);
 }
 
 void tally_all_of(struct ledger *ledger, const struct state_pledge *pledge, int sign)

@@ -75,6 +75,7 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
                  prefix == 'P'   ? "a pledge id looks like P000042"
                  : prefix == 'B' ? "a bank entry's id looks like B000310"
                  : prefix == 'K' ? "a person's id looks like K000004"
+                 : prefix == 'R' ? "a refund's id looks like R000007"
                                  : "a contributor id looks like C000017");
 }
 
@@ -270,7 +271,11 @@ static bool submit(struct judge *judge, const Pledged__V1__Submit *command)
 
 static bool pay(struct judge *judge, const Pledged__V1__Pay *command)
 {
-    return id(judge, command->pledge, 'P', "pay.pledge") &&
+    bool refund = command->refund[0] != '\0';
+    if (refund && command->pledge[0] != '\0')
+        return wrong(judge, REASON(FIELD_INVALID), "pay.refund", "a pledge or a refund, not both");
+    return (refund ? id(judge, command->refund, 'R', "pay.refund")
+                   : id(judge, command->pledge, 'P', "pay.pledge")) &&
            MONEY(judge, command->amount, true, "pay.amount") &&
            day(judge, command->value_date, "pay.value_date") &&
            text(judge, command->bank_ref, 0, REFERENCE_MAX, "pay.bank_ref");
@@ -285,6 +290,33 @@ static bool document(struct judge *judge, const char *number, char prefix,
                      "a receipt's number looks like Q000042, a certificate's like Z000042");
     return sha256->len == 32 ||
            wrong(judge, REASON(FIELD_INVALID), sha256_field, "a SHA-256 has 32 bytes");
+}
+
+static bool accept_difference(struct judge *judge, const Pledged__V1__AcceptDifference *command)
+{
+    if (command->kind == PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_UNSPECIFIED)
+        return wrong(judge, REASON(FIELD_REQUIRED), "accept_difference.kind",
+                     "a kind is needed: fee or exchange");
+    return id(judge, command->bank_entry, 'B', "accept_difference.bank_entry") &&
+           id(judge, command->pledge, 'P', "accept_difference.pledge") &&
+           MONEY(judge, command->amount, false, "accept_difference.amount") &&
+           has_reason(judge, false);
+}
+
+static bool reallocate(struct judge *judge, const Pledged__V1__Reallocate *command)
+{
+    if (command->seq == 0)
+        return wrong(judge, REASON(FIELD_REQUIRED), "reallocate.seq", "an entry number is needed");
+    return id(judge, command->pledge, 'P', "reallocate.pledge") &&
+           MONEY(judge, command->amount, false, "reallocate.amount") &&
+           MONEY(judge, command->settled, false, "reallocate.settled") && has_evidence(judge, NULL);
+}
+
+static bool refund(struct judge *judge, const Pledged__V1__Refund *command)
+{
+    return id(judge, command->bank_entry, 'B', "refund.bank_entry") &&
+           MONEY(judge, command->amount, false, "refund.amount") && has_evidence(judge, NULL) &&
+           (!command->other_payee || has_reason(judge, false));
 }
 
 static bool by_command(struct judge *judge)
@@ -383,6 +415,25 @@ static bool by_command(struct judge *judge)
             return wrong(judge, REASON(FIELD_REQUIRED), "reject.seq",
                          "the number of a proposal is needed");
         return has_reason(judge, false);
+    case COMMAND(CLOSE):
+        return id(judge, c->close->pledge, 'P', "close.pledge");
+    case COMMAND(REALLOCATE):
+        return reallocate(judge, c->reallocate);
+    case COMMAND(CONVERT):
+        return id(judge, c->convert->bank_entry, 'B', "convert.bank_entry") &&
+               MONEY(judge, c->convert->amount, false, "convert.amount") &&
+               has_evidence(judge, NULL);
+    case COMMAND(REFUND):
+        return refund(judge, c->refund);
+    case COMMAND(CANCEL_REFUND):
+        return id(judge, c->cancel_refund->refund, 'R', "cancel_refund.refund") &&
+               has_reason(judge, false);
+    case COMMAND(WRITE_OFF):
+        return id(judge, c->write_off->pledge, 'P', "write_off.pledge") &&
+               MONEY(judge, c->write_off->amount, false, "write_off.amount") &&
+               has_reason(judge, false);
+    case COMMAND(ACCEPT_DIFFERENCE):
+        return accept_difference(judge, c->accept_difference);
     case COMMAND(REVERSE):
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");

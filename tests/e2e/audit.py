@@ -240,6 +240,26 @@ def tell_story(home, filler=0):
                   reason="more", evidence=[document()])
     clerk.execute(change_tier=pb.ChangeTier(pledge=pledges["second"], tier="or"),
                   reason="another tier", evidence=[document("letter")])  # frees a slot: promotes
+    letter = dict(reason="as they wrote", evidence=[document("letter")])
+    surplus = clerk.ListPayments(pledge=over, unallocated_only=True).payment[0].bank_entry
+    clerk.execute(convert=pb.Convert(bank_entry=surplus, amount=money(20000)), **letter)
+    paid = clerk.execute(refund=pb.Refund(bank_entry=surplus, amount=money(10001)), **letter)
+    clerk.execute(pay=pb.Pay(refund=paid.outcome.refund, amount=money(10001), bank_ref="OUT-1"))
+    clerk.execute(refund=pb.Refund(bank_entry=surplus, amount=money(5000)), **letter)  # not paid
+    given_up = clerk.execute(refund=pb.Refund(bank_entry=surplus, amount=money(1)), **letter)
+    clerk.execute(cancel_refund=pb.CancelRefund(refund=given_up.outcome.refund), reason="no")
+    fee = clerk.pay(grown, 3999000, bank_ref="UTR-10")
+    clerk.execute(accept_difference=pb.AcceptDifference(
+        bank_entry=fee.outcome.bank_entry, pledge=grown, kind=1), reason="correspondent bank")
+    clerk.execute(close=pb.Close(pledge=grown))
+    short = pledged("short", clerk.submit_free(who[7], 60000))
+    part = clerk.pay(short, 20000, bank_ref="UTR-11")
+    clerk.execute(accept_difference=pb.AcceptDifference(  # before it is signed
+        bank_entry=part.outcome.bank_entry, pledge=short, kind=2, amount=money(77)), reason="rate")
+    clerk.execute(reallocate=pb.Reallocate(seq=part.seq + 1, pledge=signed, amount=money(5000)),
+                  **letter)
+    clerk.commit(short)
+    clerk.execute(write_off=pb.WriteOff(pledge=short, amount=money(30000)), reason="dissolved")
     for first in range(0, filler, 500):
         clerk.batch([command(add_contributor=pb.AddContributor(name=f"Filler {i:06d}", kind=2))
                      for i in range(first, min(filler, first + 500))])

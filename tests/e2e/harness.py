@@ -740,6 +740,8 @@ class Oracle:
         self.payment_at = {}    # seq -> bank entry
         self.allocations = {}   # seq -> what it takes from which bank entry for which pledge
         self.reversed = set()
+        self.waivers = {}       # seq -> what is not to come of which pledge
+        self.refunds = {}       # id -> dict
         self.catalogue = None
         self.promoted = None
 
@@ -841,7 +843,7 @@ class Oracle:
         self.need(pledge == f"P{len(self.pledges) + 1:06d}", e, "pledge ids ascend")
         self.need(contributor in self.contributors, e, "unknown contributor")
         self.pledges[pledge] = dict(contributor=contributor, key=key, stage=stage, amount=None,
-                                    allocated=0, **fields)
+                                    allocated=0, forgiven=0, **fields)
 
     def on_ledger_created(self, e, body):
         self.need(e.seq == 1, e, "comes first")
@@ -982,7 +984,8 @@ class Oracle:
     def on_commitment_amended(self, e, body):
         pledge = self.stage(e, body.pledge, "COMMITTED")
         self.need(body.previous.minor == pledge["amount"], e, "previous amount")
-        self.need(body.amount.minor >= pledge["allocated"], e, "below allocated")
+        self.need(body.amount.minor >= pledge["allocated"] + pledge["forgiven"], e,
+                  "below allocated")
         pledge["amount"] = body.amount.minor
 
     def on_tier_changed(self, e, body):
@@ -1022,7 +1025,8 @@ class Oracle:
         self.need(body.pledge in self.pledges, e, "unknown pledge")
         self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
         self.bank[body.bank_entry] = dict(pledge=body.pledge, amount=body.amount.minor,
-                                          currency=body.amount.currency, allocated=0)
+                                          currency=body.amount.currency, allocated=0,
+                                          refunded=0)
         self.payment_at[e.seq] = body.bank_entry
 
     def on_allocated(self, e, body):
@@ -1031,8 +1035,11 @@ class Oracle:
         self.need(pledge["stage"] in ("PLEDGED", "COMMITTED"), e, "the pledge takes no money")
         bank["allocated"] += body.amount.minor
         pledge["allocated"] += settled.minor
-        self.need(bank["allocated"] <= bank["amount"], e, "more allocated than came in")
-        self.need(pledge["allocated"] <= pledge["amount"], e, "more allocated than promised")
+        self.need(not bank.get("debit"), e, "money that left pays for a pledge")
+        self.need(bank["allocated"] + bank["refunded"] <= bank["amount"], e,
+                  "more allocated than came in")
+        self.need(pledge["allocated"] + pledge["forgiven"] <= pledge["amount"], e,
+                  "more allocated than promised")
         self.need(body.amount.currency == bank["currency"], e, "currency of the bank entry")
         self.need(settled.currency == pledge["currency"], e, "currency of the pledge")
         self.allocations[e.seq] = dict(bank=body.bank_entry, pledge=body.pledge,
@@ -1040,9 +1047,15 @@ class Oracle:
 
     def on_reversed(self, e, body):
         target = body.target_seq
-        self.need(target in self.payment_at or target in self.allocations, e,
-                  "target is no payment or allocation")
+        self.need(target in self.payment_at or target in self.allocations or
+                  target in self.waivers, e, "target cannot be reversed")
         self.need(target not in self.reversed, e, "reversed twice")
+        if target in self.waivers:
+            there = self.waivers[target]
+            self.need(there["pledge"] == body.pledge, e, "pledge")
+            self.reversed.add(target)
+            self.pledges[there["pledge"]]["forgiven"] -= there["minor"]
+            return
         bank = self.bank[body.bank_entry]
         if target in self.allocations:
             there = self.allocations[target]
@@ -1060,6 +1073,7 @@ class Oracle:
             self.undo(seq)
         self.reversed.add(target)
         self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
+        self.need(bank["refunded"] == 0, e, "money gone, and paid back as well")
         bank["amount"] = 0
 
     def document(self, e, body, letter, issued):
@@ -1088,6 +1102,65 @@ class Oracle:
         self.need(pledge["stage"] in ("COMMITTED", "CLOSED"), e, "not signed")
         self.need(body.amount.minor == pledge["amount"], e, "amount of the commitment")
         self.need(body.tier == (pledge["key"][1] if pledge["key"] else ""), e, "tier")
+
+    def forgive(self, e, body):
+        pledge = self.pledges[body.pledge]
+        pledge["forgiven"] += body.amount.minor
+        self.need(body.amount.currency == pledge["currency"], e, "currency of the pledge")
+        self.need(body.amount.minor > 0, e, "amount")
+        self.need(pledge["allocated"] + pledge["forgiven"] <= pledge["amount"], e,
+                  "less is to come than nothing")
+        self.waivers[e.seq] = dict(pledge=body.pledge, minor=body.amount.minor)
+
+    def on_written_off(self, e, body):
+        self.stage(e, body.pledge, "COMMITTED")
+        self.forgive(e, body)
+
+    def on_difference_accepted(self, e, body):
+        self.stage(e, body.pledge, "PLEDGED", "COMMITTED")
+        self.need(any(a["bank"] == body.bank_entry and a["pledge"] == body.pledge
+                      and seq not in self.reversed for seq, a in self.allocations.items()), e,
+                  "a difference of money that does not pay for it")
+        self.forgive(e, body)
+
+    def on_pledge_closed(self, e, body):
+        pledge = self.stage(e, body.pledge, "COMMITTED")
+        self.need(pledge["allocated"] + pledge["forgiven"] == pledge["amount"], e, "not paid")
+        self.need(not any(r["pledge"] == body.pledge and r["state"] == "ORDERED"
+                          for r in self.refunds.values()), e, "a refund is open")
+        pledge["stage"] = "CLOSED"
+
+    def on_refund_ordered(self, e, body):
+        bank = self.bank[body.bank_entry]
+        self.need(body.refund == f"R{len(self.refunds) + 1:06d}", e, "refund ids ascend")
+        bank["refunded"] += body.amount.minor
+        self.need(body.amount.minor > 0 and body.amount.currency == bank["currency"], e, "amount")
+        self.need(bank["allocated"] + bank["refunded"] <= bank["amount"], e, "more than is free")
+        self.refunds[body.refund] = dict(bank=body.bank_entry, pledge=body.pledge,
+                                         minor=body.amount.minor, state="ORDERED")
+
+    def open_refund(self, e, body, state):
+        there = self.refunds[body.refund]
+        self.need(there["state"] == "ORDERED", e, f"refund is {there['state']}")
+        self.need(there["minor"] == body.amount.minor, e, "another amount")
+        there["state"] = state
+        return there
+
+    def on_refund_paid(self, e, body):
+        there = self.open_refund(e, body, "PAID")
+        if body.bank_entry not in self.bank:
+            self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
+            self.bank[body.bank_entry] = dict(
+                pledge="", amount=body.amount.minor, allocated=0, refunded=0, debit=True,
+                currency=self.bank[there["bank"]]["currency"])
+        debit = self.bank[body.bank_entry]
+        debit["allocated"] += body.amount.minor
+        self.need(debit.get("debit") and debit["allocated"] <= debit["amount"], e,
+                  "paid by money that did not leave")
+
+    def on_refund_cancelled(self, e, body):
+        there = self.open_refund(e, body, "CANCELLED")
+        self.bank[there["bank"]]["refunded"] -= there["minor"]
 
     def on_command_refused(self, e, body):
         self.need(body.reason != 0, e, "reason")

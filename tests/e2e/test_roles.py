@@ -53,6 +53,13 @@ MAY_COMMAND = {
     "approve": {"approver"},
     "reject": {"clerk", "approver", "admin"},
     "reverse": {"clerk", "approver"},
+    "close": {"clerk", "approver"},
+    "reallocate": {"clerk", "approver"},
+    "convert": {"clerk", "approver"},
+    "refund": {"clerk", "approver"},
+    "cancel_refund": {"clerk", "approver"},
+    "write_off": {"clerk", "approver"},
+    "accept_difference": {"clerk", "approver"},
 }
 CLERK_ONLY = {"clerk"}
 
@@ -140,6 +147,15 @@ class Roles(DaemonTest):
                 pledge=pledge, number="Z000001", document_sha256=b"\0" * 32)),
             "approve": dict(approve=pb.Approve(seq=999999)),
             "reject": dict(reject=pb.Reject(seq=999999), reason="r"),
+            "close": dict(close=pb.Close(pledge=pledge)),
+            "reallocate": dict(reallocate=pb.Reallocate(seq=1, pledge=pledge),
+                               evidence=[document()]),
+            "convert": dict(convert=pb.Convert(bank_entry="B000001"), evidence=[document()]),
+            "refund": dict(refund=pb.Refund(bank_entry="B000001"), evidence=[document()]),
+            "cancel_refund": dict(cancel_refund=pb.CancelRefund(refund="R000001"), reason="r"),
+            "write_off": dict(write_off=pb.WriteOff(pledge=pledge), reason="r"),
+            "accept_difference": dict(accept_difference=pb.AcceptDifference(
+                bank_entry="B000001", pledge=pledge, kind=1), reason="r"),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
         }
 

@@ -72,7 +72,7 @@ static void test_columns_of_plain_keep_their_places(void **state)
     assert_string_equal(
         printed(&rig, OUTPUT_PLAIN),
         "B000007\tP000042\t30000.00\tCHF\t25000.50\t2026-04-02\tREF-1\ttrue\tfalse\t"
-        "99\t4999.50\n");
+        "99\t4999.50\t-\tfalse\n");
     rig_fini(&rig);
 }
 
@@ -83,9 +83,9 @@ static void test_names_of_csv_stand_over_the_same_values(void **state)
     rig_init(&rig);
     assert_string_equal(printed(&rig, OUTPUT_CSV),
                         "bank_entry,pledge,amount,currency,allocated,value_date,bank_ref,confirmed,"
-                        "reversed,seq,unallocated\r\n"
+                        "reversed,seq,unallocated,refunded,debit\r\n"
                         "B000007,P000042,30000.00,CHF,25000.50,2026-04-02,REF-1,true,false,99,"
-                        "4999.50\r\n");
+                        "4999.50,,false\r\n");
     rig_fini(&rig);
 }
 
@@ -98,7 +98,7 @@ static void test_a_reversed_payment_has_nothing_left_to_allocate(void **state)
     rig.payment.allocated = NULL; /* an absent amount is zero in the payment's currency */
     assert_string_equal(printed(&rig, OUTPUT_PLAIN),
                         "B000007\tP000042\t30000.00\tCHF\t0.00\t2026-04-02\tREF-1\ttrue\ttrue\t"
-                        "99\t0.00\n");
+                        "99\t0.00\t-\tfalse\n");
     rig_fini(&rig);
 }
 

@@ -517,7 +517,7 @@ static void add_mixture(struct ledger *l)
         p->allocated = i / 48 % 2 ? 50 : 0;
         p->received = p->allocated;
         p->currency = (int16_t)pl_currency_index(i / 96 % 2 ? "CHF" : "EUR");
-        p->expires_us = 1000 + (int64_t)(i % 7);
+        p->expires_us = p->stage == STAGE(HELD) ? 1000 + (int64_t)(i % 7) : 0;
         p->first_seq = p->last_seq = 10 + i * 37 % 192;
     }
 }

@@ -250,6 +250,14 @@ static void test_roles_and_commands(void **state)
         {PLEDGED__V1__COMMAND__COMMAND_REVERSE, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT, "c"},
         {PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_ALLOCATE, "c"},
+        {PLEDGED__V1__COMMAND__COMMAND_CLOSE, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_REALLOCATE, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_CONVERT, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_REFUND, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE, "cu"},
         {(Pledged__V1__Command__CommandCase)999, ""},
     };
     for (size_t i = 0; i < PL_COUNT(rows); i++) {

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * refund: see refund.h. Happy path: refund, then pay (or a statement's debit). Failure: more than
+ * is free, or than was ordered, is refused; a refund is paid or cancelled once.
+ */
+#include "server/ledger/refund.h"
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+#include "server/ledger/allocation.h"
+#include "server/ledger/pledge.h"
+
+#define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
+
+struct state_refund *refund_of(const struct ledger *ledger, const char *id)
+{
+    uint64_t number = pl_id_parse(id, 'R');
+    return number == 0 || number > ledger->refund_count ? NULL : &ledger->refund[number - 1];
+}
+
+static bool is_money(const Pledged__V1__Money *money, int64_t minor, int currency)
+{
+    return money != NULL && money->minor == minor && pl_currency_index(money->currency) == currency;
+}
+
+/* Whose history it belongs to. */
+static bool names(const struct state_bank_entry *entry, const char *pledge)
+{
+    return entry->pledge == STATE_NONE ? pledge[0] == '\0'
+                                       : pl_id_parse(pledge, 'P') == (uint64_t)entry->pledge + 1;
+}
+
+/* --- facts --- */
+
+static struct pl_status check_ordered(const struct ledger *ledger,
+                                      const Pledged__V1__RefundOrdered *fact)
+{
+    const struct state_bank_entry *from = state_bank_entry(ledger, fact->bank_entry);
+    NEED(pl_id_parse(fact->refund, 'R') == ledger->refund_count + 1 &&
+             ledger->refund_count < STATE_ROWS_MAX,
+         "a refund's number is not the next one");
+    NEED(from != NULL && !from->debit && names(from, fact->pledge), "a refund of unknown money");
+    NEED(fact->amount != NULL && fact->amount->minor > 0 &&
+             is_money(fact->amount, fact->amount->minor, from->currency) &&
+             fact->amount->minor <= allocation_free(from), /* I3 */
+         "a refund of more than is free");
+    return pl_ok();
+}
+
+static struct pl_status check_open(const struct ledger *ledger, const char *id, const char *pledge,
+                                   const Pledged__V1__Money *amount)
+{
+    const struct state_refund *refund = refund_of(ledger, id);
+    NEED(refund != NULL && refund->state == REFUND(ORDERED), "a refund that is not ordered");
+    const struct state_bank_entry *from = &ledger->bank_entry[refund->bank_entry];
+    NEED(names(from, pledge) && is_money(amount, refund->amount, from->currency),
+         "a refund of another pledge or amount");
+    return pl_ok();
+}
+
+static struct pl_status check_paid(const struct ledger *ledger, const Pledged__V1__RefundPaid *fact)
+{
+    PL_TRY(check_open(ledger, fact->refund, fact->pledge, fact->amount));
+    const struct state_bank_entry *debit = state_bank_entry(ledger, fact->bank_entry);
+    if (debit == NULL) {
+        uint8_t key[16];
+        state_key_of_text(fact->bank_ref, key);
+        NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1 &&
+                 ledger->bank_entry_count < STATE_ROWS_MAX && pl_date_valid(fact->value_date),
+             "a bank entry's number is not the next one");
+        NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
+             "one debit is booked twice");
+        return pl_ok();
+    }
+    NEED(debit->debit && debit->currency == pl_currency_index(fact->amount->currency) &&
+             fact->amount->minor <= allocation_free(debit),
+         "a refund that was not paid by this bank entry");
+    return pl_ok();
+}
+
+struct pl_status refund_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    if (entry->fact_case == FACT(REFUND_ORDERED))
+        return check_ordered(ledger, entry->refund_ordered);
+    if (entry->fact_case == FACT(REFUND_PAID))
+        return check_paid(ledger, entry->refund_paid);
+    return check_open(ledger, entry->refund_cancelled->refund, entry->refund_cancelled->pledge,
+                      entry->refund_cancelled->amount);
+}
+
+/* Takes free money of the credit (positive) or gives it back. */
+static void set_aside(struct ledger *ledger, uint32_t bank_entry, int64_t minor)
+{
+    struct state_bank_entry *from = &ledger->bank_entry[bank_entry];
+    allocation_count_free(ledger, from, -1);
+    from->refunded += minor;
+    PL_ASSERT(from->refunded >= 0 && allocation_free(from) >= 0); /* I3 */
+    allocation_count_free(ledger, from, 1);
+}
+
+static void apply_ordered(struct ledger *ledger, const Pledged__V1__RefundOrdered *fact,
+                          uint64_t seq)
+{
+    ledger->refund = state_grow(ledger->refund, ledger->refund_count, &ledger->refund_cap,
+                                sizeof(*ledger->refund));
+    struct state_refund *made = &ledger->refund[ledger->refund_count++];
+    *made = (struct state_refund){
+        .amount = fact->amount->minor,
+        .seq = seq,
+        .changed_seq = seq,
+        .bank_entry = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
+        .debit = STATE_NONE,
+        .state = REFUND(ORDERED),
+        .other_payee = fact->other_payee != 0,
+    };
+    set_aside(ledger, made->bank_entry, made->amount);
+}
+
+/* The row of a debit that was seen by hand. */
+static uint32_t new_debit(struct ledger *ledger, const Pledged__V1__RefundPaid *fact, uint64_t seq)
+{
+    struct state_bank_entry made = {
+        .amount = fact->amount->minor,
+        .seq = seq,
+        .bank_ref = state_add_text(ledger, fact->bank_ref),
+        .currency = (int16_t)pl_currency_index(fact->amount->currency),
+        .debit = 1,
+    };
+    struct pl_status status = pl_date_parse(fact->value_date, &made.value_date);
+    PL_ASSERT(pl_is_ok(status));
+    return allocation_add_entry(ledger, &made);
+}
+
+static void apply_paid(struct ledger *ledger, const Pledged__V1__RefundPaid *fact, uint64_t seq)
+{
+    const struct state_bank_entry *known = state_bank_entry(ledger, fact->bank_entry);
+    uint32_t debit =
+        known != NULL ? (uint32_t)(known - ledger->bank_entry) : new_debit(ledger, fact, seq);
+    struct state_refund *refund = refund_of(ledger, fact->refund);
+    ledger->bank_entry[debit].allocated += refund->amount;
+    refund->state = REFUND(PAID);
+    refund->debit = debit;
+    refund->changed_seq = seq;
+}
+
+void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    if (entry->fact_case == FACT(REFUND_ORDERED)) {
+        apply_ordered(ledger, entry->refund_ordered, entry->seq);
+        return;
+    }
+    if (entry->fact_case == FACT(REFUND_PAID)) {
+        apply_paid(ledger, entry->refund_paid, entry->seq);
+        return;
+    }
+    struct state_refund *refund = refund_of(ledger, entry->refund_cancelled->refund);
+    refund->state = REFUND(CANCELLED);
+    refund->changed_seq = entry->seq;
+    set_aside(ledger, refund->bank_entry, -refund->amount);
+}
+
+/* --- commands --- */
+
+static char *id_of(struct maker *maker, const struct state_refund *refund)
+{
+    return maker_id(maker, 'R', (uint64_t)(refund - maker->ledger->refund) + 1);
+}
+
+/* The pledge that the money was meant for; NULL: none. */
+static const struct state_pledge *pledge_of(const struct maker *maker,
+                                            const struct state_bank_entry *entry)
+{
+    return entry->pledge == STATE_NONE ? NULL : &maker->ledger->pledge[entry->pledge];
+}
+
+static char *pledge_id_of(struct maker *maker, const struct state_bank_entry *entry)
+{
+    return entry->pledge == STATE_NONE ? (char *)(uintptr_t) ""
+                                       : maker_id(maker, 'P', (uint64_t)entry->pledge + 1);
+}
+
+static uint64_t prev_of(const struct maker *maker, const struct state_bank_entry *entry)
+{
+    const struct state_pledge *pledge = pledge_of(maker, entry);
+    return pledge != NULL ? pledge->last_seq : 0;
+}
+
+static void receipt(struct maker *maker, char *refund, const struct state_bank_entry *from,
+                    int64_t free_minor)
+{
+    const struct state_pledge *pledge = pledge_of(maker, from);
+    if (pledge != NULL)
+        pledge_receipt(maker, pledge_id_of(maker, from),
+                       maker_id(maker, 'C', pledge->contributor + 1),
+                       (Pledged__V1__Stage)pledge->stage, pledge->amount, state_settled(pledge),
+                       tally_counts(pledge) ? pledge->currency : -1);
+    maker_outcome(maker)->refund = refund;
+    maker_outcome(maker)->bank_entry =
+        maker_id(maker, 'B', (uint64_t)(from - maker->ledger->bank_entry) + 1);
+    maker_outcome(maker)->unallocated = maker_money(maker, free_minor, from->currency);
+}
+
+static bool measure(struct maker *maker, const Pledged__V1__Refund *command,
+                    const struct state_bank_entry *from, int64_t *ret)
+{
+    int64_t most = from->debit ? 0 : allocation_free(from);
+    *ret = command->amount != NULL ? command->amount->minor : most;
+    if (command->amount != NULL && pl_currency_index(command->amount->currency) != from->currency) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "refund.amount.currency", from->seq, NULL);
+        maker_arg(maker, "currency", pl_currency_code(from->currency));
+        return false;
+    }
+    if (*ret > 0 && *ret <= most)
+        return true;
+    maker_refuse(maker, REASON(OVER_REFUND), "refund.amount",
+                 from->reversed ? from->reversed_by : from->seq, NULL);
+    maker_arg_number(maker, "minor", most);
+    maker_arg(maker, "currency", pl_currency_code(from->currency));
+    return false;
+}
+
+static void order(struct maker *maker, const Pledged__V1__Refund *command)
+{
+    int64_t minor;
+    const struct state_bank_entry *from =
+        allocation_find(maker, command->bank_entry, "refund.bank_entry");
+    if (from == NULL)
+        return;
+    maker->about = pledge_of(maker, from);
+    if (!measure(maker, command, from, &minor))
+        return;
+    if (command->other_payee && maker->request->actor.role != PLEDGED__V1__ROLE__ROLE_APPROVER) {
+        maker_refuse(maker, REASON(PERMISSION_DENIED), "refund.other_payee", from->seq, NULL);
+        return;
+    }
+    Pledged__V1__Entry *entry = maker_entry(maker, prev_of(maker, from));
+    Pledged__V1__RefundOrdered *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__refund_ordered__init(fact);
+    fact->refund = maker_id(maker, 'R', maker->ledger->refund_count + 1);
+    fact->bank_entry = command->bank_entry;
+    fact->pledge = pledge_id_of(maker, from);
+    fact->amount = maker_money(maker, minor, from->currency);
+    fact->other_payee = command->other_payee;
+    entry->fact_case = FACT(REFUND_ORDERED);
+    entry->refund_ordered = fact;
+    receipt(maker, fact->refund, from, allocation_free(from) - minor);
+}
+
+/* Finds a refund that is ordered, or refuses. */
+static const struct state_refund *find_open(struct maker *maker, const char *id, const char *field)
+{
+    const struct state_refund *refund = refund_of(maker->ledger, id);
+    if (refund == NULL) {
+        maker_refuse(maker, REASON(REFUND_UNKNOWN), field, 0, NULL);
+        maker_arg(maker, "refund", id);
+        return NULL;
+    }
+    maker->about = pledge_of(maker, &maker->ledger->bank_entry[refund->bank_entry]);
+    if (refund->state == REFUND(ORDERED))
+        return refund;
+    maker_refuse(maker, REASON(REFUND_STATE), field, refund->changed_seq, NULL);
+    maker_arg(maker, "refund", id);
+    maker_arg(maker, "state", refund->state == REFUND(PAID) ? "paid" : "cancelled");
+    return NULL;
+}
+
+static void cancel(struct maker *maker, const Pledged__V1__CancelRefund *command)
+{
+    const struct state_refund *refund = find_open(maker, command->refund, "cancel_refund.refund");
+    if (refund == NULL)
+        return;
+    const struct state_bank_entry *from = &maker->ledger->bank_entry[refund->bank_entry];
+    Pledged__V1__Entry *entry = maker_entry(maker, prev_of(maker, from));
+    Pledged__V1__RefundCancelled *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__refund_cancelled__init(fact);
+    fact->refund = command->refund;
+    fact->bank_entry = maker_id(maker, 'B', (uint64_t)refund->bank_entry + 1);
+    fact->pledge = pledge_id_of(maker, from);
+    fact->amount = maker_money(maker, refund->amount, from->currency);
+    entry->fact_case = FACT(REFUND_CANCELLED);
+    entry->refund_cancelled = fact;
+    receipt(maker, command->refund, from, allocation_free(from) + refund->amount);
+}
+
+void refund_add_paid(struct maker *maker, const struct state_refund *refund, uint32_t debit,
+                     const char *value_date, const char *bank_ref)
+{
+    const struct state_bank_entry *from = &maker->ledger->bank_entry[refund->bank_entry];
+    Pledged__V1__Entry *entry =
+        maker_entry(maker, from->pledge == STATE_NONE ? 0 : maker_prev(maker, from->pledge));
+    Pledged__V1__RefundPaid *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__refund_paid__init(fact);
+    fact->refund = id_of(maker, refund);
+    fact->bank_entry = maker_id(maker, 'B', (uint64_t)debit + 1);
+    fact->pledge = pledge_id_of(maker, from);
+    fact->amount = maker_money(maker, refund->amount, from->currency);
+    fact->value_date = (char *)(uintptr_t)value_date;
+    fact->bank_ref = (char *)(uintptr_t)bank_ref;
+    entry->fact_case = FACT(REFUND_PAID);
+    entry->refund_paid = fact;
+    receipt(maker, fact->refund, from, allocation_free(from));
+    maker_outcome(maker)->bank_entry = fact->bank_entry;
+}
+
+void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, int32_t day)
+{
+    const struct state_refund *refund = find_open(maker, command->refund, "pay.refund");
+    if (refund == NULL)
+        return;
+    int currency = maker->ledger->bank_entry[refund->bank_entry].currency;
+    if (!is_money(command->amount, refund->amount, currency)) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "pay.amount", refund->seq, NULL);
+        maker_arg_number(maker, "minor", refund->amount);
+        maker_arg(maker, "currency", pl_currency_code(currency));
+        return;
+    }
+    char *date = maker_alloc(maker, 11);
+    (void)pl_date_format(day, date);
+    refund_add_paid(maker, refund, (uint32_t)maker->ledger->bank_entry_count, date,
+                    command->bank_ref);
+}
+
+void refund_decide(struct maker *maker)
+{
+    const Pledged__V1__Command *command = maker->command;
+    if (command->command_case == COMMAND(REFUND))
+        order(maker, command->refund);
+    else
+        cancel(maker, command->cancel_refund);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * refund: free money of a bank entry that goes back. Ordered: it is nobody's to allocate any more.
+ * Paid: a debit of the account is matched to it. Cancelled: the money is free again. Private to
+ * server/ledger.
+ */
+#ifndef LEDGER_REFUND_H
+#define LEDGER_REFUND_H
+
+#include "server/ledger/change.h"
+
+PL_MUST_CHECK struct pl_status refund_check(const struct ledger *ledger,
+                                            const Pledged__V1__Entry *entry);
+void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+
+struct state_refund *refund_of(const struct ledger *ledger, const char *id);
+/* One RefundPaid: `debit` is the index of a bank entry, or the next number where it is new. */
+void refund_add_paid(struct maker *maker, const struct state_refund *refund, uint32_t debit,
+                     const char *value_date, const char *bank_ref);
+
+/* refund, cancel_refund */
+void refund_decide(struct maker *maker);
+/* `pay` of a refund: the debit was seen by hand. day: days since 1970 */
+void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, int32_t day);
+
+#endif

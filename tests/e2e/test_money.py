@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""money: what the desk does with money that is not where it should be: refunds, write-offs, differences,
+money that moves by the donor's choice, the close of a commitment; by the API and by the client's
+commands, with every refusal in words, and a dump that the oracle accepts."""
+import unittest
+
+from harness import DaemonTest, document, money, pb
+
+LETTER = dict(reason="as they wrote", evidence=[document("letter")])
+
+
+class Money(DaemonTest):
+    def ready(self, name, minor):
+        """A commitment of 100 000 with a payment of so much: (pledge, bank entry, allocation)."""
+        pledge = self.clerk.submit_tier("or", self.clerk.contributor(name)).outcome.pledge
+        self.clerk.commit(pledge)
+        paid = self.clerk.pay(pledge, minor)
+        return pledge, paid.outcome.bank_entry, paid.seq + 1
+
+    def letter(self):
+        path = self.home.path / "letter.txt"
+        path.write_text("as we wrote")
+        return path
+
+    def show(self, pledge):
+        return self.pledge("clerk", "show", pledge, format="json").json
+
+    def test_a_refund_from_order_to_debit(self):
+        pledge, bank, _ = self.ready("Refund", 10_060_000)
+        ran = self.pledge("clerk", "refund", bank, "--amount", "500", "--currency", "CHF",
+                          "--evidence", self.letter(), format="json")
+        refund = ran.json["id"]
+        self.assertTrue(refund.startswith("R"))
+        self.assertEqual(ran.json["unallocated"], "100.00")
+        self.assertEqual(self.show(pledge)["refunds"][0]["state"], "ordered")
+        self.assertIn("not so much", self.fails(10, "clerk", "refund", bank, "--amount", "100.01",
+                                                "--currency", "CHF", "--evidence",
+                                                self.letter(), "--lang", "en").err)
+        self.fails(65, "clerk", "refund", bank)  # without the donor's choice
+        self.fails(77, "clerk", "refund", bank, "--evidence", self.letter(), "--other-payee",
+                   "--reason", "their bank")
+        self.fails(65, "clerk", "refund-paid", refund, "499", "CHF")
+        self.pledge("clerk", "refund-paid", refund, "500", "CHF", "--value-date", "2026-06-02")
+        self.fails(10, "clerk", "refund-cancel", refund, "--reason", "too late")
+        self.fails(11, "clerk", "refund-cancel", "R009999", "--reason", "none")
+        shown = self.show(pledge)
+        self.assertEqual(shown["refunds"][0]["state"], "paid")
+        self.assertEqual(shown["unallocated"], "100.00")
+        other = self.pledge("approver", "refund", bank, "--evidence", self.letter(),
+                            "--other-payee", "--reason", "their bank", format="json")
+        self.pledge("clerk", "refund-cancel", other.json["id"], "--reason", "they give it")
+        self.assertEqual(self.show(pledge)["unallocated"], "100.00")
+
+    def test_a_write_off_and_its_reversal(self):
+        pledge, _, _ = self.ready("Off", 6_000_000)
+        self.fails(65, "clerk", "write-off", pledge)  # without a reason
+        self.fails(10, "clerk", "write-off", pledge, "--amount", "40000.01", "--currency", "CHF",
+                   "--reason", "dissolved")
+        done = self.pledge("clerk", "write-off", pledge, "--reason", "dissolved", format="json")
+        shown = self.show(pledge)
+        self.assertEqual((shown["amount"], shown["written_off"], shown["outstanding"],
+                          shown["money"]), ("100000.00", "40000.00", "0.00", "paid"))
+        self.pledge("clerk", "reverse", str(done.json["seq"]), "--reason", "they live")
+        self.assertEqual(self.show(pledge)["outstanding"], "40000.00")
+        self.fails(10, "clerk", "reverse", str(done.json["seq"]), "--reason", "again")
+
+    def test_a_difference_then_the_close(self):
+        pledge, bank, _ = self.ready("Fee", 9_997_500)
+        open_items = self.fails(10, "clerk", "close", pledge, "--lang", "fr")
+        self.assertIn("encore ouvert", open_items.err)
+        self.assertIn("25.00", open_items.err)
+        self.fails(64, "clerk", "accept-difference", bank, pledge, "--kind", "loss", "--reason", "x")
+        self.fails(65, "clerk", "accept-difference", bank, pledge, "--reason", "no kind")
+        self.pledge("clerk", "accept-difference", bank, pledge, "--kind", "fee", "--reason",
+                    "correspondent bank")
+        self.assertEqual(self.show(pledge)["adjustments"][0]["kind"], "fee")
+        self.pledge("approver", "close", pledge)
+        self.assertEqual(self.show(pledge)["stage"], "closed")
+        self.fails(10, "clerk", "close", pledge)
+
+    def test_money_moves_by_the_donors_choice(self):
+        pledge, bank, allocation = self.ready("Moves", 10_000_500)
+        other, _, _ = self.ready("Other", 1)
+        self.fails(65, "clerk", "reallocate", str(allocation), other)
+        self.pledge("clerk", "reallocate", str(allocation), other, "--amount", "3000",
+                    "--currency", "CHF", "--evidence", self.letter())
+        self.assertEqual(self.show(pledge)["allocated"], "97000.00")
+        self.assertEqual(self.show(other)["allocated"], "3000.01")
+        self.fails(10, "clerk", "reallocate", str(allocation), other, "--evidence", self.letter())
+        self.fails(65, "clerk", "convert", bank)
+        made = self.pledge("clerk", "convert", bank, "--evidence", self.letter(), format="json")
+        free = self.show(made.json["id"])
+        self.assertEqual((free["amount"], free["allocated"], free["purpose"]),
+                         ("5.00", "5.00", "fund"))
+        none = self.fails(10, "clerk", "convert", bank, "--evidence", self.letter(), "--lang", "fr")
+        self.assertIn("argent libre", none.err)
+
+    def test_totals_say_all_of_it_by_every_key(self):
+        before = {by: self.sums(by) for by in (1, 2, 3, 4)}
+        pledge, bank, _ = self.ready("Totals", 9_000_000)
+        over, spare, _ = self.ready("Over", 10_000_300)
+        self.clerk.execute(write_off=pb.WriteOff(pledge=pledge, amount=money(700_000)), reason="r")
+        self.clerk.execute(accept_difference=pb.AcceptDifference(
+            bank_entry=bank, pledge=pledge, kind=2, amount=money(11)), reason="rate")
+        self.clerk.execute(refund=pb.Refund(bank_entry=spare, amount=money(100)), **LETTER)
+        for by, was in before.items():
+            now = self.sums(by)
+            self.assertEqual([a - b for a, b in zip(now, was)],
+                             [20_000_000, 19_000_300, 299_989, 100, 200, 700_000, 11], by)
+
+    def sums(self, by):
+        lines = [line for line in self.reader.GetTotals(by=by).line if line.currency == "CHF"]
+        return [sum(getattr(line, name + "_minor") for line in lines)
+                for name in ("pledged", "received", "outstanding", "refunded", "unallocated",
+                             "written_off", "difference")]
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * desk: one-line ways to give the commands of the finance desk. minor 0: as much as there is.
+ */
+#ifndef TEST_LEDGER_DESK_H
+#define TEST_LEDGER_DESK_H
+
+#include "fixture.h"
+
+#define DESK_(type_, init_, case_, member_)                                                        \
+    COMMAND_INIT_(command);                                                                        \
+    Pledged__V1__Document document, *list[1];                                                      \
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;                                          \
+    Pledged__V1__##type_ body = init_;                                                             \
+    with_evidence(&command, &document, list, "letter");                                            \
+    amount.minor = minor;                                                                          \
+    amount.currency = (char *)(uintptr_t)currency;                                                 \
+    body.amount = minor != 0 ? &amount : NULL;                                                     \
+    command.command_case = COMMAND(case_);                                                         \
+    command.member_ = &body
+
+static inline void write_off(struct world *world, const char *pledge, int64_t minor,
+                             const char *currency)
+{
+    DESK_(WriteOff, PLEDGED__V1__WRITE_OFF__INIT, WRITE_OFF, write_off);
+    body.pledge = (char *)(uintptr_t)pledge;
+    give(world, &command);
+}
+
+static inline void accept_fee(struct world *world, const char *bank_entry, const char *pledge,
+                              int64_t minor, const char *currency)
+{
+    DESK_(AcceptDifference, PLEDGED__V1__ACCEPT_DIFFERENCE__INIT, ACCEPT_DIFFERENCE,
+          accept_difference);
+    body.pledge = (char *)(uintptr_t)pledge;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.kind = PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_FEE;
+    give(world, &command);
+}
+
+static inline void refund(struct world *world, const char *bank_entry, int64_t minor,
+                          const char *currency)
+{
+    DESK_(Refund, PLEDGED__V1__REFUND__INIT, REFUND, refund);
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    give(world, &command);
+}
+
+static inline void convert(struct world *world, const char *bank_entry, int64_t minor,
+                           const char *currency)
+{
+    DESK_(Convert, PLEDGED__V1__CONVERT__INIT, CONVERT, convert);
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    give(world, &command);
+}
+
+static inline void reallocate(struct world *world, uint64_t seq, const char *pledge, int64_t minor,
+                              const char *currency)
+{
+    DESK_(Reallocate, PLEDGED__V1__REALLOCATE__INIT, REALLOCATE, reallocate);
+    body.seq = seq;
+    body.pledge = (char *)(uintptr_t)pledge;
+    give(world, &command);
+}
+
+static inline void refund_paid(struct world *world, const char *id, int64_t minor,
+                               const char *currency, const char *bank_ref)
+{
+    DESK_(Pay, PLEDGED__V1__PAY__INIT, PAY, pay);
+    body.refund = (char *)(uintptr_t)id;
+    body.bank_ref = (char *)(uintptr_t)bank_ref;
+    give(world, &command);
+}
+
+static inline void refund_cancel(struct world *world, const char *id)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__CancelRefund body = PLEDGED__V1__CANCEL_REFUND__INIT;
+    body.refund = (char *)(uintptr_t)id;
+    command.command_case = COMMAND(CANCEL_REFUND);
+    command.cancel_refund = &body;
+    give(world, &command);
+}
+
+static inline void close_pledge(struct world *world, const char *pledge)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Close body = PLEDGED__V1__CLOSE__INIT;
+    body.pledge = (char *)(uintptr_t)pledge;
+    command.command_case = COMMAND(CLOSE);
+    command.close = &body;
+    give(world, &command);
+}
+
+/* I2, I3, I8 of every row, that the sums are those of the rows, and that a saved state is the same.
+ */
+static inline void assert_balanced(const struct world *world)
+{
+    const struct ledger *l = world->ledger;
+    __int128 received = 0, unallocated = 0, refunded = 0, outstanding = 0;
+    for (size_t i = 0; i < l->bank_entry_count; i++) {
+        const struct state_bank_entry *b = &l->bank_entry[i];
+        if (b->reversed || b->debit)
+            continue;
+        int64_t free_minor = b->amount - b->allocated - b->refunded;
+        assert_true(b->allocated >= 0 && b->refunded >= 0 && free_minor >= 0);
+        received += b->amount;
+        unallocated += free_minor;
+        refunded += b->refunded;
+    }
+    for (size_t i = 0; i < l->pledge_count; i++) {
+        const struct state_pledge *p = &l->pledge[i];
+        if (!tally_counts(p))
+            continue;
+        assert_true(p->allocated >= 0 && p->forgiven >= 0 && state_settled(p) <= p->amount);
+        outstanding += p->amount - state_settled(p);
+    }
+    for (size_t d = 0; d < STATE_DIMENSIONS; d++) {
+        __int128 sums[4] = {0};
+        for (size_t i = 0; i < l->tally[d].count; i++) {
+            const struct state_tally *t = &l->tally[d].line[i];
+            sums[0] += t->received;
+            sums[1] += t->unallocated;
+            sums[2] += t->refunded;
+            sums[3] += (__int128)t->pledged - t->written_off - t->difference - t->allocated;
+        }
+        assert_true(sums[0] == received && sums[1] == unallocated && sums[2] == refunded &&
+                    sums[3] == outstanding);
+    }
+    struct ledger *again = world_reloaded(l);
+    assert_same_state(l, again);
+    ledger_free(again);
+}
+
+/* P000001 of 150,000 (committed) and P000002 of 150,000, and B000001 of `minor` for the first. */
+static inline void desk_ready(struct world *world, int64_t minor)
+{
+    world_ready(world, 2);
+    submit(world, NULL, "C000001", "duo", 0, NULL);
+    submit(world, NULL, "C000002", "duo", 0, NULL);
+    commit(world, "P000001");
+    pay(world, "P000001", minor, "CHF", "BANK-1");
+    assert_int_equal(world->answer, LEDGER_ACCEPTED);
+    assert_balanced(world);
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: only free money is paid back, once; what is ordered cannot be allocated; a cancelled order
+ * gives the money back to its bank entry; the debit that paid it is booked once.
+ */
+#include "desk.h"
+#include "server/ledger/refund.h"
+
+static void test_ordered_then_paid(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    refund(&w, "B000001", 1000001, "CHF");
+    assert_refused(&w, OVER_REFUND);
+    refund(&w, "B000001", 5, "EUR");
+    assert_refused(&w, FIELD_INVALID);
+    refund(&w, "B000009", 0, NULL);
+    assert_refused(&w, BANK_ENTRY_UNKNOWN);
+    refund(&w, "B000001", 600000, "CHF");
+    assert_accepted(&w);
+    assert_string_equal(w.receipt->outcome->refund, "R000001");
+    assert_int_equal(w.receipt->outcome->unallocated->minor, 400000);
+    assert_balanced(&w);
+    allocate(&w, "B000001", "P000002", 400001, "CHF", 0, NULL);
+    assert_refused(&w, ENTRY_SPENT);
+    refund_paid(&w, "R000001", 600001, "CHF", "OUT-1");
+    assert_refused(&w, FIELD_INVALID);
+    refund_paid(&w, "R000001", 600000, "CHF", "BANK-1");
+    assert_refused(&w, PAYMENT_DUPLICATE);
+    refund_paid(&w, "R000001", 600000, "CHF", "OUT-1");
+    assert_accepted(&w);
+    assert_string_equal(w.receipt->outcome->bank_entry, "B000002");
+    assert_int_equal(w.ledger->bank_entry[1].debit, 1);
+    assert_balanced(&w);
+    refund_paid(&w, "R000001", 600000, "CHF", "OUT-2");
+    assert_refused(&w, REFUND_STATE);
+    refund_cancel(&w, "R000001");
+    assert_refused(&w, REFUND_STATE);
+    allocate(&w, "B000002", "P000002", 0, NULL, 0, NULL); /* money that left pays for nothing */
+    assert_refused(&w, ENTRY_SPENT);
+    refund(&w, "B000002", 0, NULL);
+    assert_refused(&w, OVER_REFUND);
+    struct state_tally sums = sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF");
+    assert_int_equal(sums.received, 16000000);
+    assert_int_equal(sums.refunded, 600000);
+    assert_int_equal(sums.unallocated, 400000);
+    world_fini(&w);
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    uint64_t payment = w.ledger->bank_entry[0].seq;
+    refund(&w, "B000001", 0, NULL);
+    assert_int_equal(state_money(&w.ledger->pledge[0]), PLEDGED__V1__MONEY_STATE__MONEY_STATE_PAID);
+    reverse(&w, payment);
+    assert_refused(&w, NOT_REVERSIBLE);
+    refund_cancel(&w, "R000002");
+    assert_refused(&w, REFUND_UNKNOWN);
+    refund_cancel(&w, "R000001");
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->unallocated->minor, 1000000);
+    assert_int_equal(state_money(&w.ledger->pledge[0]), PLEDGED__V1__MONEY_STATE__MONEY_STATE_OVER);
+    assert_balanced(&w);
+    reverse(&w, payment);
+    assert_accepted(&w);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+static void test_of_a_cancelled_commitment(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 15000000);
+    cancel(&w, "P000001", PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND);
+    refund(&w, "B000001", 0, NULL);
+    assert_accepted(&w);
+    assert_int_equal(state_money(&w.ledger->pledge[0]), PLEDGED__V1__MONEY_STATE__MONEY_STATE_NONE);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+static void test_another_payee_is_the_approvers(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    COMMAND_INIT_(command);
+    Pledged__V1__Document document, *list[1];
+    Pledged__V1__Refund body = PLEDGED__V1__REFUND__INIT;
+    with_evidence(&command, &document, list, "letter");
+    body.bank_entry = (char *)(uintptr_t) "B000001";
+    body.other_payee = true;
+    command.command_case = COMMAND(REFUND);
+    command.refund = &body;
+    give(&w, &command);
+    assert_refused(&w, PERMISSION_DENIED);
+    assert_int_equal(w.code, PL_E_DENIED);
+    command.request_id.len = 0;
+    command.n_evidence = 0;
+    give(&w, &command);
+    assert_int_equal(w.answer, LEDGER_INVALID);
+    assert_int_equal(w.refusal->reason, REASON(EVIDENCE_MISSING));
+    world_fini(&w);
+}
+
+static void test_replay_refuses_what_breaks_a_rule(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    refund(&w, "B000001", 600000, "CHF");
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    assert_true(pl_is_ok(refund_check(before, entry)));
+    entry->refund_ordered->amount->minor = 1000001;
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    entry->refund_ordered->amount->minor = 1;
+    entry->refund_ordered->pledge = (char *)(uintptr_t) "P000002";
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    entry->refund_ordered->pledge = (char *)(uintptr_t) "P000001";
+    entry->refund_ordered->refund = (char *)(uintptr_t) "R000002";
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    ledger_free(before);
+    refund_paid(&w, "R000001", 600000, "CHF", "OUT-1");
+    before = world_before(&w, w.entry_count - 1);
+    entry = world_last(&w);
+    assert_true(pl_is_ok(refund_check(before, entry)));
+    entry->refund_paid->bank_entry = (char *)(uintptr_t) "B000001"; /* it is a credit */
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    entry->refund_paid->bank_entry = (char *)(uintptr_t) "B000003";
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ordered_then_paid),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_of_a_cancelled_commitment),
+        cmocka_unit_test(test_another_payee_is_the_approvers),
+        cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
