@@ -323,7 +323,7 @@ static struct export_refund *open_refund(struct export_books *books, const char 
     return open ? &books->refund[number - 1] : NULL;
 }
 
-static struct pl_status take_refund_paid(struct export_books *books, uint64_t seq,
+static struct pl_status take_refund_paid(struct export_books *books, uint64_t seq, bool posted,
                                          const Pledged__V1__RefundPaid *fact)
 {
     struct export_refund *refund = open_refund(books, fact->refund);
@@ -337,7 +337,7 @@ static struct pl_status take_refund_paid(struct export_books *books, uint64_t se
             .seq = seq, .currency = books->bank_entry[refund->bank_entry - 1].currency};
     }
     const struct export_bank_entry *from = &books->bank_entry[refund->bank_entry - 1];
-    if (pl_date_valid(fact->value_date))
+    if (!posted && pl_date_valid(fact->value_date))
         (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     refund->done = true;
     add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, refund->minor,
@@ -375,7 +375,7 @@ static struct pl_status take_end(struct export_books *books, const char *id)
     return pl_ok();
 }
 
-static struct pl_status take_payment(struct export_books *books, uint64_t seq,
+static struct pl_status take_payment(struct export_books *books, uint64_t seq, bool posted,
                                      const Pledged__V1__PaymentRecorded *fact)
 {
     struct export_pledge *pledge = pledge_of(books, fact->pledge);
@@ -391,7 +391,8 @@ static struct pl_status take_payment(struct export_books *books, uint64_t seq,
                                                                .pledge = number_of(books, pledge),
                                                                .amount = fact->amount->minor,
                                                                .currency = currency};
-    (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
+    if (!posted)
+        (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     add_move(books, EXPORT_RECEIVED, number_of(books, pledge), number, fact->amount->minor,
              currency);
     return pl_ok();
@@ -491,7 +492,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(CANCELLED):
         return take_end(books, entry->cancelled->pledge);
     case FACT(PAYMENT_RECORDED):
-        return take_payment(books, entry->seq, entry->payment_recorded);
+        return take_payment(books, entry->seq, entry->posting_date[0] != '\0',
+                            entry->payment_recorded);
     case FACT(ALLOCATED):
         return take_allocated(books, entry->seq, entry->allocated);
     case FACT(REVERSED):
@@ -499,7 +501,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(REFUND_ORDERED):
         return take_ordered(books, entry->refund_ordered);
     case FACT(REFUND_PAID):
-        return take_refund_paid(books, entry->seq, entry->refund_paid);
+        return take_refund_paid(books, entry->seq, entry->posting_date[0] != '\0',
+                                entry->refund_paid);
     case FACT(REFUND_CANCELLED):
         return take_refund_cancelled(books, entry->refund_cancelled->refund);
     case FACT(WRITTEN_OFF):
@@ -527,6 +530,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(PROPOSAL_EXPIRED):
     case FACT(HOLD_EXTENDED):
     case FACT(HOLD_EXPIRED):
+    case FACT(PERIOD_CLOSED):
+    case FACT(PERIOD_REOPENED):
     case FACT(WAIT_PROMOTED):
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
@@ -541,7 +546,9 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
 struct pl_status export_books_take(struct export_books *books, const Pledged__V1__Entry *entry)
 {
     books->moves = 0;
-    if (pl_date_valid(entry->effective_date))
+    if (pl_date_valid(entry->posting_date))
+        (void)snprintf(books->date, sizeof(books->date), "%s", entry->posting_date);
+    else if (pl_date_valid(entry->effective_date))
         (void)snprintf(books->date, sizeof(books->date), "%s", entry->effective_date);
     else
         (void)pl_date_format(pl_date_of_us(entry->time_us), books->date);

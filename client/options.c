@@ -84,6 +84,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
                          N_("the bank's reference; each is recorded once only")},
     [OPTION_PAYER] = {"payer", 0, false, "ADDRESS",
                       N_("who pays: 'NAME;STREET;NUMBER;POSTAL CODE;TOWN;COUNTRY'")},
+    [OPTION_WAIVE] = {"waive", 0, false, NULL,
+                      N_("close although money of the month is not matched")},
     [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
                         N_("what it counts for the pledge, in the pledge's currency")},
     [OPTION_OTHER_PAYEE] = {"other-payee", 0, false, NULL,

@@ -83,6 +83,8 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
         return outcome->bank_entry;
     case WRITE_REFUND:
         return outcome->refund;
+    case WRITE_PERIOD:
+        return outcome->period;
     case WRITE_CATALOGUE:
         return write->catalogue;
     case WRITE_DOCUMENT:

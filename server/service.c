@@ -406,6 +406,11 @@ static void on_list_proposals(struct call *call, void *user)
     send_query(call, user, query_list_proposals);
 }
 
+static void on_list_periods(struct call *call, void *user)
+{
+    send_query(call, user, query_list_periods);
+}
+
 static void on_list_payments(struct call *call, void *user)
 {
     send_query(call, user, query_list_payments);
@@ -853,6 +858,7 @@ const struct net_method service_methods[] = {
     METHOD(ListProposals, list_proposals_request, list_proposals_response, DESK | NET_ROLE(ADMIN),
            on_list_proposals),
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
+    METHOD(ListPeriods, list_periods_request, list_periods_response, DESK, on_list_periods),
     METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
     METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),
     METHOD(GetStatus, get_status_request, get_status_response, READERS, on_get_status),

@@ -16,11 +16,12 @@
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
-#include "server/ledger/closing.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/waiver.h"
 
@@ -546,6 +547,8 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     case FACT(POLICY_ADOPTED):
     case FACT(CATALOGUE_ADOPTED):
     case FACT(CONTRIBUTOR_ADDED):
+    case FACT(PERIOD_CLOSED):
+    case FACT(PERIOD_REOPENED):
     case FACT(CONTRIBUTOR_AMENDED):
     case FACT(CONTACT_RECORDED):
     case FACT(SUBJECT_ERASED):
@@ -627,6 +630,9 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
         return receipt_check(ledger, entry);
+    case FACT(PERIOD_CLOSED):
+    case FACT(PERIOD_REOPENED):
+        return period_check(ledger, entry);
     case FACT(PLEDGE_CLOSED):
         return closing_check(ledger, entry);
     case FACT(REFUND_ORDERED):
@@ -669,6 +675,7 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
          "a ledger begins with its creation");
     NEED(entry->actor != NULL, "an entry without an actor");
     PL_TRY(check_request(ledger, entry));
+    PL_TRY(period_check_posting(ledger, entry));
     PL_TRY(proposal_check_carried(ledger, entry));
     const char *pledge = apply_pledge_of(entry);
     const struct state_pledge *known = state_pledge(ledger, pledge);
@@ -758,6 +765,10 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
         receipt_apply(ledger, entry);
+        break;
+    case FACT(PERIOD_CLOSED):
+    case FACT(PERIOD_REOPENED):
+        period_apply(ledger, entry);
         break;
     case FACT(PROPOSED):
     case FACT(PROPOSAL_REJECTED):

@@ -93,6 +93,8 @@ uint64_t maker_seq(const struct maker *maker); /* of the next entry */
 /* The next entry; the first one of a command carries the command and the outcome. prev_seq: the
  * pledge's newest entry before this one, 0 if it is about no pledge or the pledge is new. */
 Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq);
+/* The entry's business day is another than the command's: where the books post it follows. */
+void maker_dated(struct maker *maker, Pledged__V1__Entry *entry, int32_t day);
 /* prev_seq for one more entry about this pledge, where the decision may have made some already. */
 uint64_t maker_prev(const struct maker *maker, uint32_t pledge);
 Pledged__V1__Outcome *maker_outcome(struct maker *maker); /* of the first entry; made on demand */

@@ -12,11 +12,12 @@
 #include "common/pack.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
-#include "server/ledger/closing.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/surplus.h"
 #include "server/ledger/waiver.h"
@@ -127,6 +128,10 @@ static void decide(struct maker *maker)
         break;
     case COMMAND(ALLOCATE):
         allocation_decide(maker);
+        break;
+    case COMMAND(CLOSE_PERIOD):
+    case COMMAND(REOPEN_PERIOD):
+        period_decide(maker);
         break;
     case COMMAND(CLOSE):
         closing_decide(maker);

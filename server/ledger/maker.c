@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/change.h"
+#include "server/ledger/period.h"
 
 enum { ARGS_MAX = 8, WARNINGS_MAX = 8 };
 
@@ -117,7 +118,17 @@ Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
         entry->cause_seq = out->entry[0]->seq;
     out->answer = LEDGER_ACCEPTED;
     out->entry[out->entry_count++] = entry;
+    maker_dated(maker, entry, maker_day(maker));
     return entry;
+}
+
+void maker_dated(struct maker *maker, Pledged__V1__Entry *entry, int32_t day)
+{
+    char text[11];
+    if (period_is_closed(maker->ledger, day))
+        entry->posting_date = keep(maker, period_posting(maker->ledger, day, text));
+    else
+        entry->posting_date = (char *)(uintptr_t)protobuf_c_empty_string;
 }
 
 uint64_t maker_prev(const struct maker *maker, uint32_t pledge)
@@ -234,6 +245,10 @@ const char *reason_message(Pledged__V1__Reason reason)
          "the document's number or what it lists is not the next: read again"},
         {REASON(NOTHING_RECEIVED), "no money came in that has no receipt yet"},
         {REASON(RECEIPT_ISSUED), "a receipt names this allocation: an approver has to undo it"},
+        {REASON(PERIOD_UNKNOWN), "no such period was closed"},
+        {REASON(PERIOD_BLOCKED), "the period cannot be closed yet"},
+        {REASON(PERIOD_CLOSED), "the period is closed already"},
+        {REASON(PERIOD_NOT_NEXT), "periods are closed in order, and opened in the other order"},
         {REASON(RATE_REQUIRED), "another currency: say what it counts for the pledge"},
     };
     for (size_t i = 0; i < PL_COUNT(texts); i++) {

@@ -70,6 +70,7 @@ static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
     fact->value_date = maker_alloc(maker, 11);
     (void)pl_date_format(day, fact->value_date);
     fact->bank_ref = command->bank_ref;
+    maker_dated(maker, entry, day);
     entry->fact_case = FACT(PAYMENT_RECORDED);
     entry->payment_recorded = fact;
     return fact;

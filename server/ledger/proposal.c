@@ -12,6 +12,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "common/scan.h"
+#include "server/ledger/period.h"
 
 #define OPEN     PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_OPEN
 #define APPROVED PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_APPROVED
@@ -198,6 +199,18 @@ static bool extended(const struct ledger *ledger, const char *id)
     return pledge != NULL && pledge->extensions != 0;
 }
 
+/* Does the reversal correct what is posted in a closed period? */
+static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
+{
+    const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
+    if (found == NULL || (*found & STATE_REVERSIBLE_WAIVER) != 0)
+        return false; /* a waiver has no day of the bank */
+    uint32_t entry = (*found & STATE_REVERSIBLE_ALLOCATION) != 0
+                         ? ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION].bank_entry
+                         : *found;
+    return period_is_closed(ledger, ledger->bank_entry[entry].value_date);
+}
+
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
                                             const Pledged__V1__Command *command)
 {
@@ -211,6 +224,12 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
         return committed(ledger, command->change_tier->pledge) ? CLASS(COMMIT) : CLASS(UNSPECIFIED);
     case COMMAND(CANCEL):
         return CLASS(CANCEL);
+    case COMMAND(CLOSE_PERIOD):
+    case COMMAND(REOPEN_PERIOD):
+        return CLASS(PERIOD);
+    case COMMAND(REVERSE):
+        return period_of_reversal(ledger, command->reverse->seq) ? CLASS(PERIOD)
+                                                                 : CLASS(UNSPECIFIED);
     case COMMAND(ERASE_CONTACT):
         return CLASS(ERASE);
     case COMMAND(REFUND):

@@ -53,6 +53,9 @@ enum pl_code query_list_payments(const struct ledger *ledger, const struct query
 enum pl_code query_list_documents(const struct ledger *ledger, const struct query_log *log,
                                   const ProtobufCMessage *request, struct pl_arena *arena,
                                   ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+enum pl_code query_list_periods(const struct ledger *ledger, const struct query_log *log,
+                                const ProtobufCMessage *request, struct pl_arena *arena,
+                                ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
 /* A before_seq that is not near the pledge's entries costs a walk; one that came as
  * earlier_before_seq, or is the seq of one of its entries, costs one read. */
 enum pl_code query_get_history(const struct ledger *ledger, const struct query_log *log,

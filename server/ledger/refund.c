@@ -298,6 +298,9 @@ void refund_add_paid(struct maker *maker, const struct state_refund *refund, uin
     fact->amount = maker_money(maker, refund->amount, from->currency);
     fact->value_date = (char *)(uintptr_t)value_date;
     fact->bank_ref = (char *)(uintptr_t)bank_ref;
+    int32_t day;
+    if (pl_is_ok(pl_date_parse(value_date, &day)))
+        maker_dated(maker, entry, day);
     entry->fact_case = FACT(REFUND_PAID);
     entry->refund_paid = fact;
     receipt(maker, fact->refund, from, allocation_free(from));

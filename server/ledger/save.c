@@ -19,7 +19,7 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 8 };
+enum { SAVE_FORMAT = 9 };
 
 /* --- writing --- */
 
@@ -300,6 +300,20 @@ static void save_refunds(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_periods(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->period_count);
+    put_u32(out, (uint32_t)ledger->closed_through);
+    for (size_t i = 0; i < ledger->period_count; i++) {
+        const struct state_period *p = &ledger->period[i];
+        put_u32(out, (uint32_t)p->month);
+        put_u64(out, p->closed_seq);
+        put_u64(out, p->reopened_seq);
+        put_u64(out, p->head_size);
+        put_i64(out, p->closed_us);
+    }
+}
+
 struct pair {
     uint64_t seq;
     uint8_t rest[16];
@@ -362,6 +376,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_pledges(&out, ledger);
     save_bank_entries(&out, ledger);
     save_allocations(&out, ledger);
+    save_periods(&out, ledger);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);
@@ -1040,6 +1055,34 @@ static bool is_waiver_of(const struct ledger *ledger, uint32_t index, uint64_t s
     return index < ledger->waiver_count && ledger->waiver[index].seq == seq;
 }
 
+static struct pl_status load_periods(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    uint32_t through = 0, month = 0;
+    int32_t last = -1;
+    PL_TRY(get_count(in, ledger->size, &count));
+    PL_TRY(get_u32(in, &through));
+    for (size_t i = 0; i < count; i++) {
+        ledger->period =
+            state_grow(ledger->period, i, &ledger->period_cap, sizeof(*ledger->period));
+        struct state_period *p = &ledger->period[i];
+        *p = (struct state_period){.month = 0};
+        ledger->period_count = i + 1;
+        PL_TRY(get_u32(in, &month));
+        PL_TRY(get_u64(in, &p->closed_seq));
+        PL_TRY(get_u64(in, &p->reopened_seq));
+        PL_TRY(get_u64(in, &p->head_size));
+        PL_TRY(get_i64(in, &p->closed_us));
+        p->month = (int32_t)month;
+        if (p->month < 0 || p->closed_seq == 0 || p->closed_seq > ledger->size ||
+            p->reopened_seq > ledger->size)
+            return bad();
+        last = p->reopened_seq == 0 ? p->month : last;
+    }
+    ledger->closed_through = (int32_t)through;
+    return ledger->closed_through == last ? pl_ok() : bad();
+}
+
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1245,6 +1288,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_pledges(in, ledger));
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_allocations(in, ledger));
+    PL_TRY(load_periods(in, ledger));
     PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));

@@ -27,6 +27,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->frozen, sizeof(uint32_t), sizeof(uint64_t), 0);
     pl_map_init(&ledger->commitments, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
+    ledger->closed_through = -1;
     (void)state_add_text(ledger, "");
     proposal_init(ledger);
     return ledger;
@@ -71,6 +72,7 @@ void ledger_free(struct ledger *ledger)
     free(ledger->waiver);
     free(ledger->refund);
     free(ledger->allocation);
+    free(ledger->period);
     for (size_t i = 0; i < STATE_DOCUMENT_KINDS; i++)
         free(ledger->document[i].row);
     free(ledger->due);

@@ -192,6 +192,14 @@ struct state_policy {
     int64_t proposal_ttl_s;
 };
 
+/* One closing of a month. */
+struct state_period {
+    int32_t month;                     /* pl_date_month */
+    uint64_t closed_seq, reopened_seq; /* reopened_seq 0: it is closed */
+    uint64_t head_size;
+    int64_t closed_us;
+};
+
 enum state_dimension {
     STATE_BY_TIER,
     STATE_BY_CATEGORY,
@@ -259,6 +267,10 @@ struct ledger {
     size_t proposal_count, proposal_cap;
     size_t proposal_open, proposal_open_bytes;
     size_t proposal_due; /* index of the open one that expires first; SIZE_MAX: none is open */
+
+    struct state_period *period; /* in the order of their closing */
+    size_t period_count, period_cap;
+    int32_t closed_through; /* last closed month; -1: none */
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

@@ -4,6 +4,7 @@
  * named by its path; the first one ends the look. Happy path: NULL. Failure: the refusal, in the
  * caller's arena; where that is spent, a constant one. Previous hop: server/worker, any thread.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -83,6 +84,16 @@ static bool day(struct judge *judge, const char *value, const char *field)
 {
     return value[0] == '\0' || pl_date_valid(value) ||
            wrong(judge, REASON(DATE_INVALID), field, "a date has the form YYYY-MM-DD");
+}
+
+static bool month(struct judge *judge, const char *value, const char *field)
+{
+    char first[16];
+    if (value[0] == '\0')
+        return wrong(judge, REASON(FIELD_REQUIRED), field, "a month is needed");
+    (void)snprintf(first, sizeof(first), "%.8s-01", value);
+    return pl_date_valid(first) ||
+           wrong(judge, REASON(DATE_INVALID), field, "a month has the form YYYY-MM");
 }
 
 static bool money(struct judge *judge, const Pledged__V1__Money *value, bool needed,
@@ -390,6 +401,15 @@ static bool by_command(struct judge *judge)
         return id(judge, c->cancel->pledge, 'P', "cancel.pledge") && has_evidence(judge, NULL);
     case COMMAND(PAY):
         return pay(judge, c->pay);
+    case COMMAND(CLOSE_PERIOD):
+        if (c->close_period->head_root.len != 32)
+            return wrong(judge, REASON(FIELD_INVALID), "close_period.head_root",
+                         "the root of a signed checkpoint has 32 bytes");
+        return month(judge, c->close_period->period, "close_period.period") &&
+               (!c->close_period->waive || has_reason(judge, false));
+    case COMMAND(REOPEN_PERIOD):
+        return month(judge, c->reopen_period->period, "reopen_period.period") &&
+               has_reason(judge, false);
     case COMMAND(ALLOCATE):
         return id(judge, c->allocate->bank_entry, 'B', "allocate.bank_entry") &&
                id(judge, c->allocate->pledge, 'P', "allocate.pledge") &&

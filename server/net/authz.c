@@ -341,6 +341,8 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:
     case PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER:
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
+    case PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD:
+    case PLEDGED__V1__COMMAND__COMMAND_REOPEN_PERIOD:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE: /* of what has a receipt: an approver only */
     case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
     case PLEDGED__V1__COMMAND__COMMAND_REALLOCATE:

@@ -12,6 +12,7 @@ schema says and not what the C code does.
 import atexit
 import contextlib
 import csv
+import datetime
 import glob
 import hashlib
 import importlib
@@ -718,6 +719,12 @@ class Proxy:
 LIVE = {"HELD", "PLEDGED", "COMMITTED", "CLOSED"}
 
 
+def after(month):
+    """The next month of "2026-12"."""
+    number = int(month[:4]) * 12 + int(month[5:])
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
 class Oracle:
     """A slow and obvious replay of a dump: what the rules promise is checked after every entry."""
 
@@ -744,6 +751,7 @@ class Oracle:
         self.refunds = {}       # id -> dict
         self.catalogue = None
         self.promoted = None
+        self.closings = []      # months in the order of their closing, reopened ones gone
 
     def need(self, condition, entry, what):
         assert condition, f"entry {entry.seq} ({entry.WhichOneof('fact')}): {what}\n{entry}"
@@ -773,6 +781,7 @@ class Oracle:
                 self.need(e.command == b"", e, "a second entry with command bytes: done twice")
                 self.need(e.cause_seq == first, e, "cause is the command's first entry")
         self.seq, self.time_us = e.seq, e.time_us
+        self.need(e.posting_date == self.posting(e), e, f"posted to {self.posting(e)!r}")
         body = getattr(e, fact)
         pledge = getattr(body, "pledge", "")
         if pledge:  # what was refused about a pledge is part of its history as well
@@ -790,6 +799,32 @@ class Oracle:
 
     def nothing(self, e, body):
         pass
+
+    def posting(self, e):
+        """Where the books post an entry whose business day lies in a closed month."""
+        day = e.effective_date
+        for fact in ("payment_recorded", "refund_paid"):  # their day is the bank's
+            if e.HasField(fact):
+                day = getattr(e, fact).value_date or day
+        moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
+        month = (day or moment.strftime("%Y-%m-%d"))[:7]
+        if not self.closings or month > self.closings[-1]:
+            return ""
+        return after(self.closings[-1]) + "-01"
+
+    def on_period_closed(self, e, body):
+        self.need(not self.closings or body.period == after(self.closings[-1]), e, "out of turn")
+        self.closings.append(body.period)
+        self.need(body.head_size < e.seq, e, "a ledger of the future")
+        for line in body.totals:
+            live = [p for p in self.pledges.values() if p["stage"] in ("PLEDGED", "COMMITTED",
+                    "CLOSED") and p["currency"] == line.currency]
+            self.need((line.pledges, line.pledged_minor) ==
+                      (len(live), sum(p["amount"] for p in live)), e, "totals")
+
+    def on_period_reopened(self, e, body):
+        self.need(self.closings and self.closings[-1] == body.period, e, "not the last one")
+        self.closings.pop()
 
     def carry_out(self, e):
         """Who approves is not who proposed, and a proposal is carried out by one command."""

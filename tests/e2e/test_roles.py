@@ -26,6 +26,7 @@ MAY_CALL = {
     "ListPledges": SINGLE,
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
+    "ListPeriods": SINGLE,
     "ListProposals": SINGLE | {"admin"},
     "ListContacts": SINGLE,
     "ListProposals": SINGLE | {"admin"},
@@ -50,6 +51,8 @@ MAY_COMMAND = {
     "amend_pledge": {"clerk", "approver"},
     "change_tier": {"clerk", "approver"},
     "cancel": {"clerk", "approver"},
+    "close_period": {"clerk", "approver"},
+    "reopen_period": {"clerk", "approver"},
     "approve": {"approver"},
     "reject": {"clerk", "approver", "admin"},
     "reverse": {"clerk", "approver"},
@@ -156,6 +159,9 @@ class Roles(DaemonTest):
             "write_off": dict(write_off=pb.WriteOff(pledge=pledge), reason="r"),
             "accept_difference": dict(accept_difference=pb.AcceptDifference(
                 bank_entry="B000001", pledge=pledge, kind=1), reason="r"),
+            "close_period": dict(close_period=pb.ClosePeriod(period="2020-01",
+                                                             head_root=bytes(32))),
+            "reopen_period": dict(reopen_period=pb.ReopenPeriod(period="2020-01"), reason="r"),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
         }
 

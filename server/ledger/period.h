@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * period: months that are settled. Nothing is ever dated into a closed one (I5): what is recorded
+ * later keeps its own business date and is posted to the first open period. Private to
+ * server/ledger.
+ */
+#ifndef LEDGER_PERIOD_H
+#define LEDGER_PERIOD_H
+
+#include "server/ledger/change.h"
+
+/* Does this business day lie in a closed period? */
+bool period_is_closed(const struct ledger *ledger, int32_t day);
+/* Where the books post what has this business day, as the first day of a month; "" if on its day.
+ */
+const char *period_posting(const struct ledger *ledger, int32_t day, char out[11]);
+/* The business day of an entry: its effective date, else the day of its time; of a payment the
+ * value date. */
+int32_t period_day_of(const Pledged__V1__Entry *entry);
+
+void period_decide(struct maker *maker);
+/* Any entry's posting date: what period_posting says of its day. */
+PL_MUST_CHECK struct pl_status period_check_posting(const struct ledger *ledger,
+                                                    const Pledged__V1__Entry *entry);
+PL_MUST_CHECK struct pl_status period_check(const struct ledger *ledger,
+                                            const Pledged__V1__Entry *entry);
+void period_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: no entry is ever dated into a closed period (I5), periods close in order and open in the
+ * other one, and replay refuses a closing that does not fit.
+ */
+#include "common/date.h"
+#include "fixture.h"
+#include "server/ledger/period.h"
+
+static void set_period(struct world *w, bool closing, const char *period, bool waive)
+{
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
+    static uint8_t root[32];
+    command.reason = (char *)"a reason";
+    close.period = open.period = (char *)(uintptr_t)period;
+    close.waive = waive;
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
+    if (closing)
+        command.close_period = &close;
+    else
+        command.reopen_period = &open;
+    give(w, &command);
+}
+
+static void test_the_order(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    set_period(&w, false, "2020-01", false);
+    assert_refused(&w, PERIOD_UNKNOWN);
+    set_period(&w, true, "2020-11", false);
+    assert_accepted(&w);
+    assert_string_equal(w.receipt->outcome->period, "2020-11");
+    set_period(&w, true, "2020-11", false);
+    assert_refused(&w, PERIOD_CLOSED);
+    set_period(&w, true, "2021-01", false);
+    assert_refused(&w, PERIOD_NOT_NEXT);
+    set_period(&w, true, "2020-12", false);
+    assert_accepted(&w);
+    set_period(&w, true, "2021-01", false);
+    assert_accepted(&w);
+    set_period(&w, false, "2020-12", false);
+    assert_refused(&w, PERIOD_NOT_NEXT);
+    set_period(&w, false, "2021-01", false);
+    assert_accepted(&w);
+    set_period(&w, false, "2020-12", false);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->closed_through, 2020 * 12 + 10);
+    set_period(&w, true, "2999-12", false);
+    assert_refused(&w, PERIOD_NOT_NEXT);
+    struct ledger *again = world_reloaded(w.ledger);
+    assert_same_state(w.ledger, again);
+    ledger_free(again);
+    world_fini(&w);
+}
+
+static void test_a_month_that_is_not_over(void **state)
+{
+    (void)state;
+    struct world w;
+    char day[11];
+    world_ready(&w, 1);
+    (void)pl_date_format(pl_date_of_us(w.now_us), day);
+    day[7] = '\0';
+    set_period(&w, true, day, true);
+    assert_refused(&w, PERIOD_BLOCKED);
+    world_fini(&w);
+}
+
+static void test_days(void **state)
+{
+    (void)state;
+    struct world w;
+    char text[11];
+    int32_t inside, outside;
+    assert_true(pl_is_ok(pl_date_parse("2020-12-31", &inside)));
+    assert_true(pl_is_ok(pl_date_parse("2021-01-01", &outside)));
+    world_ready(&w, 1);
+    assert_false(period_is_closed(w.ledger, inside));
+    assert_string_equal(period_posting(w.ledger, inside, text), "");
+    set_period(&w, true, "2020-12", false);
+    assert_true(period_is_closed(w.ledger, inside));
+    assert_false(period_is_closed(w.ledger, outside));
+    assert_string_equal(period_posting(w.ledger, inside, text), "2021-01-01");
+    assert_string_equal(period_posting(w.ledger, outside, text), "");
+    world_fini(&w);
+}
+
+static void test_replay_refuses_a_date_in_a_closed_period(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    set_period(&w, true, "2020-12", false);
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Withdraw body = PLEDGED__V1__WITHDRAW__INIT;
+    body.pledge = (char *)"P000001";
+    command.reason = (char *)"late";
+    command.effective_date = (char *)"2020-12-30";
+    command.command_case = COMMAND(WITHDRAW);
+    command.withdraw = &body;
+    give(&w, &command);
+    assert_accepted(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    assert_string_equal(entry->effective_date, "2020-12-30");
+    assert_string_equal(entry->posting_date, "2021-01-01");
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    entry->posting_date = (char *)"";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    entry->posting_date = (char *)"2021-02-01";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
+static void test_replay_refuses_other_totals(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    set_period(&w, true, "2020-12", false);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    assert_int_equal(entry->period_closed->n_totals, 1);
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    entry->period_closed->totals[0]->pledged_minor++;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    entry->period_closed->totals[0]->pledged_minor--;
+    entry->period_closed->head_size = entry->seq;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
+static void test_unmatched_money_of_the_period(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    pay(&w, "P000001", 700, "CHF", "");
+    int month = pl_date_month(pl_date_of_us(w.now_us));
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%04d-%02d", month / 12, month % 12 + 1);
+    set_period(&w, true, "2020-12", false); /* it came later: nothing to do with it */
+    assert_accepted(&w);
+    set_period(&w, false, "2020-12", false);
+    pass(&w, (int64_t)40 * 86400 * 1000000);
+    set_period(&w, true, text, false);
+    assert_refused(&w, PERIOD_BLOCKED);
+    set_period(&w, true, text, true);
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->period_closed->waived, 1);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_order),
+        cmocka_unit_test(test_a_month_that_is_not_over),
+        cmocka_unit_test(test_days),
+        cmocka_unit_test(test_replay_refuses_a_date_in_a_closed_period),
+        cmocka_unit_test(test_replay_refuses_other_totals),
+        cmocka_unit_test(test_unmatched_money_of_the_period),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
