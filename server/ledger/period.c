@@ -13,6 +13,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "server/ledger/allocation.h"
 
 enum { WAIVED_NAMED_MAX = 100, BLOCKERS_NAMED_MAX = 10, MONTH_BYTES = 8 };
 
@@ -77,14 +78,26 @@ struct blockers {
     uint32_t entry[WAIVED_NAMED_MAX]; /* the first of them */
 };
 
-/* Money of the period, or from before, that nobody matched. */
-static void find_blockers(const struct ledger *ledger, int month, struct blockers *ret)
+/* How old unmatched money must be to hold a period up, in days. Without a policy: any; a policy
+ * that says 0: it never does. */
+static int64_t limit_days(const struct ledger *ledger)
 {
+    if (ledger->policy.bytes.len == 0 || ledger->policy.message->rules == 0)
+        return -1;
+    int64_t limit_s = ledger->policy.message->unallocated_limit_s;
+    return limit_s == 0 ? INT64_MAX : limit_s / 86400;
+}
+
+/* Money of the period, or from before, that nobody matched for too long. */
+static void find_blockers(const struct ledger *ledger, int month, int32_t today,
+                          struct blockers *ret)
+{
+    int64_t limit = limit_days(ledger);
     ret->count = 0;
     for (uint32_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *entry = &ledger->bank_entry[i];
-        if (entry->reversed || entry->allocated == entry->amount ||
-            pl_date_month(entry->value_date) > month)
+        if (allocation_free(entry) == 0 || pl_date_month(entry->value_date) > month ||
+            today - entry->value_date <= limit)
             continue;
         if (ret->count < WAIVED_NAMED_MAX)
             ret->entry[ret->count] = i;
@@ -117,6 +130,11 @@ static void refuse_order(struct maker *maker, Pledged__V1__Reason reason, const 
         maker_arg(maker, "closed", month_text(maker, ledger->closed_through));
 }
 
+static int64_t outstanding_of(const struct state_tally *tally)
+{
+    return tally->pledged - tally->written_off - tally->difference - tally->allocated;
+}
+
 static Pledged__V1__PeriodTotals *totals_line(struct maker *maker, const struct state_tally *tally)
 {
     Pledged__V1__PeriodTotals *line = maker_alloc(maker, sizeof(*line));
@@ -126,7 +144,7 @@ static Pledged__V1__PeriodTotals *totals_line(struct maker *maker, const struct 
     line->pledged_minor = tally->pledged;
     line->committed_minor = tally->committed;
     line->received_minor = tally->received;
-    line->outstanding_minor = tally->pledged - tally->allocated;
+    line->outstanding_minor = outstanding_of(tally);
     line->unallocated_minor = tally->unallocated;
     return line;
 }
@@ -178,7 +196,7 @@ static void close_period(struct maker *maker, const Pledged__V1__ClosePeriod *co
         maker_arg(maker, "why", "the month is not over");
         return;
     }
-    find_blockers(ledger, month, &blockers);
+    find_blockers(ledger, month, pl_date_of_us(maker_time(maker)), &blockers);
     if (blockers.count != 0 && !command->waive)
         refuse_blocked(maker, &blockers);
     else
@@ -266,7 +284,7 @@ static struct pl_status check_closed(const struct ledger *ledger,
                  line->pledges == tally->pledges && line->pledged_minor == tally->pledged &&
                  line->committed_minor == tally->committed &&
                  line->received_minor == tally->received &&
-                 line->outstanding_minor == tally->pledged - tally->allocated &&
+                 line->outstanding_minor == outstanding_of(tally) &&
                  line->unallocated_minor == tally->unallocated,
              "the totals of a period are not the ledger's");
     }

@@ -211,6 +211,22 @@ static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
     return period_is_closed(ledger, ledger->bank_entry[entry].value_date);
 }
 
+/* What a clerk may accept alone is in the policy, a currency each; of others nothing is. */
+static bool over_limit(const struct ledger *ledger, const Pledged__V1__AcceptDifference *command)
+{
+    const Pledged__V1__PolicyAdopted *policy = ledger->policy.message;
+    const struct state_pledge *pledge = state_pledge(ledger, command->pledge);
+    if (pledge == NULL || pledge->currency < 0)
+        return false; /* refused anyway */
+    int64_t minor =
+        command->amount != NULL ? command->amount->minor : pledge->amount - state_settled(pledge);
+    for (size_t i = 0; i < policy->n_difference_limit; i++) {
+        if (pl_currency_index(policy->difference_limit[i]->currency) == pledge->currency)
+            return minor > policy->difference_limit[i]->minor;
+    }
+    return true;
+}
+
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
                                             const Pledged__V1__Command *command)
 {
@@ -238,7 +254,8 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(WRITE_OFF):
         return CLASS(WRITE_OFF);
     case COMMAND(ACCEPT_DIFFERENCE):
-        return CLASS(DIFFERENCE);
+        return over_limit(ledger, command->accept_difference) ? CLASS(DIFFERENCE)
+                                                              : CLASS(UNSPECIFIED);
     case COMMAND(REALLOCATE):
     case COMMAND(CONVERT):
         return CLASS(SURPLUS);

@@ -84,11 +84,11 @@ class Completion:
         for line in help_text.splitlines():
             if line.startswith("  ") and line[2:3].islower():
                 self.assertIn(line.split()[0], found)
-        self.offers("pledge con", "contributor", "contributors")
+        self.offers("pledge con", "contact", "contacts", "contributor", "contributors")
         self.offers("pledge no-such", )
 
     def test_second_words(self):
-        self.offers("pledge contributor ", "add", "amend")
+        self.offers("pledge contributor ", "add", "amend", "erase", "legal-hold")
         self.offers("pledge catalogue a", "adopt")
         self.offers("pledge --quiet contributor a", "add", "amend")
 

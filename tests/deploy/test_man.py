@@ -29,7 +29,7 @@ def help_commands():
     """{name: arguments} of `pledge help`."""
     found = {}
     for line in help_of().split("\nOptions", 1)[0].splitlines():
-        match = re.match(r"  ([a-z][^ ]*(?: [a-z][^ ]*)?)((?: \[?[A-Z][^ ]*)*)(?:  |$)", line)
+        match = re.match(r"  ([a-z][^ ]*(?: [a-z][^ ]*)?)((?: \[?(?:[A-Z]|[a-z]+\|)[^ ]*)*)(?:  |$)", line)
         if match:
             found[match.group(1)] = match.group(2).strip()
     return found

@@ -42,11 +42,10 @@ class DiskFull(unittest.TestCase):
         self.ballast = self.disk / "ballast"
 
     def fill_disk(self):
-        with open(self.ballast, "wb") as f:
+        with open(self.ballast, "wb", buffering=0) as f:  # nothing is left to write at its end
             while True:
                 try:
                     f.write(b"\0" * 65536)
-                    f.flush()
                 except OSError:
                     return
 

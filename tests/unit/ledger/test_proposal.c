@@ -40,6 +40,11 @@ static void adopt_policy(struct world *w, uint32_t bits, int64_t ttl_s)
     policy.proposal_ttl_s = ttl_s;
     policy.rules = LEDGER_RULES;
     policy.four_eyes = classes;
+    Pledged__V1__Money francs = PLEDGED__V1__MONEY__INIT, *limits[] = {&francs};
+    francs.minor = 5000;
+    francs.currency = (char *)(uintptr_t) "CHF";
+    policy.n_difference_limit = 1; /* 50.00 CHF */
+    policy.difference_limit = limits;
     for (int i = 1; i <= 11; i++) {
         if ((bits >> i & 1) != 0)
             classes[policy.n_four_eyes++] = (Pledged__V1__CommandClass)i;
@@ -472,9 +477,43 @@ static void test_the_list(void **state)
     world_fini(&w);
 }
 
+static void accept_difference(struct world *w, int64_t minor)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__AcceptDifference body = PLEDGED__V1__ACCEPT_DIFFERENCE__INIT;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;
+    amount.minor = minor;
+    amount.currency = (char *)(uintptr_t) "CHF";
+    body.bank_entry = (char *)(uintptr_t) "B000001";
+    body.pledge = (char *)(uintptr_t) "P000001";
+    body.kind = PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_FEE;
+    body.amount = minor != 0 ? &amount : NULL;
+    command.command_case = COMMAND(ACCEPT_DIFFERENCE);
+    command.accept_difference = &body;
+    give(w, &command);
+    assert_accepted(w);
+}
+
+static void test_a_difference_over_the_limit(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
+    pay(&w, "P000001", 80000, "CHF", "");
+    accept_difference(&w, 5000);
+    assert_int_equal(world_last(&w)->fact_case, FACT(DIFFERENCE_ACCEPTED));
+    accept_difference(&w, 5001);
+    assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSED));
+    accept_difference(&w, 0); /* all that is still to be paid: 150.00 */
+    assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSED));
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_difference_over_the_limit),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
         cmocka_unit_test(test_a_proposal_is_decided_once),
