@@ -84,7 +84,7 @@ class Completion:
         for line in help_text.splitlines():
             if line.startswith("  ") and line[2:3].islower():
                 self.assertIn(line.split()[0], found)
-        self.offers("pledge con", "contact", "contacts", "contributor", "contributors")
+        self.offers("pledge cont", "contact", "contacts", "contributor", "contributors")
         self.offers("pledge no-such", )
 
     def test_second_words(self):
