@@ -42,6 +42,8 @@ extern char **environ;
 
 enum { LOOK_S = 1, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
 
+enum { DAEMON_EVENTS = 5 };
+
 struct daemon {
     const struct config *config; /* of the start; see live() for what may change since */
     struct identity identity;
@@ -78,7 +80,8 @@ struct daemon {
     uint64_t snapshot_seq; /* of the newest snapshot, or of the last try */
     pid_t snapshot_child;
     int exit_code;
-    bool announced; /* port_file and pid_file are ours */
+    struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
+    bool announced;                     /* port_file and pid_file are ours */
 };
 
 static void say(struct pl_status status, const char *message)
@@ -522,6 +525,8 @@ static struct pl_status make_room(struct daemon *daemon)
     return pl_mailbox_new(daemon->config->inbox, &daemon->inbox);
 }
 
+static void arm_events(struct daemon *daemon);
+
 static struct pl_status start_all(struct daemon *daemon, char *message)
 {
     const struct config *config = daemon->config;
@@ -545,6 +550,7 @@ static struct pl_status start_all(struct daemon *daemon, char *message)
         PL_TRY(start_worker(daemon, i));
     PL_TRY(start_reload(daemon));
     PL_TRY(start_admin(daemon));
+    arm_events(daemon); /* whoever is told that we are ready may stop us at once */
     return announce(daemon, message);
 }
 
@@ -597,27 +603,32 @@ static void watchdog_event(evutil_socket_t fd, short what, void *arg)
         pl_log_error("daemon", "a thread does not get on", "for_s=%d", STUCK_S);
 }
 
-static void wait_for_signals(struct daemon *daemon)
+/* From here on signals are kept until somebody dispatches. */
+static void arm_events(struct daemon *daemon)
 {
     const struct timeval second = {LOOK_S, 0};
     int64_t watch_us = notify_watchdog_ns() / 1000 / 3;
     const struct timeval watch = {watch_us / 1000000, watch_us % 1000000};
-    struct event *const event[] = {
+    struct event *const event[DAEMON_EVENTS] = {
         evsignal_new(daemon->base, SIGTERM, stop_event, daemon),
         evsignal_new(daemon->base, SIGINT, stop_event, daemon),
         evsignal_new(daemon->base, SIGHUP, reload_event, daemon),
         event_new(daemon->base, -1, EV_PERSIST, look_event, daemon),
         event_new(daemon->base, -1, EV_PERSIST, watchdog_event, daemon),
     };
-    const struct timeval *const every[] = {NULL, NULL, NULL, &second, &watch};
-    for (size_t i = 0; i < PL_COUNT(event); i++) {
+    const struct timeval *const every[DAEMON_EVENTS] = {NULL, NULL, NULL, &second, &watch};
+    for (size_t i = 0; i < DAEMON_EVENTS; i++) {
         PL_ASSERT(event[i] != NULL);
+        daemon->event[i] = event[i];
         if (every[i] != &watch || watch_us > 0)
             (void)event_add(event[i], every[i]);
     }
-    (void)event_base_dispatch(daemon->base);
-    for (size_t i = 0; i < PL_COUNT(event); i++)
-        event_free(event[i]);
+}
+
+static void free_events(struct daemon *daemon)
+{
+    for (size_t i = 0; i < DAEMON_EVENTS && daemon->event[i] != NULL; i++)
+        event_free(daemon->event[i]);
 }
 
 static void stop_all(struct daemon *daemon)
@@ -707,11 +718,12 @@ int daemon_run(const struct config *config)
     atomic_store(&daemon.writer_beat_ns, now_ns());
     struct pl_status status = start_all(&daemon, message);
     if (pl_is_ok(status)) {
-        wait_for_signals(&daemon);
+        (void)event_base_dispatch(daemon.base);
     } else {
         say(status, message);
         daemon.exit_code = pl_code_exit(status.code);
     }
+    free_events(&daemon);
     stop_all(&daemon);
     event_base_free(daemon.base);
     (void)close(daemon.stop_fd);
