@@ -423,6 +423,50 @@ static struct pl_status take_allocated(struct export_books *books, uint64_t seq,
     return settle(books, made, 1);
 }
 
+/* Money that left the account is not in the fund's totals; its row keeps the numbering. */
+static struct pl_status take_recorded(struct export_books *books, uint64_t seq, bool posted,
+                                      const Pledged__V1__BankEntryRecorded *fact)
+{
+    const Pledged__V1__Movement *movement = fact->movement;
+    int currency = pl_currency_index(fact->currency);
+    if (movement == NULL || currency < 0 ||
+        pl_id_parse(fact->bank_entry, 'B') != books->bank_entries + 1 ||
+        !pl_date_valid(movement->value_date))
+        return unfit();
+    if (!posted)
+        (void)snprintf(books->date, sizeof(books->date), "%s", movement->value_date);
+    if (fact->batch[0] != '\0') { /* its sum gives way to its details */
+        uint64_t whole = pl_id_parse(fact->batch, 'B');
+        if (whole == 0 || whole > books->bank_entries ||
+            books->bank_entry[whole - 1].allocated != 0)
+            return unfit();
+        struct export_bank_entry *batch = &books->bank_entry[whole - 1];
+        add_move(books, EXPORT_RECEIVED, batch->pledge, whole, -batch->amount, batch->currency);
+        batch->amount = 0;
+    }
+    books->bank_entry = grow(books->bank_entry, books->bank_entries, &books->bank_entry_cap,
+                             sizeof(*books->bank_entry));
+    uint64_t number = ++books->bank_entries;
+    int64_t credit = movement->minor > 0 ? movement->minor : 0;
+    books->bank_entry[number - 1] =
+        (struct export_bank_entry){.seq = seq, .amount = credit, .currency = currency};
+    add_move(books, EXPORT_RECEIVED, 0, number, credit, currency);
+    return pl_ok();
+}
+
+static struct pl_status take_bank_reversal(struct export_books *books,
+                                           const Pledged__V1__BankReversal *fact)
+{
+    uint64_t number = pl_id_parse(fact->original, 'B');
+    if (number == 0 || number > books->bank_entries || books->bank_entry[number - 1].reversed)
+        return unfit();
+    PL_TRY(undo_of_entry(books, number));
+    struct export_bank_entry *from = &books->bank_entry[number - 1];
+    from->reversed = true;
+    add_move(books, EXPORT_RECEIVED, from->pledge, number, -from->amount, from->currency);
+    return pl_ok();
+}
+
 static bool same_money(const Pledged__V1__Money *money, int64_t minor)
 {
     return (money == NULL ? 0 : money->minor) == minor;
@@ -512,7 +556,11 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
         return take_waiver(books, entry->seq, entry->difference_accepted->pledge,
                            pl_id_parse(entry->difference_accepted->bank_entry, 'B'),
                            entry->difference_accepted->amount);
-    case FACT(PLEDGE_CLOSED): /* moves no money */
+    case FACT(BANK_ENTRY_RECORDED):
+        return take_recorded(books, entry->seq, entry->posting_date[0] != '\0',
+                             entry->bank_entry_recorded);
+    case FACT(BANK_REVERSAL):
+        return take_bank_reversal(books, entry->bank_reversal);
     case FACT(LEDGER_CREATED):
     case FACT(ROSTER_ADOPTED):
     case FACT(POLICY_ADOPTED):
@@ -535,6 +583,10 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(WAIT_PROMOTED):
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
+    case FACT(PLEDGE_CLOSED): /* moves no money */
+    case FACT(STATEMENT_IMPORTED):
+    case FACT(STATEMENT_REPEATED):
+    case FACT(PAYMENT_CONFIRMED): /* the payment is booked, and has its day */
         return pl_ok();
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:

@@ -45,6 +45,9 @@ __attribute__((format(printf, 2, 3))) static void add(struct failure *failure, c
 static const char *arg_words(const char *name)
 {
     static const char *const names[][2] = {
+        {"account", N_("account")},
+        {"statement", N_("statement")},
+        {"known_as", N_("known as")},
         {"tier", N_("tier")},
         {"pledge", N_("pledge")},
         {"contributor", N_("contributor")},

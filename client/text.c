@@ -265,12 +265,52 @@ static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_WRITTEN_OFF, "written_off", N_("written off")},
     {PLEDGED__V1__ENTRY__FACT_DIFFERENCE_ACCEPTED, "difference_accepted",
      N_("difference accepted")},
+    {PLEDGED__V1__ENTRY__FACT_STATEMENT_IMPORTED, "statement_imported", N_("statement came in")},
+    {PLEDGED__V1__ENTRY__FACT_BANK_ENTRY_RECORDED, "bank_entry_recorded",
+     N_("bank entry recorded")},
+    {PLEDGED__V1__ENTRY__FACT_STATEMENT_REPEATED, "statement_repeated",
+     N_("statement came in again")},
+    {PLEDGED__V1__ENTRY__FACT_PAYMENT_CONFIRMED, "payment_confirmed",
+     N_("payment confirmed by the bank")},
+    {PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL, "bank_reversal", N_("taken back by the bank")},
 };
 static const struct word memberships[] = {
     {1, "member-state", N_("Member State")},
     {2, "sector-member", N_("Sector Member")},
     {3, "associate", N_("Associate")},
     {4, "academia", N_("Academia")},
+};
+
+static const struct word statement_kinds[] = {
+    {1, "statement", N_("statement")},
+    {2, "notification", N_("notification")},
+};
+
+static const struct word movement_kinds[] = {
+    {1, "payment", N_("payment")},   {2, "charge", N_("charge")}, {3, "batch", N_("batch")},
+    {4, "reversal", N_("reversal")}, {5, "return", N_("return")},
+};
+
+static const struct word queue_reasons[] = {
+    {1, "no-reference", N_("no reference")},
+    {2, "pledge-unknown", N_("reference of no pledge")},
+    {3, "amount-differs", N_("amount differs")},
+    {4, "currency-differs", N_("currency differs")},
+    {5, "pledge-not-open", N_("pledge is not open")},
+    {6, "batch-details", N_("waits for the details")},
+    {7, "charge", N_("charge")},
+    {8, "reversal", N_("reversal")},
+    {9, "return", N_("return")},
+    {10, "debit", N_("money left")},
+};
+
+static const struct word suggestion_kinds[] = {
+    {1, "reference", N_("its reference")},
+    {2, "amount", N_("what is still to be paid")},
+    {3, "instructed", N_("as the payer ordered it")},
+    {4, "instalment", N_("what is due next")},
+    {5, "promised", N_("what was promised")},
+    {6, "currency", N_("same currency")},
 };
 
 static const struct {
@@ -294,6 +334,10 @@ static const struct {
     [TEXT_CLASS] = {classes, PL_COUNT(classes)},
     [TEXT_PROPOSAL] = {proposal_states, PL_COUNT(proposal_states)},
     [TEXT_FACT] = {facts, PL_COUNT(facts)},
+    [TEXT_STATEMENT_KIND] = {statement_kinds, PL_COUNT(statement_kinds)},
+    [TEXT_MOVEMENT] = {movement_kinds, PL_COUNT(movement_kinds)},
+    [TEXT_QUEUE] = {queue_reasons, PL_COUNT(queue_reasons)},
+    [TEXT_SUGGESTION] = {suggestion_kinds, PL_COUNT(suggestion_kinds)},
     [TEXT_MEMBERSHIP] = {memberships, PL_COUNT(memberships)},
 };
 
@@ -406,8 +450,6 @@ static const struct {
      N_("the catalogue of this pledge has no such benefit")},
     {PLEDGED__V1__REASON__REASON_NOT_GRANTED, N_("this pledge does not have this benefit")},
     {PLEDGED__V1__REASON__REASON_QUANTITY_SPENT, N_("not so much of this benefit is left")},
-    {PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
-     N_("the table of accounts lacks an event, or cannot be read")},
     {PLEDGED__V1__REASON__REASON_EXPORTED_ALREADY,
      N_("this month, or a later one, was handed to the accounting system already")},
     {PLEDGED__V1__REASON__REASON_CONTACT_UNKNOWN,
@@ -449,6 +491,13 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_PROPOSAL_CLOSED, N_("the proposal is decided already")},
     {PLEDGED__V1__REASON__REASON_SAME_PERSON,
      N_("who proposed it cannot approve it: another person has to")},
+    {PLEDGED__V1__REASON__REASON_STATEMENT_UNBALANCED,
+     N_("the statement does not add up: opening balance and movements are not the closing "
+        "balance; nothing was taken in")},
+    {PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
+     N_("this is not one of the fund's accounts; nothing was taken in")},
+    {PLEDGED__V1__REASON__REASON_STATEMENT_CONFLICT,
+     N_("this contradicts what is in already; nothing was taken in")},
     {PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, N_("there is no such bank entry")},
     {PLEDGED__V1__REASON__REASON_PERIOD_UNKNOWN, N_("no such period was closed")},
     {PLEDGED__V1__REASON__REASON_PERIOD_BLOCKED,
@@ -540,6 +589,8 @@ static const struct word warnings[] = {
      N_("the payment is in another currency than the pledge; it is kept unallocated")},
     {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PLEDGE_NOT_OPEN, "",
      N_("the pledge is not open; the money is kept unallocated")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_IMPORTED, "PAYMENT_IMPORTED",
+     N_("a bank statement had brought this money already; it was allocated, not booked again")},
     {PLEDGED__V1__WARNING_KIND__WARNING_KIND_FOUR_EYES_OFF, "",
      N_("one person did this alone: the policy does not ask for a second")},
 };

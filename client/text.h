@@ -36,24 +36,28 @@ const char *text_language_code(void); /* "fr" or "en" */
 
 /* Closed lists of the API, as codes for programs ("private-sector") and words for people. */
 enum text_list {
-    TEXT_KIND,        /* ContributorKind */
-    TEXT_STAGE,       /* Stage */
-    TEXT_MONEY,       /* MoneyState */
-    TEXT_ROLE,        /* Role */
-    TEXT_PLEDGE_KIND, /* PledgeKind */
-    TEXT_PURPOSE,     /* Purpose */
-    TEXT_PUBLISH,     /* Publish */
-    TEXT_MONEY_PLAN,  /* MoneyPlan */
-    TEXT_DIFFERENCE,  /* DifferenceKind */
-    TEXT_REFUND,      /* RefundState */
-    TEXT_UNIT,        /* Unit */
-    TEXT_PHASE,       /* Phase */
-    TEXT_BY,          /* TotalsBy */
-    TEXT_RECEIPT,     /* ReceiptKind */
-    TEXT_CLASS,       /* CommandClass */
-    TEXT_PROPOSAL,    /* ProposalState */
-    TEXT_FACT,        /* Entry.fact_case */
-    TEXT_MEMBERSHIP,  /* Contributor.itu_membership; the number is our own */
+    TEXT_KIND,           /* ContributorKind */
+    TEXT_STAGE,          /* Stage */
+    TEXT_MONEY,          /* MoneyState */
+    TEXT_ROLE,           /* Role */
+    TEXT_PLEDGE_KIND,    /* PledgeKind */
+    TEXT_PURPOSE,        /* Purpose */
+    TEXT_PUBLISH,        /* Publish */
+    TEXT_MONEY_PLAN,     /* MoneyPlan */
+    TEXT_DIFFERENCE,     /* DifferenceKind */
+    TEXT_REFUND,         /* RefundState */
+    TEXT_UNIT,           /* Unit */
+    TEXT_PHASE,          /* Phase */
+    TEXT_BY,             /* TotalsBy */
+    TEXT_RECEIPT,        /* ReceiptKind */
+    TEXT_CLASS,          /* CommandClass */
+    TEXT_PROPOSAL,       /* ProposalState */
+    TEXT_FACT,           /* Entry.fact_case */
+    TEXT_STATEMENT_KIND, /* StatementKind */
+    TEXT_MOVEMENT,       /* MovementKind */
+    TEXT_QUEUE,          /* QueueReason */
+    TEXT_SUGGESTION,     /* SuggestionKind */
+    TEXT_MEMBERSHIP,     /* Contributor.itu_membership; the number is our own */
     TEXT_LISTS,
 };
 /* NULL for 0 (unspecified); a number as text for what this release does not know. */

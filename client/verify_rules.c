@@ -14,7 +14,7 @@
 #include "common/hash.h"
 #include "common/scan.h"
 
-enum { ARENA_BYTES = 8 << 20, ROSTER_BYTES = 1 << 20 };
+enum { ARENA_BYTES = 16 << 20, ROSTER_BYTES = 1 << 20 };
 /* A command that was under way when the roster changed was let in by the one before. */
 enum { RULES_FIRST = 1 }; /* of a ledger whose policy does not say */
 static const int64_t ROSTER_GRACE_US = 60 * 1000000LL;
@@ -26,8 +26,8 @@ struct roster {
 
 struct verify_rules {
     struct ledger *ledger;
-    struct pl_arena arena; /* of the decision that is being followed */
-    struct pl_slice expected[LEDGER_ENTRIES_PER_COMMAND_MAX];
+    struct pl_arena arena;     /* of the decision that is being followed */
+    struct pl_slice *expected; /* in the arena */
     size_t expected_count, expected_at;
     struct roster roster[2]; /* in force, and the one before */
     size_t roster_now;
@@ -94,6 +94,8 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_SUBMIT:
     case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
     case PLEDGED__V1__COMMAND__COMMAND_PAY:
+    case PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT:
+    case PLEDGED__V1__COMMAND__COMMAND_MATCH_REVERSAL:
     case PLEDGED__V1__COMMAND__COMMAND_ALLOCATE:
     case PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT:
     case PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE:
@@ -203,6 +205,10 @@ static bool keep_decision(struct verify_rules *rules, const struct ledger_decisi
     rules->expected_at = 0;
     rules->expected_count = 0;
     if (decision->answer == LEDGER_NOTHING || decision->answer == LEDGER_INVALID)
+        return false;
+    rules->expected =
+        pl_arena_alloc(&rules->arena, decision->entry_count * sizeof(*rules->expected));
+    if (rules->expected == NULL)
         return false;
     for (size_t i = 0; i < decision->entry_count; i++) {
         rules->expected[i] = pl_pack(&decision->entry[i]->base, &rules->arena);

@@ -212,7 +212,7 @@ static struct pl_slice pack(struct cli *cli, struct write *write)
     return pl_pack(&request.base, &cli->arena);
 }
 
-struct pl_status write_run(struct cli *cli, struct write *write)
+struct pl_status write_send(struct cli *cli, struct write *write, Pledged__V1__Receipt **ret)
 {
     const char *kept = NULL;
     PL_TRY(cli_open(cli));
@@ -228,12 +228,17 @@ struct pl_status write_run(struct cli *cli, struct write *write)
                                status.sys_errno != 0 ? strerrordesc_np(status.sys_errno)
                                                      : status.what);
     }
-    Pledged__V1__Receipt *receipt = NULL;
     struct pl_status status = write->record_count != 0
-                                  ? session_execute_private(cli->session, bytes, &receipt)
-                                  : session_execute(cli->session, bytes, &receipt);
+                                  ? session_execute_private(cli->session, bytes, ret)
+                                  : session_execute(cli->session, bytes, ret);
     if (kept != NULL && is_settled(cli, status))
         requests_forget(kept);
-    PL_TRY(status);
+    return status;
+}
+
+struct pl_status write_run(struct cli *cli, struct write *write)
+{
+    Pledged__V1__Receipt *receipt = NULL;
+    PL_TRY(write_send(cli, write, &receipt));
     return write_show(cli, write, receipt);
 }

@@ -43,6 +43,10 @@ PL_MUST_CHECK struct pl_status write_init(struct cli *cli, struct write *write,
 /* Keeps the id, sends, repeats, shows the receipt. */
 PL_MUST_CHECK struct pl_status write_run(struct cli *cli, struct write *write);
 
+/* The same without showing: for commands whose answer is not one receipt. */
+PL_MUST_CHECK struct pl_status write_send(struct cli *cli, struct write *write,
+                                          Pledged__V1__Receipt **ret);
+
 /* Shows a receipt; apart for tests. */
 PL_MUST_CHECK struct pl_status write_show(struct cli *cli, const struct write *write,
                                           const Pledged__V1__Receipt *receipt);

@@ -14,7 +14,7 @@ set -eu
 
 BUILD='build-essential cmake ninja-build pkg-config libevent-dev libssl-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler grpc-proto libnghttp2-dev libjansson-dev libinih-dev
-    libunistring-dev libcairo2-dev libfreetype-dev libqrencode-dev fonts-liberation
+    libunistring-dev libxml2-dev libcairo2-dev libfreetype-dev libqrencode-dev fonts-liberation
     libxxhash-dev libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libsystemd-dev gettext tzdata openssl ca-certificates'
 TESTS='libcmocka-dev libprotobuf-dev python3 python3-grpcio python3-protobuf python3-requests
     python3-cryptography hledger beancount libxml2-utils

@@ -217,6 +217,12 @@ const char *policy_account_set(struct policy_draft *draft, struct pl_arena *aren
         return set_iban(arena, value, false, &account->iban);
     if (strcmp(key, "qr_iban") == 0)
         return set_iban(arena, value, true, &account->qr_iban);
+    if (strcmp(key, "number") == 0) /* of an account that has no IBAN */
+        return set_text(arena, value, 34, &account->iban);
+    if (strcmp(key, "shared") == 0) {
+        account->shared = strcmp(value, "yes") == 0;
+        return account->shared || strcmp(value, "no") == 0 ? NULL : "yes or no is needed";
+    }
     *ret_known = strcmp(key, "currency") == 0;
     if (!*ret_known)
         return NULL;

@@ -440,6 +440,18 @@ static void on_get_private_records(struct call *call, void *user)
     command_send(call, service, command);
 }
 
+static void on_list_bank_entries(struct call *call, void *user)
+{
+    send_query(call, user, query_list_bank_entries);
+}
+static void on_list_statements(struct call *call, void *user)
+{
+    send_query(call, user, query_list_statements);
+}
+static void on_suggest_allocations(struct call *call, void *user)
+{
+    send_query(call, user, query_suggest_allocations);
+}
 static void on_get_history(struct call *call, void *user)
 {
     send_query(call, user, query_get_history);
@@ -860,6 +872,12 @@ const struct net_method service_methods[] = {
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
     METHOD(ListPeriods, list_periods_request, list_periods_response, DESK, on_list_periods),
     METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
+    METHOD(ListBankEntries, list_bank_entries_request, list_bank_entries_response, DESK,
+           on_list_bank_entries),
+    METHOD(ListStatements, list_statements_request, list_statements_response, DESK,
+           on_list_statements),
+    METHOD(SuggestAllocations, suggest_allocations_request, suggest_allocations_response, DESK,
+           on_suggest_allocations),
     METHOD(GetHistory, get_history_request, get_history_response, DESK, on_get_history),
     METHOD(GetStatus, get_status_request, get_status_response, READERS, on_get_status),
     {.path = "/pledged.v1.LedgerService/Dump",

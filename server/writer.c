@@ -199,18 +199,29 @@ static struct pl_status read_entry(void *arg, uint64_t seq, struct pl_slice *ret
 
 /* --- deciding --- */
 
-/* The bytes of a decision's entries, in the scratch arena; false if one is too large to be an
- * entry. */
-static bool pack(struct writer *writer, const struct ledger_decision *decision,
-                 struct pl_slice *ret_packed)
+/* The bytes of a decision's entries, in the scratch arena; NULL if one is too large to be an entry,
+ * or all of them for a batch. *ret_total: what they take of a body. */
+static struct pl_slice *pack(struct writer *writer, const struct ledger_decision *decision,
+                             size_t *ret_total)
 {
+    struct pl_slice *packed =
+        pl_arena_alloc(&writer->scratch, decision->entry_count * sizeof(*packed));
+    PL_ASSERT(packed != NULL); /* LIMIT_DECIDE_ARENA_BYTES counts them in */
+    *ret_total = 0;
     for (size_t i = 0; i < decision->entry_count; i++) {
-        ret_packed[i] = pl_pack(&decision->entry[i]->base, &writer->scratch);
-        PL_ASSERT(ret_packed[i].data != NULL); /* LIMIT_DECIDE_ARENA_BYTES counts them in */
-        if (ret_packed[i].len > LEDGER_ENTRY_BYTES_MAX)
-            return false;
+        packed[i] = pl_pack(&decision->entry[i]->base, &writer->scratch);
+        PL_ASSERT(packed[i].data != NULL);
+        *ret_total += packed[i].len + 4;
+        if (packed[i].len > LEDGER_ENTRY_BYTES_MAX)
+            return NULL;
     }
-    return true;
+    return *ret_total <= LIMIT_BATCH_BODY_BYTES ? packed : NULL;
+}
+
+/* Most commands have their room in every batch (batch_full); a bank statement may need more. */
+static bool fits(const struct writer *writer, size_t total)
+{
+    return pl_buf_len(&writer->filling->body) + total <= LIMIT_BATCH_BODY_BYTES;
 }
 
 static void record(struct writer *writer, const struct ledger_decision *decision,
@@ -225,11 +236,12 @@ static void record(struct writer *writer, const struct ledger_decision *decision
 /* Facts the daemon makes by itself: expiries, promotions. */
 static bool record_own(struct writer *writer, const struct ledger_decision *decision)
 {
-    struct pl_slice packed[LEDGER_ENTRIES_PER_COMMAND_MAX];
     if (decision->answer == LEDGER_NOTHING)
         return false;
     PL_ASSERT(decision->answer == LEDGER_ACCEPTED);
-    PL_ASSERT(pack(writer, decision, packed));
+    size_t total;
+    const struct pl_slice *packed = pack(writer, decision, &total);
+    PL_ASSERT(packed != NULL && fits(writer, total));
     record(writer, decision, packed);
     return true;
 }
@@ -294,46 +306,52 @@ static void copy_refusal(struct command *command, struct command_item *item,
         (Pledged__V1__Refusal *)pl_message_copy(&decision->refusal->base, command->arena);
 }
 
-static void item_decide(struct writer *writer, struct command *command, struct command_item *item,
+/* False: it waits for the next batch, nothing is done yet. */
+static bool item_decide(struct writer *writer, struct command *command, struct command_item *item,
                         int64_t now_us)
 {
     struct ledger_request request = {
         .command = item->msg, .bytes = item->bytes, .actor = command->actor, .now_us = now_us};
     memcpy(request.digest, item->digest, sizeof(request.digest));
     struct ledger_decision decision = {0};
-    struct pl_slice packed[LEDGER_ENTRIES_PER_COMMAND_MAX];
     pl_arena_reset(&writer->scratch);
     ledger_decide(writer->ledger, &request, &writer->scratch, &decision);
     if (decision.answer == LEDGER_INVALID) {
         copy_refusal(command, item, &decision);
-        return;
+        return true;
     }
     PL_ASSERT(decision.answer != LEDGER_NOTHING && decision.entry_count > 0);
-    if (!pack(writer, &decision, packed)) {
+    size_t total;
+    const struct pl_slice *packed = pack(writer, &decision, &total);
+    if (packed == NULL) {
         item_refuse(command, item, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-                    "the entry of this command would be larger than 65,535 bytes");
-        return;
+                    "an entry of this command would be larger than 65,535 bytes, or all of them "
+                    "larger than a batch");
+        return true;
     }
+    if (!item->msg->dry_run && !fits(writer, total))
+        return false;
     item_receipt(command, item, decision.entry[0], false);
     if (item->receipt == NULL && item->refusal == NULL) {
         item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */
-        return;
+        return true;
     }
     if (item->msg->dry_run) {
         if (item->receipt != NULL)
             item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN;
         else if (item->refusal != NULL)
             item->refusal->seq = 0; /* nothing was recorded */
-        return;
+        return true;
     }
     record(writer, &decision, packed);
+    return true;
 }
 
-static void decide_item(struct writer *writer, struct command *command, struct command_item *item,
+static bool decide_item(struct writer *writer, struct command *command, struct command_item *item,
                         int64_t now_us)
 {
     if (item->msg == NULL)
-        return; /* the worker refused it */
+        return true; /* the worker refused it */
     uint64_t seq =
         item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
     if (seq != 0)
@@ -346,7 +364,8 @@ static void decide_item(struct writer *writer, struct command *command, struct c
                     "the server's disk is full; nothing was recorded; repeat with the same request "
                     "id when the operator has made room");
     else
-        item_decide(writer, command, item, now_us);
+        return item_decide(writer, command, item, now_us);
+    return true;
 }
 
 /* Replies that need no new entry wait for whatever the state they saw still has in flight (W1). */
@@ -442,7 +461,8 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
     while (command->item_next < command->item_count) {
         if (batch_full(writer->filling))
             return false;
-        decide_item(writer, command, &command->item[command->item_next], now_us);
+        if (!decide_item(writer, command, &command->item[command->item_next], now_us))
+            return false;
         command->item_next++;
     }
     command->phase = COMMAND_DECIDED;

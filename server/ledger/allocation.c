@@ -78,7 +78,7 @@ static int64_t counts_for(const struct ledger *ledger, const struct state_bank_e
 {
     bool own = entry->pledge != STATE_NONE && &ledger->pledge[entry->pledge] == pledge &&
                entry->currency == pledge->currency;
-    return own ? allocation_free(entry) : 0;
+    return own ? allocation_free(entry) : 0; /* no debit is meant for a pledge */
 }
 
 int64_t allocation_free_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -171,7 +171,7 @@ uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_ent
         pl_map_put(&ledger->bank_refs, key, &index);
     }
     uint64_t seq = made->seq;
-    if (!made->debit)
+    if (!made->debit && made->movement == STATE_NONE) /* no command undoes what the bank says */
         pl_map_put(&ledger->reversible, &seq, &index);
     allocation_count_free(ledger, made, 1);
     return index;
@@ -194,6 +194,7 @@ void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *e
         .amount = fact->amount->minor,
         .seq = entry->seq,
         .bank_ref = state_add_text(ledger, fact->bank_ref),
+        .movement = STATE_NONE,
         .currency = (int16_t)pl_currency_index(fact->amount->currency),
         .confirmed = fact->confirmed != 0,
     };
@@ -257,7 +258,7 @@ static bool names(const Pledged__V1__Reversed *fact, uint32_t bank_entry, uint32
 }
 
 /* All that is allocated of an entry, but what pays for the pledge it is meant for. */
-static bool pays_for_others(const struct ledger *ledger, const struct state_bank_entry *entry)
+bool allocation_pays_others(const struct ledger *ledger, const struct state_bank_entry *entry)
 {
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;
          i = ledger->allocation[i].next_of_entry) {
@@ -289,8 +290,29 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     NEED(!from->reversed, "a reversal of what is reversed already");
     NEED(from->refunded == 0 && !from->debit, "a reversal of money that is paid back");
     NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
-    NEED(!pays_for_others(ledger, from), "a reversal of money that pays for other pledges");
+    NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
     return pl_ok();
+}
+
+void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq)
+{
+    struct state_bank_entry *from = &ledger->bank_entry[bank_entry];
+    for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
+        if (ledger->allocation[i].reversed_by == 0)
+            undo(ledger, &ledger->allocation[i], seq);
+    }
+    allocation_count_free(ledger, from, -1);
+    from->reversed = 1;
+    from->reversed_by = seq;
+}
+
+void allocation_split(struct ledger *ledger, uint32_t bank_entry)
+{
+    struct state_bank_entry *entry = &ledger->bank_entry[bank_entry];
+    PL_ASSERT(entry->allocated == 0 && entry->refunded == 0);
+    allocation_count_free(ledger, entry, -1);
+    entry->amount = 0;
+    allocation_count_free(ledger, entry, 1);
 }
 
 void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -305,14 +327,8 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
         undo(ledger, &ledger->allocation[found & ~STATE_REVERSIBLE_ALLOCATION], entry->seq);
         return;
     }
-    struct state_bank_entry *from = &ledger->bank_entry[found];
-    for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
-        if (ledger->allocation[i].reversed_by == 0)
-            undo(ledger, &ledger->allocation[i], entry->seq);
-    }
-    allocation_count_free(ledger, from, -1);
-    from->reversed = 1;
-    from->reversed_by = entry->seq;
+    const struct state_bank_entry *from = &ledger->bank_entry[found];
+    allocation_take_back(ledger, found, entry->seq);
     if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
         uint8_t key[16];
         state_key_of_text(ledger->text + from->bank_ref, key);
@@ -359,7 +375,7 @@ void allocation_refuse_spent(struct maker *maker, const struct state_bank_entry 
 {
     maker_refuse(maker, REASON(ENTRY_SPENT), field,
                  entry->reversed ? entry->reversed_by : entry->seq, NULL);
-    maker_arg_number(maker, "minor", allocation_free(entry));
+    maker_arg_number(maker, "minor", entry->debit ? 0 : allocation_free(entry));
     maker_arg(maker, "currency", pl_currency_code(entry->currency));
 }
 

@@ -26,6 +26,12 @@ uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_ent
 void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge);
 /* Undoes what pays for a pledge that ends: free money of its bank entries again. */
 void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq);
+/* The money of a bank entry is gone: whatever it pays for is undone, and it counts no more. */
+void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq);
+/* Does it pay for a pledge besides the one it is meant for? */
+bool allocation_pays_others(const struct ledger *ledger, const struct state_bank_entry *entry);
+/* The sum of a bank entry gives way to its details: nothing of it is left. */
+void allocation_split(struct ledger *ledger, uint32_t bank_entry);
 /* Free money meant for the pledge, in its currency. */
 int64_t allocation_free_of(const struct ledger *ledger, const struct state_pledge *pledge);
 /* Links a loaded row from both sides; the rows are loaded in order. */

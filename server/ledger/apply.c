@@ -18,6 +18,7 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/movement.h"
 #include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
@@ -171,6 +172,22 @@ void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
     ledger->catalogue[known].current = adopted;
     ledger->catalogue_in_force = (uint32_t)known;
     set_tiers(ledger, (uint32_t)known);
+}
+
+/* The accounts that an old log's policy does not name are none. */
+static void apply_policy(struct ledger *ledger, const Pledged__V1__PolicyAdopted *fact)
+{
+    memcpy(ledger->policy_sha256, fact->sha256.data, 32);
+    free(ledger->account);
+    ledger->account_count = fact->n_account;
+    ledger->account = calloc(fact->n_account + 1, sizeof(*ledger->account));
+    PL_ASSERT(ledger->account != NULL);
+    for (size_t i = 0; i < fact->n_account; i++) {
+        struct state_account *account = &ledger->account[i];
+        (void)snprintf(account->account, sizeof(account->account), "%.35s", fact->account[i]->iban);
+        account->currency = (int16_t)pl_currency_index(fact->account[i]->currency);
+        account->shared = fact->account[i]->shared != 0;
+    }
 }
 
 static void adopt(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -542,6 +559,10 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
         return entry->written_off->pledge;
     case FACT(DIFFERENCE_ACCEPTED):
         return entry->difference_accepted->pledge;
+    case FACT(PAYMENT_CONFIRMED):
+        return entry->payment_confirmed->pledge;
+    case FACT(BANK_REVERSAL):
+        return entry->bank_reversal->pledge;
     case FACT(LEDGER_CREATED):
     case FACT(ROSTER_ADOPTED):
     case FACT(POLICY_ADOPTED):
@@ -554,6 +575,9 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     case FACT(SUBJECT_ERASED):
     case FACT(LEGAL_HOLD_SET):
     case FACT(POSTINGS_EXPORTED):
+    case FACT(STATEMENT_IMPORTED):
+    case FACT(BANK_ENTRY_RECORDED):
+    case FACT(STATEMENT_REPEATED):
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -642,6 +666,12 @@ static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V
     case FACT(WRITTEN_OFF):
     case FACT(DIFFERENCE_ACCEPTED):
         return waiver_check(ledger, entry);
+    case FACT(STATEMENT_IMPORTED):
+    case FACT(BANK_ENTRY_RECORDED):
+    case FACT(STATEMENT_REPEATED):
+    case FACT(PAYMENT_CONFIRMED):
+    case FACT(BANK_REVERSAL):
+        return movement_check(ledger, entry);
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
         break;
@@ -695,6 +725,7 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
         break;
     case FACT(POLICY_ADOPTED):
         proposal_apply_policy(ledger, entry->policy_adopted);
+        apply_policy(ledger, entry->policy_adopted);
         break;
     case FACT(CATALOGUE_ADOPTED):
         adopt(ledger, entry);
@@ -786,6 +817,13 @@ static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
     case FACT(WRITTEN_OFF):
     case FACT(DIFFERENCE_ACCEPTED):
         waiver_apply(ledger, entry);
+        break;
+    case FACT(STATEMENT_IMPORTED):
+    case FACT(BANK_ENTRY_RECORDED):
+    case FACT(STATEMENT_REPEATED):
+    case FACT(PAYMENT_CONFIRMED):
+    case FACT(BANK_REVERSAL):
+        movement_apply(ledger, entry);
         break;
     case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
     case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */

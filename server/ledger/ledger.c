@@ -19,6 +19,7 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/statement.h"
 #include "server/ledger/surplus.h"
 #include "server/ledger/waiver.h"
 
@@ -93,6 +94,8 @@ static bool room_for_decision(const struct ledger_request *request, const struct
     size_t actor = strlen(request->actor.person) + strlen(request->actor.identity) +
                    strlen(request->actor.issuer);
     size_t need = ((size_t)48 << 10) + LEDGER_ENTRIES_PER_COMMAND_MAX * actor;
+    if (request->command->command_case == COMMAND(IMPORT_STATEMENT))
+        need += statement_room(request->command->import_statement);
     return arena->budget >= arena->used && arena->budget - arena->used >= need;
 }
 
@@ -165,6 +168,10 @@ static void decide(struct maker *maker)
     case COMMAND(ISSUE_CERTIFICATE):
         receipt_decide(maker);
         break;
+    case COMMAND(IMPORT_STATEMENT):
+    case COMMAND(MATCH_REVERSAL):
+        statement_decide(maker);
+        break;
     case COMMAND(REJECT):
         proposal_decide(maker);
         break;
@@ -203,7 +210,7 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
     } else if (proposal_open(&maker)) {
         decide(&maker);
     }
-    PL_ASSERT(ret->entry_count != 0);
+    PL_ASSERT(ret->entry_count != 0 || ret->answer == LEDGER_INVALID);
 }
 
 static bool differs(const ProtobufCBinaryData *sha256, const uint8_t known[32])

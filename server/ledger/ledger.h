@@ -21,9 +21,10 @@
 #include "pledged/v1/service.pb-c.h"
 #include "pledged/v1/types.pb-c.h"
 
-#define LEDGER_REQUEST_ID_BYTES        16
-#define LEDGER_COMMITMENT_BYTES        32
-#define LEDGER_ENTRY_BYTES_MAX         65535
+#define LEDGER_REQUEST_ID_BYTES 16
+#define LEDGER_COMMITMENT_BYTES 32
+#define LEDGER_ENTRY_BYTES_MAX  65535
+/* Of a command; a bank statement makes up to two for each of its movements. */
 #define LEDGER_ENTRIES_PER_COMMAND_MAX 8
 /* Version of the rules that decide: what was decided under another one is not decided again. The
  * first one is that of logs whose policy does not say. */
@@ -31,6 +32,7 @@
 /* Proposals that wait at one time, and what their commands may take together. */
 #define LEDGER_PROPOSALS_OPEN_MAX       10000u
 #define LEDGER_PROPOSALS_OPEN_BYTES_MAX (64u << 20)
+#define LEDGER_MOVEMENTS_MAX            1000
 
 struct ledger;
 
@@ -65,8 +67,8 @@ enum ledger_answer {
  */
 struct ledger_decision {
     enum ledger_answer answer;
-    Pledged__V1__Entry *entry[LEDGER_ENTRIES_PER_COMMAND_MAX];
-    size_t entry_count;
+    Pledged__V1__Entry **entry;
+    size_t entry_count, entry_cap;
     enum pl_code code;             /* class of the refusal: INVALID, NOT_FOUND, REFUSED, ... */
     Pledged__V1__Refusal *refusal; /* NULL when accepted */
 };

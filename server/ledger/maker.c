@@ -69,6 +69,8 @@ int32_t maker_day(const struct maker *maker)
 
 static Pledged__V1__Actor *actor(struct maker *maker)
 {
+    if (maker->out->entry_count != 0)
+        return maker->out->entry[0]->actor;
     Pledged__V1__Actor *made = maker_alloc(maker, sizeof(*made));
     pledged__v1__actor__init(made);
     if (maker->request == NULL) {
@@ -102,10 +104,23 @@ static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
     pledged__v1__outcome__init(entry->outcome);
 }
 
+static void make_room(struct maker *maker)
+{
+    struct ledger_decision *out = maker->out;
+    if (out->entry_count < out->entry_cap)
+        return;
+    size_t cap = out->entry_cap != 0 ? 2 * out->entry_cap : LEDGER_ENTRIES_PER_COMMAND_MAX;
+    Pledged__V1__Entry **more = maker_alloc(maker, cap * sizeof(Pledged__V1__Entry *));
+    if (out->entry_count != 0)
+        memcpy(more, out->entry, out->entry_count * sizeof(Pledged__V1__Entry *));
+    out->entry = more;
+    out->entry_cap = cap;
+}
+
 Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
 {
     struct ledger_decision *out = maker->out;
-    PL_ASSERT(out->entry_count < LEDGER_ENTRIES_PER_COMMAND_MAX);
+    make_room(maker);
     Pledged__V1__Entry *entry = maker_alloc(maker, sizeof(*entry));
     pledged__v1__entry__init(entry);
     entry->seq = maker_seq(maker);
@@ -228,6 +243,8 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(QUANTITY_SPENT), "not so much of this benefit is left"},
         {REASON(EXPORTED_ALREADY), "this month, or a later one, was exported already"},
         {REASON(LEGAL_HOLD), "a legal hold is on: nobody of this organisation may be erased now"},
+        {REASON(ACCOUNT_UNKNOWN), "this is not one of the fund's accounts"},
+        {REASON(STATEMENT_CONFLICT), "this contradicts what is in already"},
         {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
         {REASON(TOO_BIG), "the ledger holds no more of these"},
         {REASON(BANK_ENTRY_UNKNOWN), "there is no such bank entry"},

@@ -13,6 +13,7 @@
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/statement.h"
 #include "server/ledger/waiver.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
@@ -76,15 +77,20 @@ static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
     return fact;
 }
 
+static void refuse_booked(struct maker *maker, const struct state_pledge *pledge, uint32_t booked)
+{
+    maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref",
+                 maker->ledger->bank_entry[booked].seq, pledge);
+    maker_arg(maker, "bank_entry", maker_id(maker, 'B', booked + 1));
+}
+
 /* One movement of the account is booked once. */
 static bool is_booked(struct maker *maker, const Pledged__V1__Pay *command)
 {
     uint32_t booked = booked_as(maker->ledger, command->bank_ref);
     if (booked == STATE_NONE)
         return false;
-    maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref",
-                 maker->ledger->bank_entry[booked].seq, NULL);
-    maker_arg(maker, "bank_entry", maker_id(maker, 'B', booked + 1));
+    refuse_booked(maker, NULL, booked);
     return true;
 }
 
@@ -92,6 +98,31 @@ static int32_t value_day(const struct maker *maker, const Pledged__V1__Pay *comm
 {
     int32_t day;
     return pl_is_ok(pl_date_parse(command->value_date, &day)) ? day : maker_day(maker);
+}
+
+/* A statement brought this credit before: it is allocated, not booked again. */
+static void pay_imported(struct maker *maker, const Pledged__V1__Pay *command,
+                         const struct state_pledge *pledge, uint32_t booked)
+{
+    const struct state_bank_entry *from = &maker->ledger->bank_entry[booked];
+    bool open = pledge->stage == STAGE(PLEDGED) || pledge->stage == STAGE(COMMITTED);
+    int64_t left = allocation_free(from);
+    int64_t outstanding = pledge->amount - state_settled(pledge);
+    int64_t part = left < outstanding ? left : outstanding;
+    if (!open || from->currency != pledge->currency || part <= 0 || from->pledge != STATE_NONE ||
+        from->reversed || from->debit) {
+        refuse_booked(maker, pledge, booked);
+        return;
+    }
+    allocation_add(maker, booked, pledge_index(maker, pledge), part, part);
+    pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount, state_settled(pledge) + part,
+                   pledge->currency);
+    maker_outcome(maker)->bank_entry = maker_id(maker, 'B', booked + 1);
+    maker_outcome(maker)->unallocated = maker_money(maker, left - part, from->currency);
+    maker_warn(maker, WARNING(PAYMENT_IMPORTED), from->seq);
+    if (part < left)
+        maker_warn(maker, WARNING(PAYMENT_SURPLUS), 0);
 }
 
 static void pay(struct maker *maker, const Pledged__V1__Pay *command)
@@ -102,11 +133,17 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
         return;
     int currency = pl_currency_index(command->amount->currency);
     int64_t minor = command->amount->minor;
+    int32_t day = value_day(maker, command);
+    uint32_t booked = statement_imported_as(ledger, command->bank_ref, minor, currency, day,
+                                            pledge_index(maker, pledge));
+    if (booked != STATE_NONE) {
+        pay_imported(maker, command, pledge, booked);
+        return;
+    }
     if (!tally_may_receive(ledger, currency, minor)) {
         maker_refuse(maker, REASON(SUM_OVERFLOW), "pay.amount", 0, pledge);
         return;
     }
-    int32_t day = value_day(maker, command);
     Pledged__V1__PaymentRecorded *fact = payment_recorded(maker, command, pledge->last_seq, day);
     uint64_t twin = similar_payment(ledger, pledge, minor, currency, day);
     if (twin != 0)
@@ -251,6 +288,8 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
         waiver_decide_reverse(maker, *found & ~STATE_REVERSIBLE_WAIVER);
     else if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0)
         reverse_allocation(maker, &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION]);
+    else if (ledger->bank_entry[*found].movement != STATE_NONE)
+        refuse_not_reversible(maker, seq); /* a statement confirms that the money is there */
     else
         reverse_entry(maker, *found);
 }

@@ -64,6 +64,10 @@ int32_t period_day_of(const Pledged__V1__Entry *entry)
     if (entry->fact_case == FACT(PAYMENT_RECORDED) &&
         pl_is_ok(pl_date_parse(entry->payment_recorded->value_date, &day)))
         return day;
+    if (entry->fact_case == FACT(BANK_ENTRY_RECORDED) &&
+        entry->bank_entry_recorded->movement != NULL &&
+        pl_is_ok(pl_date_parse(entry->bank_entry_recorded->movement->value_date, &day)))
+        return day;
     if (entry->fact_case == FACT(REFUND_PAID) &&
         pl_is_ok(pl_date_parse(entry->refund_paid->value_date, &day)))
         return day;
@@ -96,8 +100,8 @@ static void find_blockers(const struct ledger *ledger, int month, int32_t today,
     ret->count = 0;
     for (uint32_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *entry = &ledger->bank_entry[i];
-        if (allocation_free(entry) == 0 || pl_date_month(entry->value_date) > month ||
-            today - entry->value_date <= limit)
+        if (entry->debit || allocation_free(entry) == 0 ||
+            pl_date_month(entry->value_date) > month || today - entry->value_date <= limit)
             continue;
         if (ret->count < WAIVED_NAMED_MAX)
             ret->entry[ret->count] = i;

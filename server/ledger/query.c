@@ -18,10 +18,13 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "common/pack.h"
 #include "common/reference.h"
 #include "common/scan.h"
+#include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/statement.h"
 #include "server/ledger/waiver.h"
 
 /* One unpacked entry at a time: at most 64 KiB of bytes, and its small structs. */
@@ -819,7 +822,7 @@ struct payment_filter {
 static bool payment_matches(const struct payment_filter *filter,
                             const struct state_bank_entry *entry)
 {
-    if (filter->currency >= 0 && entry->currency != filter->currency)
+    if (entry->debit || (filter->currency >= 0 && entry->currency != filter->currency))
         return false;
     return !filter->unallocated_only || (!entry->reversed && entry->allocated < entry->amount);
 }
@@ -1094,6 +1097,388 @@ static struct pl_status walk_read(struct walk *walk, uint64_t seq)
         return pl_fail(CORRUPT, "an entry of the log has a wrong number or predecessor");
     return pl_ok();
 }
+
+/* --- bank statements --- */
+
+/* The movement as the bank told it, out of the entry that has it. */
+static enum pl_code copy_movement(struct query *q, struct walk *walk, uint64_t seq,
+                                  Pledged__V1__Movement **ret)
+{
+    struct pl_status status = walk_read(walk, seq);
+    if (!pl_is_ok(status))
+        return refuse_status(q, status);
+    const Pledged__V1__Entry *entry = walk->entry;
+    const Pledged__V1__Movement *movement =
+        entry->fact_case == PLEDGED__V1__ENTRY__FACT_PAYMENT_CONFIRMED
+            ? entry->payment_confirmed->movement
+            : entry->bank_entry_recorded->movement;
+    *ret = (Pledged__V1__Movement *)pl_message_copy(&movement->base, q->arena);
+    q->spent = q->spent || *ret == NULL;
+    return PL_E_OK;
+}
+
+static enum pl_code bank_entry_row(struct query *q, struct walk *walk, uint32_t index,
+                                   Pledged__V1__BankEntryStatus **ret)
+{
+    const struct ledger *ledger = q->ledger;
+    const struct state_bank_entry *entry = &ledger->bank_entry[index];
+    const struct state_movement *from = &ledger->movement[entry->movement];
+    uint32_t pledge = entry->pledge != STATE_NONE ? entry->pledge : from->meant;
+    int64_t unmatched = statement_unmatched(ledger, entry);
+    Pledged__V1__BankEntryStatus *row = row_message(q, &pledged__v1__bank_entry_status__descriptor);
+    *ret = NULL;
+    if (row == NULL)
+        return PL_E_OK;
+    row->bank_entry = row_id(q, 'B', index);
+    row->statement = row_id(q, 'S', from->statement);
+    row->currency = lend(pl_currency_code(entry->currency));
+    row->allocated_minor = entry->allocated;
+    row->unmatched_minor = entry->debit ? -unmatched : unmatched;
+    row->queue = statement_queue(ledger, entry);
+    row->pledge = pledge != STATE_NONE ? row_id(q, 'P', pledge) : row->pledge;
+    row->reversed = entry->reversed != 0;
+    row->batch = from->batch != STATE_NONE ? row_id(q, 'B', from->batch) : row->batch;
+    row->seq = from->seq;
+    row->occurrence = from->occurrence;
+    enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
+    *ret = q->spent ? NULL : row;
+    return code;
+}
+
+struct bank_filter {
+    bool unmatched_only;
+    Pledged__V1__QueueReason queue; /* UNSPECIFIED: any */
+    uint32_t statement, bank_entry; /* STATE_NONE: any */
+    int currency;                   /* -1: any */
+    int32_t booked_before;          /* INT32_MAX: any */
+};
+
+static bool bank_matches(const struct ledger *ledger, const struct bank_filter *filter,
+                         uint32_t index)
+{
+    const struct state_bank_entry *entry = &ledger->bank_entry[index];
+    if (entry->movement == STATE_NONE ||
+        (filter->bank_entry != STATE_NONE && filter->bank_entry != index))
+        return false;
+    const struct state_movement *from = &ledger->movement[entry->movement];
+    return (!filter->unmatched_only || statement_unmatched(ledger, entry) != 0) &&
+           (filter->queue == 0 || statement_queue(ledger, entry) == filter->queue) &&
+           (filter->statement == STATE_NONE || from->statement == filter->statement) &&
+           (filter->currency < 0 || entry->currency == filter->currency) &&
+           from->booking_date < filter->booked_before;
+}
+
+static enum pl_code read_bank_filter(struct query *q,
+                                     const Pledged__V1__ListBankEntriesRequest *want,
+                                     struct bank_filter *ret)
+{
+    *ret = (struct bank_filter){.unmatched_only = want->unmatched_only != 0,
+                                .queue = want->queue,
+                                .statement = STATE_NONE,
+                                .bank_entry = STATE_NONE,
+                                .booked_before = INT32_MAX};
+    enum pl_code code = read_currency(q, want->currency, &ret->currency);
+    if (code == PL_E_OK && want->statement[0] != '\0')
+        code = read_id(q, "statement", want->statement, 'S', q->ledger->statement_count,
+                       PLEDGED__V1__REASON__REASON_ENTRY_UNKNOWN, &ret->statement);
+    if (code == PL_E_OK && want->bank_entry[0] != '\0')
+        code = read_id(q, "bank_entry", want->bank_entry, 'B', q->ledger->bank_entry_count,
+                       PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, &ret->bank_entry);
+    if (code == PL_E_OK && want->booked_before[0] != '\0' &&
+        !pl_is_ok(pl_date_parse(want->booked_before, &ret->booked_before)))
+        code = refuse(q, PLEDGED__V1__REASON__REASON_DATE_INVALID, "booked_before", NULL,
+                      "a date has the form YYYY-MM-DD");
+    return code;
+}
+
+static enum pl_code bank_page(struct query *q, const struct bank_filter *filter,
+                              const struct page *page,
+                              Pledged__V1__ListBankEntriesResponse *response)
+{
+    size_t count = q->ledger->bank_entry_count;
+    struct walk walk;
+    enum pl_code code = PL_E_OK;
+    size_t i = page->from;
+    walk_init(&walk, q->log);
+    for (size_t steps = 0; i < count && steps < QUERY_STEPS_MAX; i++, steps++) {
+        Pledged__V1__BankEntryStatus *row = NULL;
+        if (!bank_matches(q->ledger, filter, (uint32_t)i))
+            continue;
+        if (response->n_bank_entry == page->size ||
+            (response->n_bank_entry > 0 && !page_has_room(q)))
+            break;
+        code = bank_entry_row(q, &walk, (uint32_t)i, &row);
+        if (code != PL_E_OK || row == NULL)
+            break;
+        response->bank_entry[response->n_bank_entry++] = row;
+    }
+    walk_fini(&walk);
+    if (i < count)
+        response->next_page_token = page_token(page, i);
+    return code;
+}
+
+enum pl_code query_list_bank_entries(const struct ledger *ledger, const struct query_log *log,
+                                     const ProtobufCMessage *request, struct pl_arena *arena,
+                                     ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListBankEntriesRequest *want =
+        (const Pledged__V1__ListBankEntriesRequest *)request;
+    struct bank_filter filter;
+    struct page page;
+    enum pl_code code = read_bank_filter(&q, want, &filter);
+    if (code == PL_E_OK)
+        code =
+            page_open(&q, want->page_token, want->page_size, 'e', ledger->bank_entry_count, &page);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__ListBankEntriesResponse *response =
+        row_message(&q, &pledged__v1__list_bank_entries_response__descriptor);
+    void *rows = page_rows(&q, &page, ledger->bank_entry_count);
+    if (response == NULL || rows == NULL)
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->bank_entry = rows;
+    code = bank_page(&q, &filter, &page, response);
+    if (code != PL_E_OK)
+        return code;
+    if (q.spent && response->n_bank_entry == 0)
+        return refuse_spent(&q);
+    *ret = &response->base;
+    return PL_E_OK;
+}
+
+/* Of each statement, the bank entries that somebody has to look at. NULL: no memory. */
+static int64_t *count_unmatched(struct query *q)
+{
+    const struct ledger *ledger = q->ledger;
+    int64_t *count = pl_arena_alloc(q->arena, (ledger->statement_count + 1) * sizeof(*count));
+    if (count == NULL)
+        return NULL;
+    for (size_t i = 0; i < ledger->movement_count; i++) {
+        const struct state_movement *from = &ledger->movement[i];
+        count[from->statement] +=
+            statement_unmatched(ledger, &ledger->bank_entry[from->bank_entry]) != 0;
+    }
+    return count;
+}
+
+static Pledged__V1__StatementStatus *statement_of_fact(struct query *q,
+                                                       const Pledged__V1__StatementImported *fact,
+                                                       const struct state_statement *from,
+                                                       int64_t unmatched)
+{
+    Pledged__V1__StatementStatus status = PLEDGED__V1__STATEMENT_STATUS__INIT;
+    Pledged__V1__Remainder remainder = PLEDGED__V1__REMAINDER__INIT;
+    remainder.count = from->remainder_count;
+    remainder.minor = from->remainder_minor;
+    status.statement = fact->statement;
+    status.kind = fact->kind;
+    status.account = fact->account;
+    status.currency = fact->currency;
+    status.id = fact->id;
+    status.sequence = fact->sequence;
+    status.created = fact->created;
+    status.from_date = fact->from_date;
+    status.to_date = fact->to_date;
+    status.opening_minor = fact->opening_minor;
+    status.closing_minor = fact->closing_minor;
+    status.movements = fact->movements;
+    status.remainder = &remainder;
+    status.unmatched = unmatched;
+    status.seq = from->seq;
+    Pledged__V1__StatementStatus *row =
+        (Pledged__V1__StatementStatus *)pl_message_copy(&status.base, q->arena);
+    q->spent = q->spent || row == NULL;
+    return row;
+}
+
+static enum pl_code statement_page(struct query *q, const char *account, const struct page *page,
+                                   Pledged__V1__ListStatementsResponse *response)
+{
+    const struct ledger *ledger = q->ledger;
+    const int64_t *unmatched = count_unmatched(q);
+    struct walk walk;
+    struct pl_status status = pl_ok();
+    size_t i = page->from;
+    if (unmatched == NULL)
+        return refuse_spent(q);
+    walk_init(&walk, q->log);
+    for (size_t steps = 0; i < ledger->statement_count && steps < QUERY_STEPS_MAX; i++, steps++) {
+        const struct state_statement *from = &ledger->statement[i];
+        if (account[0] != '\0' && strcmp(account, ledger->text + from->account) != 0)
+            continue;
+        if (response->n_statement == page->size || (response->n_statement > 0 && !page_has_room(q)))
+            break;
+        status = walk_read(&walk, from->seq);
+        Pledged__V1__StatementStatus *row =
+            pl_is_ok(status)
+                ? statement_of_fact(q, walk.entry->statement_imported, from, unmatched[i])
+                : NULL;
+        if (row == NULL)
+            break;
+        response->statement[response->n_statement++] = row;
+    }
+    walk_fini(&walk);
+    if (i < ledger->statement_count)
+        response->next_page_token = page_token(page, i);
+    return pl_is_ok(status) ? PL_E_OK : refuse_status(q, status);
+}
+
+enum pl_code query_list_statements(const struct ledger *ledger, const struct query_log *log,
+                                   const ProtobufCMessage *request, struct pl_arena *arena,
+                                   ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__ListStatementsRequest *want =
+        (const Pledged__V1__ListStatementsRequest *)request;
+    struct page page;
+    enum pl_code code =
+        page_open(&q, want->page_token, want->page_size, 's', ledger->statement_count, &page);
+    if (code != PL_E_OK)
+        return code;
+    Pledged__V1__ListStatementsResponse *response =
+        row_message(&q, &pledged__v1__list_statements_response__descriptor);
+    void *rows = page_rows(&q, &page, ledger->statement_count);
+    if (response == NULL || rows == NULL)
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->statement = rows;
+    code = statement_page(&q, want->account, &page, response);
+    if (code == PL_E_OK && q.spent && response->n_statement == 0)
+        return refuse_spent(&q);
+    *ret = &response->base;
+    return code;
+}
+
+/* --- suggestions --- */
+
+enum { SUGGESTIONS_DEFAULT = 10, SUGGESTIONS_MOST = 100 };
+
+struct guesses {
+    struct {
+        uint32_t pledge;
+        Pledged__V1__SuggestionKind kind;
+    } best[SUGGESTIONS_MOST];
+    size_t count, most;
+};
+
+static Pledged__V1__SuggestionKind guess(const struct ledger *ledger,
+                                         const struct state_bank_entry *entry, uint32_t index)
+{
+    const struct state_pledge *pledge = &ledger->pledge[index];
+    const struct state_movement *from = &ledger->movement[entry->movement];
+    int64_t free_money = allocation_free(entry);
+    int64_t outstanding = pledge->amount - state_settled(pledge);
+    bool open = pledge->stage == PLEDGED__V1__STAGE__STAGE_PLEDGED ||
+                pledge->stage == PLEDGED__V1__STAGE__STAGE_COMMITTED;
+    if (from->meant == index)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFERENCE;
+    if (!open || outstanding == 0)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_UNSPECIFIED;
+    if (from->instructed_currency >= 0 && from->instructed_currency == pledge->currency &&
+        from->instructed_minor == outstanding)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_INSTRUCTED;
+    if (pledge->currency != entry->currency)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_UNSPECIFIED;
+    if (free_money == outstanding)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_AMOUNT;
+    if (free_money == pledge->amount)
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_PROMISED;
+    return free_money < outstanding ? PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_CURRENCY
+                                    : PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_UNSPECIFIED;
+}
+
+/* Better kinds first, then the older pledge. */
+static void keep_guess(struct guesses *guesses, uint32_t pledge, Pledged__V1__SuggestionKind kind)
+{
+    if (kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_UNSPECIFIED)
+        return;
+    size_t at = guesses->count;
+    while (at > 0 && (guesses->best[at - 1].kind > kind || (guesses->best[at - 1].kind == kind &&
+                                                            guesses->best[at - 1].pledge > pledge)))
+        at--;
+    if (at == guesses->most)
+        return;
+    size_t last = guesses->count < guesses->most ? guesses->count++ : guesses->most - 1;
+    for (size_t i = last; i > at; i--)
+        guesses->best[i] = guesses->best[i - 1];
+    guesses->best[at].pledge = pledge;
+    guesses->best[at].kind = kind;
+}
+
+static void look_for_guesses(const struct ledger *ledger, const struct state_bank_entry *entry,
+                             struct guesses *ret)
+{
+    uint32_t meant = ledger->movement[entry->movement].meant;
+    size_t least =
+        ledger->pledge_count > QUERY_STEPS_MAX ? ledger->pledge_count - QUERY_STEPS_MAX : 0;
+    if (entry->debit || entry->reversed || allocation_free(entry) == 0)
+        return;
+    if (meant != STATE_NONE && meant < least)
+        keep_guess(ret, meant, guess(ledger, entry, meant));
+    for (size_t i = least; i < ledger->pledge_count; i++)
+        keep_guess(ret, (uint32_t)i, guess(ledger, entry, (uint32_t)i));
+}
+
+static Pledged__V1__Suggestion *suggestion_row(struct query *q, uint32_t index,
+                                               Pledged__V1__SuggestionKind kind)
+{
+    const struct state_pledge *pledge = &q->ledger->pledge[index];
+    const struct state_contributor *who = &q->ledger->contributor[pledge->contributor];
+    Pledged__V1__Suggestion *row = row_message(q, &pledged__v1__suggestion__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->kind = kind;
+    row->pledge = row_id(q, 'P', index);
+    row->contributor = row_id(q, 'C', pledge->contributor);
+    row->contributor_name = row_text(q, q->ledger->text + who->name);
+    row->stage = (Pledged__V1__Stage)pledge->stage;
+    if (pledge->currency >= 0)
+        row->outstanding = row_money(q, pledge->amount - state_settled(pledge), pledge->currency);
+    return q->spent ? NULL : row;
+}
+
+enum pl_code query_suggest_allocations(const struct ledger *ledger, const struct query_log *log,
+                                       const ProtobufCMessage *request, struct pl_arena *arena,
+                                       ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
+{
+    struct query q = {ledger, log, arena, ret_refusal, false};
+    const Pledged__V1__SuggestAllocationsRequest *want =
+        (const Pledged__V1__SuggestAllocationsRequest *)request;
+    struct guesses guesses = {.most = want->most == 0 ? SUGGESTIONS_DEFAULT : want->most};
+    struct walk walk;
+    uint32_t index = 0;
+    guesses.most = guesses.most > SUGGESTIONS_MOST ? SUGGESTIONS_MOST : guesses.most;
+    enum pl_code code = read_id(&q, "bank_entry", want->bank_entry, 'B', ledger->bank_entry_count,
+                                PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, &index);
+    if (code != PL_E_OK)
+        return code;
+    if (ledger->bank_entry[index].movement == STATE_NONE)
+        return refuse(&q, PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, "bank_entry",
+                      want->bank_entry, "no statement brought this bank entry");
+    Pledged__V1__SuggestAllocationsResponse *response =
+        row_message(&q, &pledged__v1__suggest_allocations_response__descriptor);
+    void *rows = pl_arena_alloc(arena, SUGGESTIONS_MOST * sizeof(Pledged__V1__Suggestion *));
+    if (response == NULL || rows == NULL)
+        return refuse_spent(&q);
+    response->as_of_seq = ledger->size;
+    response->suggestion = rows;
+    walk_init(&walk, log);
+    code = bank_entry_row(&q, &walk, index, &response->bank_entry);
+    walk_fini(&walk);
+    look_for_guesses(ledger, &ledger->bank_entry[index], &guesses);
+    for (size_t i = 0; i < guesses.count && !q.spent; i++)
+        response->suggestion[response->n_suggestion++] =
+            suggestion_row(&q, guesses.best[i].pledge, guesses.best[i].kind);
+    if (code == PL_E_OK && q.spent)
+        return refuse_spent(&q);
+    *ret = &response->base;
+    return code;
+}
+
+/* --- history, by the chain --- */
 
 /* Every fact about a pledge names it in a field of that name. "" if this one is about none. */
 static const char *entry_pledge(const Pledged__V1__Entry *entry)

@@ -56,6 +56,16 @@ enum pl_code query_list_documents(const struct ledger *ledger, const struct quer
 enum pl_code query_list_periods(const struct ledger *ledger, const struct query_log *log,
                                 const ProtobufCMessage *request, struct pl_arena *arena,
                                 ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+enum pl_code query_list_bank_entries(const struct ledger *ledger, const struct query_log *log,
+                                     const ProtobufCMessage *request, struct pl_arena *arena,
+                                     ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+enum pl_code query_list_statements(const struct ledger *ledger, const struct query_log *log,
+                                   const ProtobufCMessage *request, struct pl_arena *arena,
+                                   ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+/* Looks at QUERY_STEPS_MAX pledges, from the newest on, and at the one that is named. */
+enum pl_code query_suggest_allocations(const struct ledger *ledger, const struct query_log *log,
+                                       const ProtobufCMessage *request, struct pl_arena *arena,
+                                       ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
 /* A before_seq that is not near the pledge's entries costs a walk; one that came as
  * earlier_before_seq, or is the seq of one of its entries, costs one read. */
 enum pl_code query_get_history(const struct ledger *ledger, const struct query_log *log,

@@ -125,6 +125,7 @@ static uint32_t new_debit(struct ledger *ledger, const Pledged__V1__RefundPaid *
         .amount = fact->amount->minor,
         .seq = seq,
         .bank_ref = state_add_text(ledger, fact->bank_ref),
+        .movement = STATE_NONE,
         .currency = (int16_t)pl_currency_index(fact->amount->currency),
         .debit = 1,
     };

@@ -16,10 +16,11 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/movement.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 9 };
+enum { SAVE_FORMAT = 10 };
 
 /* --- writing --- */
 
@@ -215,6 +216,7 @@ static void save_bank_entries(struct out *out, const struct ledger *ledger)
         put_u32(out, b->pledge);
         put_u32(out, b->next_of_pledge);
         put_u32(out, b->bank_ref);
+        put_u32(out, b->movement);
         put_u32(out, (uint32_t)b->value_date);
         put_currency(out, b->currency);
         put(out, small, sizeof(small));
@@ -314,6 +316,56 @@ static void save_periods(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_accounts(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->account_count);
+    for (size_t i = 0; i < ledger->account_count; i++) {
+        put(out, ledger->account[i].account, sizeof(ledger->account[i].account));
+        put_currency(out, ledger->account[i].currency);
+        put(out, &ledger->account[i].shared, 1);
+    }
+}
+
+static void save_statements(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->statement_count);
+    for (size_t i = 0; i < ledger->statement_count; i++) {
+        const struct state_statement *s = &ledger->statement[i];
+        put(out, s->key, sizeof(s->key));
+        put_u64(out, s->seq);
+        put_u64(out, s->sequence);
+        put_i64(out, s->opening);
+        put_i64(out, s->closing);
+        put_i64(out, s->movements);
+        put_i64(out, s->remainder_count);
+        put_i64(out, s->remainder_minor);
+        put_u32(out, s->account);
+        put_currency(out, s->currency);
+        put(out, &s->kind, 1);
+    }
+}
+
+static void save_movements(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->movement_count);
+    for (size_t i = 0; i < ledger->movement_count; i++) {
+        const struct state_movement *m = &ledger->movement[i];
+        const uint8_t small[] = {m->kind, m->queue, m->levels, m->whole};
+        put_u64(out, m->seq);
+        put_u32(out, m->bank_entry);
+        put_u32(out, m->statement);
+        put_u32(out, m->meant);
+        put_u32(out, m->batch);
+        put_u32(out, (uint32_t)m->booking_date);
+        put_u32(out, m->occurrence);
+        put_i64(out, m->instructed_minor);
+        put_currency(out, m->instructed_currency);
+        put(out, small, sizeof(small));
+        put(out, m->key, sizeof(m->key));
+        put(out, m->batch_key, sizeof(m->batch_key));
+    }
+}
+
 struct pair {
     uint64_t seq;
     uint8_t rest[16];
@@ -382,6 +434,9 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_proposals(&out, ledger);
     save_waivers(&out, ledger);
     save_refunds(&out, ledger);
+    save_accounts(&out, ledger);
+    save_statements(&out, ledger);
+    save_movements(&out, ledger);
     save_map(&out, &ledger->requests, false);
     save_map(&out, &ledger->reversible, true);
     flush(&out);
@@ -818,6 +873,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     PL_TRY(get_u32(in, &b->pledge));
     PL_TRY(get_u32(in, &b->next_of_pledge));
     PL_TRY(get_u32(in, &b->bank_ref));
+    PL_TRY(get_u32(in, &b->movement));
     PL_TRY(get_u32(in, &date));
     PL_TRY(get_currency(in, &b->currency));
     PL_TRY(get(in, small, sizeof(small)));
@@ -826,7 +882,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->reversed = small[1];
     b->debit = small[2];
     b->alloc_first = b->alloc_last = STATE_NONE;
-    bool fine = (b->pledge == STATE_NONE || b->pledge < ledger->pledge_count) &&
+    bool fine = (b->pledge == STATE_NONE || (b->pledge < ledger->pledge_count && !b->debit)) &&
                 b->bank_ref < ledger->text_len && b->currency >= 0 && b->allocated >= 0 &&
                 b->refunded >= 0 && b->amount >= 0 && b->refunded <= b->amount &&
                 b->allocated <= b->amount - b->refunded && /* I2, I3 */
@@ -1021,6 +1077,23 @@ static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static struct pl_status load_accounts(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, 65536, &count));
+    ledger->account = calloc(count + 1, sizeof(*ledger->account));
+    PL_ASSERT(ledger->account != NULL);
+    for (; ledger->account_count < count; ledger->account_count++) {
+        struct state_account *a = &ledger->account[ledger->account_count];
+        PL_TRY(in->read(in->arg, (uint8_t *)a->account, sizeof(a->account)));
+        PL_TRY(get_currency(in, &a->currency));
+        PL_TRY(in->read(in->arg, &a->shared, 1));
+        if (a->account[sizeof(a->account) - 1] != '\0')
+            return bad();
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1046,6 +1119,35 @@ static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
             r->bank_entry >= ledger->bank_entry_count ||
             (paid ? r->debit >= ledger->bank_entry_count : r->debit != STATE_NONE))
             return bad();
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_statements(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        ledger->statement =
+            state_grow(ledger->statement, i, &ledger->statement_cap, sizeof(*ledger->statement));
+        struct state_statement *s = &ledger->statement[i];
+        *s = (struct state_statement){.seq = 0};
+        ledger->statement_count = (size_t)i + 1;
+        PL_TRY(in->read(in->arg, s->key, sizeof(s->key)));
+        PL_TRY(get_u64(in, &s->seq));
+        PL_TRY(get_u64(in, &s->sequence));
+        PL_TRY(get_i64(in, &s->opening));
+        PL_TRY(get_i64(in, &s->closing));
+        PL_TRY(get_i64(in, &s->movements));
+        PL_TRY(get_i64(in, &s->remainder_count));
+        PL_TRY(get_i64(in, &s->remainder_minor));
+        PL_TRY(get_u32(in, &s->account));
+        PL_TRY(get_currency(in, &s->currency));
+        PL_TRY(in->read(in->arg, &s->kind, 1));
+        if (s->seq == 0 || s->seq > ledger->size || s->currency < 0 ||
+            s->account >= ledger->text_len || pl_map_get(&ledger->statements, s->key) != NULL)
+            return bad();
+        pl_map_put(&ledger->statements, s->key, &i);
     }
     return pl_ok();
 }
@@ -1081,6 +1183,58 @@ static struct pl_status load_periods(struct in *in, struct ledger *ledger)
     }
     ledger->closed_through = (int32_t)through;
     return ledger->closed_through == last ? pl_ok() : bad();
+}
+
+static struct pl_status load_movement(struct in *in, const struct ledger *ledger, uint32_t index,
+                                      struct state_movement *m)
+{
+    uint8_t small[4];
+    uint32_t date = 0;
+    PL_TRY(get_u64(in, &m->seq));
+    PL_TRY(get_u32(in, &m->bank_entry));
+    PL_TRY(get_u32(in, &m->statement));
+    PL_TRY(get_u32(in, &m->meant));
+    PL_TRY(get_u32(in, &m->batch));
+    PL_TRY(get_u32(in, &date));
+    PL_TRY(get_u32(in, &m->occurrence));
+    PL_TRY(get_i64(in, &m->instructed_minor));
+    PL_TRY(get_currency(in, &m->instructed_currency));
+    PL_TRY(in->read(in->arg, small, sizeof(small)));
+    PL_TRY(in->read(in->arg, (uint8_t *)m->key, sizeof(m->key)));
+    PL_TRY(in->read(in->arg, m->batch_key, sizeof(m->batch_key)));
+    m->booking_date = (int32_t)date;
+    m->kind = small[0];
+    m->queue = small[1];
+    m->levels = small[2];
+    m->whole = small[3];
+    bool fine = m->seq != 0 && m->seq <= ledger->size && m->bank_entry < ledger->bank_entry_count &&
+                ledger->bank_entry[m->bank_entry].movement == index &&
+                m->statement < ledger->statement_count && m->levels < 1u << STATE_LEVELS &&
+                (m->meant == STATE_NONE || m->meant < ledger->pledge_count) &&
+                (m->batch == STATE_NONE || m->batch < ledger->bank_entry_count);
+    return fine ? pl_ok() : bad();
+}
+
+/* In their order, so that twins get their places as they had them. */
+static struct pl_status load_movements(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->bank_entry_count, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        ledger->movement =
+            state_grow(ledger->movement, i, &ledger->movement_cap, sizeof(*ledger->movement));
+        ledger->movement[i] = (struct state_movement){.seq = 0};
+        PL_TRY(load_movement(in, ledger, i, &ledger->movement[i]));
+        ledger->movement_count = (size_t)i + 1;
+        movement_register(ledger, i);
+    }
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        uint32_t movement = ledger->bank_entry[i].movement;
+        if (movement != STATE_NONE &&
+            (movement >= count || ledger->movement[movement].bank_entry != i))
+            return bad();
+    }
+    return pl_ok();
 }
 
 static struct pl_status load_maps(struct in *in, struct ledger *ledger)
@@ -1295,6 +1449,9 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_proposals(in, ledger));
     PL_TRY(load_waivers(in, ledger));
     PL_TRY(load_refunds(in, ledger));
+    PL_TRY(load_accounts(in, ledger));
+    PL_TRY(load_statements(in, ledger));
+    PL_TRY(load_movements(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && refunds_fine(ledger) &&
                    rebuild_tallies(ledger)

@@ -20,6 +20,9 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->requests, LEDGER_REQUEST_ID_BYTES, sizeof(uint64_t), 0);
     pl_map_init(&ledger->names, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
+    pl_map_init(&ledger->statements, 16, sizeof(uint32_t), 0);
+    pl_map_init(&ledger->movements, 16, sizeof(uint32_t), 0);
+    pl_map_init(&ledger->batches, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waived, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
@@ -53,6 +56,9 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->requests);
     pl_map_fini(&ledger->names);
     pl_map_fini(&ledger->bank_refs);
+    pl_map_fini(&ledger->statements);
+    pl_map_fini(&ledger->movements);
+    pl_map_fini(&ledger->batches);
     pl_map_fini(&ledger->slots);
     pl_map_fini(&ledger->waived);
     pl_map_fini(&ledger->waits);
@@ -75,6 +81,9 @@ void ledger_free(struct ledger *ledger)
     free(ledger->period);
     for (size_t i = 0; i < STATE_DOCUMENT_KINDS; i++)
         free(ledger->document[i].row);
+    free(ledger->statement);
+    free(ledger->movement);
+    free(ledger->account);
     free(ledger->due);
     free(ledger->text);
     free(ledger);

@@ -106,6 +106,7 @@ struct state_bank_entry {
     uint32_t alloc_first, alloc_last; /* allocations of it, linked by next_of_entry */
     uint32_t bank_ref;                /* offset into ledger.text; 0: none */
     int32_t value_date;               /* days since 1970 */
+    uint32_t movement;                /* what a statement said about it; STATE_NONE: none did */
     int16_t currency;
     uint8_t confirmed, reversed;
     uint8_t debit; /* money that left; allocated: what of it paid refunds */
@@ -159,6 +160,52 @@ struct state_documents {
     size_t count, cap;
 };
 enum state_document_kind { STATE_RECEIPT, STATE_CERTIFICATE, STATE_DOCUMENT_KINDS };
+/* What the rules need of a bank statement; the rest is in its entry. */
+struct state_statement {
+    uint8_t key[16]; /* of account, id, sequence and year */
+    uint64_t seq;    /* its StatementImported */
+    uint64_t sequence;
+    int64_t opening, closing;
+    int64_t movements;
+    int64_t remainder_count, remainder_minor;
+    uint32_t account; /* offset into ledger.text */
+    int16_t currency;
+    uint8_t kind;
+};
+
+/* Where a movement can be known from, the surest first. */
+enum state_level {
+    STATE_BY_BANK_REF,
+    STATE_BY_UETR,
+    STATE_BY_BATCH_REF,
+    STATE_BY_END_TO_END,
+    STATE_BY_REFERENCE,
+    STATE_BY_CONTENT, /* every movement has this one */
+    STATE_LEVELS
+};
+
+/* What a statement said about a bank entry; texts are in its entry. */
+struct state_movement {
+    uint64_t seq; /* BankEntryRecorded or PaymentConfirmed */
+    uint32_t bank_entry, statement;
+    uint32_t meant; /* index of the pledge that its reference names; STATE_NONE: none of ours */
+    uint32_t batch; /* index of the bank entry that it is a part of; STATE_NONE: of none */
+    int32_t booking_date;
+    uint32_t occurrence;
+    int64_t instructed_minor;
+    int16_t instructed_currency; /* -1: not another than the account's */
+    uint8_t kind, queue, levels; /* levels: bits of the keys that it has */
+    uint8_t whole;               /* batch_key is its own reference: details may follow */
+    uint8_t key[STATE_LEVELS][16];
+    uint8_t batch_key[16]; /* equal for the sum of an entry and for its details; zeros: none */
+};
+
+/* Where the fund's money is, by the policy in force. */
+struct state_account {
+    char account[36];
+    int16_t currency;
+    uint8_t shared;
+};
 
 /* What became of one benefit of a pledge, in the unit of its grant. */
 struct state_fulfilment {
@@ -253,6 +300,12 @@ struct ledger {
     size_t waiver_count, waiver_cap;
     struct state_refund *refund; /* index = number - 1 */
     size_t refund_count, refund_cap;
+    struct state_statement *statement; /* index = number - 1 */
+    size_t statement_count, statement_cap;
+    struct state_movement *movement; /* in the order of the log */
+    size_t movement_count, movement_cap;
+    struct state_account *account; /* in the order of the policy */
+    size_t account_count;
 
     int32_t exported_month;              /* 12 * year + month - 1, of the newest export */
     uint64_t exported_seq, exported_to;  /* its entry, 0: none; the last entry it looked at */
@@ -290,6 +343,9 @@ struct ledger {
     struct pl_map commitments; /* commitment (32) -> index of ledger.erasable (u32) */
     struct pl_map waived;      /* pledge index (u32) -> newest waiver of it (u32) */
     struct pl_map waits;       /* {contributor u32, tier u32} -> pledge index (u32) in its queue */
+    struct pl_map statements;  /* state_statement.key -> statement index (u32) */
+    struct pl_map movements;   /* state_movement.key and occurrence -> movement index (u32) */
+    struct pl_map batches;     /* state_movement.batch_key -> first such movement (u32) */
     struct pl_map
         reversible; /* seq (u64) of PaymentRecorded or Allocated -> index (u32) of the bank entry,
                      * or of the allocation with STATE_REVERSIBLE_ALLOCATION */

@@ -13,6 +13,7 @@
 #include "common/money.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/statement.h"
 
 enum {
     REASON_MAX = 1000,
@@ -330,6 +331,14 @@ static bool refund(struct judge *judge, const Pledged__V1__Refund *command)
            (!command->other_payee || has_reason(judge, false));
 }
 
+static bool import_statement(struct judge *judge, const Pledged__V1__ImportStatement *command)
+{
+    Pledged__V1__Reason reason = REASON(UNSPECIFIED);
+    const char *field = "";
+    const char *why = statement_wrong(command, &reason, &field);
+    return why == NULL || wrong(judge, reason, field, why);
+}
+
 static bool by_command(struct judge *judge)
 {
     const Pledged__V1__Command *c = judge->command;
@@ -458,6 +467,12 @@ static bool by_command(struct judge *judge)
         if (c->reverse->seq == 0)
             return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");
         return has_reason(judge, false);
+    case COMMAND(IMPORT_STATEMENT):
+        return import_statement(judge, c->import_statement);
+    case COMMAND(MATCH_REVERSAL):
+        return id(judge, c->match_reversal->bank_entry, 'B', "match_reversal.bank_entry") &&
+               id(judge, c->match_reversal->original, 'B', "match_reversal.original") &&
+               has_reason(judge, true);
     case COMMAND(_NOT_SET):
     case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
         break;

@@ -195,7 +195,8 @@ class Configuration(unittest.TestCase):
     def test_no_key_of_the_daemon_is_missing(self):
         known = set(self.daemon_keys()) | {
             ("person", "role"), ("person", "identity"), ("account", "iban"),
-            ("account", "currency"), ("account", "qr_iban")}
+            ("account", "number"), ("account", "currency"), ("account", "qr_iban"),
+            ("account", "shared")}
         documented = {(section, key) for section, keys in page_keys().items() for key in keys}
         self.assertEqual(documented, known)
 

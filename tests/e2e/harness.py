@@ -749,6 +749,8 @@ class Oracle:
         self.reversed = set()
         self.waivers = {}       # seq -> what is not to come of which pledge
         self.refunds = {}       # id -> dict
+        self.statements = {}    # id -> dict
+        self.confirmed = set()  # bank entries that a statement knows
         self.catalogue = None
         self.promoted = None
         self.closings = []      # months in the order of their closing, reopened ones gone
@@ -806,6 +808,8 @@ class Oracle:
         for fact in ("payment_recorded", "refund_paid"):  # their day is the bank's
             if e.HasField(fact):
                 day = getattr(e, fact).value_date or day
+        if e.HasField("bank_entry_recorded"):
+            day = e.bank_entry_recorded.movement.value_date or day
         moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
         month = (day or moment.strftime("%Y-%m-%d"))[:7]
         if not self.closings or month > self.closings[-1]:
@@ -1106,6 +1110,7 @@ class Oracle:
                   "deallocated")
         for seq in live:
             self.undo(seq)
+        self.need(body.bank_entry not in self.confirmed, e, "the bank says that it is there")
         self.reversed.add(target)
         self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
         self.need(bank["refunded"] == 0, e, "money gone, and paid back as well")
@@ -1137,6 +1142,50 @@ class Oracle:
         self.need(pledge["stage"] in ("COMMITTED", "CLOSED"), e, "not signed")
         self.need(body.amount.minor == pledge["amount"], e, "amount of the commitment")
         self.need(body.tier == (pledge["key"][1] if pledge["key"] else ""), e, "tier")
+    def on_statement_imported(self, e, body):
+        self.need(body.statement == f"S{len(self.statements) + 1:06d}", e, "statement ids ascend")
+        key = (body.account, body.id, body.sequence, body.created[:4], body.kind)
+        self.need(key not in [s["key"] for s in self.statements.values()], e, "came in twice")
+        self.statements[body.statement] = dict(key=key, currency=body.currency)
+        if self.first_of.get(bytes(e.request_id)) == e.seq:
+            for sent in pb.Command.FromString(e.command).import_statement.statement:
+                if sent.kind == pb.STATEMENT_KIND_STATEMENT:
+                    moved = sum(m.minor for m in sent.movement) + sent.remainder.minor
+                    self.need(sent.opening_minor + moved == sent.closing_minor, e, "unbalanced")
+
+    def on_bank_entry_recorded(self, e, body):
+        self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
+        self.need(body.statement in self.statements, e, "of no statement")
+        self.need(self.statements[body.statement]["currency"] == body.currency, e, "currency")
+        self.need(body.movement.minor != 0, e, "amount")
+        if body.batch:
+            batch = self.bank[body.batch]
+            self.need(batch["allocated"] == batch["refunded"] == 0, e, "details of what is allocated as a whole")
+            batch["amount"] = 0
+        # what left the account is no money of the fund's
+        self.bank[body.bank_entry] = dict(pledge="", amount=max(body.movement.minor, 0),
+                                          currency=body.currency, allocated=0, refunded=0,
+                                          debit=body.movement.minor < 0)
+        self.confirmed.add(body.bank_entry)
+
+    def on_statement_repeated(self, e, body):
+        self.need(body.statement in self.statements, e, "of no statement")
+
+    def on_payment_confirmed(self, e, body):
+        self.need(body.bank_entry not in self.confirmed, e, "confirmed twice")
+        bank = self.bank[body.bank_entry]
+        self.need(body.movement.minor == bank["amount"], e, "another amount")
+        self.need(bank["pledge"] == body.pledge, e, "another pledge")
+        self.confirmed.add(body.bank_entry)
+
+    def on_bank_reversal(self, e, body):
+        bank = self.bank[body.original]
+        for seq, there in self.allocations.items():
+            if there["bank"] == body.original and seq not in self.reversed:
+                self.undo(seq)
+        self.need(bank["allocated"] == 0 and bank["amount"] == body.amount.minor, e, "amount")
+        self.need(bank["refunded"] == 0, e, "taken back, and paid back as well")
+        bank["amount"] = 0
 
     def forgive(self, e, body):
         pledge = self.pledges[body.pledge]

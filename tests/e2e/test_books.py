@@ -130,6 +130,7 @@ class Books(DaemonTest):
     def test_journals_name_no_contributor(self):
         for form in ("hledger", "beancount"):
             text = self.exports[form].read_text()
+            text = text.split("; their checkpoint:")[0]  # base64 may spell anything
             for word in ("SUM", "Ünïon", "Plain", "Co"):
                 self.assertNotIn(word, text.replace("Contra", "").replace("Committed", ""))
 

@@ -28,6 +28,9 @@ MAY_CALL = {
     "ListPayments": SINGLE,
     "ListPeriods": SINGLE,
     "ListProposals": SINGLE | {"admin"},
+    "ListBankEntries": SINGLE,
+    "ListStatements": SINGLE,
+    "SuggestAllocations": SINGLE,
     "ListContacts": SINGLE,
     "ListProposals": SINGLE | {"admin"},
     "GetPrivateRecords": SINGLE,
@@ -163,6 +166,12 @@ class Roles(DaemonTest):
                                                              head_root=bytes(32))),
             "reopen_period": dict(reopen_period=pb.ReopenPeriod(period="2020-01"), reason="r"),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
+            "import_statement": dict(import_statement=pb.ImportStatement(
+                file_sha256=bytes(32), statement=[pb.BankStatement(
+                    kind=pb.STATEMENT_KIND_STATEMENT, account="X1", currency="CHF", id="1",
+                    created="2026-04-01")])),
+            "match_reversal": dict(match_reversal=pb.MatchReversal(
+                bank_entry="B000001", original="B000002"), reason="r"),
         }
 
     def test_every_command_with_every_role(self):

@@ -31,7 +31,7 @@ struct run {
 
 static void apply(struct run *run, const struct ledger_decision *decision)
 {
-    FUZZ_HOLDS(decision->entry_count <= LEDGER_ENTRIES_PER_COMMAND_MAX);
+    FUZZ_HOLDS(decision->entry_count <= decision->entry_cap);
     for (size_t i = 0; i < decision->entry_count; i++) {
         struct pl_slice packed = pl_pack(&decision->entry[i]->base, &run->arena);
         ProtobufCMessage *again = NULL;

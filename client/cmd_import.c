@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_import: bank statements: a file becomes one command that the daemon takes whole or not at
+ * all; what came of it; what nobody has explained yet, and where it may belong.
+ *
+ * All files are read before the first one is sent. Names, account numbers of payers and free text
+ * are looked through for a reference here and do not leave this program.
+ */
+#include <inttypes.h>
+
+#include "client/camt.h"
+#include "client/commands.h"
+#include "client/input.h"
+#include "client/write.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/date.h"
+#include "common/hash.h"
+#include "common/reference.h"
+
+#define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
+
+static struct pl_status no_memory(void)
+{
+    return pl_fail(TOO_BIG, "the file does not fit into memory");
+}
+
+/* --- from the bank's file to the command --- */
+
+static bool is_picked(const struct cli *cli, const struct camt_movement *movement)
+{
+    size_t count = cli->options.value[OPTION_TAKE].count;
+    for (size_t i = 0; i < count; i++) {
+        const char *picked = cli->options.value[OPTION_TAKE].text[i];
+        if (strcmp(picked, movement->bank_ref) == 0 ||
+            strcmp(picked, movement->end_to_end_id) == 0 || strcmp(picked, movement->uetr) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The reference whose checksum holds: of its own field, else out of the free text. */
+static struct pl_status set_reference(struct cli *cli, const struct camt_movement *from,
+                                      Pledged__V1__Movement *movement)
+{
+    char found[PL_REFERENCE_BYTES];
+    bool own = pl_reference_read(from->reference, found) != PL_REFERENCE_NONE;
+    if (!own && !pl_reference_find(from->text, found))
+        return pl_ok();
+    movement->reference = pl_arena_strdup(&cli->arena, found);
+    movement->reference_in_text = !own;
+    return movement->reference != NULL ? pl_ok() : no_memory();
+}
+
+static struct pl_status fill_movement(struct cli *cli, const struct camt_movement *from,
+                                      Pledged__V1__Movement **ret)
+{
+    static const Pledged__V1__MovementKind kinds[] = {
+        [CAMT_PAYMENT] = KIND(PAYMENT),   [CAMT_CHARGE] = KIND(CHARGE), [CAMT_BATCH] = KIND(BATCH),
+        [CAMT_REVERSAL] = KIND(REVERSAL), [CAMT_RETURN] = KIND(RETURN),
+    };
+    Pledged__V1__Movement *movement = pl_arena_alloc(&cli->arena, sizeof(*movement));
+    Pledged__V1__Money *instructed = pl_arena_alloc(&cli->arena, sizeof(*instructed));
+    if (movement == NULL || instructed == NULL)
+        return no_memory();
+    pledged__v1__movement__init(movement);
+    movement->kind = kinds[from->kind];
+    movement->minor = from->minor;
+    movement->booking_date = input_lend(from->booking_date);
+    movement->value_date = input_lend(from->value_date);
+    movement->bank_ref = input_lend(from->bank_ref);
+    movement->batch_ref = input_lend(from->batch_ref);
+    movement->batch_count = from->batch_count;
+    movement->entry_ref = input_lend(from->entry_ref);
+    movement->uetr = input_lend(from->uetr);
+    movement->end_to_end_id = input_lend(from->end_to_end_id);
+    movement->return_reason = input_lend(from->return_reason);
+    movement->rate = input_lend(from->rate);
+    if (from->instructed_currency[0] != '\0') {
+        pledged__v1__money__init(instructed);
+        instructed->minor = from->instructed_minor;
+        instructed->currency = input_lend(from->instructed_currency);
+        movement->instructed = instructed;
+    }
+    *ret = movement;
+    return set_reference(cli, from, movement);
+}
+
+/* On an account that others use as well: what has a reference of ours, or is picked by hand. */
+static bool is_ours(const struct cli *cli, const struct camt_movement *from,
+                    const Pledged__V1__Movement *movement)
+{
+    return !options_has(&cli->options, OPTION_OURS) || is_picked(cli, from) ||
+           pl_reference_pledge(movement->reference) != 0;
+}
+
+static struct pl_status fill_statement(struct cli *cli, const struct camt_statement *from,
+                                       Pledged__V1__BankStatement *bank)
+{
+    Pledged__V1__Remainder *rest = pl_arena_alloc(&cli->arena, sizeof(*rest));
+    pledged__v1__bank_statement__init(bank);
+    bank->movement =
+        pl_arena_alloc(&cli->arena, (from->movement_count + 1) * sizeof(*bank->movement));
+    if (rest == NULL || bank->movement == NULL)
+        return no_memory();
+    pledged__v1__remainder__init(rest);
+    bank->kind = from->notification ? PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION
+                                    : PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+    bank->account = input_lend(from->account);
+    bank->currency = input_lend(from->currency);
+    bank->id = input_lend(from->id);
+    bank->sequence = from->sequence;
+    bank->created = input_lend(from->created);
+    bank->from_date = input_lend(from->from);
+    bank->to_date = input_lend(from->to);
+    bank->opening_minor = from->opening;
+    bank->closing_minor = from->closing;
+    for (size_t i = 0; i < from->movement_count; i++) {
+        Pledged__V1__Movement *movement = NULL;
+        PL_TRY(fill_movement(cli, &from->movement[i], &movement));
+        if (is_ours(cli, &from->movement[i], movement)) {
+            bank->movement[bank->n_movement++] = movement;
+            continue;
+        }
+        rest->count++;
+        rest->minor += movement->minor; /* they all add up to a balance that was counted */
+    }
+    if (options_has(&cli->options, OPTION_OURS))
+        bank->remainder = rest;
+    return pl_ok();
+}
+
+static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
+                                     const struct camt_file *file,
+                                     Pledged__V1__ImportStatement **ret)
+{
+    Pledged__V1__ImportStatement *import = pl_arena_alloc(&cli->arena, sizeof(*import));
+    uint8_t *digest = pl_arena_alloc(&cli->arena, PL_SHA256_BYTES);
+    size_t count = file->statement_count;
+    if (import == NULL || digest == NULL)
+        return no_memory();
+    pledged__v1__import_statement__init(import);
+    pl_sha256(bytes, digest);
+    import->file_sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, digest};
+    import->message_id = input_lend(file->message_id);
+    import->statement = pl_arena_alloc(&cli->arena, count * sizeof(*import->statement));
+    if (import->statement == NULL)
+        return no_memory();
+    for (size_t i = 0; i < count; i++) {
+        import->statement[i] = pl_arena_alloc(&cli->arena, sizeof(*import->statement[i]));
+        if (import->statement[i] == NULL)
+            return no_memory();
+        PL_TRY(fill_statement(cli, &file->statement[i], import->statement[i]));
+        import->n_statement++;
+    }
+    *ret = import;
+    return pl_ok();
+}
+
+static struct pl_status read_one(struct cli *cli, const char *path,
+                                 Pledged__V1__ImportStatement **ret)
+{
+    struct pl_slice bytes;
+    struct camt_file *file = NULL;
+    PL_TRY(input_file(cli, path, CAMT_BYTES_MAX, &bytes));
+    PL_TRY(camt_read(bytes, path, &cli->arena, &cli->failure, &file));
+    return fill_command(cli, bytes, file, ret);
+}
+
+/* --- what came of it --- */
+
+static const struct column import_columns[] = {
+    {"file", N_("File"), IN_ALL, false},
+    {"statement", N_("Statement"), IN_ALL, false},
+    {"kind", N_("Kind"), IN_ALL, false},
+    {"account", N_("Account"), IN_ALL, false},
+    {"currency", N_("Currency"), IN_ALL, false},
+    {"id", N_("The bank's id"), IN_ALL, false},
+    {"already_in", N_("Already in"), IN_ALL, false},
+    {"recorded", N_("New"), IN_ALL, true},
+    {"known", N_("Known"), IN_ALL, true},
+    {"confirmed", N_("Confirmed"), IN_ALL, true},
+    {"allocated", N_("Allocated"), IN_ALL, true},
+    {"queued", N_("To look at"), IN_ALL, true},
+    {"remainder_count", N_("Of others"), IN_ALL, true},
+    {"remainder", N_("Their sum"), IN_ALL, true},
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"result", N_("Result"), IN_ALL, false},
+    {"request_id", NULL, IN_JSON, false},
+};
+
+static void add_outcome(struct sheet *sheet, const char *path, const struct write *write,
+                        const Pledged__V1__Receipt *receipt,
+                        const Pledged__V1__StatementOutcome *told)
+{
+    sheet_text(sheet, path);
+    sheet_text(sheet, told->statement);
+    sheet_code(sheet, TEXT_STATEMENT_KIND, (int)told->kind);
+    sheet_text(sheet, told->account);
+    sheet_text(sheet, told->currency);
+    sheet_text(sheet, told->id);
+    sheet_bool(sheet, told->already_in);
+    sheet_number(sheet, told->recorded);
+    sheet_number(sheet, told->known);
+    sheet_number(sheet, told->confirmed);
+    sheet_number(sheet, told->allocated);
+    sheet_number(sheet, told->queued);
+    sheet_number(sheet, told->remainder != NULL ? told->remainder->count : 0);
+    sheet_minor(sheet, told->remainder != NULL ? told->remainder->minor : 0, told->currency);
+    sheet_seq(sheet, receipt->seq);
+    sheet_code(sheet, TEXT_RECEIPT, (int)receipt->kind);
+    sheet_text(sheet, write->request_text);
+}
+
+static struct pl_status send_one(struct cli *cli, const char *path,
+                                 Pledged__V1__ImportStatement *import, struct sheet *sheet)
+{
+    struct write *write = pl_arena_alloc(&cli->arena, sizeof(*write)); /* the sheet borrows of it */
+    Pledged__V1__Receipt *receipt = NULL;
+    if (write == NULL)
+        return no_memory();
+    PL_TRY(write_init(cli, write, "statement"));
+    write->command.command_case = PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
+    write->command.import_statement = import;
+    PL_TRY(write_send(cli, write, &receipt));
+    for (size_t i = 0; receipt->outcome != NULL && i < receipt->outcome->n_statement; i++)
+        add_outcome(sheet, path, write, receipt, receipt->outcome->statement[i]);
+    return pl_ok();
+}
+
+struct pl_status cmd_import(struct cli *cli)
+{
+    Pledged__V1__ImportStatement *import[OPTION_ARGS_MAX];
+    struct sheet sheet;
+    if (cli->arg_count > 1 && options_has(&cli->options, OPTION_REQUEST_ID))
+        return failure_usage(&cli->failure, "%s", _("a request id belongs to one file"));
+    if (options_has(&cli->options, OPTION_TAKE) && !options_has(&cli->options, OPTION_OURS))
+        return failure_usage(&cli->failure, "%s",
+                             _("--take picks movements beside those of --ours"));
+    for (size_t i = 0; i < cli->arg_count; i++)
+        PL_TRY(read_one(cli, cli->arg[i], &import[i]));
+    sheet_init(&sheet, "statements", import_columns, PL_COUNT(import_columns), &cli->arena);
+    for (size_t i = 0; i < cli->arg_count; i++)
+        PL_TRY(send_one(cli, cli->arg[i], import[i], &sheet));
+    return cli_show(cli, &sheet);
+}
+
+/* --- what is in --- */
+
+static const struct column entry_columns[] = {
+    {"bank_entry", N_("Bank entry"), IN_ALL, false},
+    {"statement", N_("Statement"), IN_ALL, false},
+    {"booking_date", N_("Booked"), IN_ALL, false},
+    {"value_date", N_("Value date"), IN_PROGRAMS, false},
+    {"kind", N_("Kind"), IN_ALL, false},
+    {"amount", N_("Amount"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
+    {"unmatched", N_("Not matched"), IN_ALL, true},
+    {"queue", N_("Why"), IN_ALL, false},
+    {"age_days", N_("Days"), IN_ALL, true},
+    {"pledge", N_("Pledge"), IN_ALL, false},
+    {"reference", N_("Reference"), IN_ALL, false},
+    {"bank_ref", N_("Bank reference"), IN_ALL, false},
+    {"end_to_end_id", NULL, IN_PROGRAMS, false},
+    {"uetr", NULL, IN_PROGRAMS, false},
+    {"entry_ref", NULL, IN_PROGRAMS, false},
+    {"batch_ref", NULL, IN_PROGRAMS, false},
+    {"batch", NULL, IN_PROGRAMS, false},
+    {"batch_count", NULL, IN_PROGRAMS, true},
+    {"instructed", N_("Ordered"), IN_ALL, true},
+    {"instructed_currency", NULL, IN_PROGRAMS, false},
+    {"rate", NULL, IN_PROGRAMS, false},
+    {"return_reason", NULL, IN_PROGRAMS, false},
+    {"occurrence", NULL, IN_PROGRAMS, true},
+    {"reversed", NULL, IN_PROGRAMS, false},
+    {"allocated", NULL, IN_PROGRAMS, true},
+    {"seq", N_("Entry"), IN_ALL, true},
+};
+
+static int32_t today(void)
+{
+    struct pl_clock *clock = pl_clock_system();
+    return pl_date_of_us(clock->wall_us(clock));
+}
+
+static void add_age(struct sheet *sheet, const char *booked)
+{
+    int32_t day;
+    if (pl_is_ok(pl_date_parse(booked, &day)))
+        sheet_number(sheet, today() - day);
+    else
+        sheet_text(sheet, NULL);
+}
+
+static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *row)
+{
+    static const Pledged__V1__Movement nothing = PLEDGED__V1__MOVEMENT__INIT;
+    const Pledged__V1__Movement *movement = row->movement != NULL ? row->movement : &nothing;
+    sheet_text(sheet, row->bank_entry);
+    sheet_text(sheet, row->statement);
+    sheet_text(sheet, movement->booking_date);
+    sheet_text(sheet, movement->value_date);
+    sheet_code(sheet, TEXT_MOVEMENT, (int)movement->kind);
+    sheet_minor(sheet, movement->minor, row->currency);
+    sheet_text(sheet, row->currency);
+    sheet_minor(sheet, row->unmatched_minor, row->currency);
+    sheet_code(sheet, TEXT_QUEUE, (int)row->queue);
+    add_age(sheet, movement->booking_date);
+    sheet_text(sheet, row->pledge);
+    sheet_text(sheet, movement->reference);
+    sheet_text(sheet, movement->bank_ref);
+    sheet_text(sheet, movement->end_to_end_id);
+    sheet_text(sheet, movement->uetr);
+    sheet_text(sheet, movement->entry_ref);
+    sheet_text(sheet, movement->batch_ref);
+    sheet_text(sheet, row->batch);
+    sheet_seq(sheet, movement->batch_count);
+    sheet_amount(sheet, movement->instructed);
+    sheet_text(sheet, movement->instructed != NULL ? movement->instructed->currency : NULL);
+    sheet_text(sheet, movement->rate);
+    sheet_text(sheet, movement->return_reason);
+    sheet_seq(sheet, row->occurrence);
+    sheet_bool(sheet, row->reversed);
+    sheet_minor(sheet, row->allocated_minor, row->currency);
+    sheet_seq(sheet, row->seq);
+}
+
+/* --older-than 30d: booked before that day. */
+static struct pl_status read_older(struct cli *cli, char **ret)
+{
+    const char *text = options_get(&cli->options, OPTION_OLDER_THAN);
+    int64_t seconds = 0;
+    char day[11];
+    if (text == NULL)
+        return pl_ok();
+    if (!pl_is_ok(pl_duration_parse(text, &seconds)) || seconds > 36500LL * 86400)
+        return failure_usage(&cli->failure, _("--older-than %s: a length of time such as 30d"),
+                             text);
+    *ret = pl_arena_strdup(&cli->arena, pl_date_format(today() - (int32_t)(seconds / 86400), day));
+    return *ret != NULL ? pl_ok() : no_memory();
+}
+
+struct pl_status cmd_entries(struct cli *cli)
+{
+    Pledged__V1__ListBankEntriesRequest request = PLEDGED__V1__LIST_BANK_ENTRIES_REQUEST__INIT;
+    struct sheet sheet;
+    uint64_t as_of = 0;
+    int queue = 0;
+    PL_TRY(input_code(cli, OPTION_QUEUE, TEXT_QUEUE, &queue));
+    PL_TRY(read_older(cli, &request.booked_before));
+    request.queue = (Pledged__V1__QueueReason)queue;
+    request.unmatched_only = options_has(&cli->options, OPTION_UNALLOCATED);
+    request.currency = input_lend(options_get(&cli->options, OPTION_CURRENCY));
+    request.statement = input_id(cli, options_get(&cli->options, OPTION_STATEMENT), 'S');
+    request.bank_entry = input_id(cli, cli->arg_count > 0 ? cli->arg[0] : NULL, 'B');
+    request.page_size = 1000;
+    sheet_init(&sheet, "bank_entries", entry_columns, PL_COUNT(entry_columns), &cli->arena);
+    do {
+        ProtobufCMessage *message = NULL;
+        PL_TRY(cli_read(cli, "ListBankEntries", &request.base,
+                        &pledged__v1__list_bank_entries_response__descriptor, &message));
+        const Pledged__V1__ListBankEntriesResponse *page = (const void *)message;
+        for (size_t i = 0; i < page->n_bank_entry; i++)
+            add_entry(&sheet, page->bank_entry[i]);
+        as_of = as_of == 0 ? page->as_of_seq : as_of;
+        request.page_token = page->next_page_token;
+    } while (request.page_token[0] != '\0');
+    sheet_as_of(&sheet, as_of, 0);
+    return cli_show(cli, &sheet);
+}
+
+static const struct column statement_columns[] = {
+    {"statement", N_("Statement"), IN_ALL, false},
+    {"kind", N_("Kind"), IN_ALL, false},
+    {"account", N_("Account"), IN_ALL, false},
+    {"currency", N_("Currency"), IN_ALL, false},
+    {"id", N_("The bank's id"), IN_ALL, false},
+    {"sequence", N_("Number"), IN_ALL, true},
+    {"created", N_("Made on"), IN_ALL, false},
+    {"from_date", N_("From"), IN_ALL, false},
+    {"to_date", N_("To"), IN_ALL, false},
+    {"opening", N_("Opening balance"), IN_ALL, true},
+    {"closing", N_("Closing balance"), IN_ALL, true},
+    {"movements", N_("Movements"), IN_ALL, true},
+    {"remainder_count", N_("Of others"), IN_ALL, true},
+    {"remainder", N_("Their sum"), IN_ALL, true},
+    {"unmatched", N_("To look at"), IN_ALL, true},
+    {"seq", N_("Entry"), IN_ALL, true},
+};
+
+static void add_statement(struct sheet *sheet, const Pledged__V1__StatementStatus *row)
+{
+    bool balances = row->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+    sheet_text(sheet, row->statement);
+    sheet_code(sheet, TEXT_STATEMENT_KIND, (int)row->kind);
+    sheet_text(sheet, row->account);
+    sheet_text(sheet, row->currency);
+    sheet_text(sheet, row->id);
+    sheet_seq(sheet, row->sequence);
+    sheet_text(sheet, row->created);
+    sheet_text(sheet, row->from_date);
+    sheet_text(sheet, row->to_date);
+    if (balances) {
+        sheet_minor(sheet, row->opening_minor, row->currency);
+        sheet_minor(sheet, row->closing_minor, row->currency);
+    } else {
+        sheet_text(sheet, NULL);
+        sheet_text(sheet, NULL);
+    }
+    sheet_number(sheet, row->movements);
+    sheet_number(sheet, row->remainder != NULL ? row->remainder->count : 0);
+    sheet_minor(sheet, row->remainder != NULL ? row->remainder->minor : 0, row->currency);
+    sheet_number(sheet, row->unmatched);
+    sheet_seq(sheet, row->seq);
+}
+
+struct pl_status cmd_statements(struct cli *cli)
+{
+    Pledged__V1__ListStatementsRequest request = PLEDGED__V1__LIST_STATEMENTS_REQUEST__INIT;
+    struct sheet sheet;
+    uint64_t as_of = 0;
+    request.account = input_lend(cli->arg_count > 0 ? cli->arg[0] : NULL);
+    request.page_size = 1000;
+    sheet_init(&sheet, "statements", statement_columns, PL_COUNT(statement_columns), &cli->arena);
+    do {
+        ProtobufCMessage *message = NULL;
+        PL_TRY(cli_read(cli, "ListStatements", &request.base,
+                        &pledged__v1__list_statements_response__descriptor, &message));
+        const Pledged__V1__ListStatementsResponse *page = (const void *)message;
+        for (size_t i = 0; i < page->n_statement; i++)
+            add_statement(&sheet, page->statement[i]);
+        as_of = as_of == 0 ? page->as_of_seq : as_of;
+        request.page_token = page->next_page_token;
+    } while (request.page_token[0] != '\0');
+    sheet_as_of(&sheet, as_of, 0);
+    return cli_show(cli, &sheet);
+}
+
+/* --- where it may belong --- */
+
+static const struct column suggestion_columns[] = {
+    {"rank", N_("Rank"), IN_ALL, true},
+    {"pledge", N_("Pledge"), IN_ALL, false},
+    {"why", N_("Why"), IN_ALL, false},
+    {"outstanding", N_("Still to be paid"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
+    {"stage", N_("Stage"), IN_ALL, false},
+    {"contributor", N_("Partner"), IN_ALL, false},
+    {"contributor_name", N_("Name"), IN_ALL, false},
+};
+
+struct pl_status cmd_suggest(struct cli *cli)
+{
+    Pledged__V1__SuggestAllocationsRequest request = PLEDGED__V1__SUGGEST_ALLOCATIONS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    struct sheet sheet;
+    request.bank_entry = input_id(cli, cli->arg[0], 'B');
+    PL_TRY(cli_read(cli, "SuggestAllocations", &request.base,
+                    &pledged__v1__suggest_allocations_response__descriptor, &message));
+    const Pledged__V1__SuggestAllocationsResponse *answer = (const void *)message;
+    sheet_init(&sheet, "suggestions", suggestion_columns, PL_COUNT(suggestion_columns),
+               &cli->arena);
+    for (size_t i = 0; i < answer->n_suggestion; i++) {
+        const Pledged__V1__Suggestion *row = answer->suggestion[i];
+        sheet_number(&sheet, (int64_t)i + 1);
+        sheet_text(&sheet, row->pledge);
+        sheet_code(&sheet, TEXT_SUGGESTION, (int)row->kind);
+        sheet_amount(&sheet, row->outstanding);
+        sheet_text(&sheet, row->outstanding != NULL ? row->outstanding->currency : NULL);
+        sheet_code(&sheet, TEXT_STAGE, (int)row->stage);
+        sheet_text(&sheet, row->contributor);
+        sheet_quoted(&sheet, row->contributor_name);
+    }
+    sheet_as_of(&sheet, answer->as_of_seq, 0);
+    return cli_show(cli, &sheet);
+}
+
+struct pl_status cmd_match(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__MatchReversal match = PLEDGED__V1__MATCH_REVERSAL__INIT;
+    PL_TRY(write_init(cli, &write, "statement"));
+    match.bank_entry = input_id(cli, cli->arg[0], 'B');
+    match.original = input_id(cli, cli->arg[1], 'B');
+    write.subject = WRITE_BANK_ENTRY;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_MATCH_REVERSAL;
+    write.command.match_reversal = &match;
+    return write_run(cli, &write);
+}

@@ -1,0 +1,932 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * statement: see statement.h. Movements are decided one after the other; what was decided before
+ * them in the same command counts as if it were applied. Happy path: each movement is known, or
+ * recorded and perhaps allocated. Failure: one movement that contradicts the ledger refuses all.
+ */
+#include "server/ledger/statement.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "common/money.h"
+#include "common/reference.h"
+#include "server/ledger/allocation.h"
+#include "server/ledger/movement.h"
+#include "server/ledger/pledge.h"
+
+#define KIND(name_)  PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
+#define QUEUE(name_) PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_##name_
+
+/* A clerk may have typed the day on which she saw the money. */
+enum { DAYS_APART_MOST = 10, PAY_SCAN_MOST = 4096 };
+
+/* --- judged without the ledger --- */
+
+static bool text_fine(const char *text, size_t most)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return false;
+    }
+    return len <= most;
+}
+
+static bool texts_fine(const Pledged__V1__Movement *movement)
+{
+    const char *const texts[] = {
+        movement->bank_ref, movement->batch_ref,     movement->entry_ref, movement->uetr,
+        movement->rate,     movement->end_to_end_id, movement->reference, movement->return_reason};
+    for (size_t i = 0; i < PL_COUNT(texts); i++) {
+        if (!text_fine(texts[i], STATEMENT_TEXT_MAX))
+            return false;
+    }
+    return true;
+}
+
+struct wrong {
+    Pledged__V1__Reason reason;
+    const char *field, *why;
+};
+
+static bool say(struct wrong *wrong, Pledged__V1__Reason reason, const char *field, const char *why)
+{
+    *wrong = (struct wrong){reason, field, why};
+    return false;
+}
+
+#define FIELD_ "import_statement.statement"
+
+static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *wrong)
+{
+    if (movement->kind == KIND(UNSPECIFIED))
+        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".movement.kind", "a kind is needed");
+    if (movement->minor == 0 || movement->minor == INT64_MIN)
+        return say(wrong, REASON(AMOUNT_REQUIRED), FIELD_ ".movement.minor",
+                   "a movement has an amount");
+    if (!pl_date_valid(movement->booking_date) || !pl_date_valid(movement->value_date))
+        return say(wrong, REASON(DATE_INVALID), FIELD_ ".movement.booking_date",
+                   "a movement has two dates, YYYY-MM-DD");
+    if (!texts_fine(movement))
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement",
+                   "a text is longer than 64 bytes or holds control characters");
+    if (movement->reference[0] != '\0' && !pl_reference_valid(movement->reference))
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.reference",
+                   "the checksum of the creditor reference does not hold");
+    if (movement->instructed != NULL && pl_currency_index(movement->instructed->currency) < 0)
+        return say(wrong, REASON(CURRENCY_UNKNOWN), FIELD_ ".movement.instructed.currency",
+                   "not a currency of ISO 4217");
+    if (movement->detail_commitment.len != 0 && movement->detail_commitment.len != 32)
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment",
+                   "a commitment has 32 bytes");
+    return true;
+}
+
+/* opening + movements + remainder = closing; a notification has no balances. */
+static bool balanced(const Pledged__V1__BankStatement *bank, struct wrong *wrong)
+{
+    int64_t sum = bank->opening_minor;
+    for (size_t i = 0; i < bank->n_movement; i++) {
+        if (!pl_add64(sum, bank->movement[i]->minor, &sum))
+            return say(wrong, REASON(AMOUNT_OVERFLOW), FIELD_ ".movement.minor",
+                       "the movements add up to too much");
+    }
+    if (bank->remainder != NULL && !pl_add64(sum, bank->remainder->minor, &sum))
+        return say(wrong, REASON(AMOUNT_OVERFLOW), FIELD_ ".remainder.minor",
+                   "the movements add up to too much");
+    return bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION ||
+           sum == bank->closing_minor ||
+           say(wrong, REASON(STATEMENT_UNBALANCED), FIELD_ ".closing_minor",
+               "the opening balance, the movements and the remainder are not the closing balance");
+}
+
+static bool bank_fine(const Pledged__V1__BankStatement *bank, struct wrong *wrong)
+{
+    bool notification = bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
+    if (bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_UNSPECIFIED)
+        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".kind", "a kind is needed");
+    if (bank->account[0] == '\0' || bank->id[0] == '\0')
+        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".account",
+                   "an account and an id are needed");
+    if (!text_fine(bank->account, 34) || !text_fine(bank->id, STATEMENT_TEXT_MAX))
+        return say(wrong, REASON(FIELD_TOO_LONG), FIELD_ ".account", "the text is too long");
+    if (pl_currency_index(bank->currency) < 0)
+        return say(wrong, REASON(CURRENCY_UNKNOWN), FIELD_ ".currency",
+                   "not a currency of ISO 4217");
+    if (!pl_date_valid(bank->created) ||
+        (bank->from_date[0] != '\0' && !pl_date_valid(bank->from_date)) ||
+        (bank->to_date[0] != '\0' && !pl_date_valid(bank->to_date)))
+        return say(wrong, REASON(DATE_INVALID), FIELD_ ".created",
+                   "a date has the form YYYY-MM-DD");
+    if (notification && (bank->opening_minor != 0 || bank->closing_minor != 0))
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".opening_minor",
+                   "a notification has no balances");
+    if (bank->remainder != NULL && bank->remainder->count < 0)
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".remainder.count",
+                   "a count is not negative");
+    for (size_t i = 0; i < bank->n_movement; i++) {
+        if (!movement_fine(bank->movement[i], wrong))
+            return false;
+    }
+    return balanced(bank, wrong);
+}
+
+static bool all_fine(const Pledged__V1__ImportStatement *command, struct wrong *wrong)
+{
+    size_t movements = 0;
+    if (command->file_sha256.len != 32)
+        return say(wrong, REASON(FIELD_INVALID), "import_statement.file_sha256",
+                   "a SHA-256 has 32 bytes");
+    if (!text_fine(command->message_id, STATEMENT_TEXT_MAX))
+        return say(wrong, REASON(FIELD_TOO_LONG), "import_statement.message_id",
+                   "the text is too long");
+    if (command->n_statement == 0 || command->n_statement > STATEMENT_MOST)
+        return say(wrong, REASON(FIELD_REQUIRED), FIELD_, "1 to 64 statements are needed");
+    for (size_t i = 0; i < command->n_statement; i++)
+        movements += command->statement[i]->n_movement;
+    if (movements > LEDGER_MOVEMENTS_MAX)
+        return say(wrong, REASON(TOO_BIG), FIELD_ ".movement", "at most 1000 movements a file");
+    for (size_t i = 0; i < command->n_statement; i++) {
+        if (!bank_fine(command->statement[i], wrong))
+            return false;
+    }
+    return true;
+}
+
+const char *statement_wrong(const Pledged__V1__ImportStatement *command,
+                            Pledged__V1__Reason *ret_reason, const char **ret_field)
+{
+    struct wrong wrong = {.why = NULL};
+    if (all_fine(command, &wrong))
+        return NULL;
+    *ret_reason = wrong.reason;
+    *ret_field = wrong.field;
+    return wrong.why;
+}
+
+size_t statement_room(const Pledged__V1__ImportStatement *command)
+{
+    size_t movements = 0;
+    for (size_t i = 0; i < command->n_statement; i++)
+        movements += command->statement[i]->n_movement;
+    /* two entries with their facts and ids, a row, its places in lists that grow by doubling; the
+     * parts of the command; what becomes of each statement */
+    size_t entry = sizeof(Pledged__V1__Entry) + sizeof(Pledged__V1__BankEntryRecorded) + 256;
+    return movements * (2 * entry + sizeof(struct state_movement) + 256) +
+           (command->n_statement + 32) * (2 * entry + sizeof(Pledged__V1__StatementOutcome) + 256);
+}
+
+/* --- what nobody has explained --- */
+
+int64_t statement_unmatched(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    (void)ledger;
+    return entry->reversed ? 0 : allocation_free(entry);
+}
+
+Pledged__V1__QueueReason statement_queue(const struct ledger *ledger,
+                                         const struct state_bank_entry *entry)
+{
+    if (statement_unmatched(ledger, entry) == 0 || entry->movement == STATE_NONE)
+        return QUEUE(UNSPECIFIED);
+    uint8_t queue = ledger->movement[entry->movement].queue;
+    return queue != 0 ? (Pledged__V1__QueueReason)queue : QUEUE(AMOUNT_DIFFERS);
+}
+
+/* --- an import --- */
+
+struct importing {
+    struct maker *maker;
+    const struct ledger *ledger;
+    const Pledged__V1__ImportStatement *command;
+    const Pledged__V1__BankStatement *bank; /* the statement at hand */
+    uint32_t ordinal;                       /* its place, from 1 */
+    uint32_t known_as; /* index of the same statement in the ledger; STATE_NONE: it is new */
+    char *statement;   /* its id */
+    Pledged__V1__StatementOutcome *told;
+    bool refused;
+    /* decided so far, not yet applied */
+    size_t statements, bank_entries;
+    struct state_movement *row; /* new ones, in order; in the arena */
+    size_t row_count;
+    struct pl_map keys;      /* map key -> place in row (u32) */
+    struct pl_map own;       /* statement key -> ordinal (u32) */
+    struct pl_map taken;     /* movement (ledger's index, or its count + place) -> ordinal (u32) */
+    struct pl_map allocated; /* pledge (u32) -> amount (i64) */
+    struct pl_map confirmed; /* bank entry (u32) -> 1 (u32) */
+    struct pl_map received;  /* currency (u32) -> amount (i64) */
+    struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
+    uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
+    size_t candidate_count;
+};
+
+static uint32_t get_u32(const struct pl_map *map, const void *key)
+{
+    const uint32_t *found = pl_map_get(map, key);
+    return found != NULL ? *found : 0;
+}
+
+static int64_t get_i64(const struct pl_map *map, uint32_t key)
+{
+    const int64_t *found = pl_map_get(map, &key);
+    return found != NULL ? *found : 0;
+}
+
+static const struct state_movement *row_at(const struct importing *import, uint32_t index)
+{
+    size_t count = import->ledger->movement_count;
+    return index < count ? &import->ledger->movement[index] : &import->row[index - count];
+}
+
+/* A statement that goes on where the other one ends cannot hold the same movements. */
+static bool goes_on(const struct importing *import, const struct state_movement *before)
+{
+    const struct ledger *ledger = import->ledger;
+    if (before->statement >= ledger->statement_count || before->statement == import->known_as)
+        return false;
+    const struct state_statement *earlier = &ledger->statement[before->statement];
+    const struct state_statement *same =
+        import->known_as != STATE_NONE ? &ledger->statement[import->known_as] : NULL;
+    uint64_t sequence = same != NULL ? same->sequence : import->bank->sequence;
+    return earlier->kind == import->bank->kind && sequence != 0 &&
+           earlier->sequence + 1 == sequence && earlier->closing == import->bank->opening_minor &&
+           strcmp(ledger->text + earlier->account, import->bank->account) == 0;
+}
+
+static bool same_movement(const struct importing *import, const struct state_movement *known,
+                          const struct state_movement *row, int level)
+{
+    unsigned surer = (1u << level) - 1;
+    if ((known->levels & row->levels & surer) != 0)
+        return false; /* something surer tells them apart */
+    return level != STATE_BY_CONTENT || !goes_on(import, known);
+}
+
+/* The movement that this one is; STATE_NONE: it is new. *ret_occurrence: among its twins. */
+static uint32_t identify(struct importing *import, const struct state_movement *row,
+                         uint32_t *ret_occurrence)
+{
+    *ret_occurrence = 0;
+    for (int level = 0; level < STATE_LEVELS; level++) {
+        if ((row->levels >> level & 1) == 0)
+            continue;
+        uint32_t occurrence = 1;
+        for (;; occurrence++) {
+            uint8_t key[16];
+            movement_map_key(row->key[level], occurrence, key);
+            const uint32_t *found = pl_map_get(&import->ledger->movements, key);
+            if (found == NULL)
+                found = pl_map_get(&import->keys, key);
+            if (found == NULL)
+                break;
+            if (get_u32(&import->taken, found) != import->ordinal &&
+                same_movement(import, row_at(import, *found), row, level))
+                return *found;
+        }
+        *ret_occurrence = *ret_occurrence == 0 ? occurrence : *ret_occurrence;
+    }
+    return STATE_NONE;
+}
+
+static void take(struct importing *import, uint32_t movement)
+{
+    pl_map_put(&import->taken, &movement, &import->ordinal);
+}
+
+static void add_row(struct importing *import, const struct state_movement *row)
+{
+    uint32_t index = (uint32_t)(import->ledger->movement_count + import->row_count);
+    import->row[import->row_count++] = *row;
+    for (int level = 0; level < STATE_LEVELS; level++) {
+        uint8_t key[16];
+        uint32_t occurrence = 1;
+        if ((row->levels >> level & 1) == 0)
+            continue;
+        do
+            movement_map_key(row->key[level], occurrence++, key);
+        while (pl_map_get(&import->ledger->movements, key) != NULL ||
+               pl_map_get(&import->keys, key) != NULL);
+        pl_map_put(&import->keys, key, &index);
+    }
+    take(import, index);
+}
+
+static void refuse(struct importing *import, Pledged__V1__Reason reason, const char *field,
+                   uint64_t deciding_seq)
+{
+    import->refused = true;
+    maker_refuse(import->maker, reason, field, deciding_seq, NULL);
+    maker_arg(import->maker, "statement", import->bank->id);
+}
+
+/* --- payments that somebody recorded by hand --- */
+
+struct amount_key {
+    int64_t minor;
+    int64_t currency;
+};
+
+/* Those whose amount is in the file at all: one look at every bank entry an import. */
+static void find_candidates(struct importing *import)
+{
+    const struct ledger *ledger = import->ledger;
+    struct pl_map amounts;
+    uint32_t one = 1;
+    pl_map_init(&amounts, sizeof(struct amount_key), sizeof(uint32_t), 0);
+    for (size_t i = 0; i < import->command->n_statement; i++) {
+        const Pledged__V1__BankStatement *bank = import->command->statement[i];
+        for (size_t k = 0; k < bank->n_movement; k++) {
+            struct amount_key key = {bank->movement[k]->minor, pl_currency_index(bank->currency)};
+            pl_map_put(&amounts, &key, &one);
+        }
+    }
+    import->candidate = calloc(ledger->bank_entry_count + 1, sizeof(*import->candidate));
+    PL_ASSERT(import->candidate != NULL);
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        const struct state_bank_entry *entry = &ledger->bank_entry[i];
+        struct amount_key key = {entry->amount, entry->currency};
+        if (!entry->confirmed && !entry->reversed && !entry->debit &&
+            pl_map_get(&amounts, &key) != NULL)
+            import->candidate[import->candidate_count++] = (uint32_t)i;
+    }
+    pl_map_fini(&amounts);
+}
+
+static bool one_of(const char *bank_ref, const Pledged__V1__Movement *movement)
+{
+    const char *const names[] = {movement->bank_ref, movement->batch_ref, movement->uetr,
+                                 movement->end_to_end_id, movement->entry_ref};
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        if (bank_ref[0] != '\0' && strcmp(bank_ref, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* How well a payment by hand fits: 3 the bank's reference, 2 the pledge and nearly the day, 1 the
+ * day; 0 not at all. */
+static int fit(const struct importing *import, const struct state_bank_entry *paid,
+               const Pledged__V1__Movement *movement, const struct state_movement *row)
+{
+    int32_t value = row->booking_date;
+    const char *ref = import->ledger->text + paid->bank_ref;
+    if (paid->amount != movement->minor ||
+        paid->currency != pl_currency_index(import->bank->currency))
+        return 0;
+    if (one_of(ref, movement))
+        return 3;
+    struct pl_status status = pl_date_parse(movement->value_date, &value);
+    PL_ASSERT(pl_is_ok(status));
+    int32_t apart = paid->value_date - value;
+    if (row->meant != STATE_NONE)
+        return paid->pledge == row->meant && apart <= DAYS_APART_MOST && apart >= -DAYS_APART_MOST
+                   ? 2
+                   : 0;
+    bool same_day = apart == 0 || paid->value_date == row->booking_date;
+    return same_day && ref[0] == '\0' ? 1 : 0;
+}
+
+static uint32_t paid_by_hand(const struct importing *import, const Pledged__V1__Movement *movement,
+                             const struct state_movement *row)
+{
+    uint32_t best = STATE_NONE;
+    int best_fit = 0;
+    if (movement->kind != KIND(PAYMENT) || movement->minor < 0)
+        return STATE_NONE;
+    for (size_t i = 0; i < import->candidate_count; i++) {
+        uint32_t index = import->candidate[i];
+        int how = fit(import, &import->ledger->bank_entry[index], movement, row);
+        if (how > best_fit && get_u32(&import->confirmed, &index) == 0) {
+            best = index;
+            best_fit = how;
+        }
+    }
+    return best;
+}
+
+static void confirm(struct importing *import, const Pledged__V1__Movement *movement,
+                    uint32_t bank_entry, uint32_t occurrence)
+{
+    uint32_t one = 1;
+    uint32_t pledge = import->ledger->bank_entry[bank_entry].pledge;
+    Pledged__V1__Entry *entry = maker_entry(import->maker, maker_prev(import->maker, pledge));
+    Pledged__V1__PaymentConfirmed *fact = maker_alloc(import->maker, sizeof(*fact));
+    pledged__v1__payment_confirmed__init(fact);
+    fact->bank_entry = maker_id(import->maker, 'B', bank_entry + 1);
+    fact->statement = import->statement;
+    fact->movement = (Pledged__V1__Movement *)(uintptr_t)movement;
+    fact->occurrence = occurrence;
+    fact->pledge = maker_id(import->maker, 'P', pledge + 1);
+    entry->fact_case = FACT(PAYMENT_CONFIRMED);
+    entry->payment_confirmed = fact;
+    pl_map_put(&import->confirmed, &bank_entry, &one);
+    import->told->confirmed++;
+}
+
+/* --- new bank entries --- */
+
+/* UNSPECIFIED: reference and amount fit, it is allocated by itself. */
+static Pledged__V1__QueueReason queue_of(const struct importing *import,
+                                         const Pledged__V1__Movement *movement,
+                                         const struct state_movement *row)
+{
+    if (movement->kind == KIND(CHARGE))
+        return QUEUE(CHARGE);
+    if (movement->kind == KIND(BATCH))
+        return QUEUE(BATCH_DETAILS);
+    if (movement->kind == KIND(REVERSAL))
+        return QUEUE(REVERSAL);
+    if (movement->kind == KIND(RETURN))
+        return QUEUE(RETURN);
+    if (movement->minor < 0)
+        return QUEUE(DEBIT);
+    if (movement->reference[0] == '\0')
+        return QUEUE(NO_REFERENCE);
+    if (row->meant == STATE_NONE)
+        return QUEUE(PLEDGE_UNKNOWN);
+    const struct state_pledge *pledge = &import->ledger->pledge[row->meant];
+    if (pledge->stage != STAGE(PLEDGED) && pledge->stage != STAGE(COMMITTED))
+        return QUEUE(PLEDGE_NOT_OPEN);
+    if (pledge->currency != pl_currency_index(import->bank->currency))
+        return QUEUE(CURRENCY_DIFFERS);
+    int64_t outstanding =
+        pledge->amount - state_settled(pledge) - get_i64(&import->allocated, row->meant);
+    return movement->minor == outstanding ? QUEUE(UNSPECIFIED) : QUEUE(AMOUNT_DIFFERS);
+}
+
+static void allocate(struct importing *import, uint32_t bank_entry, uint32_t pledge, int64_t minor)
+{
+    allocation_add(import->maker, bank_entry, pledge, minor, minor);
+    int64_t sum = get_i64(&import->allocated, pledge) + minor;
+    pl_map_put(&import->allocated, &pledge, &sum);
+    import->told->allocated++;
+}
+
+static bool may_receive(struct importing *import, int64_t minor)
+{
+    uint32_t currency = (uint32_t)pl_currency_index(import->bank->currency);
+    int64_t sum = get_i64(&import->received, currency);
+    if (minor < 0)
+        return true;
+    if (!pl_add64(sum, minor, &sum) || !tally_may_receive(import->ledger, (int)currency, sum))
+        return false;
+    pl_map_put(&import->received, &currency, &sum);
+    return true;
+}
+
+static void record(struct importing *import, const Pledged__V1__Movement *movement,
+                   const struct state_movement *row, uint32_t occurrence)
+{
+    struct maker *maker = import->maker;
+    if (!may_receive(import, movement->minor)) {
+        refuse(import, REASON(SUM_OVERFLOW), FIELD_ ".movement.minor", 0);
+        return;
+    }
+    Pledged__V1__Entry *entry = maker_entry(maker, 0);
+    Pledged__V1__BankEntryRecorded *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__bank_entry_recorded__init(fact);
+    fact->bank_entry =
+        maker_id(maker, 'B', import->ledger->bank_entry_count + ++import->bank_entries);
+    fact->statement = import->statement;
+    fact->movement = (Pledged__V1__Movement *)(uintptr_t)movement;
+    fact->currency = import->bank->currency;
+    fact->occurrence = occurrence;
+    fact->queue = queue_of(import, movement, row);
+    if (row->batch != STATE_NONE)
+        fact->batch = maker_id(maker, 'B', row->batch + 1);
+    int32_t day;
+    if (pl_is_ok(pl_date_parse(movement->value_date, &day)))
+        maker_dated(maker, entry, day);
+    entry->fact_case = FACT(BANK_ENTRY_RECORDED);
+    entry->bank_entry_recorded = fact;
+    import->told->recorded++;
+    if (fact->queue != QUEUE(UNSPECIFIED))
+        import->told->queued++;
+    else
+        allocate(import, (uint32_t)(import->ledger->bank_entry_count + import->bank_entries) - 1,
+                 row->meant, movement->minor);
+}
+
+/* --- batches --- */
+
+/* Sum of the statement's movements that are parts of the same entry of the bank. */
+static int64_t sum_of_parts(const struct importing *import, const struct state_movement *row)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < import->bank->n_movement; i++) {
+        struct state_movement other = {.levels = 0};
+        movement_fill(&other, import->bank->movement[i], import->bank->account,
+                      import->bank->currency);
+        if (!other.whole && memcmp(other.batch_key, row->batch_key, 16) == 0)
+            sum += import->bank->movement[i]->minor; /* all of them together did not overflow */
+    }
+    return sum;
+}
+
+static int64_t sum_of_known_parts(const struct ledger *ledger, const struct state_movement *row)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < ledger->movement_count; i++) {
+        const struct state_movement *part = &ledger->movement[i];
+        const struct state_bank_entry *entry = &ledger->bank_entry[part->bank_entry];
+        if (!part->whole && memcmp(part->batch_key, row->batch_key, 16) == 0 &&
+            !pl_add64(sum, entry->debit ? -entry->amount : entry->amount, &sum))
+            return 0;
+    }
+    return sum;
+}
+
+enum batch_answer { BATCH_NONE, BATCH_KNOWN, BATCH_PART, BATCH_CONFLICT };
+
+/* A detail whose sum is in the ledger, or a sum whose details are. */
+static enum batch_answer look_for_batch(struct importing *import,
+                                        const Pledged__V1__Movement *movement,
+                                        struct state_movement *row)
+{
+    const struct ledger *ledger = import->ledger;
+    const uint32_t *found = pl_map_get(&ledger->batches, row->batch_key);
+    if (found == NULL)
+        return BATCH_NONE;
+    const struct state_movement *known = &ledger->movement[*found];
+    if (row->whole)
+        return !known->whole && sum_of_known_parts(ledger, row) == movement->minor ? BATCH_KNOWN
+                                                                                   : BATCH_NONE;
+    if (!known->whole && known->statement == import->known_as)
+        return BATCH_NONE; /* of the same statement: it was in its remainder before */
+    const struct state_bank_entry *batch = &ledger->bank_entry[known->bank_entry];
+    bool under_way = get_u32(&import->split, &known->bank_entry) == import->ordinal;
+    int64_t whole = batch->debit ? -batch->amount : batch->amount;
+    row->batch = known->bank_entry;
+    if (known->whole && under_way)
+        return BATCH_PART;
+    if (!known->whole || batch->amount == 0 || sum_of_parts(import, row) != whole)
+        return BATCH_CONFLICT;
+    if (!movement_may_be_split(ledger, batch))
+        return BATCH_KNOWN; /* somebody has dealt with the sum: its money is in */
+    pl_map_put(&import->split, &known->bank_entry, &import->ordinal);
+    return BATCH_PART;
+}
+
+static void refuse_batch(struct importing *import, const struct state_movement *row)
+{
+    const struct state_bank_entry *batch = &import->ledger->bank_entry[row->batch];
+    char amount[32];
+    refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".movement.batch_ref", batch->seq);
+    maker_arg(import->maker, "bank_entry", maker_id(import->maker, 'B', row->batch + 1));
+    (void)pl_decimal_format(batch->amount, pl_currency_exponent(pl_currency_code(batch->currency)),
+                            amount);
+    maker_arg(import->maker, "amount", amount);
+}
+
+/* --- one movement --- */
+
+/* A statement without details came first; now the reference is there as well. */
+static void allocate_known(struct importing *import, const Pledged__V1__Movement *movement,
+                           const struct state_movement *row, uint32_t known)
+{
+    if (known >= import->ledger->movement_count)
+        return;
+    const struct state_movement *before = &import->ledger->movement[known];
+    const struct state_bank_entry *entry = &import->ledger->bank_entry[before->bank_entry];
+    if (before->meant != STATE_NONE || entry->pledge != STATE_NONE || entry->reversed ||
+        entry->debit || entry->allocated != 0 || entry->refunded != 0 ||
+        entry->amount != movement->minor || queue_of(import, movement, row) != QUEUE(UNSPECIFIED))
+        return;
+    allocate(import, before->bank_entry, row->meant, movement->minor);
+}
+
+static void decide_movement(struct importing *import, const Pledged__V1__Movement *movement)
+{
+    struct state_movement row = {.batch = STATE_NONE, .statement = STATE_NONE};
+    uint32_t occurrence;
+    movement_fill(&row, movement, import->bank->account, import->bank->currency);
+    row.meant = movement_meant(import->ledger, movement->reference);
+    uint32_t known = identify(import, &row, &occurrence);
+    if (known != STATE_NONE) {
+        take(import, known);
+        import->told->known++;
+        allocate_known(import, movement, &row, known);
+        return;
+    }
+    switch (look_for_batch(import, movement, &row)) {
+    case BATCH_CONFLICT:
+        refuse_batch(import, &row);
+        return;
+    case BATCH_KNOWN:
+        import->told->known++;
+        return;
+    case BATCH_NONE:
+    case BATCH_PART:
+        break;
+    }
+    uint32_t by_hand = row.batch == STATE_NONE ? paid_by_hand(import, movement, &row) : STATE_NONE;
+    if (by_hand != STATE_NONE)
+        confirm(import, movement, by_hand, occurrence);
+    else
+        record(import, movement, &row, occurrence);
+    if (!import->refused)
+        add_row(import, &row);
+}
+
+/* --- one statement --- */
+
+/* A refusal is an entry with the command in it, and what others do with their money must not come
+ * into the ledger by way of a mistake: this one is told and leaves nothing. */
+static void leave_nothing(struct importing *import)
+{
+    struct ledger_decision *out = import->maker->out;
+    out->answer = LEDGER_INVALID;
+    out->entry_count = 0;
+    out->refusal->seq = 0;
+}
+
+/* On an account of the fund alone there are no movements of others; on a shared one somebody has
+ * looked which ones are. */
+static bool remainder_fine(struct importing *import, const struct state_account *account)
+{
+    const Pledged__V1__Remainder *rest = import->bank->remainder;
+    if (account->shared ? rest != NULL : rest == NULL || rest->count == 0)
+        return true;
+    refuse(import, account->shared ? REASON(FIELD_REQUIRED) : REASON(FIELD_INVALID),
+           FIELD_ ".remainder", 0);
+    maker_arg(import->maker, "use",
+              account->shared ? "the account is shared: import with --ours"
+                              : "the account is the fund's alone: import without --ours");
+    leave_nothing(import);
+    return false;
+}
+
+static bool account_fine(struct importing *import)
+{
+    const struct ledger *ledger = import->ledger;
+    int currency = pl_currency_index(import->bank->currency);
+    for (size_t i = 0; i < ledger->account_count; i++) {
+        if (strcmp(ledger->account[i].account, import->bank->account) == 0 &&
+            ledger->account[i].currency == currency)
+            return remainder_fine(import, &ledger->account[i]);
+    }
+    refuse(import, REASON(ACCOUNT_UNKNOWN), FIELD_ ".account", 0);
+    maker_arg(import->maker, "account", import->bank->account);
+    maker_arg(import->maker, "currency", import->bank->currency);
+    leave_nothing(import);
+    return false;
+}
+
+/* The same statement once more must say the same. */
+static bool same_statement(struct importing *import)
+{
+    const struct state_statement *known = &import->ledger->statement[import->known_as];
+    int64_t count = (int64_t)import->bank->n_movement;
+    int64_t rest = import->bank->remainder != NULL ? import->bank->remainder->count : 0;
+    if (known->opening == import->bank->opening_minor &&
+        known->closing == import->bank->closing_minor &&
+        known->currency == pl_currency_index(import->bank->currency) &&
+        known->movements + known->remainder_count == count + rest)
+        return true;
+    refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".id", known->seq);
+    maker_arg(import->maker, "known_as", maker_id(import->maker, 'S', import->known_as + 1));
+    return false;
+}
+
+static void add_imported(struct importing *import)
+{
+    const Pledged__V1__BankStatement *bank = import->bank;
+    Pledged__V1__Entry *entry = maker_entry(import->maker, 0);
+    Pledged__V1__StatementImported *fact = maker_alloc(import->maker, sizeof(*fact));
+    pledged__v1__statement_imported__init(fact);
+    fact->statement = import->statement;
+    fact->kind = bank->kind;
+    fact->account = bank->account;
+    fact->currency = bank->currency;
+    fact->id = bank->id;
+    fact->sequence = bank->sequence;
+    fact->created = bank->created;
+    fact->from_date = bank->from_date;
+    fact->to_date = bank->to_date;
+    fact->opening_minor = bank->opening_minor;
+    fact->closing_minor = bank->closing_minor;
+    fact->movements = (int64_t)bank->n_movement;
+    fact->remainder = bank->remainder;
+    fact->file_sha256 = import->command->file_sha256;
+    entry->fact_case = FACT(STATEMENT_IMPORTED);
+    entry->statement_imported = fact;
+}
+
+static void add_repeated(struct importing *import)
+{
+    Pledged__V1__Entry *entry = maker_entry(import->maker, 0);
+    Pledged__V1__StatementRepeated *fact = maker_alloc(import->maker, sizeof(*fact));
+    pledged__v1__statement_repeated__init(fact);
+    fact->statement = import->statement;
+    fact->file_sha256 = import->command->file_sha256;
+    fact->remainder = import->bank->remainder;
+    entry->fact_case = FACT(STATEMENT_REPEATED);
+    entry->statement_repeated = fact;
+}
+
+static Pledged__V1__StatementOutcome *tell(struct importing *import)
+{
+    Pledged__V1__Outcome *outcome = maker_outcome(import->maker);
+    Pledged__V1__StatementOutcome *told = maker_alloc(import->maker, sizeof(*told));
+    pledged__v1__statement_outcome__init(told);
+    if (outcome->statement == NULL)
+        outcome->statement =
+            maker_alloc(import->maker, import->command->n_statement * sizeof(told));
+    outcome->statement[outcome->n_statement++] = told;
+    told->statement = import->statement;
+    told->kind = import->bank->kind;
+    told->account = import->bank->account;
+    told->currency = import->bank->currency;
+    told->id = import->bank->id;
+    told->remainder = import->bank->remainder;
+    return told;
+}
+
+static void decide_statement(struct importing *import)
+{
+    uint8_t key[16];
+    movement_statement_key(import->bank->account, import->bank->id, import->bank->sequence,
+                           (int)import->bank->kind, import->bank->created, key);
+    const uint32_t *known = pl_map_get(&import->ledger->statements, key);
+    import->known_as = known != NULL ? *known : STATE_NONE;
+    if (!account_fine(import) || (known != NULL && !same_statement(import)))
+        return;
+    if (pl_map_get(&import->own, key) != NULL) {
+        refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".id", 0);
+        return;
+    }
+    pl_map_put(&import->own, key, &import->ordinal);
+    if (known != NULL) {
+        import->statement = maker_id(import->maker, 'S', import->known_as + 1);
+        add_repeated(import);
+    } else {
+        import->statement =
+            maker_id(import->maker, 'S', import->ledger->statement_count + ++import->statements);
+        add_imported(import);
+    }
+    import->told = tell(import);
+    for (size_t i = 0; i < import->bank->n_movement && !import->refused; i++)
+        decide_movement(import, import->bank->movement[i]);
+    if (!import->refused)
+        import->told->already_in = import->told->recorded == 0 && import->told->confirmed == 0 &&
+                                   import->told->allocated == 0 &&
+                                   (known != NULL || import->told->known != 0);
+}
+
+static void import_statement(struct maker *maker, const Pledged__V1__ImportStatement *command)
+{
+    struct importing import = {.maker = maker, .ledger = maker->ledger, .command = command};
+    size_t movements = 0;
+    for (size_t i = 0; i < command->n_statement; i++)
+        movements += command->statement[i]->n_movement;
+    import.row = maker_alloc(maker, (movements + 1) * sizeof(*import.row));
+    pl_map_init(&import.keys, 16, sizeof(uint32_t), 0);
+    pl_map_init(&import.own, 16, sizeof(uint32_t), 0);
+    pl_map_init(&import.taken, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.allocated, sizeof(uint32_t), sizeof(int64_t), 0);
+    pl_map_init(&import.confirmed, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.received, sizeof(uint32_t), sizeof(int64_t), 0);
+    pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
+    find_candidates(&import);
+    for (size_t i = 0; i < command->n_statement && !import.refused; i++) {
+        import.bank = command->statement[i];
+        import.ordinal = (uint32_t)i + 1;
+        decide_statement(&import);
+    }
+    pl_map_fini(&import.keys);
+    pl_map_fini(&import.own);
+    pl_map_fini(&import.taken);
+    pl_map_fini(&import.allocated);
+    pl_map_fini(&import.confirmed);
+    pl_map_fini(&import.received);
+    pl_map_fini(&import.split);
+    free(import.candidate);
+}
+
+/* --- a reversal and what it takes back --- */
+
+/* A debit that the bank called reversal or return, still in the queue. */
+static bool takes_back(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    if (entry->movement == STATE_NONE || !entry->debit || entry->reversed || entry->allocated != 0)
+        return false;
+    uint8_t kind = ledger->movement[entry->movement].kind;
+    return kind == KIND(REVERSAL) || kind == KIND(RETURN);
+}
+
+static void refuse_match(struct maker *maker, const char *field,
+                         const struct state_bank_entry *entry, const char *id)
+{
+    uint64_t deciding = entry->reversed_by != 0 ? entry->reversed_by : entry->seq;
+    maker_refuse(maker, REASON(STATEMENT_CONFLICT), field, deciding, NULL);
+    maker_arg(maker, "bank_entry", id);
+}
+
+static void match_reversal(struct maker *maker, const Pledged__V1__MatchReversal *command)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_bank_entry *back =
+        allocation_find(maker, command->bank_entry, "match_reversal.bank_entry");
+    if (back == NULL)
+        return;
+    const struct state_bank_entry *from =
+        allocation_find(maker, command->original, "match_reversal.original");
+    if (from == NULL)
+        return;
+    if (!takes_back(ledger, back)) {
+        refuse_match(maker, "match_reversal.bank_entry", back, command->bank_entry);
+        return;
+    }
+    if (from->debit || from->reversed || from->refunded != 0 || from->amount != back->amount ||
+        from->currency != back->currency || allocation_pays_others(ledger, from)) {
+        refuse_match(maker, "match_reversal.original", from, command->original);
+        return;
+    }
+    const struct state_pledge *pledge =
+        from->pledge != STATE_NONE ? &ledger->pledge[from->pledge] : NULL;
+    Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
+    Pledged__V1__BankReversal *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__bank_reversal__init(fact);
+    fact->bank_entry = command->bank_entry;
+    fact->original = command->original;
+    fact->amount = maker_money(maker, from->amount, from->currency);
+    entry->fact_case = FACT(BANK_REVERSAL);
+    entry->bank_reversal = fact;
+    if (pledge != NULL) {
+        fact->pledge = maker_id(maker, 'P', from->pledge + 1);
+        pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                       (Pledged__V1__Stage)pledge->stage, pledge->amount,
+                       state_settled(pledge) - from->allocated,
+                       tally_counts(pledge) ? pledge->currency : -1);
+    }
+    maker_outcome(maker)->bank_entry = fact->bank_entry;
+}
+
+void statement_decide(struct maker *maker)
+{
+    const Pledged__V1__Command *command = maker->command;
+    if (command->command_case == COMMAND(IMPORT_STATEMENT))
+        import_statement(maker, command->import_statement);
+    else
+        match_reversal(maker, command->match_reversal);
+}
+
+/* --- `pay` for money that a statement brought before --- */
+
+static uint32_t by_bank_ref(const struct ledger *ledger, const char *bank_ref, int64_t minor,
+                            int currency, int32_t value_date)
+{
+    for (size_t i = 0; i < ledger->account_count; i++) {
+        if (ledger->account[i].currency != currency)
+            continue;
+        for (int days = -366; days <= 366; days += 366) {
+            Pledged__V1__Movement asked = PLEDGED__V1__MOVEMENT__INIT;
+            char day[11];
+            asked.kind = KIND(PAYMENT);
+            asked.minor = minor;
+            asked.booking_date = (char *)(uintptr_t)pl_date_format(value_date + days, day);
+            asked.value_date = asked.booking_date;
+            asked.bank_ref = (char *)(uintptr_t)bank_ref;
+            asked.uetr = asked.bank_ref;
+            struct state_movement row = {.levels = 0};
+            movement_fill(&row, &asked, ledger->account[i].account, pl_currency_code(currency));
+            for (int level = STATE_BY_BANK_REF; level <= STATE_BY_UETR; level++) {
+                uint8_t key[16];
+                movement_map_key(row.key[level], 1, key);
+                const uint32_t *found = pl_map_get(&ledger->movements, key);
+                if (found != NULL)
+                    return ledger->movement[*found].bank_entry;
+            }
+        }
+    }
+    return STATE_NONE;
+}
+
+uint32_t statement_imported_as(const struct ledger *ledger, const char *bank_ref, int64_t minor,
+                               int currency, int32_t value_date, uint32_t pledge)
+{
+    if (bank_ref[0] != '\0')
+        return by_bank_ref(ledger, bank_ref, minor, currency, value_date);
+    size_t least =
+        ledger->movement_count > PAY_SCAN_MOST ? ledger->movement_count - PAY_SCAN_MOST : 0;
+    uint32_t spent = STATE_NONE;
+    for (size_t i = least; i < ledger->movement_count; i++) {
+        const struct state_movement *row = &ledger->movement[i];
+        const struct state_bank_entry *entry = &ledger->bank_entry[row->bank_entry];
+        bool same = entry->amount == minor && entry->currency == currency && !entry->debit &&
+                    !entry->reversed && row->kind == KIND(PAYMENT) &&
+                    (entry->value_date == value_date || row->booking_date == value_date);
+        if (same && entry->pledge == STATE_NONE &&
+            (row->meant == STATE_NONE || row->meant == pledge))
+            return row->bank_entry;
+        if (same && entry->pledge == pledge)
+            spent = row->bank_entry;
+    }
+    return spent;
+}

@@ -1,0 +1,504 @@
+# SPDX-License-Identifier: Apache-2.0
+"""import: the corpus of tests/camt through the real client into the real daemon: every trap of bank
+statements, twice and in other orders, and what a clerk does with what is left over."""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import unittest
+import uuid
+from datetime import date
+
+from harness import BIN, DaemonTest, Proxy, check_ledger, pb
+
+CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
+SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
+                       pathlib.Path(__file__).resolve().parents[3] / "shared" / "schemas")
+CHF, USD, OTHER = "CH8109000000150001234", "CH8209000000150005678", "CH4309000000159999999"
+ACCOUNTS = {"account CHF01": {"iban": CHF, "currency": "CHF"},
+            "account USD01": {"iban": USD, "currency": "USD"},
+            "account JPY01": {"number": "JPACCOUNT0001", "currency": "JPY"}}
+# what is no statement of the fund's, by what the client or the daemon says
+REFUSED = {
+    "other-account.xml": (65, "ACCOUNT_UNKNOWN"),
+    "unbalanced.xml": (65, "STATEMENT_UNBALANCED"),
+    "second-unbalanced.xml": (65, "STATEMENT_UNBALANCED"),
+    "precision.xml": (65, "AMOUNT_PRECISION"),
+    "wrong-version.xml": (65, "FIELD_INVALID"),
+    "wrong-date.xml": (65, "DATE_INVALID"),
+    "wrong-count.xml": (65, "FIELD_INVALID"),
+    "xxe.xml": (65, "FIELD_INVALID"),
+    "billion-laughs.xml": (65, "FIELD_INVALID"),
+    "deep.xml": (65, "FIELD_INVALID"),
+    "cut.xml": (65, "FIELD_INVALID"),
+}
+# no schema can like these
+INVALID = {"xxe.xml", "billion-laughs.xml", "deep.xml", "cut.xml", "wrong-date.xml",
+           "wrong-version.xml"}
+# contradict others of the corpus, or stand for them
+APART = {"conflict.xml", "batch-conflict.054.xml", "batch-alone.054-v04.xml", "yen.xml"}
+# pledges that references of the corpus name: number -> (minor, currency)
+PLEDGES = [(15000000, "CHF"), (10000000, "CHF"), (5000000, "CHF"), (50000, "CHF"), (30000, "CHF"),
+           (20000, "CHF"), (152600, "CHF"), (15045000, "CHF"), (500000, "USD"), (10000, "CHF"),
+           (10000, "CHF"), (3000000, "CHF")]
+
+
+def good_files():
+    return [f.name for f in sorted(CORPUS.glob("*.xml"))
+            if f.name not in REFUSED and f.name not in APART]
+
+
+class Bank(DaemonTest):
+    settings = ACCOUNTS
+
+    def setUp(self):
+        """A ledger of its own for every test: numbers of pledges are in the files."""
+        type(self).tearDownClass()
+        type(self).setUpClass()
+        self.partner = self.clerk.contributor(self.name())
+        for minor, currency in PLEDGES:
+            self.clerk.submit_free(self.partner, minor, currency)
+
+    def bring(self, *files, **fields):
+        """Imports files of the corpus; their rows."""
+        ran = self.pledge("clerk", "import", *[CORPUS / f for f in files], format="json", **fields)
+        return json.loads(ran.out)["statements"]
+
+    def listed(self, *args):
+        return json.loads(self.pledge("clerk", "entries", *args, format="json").out)["bank_entries"]
+
+    def outstanding(self, pledge):
+        return self.clerk.GetPledge(pledge=pledge).pledge.outstanding.minor
+
+    def dump(self):
+        return self.auditor.dump()
+
+    def received(self, currency="CHF"):
+        lines = self.reader.GetTotals().line
+        return sum(line.received_minor for line in lines if line.currency == currency)
+
+
+class Judges(unittest.TestCase):
+    def test_the_corpus_is_what_banks_may_send(self):
+        if not (SCHEMAS / "camt").is_dir():
+            self.skipTest("the published schemas are not beside the checkout")
+        judged = 0
+        for path in sorted(CORPUS.glob("*.xml")):
+            if path.name in INVALID:
+                continue
+            version = next(v for v in ("camt.053.001.04", "camt.053.001.08", "camt.054.001.04",
+                                       "camt.054.001.08") if v in path.read_text())
+            ran = subprocess.run(["xmllint", "--nonet", "--noout", "--schema",
+                                  SCHEMAS / "camt" / (version + ".xsd"), path],
+                                 capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            judged += 1
+        self.assertGreater(judged, 35)
+
+
+class Corpus(Bank):
+    def totals(self):
+        return {(line.currency): (line.received_minor, line.unallocated_minor)
+                for line in self.reader.GetTotals().line}
+
+    def picture(self):
+        """What is in, whatever the order in which it came."""
+        rows = []
+        for row in self.listed():
+            if row["batch_count"] is not None and row["unmatched"] == "0.00" and \
+                    row["allocated"] == "0.00":
+                continue  # a sum that gave way to its details
+            rows.append((row["booking_date"], row["amount"], row["currency"], row["unmatched"],
+                         row["pledge"], row["kind"]))
+        return sorted(rows, key=str)
+
+    def everything(self, files):
+        for name in files:
+            self.bring(name)
+
+    def test_all_of_it_twice_books_nothing_twice(self):
+        files = good_files()
+        self.everything(files)
+        once, totals = self.picture(), self.totals()
+        for name in files:
+            for row in self.bring(name):
+                self.assertTrue(row["already_in"], row)
+                self.assertEqual((row["recorded"], row["confirmed"], row["allocated"]), (0, 0, 0))
+        self.assertEqual(self.picture(), once)
+        self.assertEqual(self.totals(), totals)
+        check_ledger(self.dump())
+
+    def test_the_order_in_which_files_come_does_not_matter(self):
+        files = good_files()
+        self.everything(files)
+        once, totals = self.picture(), self.totals()
+        for seed in range(3):
+            self.setUp()
+            shuffled = list(files)
+            random.Random(seed).shuffle(shuffled)
+            self.everything(shuffled)
+            self.assertEqual(self.picture(), once, shuffled)
+            self.assertEqual(self.totals(), totals, shuffled)
+            check_ledger(self.dump())
+
+    def test_what_is_wrong_changes_nothing(self):
+        before = len(self.dump())
+        for name, (code, reason) in REFUSED.items():
+            for lang in ("en", "fr"):
+                ran = self.fails(code, "clerk", "import", CORPUS / name, lang=lang)
+                self.assertIn(name if reason != "ACCOUNT_UNKNOWN" else OTHER, ran.err)
+            told = json.loads(self.fails(code, "clerk", "import", CORPUS / name,
+                                         format="json").err)
+            self.assertEqual(told["reason"], reason, told)
+        self.assertEqual(self.listed(), [])
+        # not even as a refusal: what others do with their account is not for this ledger
+        self.assertEqual(len(self.dump()), before)
+
+    def test_one_wrong_file_and_none_is_sent(self):
+        self.fails(65, "clerk", "import", CORPUS / "exact-v08.xml", CORPUS / "unbalanced.xml")
+        self.assertEqual(self.listed(), [])
+        self.fails(66, "clerk", "import", CORPUS / "exact-v08.xml", CORPUS / "not-there.xml")
+        self.assertEqual(self.listed(), [])
+
+    def test_it_is_all_there_after_a_restart(self):
+        self.everything(good_files())
+        once = self.picture()
+        self.home.restart()
+        self.assertEqual(self.picture(), once)
+        self.assertEqual(self.bring("twins.xml")[0]["known"], 2)
+
+
+class Traps(Bank):
+    def test_reference_and_amount_fit(self):
+        row = self.bring("exact-v08.xml")[0]
+        self.assertEqual((row["recorded"], row["allocated"], row["queued"]), (1, 1, 0))
+        self.assertEqual(self.outstanding("P000001"), 0)
+        row = self.bring("exact-v04.xml")[0]
+        self.assertEqual((row["recorded"], row["allocated"]), (1, 1))
+        self.assertEqual(self.outstanding("P000002"), 0)
+
+    def test_blanks_and_free_text(self):
+        self.bring("reference-blanks.xml", "reference-text.xml")
+        self.assertEqual(self.outstanding("P000010"), 0)
+        self.assertEqual(self.outstanding("P000011"), 0)
+        left = self.listed("--unallocated")
+        self.assertEqual([(r["queue"], r["bank_ref"]) for r in left], [("no-reference", "ASR-TEXT2")])
+
+    def test_twins_are_two(self):
+        row = self.bring("twins.xml")[0]
+        self.assertEqual(row["recorded"], 2)
+        self.assertEqual([r["occurrence"] for r in self.listed()], [1, 2])
+        self.assertEqual(self.bring("twins.xml")[0]["known"], 2)
+        self.assertEqual(self.received(), 8000)
+
+    def test_an_id_reused_in_another_year_is_another_statement(self):
+        self.bring("id-reused-2025.xml", "exact-v08.xml")
+        rows = json.loads(self.pledge("clerk", "statements", format="json").out)["statements"]
+        self.assertEqual([(r["statement"], r["id"], r["created"]) for r in rows],
+                         [("S000001", "STM-2026-0001", "2025-04-03"),
+                          ("S000002", "STM-2026-0001", "2026-04-03")])
+
+    def test_the_same_statement_with_other_balances_is_refused(self):
+        self.bring("exact-v08.xml")
+        for lang, word in (("en", "contradicts"), ("fr", "contredit")):
+            ran = self.fails(10, "clerk", "import", CORPUS / "conflict.xml", lang=lang)
+            self.assertIn(word, ran.err)
+            self.assertIn("S000001", ran.err)
+        self.assertEqual(len(self.listed()), 1)
+
+    def test_overlapping_statements_share_their_movements(self):
+        self.bring("exact-v08.xml", "exact-v04.xml")
+        row = self.bring("overlap-month.xml")[0]
+        self.assertEqual((row["known"], row["recorded"]), (2, 1))
+        self.assertEqual(self.received(), 15000000 + 10000000 + 500)
+
+    def test_statement_and_notification_of_one_credit(self):
+        self.bring("exact-v08.xml")
+        self.assertEqual(self.bring("same-movements.054.xml")[0]["known"], 1)
+        self.setUp()
+        self.bring("same-movements.054.xml")
+        self.assertEqual(self.bring("exact-v08.xml")[0]["known"], 1)
+        self.assertEqual(self.received(), 15000000)
+
+    def test_a_batch_waits_for_its_details(self):
+        self.bring("batch-alone.xml")
+        self.assertEqual([(r["queue"], r["unmatched"], r["batch_count"]) for r in self.listed()],
+                         [("batch-details", "550.00", 2)])
+        row = self.bring("batch-alone.054.xml")[0]
+        self.assertEqual((row["recorded"], row["allocated"]), (2, 1))
+        self.assertEqual(self.received(), 55000)
+        self.assertEqual(self.outstanding("P000006"), 0)
+        self.assertEqual([(r["amount"], r["batch"]) for r in self.listed()[1:]],
+                         [("200.00", "B000001"), ("350.00", "B000001")])
+        for again in ("batch-alone.xml", "batch-alone.054.xml", "batch-alone.054-v04.xml"):
+            self.assertEqual(self.bring(again)[0]["recorded"], 0, again)
+        self.assertEqual(self.received(), 55000)
+
+    def test_details_before_their_batch(self):
+        self.bring("batch-alone.054-v04.xml")
+        self.assertEqual(self.bring("batch-alone.xml")[0]["known"], 1)
+        self.assertEqual(self.received(), 55000)
+
+    def test_details_of_another_sum_are_refused(self):
+        self.bring("batch-alone.xml")
+        ran = self.fails(10, "clerk", "import", CORPUS / "batch-conflict.054.xml")
+        self.assertIn("B000001", ran.err)
+        self.assertEqual(len(self.listed()), 1)
+
+    def test_a_batch_that_was_dealt_with_stays(self):
+        self.bring("batch-alone.xml")
+        self.pledge("clerk", "allocate", "B000001", "P000003")
+        self.assertEqual(self.bring("batch-alone.054.xml")[0]["known"], 2)
+        self.assertEqual(self.received(), 55000)
+
+    def test_details_are_booked_not_their_sum(self):
+        row = self.bring("batch-details.xml")[0]
+        self.assertEqual((row["recorded"], row["allocated"], row["queued"]), (3, 2, 1))
+        self.assertEqual(self.bring("same-ref-details.xml")[0]["recorded"], 3)
+        self.assertEqual(self.bring("same-ref-details.xml")[0]["known"], 3)
+        self.assertEqual(self.received(), 150000 + 6000)
+
+    def test_charges_are_in_sight(self):
+        self.bring("charges.xml", "charges-debit.xml")
+        self.assertEqual([(r["kind"], r["amount"], r["queue"]) for r in self.listed()],
+                         [("payment", "1526.00", None), ("charge", "-26.00", "charge"),
+                          ("payment", "-1500.00", "debit"), ("charge", "-26.00", "charge")])
+        self.assertEqual(self.outstanding("P000007"), 0)
+
+    def test_foreign_currency(self):
+        self.bring("foreign.xml", "foreign-txamt.xml", "dollars.xml")
+        rows = self.listed()
+        self.assertEqual([(r["amount"], r["currency"], r["instructed"], r["instructed_currency"],
+                           r["rate"]) for r in rows],
+                         [("150450.00", "CHF", "170000.00", "USD", "0.885"),
+                          ("90.00", "CHF", "100.00", "EUR", "0.9"),
+                          ("5000.00", "USD", None, None, None)])
+        self.assertEqual(self.outstanding("P000008"), 0)
+        self.assertEqual(self.outstanding("P000009"), 0)
+
+    def test_a_currency_without_decimals(self):
+        self.bring("yen.xml")
+        row = self.listed()[0]
+        self.assertEqual((row["amount"], row["currency"], row["queue"]),
+                         ("33401000", "JPY", "currency-differs"))
+
+    def test_reversals_wait_for_a_person(self):
+        self.bring("reversal.xml", "reversal-original-sign.xml", "return.xml")
+        self.assertEqual([(r["kind"], r["amount"], r["queue"], r["return_reason"])
+                          for r in self.listed()],
+                         [("reversal", "-100.00", "reversal", None),
+                          ("reversal", "-100.00", "reversal", None),
+                          ("return", "50.00", "return", "AC04")])
+
+    def test_a_reversal_takes_back_what_was_allocated(self):
+        self.bring("reference-blanks.xml", "reversal.xml")
+        self.assertEqual(self.outstanding("P000010"), 0)
+        self.fails(65, "clerk", "match", "B000002", "B000001")  # a reason is needed
+        self.fails(10, "clerk", "match", "B000001", "B000002", "--reason", "turned round")
+        self.fails(11, "clerk", "match", "B000002", "B000099", "--reason", "nothing there")
+        self.pledge("clerk", "match", "B000002", "B000001", "--reason", "the bank took it back")
+        self.assertEqual(self.outstanding("P000010"), 10000)
+        self.assertEqual(self.received(), 0)
+        self.assertEqual(self.listed("--unallocated"), [])
+        self.fails(10, "clerk", "match", "B000002", "B000001", "--reason", "once more")
+        check_ledger(self.dump())
+
+    def test_amount_unknown_pledge_closed_pledge(self):
+        self.clerk.withdraw("P000001")
+        self.bring("wrong-amount.xml", "unknown-pledge.xml", "exact-v08.xml")
+        self.assertEqual([r["queue"] for r in self.listed()],
+                         ["amount-differs", "pledge-unknown", "pledge-not-open"])
+        self.assertEqual([r["queue"] for r in self.listed("--queue", "pledge-unknown")],
+                         ["pledge-unknown"])
+
+    def test_filters(self):
+        self.bring("wrong-amount.xml", "dollars.xml", "exact-v08.xml", "charges.xml")
+        self.assertEqual([r["bank_entry"] for r in self.listed("--currency", "USD")], ["B000002"])
+        self.assertEqual([r["bank_entry"] for r in self.listed("--statement", "s1")], ["B000001"])
+        self.assertEqual([r["bank_entry"] for r in self.listed("B3")], ["B000003"])
+        days = (date.today() - date(2026, 4, 20)).days
+        self.assertEqual(len(self.listed("--older-than", f"{max(days, 0)}d", "--statement", "S1")), 0)
+        self.assertEqual(len(self.listed("--older-than", f"{max(days - 1, 0)}d", "--statement",
+                                         "S1")), 1 if days > 0 else 0)
+        self.assertEqual(self.listed("B1")[0]["age_days"], days)
+        self.fails(64, "clerk", "entries", "--older-than", "soon")
+        self.fails(11, "clerk", "entries", "--statement", "S000099")
+
+    def test_dry_run_tells_and_does_nothing(self):
+        size = len(self.dump())
+        row = json.loads(self.pledge("clerk", "import", CORPUS / "exact-v08.xml", "--dry-run",
+                                     format="json").out)["statements"][0]
+        self.assertEqual((row["recorded"], row["allocated"], row["result"]), (1, 1, "DRY_RUN"))
+        self.assertEqual(len(self.dump()), size)
+
+
+class ByHand(Bank):
+    def test_what_was_recorded_by_hand_is_confirmed(self):
+        self.pledge("clerk", "pay", "P000012", "30000.00", "CHF", "--bank-ref", "EBANK-4711")
+        row = self.bring("manual.xml")[0]
+        self.assertEqual((row["confirmed"], row["recorded"]), (1, 0))
+        self.assertEqual(self.received(), 3000000)
+        self.assertTrue(self.clerk.ListPayments(pledge="P000012").payment[0].confirmed)
+        with self.refused("NOT_REVERSIBLE"):
+            seq = self.clerk.ListPayments(pledge="P000012").payment[0].seq
+            self.clerk.execute(reverse=pb.Reverse(seq=seq), reason="the bank has it")
+
+    def test_by_the_pledge_that_the_reference_names(self):
+        self.pledge("clerk", "pay", "P000012", "30000.00", "CHF", "--value-date", "2026-04-20")
+        self.assertEqual(self.bring("manual.xml")[0]["confirmed"], 1)
+        self.assertEqual(self.received(), 3000000)
+
+    def test_by_amount_and_day_alone(self):
+        self.pledge("clerk", "pay", "P000003", "100.00", "CHF", "--value-date", "2026-04-16")
+        self.assertEqual(self.bring("no-payer.xml")[0]["confirmed"], 1)
+        self.assertEqual(self.received(), 10000)
+
+    def test_another_pledge_or_reference_is_another_payment(self):
+        self.pledge("clerk", "pay", "P000003", "30000.00", "CHF", "--value-date", "2026-04-22")
+        self.pledge("clerk", "pay", "P000003", "100.00", "CHF", "--value-date", "2026-04-16",
+                    "--bank-ref", "SOMETHING-ELSE")
+        self.assertEqual(self.bring("manual.xml")[0]["recorded"], 1)
+        self.assertEqual(self.bring("no-payer.xml")[0]["recorded"], 1)
+
+    def test_paying_by_hand_what_was_imported(self):
+        self.bring("no-payer.xml")
+        ran = self.pledge("clerk", "pay", "P000003", "100.00", "CHF", "--bank-ref", "ASR-NOPAYER",
+                          "--value-date", "2026-04-16", format="json")
+        told = json.loads(ran.out)
+        self.assertEqual(told["bank_entry"], "B000001")
+        self.assertEqual([w["kind"] for w in told["warnings"]], ["PAYMENT_IMPORTED"])
+        self.assertEqual(self.received(), 10000)
+        self.fails(10, "clerk", "pay", "P000003", "100.00", "CHF", "--bank-ref", "ASR-NOPAYER",
+                   "--value-date", "2026-04-16")
+        self.assertEqual(self.received(), 10000)
+
+    def test_paying_by_hand_without_a_reference(self):
+        self.bring("no-payer.xml", "exact-v08.xml")
+        self.pledge("clerk", "pay", "P000003", "100.00", "CHF", "--value-date", "2026-04-16")
+        self.assertEqual(self.received(), 10000 + 15000000)
+        self.fails(10, "clerk", "pay", "P000001", "150000.00", "CHF", "--value-date", "2026-04-02")
+        self.assertEqual(self.received(), 10000 + 15000000)
+
+
+class Suggestions(Bank):
+    def suggest(self, entry):
+        ran = self.pledge("clerk", "suggest", entry, format="json")
+        return [(r["pledge"], r["why"]) for r in json.loads(ran.out)["suggestions"]]
+
+    def test_the_likeliest_first(self):
+        self.bring("wrong-amount.xml", "no-payer.xml", "dollars.xml")
+        ranked = self.suggest("B000001")
+        self.assertEqual(ranked[0], ("P000003", "reference"))
+        ranked = self.suggest("B000002")
+        self.assertEqual(ranked[:2], [("P000010", "amount"), ("P000011", "amount")])
+        self.assertTrue(all(why == "currency" for _, why in ranked[2:]), ranked)
+        self.assertNotIn("P000009", [pledge for pledge, _ in ranked])  # dollars
+        self.assertEqual(self.suggest("B000003"), [])                  # spent
+        self.fails(11, "clerk", "suggest", "B000099")
+
+    def test_what_is_allocated_leaves_the_queue(self):
+        self.bring("wrong-amount.xml")
+        self.pledge("clerk", "allocate", "B000001", "P000003")
+        self.assertEqual(self.listed("--unallocated"), [])
+        self.assertEqual(self.outstanding("P000003"), 100000)
+
+
+class Shared(Bank):
+    settings = {**ACCOUNTS, "account CHF01": {**ACCOUNTS["account CHF01"], "shared": "yes"}}
+
+    def test_what_is_not_ours_does_not_enter(self):
+        self.fails(65, "clerk", "import", CORPUS / "batch-details.xml")
+        self.assertEqual(self.listed(), [])
+        row = json.loads(self.pledge("clerk", "import", CORPUS / "batch-details.xml", "--ours",
+                                     format="json").out)["statements"][0]
+        self.assertEqual((row["recorded"], row["remainder_count"], row["remainder"]),
+                         (2, 1, "700.00"))
+        dump = b"".join(e.SerializeToString() for e in self.dump())
+        self.assertFalse(b"DET-2" in dump)
+        row = json.loads(self.pledge("clerk", "import", CORPUS / "batch-details.xml", "--ours",
+                                     "--take", "DET-2", format="json").out)["statements"][0]
+        self.assertEqual((row["recorded"], row["known"], row["remainder_count"]), (1, 2, 0))
+        self.assertEqual(self.received(), 150000)
+        self.fails(64, "clerk", "import", CORPUS / "batch-details.xml", "--take", "DET-2")
+
+    def test_an_account_of_the_fund_alone_has_no_others(self):
+        row = json.loads(self.pledge("clerk", "import", CORPUS / "dollars.xml", "--ours",
+                                     format="json").out)["statements"][0]
+        self.assertEqual(row["remainder_count"], 0)
+        self.fails(65, "clerk", "import", CORPUS / "two-accounts.xml", "--ours")
+        self.assertEqual(len(self.listed()), 1)
+
+
+class Retry(Bank):
+    def test_the_same_request_id_is_one_import(self):
+        key = str(uuid.uuid4())
+        first = json.loads(self.pledge("clerk", "import", CORPUS / "batch-details.xml",
+                                       "--request-id", key, format="json").out)["statements"][0]
+        again = json.loads(self.pledge("clerk", "import", CORPUS / "batch-details.xml",
+                                       "--request-id", key, format="json").out)["statements"][0]
+        self.assertEqual((first["result"], again["result"]), ("NEW", "REPLAY"))
+        self.assertEqual(again["recorded"], first["recorded"])
+        self.fails(12, "clerk", "import", CORPUS / "twins.xml", "--request-id", key)
+        self.fails(64, "clerk", "import", CORPUS / "twins.xml", CORPUS / "charges.xml",
+                   "--request-id", key)
+
+    def test_a_lost_reply(self):
+        proxy = Proxy(self.home.port, cut=lambda n: n == 1)
+        try:
+            ran = self.home.pledge("clerk", "import", CORPUS / "batch-details.xml", port=proxy.port,
+                                   format="json")
+            self.assertEqual(ran.code, 0, ran)
+        finally:
+            proxy.close()
+        self.assertEqual(self.received(), 150000)
+
+    def test_killed_before_or_after_it_is_all_or_nothing(self):
+        """The daemon dies while the client is at it; the client's kept id makes it one import."""
+        for turn in range(3):
+            key = str(uuid.uuid4())
+            words = [BIN / "pledge", *self.home.client_args("clerk"), "--request-id", key,
+                     "--timeout", "20s", "import", CORPUS / "batch-details.xml"]
+            running = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, env=self.home.environment())
+            self.home.kill()
+            port = self.home.port
+            self.home.settings["daemon"]["listen"] = f"127.0.0.1:{port}"
+            self.home.write_config()
+            self.home.start()
+            self.assertEqual(running.wait(60), 0, turn)
+        self.assertEqual(self.bring("batch-details.xml")[0]["known"], 3)
+        self.assertEqual(self.received(), 150000)
+
+
+class Roles(Bank):
+    def test_only_clerks_bring_statements(self):
+        for person in ("reader", "approver", "auditor", "admin"):
+            self.fails(77, person, "import", CORPUS / "exact-v08.xml")
+        for person in ("approver", "auditor"):
+            self.pledge(person, "entries")
+            self.pledge(person, "statements")
+        for person in ("reader", "admin"):
+            self.fails(77, person, "entries")
+
+    def test_tables_in_both_languages(self):
+        self.bring("wrong-amount.xml", "charges.xml")
+        english = self.pledge("clerk", "entries", format="table", lang="en").out
+        french = self.pledge("clerk", "entries", format="table", lang="fr").out
+        self.assertIn("amount differs", english)
+        self.assertIn("montant différent", french)
+        for form in ("plain", "csv", "json"):
+            self.assertEqual(self.pledge("clerk", "entries", format=form, lang="en").out,
+                             self.pledge("clerk", "entries", format=form, lang="fr").out)
+            self.assertEqual(self.pledge("clerk", "statements", format=form, lang="en").out,
+                             self.pledge("clerk", "statements", format=form, lang="fr").out)
+
+    def test_no_person_enters_the_ledger(self):
+        self.bring("exact-v08.xml", "twins.xml")
+        dump = b"".join(e.SerializeToString() for e in self.dump())
+        for secret in (b"Example Ministry", b"Twin Payer", b"CH9300762011623852957", b"gift"):
+            self.assertFalse(secret in dump, secret)
+
+
+if __name__ == "__main__":
+    unittest.main()
