@@ -204,7 +204,7 @@ static void path_of(const xmlNode *node, char *out, size_t size)
         char number[24] = "";
         if (several)
             (void)snprintf(number, sizeof(number), "[%zu]", place);
-        (void)snprintf(joined, sizeof(joined), "%.40s%s%s%.100s", name, number,
+        (void)snprintf(joined, sizeof(joined), "%.40s%s%s%.90s", name, number,
                        tail[0] == '\0' ? "" : "/", tail);
         memcpy(tail, joined, sizeof(tail));
         node = node->parent;

@@ -18,6 +18,7 @@ PAGE = harness.ROOT / "deploy" / "WALKTHROUGH.md"
 # As in deploy/pledged.conf.example; the catalogue is adopted before, by the one who opened the fund.
 POLICY = {"four_eyes": "commit, cancel, refund, write-off, difference, period, exception, extension, "
                        "erase, surplus", "difference_limit": "50.00 CHF"}
+ACCOUNT = {"iban": "CH9300762011623852957", "currency": "CHF"}
 CREDITOR = """[creditor]
 name = Example Trust Fund
 street = Example Street
@@ -94,7 +95,7 @@ class Reader(unittest.TestCase):
 
 class Walkthrough(unittest.TestCase):
     def setUp(self):
-        self.home = harness.opened(settings={"policy": POLICY})
+        self.home = harness.opened(settings={"policy": POLICY, "account CHF01": ACCOUNT})
         self.addCleanup(self.home.close)
         self.work = self.home.path / "desk"
         self.work.mkdir()
