@@ -116,11 +116,11 @@ static void load_snapshot(const struct recover_options *options, struct snapshot
     *ret_meta = *snapshot_get_meta(snapshot);
     struct ledger *ledger = NULL;
     struct pl_status status = ledger_load(read_payload, snapshot, &ledger);
+    if (pl_is_ok(status))
+        status = snapshot_finish(snapshot);
     snapshot_close(snapshot);
-    if (!pl_is_ok(status))
-        return; /* derived data: the log tells the same */
-    if (ledger_size(ledger) != ret_meta->seq) {
-        ledger_free(ledger);
+    if (!pl_is_ok(status) || ledger_size(ledger) != ret_meta->seq) {
+        ledger_free(ledger); /* derived data: the log tells the same */
         return;
     }
     *ret = ledger;

@@ -198,7 +198,8 @@ struct snapshot {
     uint64_t payload_bytes, handed_out;
     uint8_t sha256[PL_SHA256_BYTES];
     struct pl_buf ahead;
-    uint64_t read_ahead; /* payload bytes read into `ahead` so far */
+    uint64_t read_ahead;             /* payload bytes read into `ahead` so far */
+    struct pl_sha256_stream *stream; /* owns; over what was read ahead in this pass */
 };
 
 static struct pl_status decode_header(struct snapshot *snapshot, const uint8_t *header,
@@ -236,28 +237,39 @@ static struct pl_status read_ahead(struct snapshot *snapshot)
     PL_TRY(snapshot->io->pread(snapshot->io, snapshot->fd, into, piece,
                                HEADER_BYTES + snapshot->read_ahead));
     pl_buf_commit(&snapshot->ahead, piece);
+    pl_sha256_update(snapshot->stream, pl_slice(into, piece));
     snapshot->read_ahead += piece;
+    return pl_ok();
+}
+
+/* Ends a pass over the payload and begins another one. */
+static struct pl_status check_pass(struct snapshot *snapshot)
+{
+    uint8_t sha256[PL_SHA256_BYTES];
+    pl_sha256_final(snapshot->stream, sha256);
+    pl_sha256_free(snapshot->stream);
+    snapshot->stream = pl_sha256_new();
+    snapshot->read_ahead = 0;
+    if (memcmp(sha256, snapshot->sha256, sizeof(sha256)) != 0)
+        return pl_fail(CORRUPT, "a snapshot's payload is damaged");
     return pl_ok();
 }
 
 /* The payload's hash is checked before any of it is believed. */
 static struct pl_status check_payload(struct snapshot *snapshot)
 {
-    uint8_t sha256[PL_SHA256_BYTES];
-    struct pl_sha256_stream *stream = pl_sha256_new();
-    struct pl_status status = pl_ok();
-    while (pl_is_ok(status) && snapshot->read_ahead < snapshot->payload_bytes) {
-        status = read_ahead(snapshot);
-        pl_sha256_update(stream, pl_buf_slice(&snapshot->ahead));
+    while (snapshot->read_ahead < snapshot->payload_bytes) {
+        PL_TRY(read_ahead(snapshot));
         pl_buf_clear(&snapshot->ahead);
     }
-    pl_sha256_final(stream, sha256);
-    pl_sha256_free(stream);
-    snapshot->read_ahead = 0;
-    PL_TRY(status);
-    if (memcmp(sha256, snapshot->sha256, sizeof(sha256)) != 0)
-        return pl_fail(CORRUPT, "a snapshot's payload is damaged");
-    return pl_ok();
+    return check_pass(snapshot);
+}
+
+struct pl_status snapshot_finish(struct snapshot *snapshot)
+{
+    if (snapshot->read_ahead != snapshot->payload_bytes || pl_buf_len(&snapshot->ahead) != 0)
+        return pl_fail(CORRUPT, "a snapshot holds more than a state");
+    return check_pass(snapshot);
 }
 
 static struct pl_status open_one(struct snapshot *snapshot, const char *path,
@@ -285,6 +297,7 @@ struct pl_status snapshot_open_latest(struct io *io, const char *dir, const uint
         PL_ASSERT(snapshot != NULL);
         snapshot->io = io;
         snapshot->fd = -1;
+        snapshot->stream = pl_sha256_new();
         pl_buf_init(&snapshot->ahead, 2 * PIECE_BYTES);
         (void)snprintf(path, sizeof(path), "%s/%s", dir, names.name[i]);
         if (pl_is_ok(open_one(snapshot, path, ledger_id))) {
@@ -323,6 +336,7 @@ void snapshot_close(struct snapshot *snapshot)
     if (snapshot->fd >= 0)
         snapshot->io->close(snapshot->io, snapshot->fd);
     pl_buf_fini(&snapshot->ahead);
+    pl_sha256_free(snapshot->stream);
     free(snapshot);
 }
 

@@ -31,6 +31,26 @@ static uint64_t newest(const char *dir)
     return batch;
 }
 
+static uint8_t big[700000];
+
+/* The disk gives other bytes than when the snapshot was opened. */
+static void test_what_changes_after_opening_is_seen(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    char path[600];
+    const uint8_t other = 0xEE;
+    struct snapshot *snapshot = NULL;
+    write_one(dir, 3, 700000);
+    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 3);
+    put_at(path, 5000, &other, 1);
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 700000)));
+    assert_int_equal(snapshot_finish(snapshot).code, PL_E_CORRUPT);
+    snapshot_close(snapshot);
+    dir_remove(dir);
+}
+
 static void test_the_newest_is_read_back(void **state)
 {
     (void)state;
@@ -51,6 +71,11 @@ static void test_the_newest_is_read_back(void **state)
             assert_int_equal(piece[k], (uint8_t)(i * 7 + 12));
     }
     uint8_t more;
+    assert_true(pl_is_ok(snapshot_finish(snapshot)));
+    snapshot_close(snapshot);
+    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    assert_int_equal(snapshot_finish(snapshot).code, PL_E_CORRUPT); /* not all of it was read */
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 700000)));
     assert_int_equal(snapshot_read(snapshot, &more, 1).code, PL_E_CORRUPT);
     snapshot_close(snapshot);
     assert_true(pl_is_ok(snapshot_prune(io_system(), dir, 1)));
@@ -194,6 +219,7 @@ static void test_reading_that_fails_anywhere_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_changes_after_opening_is_seen),
         cmocka_unit_test(test_the_newest_is_read_back),
         cmocka_unit_test(test_a_damaged_one_is_passed_over),
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
