@@ -170,7 +170,10 @@ static bool set_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor 
 ProtobufCMessage *pl_unpack_plain(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                                   struct pl_arena *arena)
 {
-    struct cursor cursor = {bytes.data, bytes.data + bytes.len};
+    static const uint8_t nothing[1];
+    const uint8_t *from =
+        bytes.len != 0 ? bytes.data : nothing; /* an empty slice may have no place */
+    struct cursor cursor = {from, from + bytes.len};
     ProtobufCMessage *message = pl_arena_alloc(arena, type->sizeof_message);
     if (message == NULL)
         return NULL;
