@@ -41,8 +41,8 @@ PL_MUST_CHECK struct pl_status snapshot_open_latest(struct io *io, const char *d
 const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot);
 /* Exactly `len` payload bytes, in order. */
 PL_MUST_CHECK struct pl_status snapshot_read(struct snapshot *snapshot, uint8_t *into, size_t len);
-/* After the last byte: CORRUPT unless what was handed out is all of it, and what the hash is over. A
- * disk may give other bytes than when the snapshot was opened. */
+/* After the last byte: CORRUPT unless what was handed out is all of it, and what the hash is over.
+ * A disk may give other bytes than when the snapshot was opened. */
 PL_MUST_CHECK struct pl_status snapshot_finish(struct snapshot *snapshot);
 void snapshot_close(struct snapshot *snapshot);
 /* Removes all but the newest `keep`. */
