@@ -70,7 +70,7 @@ class Day(unittest.TestCase):
     def test_02_certificates_configuration_ledger(self):
         pki("ca")
         pki("server", "localhost")
-        for person in ("clerk", "admin", "reader"):
+        for person in ("clerk", "admin", "reader", "approver"):
             pki("person", person)
         for name in ("ca.crt", "server.crt", "server.key"):
             run("cp", "-p", PKI / name, "/etc/pledged/")
@@ -83,8 +83,9 @@ class Day(unittest.TestCase):
     def test_03_starts_and_serves(self):
         run("systemctl", "start", "pledged")
         self.assertEqual(show("pledged.service", "ActiveState"), "active")
-        pledge("admin", "catalogue", "adopt",
-               "/usr/share/pledged/catalogue/wsis-forum-2026.json")
+        offered = pledge("admin", "catalogue", "adopt",
+                         "/usr/share/pledged/catalogue/wsis-forum-2026.json", code=13).stdout
+        pledge("approver", "approve", offered.split("\t")[1])  # the shipped policy wants two persons
         self.assertEqual(pledge("reader", "slots", "platine").stdout, "2\n")
         made = pledge("clerk", "contributor", "add", "--name", "Example Ministry", "--kind",
                       "government").stdout.split("\t")[0]

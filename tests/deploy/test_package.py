@@ -204,7 +204,7 @@ class Installed(unittest.TestCase):
         pki, config = root / "pki", root / "etc/pledged/pledged.conf"
         script = root / "usr/share/pledged/pki.sh"
         for words in (("ca", pki), ("server", pki, "localhost"), ("person", pki, "admin"),
-                      ("person", pki, "reader")):
+                      ("person", pki, "reader"), ("person", pki, "approver")):
             run("sh", script, *words)
         for name in ("ca.crt", "server.crt", "server.key"):
             shutil.copy(pki / name, root / "etc/pledged" / name)
@@ -235,12 +235,13 @@ class Installed(unittest.TestCase):
             time.sleep(0.05)
         server = "localhost:" + (root / "port").read_text().strip()
 
-        def pledge(person, *words):
+        def pledge(person, *words, code=0):
             return run(root / "usr/bin/pledge", "--server", server, "--ca", pki / "ca.crt",
                        "--cert", pki / f"{person}.crt", "--key", pki / f"{person}.key", *words,
-                       env=env).stdout
-        pledge("admin", "catalogue", "adopt",
-               root / "usr/share/pledged/catalogue/wsis-forum-2026.json")
+                       env=env, code=code).stdout
+        offered = pledge("admin", "catalogue", "adopt",
+                         root / "usr/share/pledged/catalogue/wsis-forum-2026.json", code=13)
+        pledge("approver", "approve", offered.split("\t")[1])
         self.assertEqual(pledge("reader", "slots", "platine"), "2\n")
 
 

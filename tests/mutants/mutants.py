@@ -77,18 +77,18 @@ MUTANTS = [
            "    bool jumped = drift_us > INT64_MAX - 1 ||", ["server/test_writer"]),
     Mutant("record what cannot be told", WRITER,
            "        item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */\n"
-           "        return;", "        item->code = PL_E_TOO_BIG;", ["sim/nth"]),
+           "        return true;", "        item->code = PL_E_TOO_BIG;", ["sim/nth"]),
     Mutant("drop the capacity check", PLEDGE,
            "    if ((int64_t)state_tier_taken(tier) >= tier->capacity) {\n"
            "        refuse_sold_out(maker, tier, field);",
            "    if ((int64_t)state_tier_taken(tier) > tier->capacity) {\n"
            "        refuse_sold_out(maker, tier, field);", ["ledger/test_pledge", "sim/seeds"]),
     Mutant("expire a microsecond late", PROMOTE,
-           "ledger->pledge[ledger->due[0]].expires_us <= now_us)",
-           "ledger->pledge[ledger->due[0]].expires_us < now_us)", ["ledger/test_promote"]),
+           "    if (hold_us <= now_us && hold_us <= proposal_us)",
+           "    if (hold_us < now_us && hold_us <= proposal_us)", ["ledger/test_promote"]),
     Mutant("expire a second early", PROMOTE,
-           "ledger->pledge[ledger->due[0]].expires_us <= now_us)",
-           "ledger->pledge[ledger->due[0]].expires_us <= now_us + 1000000)",
+           "    if (hold_us <= now_us && hold_us <= proposal_us)",
+           "    if (hold_us <= now_us + 1000000 && hold_us <= proposal_us)",
            ["ledger/test_promote", "sim/seeds"]),
     Mutant("never expire by itself", WRITER,
            "    look_for_room(writer);\n    expire(writer, now_us);",
