@@ -5,6 +5,7 @@
  * Happy path: check, then apply. Failure: a log that breaks a rule is CORRUPT, with the rule's
  * words; nothing of it is applied.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,9 +175,28 @@ void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
     set_tiers(ledger, (uint32_t)known);
 }
 
-/* The accounts that an old log's policy does not name are none. */
-static void apply_policy(struct ledger *ledger, const Pledged__V1__PolicyAdopted *fact)
+static struct pl_status check_roster(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    (void)ledger;
+    return check_sha256(&entry->roster_adopted->sha256);
+}
+
+static void apply_roster(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    memcpy(ledger->roster_sha256, entry->roster_adopted->sha256.data, 32);
+}
+
+static struct pl_status check_policy(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    (void)ledger;
+    return proposal_check_policy(entry);
+}
+
+/* The accounts that an old log's policy does not name are none. */
+static void apply_policy(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PolicyAdopted *fact = entry->policy_adopted;
+    proposal_apply_policy(ledger, fact);
     memcpy(ledger->policy_sha256, fact->sha256.data, 32);
     free(ledger->account);
     ledger->account_count = fact->n_account;
@@ -237,6 +257,20 @@ static void set_contributor(struct ledger *ledger, uint32_t index, const char *n
     contributor->seq = seq;
 }
 
+static struct pl_status check_contributor_added(const struct ledger *ledger,
+                                                const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__ContributorAdded *fact = entry->contributor_added;
+    return check_contributor(ledger, fact->contributor, fact->name, fact->kind, true);
+}
+
+static struct pl_status check_contributor_amended(const struct ledger *ledger,
+                                                  const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__ContributorAmended *fact = entry->contributor_amended;
+    return check_contributor(ledger, fact->contributor, fact->name, fact->kind, false);
+}
+
 static void add_contributor(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__ContributorAdded *fact = entry->contributor_added;
@@ -246,6 +280,13 @@ static void add_contributor(struct ledger *ledger, const Pledged__V1__Entry *ent
     ledger->contributor[index] = (struct state_contributor){.seq = 0};
     set_contributor(ledger, index, fact->name, fact->kind, fact->country, fact->itu_membership,
                     entry->seq);
+}
+
+static void amend_contributor(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__ContributorAmended *fact = entry->contributor_amended;
+    set_contributor(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, fact->name,
+                    fact->kind, fact->country, fact->itu_membership, entry->seq);
 }
 
 /* --- slots --- */
@@ -317,6 +358,11 @@ static void set_stage(struct ledger *ledger, const char *id, uint8_t stage, uint
     tally_pledge(ledger, pledge, -1);
     state_move(ledger, index_of(ledger, pledge), stage, pledge->tier, seq);
     tally_pledge(ledger, pledge, 1);
+}
+
+static void apply_expired(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    set_stage(ledger, entry->hold_expired->pledge, STAGE(EXPIRED), entry->seq);
 }
 
 static struct pl_status check_wait(const struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -496,187 +542,125 @@ static void close_pledge(struct ledger *ledger, const char *id, uint8_t stage, u
     set_stage(ledger, id, stage, seq);
 }
 
-/* --- the table --- */
+static struct pl_status check_withdrawn(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    return check_stage(ledger, entry->withdrawn->pledge,
+                       1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
+}
+
+static void apply_withdrawn(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    close_pledge(ledger, entry->withdrawn->pledge, STAGE(WITHDRAWN), 0, entry->seq);
+}
+
+static struct pl_status check_cancelled(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    NEED((unsigned)entry->cancelled->money_plan <= UINT8_MAX, "a money plan that does not exist");
+    return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
+}
+
+static void apply_cancelled(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    close_pledge(ledger, entry->cancelled->pledge, STAGE(CANCELLED),
+                 (uint8_t)entry->cancelled->money_plan, entry->seq);
+}
+
+static void apply_closed(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    set_stage(ledger, entry->pledge_closed->pledge, STAGE(CLOSED), entry->seq);
+}
+
+/* --- the table: one row a fact --- */
+
+static struct pl_status check_nothing(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    (void)ledger, (void)entry;
+    return pl_ok();
+}
+
+/* CommandRefused: its request id is remembered. WaitPromoted: the HoldPlaced behind it moves. */
+static void apply_nothing(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    (void)ledger, (void)entry;
+}
+
+struct fact_row {
+    struct pl_status (*check)(const struct ledger *ledger, const Pledged__V1__Entry *entry);
+    void (*apply)(struct ledger *ledger, const Pledged__V1__Entry *entry);
+    size_t pledge; /* where in the fact's message the pledge's id stands; 0: it is about none */
+};
+
+#define ABOUT(message_) offsetof(Pledged__V1__##message_, pledge)
+static const struct fact_row fact_rows[] = {
+    [FACT(LEDGER_CREATED)] = {check_created, apply_created, 0},
+    [FACT(ROSTER_ADOPTED)] = {check_roster, apply_roster, 0},
+    [FACT(POLICY_ADOPTED)] = {check_policy, apply_policy, 0},
+    [FACT(CATALOGUE_ADOPTED)] = {check_catalogue, adopt, 0},
+    [FACT(COMMAND_REFUSED)] = {check_nothing, apply_nothing, ABOUT(CommandRefused)},
+    [FACT(PROPOSED)] = {proposal_check, proposal_apply, ABOUT(Proposed)},
+    [FACT(PROPOSAL_REJECTED)] = {proposal_check, proposal_apply, ABOUT(ProposalRejected)},
+    [FACT(PROPOSAL_EXPIRED)] = {proposal_check, proposal_apply, ABOUT(ProposalExpired)},
+    [FACT(CONTRIBUTOR_ADDED)] = {check_contributor_added, add_contributor, 0},
+    [FACT(CONTRIBUTOR_AMENDED)] = {check_contributor_amended, amend_contributor, 0},
+    [FACT(CONTACT_RECORDED)] = {contact_check, contact_apply, 0},
+    [FACT(SUBJECT_ERASED)] = {contact_check, contact_apply, 0},
+    [FACT(LEGAL_HOLD_SET)] = {contact_check, contact_apply, 0},
+    [FACT(HOLD_PLACED)] = {check_hold, apply_hold, ABOUT(HoldPlaced)},
+    [FACT(HOLD_EXTENDED)] = {check_extended, apply_extended, ABOUT(HoldExtended)},
+    [FACT(HOLD_EXPIRED)] = {check_expired, apply_expired, ABOUT(HoldExpired)},
+    [FACT(WAIT_ADDED)] = {check_wait, apply_wait, ABOUT(WaitAdded)},
+    [FACT(WAIT_PROMOTED)] = {check_promoted, apply_nothing, ABOUT(WaitPromoted)},
+    [FACT(PLEDGE_MADE)] = {check_made, apply_made, ABOUT(PledgeMade)},
+    [FACT(COMMITMENT_SIGNED)] = {check_committed, apply_committed, ABOUT(CommitmentSigned)},
+    [FACT(COMMITMENT_AMENDED)] = {check_amended, apply_amended, ABOUT(CommitmentAmended)},
+    [FACT(TIER_CHANGED)] = {check_changed, apply_changed, ABOUT(TierChanged)},
+    [FACT(WITHDRAWN)] = {check_withdrawn, apply_withdrawn, ABOUT(Withdrawn)},
+    [FACT(CANCELLED)] = {check_cancelled, apply_cancelled, ABOUT(Cancelled)},
+    [FACT(PLEDGE_CLOSED)] = {closing_check, apply_closed, ABOUT(PledgeClosed)},
+    [FACT(BENEFIT_CLAIMED)] = {benefit_check, benefit_apply, ABOUT(BenefitClaimed)},
+    [FACT(BENEFIT_DECLINED)] = {benefit_check, benefit_apply, ABOUT(BenefitDeclined)},
+    [FACT(BENEFIT_DELIVERED)] = {benefit_check, benefit_apply, ABOUT(BenefitDelivered)},
+    [FACT(PAYMENT_RECORDED)] = {allocation_check_payment, allocation_apply_payment,
+                                ABOUT(PaymentRecorded)},
+    [FACT(ALLOCATED)] = {allocation_check, allocation_apply, ABOUT(Allocated)},
+    [FACT(REVERSED)] = {allocation_check_reversed, allocation_apply_reversed, ABOUT(Reversed)},
+    [FACT(STATEMENT_IMPORTED)] = {movement_check, movement_apply, 0},
+    [FACT(BANK_ENTRY_RECORDED)] = {movement_check, movement_apply, 0},
+    [FACT(STATEMENT_REPEATED)] = {movement_check, movement_apply, 0},
+    [FACT(PAYMENT_CONFIRMED)] = {movement_check, movement_apply, ABOUT(PaymentConfirmed)},
+    [FACT(BANK_REVERSAL)] = {movement_check, movement_apply, ABOUT(BankReversal)},
+    [FACT(REFUND_ORDERED)] = {refund_check, refund_apply, ABOUT(RefundOrdered)},
+    [FACT(REFUND_PAID)] = {refund_check, refund_apply, ABOUT(RefundPaid)},
+    [FACT(REFUND_CANCELLED)] = {refund_check, refund_apply, ABOUT(RefundCancelled)},
+    [FACT(WRITTEN_OFF)] = {waiver_check, waiver_apply, ABOUT(WrittenOff)},
+    [FACT(DIFFERENCE_ACCEPTED)] = {waiver_check, waiver_apply, ABOUT(DifferenceAccepted)},
+    [FACT(RECEIPT_ISSUED)] = {receipt_check, receipt_apply, ABOUT(ReceiptIssued)},
+    [FACT(CERTIFICATE_ISSUED)] = {receipt_check, receipt_apply, ABOUT(CertificateIssued)},
+    [FACT(PERIOD_CLOSED)] = {period_check, period_apply, 0},
+    [FACT(PERIOD_REOPENED)] = {period_check, period_apply, 0},
+    [FACT(POSTINGS_EXPORTED)] = {postings_check, postings_apply, 0},
+};
+
+/* NULL: a fact that this version does not know. */
+static const struct fact_row *row_of(const Pledged__V1__Entry *entry)
+{
+    size_t fact = (size_t)entry->fact_case;
+    return fact < sizeof(fact_rows) / sizeof(fact_rows[0]) && fact_rows[fact].check != NULL
+               ? &fact_rows[fact]
+               : NULL;
+}
 
 const char *apply_pledge_of(const Pledged__V1__Entry *entry)
 {
-    switch (entry->fact_case) {
-    case FACT(COMMAND_REFUSED):
-        return entry->command_refused->pledge;
-    case FACT(PROPOSED):
-        return entry->proposed->pledge;
-    case FACT(PROPOSAL_REJECTED):
-        return entry->proposal_rejected->pledge;
-    case FACT(PROPOSAL_EXPIRED):
-        return entry->proposal_expired->pledge;
-    case FACT(HOLD_PLACED):
-        return entry->hold_placed->pledge;
-    case FACT(HOLD_EXTENDED):
-        return entry->hold_extended->pledge;
-    case FACT(HOLD_EXPIRED):
-        return entry->hold_expired->pledge;
-    case FACT(WAIT_ADDED):
-        return entry->wait_added->pledge;
-    case FACT(WAIT_PROMOTED):
-        return entry->wait_promoted->pledge;
-    case FACT(PLEDGE_MADE):
-        return entry->pledge_made->pledge;
-    case FACT(COMMITMENT_SIGNED):
-        return entry->commitment_signed->pledge;
-    case FACT(COMMITMENT_AMENDED):
-        return entry->commitment_amended->pledge;
-    case FACT(TIER_CHANGED):
-        return entry->tier_changed->pledge;
-    case FACT(WITHDRAWN):
-        return entry->withdrawn->pledge;
-    case FACT(CANCELLED):
-        return entry->cancelled->pledge;
-    case FACT(BENEFIT_CLAIMED):
-        return entry->benefit_claimed->pledge;
-    case FACT(BENEFIT_DECLINED):
-        return entry->benefit_declined->pledge;
-    case FACT(BENEFIT_DELIVERED):
-        return entry->benefit_delivered->pledge;
-    case FACT(PAYMENT_RECORDED):
-        return entry->payment_recorded->pledge;
-    case FACT(ALLOCATED):
-        return entry->allocated->pledge;
-    case FACT(REVERSED):
-        return entry->reversed->pledge;
-    case FACT(RECEIPT_ISSUED):
-        return entry->receipt_issued->pledge;
-    case FACT(CERTIFICATE_ISSUED):
-        return entry->certificate_issued->pledge;
-    case FACT(PLEDGE_CLOSED):
-        return entry->pledge_closed->pledge;
-    case FACT(REFUND_ORDERED):
-        return entry->refund_ordered->pledge;
-    case FACT(REFUND_PAID):
-        return entry->refund_paid->pledge;
-    case FACT(REFUND_CANCELLED):
-        return entry->refund_cancelled->pledge;
-    case FACT(WRITTEN_OFF):
-        return entry->written_off->pledge;
-    case FACT(DIFFERENCE_ACCEPTED):
-        return entry->difference_accepted->pledge;
-    case FACT(PAYMENT_CONFIRMED):
-        return entry->payment_confirmed->pledge;
-    case FACT(BANK_REVERSAL):
-        return entry->bank_reversal->pledge;
-    case FACT(LEDGER_CREATED):
-    case FACT(ROSTER_ADOPTED):
-    case FACT(POLICY_ADOPTED):
-    case FACT(CATALOGUE_ADOPTED):
-    case FACT(CONTRIBUTOR_ADDED):
-    case FACT(PERIOD_CLOSED):
-    case FACT(PERIOD_REOPENED):
-    case FACT(CONTRIBUTOR_AMENDED):
-    case FACT(CONTACT_RECORDED):
-    case FACT(SUBJECT_ERASED):
-    case FACT(LEGAL_HOLD_SET):
-    case FACT(POSTINGS_EXPORTED):
-    case FACT(STATEMENT_IMPORTED):
-    case FACT(BANK_ENTRY_RECORDED):
-    case FACT(STATEMENT_REPEATED):
-    case FACT(_NOT_SET):
-    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
-        break;
-    }
-    return "";
-}
-
-static struct pl_status check_fact(const struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    switch (entry->fact_case) {
-    case FACT(LEDGER_CREATED):
-        return check_created(ledger, entry);
-    case FACT(ROSTER_ADOPTED):
-        return check_sha256(&entry->roster_adopted->sha256);
-    case FACT(POLICY_ADOPTED):
-        return proposal_check_policy(entry);
-    case FACT(CATALOGUE_ADOPTED):
-        return check_catalogue(ledger, entry);
-    case FACT(COMMAND_REFUSED):
-        return pl_ok();
-    case FACT(PROPOSED):
-    case FACT(PROPOSAL_REJECTED):
-    case FACT(PROPOSAL_EXPIRED):
-        return proposal_check(ledger, entry);
-    case FACT(CONTRIBUTOR_ADDED):
-        return check_contributor(ledger, entry->contributor_added->contributor,
-                                 entry->contributor_added->name, entry->contributor_added->kind,
-                                 true);
-    case FACT(CONTRIBUTOR_AMENDED):
-        return check_contributor(ledger, entry->contributor_amended->contributor,
-                                 entry->contributor_amended->name, entry->contributor_amended->kind,
-                                 false);
-    case FACT(POSTINGS_EXPORTED):
-        return postings_check(ledger, entry);
-    case FACT(BENEFIT_CLAIMED):
-    case FACT(BENEFIT_DECLINED):
-    case FACT(BENEFIT_DELIVERED):
-        return benefit_check(ledger, entry);
-    case FACT(CONTACT_RECORDED):
-    case FACT(SUBJECT_ERASED):
-    case FACT(LEGAL_HOLD_SET):
-        return contact_check(ledger, entry);
-    case FACT(HOLD_PLACED):
-        return check_hold(ledger, entry);
-    case FACT(HOLD_EXTENDED):
-        return check_extended(ledger, entry);
-    case FACT(HOLD_EXPIRED):
-        return check_expired(ledger, entry);
-    case FACT(WAIT_ADDED):
-        return check_wait(ledger, entry);
-    case FACT(WAIT_PROMOTED):
-        return check_promoted(ledger, entry);
-    case FACT(PLEDGE_MADE):
-        return check_made(ledger, entry);
-    case FACT(COMMITMENT_SIGNED):
-        return check_committed(ledger, entry);
-    case FACT(COMMITMENT_AMENDED):
-        return check_amended(ledger, entry);
-    case FACT(TIER_CHANGED):
-        return check_changed(ledger, entry);
-    case FACT(WITHDRAWN):
-        return check_stage(ledger, entry->withdrawn->pledge,
-                           1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
-    case FACT(CANCELLED):
-        NEED((unsigned)entry->cancelled->money_plan <= UINT8_MAX,
-             "a money plan that does not exist");
-        return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
-    case FACT(PAYMENT_RECORDED):
-        return allocation_check_payment(ledger, entry);
-    case FACT(ALLOCATED):
-        return allocation_check(ledger, entry);
-    case FACT(REVERSED):
-        return allocation_check_reversed(ledger, entry);
-    case FACT(RECEIPT_ISSUED):
-    case FACT(CERTIFICATE_ISSUED):
-        return receipt_check(ledger, entry);
-    case FACT(PERIOD_CLOSED):
-    case FACT(PERIOD_REOPENED):
-        return period_check(ledger, entry);
-    case FACT(PLEDGE_CLOSED):
-        return closing_check(ledger, entry);
-    case FACT(REFUND_ORDERED):
-    case FACT(REFUND_PAID):
-    case FACT(REFUND_CANCELLED):
-        return refund_check(ledger, entry);
-    case FACT(WRITTEN_OFF):
-    case FACT(DIFFERENCE_ACCEPTED):
-        return waiver_check(ledger, entry);
-    case FACT(STATEMENT_IMPORTED):
-    case FACT(BANK_ENTRY_RECORDED):
-    case FACT(STATEMENT_REPEATED):
-    case FACT(PAYMENT_CONFIRMED):
-    case FACT(BANK_REVERSAL):
-        return movement_check(ledger, entry);
-    case FACT(_NOT_SET):
-    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
-        break;
-    }
-    return pl_fail(CORRUPT, "a fact that this version does not know");
+    const struct fact_row *row = row_of(entry);
+    const char *pledge = "";
+    /* every member of the union is a pointer to a message: any of them is the fact's address */
+    if (row != NULL && row->pledge != 0)
+        memcpy((void *)&pledge, (const uint8_t *)entry->ledger_created + row->pledge,
+               sizeof(pledge));
+    return pledge;
 }
 
 /* The first entry of a command has the command; the others point to the first. */
@@ -711,127 +695,9 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
     const struct state_pledge *known = state_pledge(ledger, pledge);
     NEED(entry->prev_seq == (known != NULL ? known->last_seq : 0),
          "the entry does not follow the pledge's last one");
-    return check_fact(ledger, entry);
-}
-
-static void apply_fact(struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    switch (entry->fact_case) {
-    case FACT(LEDGER_CREATED):
-        apply_created(ledger, entry);
-        break;
-    case FACT(ROSTER_ADOPTED):
-        memcpy(ledger->roster_sha256, entry->roster_adopted->sha256.data, 32);
-        break;
-    case FACT(POLICY_ADOPTED):
-        proposal_apply_policy(ledger, entry->policy_adopted);
-        apply_policy(ledger, entry->policy_adopted);
-        break;
-    case FACT(CATALOGUE_ADOPTED):
-        adopt(ledger, entry);
-        break;
-    case FACT(CONTRIBUTOR_ADDED):
-        add_contributor(ledger, entry);
-        break;
-    case FACT(CONTRIBUTOR_AMENDED):
-        set_contributor(ledger,
-                        (uint32_t)pl_id_parse(entry->contributor_amended->contributor, 'C') - 1,
-                        entry->contributor_amended->name, entry->contributor_amended->kind,
-                        entry->contributor_amended->country,
-                        entry->contributor_amended->itu_membership, entry->seq);
-        break;
-    case FACT(POSTINGS_EXPORTED):
-        postings_apply(ledger, entry);
-        break;
-    case FACT(BENEFIT_CLAIMED):
-    case FACT(BENEFIT_DECLINED):
-    case FACT(BENEFIT_DELIVERED):
-        benefit_apply(ledger, entry);
-        break;
-    case FACT(CONTACT_RECORDED):
-    case FACT(SUBJECT_ERASED):
-    case FACT(LEGAL_HOLD_SET):
-        contact_apply(ledger, entry);
-        break;
-    case FACT(HOLD_PLACED):
-        apply_hold(ledger, entry);
-        break;
-    case FACT(HOLD_EXTENDED):
-        apply_extended(ledger, entry);
-        break;
-    case FACT(HOLD_EXPIRED):
-        set_stage(ledger, entry->hold_expired->pledge, STAGE(EXPIRED), entry->seq);
-        break;
-    case FACT(WAIT_ADDED):
-        apply_wait(ledger, entry);
-        break;
-    case FACT(PLEDGE_MADE):
-        apply_made(ledger, entry);
-        break;
-    case FACT(COMMITMENT_SIGNED):
-        apply_committed(ledger, entry);
-        break;
-    case FACT(COMMITMENT_AMENDED):
-        apply_amended(ledger, entry);
-        break;
-    case FACT(TIER_CHANGED):
-        apply_changed(ledger, entry);
-        break;
-    case FACT(WITHDRAWN):
-        close_pledge(ledger, entry->withdrawn->pledge, STAGE(WITHDRAWN), 0, entry->seq);
-        break;
-    case FACT(CANCELLED):
-        close_pledge(ledger, entry->cancelled->pledge, STAGE(CANCELLED),
-                     (uint8_t)entry->cancelled->money_plan, entry->seq);
-        break;
-    case FACT(PAYMENT_RECORDED):
-        allocation_apply_payment(ledger, entry);
-        break;
-    case FACT(ALLOCATED):
-        allocation_apply(ledger, entry);
-        break;
-    case FACT(REVERSED):
-        allocation_apply_reversed(ledger, entry);
-        break;
-    case FACT(RECEIPT_ISSUED):
-    case FACT(CERTIFICATE_ISSUED):
-        receipt_apply(ledger, entry);
-        break;
-    case FACT(PERIOD_CLOSED):
-    case FACT(PERIOD_REOPENED):
-        period_apply(ledger, entry);
-        break;
-    case FACT(PROPOSED):
-    case FACT(PROPOSAL_REJECTED):
-    case FACT(PROPOSAL_EXPIRED):
-        proposal_apply(ledger, entry);
-        break;
-    case FACT(PLEDGE_CLOSED):
-        set_stage(ledger, entry->pledge_closed->pledge, STAGE(CLOSED), entry->seq);
-        break;
-    case FACT(REFUND_ORDERED):
-    case FACT(REFUND_PAID):
-    case FACT(REFUND_CANCELLED):
-        refund_apply(ledger, entry);
-        break;
-    case FACT(WRITTEN_OFF):
-    case FACT(DIFFERENCE_ACCEPTED):
-        waiver_apply(ledger, entry);
-        break;
-    case FACT(STATEMENT_IMPORTED):
-    case FACT(BANK_ENTRY_RECORDED):
-    case FACT(STATEMENT_REPEATED):
-    case FACT(PAYMENT_CONFIRMED):
-    case FACT(BANK_REVERSAL):
-        movement_apply(ledger, entry);
-        break;
-    case FACT(COMMAND_REFUSED): /* its request id is remembered, nothing else changes */
-    case FACT(WAIT_PROMOTED):   /* the HoldPlaced that follows moves the pledge */
-        break;
-    case FACT(_NOT_SET):
-    case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:
-        PL_UNREACHABLE();
-    }
+    const struct fact_row *row = row_of(entry);
+    NEED(row != NULL, "a fact that this version does not know");
+    return row->check(ledger, entry);
 }
 
 /* Refusals and proposals stand in a pledge's history, and decide nothing about it. */
@@ -845,7 +711,9 @@ static bool changes(const Pledged__V1__Entry *entry)
 void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     PL_ASSERT(entry->seq == ledger->size + 1 && entry->time_us > ledger->last_time_us);
-    apply_fact(ledger, entry);
+    const struct fact_row *row = row_of(entry);
+    PL_ASSERT(row != NULL); /* checked */
+    row->apply(ledger, entry);
     proposal_carried(ledger, entry);
     ledger->size = entry->seq;
     ledger->last_time_us = entry->time_us;

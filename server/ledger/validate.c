@@ -220,8 +220,9 @@ static bool benefit(struct judge *judge, const char *pledge, const char *code, i
     benefit(judge_, (command_)->pledge, (command_)->benefit, (command_)->quantity,                 \
             (const char *const[]){name_ ".pledge", name_ ".benefit", name_ ".quantity"})
 
-static bool export_postings(struct judge *judge, const Pledged__V1__ExportPostings *command)
+static bool export_postings(struct judge *judge)
 {
+    const Pledged__V1__ExportPostings *command = judge->command->export_postings;
     enum { CONTROLS_MAX = 200 };
     if (postings_month(command->period) < 0)
         return wrong(judge, REASON(DATE_INVALID), "export_postings.period",
@@ -239,16 +240,18 @@ static bool export_postings(struct judge *judge, const Pledged__V1__ExportPostin
     return true;
 }
 
-static bool record_contact(struct judge *judge, const Pledged__V1__RecordContact *command)
+static bool record_contact(struct judge *judge)
 {
+    const Pledged__V1__RecordContact *command = judge->command->record_contact;
     return id(judge, command->contributor, 'C', "record_contact.contributor") &&
            (command->commitment.len == LEDGER_COMMITMENT_BYTES ||
             wrong(judge, REASON(FIELD_INVALID), "record_contact.commitment",
                   "a commitment has 32 bytes"));
 }
 
-static bool erase_contact(struct judge *judge, const Pledged__V1__EraseContact *command)
+static bool erase_contact(struct judge *judge)
 {
+    const Pledged__V1__EraseContact *command = judge->command->erase_contact;
     bool all = command->contributor[0] != '\0', one = command->contact[0] != '\0';
     if (all == one)
         return wrong(judge, REASON(FIELD_REQUIRED), "erase_contact.contact",
@@ -258,8 +261,9 @@ static bool erase_contact(struct judge *judge, const Pledged__V1__EraseContact *
     return fine && has_reason(judge, true);
 }
 
-static bool submit(struct judge *judge, const Pledged__V1__Submit *command)
+static bool submit(struct judge *judge)
 {
+    const Pledged__V1__Submit *command = judge->command->submit;
     bool held = command->pledge[0] != '\0';
     if (held && !id(judge, command->pledge, 'P', "submit.pledge"))
         return false;
@@ -281,8 +285,9 @@ static bool submit(struct judge *judge, const Pledged__V1__Submit *command)
            refs(judge, command->external_ref, command->n_external_ref, "submit.external_ref");
 }
 
-static bool pay(struct judge *judge, const Pledged__V1__Pay *command)
+static bool pay(struct judge *judge)
 {
+    const Pledged__V1__Pay *command = judge->command->pay;
     bool refund = command->refund[0] != '\0';
     if (refund && command->pledge[0] != '\0')
         return wrong(judge, REASON(FIELD_INVALID), "pay.refund", "a pledge or a refund, not both");
@@ -304,8 +309,9 @@ static bool document(struct judge *judge, const char *number, char prefix,
            wrong(judge, REASON(FIELD_INVALID), sha256_field, "a SHA-256 has 32 bytes");
 }
 
-static bool accept_difference(struct judge *judge, const Pledged__V1__AcceptDifference *command)
+static bool accept_difference(struct judge *judge)
 {
+    const Pledged__V1__AcceptDifference *command = judge->command->accept_difference;
     if (command->kind == PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_UNSPECIFIED)
         return wrong(judge, REASON(FIELD_REQUIRED), "accept_difference.kind",
                      "a kind is needed: fee or exchange");
@@ -315,8 +321,9 @@ static bool accept_difference(struct judge *judge, const Pledged__V1__AcceptDiff
            has_reason(judge, false);
 }
 
-static bool reallocate(struct judge *judge, const Pledged__V1__Reallocate *command)
+static bool reallocate(struct judge *judge)
 {
+    const Pledged__V1__Reallocate *command = judge->command->reallocate;
     if (command->seq == 0)
         return wrong(judge, REASON(FIELD_REQUIRED), "reallocate.seq", "an entry number is needed");
     return id(judge, command->pledge, 'P', "reallocate.pledge") &&
@@ -324,159 +331,283 @@ static bool reallocate(struct judge *judge, const Pledged__V1__Reallocate *comma
            MONEY(judge, command->settled, false, "reallocate.settled") && has_evidence(judge, NULL);
 }
 
-static bool refund(struct judge *judge, const Pledged__V1__Refund *command)
+static bool refund(struct judge *judge)
 {
+    const Pledged__V1__Refund *command = judge->command->refund;
     return id(judge, command->bank_entry, 'B', "refund.bank_entry") &&
            MONEY(judge, command->amount, false, "refund.amount") && has_evidence(judge, NULL) &&
            (!command->other_payee || has_reason(judge, false));
 }
 
-static bool import_statement(struct judge *judge, const Pledged__V1__ImportStatement *command)
+static bool import_statement(struct judge *judge)
 {
+    const Pledged__V1__ImportStatement *command = judge->command->import_statement;
     Pledged__V1__Reason reason = REASON(UNSPECIFIED);
     const char *field = "";
     const char *why = statement_wrong(command, &reason, &field);
     return why == NULL || wrong(judge, reason, field, why);
 }
 
+static bool adopt_catalogue(struct judge *judge)
+{
+    const Pledged__V1__AdoptCatalogue *command = judge->command->adopt_catalogue;
+    if (judge->refusal == NULL)
+        judge->refusal = catalogue_validate(command->catalogue, judge->arena);
+    return judge->refusal == NULL;
+}
+
+static bool add_contributor(struct judge *judge)
+{
+    const Pledged__V1__AddContributor *command = judge->command->add_contributor;
+    return organisation(judge, command->name, command->kind, command->country,
+                        command->itu_membership, false) &&
+           refs(judge, command->external_ref, command->n_external_ref,
+                "add_contributor.external_ref");
+}
+
+static bool amend_contributor(struct judge *judge)
+{
+    const Pledged__V1__AmendContributor *command = judge->command->amend_contributor;
+    return id(judge, command->contributor, 'C', "amend_contributor.contributor") &&
+           organisation(judge, command->name, command->kind, command->country,
+                        command->itu_membership, true) &&
+           refs(judge, command->external_ref, command->n_external_ref,
+                "amend_contributor.external_ref");
+}
+
+static bool claim_benefit(struct judge *judge)
+{
+    const Pledged__V1__ClaimBenefit *command = judge->command->claim_benefit;
+    return BENEFIT(judge, command, "claim_benefit");
+}
+
+static bool decline_benefit(struct judge *judge)
+{
+    const Pledged__V1__DeclineBenefit *command = judge->command->decline_benefit;
+    return BENEFIT(judge, command, "decline_benefit");
+}
+
+static bool deliver_benefit(struct judge *judge)
+{
+    const Pledged__V1__DeliverBenefit *command = judge->command->deliver_benefit;
+    return BENEFIT(judge, command, "deliver_benefit");
+}
+
+static bool set_legal_hold(struct judge *judge)
+{
+    const Pledged__V1__SetLegalHold *command = judge->command->set_legal_hold;
+    return id(judge, command->contributor, 'C', "set_legal_hold.contributor") &&
+           has_reason(judge, true);
+}
+
+static bool hold(struct judge *judge)
+{
+    const Pledged__V1__Hold *command = judge->command->hold;
+    return tier_word(judge, command->tier, "hold.tier") &&
+           id(judge, command->contributor, 'C', "hold.contributor") &&
+           length(judge, command->until_case == PLEDGED__V1__HOLD__UNTIL_FOR_S, command->for_s,
+                  "hold.for_s") &&
+           length(judge, command->until_case == PLEDGED__V1__HOLD__UNTIL_UNTIL_US,
+                  command->until_us, "hold.until_us");
+}
+
+static bool extend(struct judge *judge)
+{
+    const Pledged__V1__Extend *command = judge->command->extend;
+    return id(judge, command->pledge, 'P', "extend.pledge") && has_reason(judge, false) &&
+           length(judge, command->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S, command->for_s,
+                  "extend.for_s") &&
+           length(judge, command->until_case == PLEDGED__V1__EXTEND__UNTIL_UNTIL_US,
+                  command->until_us, "extend.until_us");
+}
+
+static bool wait(struct judge *judge)
+{
+    const Pledged__V1__Wait *command = judge->command->wait;
+    return tier_word(judge, command->tier, "wait.tier") &&
+           id(judge, command->contributor, 'C', "wait.contributor");
+}
+
+static bool commit(struct judge *judge)
+{
+    const Pledged__V1__Commit *command = judge->command->commit;
+    return id(judge, command->pledge, 'P', "commit.pledge") && has_evidence(judge, "agreement");
+}
+
+static bool amend_pledge(struct judge *judge)
+{
+    const Pledged__V1__AmendPledge *command = judge->command->amend_pledge;
+    return id(judge, command->pledge, 'P', "amend_pledge.pledge") &&
+           MONEY(judge, command->amount, true, "amend_pledge.amount") && has_evidence(judge, NULL);
+}
+
+static bool change_tier(struct judge *judge)
+{
+    const Pledged__V1__ChangeTier *command = judge->command->change_tier;
+    return id(judge, command->pledge, 'P', "change_tier.pledge") &&
+           tier_word(judge, command->tier, "change_tier.tier") &&
+           MONEY(judge, command->amount, false, "change_tier.amount");
+}
+
+static bool withdraw(struct judge *judge)
+{
+    const Pledged__V1__Withdraw *command = judge->command->withdraw;
+    return id(judge, command->pledge, 'P', "withdraw.pledge") && has_reason(judge, true);
+}
+
+static bool cancel(struct judge *judge)
+{
+    const Pledged__V1__Cancel *command = judge->command->cancel;
+    return id(judge, command->pledge, 'P', "cancel.pledge") && has_evidence(judge, NULL);
+}
+
+static bool close_period(struct judge *judge)
+{
+    const Pledged__V1__ClosePeriod *command = judge->command->close_period;
+    if (command->head_root.len != 32)
+        return wrong(judge, REASON(FIELD_INVALID), "close_period.head_root",
+                     "the root of a signed checkpoint has 32 bytes");
+    return month(judge, command->period, "close_period.period") &&
+           (!command->waive || has_reason(judge, false));
+}
+
+static bool reopen_period(struct judge *judge)
+{
+    const Pledged__V1__ReopenPeriod *command = judge->command->reopen_period;
+    return month(judge, command->period, "reopen_period.period") && has_reason(judge, false);
+}
+
+static bool allocate(struct judge *judge)
+{
+    const Pledged__V1__Allocate *command = judge->command->allocate;
+    return id(judge, command->bank_entry, 'B', "allocate.bank_entry") &&
+           id(judge, command->pledge, 'P', "allocate.pledge") &&
+           MONEY(judge, command->amount, false, "allocate.amount") &&
+           MONEY(judge, command->settled, false, "allocate.settled");
+}
+
+static bool issue_receipt(struct judge *judge)
+{
+    const Pledged__V1__IssueReceipt *command = judge->command->issue_receipt;
+    if (command->n_allocation_seq > RECEIPT_ALLOCATIONS_MAX)
+        return wrong(judge, REASON(FIELD_TOO_LONG), "issue_receipt.allocation_seq",
+                     "at most 100 allocations");
+    return id(judge, command->pledge, 'P', "issue_receipt.pledge") &&
+           document(judge, command->number, 'Q', &command->document_sha256, "issue_receipt.number",
+                    "issue_receipt.document_sha256");
+}
+
+static bool issue_certificate(struct judge *judge)
+{
+    const Pledged__V1__IssueCertificate *command = judge->command->issue_certificate;
+    return id(judge, command->pledge, 'P', "issue_certificate.pledge") &&
+           document(judge, command->number, 'Z', &command->document_sha256,
+                    "issue_certificate.number", "issue_certificate.document_sha256");
+}
+
+static bool approve(struct judge *judge)
+{
+    const Pledged__V1__Approve *command = judge->command->approve;
+    return command->seq != 0 || wrong(judge, REASON(FIELD_REQUIRED), "approve.seq",
+                                      "the number of a proposal is needed");
+}
+
+static bool reject(struct judge *judge)
+{
+    const Pledged__V1__Reject *command = judge->command->reject;
+    if (command->seq == 0)
+        return wrong(judge, REASON(FIELD_REQUIRED), "reject.seq",
+                     "the number of a proposal is needed");
+    return has_reason(judge, false);
+}
+
+static bool close(struct judge *judge)
+{
+    const Pledged__V1__Close *command = judge->command->close;
+    return id(judge, command->pledge, 'P', "close.pledge");
+}
+
+static bool convert(struct judge *judge)
+{
+    const Pledged__V1__Convert *command = judge->command->convert;
+    return id(judge, command->bank_entry, 'B', "convert.bank_entry") &&
+           MONEY(judge, command->amount, false, "convert.amount") && has_evidence(judge, NULL);
+}
+
+static bool cancel_refund(struct judge *judge)
+{
+    const Pledged__V1__CancelRefund *command = judge->command->cancel_refund;
+    return id(judge, command->refund, 'R', "cancel_refund.refund") && has_reason(judge, false);
+}
+
+static bool write_off(struct judge *judge)
+{
+    const Pledged__V1__WriteOff *command = judge->command->write_off;
+    return id(judge, command->pledge, 'P', "write_off.pledge") &&
+           MONEY(judge, command->amount, false, "write_off.amount") && has_reason(judge, false);
+}
+
+static bool reverse(struct judge *judge)
+{
+    const Pledged__V1__Reverse *command = judge->command->reverse;
+    if (command->seq == 0)
+        return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");
+    return has_reason(judge, false);
+}
+
+static bool match_reversal(struct judge *judge)
+{
+    const Pledged__V1__MatchReversal *command = judge->command->match_reversal;
+    return id(judge, command->bank_entry, 'B', "match_reversal.bank_entry") &&
+           id(judge, command->original, 'B', "match_reversal.original") && has_reason(judge, true);
+}
+
+/* One row a command. */
+static bool (*const rows[])(struct judge *judge) = {
+    [COMMAND(ADOPT_CATALOGUE)] = adopt_catalogue,
+    [COMMAND(ADD_CONTRIBUTOR)] = add_contributor,
+    [COMMAND(AMEND_CONTRIBUTOR)] = amend_contributor,
+    [COMMAND(CLAIM_BENEFIT)] = claim_benefit,
+    [COMMAND(DECLINE_BENEFIT)] = decline_benefit,
+    [COMMAND(DELIVER_BENEFIT)] = deliver_benefit,
+    [COMMAND(EXPORT_POSTINGS)] = export_postings,
+    [COMMAND(RECORD_CONTACT)] = record_contact,
+    [COMMAND(ERASE_CONTACT)] = erase_contact,
+    [COMMAND(SET_LEGAL_HOLD)] = set_legal_hold,
+    [COMMAND(HOLD)] = hold,
+    [COMMAND(EXTEND)] = extend,
+    [COMMAND(WAIT)] = wait,
+    [COMMAND(SUBMIT)] = submit,
+    [COMMAND(COMMIT)] = commit,
+    [COMMAND(AMEND_PLEDGE)] = amend_pledge,
+    [COMMAND(CHANGE_TIER)] = change_tier,
+    [COMMAND(WITHDRAW)] = withdraw,
+    [COMMAND(CANCEL)] = cancel,
+    [COMMAND(PAY)] = pay,
+    [COMMAND(CLOSE_PERIOD)] = close_period,
+    [COMMAND(REOPEN_PERIOD)] = reopen_period,
+    [COMMAND(ALLOCATE)] = allocate,
+    [COMMAND(ISSUE_RECEIPT)] = issue_receipt,
+    [COMMAND(ISSUE_CERTIFICATE)] = issue_certificate,
+    [COMMAND(APPROVE)] = approve,
+    [COMMAND(REJECT)] = reject,
+    [COMMAND(CLOSE)] = close,
+    [COMMAND(REALLOCATE)] = reallocate,
+    [COMMAND(CONVERT)] = convert,
+    [COMMAND(REFUND)] = refund,
+    [COMMAND(CANCEL_REFUND)] = cancel_refund,
+    [COMMAND(WRITE_OFF)] = write_off,
+    [COMMAND(ACCEPT_DIFFERENCE)] = accept_difference,
+    [COMMAND(REVERSE)] = reverse,
+    [COMMAND(IMPORT_STATEMENT)] = import_statement,
+    [COMMAND(MATCH_REVERSAL)] = match_reversal,
+};
+
 static bool by_command(struct judge *judge)
 {
-    const Pledged__V1__Command *c = judge->command;
-    switch (c->command_case) {
-    case COMMAND(ADOPT_CATALOGUE):
-        if (judge->refusal == NULL)
-            judge->refusal = catalogue_validate(c->adopt_catalogue->catalogue, judge->arena);
-        return judge->refusal == NULL;
-    case COMMAND(ADD_CONTRIBUTOR):
-        return organisation(judge, c->add_contributor->name, c->add_contributor->kind,
-                            c->add_contributor->country, c->add_contributor->itu_membership,
-                            false) &&
-               refs(judge, c->add_contributor->external_ref, c->add_contributor->n_external_ref,
-                    "add_contributor.external_ref");
-    case COMMAND(AMEND_CONTRIBUTOR):
-        return id(judge, c->amend_contributor->contributor, 'C', "amend_contributor.contributor") &&
-               organisation(judge, c->amend_contributor->name, c->amend_contributor->kind,
-                            c->amend_contributor->country, c->amend_contributor->itu_membership,
-                            true) &&
-               refs(judge, c->amend_contributor->external_ref, c->amend_contributor->n_external_ref,
-                    "amend_contributor.external_ref");
-    case COMMAND(CLAIM_BENEFIT):
-        return BENEFIT(judge, c->claim_benefit, "claim_benefit");
-    case COMMAND(DECLINE_BENEFIT):
-        return BENEFIT(judge, c->decline_benefit, "decline_benefit");
-    case COMMAND(DELIVER_BENEFIT):
-        return BENEFIT(judge, c->deliver_benefit, "deliver_benefit");
-    case COMMAND(EXPORT_POSTINGS):
-        return export_postings(judge, c->export_postings);
-    case COMMAND(RECORD_CONTACT):
-        return record_contact(judge, c->record_contact);
-    case COMMAND(ERASE_CONTACT):
-        return erase_contact(judge, c->erase_contact);
-    case COMMAND(SET_LEGAL_HOLD):
-        return id(judge, c->set_legal_hold->contributor, 'C', "set_legal_hold.contributor") &&
-               has_reason(judge, true);
-    case COMMAND(HOLD):
-        return tier_word(judge, c->hold->tier, "hold.tier") &&
-               id(judge, c->hold->contributor, 'C', "hold.contributor") &&
-               length(judge, c->hold->until_case == PLEDGED__V1__HOLD__UNTIL_FOR_S, c->hold->for_s,
-                      "hold.for_s") &&
-               length(judge, c->hold->until_case == PLEDGED__V1__HOLD__UNTIL_UNTIL_US,
-                      c->hold->until_us, "hold.until_us");
-    case COMMAND(EXTEND):
-        return id(judge, c->extend->pledge, 'P', "extend.pledge") && has_reason(judge, false) &&
-               length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_FOR_S,
-                      c->extend->for_s, "extend.for_s") &&
-               length(judge, c->extend->until_case == PLEDGED__V1__EXTEND__UNTIL_UNTIL_US,
-                      c->extend->until_us, "extend.until_us");
-    case COMMAND(WAIT):
-        return tier_word(judge, c->wait->tier, "wait.tier") &&
-               id(judge, c->wait->contributor, 'C', "wait.contributor");
-    case COMMAND(SUBMIT):
-        return submit(judge, c->submit);
-    case COMMAND(COMMIT):
-        return id(judge, c->commit->pledge, 'P', "commit.pledge") &&
-               has_evidence(judge, "agreement");
-    case COMMAND(AMEND_PLEDGE):
-        return id(judge, c->amend_pledge->pledge, 'P', "amend_pledge.pledge") &&
-               MONEY(judge, c->amend_pledge->amount, true, "amend_pledge.amount") &&
-               has_evidence(judge, NULL);
-    case COMMAND(CHANGE_TIER):
-        return id(judge, c->change_tier->pledge, 'P', "change_tier.pledge") &&
-               tier_word(judge, c->change_tier->tier, "change_tier.tier") &&
-               MONEY(judge, c->change_tier->amount, false, "change_tier.amount");
-    case COMMAND(WITHDRAW):
-        return id(judge, c->withdraw->pledge, 'P', "withdraw.pledge") && has_reason(judge, true);
-    case COMMAND(CANCEL):
-        return id(judge, c->cancel->pledge, 'P', "cancel.pledge") && has_evidence(judge, NULL);
-    case COMMAND(PAY):
-        return pay(judge, c->pay);
-    case COMMAND(CLOSE_PERIOD):
-        if (c->close_period->head_root.len != 32)
-            return wrong(judge, REASON(FIELD_INVALID), "close_period.head_root",
-                         "the root of a signed checkpoint has 32 bytes");
-        return month(judge, c->close_period->period, "close_period.period") &&
-               (!c->close_period->waive || has_reason(judge, false));
-    case COMMAND(REOPEN_PERIOD):
-        return month(judge, c->reopen_period->period, "reopen_period.period") &&
-               has_reason(judge, false);
-    case COMMAND(ALLOCATE):
-        return id(judge, c->allocate->bank_entry, 'B', "allocate.bank_entry") &&
-               id(judge, c->allocate->pledge, 'P', "allocate.pledge") &&
-               MONEY(judge, c->allocate->amount, false, "allocate.amount") &&
-               MONEY(judge, c->allocate->settled, false, "allocate.settled");
-    case COMMAND(ISSUE_RECEIPT):
-        if (c->issue_receipt->n_allocation_seq > RECEIPT_ALLOCATIONS_MAX)
-            return wrong(judge, REASON(FIELD_TOO_LONG), "issue_receipt.allocation_seq",
-                         "at most 100 allocations");
-        return id(judge, c->issue_receipt->pledge, 'P', "issue_receipt.pledge") &&
-               document(judge, c->issue_receipt->number, 'Q', &c->issue_receipt->document_sha256,
-                        "issue_receipt.number", "issue_receipt.document_sha256");
-    case COMMAND(ISSUE_CERTIFICATE):
-        return id(judge, c->issue_certificate->pledge, 'P', "issue_certificate.pledge") &&
-               document(judge, c->issue_certificate->number, 'Z',
-                        &c->issue_certificate->document_sha256, "issue_certificate.number",
-                        "issue_certificate.document_sha256");
-    case COMMAND(APPROVE):
-        return c->approve->seq != 0 || wrong(judge, REASON(FIELD_REQUIRED), "approve.seq",
-                                             "the number of a proposal is needed");
-    case COMMAND(REJECT):
-        if (c->reject->seq == 0)
-            return wrong(judge, REASON(FIELD_REQUIRED), "reject.seq",
-                         "the number of a proposal is needed");
-        return has_reason(judge, false);
-    case COMMAND(CLOSE):
-        return id(judge, c->close->pledge, 'P', "close.pledge");
-    case COMMAND(REALLOCATE):
-        return reallocate(judge, c->reallocate);
-    case COMMAND(CONVERT):
-        return id(judge, c->convert->bank_entry, 'B', "convert.bank_entry") &&
-               MONEY(judge, c->convert->amount, false, "convert.amount") &&
-               has_evidence(judge, NULL);
-    case COMMAND(REFUND):
-        return refund(judge, c->refund);
-    case COMMAND(CANCEL_REFUND):
-        return id(judge, c->cancel_refund->refund, 'R', "cancel_refund.refund") &&
-               has_reason(judge, false);
-    case COMMAND(WRITE_OFF):
-        return id(judge, c->write_off->pledge, 'P', "write_off.pledge") &&
-               MONEY(judge, c->write_off->amount, false, "write_off.amount") &&
-               has_reason(judge, false);
-    case COMMAND(ACCEPT_DIFFERENCE):
-        return accept_difference(judge, c->accept_difference);
-    case COMMAND(REVERSE):
-        if (c->reverse->seq == 0)
-            return wrong(judge, REASON(FIELD_REQUIRED), "reverse.seq", "an entry number is needed");
-        return has_reason(judge, false);
-    case COMMAND(IMPORT_STATEMENT):
-        return import_statement(judge, c->import_statement);
-    case COMMAND(MATCH_REVERSAL):
-        return id(judge, c->match_reversal->bank_entry, 'B', "match_reversal.bank_entry") &&
-               id(judge, c->match_reversal->original, 'B', "match_reversal.original") &&
-               has_reason(judge, true);
-    case COMMAND(_NOT_SET):
-    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
-        break;
-    }
+    size_t command = (size_t)judge->command->command_case;
+    if (command < sizeof(rows) / sizeof(rows[0]) && rows[command] != NULL)
+        return rows[command](judge);
     return wrong(judge, REASON(COMMAND_MISSING), "command", "no command is given");
 }
 
