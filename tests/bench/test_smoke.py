@@ -130,15 +130,17 @@ class Killed(unittest.TestCase):
             while time.monotonic() < deadline and load.poll() is None:
                 with open(f"/proc/{load.pid}/status", encoding="ascii") as file:
                     turns = [line for line in file if line.startswith("voluntary_ctxt")]
-                if int(turns[0].split()[1]) > 50:  # it waits for answers: the load runs
+                if int(turns[0].split()[1]) > 500:  # it waits for answers: the load runs
                     break
                 reader.GetTier(tier="or")
             home.drop_clients()
             home.kill()
             code, result, _ = finish(load)
             self.assertEqual(code, 1, result)
-            self.assertEqual(set(result["ended"]), {"ok", "lost"})
-            self.assertLessEqual(result["ended"]["lost"], 8)
+            ended = result["ended"]
+            self.assertGreaterEqual(set(ended), {"ok", "lost"})
+            self.assertLessEqual(set(ended), {"ok", "lost", "connect"})  # the other one came too late
+            self.assertLessEqual(ended["lost"], 8)
         finally:
             home.close()
 
