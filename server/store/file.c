@@ -222,7 +222,7 @@ static bool half_used(const struct file_store *file)
 static bool fits(const struct file_store *file, size_t body_bytes)
 {
     uint64_t in_flight = file->done != NULL && file->written ? file->record_bytes : 0;
-    return file->fd >= 0 && file->offset + in_flight <= file->file_bytes &&
+    return file->fd >= 0 &&
            segment_record_bytes(body_bytes) <= file->file_bytes - file->offset - in_flight;
 }
 

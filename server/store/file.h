@@ -21,7 +21,7 @@ struct io;
 struct file_options {
     const char *dir;        /* exists; the caller holds the data directory's lock */
     struct io *io;          /* io_system() but in tests */
-    uint64_t segment_bytes; /* size of a new segment, at least 2 MiB */
+    uint64_t segment_bytes; /* size of a new segment; from 2 MiB on, every batch fits */
     uint8_t ledger_id[16];  /* must match the id in every segment header */
     bool read_only; /* for snapshot, fsck: never writes, never cuts; a torn tail is just the end */
     uint64_t trusted_batch; /* a snapshot vouches for everything up to here: scan from there; 0:

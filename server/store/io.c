@@ -210,8 +210,7 @@ static struct pl_status write_and_sync(struct io *io, const char *path, struct p
 struct pl_status io_write_file(struct io *io, const char *path, struct pl_slice data, mode_t mode)
 {
     char temporary[PATH_BYTES], dir[PATH_BYTES];
-    int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
-    if (len < 0 || len >= PATH_BYTES)
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= PATH_BYTES)
         return pl_fail(INVALID, "a path is too long");
     (void)snprintf(dir, sizeof(dir), "%s", path);
     char *slash = strrchr(dir, '/');

@@ -269,6 +269,33 @@ static void test_trim_is_honest(void **state)
     assert_int_equal(count_batches(d->store), 2);
 }
 
+/* Sealed, and so what its writer meant; what comes before it can be read. */
+static void test_a_body_that_does_not_add_up_is_not_handed_out(void **state)
+{
+    struct driver *d = *state;
+    struct store_batch batch;
+    struct store_reader *reader = NULL;
+    struct seen seen = {.next = 1};
+    append_some(d->store, 1, 2, 20);
+    next_batch(d->store, 2, 20, &d->body, &batch);
+    batch.body.len -= 3;
+    store_batch_seal(&batch);
+    assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE);
+    assert_true(pl_is_ok(store_reader_open(d->store, &reader)));
+    assert_int_equal(store_reader_read(reader, 1, 4, see_entry, &seen).code, PL_E_CORRUPT);
+    assert_int_equal(seen.next, 4);
+    store_reader_close(reader);
+}
+
+static void test_from_the_start_is_from_the_first_batch(void **state)
+{
+    struct driver *d = *state;
+    struct seen seen = {.next = 1};
+    append_some(d->store, 2, 1, 20);
+    assert_true(pl_is_ok(store_read(d->store, 0, see_batch, &seen)));
+    assert_int_equal(seen.batches, 2);
+}
+
 #define CONFORMS(test_, setup_) cmocka_unit_test_setup_teardown(test_, setup_, driver_teardown)
 #define CONFORMANCE(setup_)                                                                        \
     CONFORMS(test_empty_log_has_a_head, setup_), CONFORMS(test_appends_are_read_back, setup_),     \
@@ -282,6 +309,8 @@ static void test_trim_is_honest(void **state)
         CONFORMS(test_reading_starts_and_stops_where_it_is_told, setup_),                          \
         CONFORMS(test_readers_find_any_entry, setup_),                                             \
         CONFORMS(test_a_reader_that_stops_is_told_so, setup_),                                     \
+        CONFORMS(test_a_body_that_does_not_add_up_is_not_handed_out, setup_),                      \
+        CONFORMS(test_from_the_start_is_from_the_first_batch, setup_),                             \
         CONFORMS(test_trim_is_honest, setup_)
 
 #endif

@@ -141,6 +141,30 @@ static void test_room_can_be_taken_away(void **state)
     assert_true(store_has_room(d->store, 1));
 }
 
+/* The engine below is slow, and the completion waits to be told all the same. */
+static void test_to_be_told_after_a_slow_engine(void **state)
+{
+    struct driver *d = *state;
+    struct store *outer = NULL;
+    struct store_batch batch;
+    struct outcome outcome = {.done = false};
+    fault_plan(d->store, 0, (struct fault){.delay = 3});
+    assert_true(pl_is_ok(fault_open(d->store, &outer)));
+    d->store = outer;
+    fault_plan(outer, 0, (struct fault){.delay = FAULT_UNTIL_TOLD});
+    next_batch(outer, 1, 10, &d->body, &batch);
+    store_append(outer, &batch, true, on_done, &outcome);
+    for (int i = 0; i < 20; i++)
+        store_dispatch(outer);
+    assert_false(outcome.done);
+    assert_true(fault_release(outer));
+    assert_int_equal(finish(outer, &outcome), STORE_DURABLE);
+    store_append(outer, &batch, true, on_done, &(struct outcome){.done = false});
+    assert_false(fault_release(outer)); /* this one waits for nobody */
+    store_dispatch(outer);
+    assert_int_equal(count_batches(outer), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +180,7 @@ int main(void)
         CONFORMS(test_completions_come_late, setup_over_mem),
         CONFORMS(test_a_completion_waits_to_be_told, setup_over_mem),
         CONFORMS(test_room_can_be_taken_away, setup_over_mem),
+        CONFORMS(test_to_be_told_after_a_slow_engine, setup_over_mem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

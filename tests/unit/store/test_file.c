@@ -7,6 +7,8 @@
  * DIR (tests/golden/vN); old ones are never written again.
  */
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -443,6 +445,142 @@ static void test_version_1_is_written_as_ever(void **state)
     dir_remove(dir);
 }
 
+/* --- what opening needs of the system --- */
+
+int __real_eventfd(unsigned count, int flags);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *arg), void *arg);
+
+static unsigned eventfds_left = UINT_MAX, threads_left = UINT_MAX;
+
+int __wrap_eventfd(unsigned count, int flags)
+{
+    errno = EMFILE;
+    return eventfds_left != 0 && eventfds_left-- != 0 ? __real_eventfd(count, flags) : -1;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *arg), void *arg)
+{
+    if (threads_left == 0)
+        return EAGAIN;
+    threads_left--;
+    return __real_pthread_create(thread, attributes, run, arg);
+}
+
+static void test_no_descriptors_or_threads_left(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct store *store = NULL;
+    struct file_report report;
+    make_log(dir, 2, 1, 10);
+    for (eventfds_left = 0; eventfds_left < 3;) {
+        unsigned left = eventfds_left;
+        assert_false(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+        assert_null(store);
+        eventfds_left = left + 1;
+    }
+    eventfds_left = UINT_MAX;
+    for (unsigned left = 0; left < 2; left++) {
+        threads_left = left;
+        assert_int_equal(open_file(dir, false, 0, &report, &store).code, PL_E_UNAVAILABLE);
+        assert_null(store);
+    }
+    threads_left = UINT_MAX;
+    assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+    assert_int_equal(count_batches(store), 2);
+    store_close(store);
+    dir_remove(dir);
+}
+
+static void test_segments_smaller_than_the_largest_batch(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct store *store = NULL;
+    struct file_report report;
+    struct store_batch batch;
+    struct pl_buf body;
+    struct file_options options = {.dir = dir, .io = io_system(), .segment_bytes = 64 << 10};
+    pl_buf_init(&body, STORE_BATCH_BYTES_MAX);
+    memcpy(options.ledger_id, test_ledger_id, 16);
+    assert_true(pl_is_ok(file_open(&options, &report, &store)));
+    size_t most = options.segment_bytes - SEGMENT_HEADER_BYTES - segment_record_bytes(0) - 8;
+    for (int i = 0; i < 3; i++) {
+        next_batch(store, 1, options.segment_bytes - SEGMENT_HEADER_BYTES, &body, &batch);
+        assert_int_equal(append_wait(store, &batch, i % 2 == 0), STORE_TOO_BIG);
+        next_batch(store, 1, most, &body, &batch);
+        assert_int_equal(append_wait(store, &batch, i % 2 == 0), STORE_DURABLE);
+    }
+    assert_int_equal(count_batches(store), 3);
+    pl_buf_fini(&body);
+    store_close(store);
+    dir_remove(dir);
+}
+
+/* --- asking for room while something is refused --- */
+
+static void test_a_refused_batch_takes_no_room(void **state)
+{
+    struct driver *d = *state;
+    struct store_batch batch;
+    struct outcome outcome = {.done = false};
+    append_some(d->store, 1, 1, 10);
+    next_batch(d->store, 1, 10, &d->body, &batch);
+    batch.number = 9;
+    store_batch_seal(&batch);
+    store_append(d->store, &batch, true, on_done, &outcome);
+    assert_true(store_has_room(d->store, STORE_BATCH_BYTES_MAX));
+    assert_int_equal(finish(d->store, &outcome), STORE_CONFLICT);
+}
+
+/* --- a prepared segment that can neither be finished nor removed --- */
+
+static _Atomic bool stuck;
+
+static struct pl_status stuck_sync(struct io *io, int fd)
+{
+    (void)io;
+    return stuck ? pl_fail(IO, "sync a file") : io_system()->sync(io_system(), fd);
+}
+
+static struct pl_status stuck_remove(struct io *io, const char *path)
+{
+    (void)io;
+    return stuck ? pl_fail(IO, "remove a file") : io_system()->remove(io_system(), path);
+}
+
+static void test_what_could_not_be_prepared_is_removed_later(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct io io = *io_system();
+    struct store *store = NULL;
+    struct file_report report;
+    io.sync = stuck_sync;
+    io.remove = stuck_remove;
+    stuck = true;
+    make_log(dir, 1, 1, 10);
+    assert_int_equal(open_file_io(&io, dir, false, 0, &report, &store).code, PL_E_IO);
+    stuck = false;
+    char *other = dir_new();
+    assert_true(pl_is_ok(open_file_io(&io, other, false, 0, &report, &store)));
+    append_some(store, 20, 1, 60000); /* more than half a segment: the next one is there */
+    assert_true(store_has_room(store, STORE_BATCH_BYTES_MAX));
+    stuck = true;
+    append_some(store, 34, 1, 60000);
+    for (int i = 0; i < 4; i++) /* with either name, and what an earlier try left in the way */
+        assert_false(store_has_room(store, STORE_BATCH_BYTES_MAX));
+    stuck = false;
+    assert_true(store_has_room(store, STORE_BATCH_BYTES_MAX));
+    append_some(store, 40, 1, 60000);
+    assert_int_equal(count_batches(store), 94);
+    store_close(store);
+    dir_remove(other);
+    dir_remove(dir);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "make-golden") == 0)
@@ -460,6 +598,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_failed_write_or_sync_ends_the_process),
         cmocka_unit_test(test_golden_log_of_version_1),
         cmocka_unit_test(test_version_1_is_written_as_ever),
+        cmocka_unit_test(test_no_descriptors_or_threads_left),
+        cmocka_unit_test(test_segments_smaller_than_the_largest_batch),
+        CONFORMS(test_a_refused_batch_takes_no_room, setup_file),
+        cmocka_unit_test(test_what_could_not_be_prepared_is_removed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

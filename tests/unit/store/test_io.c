@@ -2,6 +2,7 @@
  *
  * Goal: the real table does what it says, and every failure has the name that its callers go by.
  */
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -188,6 +189,90 @@ static void test_zeros_are_written(void **state)
     free(bytes);
 }
 
+/* --- what the system may say and seldom does --- */
+
+ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t offset);
+struct dirent *__real_readdir(DIR *list);
+
+static int pwrite_says, readdir_says; /* errno; -1: nothing was taken; 0: as ever */
+static unsigned pwrite_interrupted;
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    if (pwrite_interrupted > 0) {
+        pwrite_interrupted--;
+        errno = EINTR;
+        return -1;
+    }
+    errno = pwrite_says;
+    return pwrite_says > 0 ? -1 : pwrite_says < 0 ? 0 : __real_pwrite(fd, data, len, offset);
+}
+
+struct dirent *__wrap_readdir(DIR *list)
+{
+    struct dirent *entry = __real_readdir(list);
+    if (entry == NULL && readdir_says != 0)
+        errno = readdir_says; /* in the middle, for all that we know */
+    return entry;
+}
+
+static void test_a_disk_that_takes_nothing_or_only_later(void **state)
+{
+    (void)state;
+    struct io *io = io_system();
+    char back[4] = "";
+    int fd = -1;
+    assert_true(pl_is_ok(io->open(io, path, true, true, 0600, &fd)));
+    pwrite_says = EDQUOT;
+    assert_int_equal(io->pwrite(io, fd, "abc", 3, 0).code, PL_E_NO_SPACE);
+    pwrite_says = EIO;
+    assert_int_equal(io->pwrite(io, fd, "abc", 3, 0).code, PL_E_IO);
+    pwrite_says = -1;
+    assert_int_equal(io->pwrite(io, fd, "abc", 3, 0).code, PL_E_IO); /* and not for ever */
+    pwrite_says = 0;
+    pwrite_interrupted = 5;
+    assert_true(pl_is_ok(io->pwrite(io, fd, "abc", 3, 0)));
+    assert_int_equal(pwrite_interrupted, 0);
+    assert_true(pl_is_ok(io->pread(io, fd, back, 3, 0)));
+    assert_string_equal(back, "abc");
+    io->close(io, fd);
+}
+
+static void test_a_list_that_breaks_off_is_no_list(void **state)
+{
+    (void)state;
+    struct io *io = io_system();
+    int names = 0;
+    readdir_says = EIO;
+    assert_int_equal(io->list(io, dir, count_name, &names).code, PL_E_IO);
+    readdir_says = 0;
+    assert_true(pl_is_ok(io->list(io, dir, count_name, &names)));
+}
+
+static void test_where_a_small_file_may_be(void **state)
+{
+    (void)state;
+    char *before = getcwd(NULL, 0);
+    static char longest[5000];
+    assert_non_null(before);
+    assert_int_equal(chdir(dir), 0);
+    struct pl_status status = io_write_file(io_system(), "here", pl_slice_str("x"), 0600);
+    assert_int_equal(chdir(before), 0);
+    free(before);
+    assert_true(pl_is_ok(status));
+    snprintf(path, sizeof(path), "%s/here", dir);
+    assert_int_equal(access(path, R_OK), 0);
+    snprintf(path, sizeof(path), "%s/none/such", dir);
+    assert_int_equal(io_write_file(io_system(), path, pl_slice_str("x"), 0600).code,
+                     PL_E_NOT_FOUND);
+    memset(longest, 'x', sizeof(longest) - 1);
+    assert_int_equal(io_write_file(io_system(), longest, pl_slice_str("x"), 0600).code,
+                     PL_E_INVALID);
+    longest[4092] = '\0'; /* fits, but not with ".new" */
+    assert_int_equal(io_write_file(io_system(), longest, pl_slice_str("x"), 0600).code,
+                     PL_E_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +284,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_synced_replaces_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_zeros_are_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_disk_that_takes_nothing_or_only_later, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_list_that_breaks_off_is_no_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_a_small_file_may_be, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

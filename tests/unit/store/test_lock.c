@@ -2,6 +2,8 @@
  *
  * Goal: one holder a directory, and the second is told who the first one is.
  */
+#include <errno.h>
+
 #include "fixture.h"
 #include "server/store/lock.h"
 
@@ -30,11 +32,59 @@ static void test_a_missing_directory_is_named(void **state)
     assert_non_null(strstr(message, "/nonexistent/place"));
 }
 
+int __real_flock(int fd, int operation);
+int __real_ftruncate(int fd, off_t len);
+
+static int flock_says, ftruncate_says;
+
+int __wrap_flock(int fd, int operation)
+{
+    errno = flock_says;
+    return flock_says != 0 ? -1 : __real_flock(fd, operation);
+}
+
+int __wrap_ftruncate(int fd, off_t len)
+{
+    errno = ftruncate_says;
+    return ftruncate_says != 0 ? -1 : __real_ftruncate(fd, len);
+}
+
+static void test_a_file_system_without_locks_is_named(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), message[400] = "";
+    struct lock *lock = NULL;
+    flock_says = ENOLCK;
+    assert_int_equal(lock_take(dir, message, &lock).code, PL_E_UNAVAILABLE);
+    flock_says = 0;
+    assert_null(lock);
+    assert_non_null(strstr(message, strerror(ENOLCK)));
+    assert_null(strstr(message, "another pledged"));
+    dir_remove(dir);
+}
+
+/* The number is for people: no disk has to have room for it. */
+static void test_a_holder_without_a_number_holds_as_well(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), message[400] = "";
+    struct lock *first = NULL, *second = NULL;
+    ftruncate_says = ENOSPC;
+    assert_true(pl_is_ok(lock_take(dir, message, &first)));
+    ftruncate_says = 0;
+    assert_int_equal(lock_take(dir, message, &second).code, PL_E_UNAVAILABLE);
+    assert_non_null(strstr(message, "another pledged uses this"));
+    lock_release(first);
+    dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_holder),
         cmocka_unit_test(test_a_missing_directory_is_named),
+        cmocka_unit_test(test_a_file_system_without_locks_is_named),
+        cmocka_unit_test(test_a_holder_without_a_number_holds_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,11 +27,31 @@ static void test_room_is_what_was_set(void **state)
     assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE); /* needs none */
 }
 
+static struct pl_status keep_body(void *arg, const struct store_batch *batch)
+{
+    *(uint8_t **)arg = (uint8_t *)(uintptr_t)batch->body.data;
+    return pl_ok();
+}
+
+/* Memory is not promised to stay as it was: what is read is looked at again. */
+static void test_a_batch_that_changed_is_told(void **state)
+{
+    struct driver *d = *state;
+    uint8_t *body = NULL;
+    append_some(d->store, 1, 1, 20);
+    assert_true(pl_is_ok(store_read(d->store, 1, keep_body, &body)));
+    body[10] ^= 1;
+    assert_int_equal(store_read(d->store, 1, keep_body, &body).code, PL_E_CORRUPT);
+    body[10] ^= 1;
+    assert_true(pl_is_ok(store_read(d->store, 1, keep_body, &body)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONFORMANCE(setup_mem),
         CONFORMS(test_room_is_what_was_set, setup_mem),
+        CONFORMS(test_a_batch_that_changed_is_told, setup_mem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "failing_io.h"
 #include "fixture.h"
 
 static struct store_reader *reader_of(struct store *store)
@@ -219,6 +220,61 @@ static void test_damage_is_told(void **state)
     dir_remove(dir);
 }
 
+static void test_a_torn_end_is_where_the_log_ends(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), path[600];
+    size_t len;
+    struct store *store = NULL;
+    struct file_report report;
+    struct seen seen = {.next = 1};
+    make_log(dir, 4, 1, 300);
+    uint8_t *bytes = slurp(segment_path(dir, 1, path), &len);
+    put_at(path, record_at(bytes, 4) - 100, (uint8_t[100]){0}, 100);
+    free(bytes);
+    assert_true(pl_is_ok(open_file(dir, true, 0, &report, &store)));
+    struct store_reader *reader = reader_of(store);
+    assert_int_equal(store_reader_read(reader, 1, 4, see_entry, &seen).code, PL_E_NOT_FOUND);
+    assert_int_equal(seen.next, 4);
+    put_at(path, 20, "x", 1); /* its header: only who comes anew looks at that */
+    struct store_reader *late = reader_of(store);
+    assert_int_equal(store_reader_read(late, 1, 1, see_entry, &seen).code, PL_E_CORRUPT);
+    store_reader_close(late);
+    store_reader_close(reader);
+    store_close(store);
+    dir_remove(dir);
+}
+
+/* A call that fails costs the answer, not the reader: asked again, it goes on. */
+static void test_a_call_that_fails_anywhere_is_told(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), path[600];
+    size_t len;
+    make_log(dir, 6, 1, 3000);
+    uint8_t *bytes = slurp(segment_path(dir, 1, path), &len);
+    put_at(path, record_at(bytes, 5) + 2000, (uint8_t[1000]){0}, 1000); /* the last one is torn */
+    free(bytes);
+    unsigned n = 0;
+    for (bool failed = true; failed;) {
+        struct failing_io failing;
+        struct store_reader *reader = NULL;
+        struct seen seen = {.next = 1};
+        failing_io_init(&failing, ++n);
+        assert_true(pl_is_ok(file_reader_new(&failing.io, dir, &reader)));
+        struct pl_status status = store_reader_read(reader, 1, 6, see_entry, &seen);
+        failed = failing_io_failed(&failing);
+        assert_int_equal(status.code, failed ? PL_E_IO : PL_E_NOT_FOUND);
+        failing.fail_at = 0;
+        status = store_reader_read(reader, seen.next, 6, see_entry, &seen);
+        assert_int_equal(status.code, PL_E_NOT_FOUND);
+        assert_int_equal(seen.next, 6);
+        store_reader_close(reader);
+    }
+    assert_true(n > 6);
+    dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_a_log_can_be_opened_beside_its_writer),
         cmocka_unit_test(test_one_entry_costs_little),
         cmocka_unit_test(test_damage_is_told),
+        cmocka_unit_test(test_a_torn_end_is_where_the_log_ends),
+        cmocka_unit_test(test_a_call_that_fails_anywhere_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

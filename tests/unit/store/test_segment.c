@@ -360,6 +360,64 @@ static void test_a_window_shows_the_file(void **state)
     segment_window_fini(&window);
 }
 
+/* --- a disk that fails while a place is judged --- */
+
+struct failing_image {
+    struct image image; /* first member, and its io first in it */
+    unsigned reads, fail_at;
+};
+
+static struct pl_status failing_pread(struct io *io, int fd, void *into, size_t len,
+                                      uint64_t offset)
+{
+    struct failing_image *failing = (struct failing_image *)io;
+    const struct image *image = &failing->image;
+    assert_true(fd == -1 && offset + len <= image->len);
+    if (++failing->reads == failing->fail_at)
+        return pl_fail(IO, "the n-th");
+    memset(into, 0, len); /* all that is behind the image's bytes */
+    if (offset < BYTES)
+        memcpy(into, image->byte + offset, len < BYTES - offset ? len : BYTES - offset);
+    return pl_ok();
+}
+
+/* A segment that no window holds at once: each step of the verdict reads the disk again. */
+static void test_a_read_that_fails_anywhere_is_no_verdict(void **state)
+{
+    (void)state;
+    static struct failing_image failing;
+    for (int wreck = 0; wreck < 3; wreck++) {
+        bool failed = true;
+        unsigned n = 0;
+        image_make(&failing.image, 8000);
+        failing.image.io.pread = failing_pread;
+        failing.image.len = 2 << 20;
+        if (wreck == 0) /* its end is missing */
+            memset(failing.image.byte + failing.image.at[3] - 2000, 0, 2000);
+        else if (wreck == 1) /* its header is, and its last sectors are there */
+            memset(failing.image.byte + failing.image.at[2], 0, 1000);
+        else /* a bit */
+            failing.image.byte[failing.image.at[2] + 3000] ^= 1;
+        while (failed) {
+            struct segment_window window;
+            struct store_batch batch;
+            enum segment_found found = SEGMENT_END;
+            uint64_t torn_end = 0;
+            failing.reads = 0;
+            failing.fail_at = ++n;
+            segment_window_init(&window, &failing.image.io, -1, failing.image.len);
+            struct pl_status status = segment_look(
+                &window, failing.image.at[2], &failing.image.head[2], &found, &batch, &torn_end);
+            segment_window_fini(&window);
+            failed = failing.reads >= failing.fail_at;
+            assert_int_equal(status.code, failed ? PL_E_IO : PL_E_OK);
+            if (!failed)
+                assert_int_equal(found, wreck == 2 ? SEGMENT_DAMAGE : SEGMENT_TORN);
+        }
+        assert_true(n > 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_row_whole_but_wrong),
         cmocka_unit_test(test_a_body_larger_than_any_is_no_header),
         cmocka_unit_test(test_a_window_shows_the_file),
+        cmocka_unit_test(test_a_read_that_fails_anywhere_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

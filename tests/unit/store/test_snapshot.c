@@ -216,6 +216,78 @@ static void test_reading_that_fails_anywhere_says_so(void **state)
     dir_remove(dir);
 }
 
+/* Sealed again, as only a program does. */
+static void forge_header(const char *path, size_t at, uint32_t value)
+{
+    uint8_t header[160];
+    size_t len;
+    uint8_t *bytes = slurp(path, &len);
+    memcpy(header, bytes, sizeof(header));
+    free(bytes);
+    pl_put_le32(header + at, value);
+    if (at < 128)
+        pl_put_le64(header + 128, pl_xxh3(pl_slice(header, 128), 0));
+    put_at(path, 0, header, sizeof(header));
+}
+
+static void test_what_another_program_wrote(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), path[600];
+    write_one(dir, 3, 100);
+    write_one(dir, 4, 200);
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 4);
+    forge_header(path, 8, 2);
+    forge_header(path, 140, 77); /* a field of a newer format that an older reader may ignore */
+    assert_int_equal(newest(dir), 4);
+    forge_header(path, 12, 2); /* or may not */
+    assert_int_equal(newest(dir), 3);
+    forge_header(path, 12, 1);
+    assert_int_equal(newest(dir), 4);
+    forge_header(path, 16, 12345); /* another ledger's */
+    assert_int_equal(newest(dir), 3);
+    dir_remove(dir);
+}
+
+static void test_many_and_other_names(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), path[600];
+    static const char *const names[] = {"0000000000000099.snip", "99.snap",
+                                        "0000000000000099.snap.old", "snapshot.tmp"};
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        assert_true(pl_is_ok(io_write_file(io_system(), path, pl_slice_str("?"), 0600)));
+    }
+    for (uint64_t i = 1; i <= 20; i++)
+        write_one(dir, i * 7 % 23 + 1, 10);
+    assert_int_equal(newest(dir), 23);
+    assert_true(pl_is_ok(snapshot_prune(io_system(), dir, 1)));
+    assert_int_equal(newest(dir), 23);
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 23);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(newest(dir), 0);
+    snprintf(path, sizeof(path), "%s/%s", dir, names[1]);
+    assert_int_equal(access(path, F_OK), 0); /* what is not ours is not pruned */
+    snapshot_close(NULL);
+    dir_remove(dir);
+}
+
+static void test_a_snapshot_that_was_read_in_part_is_not_finished(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct snapshot *snapshot = NULL;
+    write_one(dir, 3, 100); /* small: all of it is read ahead */
+    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 99)));
+    assert_int_equal(snapshot_finish(snapshot).code, PL_E_CORRUPT);
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 1)));
+    assert_true(pl_is_ok(snapshot_finish(snapshot)));
+    snapshot_close(snapshot);
+    dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +297,9 @@ int main(void)
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
         cmocka_unit_test(test_one_that_fails_anywhere_leaves_the_older_one),
         cmocka_unit_test(test_reading_that_fails_anywhere_says_so),
+        cmocka_unit_test(test_what_another_program_wrote),
+        cmocka_unit_test(test_many_and_other_names),
+        cmocka_unit_test(test_a_snapshot_that_was_read_in_part_is_not_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
