@@ -3,19 +3,22 @@
 """soak: mixed load with reloads and restarts for as long as one likes, watching memory and
 descriptors.
 
-    PLEDGED_BIN_DIR=build/release/bin soak.py [--minutes 60] [--life 60] [--pause 0.01]
+    PLEDGED_BIN_DIR=build/release/bin soak.py [--minutes 60] [--life 60] [--pause 0.01] [--ease 1]
 
 One life of the daemon: writers, readers that come and go, a watcher, dumps, a reload every few
 seconds, bad certificates; then all of them leave, and at rest descriptors and memory are looked at
 before it is ended (by SIGTERM and SIGKILL in turn) and started on the same ledger. A ledger grows,
 and its state is in memory; what a daemon has at rest beyond what it has just after a start on the
-same ledger is what it gathered by living. Exit: 0 if descriptors at rest are those of the first
-life, what is gathered does not grow from life to life, and the whole ledger holds; else 1.
+same ledger is what it gathered by living. At the end an auditor takes the whole ledger home and
+`pledge verify` judges it, against the checkpoint of the first life too; then `fsck` replays it. Exit:
+0 if descriptors at rest are those of the first life, what is gathered does not grow from life to
+life, and the whole ledger holds; else 1.
 """
 import argparse
 import os
 import pathlib
 import random
+import resource
 import signal
 import sys
 import threading
@@ -23,7 +26,8 @@ import time
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # strangers are shown the door, as they should be
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from harness import Client, Load, Refused, opened, pb  # noqa: E402
+import audit  # noqa: E402
+from harness import BIN, Client, Load, Refused, opened, pb, run  # noqa: E402
 
 REST_S = 3
 
@@ -39,6 +43,8 @@ class Writers(Load):
 
 
 class Readers:
+    ease = 1  # how many times longer than usual they think between two questions
+
     def __init__(self, home):
         self.home, self.stop, self.asked, self.failed = home, threading.Event(), 0, []
         self.threads = [threading.Thread(target=self.guard, args=(work,), daemon=True)
@@ -77,7 +83,7 @@ class Readers:
                 client.call("GetTier", pb.GetTierRequest(tier="platine"))
                 client.call("GetTotals", pb.GetTotalsRequest())
                 self.asked += 2
-                time.sleep(0.02)
+                time.sleep(0.02 * self.ease)
                 if self.stop.is_set():
                     return
         finally:
@@ -104,7 +110,7 @@ class Readers:
             size = client.GetStatus().size
             client.dump_bytes(from_seq=random.randint(max(1, size - 5000), max(1, size)))
             self.asked += 1
-            self.stop.wait(3)
+            self.stop.wait(3 * self.ease)
         finally:
             client.close()
 
@@ -131,6 +137,21 @@ def reload(home, turn):
     home.process.send_signal(signal.SIGHUP)
 
 
+def keep_checkpoint(home, path):
+    ran = home.pledge("auditor", "checkpoint", "-o", path)
+    assert ran.code == 0, ran
+
+
+def judged(home, kept):
+    """The whole ledger as an auditor takes it home, and what the auditor's tool says of it."""
+    dump = home.path / "whole.bin"
+    ran = home.pledge("auditor", "dump", "-o", dump, timeout=600)
+    assert ran.code == 0, ran
+    key = audit.Signer.from_file(home.data / "ledger.key").vkey
+    return run([BIN / "pledge", "verify", dump, "--key", key, "--since", kept, "--format", "plain"],
+               timeout=600, env=home.environment())
+
+
 def live(home, seconds, turn, pause):
     """One life under load; what it has at rest."""
     Writers.pause = pause
@@ -155,9 +176,12 @@ def main():
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--life", type=float, default=60, help="seconds between restarts")
     parser.add_argument("--pause", type=float, default=0.01, help="of a writer between commands")
+    parser.add_argument("--ease", type=float, default=1, help="readers think so many times longer")
     options = parser.parse_args()
+    Readers.ease = options.ease
     home = opened(settings={"store": {"snapshot_entries": 5000}})
     home.drop_clients()
+    kept = home.path / "first.checkpoint"
     begin = time.monotonic()
     rows, acked, asked, reloads, turn = [], 0, 0, 0, 0
     print("minute  entries   at rest: fds   KiB   after start: fds   KiB   gathered KiB", flush=True)
@@ -178,24 +202,33 @@ def main():
             time.sleep(REST_S)
             fds_new, rss_new = looked_at(home)
             rows.append((fds, rss - rss_new))
+            if turn == 0:
+                keep_checkpoint(home, kept)
             print(f"{(time.monotonic() - begin) / 60:6.1f} {entries:8} {fds:14} {rss:6} "
                   f"{fds_new:17} {rss_new:6} {rss - rss_new:12}", flush=True)
             turn += 1
+        verdict = judged(home, kept)
+        print(verdict.out, end="", flush=True)
         home.terminate()
         whole = home.pledged("fsck", timeout=600)  # replays all of it, rule by rule
     finally:
         home.close()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{turn} lives, {acked} commands acknowledged, {asked} answers read, {reloads} reloads, "
-          f"{entries} entries; fsck: {'all well' if whole.code == 0 else whole}")
+          f"{entries} entries; verify: {'all holds' if verdict.code == 0 else verdict}; fsck: "
+          f"{'all well' if whole.code == 0 else whole}")
+    print(f"processor time: the daemon's lives {children.ru_utime + children.ru_stime:.0f} s, the load "
+          f"{own.ru_utime + own.ru_stime:.0f} s")
     half = len(rows) // 2 or 1
     first = sum(gathered for _, gathered in rows[:half]) / half
     last = sum(gathered for _, gathered in rows[-half:]) / half
     print(f"descriptors at rest: {sorted({fds for fds, _ in rows})}; gathered on average: first half "
           f"{first:.0f} KiB, second half {last:.0f} KiB")
     # a segment or a snapshot that is being read just then is one descriptor
-    fine = max(f for f, _ in rows) <= rows[0][0] + 2 and last <= first * 1.5 + 4096 and whole.code == 0
-    print("no growth" if fine else "IT GROWS")
-    return 0 if fine else 1
+    steady = max(f for f, _ in rows) <= rows[0][0] + 2 and last <= first * 1.5 + 4096
+    print("no growth" if steady else "IT GROWS")
+    return 0 if steady and verdict.code == 0 and whole.code == 0 else 1
 
 
 if __name__ == "__main__":
