@@ -750,7 +750,8 @@ static struct pl_status load_erasable(struct in *in, struct ledger *ledger)
     if (seq == 0 || seq > ledger->size || erased > ledger->size ||
         ledger_erasable(ledger, commitment) != LEDGER_ERASABLE_UNKNOWN)
         return bad();
-    ledger->erasable[contact_commit(ledger, commitment, seq)].erased_seq = erased;
+    uint32_t index = contact_commit(ledger, commitment, seq); /* the rows may move */
+    ledger->erasable[index].erased_seq = erased;
     return pl_ok();
 }
 

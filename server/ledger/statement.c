@@ -234,8 +234,11 @@ static uint32_t get_u32(const struct pl_map *map, const void *key)
 
 static int64_t get_i64(const struct pl_map *map, uint32_t key)
 {
-    const int64_t *found = pl_map_get(map, &key);
-    return found != NULL ? *found : 0;
+    const void *found = pl_map_get(map, &key);
+    int64_t value = 0;
+    if (found != NULL)
+        memcpy(&value, found, sizeof(value)); /* behind a key of 4 bytes it is not aligned */
+    return value;
 }
 
 static const struct state_movement *row_at(const struct importing *import, uint32_t index)

@@ -9,9 +9,11 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 import unittest
 
-from harness import BIN, DaemonTest, Refused, check_ledger, command, new_id, opened, pb, run
+from harness import (BIN, DaemonTest, Refused, check_ledger, command, new_id, opened, patience, pb,
+                     run)
 
 NAME = "Zoe Quixotewicz-Unmistakable"
 MAIL = "zoe.unmistakable@partner.example"
@@ -274,6 +276,29 @@ class CrashAndBackup(unittest.TestCase):
         self.clerk.ExecutePrivate(private(self.contributor, "Kept Person"))
         self.restart(kill=True)
         self.assertEqual(self.people(), ["Kept Person"])
+
+    def test_a_start_from_a_snapshot_that_knows_people(self):
+        self.home.settings["store"]["snapshot_entries"] = 5
+        self.home.write_config()
+        self.restart()
+        names = [f"Person {n}" for n in range(40)]
+        for name in names:
+            self.clerk.ExecutePrivate(private(self.contributor, name))
+        contacts = self.clerk.ListContacts(contributor=self.contributor).contact
+        erase(self.home.client("admin"), contact=contacts[0].contact)
+        size = self.clerk.GetStatus().size
+        end = time.monotonic() + patience(20)
+        newest = 0
+        while newest < size - 5 and time.monotonic() < end:
+            newest = max((int(path.stem, 16) for path in
+                          (self.home.data / "snapshot").glob("*.snap")), default=0)
+            self.clerk.contributor(f"One more {time.monotonic()}")  # what lets it look
+            time.sleep(0.05)
+        self.assertGreater(newest, size - 20, "no snapshot was made")
+        self.restart()
+        self.assertNotIn("snapshot_seq=0 replayed", self.home.log().rsplit("ledger is open")[-1])
+        self.assertEqual(self.people(), names[1:])
+        check_ledger(self.home.client("auditor").dump())
 
     def test_what_a_crash_leaves_is_put_right(self):
         kept = private(self.contributor, "Settled Late")

@@ -235,6 +235,34 @@ class Running(unittest.TestCase):
                     pass
         self.assertEqual(home.client("clerk").remaining("platine"), 2)
 
+    def test_a_signal_at_the_moment_of_being_ready_is_heard(self):
+        """Whoever waits for port_file may end the daemon as soon as it is there. systemd's socket is
+        full here, so that the daemon stands still between that file and its first event."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            home = self.opened(catalogue=False)
+            home.terminate()
+            systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            others = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(systemd.close)
+            self.addCleanup(others.close)
+            systemd.settimeout(patience(20))
+            systemd.bind(str(home.path / "notify"))
+            others.setblocking(False)
+            others.connect(str(home.path / "notify"))
+            with self.assertRaises(BlockingIOError):
+                for _ in range(100000):
+                    others.send(b"full")
+            home.variables["NOTIFY_SOCKET"] = str(home.path / "notify")
+            home.start()
+            home.process.send_signal(number)
+            heard = []
+            while not (heard and heard[-1].startswith(b"READY=1")):
+                heard.append(systemd.recv(4096))
+            self.assertGreater(len(heard), 1)
+            self.assertTrue(systemd.recv(4096).startswith(b"STOPPING=1"))
+            self.assertEqual(home.wait(), 0, home.log())
+            home.process = None
+
     def test_requests_that_arrive_with_the_end_are_answered_or_never_happened(self):
         home = self.opened()
         clerk = home.client("clerk")

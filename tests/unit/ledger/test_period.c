@@ -5,6 +5,7 @@
  */
 #include "common/date.h"
 #include "fixture.h"
+#include "server/ledger/allocation.h"
 #include "server/ledger/period.h"
 
 static void set_period(struct world *w, bool closing, const char *period, bool waive)
@@ -161,6 +162,86 @@ static void test_unmatched_money_of_the_period(void **state)
     world_fini(&w);
 }
 
+static void set_limit(struct world *w, int64_t unallocated_limit_s)
+{
+    static uint8_t sha256[32] = {40};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    sha256[1]++;
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = LEDGER_RULES;
+    policy.unallocated_limit_s = unallocated_limit_s;
+    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
+    assert_int_equal(decision.entry_count, 1);
+    world_apply(w, &decision);
+}
+
+/* Money that left is nothing that somebody has to match before a month closes. */
+static void test_a_debit_does_not_block(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    const struct state_bank_entry debit = {
+        .amount = 900, .seq = w.ledger->size, .movement = STATE_NONE, .debit = 1, .value_date = 10};
+    (void)allocation_add_entry(w.ledger, &debit);
+    set_period(&w, true, "2020-11", false);
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->period_closed->waived, 0);
+    const struct state_bank_entry credit = {
+        .amount = 900, .seq = w.ledger->size, .movement = STATE_NONE, .value_date = 10};
+    (void)allocation_add_entry(w.ledger, &credit);
+    set_period(&w, true, "2020-12", false);
+    assert_refused(&w, PERIOD_BLOCKED);
+    assert_string_equal(w.refusal->arg[1]->value, "B000002");
+    world_fini(&w);
+}
+
+/* The policy says for how long money may wait: 0 is for ever, and no policy is not at all. */
+static void test_how_long_money_may_wait(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    pay(&w, "P000001", 700, "CHF", ""); /* 2 February 2026, 200 too much */
+    set_limit(&w, 30 * 86400);
+    pass(&w, 27 * DAY_US); /* 1 March: 27 days */
+    set_period(&w, true, "2026-02", false);
+    assert_accepted(&w);
+    set_period(&w, false, "2026-02", false);
+    assert_accepted(&w);
+    pass(&w, 3 * DAY_US); /* 30 days: not longer than that */
+    set_period(&w, true, "2026-02", false);
+    assert_accepted(&w);
+    set_period(&w, false, "2026-02", false);
+    pass(&w, DAY_US);
+    set_period(&w, true, "2026-02", false);
+    assert_refused(&w, PERIOD_BLOCKED);
+    set_limit(&w, 0);
+    set_period(&w, true, "2026-02", false);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+/* What came in later months is of no concern, however old it is by now. */
+static void test_later_money_does_not_block(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    pay(&w, "P000001", 700, "CHF", "");
+    pass(&w, 40 * DAY_US);
+    set_period(&w, true, "2026-01", false);
+    assert_accepted(&w);
+    set_period(&w, true, "2026-02", false);
+    assert_refused(&w, PERIOD_BLOCKED);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +251,9 @@ int main(void)
         cmocka_unit_test(test_replay_refuses_a_date_in_a_closed_period),
         cmocka_unit_test(test_replay_refuses_other_totals),
         cmocka_unit_test(test_unmatched_money_of_the_period),
+        cmocka_unit_test(test_a_debit_does_not_block),
+        cmocka_unit_test(test_how_long_money_may_wait),
+        cmocka_unit_test(test_later_money_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * checker (I4), under whatever certificate; a proposal is decided once, by the rules of the moment
  * when it is approved; replay and the saved state know all of it.
  */
-#include "fixture.h"
+#include "desk.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/query.h"
 
@@ -285,6 +285,175 @@ static void test_classes_that_the_state_finds(void **state)
     world_fini(&w);
 }
 
+/* --- a command of each class --- */
+
+static void erase_contact(struct world *w)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__EraseContact body = PLEDGED__V1__ERASE_CONTACT__INIT;
+    body.contact = (char *)(uintptr_t) "K000001";
+    command.command_case = COMMAND(ERASE_CONTACT);
+    command.erase_contact = &body;
+    give(w, &command);
+}
+
+static void record_contact(struct world *w)
+{
+    static uint8_t commitment[32] = {5};
+    COMMAND_INIT_(command);
+    Pledged__V1__RecordContact body = PLEDGED__V1__RECORD_CONTACT__INIT;
+    body.contributor = (char *)(uintptr_t) "C000001";
+    body.commitment = (ProtobufCBinaryData){sizeof(commitment), commitment};
+    command.command_case = COMMAND(RECORD_CONTACT);
+    command.record_contact = &body;
+    give(w, &command);
+}
+
+static void set_period(struct world *w, bool closing, const char *period)
+{
+    static uint8_t root[32];
+    COMMAND_INIT_(command);
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
+    close.period = open.period = (char *)(uintptr_t)period;
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
+    if (closing)
+        command.close_period = &close;
+    else
+        command.reopen_period = &open;
+    give(w, &command);
+}
+
+/* The last command waits, as one of this class, and changed nothing but that. */
+static void waits_as(struct world *w, Pledged__V1__CommandClass class)
+{
+    uint64_t seq = proposed(w);
+    const struct state_proposal *proposal = state_proposal(w->ledger, seq);
+    assert_int_equal(world_last(w)->proposed->class_, class);
+    assert_int_equal(proposal->class, class);
+    assert_int_equal(proposal->state, OPEN);
+}
+
+/* Committed P000001 with B000001 of 100 too much, P000002 with P000001's money short by 600. */
+static uint64_t desk_with_policy(struct world *w)
+{
+    world_ready(w, 3);
+    submit(w, NULL, "C000001", NULL, 1000, "CHF");
+    commit(w, "P000001");
+    pay(w, "P000001", 1100, "CHF", "");
+    submit(w, NULL, "C000002", NULL, 100000, "CHF");
+    commit(w, "P000002");
+    pay(w, "P000002", 400, "CHF", "");
+    record_contact(w);
+    assert_accepted(w);
+    set_period(w, true, "2025-12");
+    assert_accepted(w);
+    hold(w, "duo", "C000001", 86400);
+    extend_hold(w, "P000003", 2 * 86400);
+    assert_accepted(w);
+    adopt_policy(w, ~0u, 7 * 86400);
+    return w->ledger->allocation[0].seq;
+}
+
+static void test_every_class_waits_for_a_second_person(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t allocation = desk_with_policy(&w);
+    adopt(&w, test_catalogue(&w.arena, 2, 2));
+    waits_as(&w, CLASS(CATALOGUE));
+    amend(&w, "P000001", 2000, "CHF");
+    waits_as(&w, CLASS(COMMIT));
+    cancel(&w, "P000001", PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND);
+    waits_as(&w, CLASS(CANCEL));
+    refund(&w, "B000001", 50, "CHF");
+    waits_as(&w, CLASS(REFUND));
+    write_off(&w, "P000002", 100, "CHF");
+    waits_as(&w, CLASS(WRITE_OFF));
+    accept_fee(&w, "B000002", "P000002", 5001, "CHF");
+    waits_as(&w, CLASS(DIFFERENCE));
+    set_period(&w, true, "2026-01");
+    waits_as(&w, CLASS(PERIOD));
+    set_period(&w, false, "2025-12");
+    waits_as(&w, CLASS(PERIOD));
+    submit(&w, NULL, "C000003", "many", 4000000, "CHF"); /* less than it costs */
+    waits_as(&w, CLASS(EXCEPTION));
+    extend_hold(&w, "P000003", 3 * 86400); /* for the second time */
+    waits_as(&w, CLASS(EXTENSION));
+    erase_contact(&w);
+    waits_as(&w, CLASS(ERASE));
+    convert(&w, "B000001", 50, "CHF");
+    waits_as(&w, CLASS(SURPLUS));
+    reallocate(&w, allocation, "P000002", 100, "CHF");
+    waits_as(&w, CLASS(SURPLUS));
+    assert_int_equal(w.ledger->proposal_open, 13);
+    assert_balanced(&w);
+    assert_int_equal(w.ledger->pledge_count, 3);
+    assert_int_equal(w.ledger->refund_count + w.ledger->waiver_count, 0);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->amount, 1000);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->stage, STAGE(COMMITTED));
+    assert_int_equal(w.ledger->closed_through, 2025 * 12 + 11);
+    world_fini(&w);
+}
+
+static void test_a_cancelled_refund_waits_too(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)desk_with_policy(&w);
+    refund(&w, "B000001", 50, "CHF");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->refund_count, 1);
+    as_anna(&w);
+    refund_cancel(&w, "R000001");
+    waits_as(&w, CLASS(REFUND));
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* What the policy has no limit for, nobody accepts alone. */
+static void test_a_difference_in_a_currency_without_limit(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 1000, "EUR");
+    pay(&w, "P000001", 999, "EUR", "");
+    accept_fee(&w, "B000001", "P000001", 1, "EUR");
+    waits_as(&w, CLASS(DIFFERENCE));
+    world_fini(&w);
+}
+
+/* A payment of a closed month is corrected by two; of an open one by one. */
+static void test_a_correction_of_a_closed_month(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 1000, "CHF");
+    pay(&w, "P000001", 300, "CHF", "");
+    uint64_t paid = w.receipt->seq;
+    pay(&w, "P000001", 200, "CHF", "");
+    uint64_t later = w.receipt->seq;
+    pass(&w, 40 * DAY_US);
+    set_period(&w, true, "2026-02");
+    uint64_t seq = proposed(&w);
+    reverse(&w, later); /* the month is still open */
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->fact_case, FACT(REVERSED));
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    as_anna(&w);
+    reverse(&w, paid);
+    waits_as(&w, CLASS(PERIOD));
+    world_fini(&w);
+}
+
 static bool warned(const struct world *w)
 {
     bool found = false;
@@ -522,6 +691,10 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_already_is_not_proposed),
         cmocka_unit_test(test_proposals_expire_as_entries),
         cmocka_unit_test(test_classes_that_the_state_finds),
+        cmocka_unit_test(test_every_class_waits_for_a_second_person),
+        cmocka_unit_test(test_a_cancelled_refund_waits_too),
+        cmocka_unit_test(test_a_difference_in_a_currency_without_limit),
+        cmocka_unit_test(test_a_correction_of_a_closed_month),
         cmocka_unit_test(test_without_the_policy_the_entry_says_so),
         cmocka_unit_test(test_a_catalogue_is_adopted_out_of_its_proposal),
         cmocka_unit_test(test_the_effective_date_is_the_proposed_one),
