@@ -37,6 +37,11 @@ static bool in_stage(const struct state_pledge *pledge, unsigned mask)
     return pledge != NULL && (mask >> pledge->stage & 1) != 0;
 }
 
+static bool is_of(const struct state_pledge *pledge, const char *contributor)
+{
+    return pl_id_parse(contributor, 'C') == (uint64_t)pledge->contributor + 1;
+}
+
 static bool money_fine(const Pledged__V1__Money *money)
 {
     return money != NULL && money->minor >= 0 && pl_currency_index(money->currency) >= 0;
@@ -309,7 +314,8 @@ static struct pl_status check_hold(const struct ledger *ledger, const Pledged__V
     if (pledge == NULL)
         PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
     else
-        NEED(in_stage(pledge, 1u << STAGE(WAITING)) && pledge->tier == tier,
+        NEED(in_stage(pledge, 1u << STAGE(WAITING)) && pledge->tier == tier &&
+                 is_of(pledge, fact->contributor),
              "a hold for a pledge that does not wait");
     NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
     NEED(fact->expires_us > entry->time_us, "a hold that begins expired");
@@ -411,7 +417,8 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
              (unsigned)fact->publish <= UINT8_MAX,
          "a pledge of a kind that does not exist");
     if (fact->from_hold) {
-        NEED(in_stage(pledge, 1u << STAGE(HELD)), "a pledge from a hold that is not there");
+        NEED(in_stage(pledge, 1u << STAGE(HELD)) && is_of(pledge, fact->contributor),
+             "a pledge from a hold that is not there");
         NEED(state_tier(ledger, fact->catalogue, fact->tier) == pledge->tier,
              "a pledge of another tier than its hold");
         return pl_ok();
@@ -486,6 +493,10 @@ static struct pl_status check_amended(const struct ledger *ledger, const Pledged
 {
     const struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
     NEED(in_stage(pledge, 1u << STAGE(COMMITTED)), "an amendment of what is not committed");
+    const Pledged__V1__Money *previous = entry->commitment_amended->previous;
+    NEED(previous != NULL && previous->minor == pledge->amount &&
+             pl_currency_index(previous->currency) == pledge->currency,
+         "an amendment of another amount than the pledge has");
     return check_amount(ledger, pledge, entry->commitment_amended->amount);
 }
 

@@ -303,12 +303,14 @@ static struct pl_status check_bank_reversal(const struct ledger *ledger,
     NEED(back != NULL && from != NULL && back->debit && !from->debit && !back->reversed &&
              !from->reversed && back->movement != STATE_NONE && back->allocated == 0,
          "a reversal of what the bank cannot take back");
-    NEED(back->amount == from->amount && back->currency == from->currency,
+    NEED(back->amount == from->amount && back->currency == from->currency && fact->amount != NULL &&
+             fact->amount->minor == from->amount &&
+             pl_currency_index(fact->amount->currency) == from->currency,
          "a reversal of another amount");
     NEED(from->refunded == 0, "a reversal of money that is paid back");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
-    uint64_t pledge = fact->pledge[0] != '\0' ? pl_id_parse(fact->pledge, 'P') : 0;
-    NEED(pledge == (from->pledge != STATE_NONE ? (uint64_t)from->pledge + 1 : 0),
+    NEED(from->pledge == STATE_NONE ? fact->pledge[0] == '\0'
+                                    : pl_id_parse(fact->pledge, 'P') == (uint64_t)from->pledge + 1,
          "a reversal that names another pledge");
     return pl_ok();
 }

@@ -86,8 +86,12 @@ struct pl_status refund_check(const struct ledger *ledger, const Pledged__V1__En
         return check_ordered(ledger, entry->refund_ordered);
     if (entry->fact_case == FACT(REFUND_PAID))
         return check_paid(ledger, entry->refund_paid);
-    return check_open(ledger, entry->refund_cancelled->refund, entry->refund_cancelled->pledge,
-                      entry->refund_cancelled->amount);
+    const Pledged__V1__RefundCancelled *fact = entry->refund_cancelled;
+    PL_TRY(check_open(ledger, fact->refund, fact->pledge, fact->amount));
+    NEED(pl_id_parse(fact->bank_entry, 'B') ==
+             (uint64_t)refund_of(ledger, fact->refund)->bank_entry + 1,
+         "a refund of another bank entry");
+    return pl_ok();
 }
 
 /* Takes free money of the credit (positive) or gives it back. */

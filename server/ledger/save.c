@@ -1350,8 +1350,9 @@ static bool entry_money_fine(const struct ledger *ledger, const struct state_ban
         if (a->reversed_by == 0 && !pl_add64(allocated, a->amount, &allocated))
             return false;
     }
-    if (b->debit)
-        return allocated == 0 && !b->reversed; /* what it pays is looked at with the refunds */
+    if (b->debit) /* what it pays is looked at with the refunds; a reversal that was matched, none
+                   */
+        return allocated == 0 && (!b->reversed || b->allocated == 0);
     return allocated == b->allocated && (!b->reversed || (allocated == 0 && b->refunded == 0));
 }
 
