@@ -27,6 +27,12 @@ enum { COMMAND_ARENA_BYTES = 8 << 20 };
 
 /* --- the policy --- */
 
+/* Whatever number a message holds. */
+static bool class_known(Pledged__V1__CommandClass class)
+{
+    return (unsigned)class >= 1 && (unsigned)class <= CLASS_MAX;
+}
+
 static uint32_t class_bits(const Pledged__V1__PolicyAdopted *policy)
 {
     uint32_t bits = 0;
@@ -48,7 +54,7 @@ struct pl_status proposal_check_policy(const Pledged__V1__Entry *entry)
              policy->unallocated_limit_s >= 0,
          "a policy with a length of time that makes no sense");
     for (size_t i = 0; i < policy->n_four_eyes; i++)
-        NEED(policy->four_eyes[i] >= 1 && (int)policy->four_eyes[i] <= CLASS_MAX,
+        NEED(class_known(policy->four_eyes[i]),
              "a policy for a class of commands that does not exist");
     for (size_t i = 0; i < policy->n_difference_limit; i++)
         NEED(policy->difference_limit[i]->minor >= 0 &&
@@ -64,7 +70,7 @@ bool proposal_set_policy(struct ledger *ledger, struct pl_slice bytes)
     if (message == NULL)
         return false;
     for (size_t i = 0; i < message->n_four_eyes; i++) {
-        if (message->four_eyes[i] < 1 || (int)message->four_eyes[i] > CLASS_MAX) {
+        if (!class_known(message->four_eyes[i])) {
             pledged__v1__policy_adopted__free_unpacked(message, NULL);
             return false;
         }
@@ -424,7 +430,7 @@ static struct pl_status check_command(struct pl_slice bytes)
 static struct pl_status check_proposed(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__Proposed *fact = entry->proposed;
-    NEED(proposal_needs(ledger, (int)fact->class_ <= CLASS_MAX ? fact->class_ : 0),
+    NEED(class_known(fact->class_) && proposal_needs(ledger, fact->class_),
          "a proposal of what needs no second person");
     NEED(entry->command.len != 0 && entry->actor->person[0] != '\0' && entry->proposal_seq == 0,
          "a proposal without a command");
