@@ -114,9 +114,9 @@ static void settle(struct ledger *ledger, struct state_allocation *allocation, i
     PL_ASSERT(entry->allocated >= 0 &&
               entry->allocated <= entry->amount - entry->refunded); /* I2 */
     PL_ASSERT(pledge->allocated >= 0 && state_settled(pledge) <= pledge->amount);
+    tally_allocation(ledger, allocation, sign); /* in between: no sum is above what it will be */
     allocation_count_free(ledger, entry, 1);
     tally_pledge(ledger, pledge, 1);
-    tally_allocation(ledger, allocation, sign);
 }
 
 static void undo(struct ledger *ledger, struct state_allocation *allocation, uint64_t seq)

@@ -127,7 +127,7 @@ static void reallocate(struct maker *maker, const Pledged__V1__Reallocate *comma
         }
         return;
     }
-    if (split.rest > 0 && !allocation_open(old)) {
+    if (!allocation_open(old)) { /* what is closed was closed because it is paid */
         maker_refuse(maker, REASON(PLEDGE_NOT_OPEN), "reallocate.seq", old->changed_seq, old);
         maker_arg(maker, "pledge", maker_id(maker, 'P', (uint64_t)from->pledge + 1));
         return;

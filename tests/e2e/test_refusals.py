@@ -318,6 +318,10 @@ class OfTheState(DaemonTest):
         self.clerk.pay(first, big, "VND")
         self.sticky("SUM_OVERFLOW", PRECONDITION, pay=pb.Pay(pledge=first,
                                                              amount=money(1, "VND")))
+        # all of it becomes free money, which is no second sum beside the first
+        self.clerk.withdraw(first)
+        line = [line for line in self.reader.GetTotals().line if line.currency == "VND"][0]
+        self.assertEqual((line.received_minor, line.unallocated_minor), (big, big))
 
     def test_things_that_are_not_there(self):
         # Known to nobody; whether such a refusal is an entry is the ledger's choice, so only the

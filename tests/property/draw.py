@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""draw: commands at random, mostly sensible, often not quite, sometimes not at all."""
+import random
+
+from harness import command, document, money, pb
+
+TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
+CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
+WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 3,
+           "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
+           "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 3, "allocate": 10, "reallocate": 7,
+           "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 4,
+           "accept_difference": 4, "close": 5}
+
+
+class Sequence:
+    def __init__(self, seed, fund):
+        self.random = random.Random(seed)
+        self.fund = fund
+
+    def chance(self, share):
+        return self.random.random() < share
+
+    def draw(self):
+        """Who gives which command."""
+        names, weights = zip(*WEIGHTS.items())
+        drawn = getattr(self, "draw_" + self.random.choices(names, weights)[0])()
+        if self.chance(0.1):
+            self.spoil(drawn)
+        return self.person(), drawn
+
+    def person(self):
+        return self.random.choices(["clerk", "approver", "admin"], [20, 4, 0.3])[0]
+
+    # --- what goes into a command ---
+
+    def spoil(self, drawn):
+        """Something in it is wrong in itself."""
+        body = getattr(drawn, drawn.WhichOneof("command"))
+        moneys = [getattr(body, f.name) for f in body.DESCRIPTOR.fields
+                  if f.message_type is not None and f.message_type.name == "Money"
+                  and body.HasField(f.name)]
+        ids = [f.name for f in body.DESCRIPTOR.fields
+               if f.name in ("contributor", "pledge", "bank_entry", "refund")]
+        ways = [lambda: drawn.ClearField("evidence"), lambda: drawn.ClearField("reason"),
+                lambda: setattr(drawn, "effective_date", "2026-02-30"),
+                lambda: setattr(drawn, "reason", "a\tb"),
+                lambda: setattr(drawn, "reason", "é" * 501),
+                lambda: setattr(drawn, "request_id", b"short")]
+        for amount in moneys:
+            ways += [lambda a=amount: setattr(a, "minor", self.random.choice([0, -1])),
+                     lambda a=amount: setattr(a, "currency", self.random.choice(["chf", "XXX"]))]
+        if moneys:
+            ways.append(lambda: body.ClearField("amount"))
+        for name in ids:
+            ways += [lambda n=name: body.ClearField(n), lambda n=name: setattr(body, n, "X1")]
+        if hasattr(body, "value_date"):
+            ways.append(lambda: setattr(body, "value_date", "yesterday"))
+        self.random.choice(ways)()
+
+    def contributor(self):
+        if not self.fund.contributors or self.chance(0.03):
+            return f"C{self.random.randint(90, 99):06d}"
+        return self.random.choice(self.fund.contributors)["id"]
+
+    def pledge(self, *stages):
+        there = [p.id for p in self.fund.pledges.values() if not stages or p.stage in stages]
+        if not there or self.chance(0.12):
+            there = list(self.fund.pledges) + ["P000999"]
+        return self.random.choice(there)
+
+    def owing(self):
+        """Mostly one that money is still to come for."""
+        there = [p.id for p in self.fund.pledges.values()
+                 if p.stage in ("PLEDGED", "COMMITTED") and self.fund.balance(p) > 0]
+        return self.random.choice(there) if there and self.chance(0.8) else \
+            self.pledge("PLEDGED", "COMMITTED")
+
+    def bank(self, free=False):
+        there = [b.id for b in self.fund.banks.values() if not free or self.fund.free(b) > 0]
+        if not there or self.chance(0.12):
+            there = list(self.fund.banks) + ["B009999"]
+        return self.random.choice(there)
+
+    def tier(self):
+        return "bronze" if self.chance(0.02) else self.random.choice(TIERS)
+
+    def amount(self, most=20_000_000, currency=None):
+        minor = self.random.choice([1, 5, self.random.randint(1, most), 2_500_000, 15_000_000])
+        return money(minor, currency or self.random.choice(CURRENCIES))
+
+    def part(self, body, whole, currency, field="amount"):
+        """A part of so much in a field: nothing, a fitting one, all, one too much, another currency."""
+        if self.chance(0.3):
+            return
+        minor = self.random.choice([max(1, whole), whole + 1, self.random.randint(1, max(1, whole)),
+                                    self.random.randint(1, max(1, whole)), max(1, whole // 3)])
+        getattr(body, field).CopyFrom(money(minor, "SEK" if self.chance(0.08) else currency))
+
+    def letter(self):
+        return dict(evidence=[document("letter")])
+
+    # --- the life of a pledge ---
+
+    def draw_add_contributor(self):
+        name = f"Organisation {self.random.randint(1, 60)}"
+        if self.chance(0.2):
+            name = "  " + name.upper() + " "
+        return command(add_contributor=pb.AddContributor(name=name, kind=self.random.randint(1, 5)))
+
+    def draw_amend_contributor(self):
+        return command(amend_contributor=pb.AmendContributor(
+            contributor=self.contributor(), name=f"Organisation {self.random.randint(1, 60)}",
+            kind=self.random.randint(1, 5)))
+
+    def draw_hold(self):
+        return command(hold=pb.Hold(tier=self.tier(), contributor=self.contributor(),
+                                    for_s=self.random.choice([3600, 86400, 99 * 86400])))
+
+    def draw_extend(self):
+        held = [p for p in self.fund.pledges.values() if p.stage == "HELD"]
+        pledge = max(held, key=lambda p: p.extensions).id if held and self.chance(0.6) else \
+            self.pledge("HELD")
+        return command(extend=pb.Extend(pledge=pledge, for_s=self.random.choice(
+            [7200, 7200, 99 * 86400])), reason="board")
+
+    def draw_wait(self):
+        return command(wait=pb.Wait(tier=self.random.choice(["diamant", "platine", "or", self.tier()]),
+                                    contributor=self.contributor()))
+
+    def submit_fields(self):
+        fields = {}
+        if self.chance(0.3):
+            fields["amount"] = self.amount(40_000_000, self.random.choice(["CHF", "CHF", "EUR"]))
+        return fields
+
+    def huge(self):
+        return any(p.currency == "VND" for p in self.fund.pledges.values())
+
+    def draw_submit(self):
+        date = self.random.choice(["", "", "2026-02-27", "2026-03-01"])
+        if self.chance(0.3):
+            body = pb.Submit(contributor=self.contributor(), free=True, amount=self.amount())
+            if self.chance(0.6 if self.huge() else 0.15):
+                body.amount.CopyFrom(money(1 << 62, "VND"))
+        else:
+            body = pb.Submit(contributor=self.contributor(), tier=self.tier(),
+                             **self.submit_fields())
+        return command(submit=body, reason="letter", effective_date=date)
+
+    def draw_submit_held(self):
+        fields = self.submit_fields()
+        if self.chance(0.2):
+            fields["contributor"] = self.contributor()
+        if self.chance(0.2):
+            fields["tier"] = self.tier()
+        return command(submit=pb.Submit(pledge=self.pledge("HELD"), **fields), reason="letter")
+
+    def draw_commit(self):
+        return command(commit=pb.Commit(pledge=self.pledge("PLEDGED")), evidence=[
+            document("letter" if self.chance(0.05) else "agreement")])
+
+    def draw_amend_pledge(self):
+        body = pb.AmendPledge(pledge=self.pledge("COMMITTED"), amount=self.amount(
+            60_000_000, self.random.choice(["CHF", "CHF", "EUR"])))
+        there = self.fund.pledges.get(body.pledge)
+        if there is not None and there.minor and self.chance(0.3):
+            bound = there.minor - self.fund.balance(there)
+            body.amount.CopyFrom(money(max(1, bound - self.random.randint(0, 1)), there.currency))
+        return command(amend_pledge=body, **self.letter())
+
+    def draw_change_tier(self):
+        body = pb.ChangeTier(pledge=self.pledge("HELD", "PLEDGED", "COMMITTED"), tier=self.tier(),
+                             **self.submit_fields())
+        return command(change_tier=body, reason="asked for it")
+
+    def draw_withdraw(self):
+        return command(withdraw=pb.Withdraw(pledge=self.pledge("WAITING", "HELD", "PLEDGED")),
+                       reason="letter")
+
+    def draw_cancel(self):
+        return command(cancel=pb.Cancel(pledge=self.pledge("COMMITTED"),
+                                        money_plan=self.random.randint(0, 3)), **self.letter())
+
+    # --- money ---
+
+    def bank_words(self):
+        fields = {}
+        if self.chance(0.5):
+            fields["bank_ref"] = f"REF-{self.random.randint(1, 40)}"
+        if self.chance(0.5):
+            fields["value_date"] = self.random.choice(["2026-01-31", "2026-02-28", "2026-04-01"])
+        return fields
+
+    def draw_pay(self):
+        pledge = self.pledge()
+        promised = self.fund.pledges.get(pledge)
+        amount = self.amount()
+        if promised is not None and promised.currency and self.chance(0.7):
+            amount.currency = promised.currency
+            if self.chance(0.5):
+                amount.minor = max(1, self.fund.balance(promised) + self.random.choice([0, 0, -7]))
+            elif self.chance(0.3):
+                amount.minor = max(1, self.fund.balance(promised) + 120_000)
+            elif promised.currency == "VND":
+                amount.minor = 1 << 62
+        return command(pay=pb.Pay(pledge=pledge, amount=amount, **self.bank_words()))
+
+    def draw_reverse(self):
+        there = ([b.seq for b in self.fund.banks.values()] +
+                 [a.seq for a in self.fund.allocations] +
+                 [w.seq for w in self.fund.waivers] * 3 + [1, 99999])
+        return command(reverse=pb.Reverse(seq=self.random.choice(there)), reason="a mistake")
+
+    def draw_allocate(self):
+        crossing = self.crossing() if self.chance(0.4) else None
+        if crossing is not None:
+            return crossing
+        bank = self.bank(free=self.chance(0.7))
+        body = pb.Allocate(bank_entry=bank, pledge=self.owing())
+        there, promised = self.fund.banks.get(bank), self.fund.pledges.get(body.pledge)
+        if there is not None:
+            self.part(body, self.fund.free(there), there.currency)
+        self.settle(body, there, promised)
+        return command(allocate=body)
+
+    def crossing(self):
+        """Money of one currency for a pledge in another, both there and said."""
+        pairs = [(b, p) for b in self.fund.banks.values() if self.fund.free(b) > 0
+                 for p in self.fund.pledges.values() if p.stage in ("PLEDGED", "COMMITTED")
+                 and p.currency != b.currency and self.fund.balance(p) > 0]
+        if not pairs:
+            return None
+        bank, pledge = self.random.choice(pairs)
+        return command(allocate=pb.Allocate(
+            bank_entry=bank.id, pledge=pledge.id,
+            amount=money(self.random.randint(1, self.fund.free(bank)), bank.currency),
+            settled=money(self.random.randint(1, self.fund.balance(pledge)), pledge.currency)))
+
+    def settle(self, body, there, promised):
+        if there and promised and promised.currency and (
+                there.currency != promised.currency) != self.chance(0.1):
+            self.part(body, max(1, self.fund.balance(promised)), promised.currency, "settled")
+
+    def draw_reallocate(self):
+        live = [a for a in self.fund.allocations if not a.reversed]
+        other = [a for a in live if a.minor != a.settled
+                 and a.pledge.stage != "CLOSED"] if self.chance(0.5) else []
+        there = self.random.choice(other or live) if live and not self.chance(0.1) else None
+        seq = there.seq if there else self.random.choice(
+            [a.seq for a in self.fund.allocations] + [1, 99999])
+        body = pb.Reallocate(seq=seq, pledge=self.owing())
+        if there:
+            self.part(body, there.minor, there.bank.currency)
+            self.settle(body, there.bank, self.fund.pledges.get(body.pledge))
+        return command(reallocate=body, **self.letter())
+
+    def of_free(self, kind, **fields):
+        body = kind(bank_entry=self.bank(free=True), **fields)
+        there = self.fund.banks.get(body.bank_entry)
+        if there is not None:
+            self.part(body, self.fund.free(there), there.currency)
+        return body
+
+    def draw_convert(self):
+        return command(convert=self.of_free(pb.Convert), **self.letter())
+
+    def draw_refund(self):
+        return command(refund=self.of_free(pb.Refund, other_payee=self.chance(0.15)),
+                       reason="as they wrote", **self.letter())
+
+    def refund(self):
+        there = [r.id for r in self.fund.refunds.values() if r.state == "ORDERED"]
+        if not there or self.chance(0.15):
+            there = list(self.fund.refunds) + ["R000999"]
+        return self.random.choice(there)
+
+    def draw_pay_back(self):
+        body = pb.Pay(refund=self.refund(), **self.bank_words())
+        there = self.fund.refunds.get(body.refund)
+        body.amount.CopyFrom(money(there.minor, there.bank.currency) if there is not None
+                             and not self.chance(0.2) else self.amount())
+        return command(pay=body)
+
+    def draw_cancel_refund(self):
+        return command(cancel_refund=pb.CancelRefund(refund=self.refund()), reason="they give it")
+
+    def draw_write_off(self):
+        body = pb.WriteOff(pledge=self.pledge("COMMITTED"))
+        there = self.fund.pledges.get(body.pledge)
+        if there is not None and there.minor:
+            self.part(body, self.fund.balance(there), there.currency)
+        return command(write_off=body, reason="dissolved")
+
+    def draw_accept_difference(self):
+        live = [a for a in self.fund.allocations if not a.reversed
+                and self.fund.balance(a.pledge) > 0]
+        body = pb.AcceptDifference(kind=self.random.choice([1, 2]))
+        if live and not self.chance(0.15):
+            there = self.random.choice(live)
+            body.bank_entry, body.pledge = there.bank.id, there.pledge.id
+        else:
+            body.bank_entry, body.pledge = self.bank(), self.pledge("PLEDGED", "COMMITTED")
+        there = self.fund.pledges.get(body.pledge)
+        if there is not None and there.minor:
+            self.part(body, min(2500, self.fund.balance(there)) if self.chance(0.5) else
+                      self.fund.balance(there), there.currency)
+        return command(accept_difference=body, reason="the bank on the way")
+
+    def draw_close(self):
+        ready = [p.id for p in self.fund.pledges.values()
+                 if p.stage == "COMMITTED" and self.fund.balance(p) == 0]
+        pledge = self.random.choice(ready) if ready and self.chance(0.6) else \
+            self.pledge("COMMITTED")
+        return command(close=pb.Close(pledge=pledge))
