@@ -2,10 +2,11 @@
  *
  * tls: see tls.h. First half: contexts. Second half: the transport.
  *
- * What a context settles: TLS 1.3 alone; ALPN h2, else http/1.1, and a handshake that offers other
- * protocols only fails with no_application_protocol; ECDSA and Ed25519; with a CA file, a client
- * certificate that chains to it. Sessions are never resumed: a resumed one would skip the checks of
- * chain, expiry and CRL. No early data: what can be replayed could be a second pledge.
+ * What a context settles: TLS 1.3 alone, over elliptic curves; ALPN h2, else http/1.1, and a
+ * handshake that offers other protocols only fails with no_application_protocol; ECDSA and Ed25519;
+ * with a CA file, a client certificate that chains to it. Sessions are never resumed: a resumed one
+ * would skip the checks of chain, expiry and CRL. No early data: what can be replayed could be a
+ * second pledge.
  *
  * I1: ERR_clear_error before every SSL call that can fail, because SSL_get_error reads the queue.
  */
@@ -188,10 +189,13 @@ static void settle(SSL_CTX *ssl)
     static const unsigned char id[] = "pledged";
     static const char algorithms[] =
         "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519";
+    /* no finite fields: a stranger's hello would cost us a thousand times what it costs him */
+    static const char groups[] = "X25519:P-256:P-384:P-521";
     bool good = SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
                 SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
                 SSL_CTX_set1_sigalgs_list(ssl, algorithms) == 1 &&
                 SSL_CTX_set1_client_sigalgs_list(ssl, algorithms) == 1 &&
+                SSL_CTX_set1_groups_list(ssl, groups) == 1 &&
                 SSL_CTX_set_num_tickets(ssl, 0) == 1 && SSL_CTX_set_max_early_data(ssl, 0) == 1 &&
                 SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1) == 1;
     PL_ASSERT(good);

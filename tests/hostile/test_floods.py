@@ -96,8 +96,15 @@ class Floods(DaemonTest):
             refused = peer.until(lambda p: p.gone or p.goaway() or all(p.ended(s) for s in range(1, 41, 2)))
             attack.others_go_on()
             self.assertTrue(refused)
+            self.too_big(peer)
             attack.fate = peer.fate()
         peer.close()
+
+    def too_big(self, peer):
+        """It was told so (431), not served (200, which is one byte of HPACK's static table)."""
+        answers = [body for kind, _, _, body in peer.seen if kind == HEADERS]
+        self.assertTrue(answers or peer.gone or peer.goaway())
+        self.assertFalse(any(body.startswith(b"\x88") for body in answers), answers)
 
     def test_header_that_is_too_long(self):
         peer = Peer(self.home)
@@ -107,6 +114,7 @@ class Floods(DaemonTest):
                 last = END_HEADERS if at + 16000 >= len(block) else 0
                 peer.send(frame(CONTINUATION if at else HEADERS, last, 1, block[at:at + 16000]))
             self.assertTrue(peer.until(lambda p: p.gone or p.goaway() or p.ended(1)))
+            self.too_big(peer)
             attack.fate = peer.fate()
         peer.close()
 
@@ -168,13 +176,14 @@ class Messages(DaemonTest):
         attack.fate = f"{len(streams)} requests answered, {peer.fate()}"
         peer.close()
 
-    def refused_as(self, method, data, *codes):
+    def refused_as(self, method, data, *codes, why=""):
         """The same bytes through a stock client, which says what the answer was."""
         call = self.clerk.channel.unary_unary(f"/pledged.v1.LedgerService/{method}",
                                               request_serializer=bytes, response_deserializer=bytes)
         with self.assertRaises(grpc.RpcError) as caught:
             call(data, timeout=patience(20))
         self.assertIn(caught.exception.code().name, codes, caught.exception)
+        self.assertIn(why, caught.exception.details())
 
     def entries(self):
         return len(self.auditor.dump())
@@ -198,12 +207,12 @@ class Messages(DaemonTest):
     def test_amplification(self):
         """Two bytes on the wire that are an empty message, 70 bytes and more in memory."""
         before = self.entries()
-        for name, method, data in (
-                ("35x: empty commands", b"ExecuteBatch", b"\x0a\x00" * 60000),
-                ("35x: empty documents", b"Execute", b"\x22\x00" * 60000)):
+        for name, method, data, why in (
+                ("35x: empty commands", b"ExecuteBatch", b"\x0a\x00" * 60000, "a batch holds 1 to 8192"),
+                ("35x: empty documents", b"Execute", b"\x22\x00" * 30000, "too many elements")):
             with Attack(self, name) as attack:
                 self.ask(attack, method, data)
-                self.refused_as(method.decode(), data, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
+                self.refused_as(method.decode(), data, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", why=why)
         self.assertEqual(self.entries(), before)
 
     def test_nested_json(self):

@@ -15,7 +15,8 @@ import warnings
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from cryptography import x509  # noqa: E402
-from cryptography.hazmat.primitives import hashes  # noqa: E402
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: E402
 from harness import SCALE, SCRATCH, Home, patience  # noqa: E402
 from certificates import CLIENT, DAY, SERVER, Authority, uri, weak_key  # noqa: E402
 
@@ -120,6 +121,10 @@ class Certificates(OwnAuthority):
     def test_weak_key(self):
         self.refused(self.ours.issue("weak", [uri(CLERK)], key=weak_key()))
 
+    def test_rsa_is_not_spoken(self):
+        """However long the key: what is agreed to is ECDSA and Ed25519."""
+        self.refused(self.ours.issue("rsa", [uri(CLERK)], key=rsa.generate_private_key(65537, 3072)))
+
     def test_sha1(self):
         try:
             warnings.simplefilter("ignore")  # that is what is tested
@@ -210,6 +215,105 @@ class Protocols(OwnAuthority):
         with raw, context.wrap_socket(raw, server_hostname="localhost") as sock:
             sock.sendall(ASK.replace(b"GetStatus", b"ListPledges"))
             self.assertNotIn(sock.recv(4096).split()[1], (b"200",))
+
+
+SUITES = ("TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256")
+WEAK_SUITES = ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256")
+# finite fields among them: a hello for ffdhe8192 costs the server much more than whoever sends it
+GROUPS = ("X25519", "P-256", "P-384", "P-521", "X448", "ffdhe2048", "ffdhe8192", "brainpoolP256r1", "secp256k1")
+ALGORITHMS = ("ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512", "ed25519",
+              "rsa_pss_rsae_sha256", "rsa_pkcs1_sha256", "ecdsa_sha1")
+
+
+def client_hello(compression=b"\0", versions=b"\x03\x04", legacy=b"\x03\x03", suites=b"\x13\x01"):
+    """A ClientHello by hand, for what no library says."""
+    def extension(kind, body):
+        return kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+    key = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    share = b"\0\x17" + len(key).to_bytes(2, "big") + key
+    extensions = (extension(10, b"\0\2\0\x17") + extension(13, b"\0\2\4\3")
+                  + extension(16, b"\0\x09\x08http/1.1")
+                  + extension(51, len(share).to_bytes(2, "big") + share))
+    if versions:
+        extensions += extension(43, bytes([len(versions)]) + versions)
+    body = (legacy + bytes(32) + b"\0" + len(suites).to_bytes(2, "big") + suites + bytes([len(compression)])
+            + compression + len(extensions).to_bytes(2, "big") + extensions)
+    hello = b"\1" + len(body).to_bytes(3, "big") + body
+    return b"\x16\3\1" + len(hello).to_bytes(2, "big") + hello
+
+
+class Profile(OwnAuthority):
+    """testssl.sh judges the public listener; the staff's wants a certificate first, which Debian's cannot
+    show. What the two of them agree to is asked here of both, and must be the same."""
+
+    def say(self, port, *words, send=b""):
+        done = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-cert", self.clerk.file, "-key",
+             self.clerk.key_file, "-CAfile", self.ours.file, "-servername", "localhost", "-alpn", "http/1.1", *words],
+            input=send, capture_output=True, timeout=patience(30))
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def agrees(self, port, *words):
+        heard = self.say(port, *words)
+        return "Verify return code: 0" in heard and "(NONE)" not in heard
+
+    def answer(self, port, hello):
+        """("hello", version, suite) or ("alert", number) or ("closed",)."""
+        with socket.create_connection(("127.0.0.1", port), timeout=patience(20)) as raw:
+            raw.sendall(hello)
+            heard = b""
+            with contextlib.suppress(ConnectionError):
+                while len(heard) < 80 and (part := raw.recv(4096)):
+                    heard += part
+                    if heard[:1] == b"\x15":
+                        break
+        if heard[:1] == b"\x15":
+            return ("alert", heard[6])
+        if heard[:1] != b"\x16":
+            return ("closed",)
+        at = 5 + 4 + 2 + 32
+        return ("hello", heard[at + 1 + heard[at]:][:2].hex())
+
+    def profile(self, port):
+        told = {}
+        for version in ("-tls1", "-tls1_1", "-tls1_2", "-tls1_3"):
+            told[version] = self.agrees(port, version, *(["-cipher", "ALL:@SECLEVEL=0"] if version != "-tls1_3" else []))
+        for suite in SUITES + WEAK_SUITES:
+            told[suite] = self.agrees(port, "-ciphersuites", suite)
+        for group in GROUPS:
+            told[group] = self.agrees(port, "-groups", group)
+        for algorithm in ALGORITHMS:
+            told[algorithm] = self.agrees(port, "-sigalgs", algorithm, "-cipher", "ALL:@SECLEVEL=0")
+        heard = self.say(port, "-ign_eof", "-msg", "-ciphersuites", ":".join(reversed(SUITES)), send=ASK)
+        told["answers"] = "HTTP/1.1 " in heard
+        told["suite of ours"] = next(s for s in SUITES if f"Cipher is {s}" in heard)
+        told["tickets"] = "NewSessionTicket" in heard or "Session-ID-ctx" in heard
+        told["compression"] = "Compression: NONE" not in heard
+        told["renegotiation"] = "Secure Renegotiation IS NOT supported" not in heard
+        told["hello by hand"] = self.answer(port, client_hello())
+        told["with compression"] = self.answer(port, client_hello(compression=b"\1\0"))
+        told["1.2 by its old name"] = self.answer(port, client_hello(versions=b"", suites=b"\xc0\x2b"))
+        told["downgrade is noticed"] = self.answer(port, client_hello(versions=b"\3\3", suites=b"\xc0\x2b\x56\0"))
+        told["SSL 3.0"] = self.answer(port, client_hello(versions=b"\3\0", legacy=b"\3\0", suites=b"\0\x0a"))
+        return told
+
+    def test_both_listeners_agree_to_the_same(self):
+        public, staff = self.profile(self.public_port), self.profile(self.home.port)
+        self.assertEqual(staff, public)
+        good = {"-tls1_3", *SUITES, "X25519", "P-256", "P-384", "P-521", "ecdsa_secp256r1_sha256", "answers"}
+        self.assertEqual({name for name, value in staff.items() if value is True}, good)
+        self.assertEqual(staff["suite of ours"], SUITES[0])
+        self.assertEqual(staff["hello by hand"], ("hello", "1301"))
+        self.assertEqual(staff["with compression"], ("alert", 47))
+        for what in ("1.2 by its old name", "downgrade is noticed", "SSL 3.0"):
+            self.assertEqual(staff[what][0], "alert", what)
+
+    def test_what_the_staff_is_asked_for(self):
+        heard = self.say(self.home.port)
+        self.assertRegex(heard, r"Requested Signature Algorithms: ECDSA\+SHA256:ECDSA\+SHA384:ECDSA\+SHA512:ed25519\n")
+        self.assertIn("Acceptable client certificate CA names", heard)
+        self.assertIn("No client certificate CA names sent", self.say(self.public_port))
 
 
 # What testssl.sh may call worse than LOW here, and why it is so.

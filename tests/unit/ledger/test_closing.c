@@ -67,11 +67,36 @@ static void test_written_off_is_done(void **state)
     world_fini(&w);
 }
 
+/* Each of them by itself is enough. */
+static void test_one_open_item_is_enough(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 15000000);
+    pay(&w, "P000001", 100, "CHF", "");
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS); /* free money */
+    refund(&w, "B000002", 0, NULL);
+    assert_accepted(&w);
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS); /* a refund that is ordered */
+    refund_paid(&w, "R000001", 100, "CHF", "");
+    pay(&w, "P000001", 100, "USD", "");
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS); /* money in another currency */
+    refund(&w, "B000004", 0, NULL);
+    refund_paid(&w, "R000002", 100, "USD", "");
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says_what_is_open),
         cmocka_unit_test(test_written_off_is_done),
+        cmocka_unit_test(test_one_open_item_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
