@@ -33,7 +33,7 @@ static const struct column due_columns[] = {
 };
 
 struct item {
-    const char *kind; /* balance, hold, benefit, asset, unmatched */
+    const char *kind; /* balance, instalment, hold, benefit, asset, unmatched */
     bool dated;
     int32_t day;
     const Pledged__V1__PledgeStatus *pledge; /* NULL: none */
@@ -139,7 +139,15 @@ static struct pl_status add_pledge(struct due *due, const Pledged__V1__PledgeSta
         item.day = pl_date_of_us(pledge->expires_us - 1);
         return add(due, item);
     }
-    if (pledge->outstanding != NULL && pledge->outstanding->minor > 0) {
+    for (size_t i = 0; i < pledge->n_instalment; i++) {
+        const Pledged__V1__InstalmentStatus *part = pledge->instalment[i];
+        struct item one = {.kind = "instalment", .pledge = pledge, .amount = part->outstanding};
+        one.dated = pl_is_ok(pl_date_parse(part->due, &one.day));
+        if (part->outstanding != NULL && part->outstanding->minor > 0)
+            PL_TRY(add(due, one));
+    }
+    if (pledge->n_instalment == 0 && pledge->outstanding != NULL &&
+        pledge->outstanding->minor > 0) {
         item.kind = "balance";
         item.amount = pledge->outstanding;
         PL_TRY(add(due, item));
@@ -211,11 +219,10 @@ static int by_day(const void *a, const void *b)
 
 static const char *kind_words(const char *kind)
 {
-    static const char *const words[][2] = {{"balance", N_("still to be paid")},
-                                           {"hold", N_("reservation ends")},
-                                           {"benefit", N_("benefit to deliver")},
-                                           {"asset", N_("partner has to supply")},
-                                           {"unmatched", N_("money not matched")}};
+    static const char *const words[][2] = {
+        {"balance", N_("still to be paid")},    {"instalment", N_("instalment")},
+        {"hold", N_("reservation ends")},       {"benefit", N_("benefit to deliver")},
+        {"asset", N_("partner has to supply")}, {"unmatched", N_("money not matched")}};
     for (size_t i = 0; i < PL_COUNT(words); i++) {
         if (strcmp(words[i][0], kind) == 0)
             return _(words[i][1]);

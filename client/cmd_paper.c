@@ -141,6 +141,24 @@ static struct pl_status read_payer(struct cli *cli, struct qrbill_party *payer,
     return pl_ok();
 }
 
+static struct pl_status read_instalment(struct cli *cli, struct documents_input *input)
+{
+    const Pledged__V1__PledgeStatus *pledge = input->pledge;
+    int64_t number = 0;
+    if (!options_has(&cli->options, OPTION_INSTALMENT))
+        return pl_ok();
+    if (pledge->n_instalment == 0)
+        return refuse(cli, PLEDGED__V1__REASON__REASON_STATE_WRONG,
+                      _("this pledge has no schedule of instalments"));
+    PL_TRY(options_number(&cli->options, OPTION_INSTALMENT, 1, (int64_t)pledge->n_instalment,
+                          &number, &cli->failure));
+    input->instalment = (size_t)number;
+    const Pledged__V1__Money *left = pledge->instalment[number - 1]->outstanding;
+    return left != NULL && left->minor > 0 ? pl_ok()
+                                           : refuse(cli, PLEDGED__V1__REASON__REASON_STATE_WRONG,
+                                                    _("nothing is to be paid of this instalment"));
+}
+
 struct pl_status cmd_invoice(struct cli *cli)
 {
     struct treasury treasury;
@@ -154,6 +172,7 @@ struct pl_status cmd_invoice(struct cli *cli)
         pledge->outstanding == NULL || pledge->outstanding->minor <= 0)
         return refuse(cli, PLEDGED__V1__REASON__REASON_STATE_WRONG,
                       _("nothing is to be paid for this pledge"));
+    PL_TRY(read_instalment(cli, &input));
     struct pl_buf pdf PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&pdf, PDF_MAX);
     PL_TRY(documents_invoice(&input, &cli->arena, &cli->failure, &pdf));
@@ -162,7 +181,10 @@ struct pl_status cmd_invoice(struct cli *cli)
     if (path == NULL)
         return no_memory();
     PL_TRY(output_file(path, pl_buf_slice(&pdf)));
-    return show_file(cli, path, pl_buf_slice(&pdf), pledge->outstanding, pledge->reference);
+    const Pledged__V1__Money *amount = input.instalment == 0
+                                           ? pledge->outstanding
+                                           : pledge->instalment[input.instalment - 1]->outstanding;
+    return show_file(cli, path, pl_buf_slice(&pdf), amount, pledge->reference);
 }
 
 /* --- receipt and certificate --- */

@@ -206,11 +206,12 @@ static struct pl_status list_rows(const struct sheet *sheet, struct pl_buf *out)
 }
 
 /* What belongs to one pledge, each kind in a sheet of its own. */
-enum { PART_ALLOCATIONS, PART_ADJUSTMENTS, PART_REFUNDS, PART_PROPOSALS, PARTS };
+enum { PART_INSTALMENTS, PART_ALLOCATIONS, PART_ADJUSTMENTS, PART_REFUNDS, PART_PROPOSALS, PARTS };
 
 static void fill_parts(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
                        struct sheet part[PARTS])
 {
+    schedule_sheet(&part[PART_INSTALMENTS], answer->pledge, &cli->arena);
     sheet_init(&part[PART_ALLOCATIONS], "allocations", allocation_columns,
                PL_COUNT(allocation_columns), &cli->arena);
     add_allocations(&part[PART_ALLOCATIONS], answer);
@@ -242,7 +243,8 @@ static struct pl_status note_list(struct cli *cli, struct sheet *sheet, const ch
 static struct pl_status print_pledge(struct cli *cli, const Pledged__V1__GetPledgeResponse *answer,
                                      struct pl_buf *out)
 {
-    static const char *const names[PARTS] = {"allocations", "adjustments", "refunds", "proposals"};
+    static const char *const names[PARTS] = {"instalments", "allocations", "adjustments", "refunds",
+                                             "proposals"};
     struct sheet pledge, payments, part[PARTS];
     sheet_init(&pledge, NULL, show_columns, PL_COUNT(show_columns), &cli->arena);
     add_pledge(&pledge, answer->pledge);

@@ -403,7 +403,7 @@ static const struct command table[] = {
      .args = "PLEDGE",
      .least = 1,
      .most = 1,
-     .options = BIT(OPTION_OUTPUT) | BIT(OPTION_PAYER) | BIT(OPTION_AT),
+     .options = BIT(OPTION_OUTPUT) | BIT(OPTION_PAYER) | BIT(OPTION_AT) | BIT(OPTION_INSTALMENT),
      .group = COMMAND_PAPERS,
      .words = N_("a PDF of what is to be paid, with a Swiss QR-bill"),
      .more = N_("CHF and EUR into a Swiss account have a payment part; other currencies the bank's "
@@ -573,6 +573,32 @@ static const struct command table[] = {
      .examples = "pledge deliver P000042 VIS6 --quantity 8\npledge deliver P000042 BRD3",
      .run = cmd_deliver},
 
+    {.name = "schedule",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .group = COMMAND_PLEDGES,
+     .words = N_("when a promise is to be paid, and what of each part is still to come"),
+     .more = N_("What comes in fills the parts from the first one on."),
+     .examples = "pledge schedule P000042",
+     .run = cmd_schedule},
+    {.name = "schedule set",
+     .args = "PLEDGE",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE | BIT(OPTION_DUE) | BIT(OPTION_PARTS) | BIT(OPTION_FIRST) |
+                BIT(OPTION_EVERY),
+     .writes = true,
+     .group = COMMAND_PLEDGES,
+     .words = N_("say when a promise is to be paid, in parts"),
+     .more = N_("Either --due for every part, or --parts with --first. The parts add up to the "
+                "promised amount. It takes the place of the schedule before, needs --reason or "
+                "--evidence, and a document where the pledge is signed."),
+     .examples = "pledge schedule set P000042 --parts 4 --first 2026-03-31 --every 3m --evidence "
+                 "letter.pdf\n"
+                 "pledge schedule set P000042 --due 2026-03-31:50000.00 --due 2026-09-30:100000.00 "
+                 "--reason 'as agreed'",
+     .run = cmd_schedule_set},
     {.name = "due",
      .args = "",
      .options = BIT(OPTION_AT) | BIT(OPTION_DAYS),

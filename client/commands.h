@@ -51,6 +51,8 @@ PL_MUST_CHECK struct pl_status cmd_claim(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_decline(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_deliver(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_postings(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_schedule(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_schedule_set(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_due(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_totals(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_catalogue_show(struct cli *cli);
@@ -117,5 +119,9 @@ PL_MUST_CHECK struct pl_status cmd_help(struct cli *cli);
 
 /* The help of one command, or (NULL) the overview, appended to a buffer. */
 PL_MUST_CHECK struct pl_status help_print(const struct command *command, struct pl_buf *out);
+
+/* The parts of a pledge's schedule, for `schedule` and `show`. */
+void schedule_sheet(struct sheet *sheet, const Pledged__V1__PledgeStatus *pledge,
+                    struct pl_arena *arena);
 
 #endif

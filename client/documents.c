@@ -172,6 +172,12 @@ static struct pl_status end(struct letter *letter, struct pl_status status, stru
 
 /* --- the invoice --- */
 
+static const Pledged__V1__Money *to_pay(const struct documents_input *input)
+{
+    return input->instalment == 0 ? input->pledge->outstanding
+                                  : input->pledge->instalment[input->instalment - 1]->outstanding;
+}
+
 /* Where CHF or EUR is paid into a Swiss account there is a payment part. */
 static bool has_payment_part(const struct treasury_account *account)
 {
@@ -189,7 +195,7 @@ static struct pl_status payment_part(const struct documents_input *input,
     const struct qrbill bill = {
         .iban = qr ? account->qr_iban : account->iban,
         .creditor = input->treasury->creditor,
-        .minor = input->pledge->outstanding->minor,
+        .minor = to_pay(input)->minor,
         .currency = account->currency,
         .debtor = input->payer,
         .reference = qr ? pl_reference_qrr(number, reference) : input->pledge->reference,
@@ -213,7 +219,7 @@ static void bank_details(const struct documents_input *input,
     char reference[PL_REFERENCE_PRINT_BYTES];
     fact(letter, _("Reference"),
          pl_arena_strdup(letter->arena, pl_reference_print(input->pledge->reference, reference)));
-    fact(letter, _("Amount"), money(letter->arena, input->pledge->outstanding));
+    fact(letter, _("Amount"), money(letter->arena, to_pay(input)));
 }
 
 static void invoice_lines(const struct documents_input *input, struct letter *letter)
@@ -233,7 +239,15 @@ static void invoice_lines(const struct documents_input *input, struct letter *le
             output_money(arena, -less, pledge->amount->currency));
     letter->y += 3;
     rule(letter);
-    row(letter, PAPER_BOLD, _("To be paid"), money(arena, pledge->outstanding));
+    if (input->instalment != 0) {
+        const Pledged__V1__InstalmentStatus *part = pledge->instalment[input->instalment - 1];
+        row(letter, PAPER_REGULAR, _("Still to be paid"), money(arena, pledge->outstanding));
+        const char *words =
+            pl_arena_printf(arena, _("Instalment %zu of %zu, due on %s"), input->instalment,
+                            pledge->n_instalment, documents_day(arena, part->due));
+        row(letter, PAPER_REGULAR, words != NULL ? words : "", money(arena, part->amount));
+    }
+    row(letter, PAPER_BOLD, _("To be paid"), money(arena, to_pay(input)));
     letter->y += 6;
     letter->y = paper_block(letter->paper, LEFT, letter->y, RIGHT - LEFT, PAPER_REGULAR, 9.5, 13, 3,
                             _("Please give the reference with your payment: it lets your "
@@ -244,7 +258,7 @@ struct pl_status documents_invoice(const struct documents_input *input, struct p
                                    struct failure *failure, struct pl_buf *out)
 {
     struct letter letter;
-    const char *currency = input->pledge->outstanding->currency;
+    const char *currency = to_pay(input)->currency;
     const struct treasury_account *account = treasury_account(input->treasury, currency);
     if (account == NULL)
         return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",

@@ -20,6 +20,7 @@ struct documents_input {
     const char *event;                /* what the catalogue is for; "" : unknown */
     const char *number;               /* of the receipt or certificate */
     const char *date;                 /* YYYY-MM-DD, printed on it */
+    size_t instalment;                /* of the invoice: 1 the first; 0: all that is to be paid */
     const struct qrbill_party *payer; /* of the invoice; NULL: to be filled in */
     Pledged__V1__AllocationStatus *const *allocation; /* of the receipt */
     size_t allocation_count;

@@ -101,6 +101,11 @@ enum option {
     OPTION_PERIOD,
     OPTION_ACCOUNTS,
     OPTION_DAYS,
+    OPTION_DUE,
+    OPTION_PARTS,
+    OPTION_FIRST,
+    OPTION_EVERY,
+    OPTION_INSTALMENT,
     OPTION_COUNT,
 };
 /* A set of options. C has no wider constant expressions than those of the compiler's own type. */
@@ -119,7 +124,7 @@ struct option_rule {
 };
 const struct option_rule *options_rule(enum option option);
 
-enum { OPTION_VALUES_MAX = 16, OPTION_ARGS_MAX = 8 };
+enum { OPTION_VALUES_MAX = 64, OPTION_ARGS_MAX = 8 };
 struct options {
     const char *arg[OPTION_ARGS_MAX]; /* words that are no options, the command first */
     size_t arg_count;

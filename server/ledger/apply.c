@@ -25,6 +25,7 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -505,6 +506,7 @@ static void apply_amended(struct ledger *ledger, const Pledged__V1__Entry *entry
     struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
     tally_pledge(ledger, pledge, -1);
     pledge->amount = entry->commitment_amended->amount->minor;
+    schedule_follow(ledger, pledge);
     tally_pledge(ledger, pledge, 1);
 }
 
@@ -532,6 +534,7 @@ static void apply_changed(struct ledger *ledger, const Pledged__V1__Entry *entry
     tally_all_of(ledger, pledge, -1);
     if (fact->amount != NULL)
         pledge->amount = fact->amount->minor;
+    schedule_follow(ledger, pledge);
     state_move(ledger, index_of(ledger, pledge), pledge->stage,
                (uint16_t)state_tier(ledger, fact->catalogue, fact->to_tier), entry->seq);
     freeze(ledger, pledge, entry->seq);
@@ -629,6 +632,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(TIER_CHANGED)] = {check_changed, apply_changed, ABOUT(TierChanged)},
     [FACT(WITHDRAWN)] = {check_withdrawn, apply_withdrawn, ABOUT(Withdrawn)},
     [FACT(CANCELLED)] = {check_cancelled, apply_cancelled, ABOUT(Cancelled)},
+    [FACT(SCHEDULE_SET)] = {schedule_check, schedule_apply, ABOUT(ScheduleSet)},
     [FACT(PLEDGE_CLOSED)] = {closing_check, apply_closed, ABOUT(PledgeClosed)},
     [FACT(BENEFIT_CLAIMED)] = {benefit_check, benefit_apply, ABOUT(BenefitClaimed)},
     [FACT(BENEFIT_DECLINED)] = {benefit_check, benefit_apply, ABOUT(BenefitDeclined)},

@@ -21,6 +21,7 @@
 #include "server/ledger/refund.h"
 #include "server/ledger/statement.h"
 #include "server/ledger/surplus.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
@@ -116,6 +117,7 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(CHANGE_TIER)] = change_decide,
     [COMMAND(WITHDRAW)] = change_decide,
     [COMMAND(CANCEL)] = change_decide,
+    [COMMAND(SET_SCHEDULE)] = schedule_decide,
     [COMMAND(CLOSE)] = closing_decide,
     [COMMAND(PAY)] = payment_decide,
     [COMMAND(REVERSE)] = payment_decide,

@@ -237,6 +237,8 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(BELOW_ALLOCATED), "more than this amount is allocated already"},
         {REASON(SAME_TIER), "the pledge is in this tier already"},
         {REASON(WAITING_AHEAD), "others wait for this slot"},
+        {REASON(SCHEDULE_SUM), "the instalments do not add up to the promised amount"},
+        {REASON(EVIDENCE_MISSING), "a document is needed"},
         {REASON(BENEFIT_UNKNOWN), "the catalogue has no such benefit"},
         {REASON(REASON_REQUIRED), "the agreement is not signed yet: a reason is needed"},
         {REASON(NOT_GRANTED), "this benefit was not granted"},

@@ -242,6 +242,9 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(COMMIT):
     case COMMAND(AMEND_PLEDGE):
         return CLASS(COMMIT);
+    case COMMAND(SET_SCHEDULE):
+        return committed(ledger, command->set_schedule->pledge) ? CLASS(COMMIT)
+                                                                : CLASS(UNSPECIFIED);
     case COMMAND(CHANGE_TIER):
         return committed(ledger, command->change_tier->pledge) ? CLASS(COMMIT) : CLASS(UNSPECIFIED);
     case COMMAND(CANCEL):

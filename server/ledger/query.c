@@ -24,6 +24,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
 #include "server/ledger/waiver.h"
 
@@ -288,6 +289,29 @@ static uint32_t queue_position(const struct ledger *ledger, struct queues *queue
     PL_UNREACHABLE(); /* I4 of state.h */
 }
 
+static void row_schedule(struct query *q, const struct state_pledge *pledge,
+                         Pledged__V1__PledgeStatus *row)
+{
+    const struct state_schedule *schedule = schedule_of(q->ledger, pledge);
+    if (schedule == NULL)
+        return;
+    row->instalment = pl_arena_alloc(q->arena, schedule->count * sizeof(void *));
+    q->spent = q->spent || row->instalment == NULL;
+    for (size_t i = 0; row->instalment != NULL && i < schedule->count; i++) {
+        Pledged__V1__InstalmentStatus *part =
+            row_message(q, &pledged__v1__instalment_status__descriptor);
+        if (part == NULL)
+            return;
+        char due[11];
+        part->due = row_text(q, pl_date_format(schedule->part[i].due, due));
+        part->amount = row_money(q, schedule->part[i].amount, pledge->currency);
+        int64_t left = schedule_left(schedule, state_settled(pledge), i);
+        part->outstanding =
+            row_money(q, state_stage_live(pledge->stage) ? left : 0, pledge->currency);
+        row->instalment[row->n_instalment++] = part;
+    }
+}
+
 static void row_amounts(struct query *q, const struct state_pledge *pledge,
                         Pledged__V1__PledgeStatus *row)
 {
@@ -300,6 +324,7 @@ static void row_amounts(struct query *q, const struct state_pledge *pledge,
     row->allocated = row_money(q, pledge->allocated, pledge->currency);
     row->outstanding = row_money(q, outstanding, pledge->currency);
     row->unallocated = row_money(q, pledge->received - pledge->allocated, pledge->currency);
+    row_schedule(q, pledge, row);
     if (state_forgiven(pledge) == 0)
         return;
     int64_t forgiven[2];
@@ -1384,6 +1409,8 @@ static Pledged__V1__SuggestionKind guess(const struct ledger *ledger,
         return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_UNSPECIFIED;
     if (free_money == outstanding)
         return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_AMOUNT;
+    if (free_money == schedule_next(ledger, pledge, state_settled(pledge)))
+        return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_INSTALMENT;
     if (free_money == pledge->amount)
         return PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_PROMISED;
     return free_money < outstanding ? PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_CURRENCY

@@ -18,9 +18,10 @@
 #include "server/ledger/contact.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 10 };
+enum { SAVE_FORMAT = 11 };
 
 /* --- writing --- */
 
@@ -287,6 +288,21 @@ static void save_waivers(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_schedules(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->schedule_count);
+    for (size_t i = 0; i < ledger->schedule_count; i++) {
+        const struct state_schedule *s = &ledger->schedule[i];
+        put_u64(out, s->seq);
+        put_u32(out, s->pledge);
+        put_u64(out, s->count);
+        for (size_t j = 0; j < s->count; j++) {
+            put_i64(out, s->part[j].amount);
+            put_u32(out, (uint32_t)s->part[j].due);
+        }
+    }
+}
+
 static void save_refunds(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->refund_count);
@@ -433,6 +449,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_documents(&out, ledger);
     save_proposals(&out, ledger);
     save_waivers(&out, ledger);
+    save_schedules(&out, ledger);
     save_refunds(&out, ledger);
     save_accounts(&out, ledger);
     save_statements(&out, ledger);
@@ -1078,6 +1095,45 @@ static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+/* The parts have to add up to the promise, as they do after every entry. */
+static struct pl_status load_parts(struct in *in, const struct ledger *ledger,
+                                   const struct state_schedule *s)
+{
+    int64_t sum = 0;
+    for (size_t j = 0; j < s->count; j++) {
+        uint32_t due = 0;
+        PL_TRY(get_i64(in, &s->part[j].amount));
+        PL_TRY(get_u32(in, &due));
+        s->part[j].due = (int32_t)due;
+        if (s->part[j].amount <= 0 || !pl_add64(sum, s->part[j].amount, &sum) ||
+            s->part[j].due < -40000 || s->part[j].due > 400000 ||
+            (j > 0 && s->part[j].due <= s->part[j - 1].due))
+            return bad();
+    }
+    return sum == ledger->pledge[s->pledge].amount ? pl_ok() : bad();
+}
+
+static struct pl_status load_schedules(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->pledge_count, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq;
+        uint32_t pledge;
+        size_t parts;
+        PL_TRY(get_u64(in, &seq));
+        PL_TRY(get_u32(in, &pledge));
+        PL_TRY(get_count(in, SCHEDULE_PARTS_MAX, &parts));
+        if (seq == 0 || seq > ledger->size || parts == 0 || pledge >= ledger->pledge_count ||
+            schedule_of(ledger, &ledger->pledge[pledge]) != NULL)
+            return bad();
+        struct state_schedule *made = schedule_add(ledger, pledge, parts);
+        made->seq = seq;
+        PL_TRY(load_parts(in, ledger, made));
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_accounts(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1450,6 +1506,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_policy(in, ledger));
     PL_TRY(load_proposals(in, ledger));
     PL_TRY(load_waivers(in, ledger));
+    PL_TRY(load_schedules(in, ledger));
     PL_TRY(load_refunds(in, ledger));
     PL_TRY(load_accounts(in, ledger));
     PL_TRY(load_statements(in, ledger));

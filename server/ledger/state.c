@@ -24,6 +24,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->movements, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->batches, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->slots, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
+    pl_map_init(&ledger->scheduled, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waived, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&ledger->waits, sizeof(struct state_slot_key), sizeof(uint32_t), 0);
     pl_map_init(&ledger->fulfilments, sizeof(uint32_t), sizeof(uint32_t), 0);
@@ -60,6 +61,7 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->movements);
     pl_map_fini(&ledger->batches);
     pl_map_fini(&ledger->slots);
+    pl_map_fini(&ledger->scheduled);
     pl_map_fini(&ledger->waived);
     pl_map_fini(&ledger->waits);
     pl_map_fini(&ledger->fulfilments);
@@ -76,6 +78,9 @@ void ledger_free(struct ledger *ledger)
     free(ledger->pledge);
     free(ledger->bank_entry);
     free(ledger->waiver);
+    for (size_t i = 0; i < ledger->schedule_count; i++)
+        free(ledger->schedule[i].part);
+    free(ledger->schedule);
     free(ledger->refund);
     free(ledger->allocation);
     free(ledger->period);

@@ -133,6 +133,17 @@ struct state_waiver {
     uint32_t next_of_pledge; /* older one */
     uint8_t kind;            /* Pledged__V1__DifferenceKind; 0: written off */
 };
+/* When a promise is to be paid; the parts add up to its amount. */
+struct state_instalment {
+    int64_t amount;
+    int32_t due; /* days since 1970 */
+};
+struct state_schedule {
+    struct state_instalment *part; /* owns; days ascend */
+    size_t count;
+    uint64_t seq; /* entry that set it */
+    uint32_t pledge;
+};
 struct state_refund {
     int64_t amount;
     uint64_t seq, changed_seq;
@@ -298,6 +309,9 @@ struct ledger {
     struct state_documents document[STATE_DOCUMENT_KINDS];
     struct state_waiver *waiver; /* ascending by seq */
     size_t waiver_count, waiver_cap;
+    struct state_schedule *schedule; /* in the order of their first entries */
+    size_t schedule_count, schedule_cap;
+    struct pl_map scheduled;     /* pledge index (u32) -> index of its schedule (u32) */
     struct state_refund *refund; /* index = number - 1 */
     size_t refund_count, refund_cap;
     struct state_statement *statement; /* index = number - 1 */

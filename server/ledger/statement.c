@@ -19,6 +19,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/schedule.h"
 
 #define KIND(name_)  PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 #define QUEUE(name_) PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_##name_
@@ -458,9 +459,11 @@ static Pledged__V1__QueueReason queue_of(const struct importing *import,
         return QUEUE(PLEDGE_NOT_OPEN);
     if (pledge->currency != pl_currency_index(import->bank->currency))
         return QUEUE(CURRENCY_DIFFERS);
-    int64_t outstanding =
-        pledge->amount - state_settled(pledge) - get_i64(&import->allocated, row->meant);
-    return movement->minor == outstanding ? QUEUE(UNSPECIFIED) : QUEUE(AMOUNT_DIFFERS);
+    int64_t settled = state_settled(pledge) + get_i64(&import->allocated, row->meant);
+    return movement->minor == pledge->amount - settled ||
+                   movement->minor == schedule_next(import->ledger, pledge, settled)
+               ? QUEUE(UNSPECIFIED)
+               : QUEUE(AMOUNT_DIFFERS);
 }
 
 static void allocate(struct importing *import, uint32_t bank_entry, uint32_t pledge, int64_t minor)

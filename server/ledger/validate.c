@@ -13,6 +13,7 @@
 #include "common/money.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
 
 enum {
@@ -521,6 +522,17 @@ static bool reject(struct judge *judge)
     return has_reason(judge, false);
 }
 
+static bool set_schedule(struct judge *judge)
+{
+    const Pledged__V1__SetSchedule *command = judge->command->set_schedule;
+    Pledged__V1__Reason reason = REASON(UNSPECIFIED);
+    const char *field = "";
+    if (!id(judge, command->pledge, 'P', "set_schedule.pledge"))
+        return false;
+    const char *why = schedule_wrong(command, &reason, &field);
+    return why == NULL ? has_reason(judge, true) : wrong(judge, reason, field, why);
+}
+
 static bool close(struct judge *judge)
 {
     const Pledged__V1__Close *command = judge->command->close;
@@ -591,6 +603,7 @@ static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(ISSUE_CERTIFICATE)] = issue_certificate,
     [COMMAND(APPROVE)] = approve,
     [COMMAND(REJECT)] = reject,
+    [COMMAND(SET_SCHEDULE)] = set_schedule,
     [COMMAND(CLOSE)] = close,
     [COMMAND(REALLOCATE)] = reallocate,
     [COMMAND(CONVERT)] = convert,

@@ -7,10 +7,12 @@
 #include "server/ledger/waiver.h"
 
 #include "common/check.h"
+#include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/schedule.h"
 
 enum { OPEN = 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) };
 
@@ -150,12 +152,26 @@ static bool measure(struct maker *maker, const struct state_pledge *pledge,
     return true;
 }
 
+/* Nothing is given up before it could have come. Without a schedule nobody said when it is due. */
+static bool past_due(struct maker *maker, const struct state_pledge *pledge)
+{
+    const struct state_schedule *schedule = schedule_of(maker->ledger, pledge);
+    if (schedule == NULL || schedule->part[schedule->count - 1].due < maker_day(maker))
+        return true;
+    char last[11];
+    (void)pl_date_format(schedule->part[schedule->count - 1].due, last);
+    maker_refuse(maker, REASON(NOT_DUE), "write_off.pledge", schedule->seq, pledge);
+    maker_arg(maker, "due", last);
+    return false;
+}
+
 static void write_off(struct maker *maker, const Pledged__V1__WriteOff *command)
 {
     int64_t minor;
     const struct state_pledge *pledge =
         pledge_find(maker, command->pledge, "write_off.pledge", 1u << STAGE(COMMITTED));
-    if (pledge == NULL || !measure(maker, pledge, command->amount, "write_off.amount", &minor))
+    if (pledge == NULL || !past_due(maker, pledge) ||
+        !measure(maker, pledge, command->amount, "write_off.amount", &minor))
         return;
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
     Pledged__V1__WrittenOff *fact = maker_alloc(maker, sizeof(*fact));

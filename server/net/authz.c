@@ -341,6 +341,7 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     /* what a second person will have to agree to; approvers may also do it themselves */
     case PLEDGED__V1__COMMAND__COMMAND_COMMIT:
     case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:
+    case PLEDGED__V1__COMMAND__COMMAND_SET_SCHEDULE:
     case PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER:
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
     case PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD:

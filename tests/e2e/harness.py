@@ -1026,6 +1026,25 @@ class Oracle:
         self.need(body.amount.minor >= pledge["allocated"] + pledge["forgiven"], e,
                   "below allocated")
         pledge["amount"] = body.amount.minor
+        self.follow(pledge)
+
+    def on_schedule_set(self, e, body):
+        pledge = self.stage(e, body.pledge, "PLEDGED", "COMMITTED")
+        parts = [[p.due, p.amount.minor] for p in body.instalment]
+        self.need(parts and sum(minor for _, minor in parts) == pledge["amount"], e, "the parts add up")
+        self.need(all(minor > 0 for _, minor in parts), e, "a part of nothing")
+        self.need(all(a < b for (a, _), (b, _) in zip(parts, parts[1:])), e, "days ascend")
+        pledge["schedule"] = parts
+
+    @staticmethod
+    def follow(pledge):
+        """The schedule of an amended promise: the last part takes the difference."""
+        parts = pledge.get("schedule")
+        if not parts:
+            return
+        while sum(minor for _, minor in parts[:-1]) >= pledge["amount"]:
+            parts.pop()
+        parts[-1][1] = pledge["amount"] - sum(minor for _, minor in parts[:-1])
 
     def on_tier_changed(self, e, body):
         pledge = self.stage(e, body.pledge, "HELD", "PLEDGED", "COMMITTED")
@@ -1035,6 +1054,7 @@ class Oracle:
             pledge["frozen"] = self.catalogues[body.catalogue][-1]
         if body.HasField("amount"):
             pledge["amount"] = body.amount.minor
+            self.follow(pledge)
         self.take(e, pledge["key"])
 
     def on_withdrawn(self, e, body):

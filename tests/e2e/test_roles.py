@@ -64,6 +64,7 @@ MAY_COMMAND = {
     "convert": {"clerk", "approver"},
     "refund": {"clerk", "approver"},
     "cancel_refund": {"clerk", "approver"},
+    "set_schedule": {"clerk", "approver"},
     "write_off": {"clerk", "approver"},
     "accept_difference": {"clerk", "approver"},
 }
@@ -159,6 +160,8 @@ class Roles(DaemonTest):
             "convert": dict(convert=pb.Convert(bank_entry="B000001"), evidence=[document()]),
             "refund": dict(refund=pb.Refund(bank_entry="B000001"), evidence=[document()]),
             "cancel_refund": dict(cancel_refund=pb.CancelRefund(refund="R000001"), reason="r"),
+            "set_schedule": dict(set_schedule=pb.SetSchedule(pledge=pledge, instalment=[
+                pb.Instalment(due="2026-03-31", amount=money(1))]), reason="r"),
             "write_off": dict(write_off=pb.WriteOff(pledge=pledge), reason="r"),
             "accept_difference": dict(accept_difference=pb.AcceptDifference(
                 bank_entry="B000001", pledge=pledge, kind=1), reason="r"),

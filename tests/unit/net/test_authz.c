@@ -256,6 +256,7 @@ static void test_roles_and_commands(void **state)
         {PLEDGED__V1__COMMAND__COMMAND_CONVERT, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_REFUND, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_SET_SCHEDULE, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE, "cu"},
         {(Pledged__V1__Command__CommandCase)999, ""},
