@@ -288,6 +288,10 @@ struct pl_status options_number(const struct options *options, enum option optio
     const char *text = options_get(options, option);
     if (text == NULL || options_parse_number(text, least, most, ret))
         return pl_ok();
+    if (most < 1000000) /* more than that is no limit that a person reaches */
+        return failure_usage(failure,
+                             _("--%s %s: a whole number from %" PRId64 " to %" PRId64 " is needed"),
+                             rules[option].name, text, least, most);
     return failure_usage(failure, _("--%s %s: a whole number from %" PRId64 " on is needed"),
                          rules[option].name, text, least);
 }

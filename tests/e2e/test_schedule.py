@@ -85,7 +85,7 @@ class Schedule(DaemonTest):
         self.assertEqual(len(self.auditor.dump()), size)  # not one of them is recorded
         ran = self.set(pledge, "--due", "2026-04-01:49999.99")
         self.assertEqual(ran.code, 65)
-        self.assertIn("4999999", ran.err)
+        self.assertIn("49999.99", ran.err)
         self.assertEqual(self.home.pledge("clerk", "schedule", "set", pledge, "--due",
                                           "2026-04-01:50000.00", "--reason", "r").code, 65)
         self.ok(self.home.pledge("clerk", "schedule", "set", free, "--parts", 2, "--first",

@@ -18,10 +18,6 @@ from harness import DaemonTest, command, new_id, patience, pb  # noqa: E402
 SERVICE = "/pledged.v1.LedgerService/"
 
 
-class Unsent(Exception):
-    pass
-
-
 class Answer:
     def __init__(self, status, headers, body, version):
         self.status, self.headers, self.body, self.version = status, headers, body, version
@@ -48,7 +44,7 @@ class CurlTest(DaemonTest):
         done = subprocess.run([*map(str, words), f"https://localhost:{self.home.port}{path}"],
                               input=data, capture_output=True, timeout=patience(30))
         if done.returncode in (55, 56):  # of curl: sending or receiving failed
-            raise Unsent(done.stderr)
+            raise ConnectionError(done.stderr)
         self.assertEqual(done.returncode, 0, done.stderr)
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         while head.startswith(b"HTTP/") and b" 100" in head.split(b"\r\n")[0]:
@@ -246,7 +242,7 @@ class Connect(CurlTest):
                 answer = self.curl(SERVICE + "GetTier", "-H", "content-type: application/json", "-H",
                                    "expect:", data=body)
                 self.assertIn(answer.status, (413, 429), answer.status)
-            except Unsent:  # who goes on for more than a megabyte may be cut off before it reads
+            except ConnectionError:  # who goes on for more than a megabyte may be cut off before it reads
                 self.assertGreater(size, 1 << 20)
         self.assertEqual(self.clerk.remaining("platine"), 2)
 
