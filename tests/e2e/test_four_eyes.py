@@ -145,6 +145,40 @@ class FourEyes(DaemonTest):
         self.assertEqual(self.clerk.GetPledge(pledge=done.outcome.pledge).pledge.amount.minor,
                          9000000)
 
+    def test_a_second_extension_needs_a_second_person(self):
+        who = self.clerk.contributor(self.name())
+        held = self.clerk.execute(hold=pb.Hold(tier="innovation", contributor=who, for_s=86400))
+        pledge = held.outcome.pledge
+        self.pledge("clerk", "extend", pledge, "--for", "2d", "--reason", "they asked")
+        until = self.clerk.GetPledge(pledge=pledge).pledge.expires_us
+        ran = self.home.pledge("clerk", "extend", pledge, "--for", "3d", "--reason", "once more")
+        self.assertEqual(ran.code, 13, ran)
+        self.assertEqual(self.clerk.GetPledge(pledge=pledge).pledge.expires_us, until)
+        self.approve_as(self.approver, int(ran.rows[0][1]))
+        self.assertGreater(self.clerk.GetPledge(pledge=pledge).pledge.expires_us, until)
+
+    def test_surplus_moves_when_two_say_so(self):
+        pledge = self.pledged()
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        paid = self.clerk.pay(pledge, 10_000_700)
+        letter = self.home.path / "surplus.txt"
+        letter.write_text("keep it for the fund")
+        for words in (("convert", paid.outcome.bank_entry, "--evidence", letter),
+                      ("reallocate", str(paid.seq + 1), self.pledged(), "--amount", "5",
+                       "--currency", "CHF", "--evidence", letter)):
+            before = self.clerk.GetPledge(pledge=pledge).pledge
+            ran = self.home.pledge("clerk", *words)
+            self.assertEqual(ran.code, 13, ran)
+            waiting = self.clerk.GetPledge(pledge=pledge).pledge
+            waiting.last_seq = before.last_seq  # that of the proposal
+            self.assertEqual(waiting, before)
+            with self.refused("PERMISSION_DENIED"):
+                self.approve_as(self.clerk, int(ran.rows[0][1]))
+            self.approve_as(self.approver, int(ran.rows[0][1]))
+            after = self.clerk.GetPledge(pledge=pledge).pledge
+            self.assertNotEqual((after.unallocated.minor, after.allocated.minor),
+                                (before.unallocated.minor, before.allocated.minor))
+
     def test_a_rehearsal_says_so_and_stores_nothing(self):
         pledge = self.pledged()
         before = self.reader.GetStatus().size

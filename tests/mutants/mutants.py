@@ -3,7 +3,7 @@
 """mutants: bugs put into a copy of the source on purpose, one at a time; each must turn at least
 one named test red, or the tests are not worth what they say.
 
-    mutants.py                 all of them; builds in a scratch copy; about half an hour on two cores
+    mutants.py                 all of them; builds in a scratch copy; about three quarters of an hour on two cores
     mutants.py NAME...         only these
     mutants.py --check         only looks whether every place is still found, exactly once; quick
     mutants.py --list          the table without running anything
@@ -39,6 +39,9 @@ class Mutant:
 FILE, SCAN, SEGMENT, WRITER = ("server/store/file.c", "server/store/scan.c",
                                "server/store/segment.c", "server/writer.c")
 PROMOTE, PLEDGE, NOTARY = ("server/ledger/promote.c", "server/ledger/pledge.c", "server/notary.c")
+TLS, CONN, H2, CALL = ("server/net/tls.c", "server/net/conn.c", "server/net/h2.c", "server/net/call.c")
+PERIOD, PROPOSAL, STATEMENT = ("server/ledger/period.c", "server/ledger/proposal.c",
+                               "server/ledger/statement.c")
 
 MUTANTS = [
     Mutant("skip the sync of a batch", FILE,
@@ -128,6 +131,59 @@ MUTANTS = [
     Mutant("let every role do everything", "server/net/authz.c",
            "    return (roles_for(command) & (1u << role)) != 0;",
            "    return roles_for(command) != 0;", ["net/test_authz", "e2e/roles"]),
+    # who may come in, and what a peer may cost
+    Mutant("let revoked certificates in", TLS,
+           "X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);", "0);",
+           ["net/test_tls", "hostile/tls"]),
+    Mutant("speak TLS 1.2", TLS, "SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION)",
+           "SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION)", ["net/test_tls", "hostile/tls"]),
+    Mutant("read a name up to its NUL", "server/net/authz.c",
+           "    if (len == 0 || memchr(value, '\\0', len) != NULL)", "    if (len == 0)",
+           ["net/test_authz", "hostile/tls"]),
+    Mutant("keep who was revoked until he leaves", CONN,
+           "    if (conn->secure && !tls_verify(conn->transport, conn->home->tls, "
+           "&conn->expires_us, &why))",
+           "    if (!conn->secure && why != NULL)", ["net/test_conn", "e2e/reload"]),
+    Mutant("wait for ever for a handshake", CONN,
+           "        if (!passed(conn->since_ns, conn->home->limits.handshake_ms, now))",
+           "        if (now != 0)", ["net/test_conn", "hostile/slow"]),
+    Mutant("give one certificate all places", CONN,
+           "home->limits.person_connections, now_ns(conn));", "0, now_ns(conn));",
+           ["net/test_conn", "hostile/slow"]),
+    Mutant("forgive every fault of a peer", H2, "    if (++h2->faults > FAULTS_MAX)",
+           "    if (++h2->faults == 0)", ["net/test_h2", "hostile/floods"]),
+    Mutant("take a message of any length", CALL,
+           "        return grpc_read(&call->reader, bytes, call->bytes_max, &call->body);\n    if",
+           "        return grpc_read(&call->reader, bytes, SIZE_MAX / 4, &call->body);\n    if",
+           ["net/test_call", "net/test_rpc", "hostile/floods"]),
+    Mutant("hear signals only after saying ready", "server/daemon.c",
+           "    arm_events(daemon); /* whoever is told that we are ready may stop us at once */\n"
+           "    return announce(daemon, message);",
+           "    PL_TRY(announce(daemon, message));\n    arm_events(daemon);\n    return pl_ok();",
+           ["e2e/daemon"]),
+    # money, months and the bank
+    Mutant("post into a closed month", PERIOD, "pl_date_month(day) <= ledger->closed_through;",
+           "pl_date_month(day) < ledger->closed_through;", ["ledger/test_period", "e2e/period"]),
+    Mutant("let makers approve their own", PROPOSAL, "    if (is_maker(maker, proposal)) {",
+           "    if (is_maker(maker, proposal) && proposal->seq == 0) {",
+           ["ledger/test_proposal", "e2e/four_eyes"]),
+    Mutant("move surplus without a second person", PROPOSAL, "        return CLASS(SURPLUS);",
+           "        return CLASS(UNSPECIFIED);", ["ledger/test_proposal"]),
+    Mutant("spend money that goes back", "server/ledger/allocation.h",
+           "entry->amount - entry->allocated - entry->refunded;",
+           "entry->amount - entry->allocated;", ["ledger/test_refund", "e2e/money"]),
+    Mutant("close over free money", "server/ledger/closing.c",
+           "    return items->outstanding == 0 && items->unallocated == 0",
+           "    return items->outstanding == 0", ["ledger/test_closing"]),
+    Mutant("book a known movement again", STATEMENT,
+           "            if (get_u32(&import->taken, found) != import->ordinal &&",
+           "            if (import->ordinal == 0 &&", ["ledger/test_movement", "e2e/import"]),
+    Mutant("take twins for one", STATEMENT,
+           "            if (get_u32(&import->taken, found) != import->ordinal &&\n"
+           "                same", "            if (same", ["ledger/test_movement", "e2e/import"]),
+    Mutant("count a sum and its details", "server/ledger/movement.c",
+           "    allocation_split(ledger, row->batch);", "    (void)batch;",
+           ["ledger/test_movement", "e2e/import"]),
 ]
 QUICK = ["skip the sync of a batch", "drop the capacity check", "reply before the sync"]
 
@@ -136,7 +192,7 @@ def targets_of(test):
     box, _, rest = test.partition("/")
     if box == "sim":
         return ["nth" if rest == "nth" else "sim"]
-    if box in ("e2e", "linear"):
+    if box in ("e2e", "hostile", "linear"):
         return ["pledged", "pledge"]
     if box == "crash":
         return ["pledged", "pledge", "crash_layer"]

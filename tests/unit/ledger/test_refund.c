@@ -138,6 +138,45 @@ static void test_replay_refuses_what_breaks_a_rule(void **state)
     world_fini(&w);
 }
 
+/* It keeps the day on which the bank paid, and is posted to the first month that is open. */
+static void test_paid_in_a_closed_month(void **state)
+{
+    (void)state;
+    struct world w;
+    static uint8_t root[32];
+    Pledged__V1__Command closing = PLEDGED__V1__COMMAND__INIT, paying = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    Pledged__V1__Pay paid = PLEDGED__V1__PAY__INIT;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;
+    desk_ready(&w, 16000000);
+    refund(&w, "B000001", 300000, "CHF");
+    close.period = (char *)(uintptr_t) "2026-01";
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    closing.command_case = COMMAND(CLOSE_PERIOD);
+    closing.close_period = &close;
+    give(&w, &closing);
+    assert_accepted(&w);
+    amount.minor = 300000;
+    amount.currency = (char *)(uintptr_t) "CHF";
+    paid.refund = (char *)(uintptr_t) "R000001";
+    paid.amount = &amount;
+    paid.value_date = (char *)(uintptr_t) "2026-01-15";
+    paying.command_case = COMMAND(PAY);
+    paying.pay = &paid;
+    give(&w, &paying);
+    assert_accepted(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    assert_int_equal(entry->fact_case, FACT(REFUND_PAID));
+    assert_string_equal(entry->refund_paid->value_date, "2026-01-15");
+    assert_string_equal(entry->posting_date, "2026-02-01");
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    entry->posting_date = (char *)(uintptr_t) "";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_of_a_cancelled_commitment),
         cmocka_unit_test(test_another_payee_is_the_approvers),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
+        cmocka_unit_test(test_paid_in_a_closed_month),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
