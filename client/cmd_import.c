@@ -237,10 +237,11 @@ struct pl_status cmd_import(struct cli *cli)
     if (options_has(&cli->options, OPTION_TAKE) && !options_has(&cli->options, OPTION_OURS))
         return failure_usage(&cli->failure, "%s",
                              _("--take picks movements beside those of --ours"));
-    for (size_t i = 0; i < cli->arg_count; i++)
+    const size_t count = cli->arg_count;
+    for (size_t i = 0; i < count; i++)
         PL_TRY(read_one(cli, cli->arg[i], &import[i]));
     sheet_init(&sheet, "statements", import_columns, PL_COUNT(import_columns), &cli->arena);
-    for (size_t i = 0; i < cli->arg_count; i++)
+    for (size_t i = 0; i < count; i++)
         PL_TRY(send_one(cli, cli->arg[i], import[i], &sheet));
     return cli_show(cli, &sheet);
 }

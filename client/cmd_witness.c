@@ -163,6 +163,7 @@ static struct pl_status start(struct cli *cli, struct witness_http_options *opti
     char host[HOST_BYTES];
     struct addrinfo *found = NULL;
     PL_TRY(resolve(cli, host, &found));
+    PL_ASSERT(found != NULL);
     options->address = found->ai_addr;
     struct pl_status status = witness_http_start(options, ret);
     freeaddrinfo(found);

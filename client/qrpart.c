@@ -194,7 +194,7 @@ struct pl_status qrpart_draw(struct paper *paper, const struct qrbill *bill,
                              struct failure *failure)
 {
     struct pl_buf payload PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&payload, 2 * QRBILL_PAYLOAD_MAX);
+    pl_buf_init(&payload, 2ul * QRBILL_PAYLOAD_MAX);
     PL_TRY(qrbill_payload(bill, failure, &payload));
     paper_color(paper, BLACK);
     separation(paper);

@@ -137,7 +137,7 @@ const char *verify_checkpoint_open(struct pl_slice text, const char *keys,
 {
     struct opening *opening = calloc(1, sizeof(*opening));
     PL_ASSERT(opening != NULL);
-    pl_arena_init(&opening->arena, PL_POLICY_BYTES_MAX * 4);
+    pl_arena_init(&opening->arena, PL_POLICY_BYTES_MAX * 4ul);
     const char *wrong = open_with(opening, text, keys, ret);
     pl_arena_fini(&opening->arena);
     free(opening);

@@ -79,7 +79,7 @@ static struct pl_status read_file(struct verify_source *source, const char *name
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? pl_fail(NOT_FOUND, "open a file of the mirror")
                                                    : pl_fail_errno(IO, "open a file of the mirror");
-    struct pl_status status = pl_ok();
+    struct pl_status status;
     for (;;) {
         uint8_t *place = NULL;
         status = pl_buf_reserve(ret, READ_BYTES, &place);
@@ -142,9 +142,9 @@ struct pl_status verify_source_open(const char *path, struct verify_source **ret
     struct verify_source *source = calloc(1, sizeof(*source));
     PL_ASSERT(source != NULL);
     source->next_seq = 1;
-    pl_buf_init(&source->bytes, (size_t)BUNDLE_BYTES_MAX + 2 * READ_BYTES);
-    pl_buf_init(&source->checkpoint, CHECKPOINT_BYTES_MAX + 2 * READ_BYTES);
-    pl_arena_init(&source->arena, 4 * TRAILER_BYTES_MAX);
+    pl_buf_init(&source->bytes, BUNDLE_BYTES_MAX + 2ul * READ_BYTES);
+    pl_buf_init(&source->checkpoint, CHECKPOINT_BYTES_MAX + 2ul * READ_BYTES);
+    pl_arena_init(&source->arena, 4ul * TRAILER_BYTES_MAX);
     struct pl_status status = open_path(source, path);
     if (pl_is_ok(status))
         *ret = source;
@@ -419,7 +419,7 @@ static struct pl_status mirror_next(struct verify_source *source, struct verify_
         PL_TRY(status);
         if (tile_fits(&source->bytes, width, name, block->first_seq, report)) {
             block->listed = width;
-            memcpy(block->list, pl_buf_slice(&source->bytes).data, width * PL_SHA256_BYTES);
+            memcpy(block->list, pl_buf_slice(&source->bytes).data, (size_t)width * PL_SHA256_BYTES);
         }
     }
     return pl_ok();

@@ -240,5 +240,6 @@ struct pl_status write_run(struct cli *cli, struct write *write)
 {
     Pledged__V1__Receipt *receipt = NULL;
     PL_TRY(write_send(cli, write, &receipt));
+    PL_ASSERT(receipt != NULL);
     return write_show(cli, write, receipt);
 }

@@ -24,10 +24,13 @@ static inline size_t pl_buf_len(const struct pl_buf *buf)
 {
     return buf->end - buf->start;
 }
-/* Borrowed until the next write, consume or fini. */
+/* Borrowed until the next write, consume or fini. Never NULL: what is empty may be compared and
+ * copied too. */
 static inline struct pl_slice pl_buf_slice(const struct pl_buf *buf)
 {
-    return pl_slice(buf->data == NULL ? NULL : buf->data + buf->start, pl_buf_len(buf));
+    if (buf->data == NULL)
+        return pl_slice("", 0);
+    return pl_slice(buf->data + buf->start, pl_buf_len(buf));
 }
 PL_MUST_CHECK struct pl_status pl_buf_append(struct pl_buf *buf, const void *data, size_t len);
 PL_MUST_CHECK struct pl_status pl_buf_append_str(struct pl_buf *buf, const char *text);

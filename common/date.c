@@ -158,7 +158,7 @@ struct pl_status pl_time_parse(const char *text, int64_t *ret_us)
     if (hour > 23 || minute > 59 || second > 59)
         return pl_fail(INVALID, "there is no such time of day");
     *ret_us = (int64_t)days * PL_US_PER_DAY +
-              ((int64_t)hour * 3600 + minute * 60 + second) * PL_US_PER_S + us;
+              ((int64_t)hour * 3600 + (int64_t)minute * 60 + second) * PL_US_PER_S + us;
     return pl_ok();
 }
 

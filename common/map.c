@@ -72,7 +72,9 @@ static void grow(struct pl_map *map, size_t cap)
     }
     free(map->slots);
     free(map->full);
-    *map = larger;
+    map->slots = larger.slots;
+    map->full = larger.full;
+    map->cap = cap;
 }
 
 static bool too_full(size_t count, size_t cap)

@@ -208,6 +208,7 @@ static struct pl_status range_root(const struct source *source, uint64_t from, u
 /* The largest power of two below n; n > 1. */
 static uint64_t split_at(uint64_t n)
 {
+    PL_ASSERT(n > 1);
     return 1ull << (bit_length(n - 1) - 1);
 }
 

@@ -187,7 +187,8 @@ static size_t run(const struct letters *in, size_t at, size_t most)
 /* How far a form of ours goes: RF, two digits, P and all digits behind it; 0: not of our form. */
 static size_t our_form(const char *text)
 {
-    if (strncmp(text, "RF", 2) != 0 || !is_digit(text[2]) || !is_digit(text[3]) || text[4] != 'P')
+    if (text[0] != 'R' || text[1] != 'F' || !is_digit(text[2]) || !is_digit(text[3]) ||
+        text[4] != 'P')
         return 0;
     size_t len = 5 + strspn(text + 5, "0123456789");
     return len <= 5 + OUR_DIGITS_MAX ? len : 0;

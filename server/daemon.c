@@ -38,8 +38,6 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
-extern char **environ;
-
 enum { LOOK_S = 1, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
 
 enum { DAEMON_EVENTS = 5 };

@@ -120,7 +120,7 @@ static void on_watch(struct call *call, void *user)
     watcher->subject = subject_of(request->service);
     watcher->sent = NEVER_SENT;
     if (TAILQ_EMPTY(&health->watchers)) {
-        struct timeval every = {0, LOOK_MS * 1000};
+        struct timeval every = {0, LOOK_MS * 1000L};
         (void)event_add(health->timer, &every);
     }
     TAILQ_INSERT_TAIL(&health->watchers, watcher, link);

@@ -547,7 +547,7 @@ enum pl_code query_get_pledge(const struct ledger *ledger, const struct query_lo
 {
     struct query q = {ledger, log, arena, ret_refusal, false};
     const Pledged__V1__GetPledgeRequest *want = (const Pledged__V1__GetPledgeRequest *)request;
-    uint32_t index;
+    uint32_t index = STATE_NONE;
     enum pl_code code = read_pledge_id(&q, want->pledge, &index);
     if (code != PL_E_OK)
         return code;

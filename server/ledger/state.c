@@ -419,8 +419,8 @@ static void leave(struct ledger *ledger, uint32_t index)
         ledger->contributor[pledge->contributor].live_pledges--;
     if (pledge->tier == STATE_TIER_FREE)
         return;
-    struct state_tier *tier = &ledger->tier[pledge->tier];
-    uint32_t *count = counter(tier, pledge->stage);
+    PL_ASSERT(ledger->tier != NULL);
+    uint32_t *count = counter(&ledger->tier[pledge->tier], pledge->stage);
     if (count != NULL)
         (*count)--;
     if (pledge->stage == STAGE(WAITING))
@@ -438,6 +438,7 @@ static void enter(struct ledger *ledger, uint32_t index, uint64_t seq, bool new_
         ledger->contributor[pledge->contributor].live_pledges++;
     if (pledge->tier == STATE_TIER_FREE)
         return;
+    PL_ASSERT(ledger->tier != NULL);
     struct state_tier *tier = &ledger->tier[pledge->tier];
     uint32_t *count = counter(tier, pledge->stage);
     if (count != NULL)

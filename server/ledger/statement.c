@@ -255,9 +255,9 @@ static bool goes_on(const struct importing *import, const struct state_movement 
     if (before->statement >= ledger->statement_count || before->statement == import->known_as)
         return false;
     const struct state_statement *earlier = &ledger->statement[before->statement];
-    const struct state_statement *same =
-        import->known_as != STATE_NONE ? &ledger->statement[import->known_as] : NULL;
-    uint64_t sequence = same != NULL ? same->sequence : import->bank->sequence;
+    uint64_t sequence = import->known_as == STATE_NONE
+                            ? import->bank->sequence
+                            : ledger->statement[import->known_as].sequence;
     return earlier->kind == import->bank->kind && sequence != 0 &&
            earlier->sequence + 1 == sequence && earlier->closing == import->bank->opening_minor &&
            strcmp(ledger->text + earlier->account, import->bank->account) == 0;

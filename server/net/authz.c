@@ -138,7 +138,6 @@ struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *from, struct
 {
     struct authz_roster *roster = calloc(1, sizeof(*roster));
     PL_ASSERT(roster != NULL);
-    atomic_init(&roster->refs, 1);
     size_t identities = 0;
     for (size_t i = 0; i < from->n_person; i++)
         identities += from->person[i]->n_identity;
@@ -148,6 +147,7 @@ struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *from, struct
     struct pl_status status = pl_ok();
     for (size_t i = 0; i < from->n_person && pl_is_ok(status); i++)
         status = add_person(roster, from->person[i]);
+    atomic_init(&roster->refs, 1);
     if (pl_is_ok(status)) {
         qsort(roster->identities, roster->identity_count, sizeof(*roster->identities), compare);
         status = check_unique(roster);

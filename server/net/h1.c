@@ -357,14 +357,13 @@ static void exchange_end(struct h1 *h1)
 static void refuse(struct h1 *h1, const struct h1_fault *fault)
 {
     struct stream_chunk *body = stream_chunk_new(strlen(fault->text) + 1);
-    struct stream_field head[4] = {
+    const struct stream_field head[] = {
         STREAM_FIELD(":status", fault->status),
         STREAM_FIELD("content-type", "text/plain; charset=utf-8"),
         STREAM_FIELD("x-content-type-options", "nosniff"),
+        STREAM_FIELD("allow", fault->allow == NULL ? "" : fault->allow),
     };
-    size_t count = 3;
-    if (fault->allow != NULL)
-        head[count++] = STREAM_FIELD("allow", fault->allow);
+    size_t count = fault->allow == NULL ? PL_COUNT(head) - 1 : PL_COUNT(head);
     memcpy(body->data, fault->text, body->len - 1);
     body->data[body->len - 1] = '\n';
     exchange_begin(h1);

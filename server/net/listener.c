@@ -67,7 +67,7 @@ static struct pl_status open_one(const struct addrinfo *address, bool reuseport,
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(name);
     if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
         return 0;
@@ -150,7 +150,7 @@ struct pl_status listener_open_unix(const char *path, unsigned mode, int *ret_fd
 
 static void pause_for_a_moment(struct listener *listener)
 {
-    struct timeval moment = {0, PAUSE_MS * 1000};
+    struct timeval moment = {0, PAUSE_MS * 1000L};
     (void)event_del(listener->on_readable);
     (void)event_add(listener->on_pause_over, &moment);
 }

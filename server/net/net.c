@@ -143,13 +143,13 @@ static struct net_limits complete(const struct net_limits *given)
     struct net_limits limits = *given;
     limits.connections = or_default(given->connections, 1024);
     limits.streams = or_default(given->streams, 256);
-    limits.request_bytes = or_default(given->request_bytes, 256 * 1024);
-    limits.header_bytes = or_default(given->header_bytes, 16 * 1024);
-    limits.arena_bytes = or_default(given->arena_bytes, 1024 * 1024);
+    limits.request_bytes = or_default(given->request_bytes, 256ul << 10);
+    limits.header_bytes = or_default(given->header_bytes, 16ul << 10);
+    limits.arena_bytes = or_default(given->arena_bytes, 1ul << 20);
     limits.calls = or_default(given->calls, 1024);
-    limits.write_high_bytes = or_default(given->write_high_bytes, 256 * 1024);
+    limits.write_high_bytes = or_default(given->write_high_bytes, 256ul << 10);
     limits.watchers = or_default(given->watchers, 4096);
-    limits.body_bytes = or_default(given->body_bytes, 64 * 1024 * 1024);
+    limits.body_bytes = or_default(given->body_bytes, 64ul << 20);
     return limits;
 }
 
@@ -202,7 +202,7 @@ static void prepare(struct net *net, const struct net_options *options)
 static bool start_ticks(struct net *net)
 {
     int ms = tick_ms(&net->home.limits);
-    struct timeval interval = {ms / 1000, ms % 1000 * 1000};
+    struct timeval interval = {ms / 1000, ms % 1000 * 1000L};
     return event_add(net->tick, &interval) == 0;
 }
 
@@ -263,7 +263,7 @@ void net_reload(struct net *net, const struct net_reload *reload)
 
 void net_drain(struct net *net)
 {
-    struct timeval notice = {0, DRAIN_NOTICE_MS * 1000};
+    struct timeval notice = {0, DRAIN_NOTICE_MS * 1000L};
     if (net->home.draining)
         return;
     listener_free(net->listener);
