@@ -163,6 +163,92 @@ def network_seeds():
     put("query", "bad", b"encoding=json&encoding=proto&message=%7&base64=0&compression=gzip")
 
 
+# --- what the client is told ---------------------------------------------------------------------
+
+def client_seeds():
+    """Answers of a daemon, connection by connection (fuzz_h2client.c)."""
+    headers = literal(b":status", b"200") + literal(b"content-type", b"application/grpc")
+    fine = literal(b"grpc-status", b"0")
+    receipt = harness.pb.Receipt(seq=7, kind=harness.pb.RECEIPT_KIND_NEW,
+                                 outcome=harness.pb.Outcome(pledge="P000001")).SerializeToString()
+    status = bytes([0x08, 9, 0x12, 2]) + b"no" + bytes([0x1a])  # google.rpc.Status, its first detail follows
+    refusal = harness.pb.Refusal(reason=harness.pb.REASON_BUSY, retryable=True, message="busy").SerializeToString()
+    kind = b"type.googleapis.com/pledged.v1.Refusal"
+    packed = bytes([0x0a, len(kind)]) + kind + bytes([0x12, len(refusal)]) + refusal
+    busy = (literal(b"grpc-status", b"14") + literal(b"grpc-message", b"not%20now")
+            + literal(b"grpc-status-details-bin", base64.b64encode(status + bytes([len(packed)]) + packed)))
+
+    def message(body):
+        return b"\0" + struct.pack(">I", len(body)) + body
+
+    def answer(*bodies, trailers=fine, stream=1):
+        return (frame(4, 0, 0) + frame(4, 1, 0) + frame(1, 4, stream, headers)
+                + frame(0, 0, stream, b"".join(map(message, bodies))) + frame(1, 5, stream, trailers))
+
+    whole = answer(receipt) + answer(receipt, stream=3)[18:]
+    for name, first, connections in [
+            ("fine", 0x3c, [whole]),
+            ("pieces", 0x04, [whole]),
+            ("busy-then-fine", 0x3c, [frame(4, 0, 0) + frame(1, 5, 1, headers + busy), answer(receipt)]),
+            ("trailers-busy", 0x3c, [answer(trailers=busy), answer(receipt)]),
+            ("breaks-off", 0x3c, [answer(receipt)[:-20], answer(receipt)]),
+            ("silent", 0x7c, [frame(4, 0, 0)]),
+            ("nothing", 0x3c, [b""] * 3),
+            ("goaway", 0x3c, [frame(4, 0, 0) + frame(7, 0, 0, bytes(8)), answer(receipt)]),
+            ("reset", 0x3c, [frame(4, 0, 0) + frame(3, 0, 1, b"\0\0\0\x07"), answer(receipt)]),
+            ("two-answers", 0x3d, [answer(b"", b"")]),
+            ("read", 0x3d, [answer(b"") + answer(b"", stream=3)[18:]]),
+            ("proxy", 0x3d, [frame(4, 0, 0) + frame(1, 4, 1, literal(b":status", b"503")) + frame(0, 1, 1, b"<p>")]),
+            ("stream", 0x3e, [answer(b"one", b"two", b"") + answer(stream=3)[18:]]),
+            ("too-large", 0x3e, [frame(4, 0, 0) + frame(1, 4, 1, headers) + frame(0, 0, 1, b"\0\xff\xff\xff\xff")]),
+            ("push", 0x3e, [frame(4, 0, 0) + frame(5, 4, 1, b"\0\0\0\2" + headers)])]:
+        put("h2client", name, bytes([first]) + b"".join(struct.pack(">H", len(c)) + c for c in connections))
+
+
+def witness_seeds():
+    """Steps of fuzz_witness.c: {what, value}, answers with a length and bytes."""
+    def cosigned(index):
+        return bytes([2 + 4 * index, 0])
+
+    def told(index, form, body):
+        return bytes([3 + 4 * index, form, len(body)]) + body
+
+    sign, wait = bytes([0, 4]), bytes([1, 4])
+    line = "\u2014 w0.example ".encode() + base64.b64encode(bytes(76)) + b"\n"
+    put("witness", "quorum", sign + cosigned(0) + cosigned(1) + cosigned(2) + sign + cosigned(1) + cosigned(2))
+    put("witness", "older", sign + told(0, 1, b"3\n") + cosigned(0) + cosigned(1))
+    put("witness", "newer", sign + told(0, 1, b"777\n") + sign + cosigned(1))
+    put("witness", "same-size", sign + cosigned(0) + sign + told(0, 1, b"5\n") + told(0, 1, b"10\n"))
+    put("witness", "huge", sign + told(1, 1, b"18446744073709551616\n") + told(2, 1, b"00\n"))
+    put("witness", "no-cosignature", sign + told(0, 0, line) + told(1, 0, line[:40] * 3) + wait + cosigned(2))
+    put("witness", "refused", sign + told(0, 3, b"") + told(1, 5, b"") + told(2, 24, b"") + wait * 3 + cosigned(0))
+
+
+def private_seeds():
+    contact = harness.pb.Contact(name="Anna Muster", function="desk", email="anna@example.org", phone="+41 22 000 00 00")
+    for name, first, record in [("contact", 1, contact.SerializeToString()), ("no-name", 1, b"\x12\0"),
+                                ("not-a-contact", 1, b"\xff"), ("too-long", 1, b"\x0a\xfe\x1f" + b"x" * 4094),
+                                ("wrong-commitment", 0, contact.SerializeToString()),
+                                ("another-commitment", 3, contact.SerializeToString())]:
+        command = harness.pb.Command(request_id=bytes(16), reason="as they asked")
+        command.record_contact.contributor = "C000001"
+        command.record_contact.commitment = bytes(32)
+        request = harness.pb.ExecutePrivateRequest(command=command)
+        request.record.add(commitment=bytes(32), salt=bytes(32), record=record)
+        put("private", name, bytes([first]) + request.SerializeToString())
+    other = harness.pb.ExecutePrivateRequest(command=harness.pb.Command(request_id=bytes(16)))
+    put("private", "no-record", b"\0" + other.SerializeToString())
+    put("private", "two-commands", b"\0" + request.SerializeToString() + other.SerializeToString())
+
+
+def camt_seeds():
+    """The corpus of statements, short ones as they are, one of them as an account that others use."""
+    for file in sorted((ROOT / "tests" / "camt").glob("*.xml")):
+        if file.stat().st_size <= 16000:
+            put("camt", file.stem, b"\0" + file.read_bytes())
+    put("camt", "ours", b"\1" + (ROOT / "tests" / "camt" / "twins.xml").read_bytes())
+
+
 # --- certificates --------------------------------------------------------------------------------
 
 def certificate_seeds():
@@ -229,6 +315,10 @@ def tlog_seeds():
 if __name__ == "__main__":
     ledger_seeds()
     network_seeds()
+    client_seeds()
+    witness_seeds()
+    private_seeds()
+    camt_seeds()
     certificate_seeds()
     text_seeds()
     tlog_seeds()
