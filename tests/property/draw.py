@@ -10,27 +10,44 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
            "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 3, "allocate": 10, "reallocate": 7,
            "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 4,
-           "accept_difference": 4, "close": 5}
+           "accept_difference": 4, "close": 5, "approve": 14, "reject": 3}
 
 
 class Sequence:
     def __init__(self, seed, fund):
         self.random = random.Random(seed)
         self.fund = fund
+        self.planned = []   # commands that belong together, drawn one after another
 
     def chance(self, share):
         return self.random.random() < share
 
     def draw(self):
         """Who gives which command."""
+        if self.planned:
+            return self.planned.pop(0)()
+        if self.chance(0.03):
+            self.plan()
         names, weights = zip(*WEIGHTS.items())
         drawn = getattr(self, "draw_" + self.random.choices(names, weights)[0])()
         if self.chance(0.1):
             self.spoil(drawn)
-        return self.person(), drawn
+        return self.person(drawn), drawn
 
-    def person(self):
-        return self.random.choices(["clerk", "approver", "admin"], [20, 4, 0.3])[0]
+    def plan(self):
+        """What chance alone hardly ever leads to."""
+        held = [p for p in self.fund.pledges.values() if p.stage == "HELD"]
+        if held:
+            pledge = self.random.choice(held).id
+            self.planned += [lambda: ("clerk", command(
+                extend=pb.Extend(pledge=pledge, for_s=7200), reason="again"))] * 4
+
+    def person(self, drawn):
+        """Mostly somebody who may."""
+        odds = dict(clerk=20, clerk2=2, approver=4, approver2=1, admin=0.3)
+        if drawn.WhichOneof("command") == "approve":
+            odds = dict(clerk=1, approver=10, approver2=5)
+        return self.random.choices(list(odds), odds.values())[0]
 
     # --- what goes into a command ---
 
@@ -54,6 +71,8 @@ class Sequence:
             ways.append(lambda: body.ClearField("amount"))
         for name in ids:
             ways += [lambda n=name: body.ClearField(n), lambda n=name: setattr(body, n, "X1")]
+        if hasattr(body, "seq"):
+            ways.append(lambda: setattr(body, "seq", 0))
         if hasattr(body, "value_date"):
             ways.append(lambda: setattr(body, "value_date", "yesterday"))
         self.random.choice(ways)()
@@ -303,8 +322,12 @@ class Sequence:
             body.bank_entry, body.pledge = self.bank(), self.pledge("PLEDGED", "COMMITTED")
         there = self.fund.pledges.get(body.pledge)
         if there is not None and there.minor:
-            self.part(body, min(2500, self.fund.balance(there)) if self.chance(0.5) else
-                      self.fund.balance(there), there.currency)
+            limit = self.fund.limits.get(there.currency, 0)
+            if self.chance(0.4):  # what one person may accept alone, and one more
+                body.amount.CopyFrom(money(max(1, limit + self.random.choice([0, 0, 1])),
+                                           there.currency))
+            else:
+                self.part(body, self.fund.balance(there), there.currency)
         return command(accept_difference=body, reason="the bank on the way")
 
     def draw_close(self):
@@ -313,3 +336,17 @@ class Sequence:
         pledge = self.random.choice(ready) if ready and self.chance(0.6) else \
             self.pledge("COMMITTED")
         return command(close=pb.Close(pledge=pledge))
+
+    # --- the second person ---
+
+    def proposal(self):
+        there = [p.seq for p in self.fund.proposals.values() if p.state == "OPEN"]
+        if not there or self.chance(0.12):
+            there = list(self.fund.proposals) + [1, 99999]
+        return self.random.choice(there)
+
+    def draw_approve(self):
+        return command(approve=pb.Approve(seq=self.proposal()))
+
+    def draw_reject(self):
+        return command(reject=pb.Reject(seq=self.proposal()), reason="not countersigned")

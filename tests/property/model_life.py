@@ -23,9 +23,10 @@ CURRENCIES = {"CHF", "EUR", "USD", "JPY", "SEK", "VND"}
 BOTH = {"clerk", "approver"}
 MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH, "reverse": BOTH,
        "close": BOTH, "reallocate": BOTH, "convert": BOTH, "refund": BOTH, "cancel_refund": BOTH,
-       "write_off": BOTH, "accept_difference": BOTH}
+       "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
+       "reject": {"clerk", "approver", "admin"}}
 # What has to go with a command: words, a document, or one of the two.
-WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference"}
+WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
 EITHER = {"withdraw"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
@@ -95,8 +96,9 @@ class Bank:
 
 
 class Life:
-    def __init__(self, catalogue, today, head, roles):
+    def __init__(self, catalogue, today, head, roles, four_eyes, limits):
         self.today, self.head, self.roles = today, head, roles
+        self.four_eyes, self.limits = four_eyes, limits
         self.price, self.capacity = {}, {}
         self.alias = {}
         for tier in catalogue["tier"]:
@@ -113,6 +115,7 @@ class Life:
         self.refunds = {}           # id -> Refund
         self.allocations = []
         self.waivers = []
+        self.proposals = {}         # seq -> Proposal
         self.queues = collections.defaultdict(list)  # tier -> pledges
 
     # --- looking ---
@@ -176,8 +179,17 @@ class Life:
             wrong.add("PERMISSION_DENIED")
         if wrong:
             return wrong, None
-        wrong, effect = getattr(self, "judge_" + name)(command, body)
-        return (wrong, effect) if not wrong else (wrong, None)
+        wrong, effect = self.decide(name, command, body)
+        sort = None if wrong else self.class_of(name, body)
+        if sort in self.four_eyes:
+            return wrong, lambda: self.propose(person, command, body, sort)
+        if sort is not None:
+            return wrong, lambda: warned(effect(), "FOUR_EYES_OFF")
+        return wrong, effect
+
+    def decide(self, name, command, body):
+        self.excepted, self.reason = False, command.reason
+        return getattr(self, "judge_" + name)(command, body)
 
     def malformed(self, name, command, body):
         """What is wrong whatever the ledger says."""
@@ -202,6 +214,8 @@ class Life:
                     wrong.add("AMOUNT_REQUIRED", path)
             elif field.name in IDS:
                 self.id_trouble(name, body, field.name, path, wrong)
+            elif field.name == "seq" and body.seq == 0:
+                wrong.add("FIELD_REQUIRED", path)
         trouble = getattr(self, "malformed_" + name, None)
         if trouble is not None:
             trouble(command, body, wrong)
@@ -255,21 +269,13 @@ class Life:
         if body.other_payee and not command.reason:
             wrong.add("REASON_REQUIRED", "reason")
 
-    @staticmethod
-    def malformed_reverse(command, body, wrong):
-        if body.seq == 0:
-            wrong.add("FIELD_REQUIRED", "reverse.seq")
-
-    @staticmethod
-    def malformed_reallocate(command, body, wrong):
-        if body.seq == 0:
-            wrong.add("FIELD_REQUIRED", "reallocate.seq")
-
-    def entry(self, pledge=None):
-        """The next entry of the ledger; the pledge that it is about."""
+    def entry(self, pledge=None, changes=True):
+        """The next entry of the ledger; the pledge that it is about, and whether it changes it."""
         self.head += 1
         if pledge is not None:
             pledge.seqs.append(self.head)
+            if changes:
+                pledge.changed = self.head
         return self.head
 
     # --- contributors and the life of a pledge ---
@@ -311,7 +317,7 @@ class Life:
         wrong = Wrong()
         for slot in self.slots_of(contributor, but=own):
             wrong.add("HAS_SLOT", {f"{name}.contributor", f"{name}.pledge", f"{name}.tier"},
-                      {slot.took, slot.seqs[-1]})
+                      {slot.took, slot.changed})
         if self.capacity[tier] is not None:
             holders = [p for p in self.pledges.values() if p.tier == tier and p.stage in LIVE]
             if self.left(tier) <= 0:
@@ -331,6 +337,9 @@ class Life:
         if price is not None and given is not None and given.currency != "CHF":
             wrong.add("AMOUNT_NOT_TIER", {f"{name}.amount.currency", f"{name}.amount"})
         elif price is not None and given is not None and given.minor < price:
+            if "exception" in self.four_eyes and self.reason:
+                self.excepted = True
+                return wrong
             wrong.add("AMOUNT_NOT_TIER", {f"{name}.amount.minor", f"{name}.amount"})
         return wrong
 
@@ -358,7 +367,7 @@ class Life:
     def stage_trouble(self, name, pledge, *stages):
         wrong = Wrong()
         if pledge.stage not in stages:
-            wrong.add("STATE_WRONG", f"{name}.pledge", set(pledge.seqs))
+            wrong.add("STATE_WRONG", f"{name}.pledge", pledge.changed)
         return wrong
 
     def judge_hold(self, command, body):
@@ -600,6 +609,10 @@ class Life:
             self.end(pledge, "CANCELLED")
             return self.about(pledge)
         return wrong, effect
+
+
+def warned(said, word):
+    return dict(said, warnings=said.get("warnings", set()) | {word})
 
 
 def date_there_is(text):

@@ -10,7 +10,7 @@ drew is judged too: every command was accepted, every reason that the model know
 
     PLEDGED_SEEDS=A:B    the seeds from A up to B instead
     PROPERTY_ROUNDS=N    N seeds of the clock's choosing
-    PROPERTY_STEPS=N     the length of a sequence; a failing one is made as short as it fails
+    PROPERTY_STEPS=N     the length of a sequence; a failure says how short it may be
     PROPERTY_COUNTS=1    prints how often which command ended how
 """
 import collections
@@ -19,6 +19,7 @@ import datetime
 import json
 import os
 import pathlib
+import random
 import re
 import sys
 import time
@@ -28,9 +29,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from google.protobuf import text_format  # noqa: E402
 import harness  # noqa: E402
-from harness import Refused, pb  # noqa: E402
+from harness import Refused, command, document, money, pb  # noqa: E402
 from draw import Sequence  # noqa: E402
 from model import Fund  # noqa: E402
+from model_eyes import CLASSES  # noqa: E402
 
 STEPS = int(os.environ.get("PROPERTY_STEPS", "300"))
 FIXED = range(1, 9)
@@ -39,7 +41,8 @@ BY = {"tier": pb.TOTALS_BY_TIER, "category": pb.TOTALS_BY_CATEGORY, "month": pb.
 SUMS = ("pledged", "committed", "received", "outstanding", "refunded", "unallocated",
         "written_off", "difference")
 # What has no bearing on the rules, or depends on the calendar.
-UNTOLD_WARNINGS = {"EVENT_PAST", "FOUR_EYES_OFF"}
+UNTOLD_WARNINGS = {"EVENT_PAST"}
+LIMITS = {"CHF": 2500, "EUR": 100}
 # Reasons that need two commands in one turn of the daemon: before the next turn who waits is promoted.
 TOO_SHORT_LIVED = {"WAITING_AHEAD"}
 HERE = pathlib.Path(__file__).resolve().parent
@@ -67,8 +70,9 @@ def said_by(outcome):
     for name in ("balance", "unallocated"):
         if outcome.HasField(name):
             said[name] = (getattr(outcome, name).minor, getattr(outcome, name).currency)
-    if outcome.waiting_position:
-        said["waiting_position"] = outcome.waiting_position
+    for name in ("waiting_position", "proposal_seq"):
+        if getattr(outcome, name):
+            said[name] = getattr(outcome, name)
     said["warnings"] = {pb.WarningKind.Name(w.kind)[13:] for w in outcome.warning} - UNTOLD_WARNINGS
     return said
 
@@ -78,12 +82,56 @@ class Round:
 
     def __init__(self, test, seed, counts):
         self.test, self.seed, self.counts = test, seed, counts
-        self.home = harness.opened()
+        self.random = random.Random(seed)
+        self.home = harness.opened(catalogue=False, settings=self.policy(),
+                                   persons={**harness.PERSONS, "approver2": "approver"})
         catalogue = json.loads(harness.CATALOGUE.read_text())
         self.connect()
+        adopted = self.home.adopt()
+        if adopted.outcome.proposal_seq:
+            self.as_person("approver").execute(approve=pb.Approve(seq=adopted.seq))
         today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-        self.fund = Fund(catalogue, today, self.reader.GetStatus().size, self.home.persons)
+        self.fund = Fund(catalogue, today, self.reader.GetStatus().size, self.home.persons,
+                         self.four_eyes, LIMITS)
         self.sequence = Sequence(seed, self.fund)
+
+    def policy(self):
+        """Settings under which a random part of the classes needs a second person."""
+        share = self.random.choice([0, 0.3, 0.6, 1])
+        self.four_eyes = {sort for sort in CLASSES if self.random.random() < share}
+        return {"policy": {"four_eyes": ", ".join(sorted(self.four_eyes)),
+                           "difference_limit": "25.00 CHF, 1.00 EUR"}}
+
+    def restart(self, settings):
+        """The daemon is killed and comes back; a policy that changed is an entry."""
+        before = self.home.config.read_text()
+        self.home.settings.update(settings)
+        self.home.write_config()
+        self.home.restart(kill=True)
+        self.connect()
+        if self.home.config.read_text() != before:
+            self.fund.entry()
+            self.fund.four_eyes = self.four_eyes
+        same(self.reader.GetStatus().size, self.fund.head, "entries after a restart")
+
+    def expire(self):
+        """A proposal that nobody decides expires, and the daemon says so by itself."""
+        settings = self.policy()
+        settings["policy"].update(four_eyes=", ".join(sorted(CLASSES)), proposal_ttl="1s")
+        self.four_eyes = set(CLASSES)
+        self.restart(settings)
+        contributor = pb.AddContributor(name="Late", kind=1)
+        self.one_step("clerk", command(add_contributor=contributor))
+        self.one_step("clerk", command(submit=pb.Submit(
+            contributor=self.fund.contributors[-1]["id"], free=True, amount=money(5)), reason="r"))
+        pledge = list(self.fund.pledges)[-1]
+        self.one_step("clerk", command(commit=pb.Commit(pledge=pledge), evidence=[document()]))
+        self.fund.expired(self.fund.head)
+        deadline = time.monotonic() + harness.patience(20)
+        while self.reader.GetStatus().size < self.fund.head and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.compare_all()
+        self.one_step("approver", command(approve=pb.Approve(seq=self.fund.head - 1)))
 
     def connect(self):
         self.home.drop_clients()
@@ -112,7 +160,7 @@ class Round:
         self.counts[name, "accepted"] += 1
         assert not wrong, f"accepted, but the model says {wrong}\n{asked}\n{one_line(receipt)}"
         first = self.fund.head + 1
-        expected = effect()
+        expected = dict(warnings=set()) | effect()
         assert receipt.seq == first, f"entry {receipt.seq}, not {first}\n{asked}"
         said = said_by(receipt.outcome)
         for key, value in expected.items():
@@ -203,6 +251,15 @@ class Round:
              [(c["id"], c["name"], c["kind"], c["seq"])
               for c in self.fund.contributors], "contributors")
 
+    def compare_proposals(self):
+        same([(p.seq, pb.ProposalState.Name(p.state)[15:],
+               pb.CommandClass.Name(getattr(p, "class"))[14:].lower().replace("_", "-"), p.pledge,
+               p.maker, p.closed_seq, p.command_name)
+              for p in self.pages("ListProposals", "proposal", all=True)
+              if p.command_name != "adopt_catalogue"],
+             [(p.seq, p.state, p.sort, p.pledge.id if p.pledge else "", p.maker, p.closed,
+               p.command.WhichOneof("command")) for p in self.fund.proposals.values()], "proposals")
+
     def compare_book(self, form, program):
         """The export, added up by somebody else's program, holds together."""
         out = self.home.path / f"books.{form}"
@@ -216,6 +273,7 @@ class Round:
         self.compare_pledges()
         self.compare_banks()
         self.compare_contributors()
+        self.compare_proposals()
 
     def last_entries(self):
         """The end of the ledger, for whoever has to find out what happened."""
@@ -230,15 +288,20 @@ class Round:
         step = 0
         try:
             for step in range(steps):
+                if step % 250 == 200:  # a kill, and another policy from here on
+                    self.compare_all()
+                    self.restart(self.policy())
+                    self.compare_all()
                 self.one_step(*self.sequence.draw())
                 if step % 10 == 9:
                     self.compare_totals()
             self.compare_all()
+            if self.seed % 4 == 0:
+                self.expire()
             harness.check_ledger(self.home.client("auditor").dump())
             self.compare_book("hledger", ["hledger", "check", "-f"])
             self.compare_book("beancount", ["bean-check"])
-            self.home.restart(kill=True)
-            self.connect()
+            self.restart(self.home.settings)
             self.compare_all()
         except AssertionError as error:
             raise AssertionError(f"PLEDGED_SEEDS={self.seed} PROPERTY_STEPS={step + 1}: {error}\n"

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""model_eyes: what needs a second person: a command of a class under the policy waits as a proposal and
+is decided when somebody else approves it (see model_life.py)."""
+from model_life import Wrong
+
+CLASSES = ["commit", "cancel", "refund", "write-off", "difference", "catalogue", "period", "exception",
+           "extension", "erase", "surplus"]
+ALWAYS = {"commit": "commit", "amend_pledge": "commit", "cancel": "cancel", "refund": "refund", "cancel_refund": "refund",
+          "write_off": "write-off", "reallocate": "surplus", "convert": "surplus"}
+
+
+class Proposal:
+    def __init__(self, seq, maker, command, sort, pledge):
+        self.seq, self.maker, self.command, self.sort, self.pledge = \
+            seq, maker, command, sort, pledge
+        self.state, self.closed = "OPEN", 0
+
+
+class Eyes:
+    def class_of(self, name, body):
+        """The class of a command that the rules allow; none: one person is always enough."""
+        if name in ("approve", "reject"):
+            return None
+        if self.excepted:
+            return "exception"
+        if name == "change_tier" and self.pledges[body.pledge].stage == "COMMITTED":
+            return "commit"
+        if name == "extend" and self.pledges[body.pledge].extensions > 0:
+            return "extension"
+        if name == "accept_difference":
+            pledge = self.pledges[body.pledge]
+            minor = body.amount.minor if body.HasField("amount") else self.balance(pledge)
+            return "difference" if minor > self.limits.get(pledge.currency, 0) else None
+        return ALWAYS.get(name)
+
+    def propose(self, person, command, body, sort):
+        pledge = self.pledges.get(self.meant(body))
+        proposal = Proposal(self.entry(pledge, False), person, command, sort, pledge)
+        self.proposals[proposal.seq] = proposal
+        return dict(proposal_seq=proposal.seq)
+
+    def meant(self, body):
+        """The pledge that a command is about, where it says so itself or by what it names; of a
+        free contribution to come it is not there yet."""
+        if body.DESCRIPTOR.name == "Convert":
+            return None
+        if body.DESCRIPTOR.name == "CancelRefund":
+            return self.refunds[body.refund].bank.pledge.id
+        if getattr(body, "bank_entry", "") and not getattr(body, "pledge", ""):
+            bank = self.banks[body.bank_entry]
+            return bank.pledge.id if bank.pledge else None
+        if body.DESCRIPTOR.name == "Reallocate":
+            return next(a for a in self.allocations if a.seq == body.seq).pledge.id
+        return getattr(body, "pledge", None)
+
+    def open_proposal(self, name, seq, wrong):
+        proposal = self.proposals.get(seq)
+        if proposal is None:
+            wrong.add("PROPOSAL_UNKNOWN", f"{name}.seq")
+        elif proposal.state != "OPEN":
+            wrong.add("PROPOSAL_CLOSED", f"{name}.seq", proposal.closed)
+        return proposal
+
+    def judge_approve(self, command, body):
+        wrong = Wrong()
+        proposal = self.open_proposal("approve", body.seq, wrong)
+        if wrong:
+            return wrong, None
+        if proposal.maker == self.who:
+            return wrong.add("SAME_PERSON", "approve.seq"), None
+        then = proposal.command
+        name = then.WhichOneof("command")
+        self.day = then.effective_date or self.today
+        wrong, effect = self.decide(name, then, getattr(then, name))
+        return wrong, lambda: self.closing(proposal, effect)
+
+    def closing(self, proposal, effect):
+        proposal.state, proposal.closed = "APPROVED", self.head + 1
+        return effect()
+
+    def expired(self, seq):
+        proposal = self.proposals[seq]
+        proposal.closed, proposal.state = self.entry(proposal.pledge, False), "EXPIRED"
+
+    def judge_reject(self, command, body):
+        wrong = Wrong()
+        proposal = self.open_proposal("reject", body.seq, wrong)
+        if proposal is None:
+            return wrong, None
+        if self.role != "approver" and proposal.maker != self.who:
+            wrong.add("PERMISSION_DENIED")
+
+        def effect():
+            proposal.closed, proposal.state = self.entry(proposal.pledge, False), "REJECTED"
+            return {}
+        return wrong, effect
