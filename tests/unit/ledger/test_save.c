@@ -3,7 +3,9 @@
  * Goal: a ledger that was saved and loaded is the same one: same bytes, same sums, and the same
  * answers to whatever comes next. What was damaged or does not add up is refused.
  */
+#include "common/check.h"
 #include "storm.h"
+#include "story.h"
 
 static void test_load_then_save_gives_the_same_bytes(void **state)
 {
@@ -269,6 +271,88 @@ static void test_the_digest_tells_states_apart(void **state)
     world_fini(&w);
 }
 
+/* --- a state in which everything happened --- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { BYTES_APART = 7 };
+#else
+enum { BYTES_APART = 1 };
+#endif
+
+/* Every byte, by itself: nothing but a refusal or another state that can be saved comes of it. */
+static void test_every_byte_of_a_whole_ledger(void **state)
+{
+    (void)state;
+    struct world w;
+    unsigned refused = 0, loaded = 0;
+    story_tell(&w);
+    struct saved saved = world_save(w.ledger);
+    for (size_t i = 0; i < saved.len; i += BYTES_APART) {
+        static const uint8_t flips[] = {0xff, 0x01};
+        for (size_t k = 0; k < PL_COUNT(flips); k++) {
+            struct ledger *other = NULL;
+            saved.at = 0;
+            saved.data[i] ^= flips[k];
+            struct pl_status status = ledger_load(saved_take, &saved, &other);
+            saved.data[i] ^= flips[k];
+            refused += !pl_is_ok(status);
+            if (!pl_is_ok(status))
+                continue;
+            loaded++;
+            ledger_free(world_reloaded(other));
+            ledger_free(other);
+        }
+    }
+    assert_true(refused > saved.len / 2 / BYTES_APART && loaded > 1000 / BYTES_APART);
+    free(saved.data);
+    world_fini(&w);
+}
+
+struct nth {
+    unsigned left; /* calls that still go well */
+    struct saved *saved;
+};
+
+static struct pl_status nth_take(void *arg, uint8_t *into, size_t len)
+{
+    struct nth *nth = arg;
+    return nth->left-- == 0 ? pl_fail(IO, "the n-th") : saved_take(nth->saved, into, len);
+}
+
+static struct pl_status nth_write(void *arg, struct pl_slice piece)
+{
+    struct nth *nth = arg;
+    (void)piece;
+    return nth->left-- == 0 ? pl_fail(NO_SPACE, "the n-th") : pl_ok();
+}
+
+/* A disk that fails at any one call is told, in both directions. */
+static void test_every_call_that_fails_is_told(void **state)
+{
+    (void)state;
+    struct world w;
+    struct ledger *loaded = NULL;
+    story_tell(&w);
+    struct saved saved = world_save(w.ledger);
+    unsigned reads = 0, writes = 0;
+    for (struct pl_status status = pl_fail(IO, ""); !pl_is_ok(status); reads++) {
+        struct nth nth = {.left = reads, .saved = &saved};
+        saved.at = 0;
+        status = ledger_load(nth_take, &nth, &loaded);
+        assert_true(pl_is_ok(status) || status.code == PL_E_IO);
+    }
+    assert_same_state(w.ledger, loaded);
+    for (struct pl_status status = pl_fail(IO, ""); !pl_is_ok(status); writes++) {
+        struct nth nth = {.left = writes};
+        status = ledger_save(w.ledger, nth_write, &nth);
+        assert_true(pl_is_ok(status) || status.code == PL_E_NO_SPACE);
+    }
+    assert_true(reads > 500 && writes > 1);
+    ledger_free(loaded);
+    free(saved.data);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +368,8 @@ int main(void)
         cmocka_unit_test(test_another_format_is_told),
         cmocka_unit_test(test_a_failed_write_is_told),
         cmocka_unit_test(test_the_digest_tells_states_apart),
+        cmocka_unit_test(test_every_byte_of_a_whole_ledger),
+        cmocka_unit_test(test_every_call_that_fails_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
