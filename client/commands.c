@@ -531,6 +531,30 @@ static const struct command table[] = {
      .words = N_("months that were closed"),
      .examples = "pledge periods",
      .run = cmd_periods},
+    {.name = "rates",
+     .args = "[CURRENCY]",
+     .most = 1,
+     .options = BIT(OPTION_AT) | BIT(OPTION_ALL),
+     .group = COMMAND_PAYMENTS,
+     .words = N_("rates of exchange in force on a day: what one unit is worth in CHF"),
+     .more = N_("The rate of a day is the one recorded for it, or the last one before. With --all "
+                "every rate that was recorded, also those that a later entry took the place of."),
+     .examples = "pledge rates\npledge rates USD --at 2026-03-31 --format plain",
+     .run = cmd_rates},
+    {.name = "rates add",
+     .args = "[DATE CURRENCY RATE]",
+     .most = 3,
+     .options = OPTIONS_WRITE | BIT(OPTION_SOURCE) | BIT(OPTION_FILE),
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("record what one unit of a currency was worth in CHF on a day; --source says who "
+                 "publishes it"),
+     .more = N_("A second rate for the same day takes the place of the first from then on; what "
+                "was valued stays as it was. A file is recorded whole or not at all: at most 100 "
+                "lines."),
+     .examples = "pledge rates add 2026-03-31 USD 0.8850 --source 'UN Treasury'\n"
+                 "pledge rates add --file rates-2026-03.csv --source 'UN Treasury'",
+     .run = cmd_rates_add},
     {.name = "report",
      .args = "",
      .options = BIT(OPTION_OUTPUT),

@@ -105,6 +105,8 @@ PL_MUST_CHECK struct pl_status cmd_accept_difference(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_period_close(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_period_reopen(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_periods(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_rates(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_rates_add(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_report(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_dump(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_verify(struct cli *cli);

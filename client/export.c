@@ -55,7 +55,9 @@ struct pl_status export_take(struct export *export, const Pledged__V1__Entry *en
     if (!export->begun)
         PL_TRY(ops_of(export)->begin(export, entry, out));
     export->begun = true;
-    if (entry->seq < export->from_seq || !moves_wanted(export))
+    bool price = entry->fact_case == PLEDGED__V1__ENTRY__FACT_RATE_RECORDED &&
+                 export->form != EXPORT_IATI && export->pledge == 0;
+    if (entry->seq < export->from_seq || !(price || moves_wanted(export)))
         return pl_ok();
     return ops_of(export)->transaction(export, entry, bytes, out);
 }

@@ -583,7 +583,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(WAIT_PROMOTED):
     case FACT(RECEIPT_ISSUED):
     case FACT(CERTIFICATE_ISSUED):
-    case FACT(SCHEDULE_SET):  /* only says when */
+    case FACT(SCHEDULE_SET): /* only says when */
+    case FACT(RATE_RECORDED):
     case FACT(PLEDGE_CLOSED): /* moves no money */
     case FACT(STATEMENT_IMPORTED):
     case FACT(STATEMENT_REPEATED):

@@ -12,6 +12,7 @@
 #include "client/text.h"
 #include "client/verify_tree.h"
 #include "common/check.h"
+#include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
 
@@ -171,9 +172,27 @@ static const char *hash_of(struct pl_slice bytes, char out[2 * PL_SHA256_BYTES +
     return out;
 }
 
+/* What a currency was worth on a day. It moves nothing; a later one of the day takes its place. */
+static struct pl_status price(struct export *export, const Pledged__V1__Rate *rate,
+                              struct pl_buf *out)
+{
+    char text[32];
+    int currency = rate != NULL ? pl_currency_index(rate->currency) : -1;
+    if (currency < 0 || !pl_date_valid(rate->date) || rate->scale > 18)
+        return pl_fail(CORRUPT, "an entry holds a rate that is none");
+    PL_TRY(declare_currency(export, currency, out));
+    PL_TRY(declare_currency(export, pl_currency_index("CHF"), out));
+    (void)pl_decimal_format(rate->mantissa, (int)rate->scale, text);
+    return export->form == EXPORT_BEANCOUNT
+               ? pl_buf_printf(out, "%s price %s %s CHF\n\n", rate->date, rate->currency, text)
+               : pl_buf_printf(out, "P %s %s CHF %s\n\n", rate->date, rate->currency, text);
+}
+
 static struct pl_status transaction(struct export *export, const Pledged__V1__Entry *entry,
                                     struct pl_slice bytes, struct pl_buf *out)
 {
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_RATE_RECORDED)
+        return price(export, entry->rate_recorded->rate, out);
     char pledge[24], hash[2 * PL_SHA256_BYTES + 1];
     const char *what = text_code(TEXT_FACT, (int)entry->fact_case);
     PL_TRY(declare(export, out));

@@ -106,6 +106,8 @@ enum option {
     OPTION_FIRST,
     OPTION_EVERY,
     OPTION_INSTALMENT,
+    OPTION_SOURCE,
+    OPTION_FILE,
     OPTION_COUNT,
 };
 /* A set of options. C has no wider constant expressions than those of the compiler's own type. */

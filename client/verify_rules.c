@@ -115,6 +115,7 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND:
     case PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF:
     case PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE:
+    case PLEDGED__V1__COMMAND__COMMAND_RECORD_RATES:
         return CLERK | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_APPROVE:
         return APPROVER;

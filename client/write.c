@@ -87,6 +87,8 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
         return outcome->period;
     case WRITE_CATALOGUE:
         return write->catalogue;
+    case WRITE_RATES:
+        return write->rates;
     case WRITE_DOCUMENT:
         return outcome->document;
     case WRITE_CONTACT:

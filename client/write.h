@@ -24,6 +24,7 @@ enum write_subject {
     WRITE_CONTACT,
     WRITE_DOCUMENT,
     WRITE_REFUND,
+    WRITE_RATES,
 };
 
 struct write {
@@ -35,6 +36,7 @@ struct write {
     Pledged__V1__PrivateRecord **record; /* what the command commits to, in its order */
     size_t record_count;                 /* 0: none, and the command travels alone */
     const char *catalogue;               /* code, where the subject is a catalogue */
+    const char *rates;                   /* which ones, where the subject is rates */
 };
 
 /* Takes the common options into the command. evidence_kind: of --evidence unless it is said. */

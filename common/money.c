@@ -199,3 +199,30 @@ const char *pl_decimal_format(int64_t minor, int exponent, char *out)
 {
     return pl_decimal_format_grouped(minor, exponent, "", out);
 }
+
+enum pl_decimal_problem pl_rate_parse(const char *text, uint32_t scale_max, int64_t *ret_mantissa,
+                                      uint32_t *ret_scale)
+{
+    size_t whole = strspn(text, "0123456789"), behind = 0, digits = 0;
+    int64_t mantissa = 0;
+    if (whole == 0)
+        return PL_DECIMAL_SYNTAX;
+    if (text[whole] == ',')
+        return PL_DECIMAL_AMBIGUOUS;
+    if (text[whole] == '.')
+        behind = strspn(text + whole + 1, "0123456789");
+    if (text[whole + (behind != 0 ? behind + 1 : 0)] != '\0')
+        return PL_DECIMAL_SYNTAX;
+    if (behind > scale_max)
+        return PL_DECIMAL_PRECISION;
+    for (size_t i = 0; i < whole + behind; i++) {
+        char digit = text[i < whole ? i : i + 1];
+        digits += digits != 0 || digit != '0';
+        if (digits > PL_RATE_DIGITS_MAX)
+            return PL_DECIMAL_OVERFLOW;
+        mantissa = mantissa * 10 + (digit - '0');
+    }
+    *ret_mantissa = mantissa;
+    *ret_scale = (uint32_t)behind;
+    return PL_DECIMAL_OK;
+}

@@ -43,4 +43,11 @@ const char *pl_decimal_format(int64_t minor, int exponent, char *out);
 /* For people: groups of three with `group` ("'" or U+202F), e.g. "150'000.00". out >= 64 bytes. */
 const char *pl_decimal_format_grouped(int64_t minor, int exponent, const char *group, char *out);
 
+/* A rate of exchange: "0.8850" is mantissa 8850, scale 4. Digits, and a point with digits behind
+ * it; no sign, no grouping. Zero parses. PRECISION: more than scale_max digits after the point;
+ * OVERFLOW: more than 15 in all. */
+enum { PL_RATE_DIGITS_MAX = 15 };
+enum pl_decimal_problem pl_rate_parse(const char *text, uint32_t scale_max, int64_t *ret_mantissa,
+                                      uint32_t *ret_scale);
+
 #endif

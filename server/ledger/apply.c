@@ -23,6 +23,7 @@
 #include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/schedule.h"
@@ -651,6 +652,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(REFUND_CANCELLED)] = {refund_check, refund_apply, ABOUT(RefundCancelled)},
     [FACT(WRITTEN_OFF)] = {waiver_check, waiver_apply, ABOUT(WrittenOff)},
     [FACT(DIFFERENCE_ACCEPTED)] = {waiver_check, waiver_apply, ABOUT(DifferenceAccepted)},
+    [FACT(RATE_RECORDED)] = {rate_check, rate_apply, 0},
     [FACT(RECEIPT_ISSUED)] = {receipt_check, receipt_apply, ABOUT(ReceiptIssued)},
     [FACT(CERTIFICATE_ISSUED)] = {receipt_check, receipt_apply, ABOUT(CertificateIssued)},
     [FACT(PERIOD_CLOSED)] = {period_check, period_apply, 0},

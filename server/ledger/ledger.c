@@ -17,6 +17,7 @@
 #include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/statement.h"
@@ -97,6 +98,9 @@ static bool room_for_decision(const struct ledger_request *request, const struct
     size_t need = ((size_t)48 << 10) + LEDGER_ENTRIES_PER_COMMAND_MAX * actor;
     if (request->command->command_case == COMMAND(IMPORT_STATEMENT))
         need += statement_room(request->command->import_statement);
+    if (request->command->command_case == COMMAND(RECORD_RATES))
+        need += rate_room(request->command->record_rates) +
+                request->command->record_rates->n_rate * actor;
     return arena->budget >= arena->used && arena->budget - arena->used >= need;
 }
 
@@ -130,6 +134,7 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(CANCEL_REFUND)] = refund_decide,
     [COMMAND(WRITE_OFF)] = waiver_decide,
     [COMMAND(ACCEPT_DIFFERENCE)] = waiver_decide,
+    [COMMAND(RECORD_RATES)] = rate_decide,
     [COMMAND(CLAIM_BENEFIT)] = benefit_decide,
     [COMMAND(DECLINE_BENEFIT)] = benefit_decide,
     [COMMAND(DELIVER_BENEFIT)] = benefit_decide,

@@ -18,10 +18,11 @@
 #include "server/ledger/contact.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/rate.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 11 };
+enum { SAVE_FORMAT = 12 };
 
 /* --- writing --- */
 
@@ -332,6 +333,20 @@ static void save_periods(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_rates(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->rate_count);
+    for (size_t i = 0; i < ledger->rate_count; i++) {
+        const struct state_rate *rate = &ledger->rate[i];
+        put_currency(out, rate->currency);
+        put_u32(out, (uint32_t)rate->day);
+        put_u64(out, rate->seq);
+        put_i64(out, rate->mantissa);
+        put(out, &rate->scale, 1);
+        put_u32(out, rate->source);
+    }
+}
+
 static void save_accounts(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->account_count);
@@ -445,6 +460,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_bank_entries(&out, ledger);
     save_allocations(&out, ledger);
     save_periods(&out, ledger);
+    save_rates(&out, ledger);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);
@@ -1242,6 +1258,36 @@ static struct pl_status load_periods(struct in *in, struct ledger *ledger)
     return ledger->closed_through == last ? pl_ok() : bad();
 }
 
+static struct pl_status load_rate(struct in *in, struct ledger *ledger)
+{
+    struct state_rate rate = {.seq = 0};
+    uint32_t day = 0;
+    PL_TRY(get_currency(in, &rate.currency));
+    PL_TRY(get_u32(in, &day));
+    PL_TRY(get_u64(in, &rate.seq));
+    PL_TRY(get_i64(in, &rate.mantissa));
+    PL_TRY(in->read(in->arg, &rate.scale, 1));
+    PL_TRY(get_u32(in, &rate.source));
+    rate.day = (int32_t)day;
+    if (rate.currency < 0 || rate.seq == 0 || rate.seq > ledger->size || rate.mantissa <= 0 ||
+        rate.mantissa > RATE_MANTISSA_MAX || rate.scale > RATE_SCALE_MAX || rate.source == 0 ||
+        rate.source >= ledger->text_len ||
+        rate_place(ledger, rate.currency, rate.day, rate.seq) != ledger->rate_count ||
+        rate_of_seq(ledger, rate.currency, rate.day, rate.seq) != NULL)
+        return bad();
+    rate_add(ledger, &rate);
+    return pl_ok();
+}
+
+static struct pl_status load_rates(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, ledger->size, &count));
+    for (size_t i = 0; i < count; i++)
+        PL_TRY(load_rate(in, ledger));
+    return pl_ok();
+}
+
 static struct pl_status load_movement(struct in *in, const struct ledger *ledger, uint32_t index,
                                       struct state_movement *m)
 {
@@ -1501,6 +1547,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_bank_entries(in, ledger));
     PL_TRY(load_allocations(in, ledger));
     PL_TRY(load_periods(in, ledger));
+    PL_TRY(load_rates(in, ledger));
     PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));

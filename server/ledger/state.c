@@ -84,6 +84,7 @@ void ledger_free(struct ledger *ledger)
     free(ledger->refund);
     free(ledger->allocation);
     free(ledger->period);
+    free(ledger->rate);
     for (size_t i = 0; i < STATE_DOCUMENT_KINDS; i++)
         free(ledger->document[i].row);
     free(ledger->statement);

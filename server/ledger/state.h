@@ -258,6 +258,16 @@ struct state_period {
     int64_t closed_us;
 };
 
+/* What one unit of a currency is worth: mantissa / 10^scale CHF. */
+struct state_rate {
+    int64_t mantissa;
+    uint64_t seq;
+    uint32_t source; /* offset into ledger.text */
+    int32_t day;     /* days since 1970 */
+    int16_t currency;
+    uint8_t scale;
+};
+
 enum state_dimension {
     STATE_BY_TIER,
     STATE_BY_CATEGORY,
@@ -338,6 +348,9 @@ struct ledger {
     struct state_period *period; /* in the order of their closing */
     size_t period_count, period_cap;
     int32_t closed_through; /* last closed month; -1: none */
+
+    struct state_rate *rate; /* ascending by currency, day, seq */
+    size_t rate_count, rate_cap;
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

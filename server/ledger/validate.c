@@ -12,6 +12,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/postings.h"
+#include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
@@ -559,6 +560,48 @@ static bool write_off(struct judge *judge)
            MONEY(judge, command->amount, false, "write_off.amount") && has_reason(judge, false);
 }
 
+static bool is_rate(struct judge *judge, const Pledged__V1__Rate *rate)
+{
+    if (pl_currency_index(rate->currency) < 0)
+        return wrong(judge, REASON(CURRENCY_UNKNOWN), "record_rates.rate.currency",
+                     "not a currency of ISO 4217");
+    if (strcmp(rate->currency, RATE_HOME) == 0)
+        return wrong(judge, REASON(RATE_INVALID), "record_rates.rate.currency",
+                     "rates are given in CHF: it has none itself");
+    if (!pl_date_valid(rate->date))
+        return wrong(judge, REASON(DATE_INVALID), "record_rates.rate.date",
+                     "a date of the form YYYY-MM-DD is needed");
+    if (rate->mantissa <= 0 || rate->mantissa > RATE_MANTISSA_MAX)
+        return wrong(judge, REASON(RATE_INVALID), "record_rates.rate.mantissa",
+                     "a rate is more than zero, and has at most 15 digits");
+    if (rate->scale > RATE_SCALE_MAX)
+        return wrong(judge, REASON(RATE_INVALID), "record_rates.rate.scale",
+                     "a rate has at most 12 digits after the point");
+    return text(judge, rate->source, 1, RATE_SOURCE_MAX, "record_rates.rate.source");
+}
+
+static bool record_rates(struct judge *judge)
+{
+    const Pledged__V1__RecordRates *command = judge->command->record_rates;
+    if (command->n_rate == 0)
+        return wrong(judge, REASON(FIELD_REQUIRED), "record_rates.rate", "a rate is needed");
+    if (command->n_rate > RATE_COMMAND_MAX)
+        return wrong(judge, REASON(FIELD_TOO_LONG), "record_rates.rate",
+                     "at most 100 rates in one command");
+    for (size_t i = 0; i < command->n_rate; i++) {
+        const Pledged__V1__Rate *rate = command->rate[i];
+        if (!is_rate(judge, rate))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(command->rate[j]->currency, rate->currency) == 0 &&
+                strcmp(command->rate[j]->date, rate->date) == 0)
+                return wrong(judge, REASON(RATE_INVALID), "record_rates.rate.date",
+                             "two rates of one currency for one day");
+        }
+    }
+    return true;
+}
+
 static bool reverse(struct judge *judge)
 {
     const Pledged__V1__Reverse *command = judge->command->reverse;
@@ -611,6 +654,7 @@ static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(CANCEL_REFUND)] = cancel_refund,
     [COMMAND(WRITE_OFF)] = write_off,
     [COMMAND(ACCEPT_DIFFERENCE)] = accept_difference,
+    [COMMAND(RECORD_RATES)] = record_rates,
     [COMMAND(REVERSE)] = reverse,
     [COMMAND(IMPORT_STATEMENT)] = import_statement,
     [COMMAND(MATCH_REVERSAL)] = match_reversal,

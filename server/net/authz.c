@@ -354,6 +354,7 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND:
     case PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF:
     case PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE:
+    case PLEDGED__V1__COMMAND__COMMAND_RECORD_RATES:
         return CLERK | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_APPROVE:
         return APPROVER;

@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import csv
 import datetime
+import decimal
 import glob
 import hashlib
 import importlib
@@ -753,6 +754,7 @@ class Oracle:
         self.confirmed = set()  # bank entries that a statement knows
         self.catalogue = None
         self.promoted = None
+        self.rates = []         # (currency, day, seq, decimal, source)
         self.closings = []      # months in the order of their closing, reopened ones gone
 
     def need(self, condition, entry, what):
@@ -829,6 +831,17 @@ class Oracle:
     def on_period_reopened(self, e, body):
         self.need(self.closings and self.closings[-1] == body.period, e, "not the last one")
         self.closings.pop()
+
+    def on_rate_recorded(self, e, body):
+        rate = body.rate
+        self.need(rate.currency != "CHF" and rate.mantissa > 0 and rate.source, e, "no rate")
+        moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
+        self.need(rate.date <= moment.strftime("%Y-%m-%d"), e, "a rate of the future")
+        same = [seq for currency, day, seq, _, _ in self.rates
+                if (currency, day) == (rate.currency, rate.date)]
+        self.need(body.supersedes == max(same, default=0), e, f"supersedes one of {same}")
+        self.rates.append((rate.currency, rate.date, e.seq,
+                           decimal.Decimal(rate.mantissa).scaleb(-rate.scale), rate.source))
 
     def carry_out(self, e):
         """Who approves is not who proposed, and a proposal is carried out by one command."""

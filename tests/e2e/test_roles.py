@@ -27,6 +27,7 @@ MAY_CALL = {
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
     "ListPeriods": SINGLE,
+    "ListRates": SINGLE,
     "ListProposals": SINGLE | {"admin"},
     "ListBankEntries": SINGLE,
     "ListStatements": SINGLE,
@@ -56,6 +57,7 @@ MAY_COMMAND = {
     "cancel": {"clerk", "approver"},
     "close_period": {"clerk", "approver"},
     "reopen_period": {"clerk", "approver"},
+    "record_rates": {"clerk", "approver"},
     "approve": {"approver"},
     "reject": {"clerk", "approver", "admin"},
     "reverse": {"clerk", "approver"},
@@ -167,6 +169,8 @@ class Roles(DaemonTest):
                 bank_entry="B000001", pledge=pledge, kind=1), reason="r"),
             "close_period": dict(close_period=pb.ClosePeriod(period="2020-01",
                                                              head_root=bytes(32))),
+            "record_rates": dict(record_rates=pb.RecordRates(rate=[pb.Rate(
+                currency="USD", date="2026-01-05", mantissa=8850, scale=4, source="s")])),
             "reopen_period": dict(reopen_period=pb.ReopenPeriod(period="2020-01"), reason="r"),
             "allocate": dict(allocate=pb.Allocate(bank_entry="B000001", pledge=pledge)),
             "import_statement": dict(import_statement=pb.ImportStatement(

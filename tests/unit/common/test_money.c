@@ -251,6 +251,46 @@ static void test_what_is_printed_can_be_read(void **state)
     }
 }
 
+static void test_rates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum pl_decimal_problem problem;
+        int64_t mantissa;
+        uint32_t scale;
+    } rows[] = {
+        {"0.8850", PL_DECIMAL_OK, 8850, 4},
+        {"1", PL_DECIMAL_OK, 1, 0},
+        {"0", PL_DECIMAL_OK, 0, 0},
+        {"0.00", PL_DECIMAL_OK, 0, 2},
+        {"0.000000000001", PL_DECIMAL_OK, 1, 12},
+        {"000000000000000000001.5", PL_DECIMAL_OK, 15, 1},
+        {"999999999999999", PL_DECIMAL_OK, 999999999999999, 0},
+        {"1000000000000000", PL_DECIMAL_OVERFLOW, 0, 0},
+        {"1234.567890123456", PL_DECIMAL_OVERFLOW, 0, 0},
+        {"0.0000000000001", PL_DECIMAL_PRECISION, 0, 0},
+        {"0,885", PL_DECIMAL_AMBIGUOUS, 0, 0},
+        {"1'000.5", PL_DECIMAL_SYNTAX, 0, 0},
+        {"-0.885", PL_DECIMAL_SYNTAX, 0, 0},
+        {"+1", PL_DECIMAL_SYNTAX, 0, 0},
+        {".5", PL_DECIMAL_SYNTAX, 0, 0},
+        {"1.", PL_DECIMAL_SYNTAX, 0, 0},
+        {"1.2.3", PL_DECIMAL_SYNTAX, 0, 0},
+        {"1e3", PL_DECIMAL_SYNTAX, 0, 0},
+        {" 1", PL_DECIMAL_SYNTAX, 0, 0},
+        {"1 ", PL_DECIMAL_SYNTAX, 0, 0},
+        {"", PL_DECIMAL_SYNTAX, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t mantissa = 0;
+        uint32_t scale = 0;
+        assert_int_equal(pl_rate_parse(rows[i].text, 12, &mantissa, &scale), rows[i].problem);
+        assert_true(mantissa == rows[i].mantissa);
+        assert_int_equal(scale, rows[i].scale);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_amounts_that_are_refused),
         cmocka_unit_test(test_texts_that_are_no_amounts),
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_rates),
         cmocka_unit_test(test_what_is_printed_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
