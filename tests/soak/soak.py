@@ -5,7 +5,8 @@ descriptors.
 
     PLEDGED_BIN_DIR=build/release/bin soak.py [--minutes 60] [--life 60] [--pause 0.01] [--ease 1]
 
-One life of the daemon: writers, readers that come and go, a watcher, dumps, a reload every few
+One life of the daemon: writers, a finance desk (statements, refunds, write-offs, closed months, people
+who are recorded and erased), readers that come and go, a watcher, dumps, a reload every few
 seconds, bad certificates; then all of them leave, and at rest descriptors and memory are looked at
 before it is ended (by SIGTERM and SIGKILL in turn) and started on the same ledger. A ledger grows,
 and its state is in memory; what a daemon has at rest beyond what it has just after a start on the
@@ -15,6 +16,7 @@ same ledger is what it gathered by living. At the end an auditor takes the whole
 life, and the whole ledger holds; else 1.
 """
 import argparse
+import base64
 import os
 import pathlib
 import random
@@ -27,9 +29,11 @@ import time
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # strangers are shown the door, as they should be
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import audit  # noqa: E402
-from harness import BIN, Client, Load, Refused, opened, pb, run  # noqa: E402
+from harness import BIN, Client, Load, Refused, document, money, opened, pb, run  # noqa: E402
+from test_contacts import private  # noqa: E402
 
 REST_S = 3
+IBAN = "CH8109000000150001234"
 
 
 class Writers(Load):
@@ -40,6 +44,84 @@ class Writers(Load):
     def send(self, client, cmd):
         time.sleep(self.pause)
         return super().send(client, cmd)
+
+
+class Desk:
+    """What a finance desk does in a month, again and again, with money of pledges of its own."""
+
+    pause = 0.2
+
+    def __init__(self, home, turn):
+        self.home, self.turn, self.stop, self.done, self.failed = home, turn, threading.Event(), 0, []
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def join(self):
+        self.stop.set()
+        self.thread.join(60)
+        assert not self.thread.is_alive(), "the desk hangs"
+        assert not self.failed, self.failed[0]
+
+    def run(self):
+        clerk, admin = (Client(self.home.port, self.home.pki, name) for name in ("clerk", "admin"))
+        try:
+            self.close_month(clerk)
+            while not self.stop.is_set():
+                self.month(clerk, admin, f"{self.turn}-{self.done}")
+                self.done += 1
+                self.stop.wait(self.pause)
+        except Exception as error:  # told to the main thread
+            self.failed.append(error)
+        finally:
+            clerk.close()
+            admin.close()
+
+    def close_month(self, clerk):
+        """One more month of long ago for each life."""
+        closed = clerk.ListPeriods().closed_through
+        if closed == "":
+            closed = "2009-12"
+        year, month = divmod(int(closed[:4]) * 12 + int(closed[5:]), 12)
+        head = clerk.GetCheckpoint()
+        root = base64.b64decode(head.checkpoint.split("\n")[2])
+        clerk.execute(close_period=pb.ClosePeriod(
+            period=f"{year:04d}-{month + 1:02d}", waive=True, head_size=head.size,
+            head_root=root), reason="all of it was long ago")
+
+    def statement(self, clerk, name, reference, opening=0):
+        lines = [(100000, reference), (700, ""), (700, ""), (-35, "")]
+        kinds = [1, 1, 1, 2]
+        bank = pb.BankStatement(kind=1, account=IBAN, currency="CHF", id=name, created="2026-01-31",
+                                opening_minor=opening, closing_minor=opening + sum(m for m, _ in lines))
+        for number, ((minor, text), kind) in enumerate(zip(lines, kinds)):
+            bank.movement.add(kind=kind, minor=minor, booking_date="2026-01-20", value_date="2026-01-20",
+                              bank_ref=f"{name}/{min(number, 1)}/{kind}", reference=text)
+        return clerk.execute(import_statement=pb.ImportStatement(file_sha256=bytes(32), statement=[bank]))
+
+    def month(self, clerk, admin, name):
+        who = clerk.contributor(f"Desk {name}")
+        clerk.ExecutePrivate(private(who, f"Person {name}"))
+        clerk.ExecutePrivate(private(who, f"Another {name}"))
+        pledge = clerk.submit_free(who, 100000).outcome.pledge
+        clerk.commit(pledge)
+        reference = clerk.GetPledge(pledge=pledge).pledge.reference
+        told = [self.statement(clerk, name, reference).outcome.statement[0] for _ in range(2)]
+        assert [(t.recorded, t.known, t.allocated) for t in told] == [(4, 0, 1), (0, 4, 0)], told
+        letter = dict(reason="as they wrote", evidence=[document("letter")])
+        more = clerk.pay(pledge, 9000, value_date="2009-03-04").outcome.bank_entry
+        clerk.execute(convert=pb.Convert(bank_entry=more, amount=money(4000)), **letter)
+        refund = clerk.execute(refund=pb.Refund(bank_entry=more), **letter).outcome.refund
+        clerk.execute(pay=pb.Pay(refund=refund, amount=money(5000)))
+        clerk.execute(close=pb.Close(pledge=pledge))
+        owed = clerk.submit_free(who, 5000).outcome.pledge
+        clerk.commit(owed)
+        off = clerk.execute(write_off=pb.WriteOff(pledge=owed, amount=money(2000)), reason="dissolved")
+        clerk.execute(reverse=pb.Reverse(seq=off.seq), reason="they live")
+        erased = clerk.ListContacts(contributor=who).contact[0].contact
+        admin.execute(erase_contact=pb.EraseContact(contact=erased), reason="asked for it")
 
 
 class Readers:
@@ -156,6 +238,7 @@ def live(home, seconds, turn, pause):
     """One life under load; what it has at rest."""
     Writers.pause = pause
     writers = Writers(home, threads=3, seed=turn + 1).start()
+    desk = Desk(home, turn).start()
     readers = Readers(home).start()
     end = time.monotonic() + seconds
     reloads = 0
@@ -165,10 +248,11 @@ def live(home, seconds, turn, pause):
         reloads += 1
         assert home.process.poll() is None, home.log()
     writers.join(60)
+    desk.join()
     readers.join()
     home.drop_clients()
     time.sleep(REST_S)
-    return writers.acked_count(), readers.asked, reloads
+    return writers.acked_count(), readers.asked, reloads, desk.done
 
 
 def main():
@@ -179,16 +263,19 @@ def main():
     parser.add_argument("--ease", type=float, default=1, help="readers think so many times longer")
     options = parser.parse_args()
     Readers.ease = options.ease
-    home = opened(settings={"store": {"snapshot_entries": 5000}})
+    Desk.pause *= options.ease
+    home = opened(settings={"store": {"snapshot_entries": 5000},
+                            "account CHF01": {"iban": IBAN, "currency": "CHF"}})
     home.drop_clients()
     kept = home.path / "first.checkpoint"
     begin = time.monotonic()
-    rows, acked, asked, reloads, turn = [], 0, 0, 0, 0
+    rows, acked, asked, reloads, desks, turn = [], 0, 0, 0, 0, 0
     print("minute  entries   at rest: fds   KiB   after start: fds   KiB   gathered KiB", flush=True)
     try:
         while time.monotonic() - begin < options.minutes * 60:
             more = live(home, options.life, turn, options.pause)
-            acked, asked, reloads = acked + more[0], asked + more[1], reloads + more[2]
+            acked, asked, reloads, desks = (acked + more[0], asked + more[1], reloads + more[2],
+                                            desks + more[3])
             fds, rss = looked_at(home)
             if turn % 2:
                 home.kill()
@@ -215,8 +302,8 @@ def main():
         home.close()
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{turn} lives, {acked} commands acknowledged, {asked} answers read, {reloads} reloads, "
-          f"{entries} entries; verify: {'all holds' if verdict.code == 0 else verdict}; fsck: "
+    print(f"{turn} lives, {acked} commands acknowledged, {desks} months of a desk, {asked} answers read, "
+          f"{reloads} reloads, {entries} entries; verify: {'all holds' if verdict.code == 0 else verdict}; fsck: "
           f"{'all well' if whole.code == 0 else whole}")
     print(f"processor time: the daemon's lives {children.ru_utime + children.ru_stime:.0f} s, the load "
           f"{own.ru_utime + own.ru_stime:.0f} s")
