@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """draw: commands at random, mostly sensible, often not quite, sometimes not at all."""
+import hashlib
+import hmac
 import random
 
 from harness import command, document, money, pb
+from model_desk import after
 
 TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
 CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
@@ -10,7 +13,10 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
            "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 3, "allocate": 10, "reallocate": 7,
            "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 4,
-           "accept_difference": 4, "close": 5, "approve": 14, "reject": 3}
+           "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
+           "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
+           "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
+           "close_period": 3, "reopen_period": 2}
 
 
 class Sequence:
@@ -47,6 +53,8 @@ class Sequence:
         odds = dict(clerk=20, clerk2=2, approver=4, approver2=1, admin=0.3)
         if drawn.WhichOneof("command") == "approve":
             odds = dict(clerk=1, approver=10, approver2=5)
+        if drawn.WhichOneof("command") in ("erase_contact", "set_legal_hold"):
+            odds = dict(clerk=1, approver=2, admin=10)
         return self.random.choices(list(odds), odds.values())[0]
 
     # --- what goes into a command ---
@@ -73,6 +81,14 @@ class Sequence:
             ways += [lambda n=name: body.ClearField(n), lambda n=name: setattr(body, n, "X1")]
         if hasattr(body, "seq"):
             ways.append(lambda: setattr(body, "seq", 0))
+        for name in ("document_sha256", "commitment", "head_root"):
+            if hasattr(body, name):
+                ways.append(lambda n=name: setattr(body, n, b"short"))
+        for name, text in (("number", "7"), ("period", "2026-13"), ("benefit", "")):
+            if hasattr(body, name):
+                ways.append(lambda n=name, t=text: setattr(body, n, t))
+        if hasattr(body, "quantity"):
+            ways.append(lambda: setattr(body, "quantity", -1))
         if hasattr(body, "value_date"):
             ways.append(lambda: setattr(body, "value_date", "yesterday"))
         self.random.choice(ways)()
@@ -350,3 +366,93 @@ class Sequence:
 
     def draw_reject(self):
         return command(reject=pb.Reject(seq=self.proposal()), reason="not countersigned")
+
+    # --- benefits, papers, persons, months ---
+
+    def benefit(self, kind, which):
+        there = [p for p in self.fund.pledges.values() if p.tier
+                 and p.stage in ("PLEDGED", "COMMITTED", "CLOSED")]
+        pledge = self.random.choice(there) if there and not self.chance(0.15) else None
+        begun = [code for name, code in self.fund.fulfilled if pledge and name == pledge.id]
+        body = kind(pledge=pledge.id if pledge else self.pledge(), benefit=self.random.choice(
+            begun if begun and self.chance(0.5) else
+            ["VIS1", "VIS6", "REC1", "REC4", "PRO5", "EXH1", "XYZ9"]))
+        if self.chance(0.6):
+            body.quantity = self.random.choice([1, 1, 2, 3, 7, 30])
+        reason = "" if self.chance(0.4) else "the conference is tomorrow"
+        return command(**{which + "_benefit": body}, reason=reason)
+
+    def draw_claim_benefit(self):
+        return self.benefit(pb.ClaimBenefit, "claim")
+
+    def draw_decline_benefit(self):
+        return self.benefit(pb.DeclineBenefit, "decline")
+
+    def draw_deliver_benefit(self):
+        return self.benefit(pb.DeliverBenefit, "deliver")
+
+    def number(self, letter, issued):
+        """Mostly the next one."""
+        return f"{letter}{len(issued) + self.random.choice([1] * 9 + [0, 2]):06d}"
+
+    def draw_issue_receipt(self):
+        there = [p.id for p in self.fund.pledges.values() if self.fund.unreceipted(p)]
+        name = self.random.choice(there) if there and not self.chance(0.15) else self.pledge()
+        body = pb.IssueReceipt(pledge=name, number=self.number("Q", self.fund.receipts),
+                               document_sha256=self.random.randbytes(32))
+        if name in self.fund.pledges:
+            body.allocation_seq.extend(a.seq for a in self.fund.unreceipted(
+                self.fund.pledges[name])[self.chance(0.1):])
+        return command(issue_receipt=body)
+
+    def draw_issue_certificate(self):
+        return command(issue_certificate=pb.IssueCertificate(
+            pledge=self.pledge("COMMITTED", "CLOSED"), document_sha256=self.random.randbytes(32),
+            number=self.number("Z", self.fund.certificates)))
+
+    def draw_record_contact(self):
+        """The record itself travels beside it: its salt is zeros, its bytes the request id's."""
+        drawn = command(record_contact=pb.RecordContact(contributor=self.contributor()))
+        drawn.record_contact.commitment = private_record(drawn).commitment
+        return drawn
+
+    def draw_erase_contact(self):
+        body = pb.EraseContact()
+        there = [c["id"] for c in self.fund.contacts if not c["erased"]]
+        if there and self.chance(0.6):
+            body.contact = self.random.choice(there)
+        elif self.chance(0.3):
+            body.contact = self.random.choice([c["id"] for c in self.fund.contacts] + ["K000999"])
+        else:
+            body.contributor = self.contributor()
+        return command(erase_contact=body, reason="asked for it")
+
+    def draw_set_legal_hold(self):
+        there = list(self.fund.legal_holds)
+        if there and self.chance(0.5):
+            body = pb.SetLegalHold(contributor=self.random.choice(there), on=False)
+        else:
+            body = pb.SetLegalHold(contributor=self.contributor(), on=not self.chance(0.2))
+        return command(set_legal_hold=body, reason="audit")
+
+    def month(self):
+        last = self.fund.closed_through()
+        following = after(last) if last else self.random.choice(["2025-12", "2026-01", "2026-02"])
+        return self.random.choice([following] * 6 + [last or "2026-01", "2026-01", "2026-09",
+                                                     self.fund.today[:7]])
+
+    def draw_close_period(self):
+        waive = self.chance(0.7)
+        return command(close_period=pb.ClosePeriod(
+            period=self.month(), head_size=self.random.randint(0, self.fund.head),
+            head_root=self.random.randbytes(32), waive=waive), reason="asked" if waive else "")
+
+    def draw_reopen_period(self):
+        return command(reopen_period=pb.ReopenPeriod(period=self.random.choice(
+            [self.fund.closed_through() or "2026-01", self.month()])), reason="the bank erred")
+
+
+def private_record(drawn):
+    record = pb.Contact(name=bytes(drawn.request_id).hex()).SerializeToString()
+    return pb.PrivateRecord(record=record, salt=bytes(32),
+                            commitment=hmac.new(bytes(32), record, hashlib.sha256).digest())

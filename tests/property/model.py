@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """model: the whole fund, put together from its parts."""
+from model_desk import Desk
 from model_eyes import Eyes
 from model_life import Life
 from model_money import Money
 
 
-class Fund(Eyes, Money, Life):
+class Fund(Desk, Eyes, Money, Life):
     pass

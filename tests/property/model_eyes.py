@@ -6,6 +6,7 @@ from model_life import Wrong
 CLASSES = ["commit", "cancel", "refund", "write-off", "difference", "catalogue", "period", "exception",
            "extension", "erase", "surplus"]
 ALWAYS = {"commit": "commit", "amend_pledge": "commit", "cancel": "cancel", "refund": "refund", "cancel_refund": "refund",
+          "erase_contact": "erase", "close_period": "period", "reopen_period": "period",
           "write_off": "write-off", "reallocate": "surplus", "convert": "surplus"}
 
 
@@ -23,6 +24,8 @@ class Eyes:
             return None
         if self.excepted:
             return "exception"
+        if name == "reverse" and self.closed_money(body.seq):
+            return "period"
         if name == "change_tier" and self.pledges[body.pledge].stage == "COMMITTED":
             return "commit"
         if name == "extend" and self.pledges[body.pledge].extensions > 0:
@@ -32,6 +35,12 @@ class Eyes:
             minor = body.amount.minor if body.HasField("amount") else self.balance(pledge)
             return "difference" if minor > self.limits.get(pledge.currency, 0) else None
         return ALWAYS.get(name)
+
+    def closed_money(self, seq):
+        """Money of the bank that is dated in a closed month; what will not come has no such day."""
+        banks = [b for b in self.banks.values() if b.seq == seq] + \
+            [a.bank for a in self.allocations if a.seq == seq]
+        return any(b.day[:7] <= self.closed_through() for b in banks)
 
     def propose(self, person, command, body, sort):
         pledge = self.pledges.get(self.meant(body))
@@ -49,8 +58,9 @@ class Eyes:
         if getattr(body, "bank_entry", "") and not getattr(body, "pledge", ""):
             bank = self.banks[body.bank_entry]
             return bank.pledge.id if bank.pledge else None
-        if body.DESCRIPTOR.name == "Reallocate":
-            return next(a for a in self.allocations if a.seq == body.seq).pledge.id
+        if body.DESCRIPTOR.name in ("Reallocate", "Reverse"):
+            return next(each for each in [*self.allocations, *self.waivers, *self.banks.values()]
+                        if each.seq == body.seq).pledge.id
         return getattr(body, "pledge", None)
 
     def open_proposal(self, name, seq, wrong):

@@ -24,11 +24,13 @@ BOTH = {"clerk", "approver"}
 MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH, "reverse": BOTH,
        "close": BOTH, "reallocate": BOTH, "convert": BOTH, "refund": BOTH, "cancel_refund": BOTH,
        "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
-       "reject": {"clerk", "approver", "admin"}}
+       "reject": {"clerk", "approver", "admin"}, "erase_contact": {"admin"},
+       "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH}
 # What has to go with a command: words, a document, or one of the two.
-WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject"}
+WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
+         "reopen_period"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
-EITHER = {"withdraw"}
+EITHER = {"withdraw", "erase_contact", "set_legal_hold"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
 IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "refund": "R"}
 
@@ -58,6 +60,7 @@ class Allocation:
         self.seq, self.bank, self.pledge, self.minor = seq, bank, pledge, minor
         self.settled = minor if settled is None else settled    # in the pledge's currency
         self.reversed = 0       # the entry that took it back
+        self.receipt = ""
 
 
 class Waiver:
@@ -96,9 +99,10 @@ class Bank:
 
 
 class Life:
-    def __init__(self, catalogue, today, head, roles, four_eyes, limits):
+    def __init__(self, catalogue, today, head, roles, four_eyes, limits, unallocated_days):
         self.today, self.head, self.roles = today, head, roles
         self.four_eyes, self.limits = four_eyes, limits
+        self.unallocated_days = unallocated_days
         self.price, self.capacity = {}, {}
         self.alias = {}
         for tier in catalogue["tier"]:
@@ -109,6 +113,11 @@ class Life:
             for word in [code, *tier.get("alias", [])]:
                 self.alias[word] = code
         self.policy = catalogue["policy"]
+        self.benefits = {b["code"] for b in catalogue["benefit"]}
+        self.grants = {(g["tier"], g["benefit"]): int(g["quantity"]) for g in catalogue["grant"]}
+        self.fulfilled = {}         # (pledge, benefit) -> claimed, declined, delivered
+        self.receipts, self.certificates, self.contacts, self.closings = [], [], [], []
+        self.legal_holds = {}       # contributor -> entry
         self.contributors = []      # dicts
         self.pledges = {}           # id -> Pledge
         self.banks = {}             # id -> Bank
@@ -235,7 +244,8 @@ class Life:
     def id_trouble(name, body, field, path, wrong):
         text = getattr(body, field)
         instead = {("submit", "pledge"): ("contributor",), ("submit", "contributor"): ("pledge",),
-                   ("pay", "pledge"): ("refund",), ("pay", "refund"): ("pledge",)}
+                   ("pay", "pledge"): ("refund",), ("pay", "refund"): ("pledge",),
+                   ("erase_contact", "contributor"): ("contact",)}
         if text:
             if not re.fullmatch(IDS[field] + r"\d{6,}", text):
                 wrong.add("FIELD_INVALID", path)

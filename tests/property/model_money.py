@@ -168,6 +168,8 @@ class Money:
                              "reverse.seq"), None
         if there.reversed:
             wrong.add("ALREADY_REVERSED", "reverse.seq", there.reversed)
+        if there in self.allocations:
+            wrong += self.guarded("reverse.seq", [there])
 
         def effect():
             there.reversed = self.entry(there.pledge)
@@ -180,6 +182,7 @@ class Money:
             wrong.add("ALREADY_REVERSED", "reverse.seq", bank.reversed)
         elif bank.debit or self.refunded(bank):
             wrong.add("NOT_REVERSIBLE", "reverse.seq")
+        wrong += self.guarded("reverse.seq", self.live_allocations(bank=bank))
 
         def effect():
             for each in self.live_allocations(bank=bank):
@@ -242,6 +245,8 @@ class Money:
                 wrong.add(reason, "reallocate.seq")
         elif there.reversed:
             wrong.add("ALREADY_REVERSED", "reallocate.seq", there.reversed)
+        else:
+            wrong += self.guarded("reallocate.seq", [there])
         if wrong:
             return wrong, None
         if pledge is there.pledge:
