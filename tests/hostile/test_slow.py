@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import DaemonTest, patience  # noqa: E402
-from peer import (DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SERVICE, SETTINGS,  # noqa: E402
+from peer import (DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST, SERVICE, SETTINGS,  # noqa: E402
                   Attack, Peer, frame, message, request)
 
 CROWD = 100
@@ -206,6 +206,85 @@ class Crowds(DaemonTest):
             newcomer.send(frame(HEADERS, END_HEADERS, 1, request(b"ListTiers")) + frame(DATA, END_STREAM, 1, message()))
             self.assertTrue(newcomer.until(lambda p: p.ended(1)))
             newcomer.close()
+
+
+class Public(DaemonTest):
+    """The listener that asks nobody who they are: what strangers take there, the staff does not miss."""
+
+    settings = {"limits": {"connections": 60, "idle": "2s", "keepalive": "2s", "keepalive_timeout": "1s",
+                           "request": "2s", "preface": "2s", "handshake": "2s"}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        home = cls.home
+        home.drop_clients()
+        home.terminate()
+        home.settings["public"] = {"listen": "127.0.0.1:0", "cert": home.pki.cert("server"),
+                                   "key": home.pki.key("server"), "port_file": home.path / "public-port"}
+        home.write_config()
+        home.start()
+        cls.port = int((home.path / "public-port").read_text().strip().rsplit(":", 1)[-1])
+
+    def stranger(self, **fields):
+        return Peer(self.home, None, port=self.port, **fields)
+
+    def asks(self, peer, method=b"ListTiers"):
+        """By GET, as the page of slots does; True if it was answered."""
+        ask = (b"GET /pledged.v1.LedgerService/" + method + b"?connect=v1&encoding=json&message=%7B%7D HTTP/1.1\r\n"
+               b"Host: localhost\r\nConnection: close\r\n\r\n")
+        heard = b""
+        if peer.send(ask):
+            while (data := peer.read(5)):
+                heard += data
+        return heard.startswith(b"HTTP/1.1 200 ")
+
+    def test_strangers_take_all_public_places(self):
+        with Attack(self, "all public places") as attack:
+            crowd = [Peer(self.home, tls=False, port=self.port) for _ in range(300)]
+            attack.others_go_on(30)
+            for peer in crowd[:60]:
+                self.assertTrue(peer.until_gone(30), "a silent stranger keeps his place")
+            for peer in crowd:
+                peer.close()
+            self.assertTrue(self.asks(self.stranger(alpn="http/1.1")), "no place is free again")
+            attack.fate = "let go; the next one is served"
+
+    def test_idle_strangers_are_let_go(self):
+        with Attack(self, "idle public connections") as attack:
+            crowd = [self.stranger() for _ in range(40)]
+            attack.others_go_on()
+            for peer in crowd:
+                self.assertTrue(peer.until_gone(30), peer.seen[-3:])
+            attack.fate = "40 of 40 let go"
+
+    def test_resets_of_strangers(self):
+        with Attack(self, "rapid reset by a stranger") as attack:
+            peer = self.stranger()
+            for n in range(300):
+                if not peer.send(b"".join(
+                        frame(HEADERS, END_HEADERS, s, request(b"ListTiers")) + frame(RST, 0, s, struct.pack(">I", 8))
+                        for s in range(1 + 200 * n, 1 + 200 * (n + 1), 2))) or not peer.frames() or peer.goaway():
+                    break
+            self.assertTrue(peer.until_gone())
+            attack.fate = peer.fate()
+
+    def test_nothing_is_taken_from_strangers(self):
+        """Only questions by GET: the body of a command is not read, whatever its length."""
+        with Attack(self, "bodies of strangers") as attack:
+            peer = self.stranger()
+            peer.send(frame(HEADERS, END_HEADERS, 1, request(b"Execute")))
+            sent = 0
+            while sent < 64 << 20 and not peer.ended(1) and peer.send(frame(DATA, 0, 1, bytes(16384))):
+                sent += 16384
+                if not peer.frames() or peer.goaway():
+                    break
+            self.assertTrue(peer.until(lambda p: p.gone or p.goaway() or p.ended(1)))
+            self.assertLess(sent, 2 << 20, "it was read on and on")
+            for method in (b"ListPledges", b"GetStatus", b"GetTotals", b"ListContacts", b"GetCheckpoint"):
+                self.assertFalse(self.asks(self.stranger(alpn="http/1.1"), method), method)
+            self.assertTrue(self.asks(self.stranger(alpn="http/1.1")))
+            attack.fate = f"refused after {sent >> 10} KiB"
 
 
 if __name__ == "__main__":
