@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/huge.h"
 
 enum { CAP_FIRST = 16 };
 
@@ -26,16 +27,6 @@ void pl_map_fini(struct pl_map *map)
     map->cap = map->count = 0;
 }
 
-static uint8_t *slot(const struct pl_map *map, size_t i)
-{
-    return map->slots + i * (map->key_size + map->value_size);
-}
-
-static bool is_full(const struct pl_map *map, size_t i)
-{
-    return (map->full[i / 64] >> (i % 64) & 1) != 0;
-}
-
 static void set_full(struct pl_map *map, size_t i, bool full)
 {
     uint64_t bit = 1ull << (i % 64);
@@ -51,7 +42,7 @@ static size_t home(const struct pl_map *map, const void *key)
 static size_t find(const struct pl_map *map, const void *key)
 {
     size_t i = home(map, key);
-    while (is_full(map, i) && memcmp(slot(map, i), key, map->key_size) != 0)
+    while (pl_map_is_full(map, i) && memcmp(pl_map_slot(map, i), key, map->key_size) != 0)
         i = (i + 1) & (map->cap - 1);
     return i;
 }
@@ -63,11 +54,12 @@ static void grow(struct pl_map *map, size_t cap)
     larger.slots = reallocarray(NULL, larger.cap, map->key_size + map->value_size);
     larger.full = calloc((larger.cap + 63) / 64, sizeof(*larger.full));
     PL_ASSERT(larger.slots != NULL && larger.full != NULL);
+    pl_huge(larger.slots, larger.cap * (map->key_size + map->value_size));
     for (size_t i = 0; i < map->cap; i++) {
-        if (!is_full(map, i))
+        if (!pl_map_is_full(map, i))
             continue;
-        size_t place = find(&larger, slot(map, i));
-        memcpy(slot(&larger, place), slot(map, i), map->key_size + map->value_size);
+        size_t place = find(&larger, pl_map_slot(map, i));
+        memcpy(pl_map_slot(&larger, place), pl_map_slot(map, i), map->key_size + map->value_size);
         set_full(&larger, place, true);
     }
     free(map->slots);
@@ -98,7 +90,7 @@ void *pl_map_get(const struct pl_map *map, const void *key)
     if (map->count == 0)
         return NULL;
     size_t i = find(map, key);
-    return is_full(map, i) ? slot(map, i) + map->key_size : NULL;
+    return pl_map_is_full(map, i) ? pl_map_slot(map, i) + map->key_size : NULL;
 }
 
 void pl_map_put(struct pl_map *map, const void *key, const void *value)
@@ -106,13 +98,13 @@ void pl_map_put(struct pl_map *map, const void *key, const void *value)
     if (too_full(map->count + 1, map->cap))
         grow(map, map->cap != 0 ? map->cap * 2 : CAP_FIRST);
     size_t i = find(map, key);
-    if (!is_full(map, i)) {
-        memcpy(slot(map, i), key, map->key_size);
+    if (!pl_map_is_full(map, i)) {
+        memcpy(pl_map_slot(map, i), key, map->key_size);
         set_full(map, i, true);
         map->count++;
     }
     if (map->value_size != 0)
-        memcpy(slot(map, i) + map->key_size, value, map->value_size);
+        memcpy(pl_map_slot(map, i) + map->key_size, value, map->value_size);
 }
 
 bool pl_map_remove(struct pl_map *map, const void *key)
@@ -120,18 +112,47 @@ bool pl_map_remove(struct pl_map *map, const void *key)
     if (map->count == 0)
         return false;
     size_t hole = find(map, key);
-    if (!is_full(map, hole))
+    if (!pl_map_is_full(map, hole))
         return false;
     size_t mask = map->cap - 1;
-    for (size_t i = (hole + 1) & mask; is_full(map, i); i = (i + 1) & mask) {
+    for (size_t i = (hole + 1) & mask; pl_map_is_full(map, i); i = (i + 1) & mask) {
         /* may the entry at i move back into the hole? only if its home is not between them */
-        size_t wanted = home(map, slot(map, i));
+        size_t wanted = home(map, pl_map_slot(map, i));
         if (((i - wanted) & mask) >= ((i - hole) & mask)) {
-            memcpy(slot(map, hole), slot(map, i), map->key_size + map->value_size);
+            memcpy(pl_map_slot(map, hole), pl_map_slot(map, i), map->key_size + map->value_size);
             hole = i;
         }
     }
     set_full(map, hole, false);
     map->count--;
+    return true;
+}
+
+bool pl_map_shape(struct pl_map *map, uint64_t *full, size_t cap)
+{
+    PL_ASSERT(map->cap == 0 && (cap & (cap - 1)) == 0);
+    size_t count = 0, words = (cap + 63) / 64;
+    bool behind = cap != 0 && cap < 64 && full[0] >> cap != 0;
+    for (size_t i = 0; i < words; i++)
+        count += (size_t)__builtin_popcountll(full[i]);
+    if (behind || cap > SIZE_MAX / 2 / (map->key_size + map->value_size) || too_full(count, cap)) {
+        free(full);
+        return false;
+    }
+    map->slots = reallocarray(NULL, cap, map->key_size + map->value_size);
+    PL_ASSERT(map->slots != NULL || cap == 0);
+    pl_huge(map->slots, cap * (map->key_size + map->value_size));
+    map->full = full;
+    map->cap = cap;
+    map->count = count;
+    return true;
+}
+
+bool pl_map_settled(const struct pl_map *map)
+{
+    for (size_t i = 0; i < map->cap; i++) {
+        if (pl_map_is_full(map, i) && find(map, pl_map_slot(map, i)) != i)
+            return false;
+    }
     return true;
 }

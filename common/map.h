@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/status.h"
+
 struct pl_map {
     uint8_t *slots; /* owns; cap * (key_size + value_size) */
     uint64_t *full; /* owns; one bit a slot */
@@ -33,5 +35,24 @@ void *pl_map_get(const struct pl_map *map, const void *key);
  * form. */
 void pl_map_put(struct pl_map *map, const void *key, const void *value);
 bool pl_map_remove(struct pl_map *map, const void *key);
+
+/* A map as it is, with the place of each pair, for those who save it and want it back without
+ * hashing anything again. Where pairs stand follows from the order of puts and removals alone. */
+static inline bool pl_map_is_full(const struct pl_map *map, size_t slot)
+{
+    return (map->full[slot / 64] >> (slot % 64) & 1) != 0;
+}
+/* The pair in a slot: key, then value. */
+static inline uint8_t *pl_map_slot(const struct pl_map *map, size_t slot)
+{
+    return map->slots + slot * (map->key_size + map->value_size);
+}
+/* An empty map, made for this, gets `cap` slots (a power of two, or 0) and knows which are to be
+ * full; takes `full` (from malloc, a bit a slot). Whoever calls this fills the slots, then asks
+ * pl_map_settled. False: more are full than a map lets be, or bits behind the end are set; `full`
+ * is freed. */
+PL_MUST_CHECK bool pl_map_shape(struct pl_map *map, uint64_t *full, size_t cap);
+/* Is each key found where it stands? Then it is a map. */
+PL_MUST_CHECK bool pl_map_settled(const struct pl_map *map);
 
 #endif

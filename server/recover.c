@@ -102,28 +102,39 @@ static struct pl_status read_payload(void *arg, uint8_t *into, size_t len)
     return snapshot_read(arg, into, len);
 }
 
-/* The newest snapshot's state; OK with *ret NULL if there is none that can be used. */
+/* The state of the newest snapshot before `batch`; derived data: if anything is wrong with it, an
+ * older one or the log tells the same. NOT_FOUND: there is none left. */
+static struct pl_status load_before(const char *dir, const uint8_t ledger_id[16], uint64_t batch,
+                                    struct snapshot_meta *ret_meta, struct ledger **ret)
+{
+    struct snapshot *snapshot = NULL;
+    struct ledger *ledger = NULL;
+    if (!pl_is_ok(snapshot_open_before(io_system(), dir, ledger_id, batch, &snapshot)))
+        return pl_fail(NOT_FOUND, "there is no usable snapshot");
+    *ret_meta = *snapshot_get_meta(snapshot);
+    struct pl_status status = ledger_load(read_payload, snapshot, &ledger);
+    if (pl_is_ok(status))
+        status = snapshot_finish(snapshot);
+    snapshot_close(snapshot);
+    if (pl_is_ok(status) && ledger_size(ledger) == ret_meta->seq) {
+        *ret = ledger;
+        return status;
+    }
+    ledger_free(ledger);
+    return pl_fail(CORRUPT, "a snapshot is of no use");
+}
+
+/* The newest snapshot's state; *ret NULL if there is none that can be used. */
 static void load_snapshot(const struct recover_options *options, struct snapshot_meta *ret_meta,
                           struct ledger **ret)
 {
     char dir[4096];
     (void)snprintf(dir, sizeof(dir), "%s/snapshot", options->data);
     *ret = NULL;
-    struct snapshot *snapshot = NULL;
-    if (options->ignore_snapshots ||
-        !pl_is_ok(snapshot_open_latest(io_system(), dir, options->ledger_id, &snapshot)))
-        return;
-    *ret_meta = *snapshot_get_meta(snapshot);
-    struct ledger *ledger = NULL;
-    struct pl_status status = ledger_load(read_payload, snapshot, &ledger);
-    if (pl_is_ok(status))
-        status = snapshot_finish(snapshot);
-    snapshot_close(snapshot);
-    if (!pl_is_ok(status) || ledger_size(ledger) != ret_meta->seq) {
-        ledger_free(ledger); /* derived data: the log tells the same */
-        return;
-    }
-    *ret = ledger;
+    struct pl_status status =
+        options->ignore_snapshots ? pl_fail(NOT_FOUND, "not looked for") : pl_fail(CORRUPT, "");
+    for (uint64_t before = UINT64_MAX; status.code == PL_E_CORRUPT; before = ret_meta->batch)
+        status = load_before(dir, options->ledger_id, before, ret_meta, ret);
 }
 
 static struct pl_status open_store(const struct recover_options *options, uint64_t trusted_batch,

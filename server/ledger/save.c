@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * save: the state as bytes. Little-endian numbers, strings with a length, in the order of this
- * file; no padding, no pointers. What follows from the rows (counters, heap, slots, names, bank
- * references, sums) is rebuilt on load, in a form that depends on the rows alone. Equal histories
- * give equal bytes. Happy path: save, later load. Failure: a saved state that does not add up is
- * CORRUPT and never used; the log tells the same.
+ * file; no padding, no pointers. What follows from the rows (counters, heap, sums) is rebuilt on
+ * load, in a form that depends on the rows alone. The large maps are saved slot by slot, for
+ * millions of keys take seconds to be hashed and put: where a pair stands follows from the history
+ * alone. Equal histories give equal bytes. Happy path: save, later load. Failure: a saved state
+ * that does not add up is CORRUPT and never used; the log tells the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/huge.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
@@ -26,46 +28,49 @@ enum { SAVE_FORMAT = 12 };
 
 /* --- writing --- */
 
+enum { OUT_BYTES = 1 << 17 };
+
 struct out {
     ledger_write_fn write;
     void *arg;
-    struct pl_buf buf;
+    uint8_t *bytes; /* owns; gathered */
+    size_t used;
     struct pl_status status; /* the first failure */
 };
 
 static void flush(struct out *out)
 {
-    if (pl_is_ok(out->status) && pl_buf_len(&out->buf) != 0)
-        out->status = out->write(out->arg, pl_buf_slice(&out->buf));
-    pl_buf_clear(&out->buf);
+    if (pl_is_ok(out->status) && out->used != 0)
+        out->status = out->write(out->arg, pl_slice(out->bytes, out->used));
+    out->used = 0;
 }
 
-static void put(struct out *out, const void *data, size_t len)
+static inline void put(struct out *out, const void *data, size_t len)
 {
-    if (pl_buf_len(&out->buf) + len > (1 << 16))
+    if (len > OUT_BYTES - out->used)
         flush(out);
-    if (len > (1 << 16)) {
+    if (len > OUT_BYTES) {
         if (pl_is_ok(out->status))
             out->status = out->write(out->arg, pl_slice(data, len));
         return;
     }
-    struct pl_status status = pl_buf_append(&out->buf, data, len);
-    PL_ASSERT(pl_is_ok(status));
+    memcpy(out->bytes + out->used, data, len);
+    out->used += len;
 }
 
-static void put_u64(struct out *out, uint64_t value)
+static inline void put_u64(struct out *out, uint64_t value)
 {
     uint8_t bytes[8];
     pl_put_le64(bytes, value);
     put(out, bytes, sizeof(bytes));
 }
 
-static void put_i64(struct out *out, int64_t value)
+static inline void put_i64(struct out *out, int64_t value)
 {
     put_u64(out, (uint64_t)value);
 }
 
-static void put_u32(struct out *out, uint32_t value)
+static inline void put_u32(struct out *out, uint32_t value)
 {
     uint8_t bytes[4];
     pl_put_le32(bytes, value);
@@ -178,6 +183,12 @@ static void save_contacts(struct out *out, const struct ledger *ledger)
     }
 }
 
+/* It is in a queue, or has a slot: the next one, either way. */
+static inline bool is_chained(const struct state_pledge *p)
+{
+    return p->stage == STAGE(WAITING) || (state_stage_live(p->stage) && p->tier != STATE_TIER_FREE);
+}
+
 static void save_pledges(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->pledge_count);
@@ -194,7 +205,7 @@ static void save_pledges(struct out *out, const struct ledger *ledger)
         put_u64(out, p->last_seq);
         put_u64(out, p->changed_seq);
         put_u32(out, p->contributor);
-        put_u32(out, p->stage == STAGE(WAITING) ? p->wait_next : STATE_NONE);
+        put_u32(out, is_chained(p) ? p->wait_next : STATE_NONE);
         put_u32(out, p->bank_first);
         put_u32(out, p->bank_last);
         put_u32(out, p->tier);
@@ -399,7 +410,7 @@ static void save_movements(struct out *out, const struct ledger *ledger)
 
 struct pair {
     uint64_t seq;
-    uint8_t rest[16];
+    uint32_t index;
 };
 
 static int by_seq(const void *a, const void *b)
@@ -408,43 +419,65 @@ static int by_seq(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Maps have no order: their pairs are written by seq, which is the key or the value. A value that
- * is not the seq is a u32. */
-static void save_map(struct out *out, const struct pl_map *map, bool key_is_seq)
+/* By seq, which is the key. */
+static void save_reversible(struct out *out, const struct pl_map *map)
 {
-    size_t rest = key_is_seq ? map->value_size : map->key_size;
     struct pair *pair = calloc(map->count + 1, sizeof(*pair));
     size_t used = 0;
-    PL_ASSERT(pair != NULL && rest <= sizeof(pair->rest));
+    PL_ASSERT(pair != NULL);
     for (size_t i = 0; i < map->cap; i++) {
-        if ((map->full[i / 64] >> (i % 64) & 1) == 0)
+        if (!pl_map_is_full(map, i))
             continue;
-        const uint8_t *slot = map->slots + i * (map->key_size + map->value_size);
-        struct pair *to = &pair[used++];
-        memcpy(&to->seq, key_is_seq ? slot : slot + map->key_size, sizeof(to->seq));
-        if (key_is_seq) {
-            uint32_t index;
-            PL_ASSERT(rest == sizeof(index));
-            memcpy(&index, slot + map->key_size, sizeof(index));
-            pl_put_le32(to->rest, index);
-        } else {
-            memcpy(to->rest, slot, rest);
-        }
+        const uint8_t *slot = pl_map_slot(map, i);
+        memcpy(&pair[used].seq, slot, sizeof(pair->seq));
+        memcpy(&pair[used++].index, slot + map->key_size, sizeof(pair->index));
     }
     PL_ASSERT(used == map->count);
     qsort(pair, used, sizeof(*pair), by_seq);
     put_u64(out, used);
     for (size_t i = 0; i < used; i++) {
         put_u64(out, pair[i].seq);
-        put(out, pair[i].rest, rest);
+        put_u32(out, pair[i].index);
     }
     free(pair);
+}
+
+static uint64_t value_of(const struct pl_map *map, const uint8_t *slot)
+{
+    uint32_t small;
+    uint64_t large;
+    PL_ASSERT(map->value_size == sizeof(small) || map->value_size == sizeof(large));
+    if (map->value_size == sizeof(large)) {
+        memcpy(&large, slot + map->key_size, sizeof(large));
+        return large;
+    }
+    memcpy(&small, slot + map->key_size, sizeof(small));
+    return small;
+}
+
+/* A map whose keys are bytes: which slots are full, then what is in them. */
+static void save_table(struct out *out, const struct pl_map *map)
+{
+    put_u64(out, map->cap);
+    for (size_t i = 0; i < (map->cap + 63) / 64; i++)
+        put_u64(out, map->full[i]);
+    for (size_t i = 0; i < map->cap; i++) {
+        if (!pl_map_is_full(map, i))
+            continue;
+        const uint8_t *slot = pl_map_slot(map, i);
+        put(out, slot, map->key_size);
+        if (map->value_size == sizeof(uint64_t))
+            put_u64(out, value_of(map, slot));
+        else
+            put_u32(out, (uint32_t)value_of(map, slot));
+    }
 }
 
 struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write, void *arg)
 {
     struct out out = {.write = write, .arg = arg, .status = pl_ok()};
-    pl_buf_init(&out.buf, 1 << 17);
+    out.bytes = malloc(OUT_BYTES);
+    PL_ASSERT(out.bytes != NULL);
     put_u32(&out, SAVE_FORMAT);
     put_u64(&out, ledger->size);
     put_i64(&out, ledger->last_time_us);
@@ -470,10 +503,13 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_accounts(&out, ledger);
     save_statements(&out, ledger);
     save_movements(&out, ledger);
-    save_map(&out, &ledger->requests, false);
-    save_map(&out, &ledger->reversible, true);
+    save_reversible(&out, &ledger->reversible);
+    save_table(&out, &ledger->requests);
+    save_table(&out, &ledger->names);
+    save_table(&out, &ledger->bank_refs);
+    save_table(&out, &ledger->slots);
     flush(&out);
-    pl_buf_fini(&out.buf);
+    free(out.bytes);
     return out.status;
 }
 
@@ -495,15 +531,23 @@ void ledger_digest(const struct ledger *ledger, uint8_t out[32])
 /* --- reading: everything is judged before it is used --- */
 
 enum {
-    ROW_BYTES_MOST = 128,
-    PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7, /* as save_pledges writes it */
+    ROWS_BYTES = 1 << 15, /* read at once */
+    ROOM_ROWS = 1 << 14,
+    /* as they are saved */
+    CONTRIBUTOR_ROW_BYTES = 4 + 1 + 3 + 20 + 8 + 8,
+    PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7,
+    BANK_ENTRY_ROW_BYTES = 5 * 8 + 5 * 4 + 3 + 3,
+    ALLOCATION_ROW_BYTES = 4 * 8 + 3 * 4,
 };
 
 struct in {
     ledger_read_fn read;
     void *arg;
-    uint8_t row[ROW_BYTES_MOST]; /* read at once: there are millions of some */
-    size_t at, end;              /* what of it was not taken yet */
+    uint8_t *rows; /* owns; rows of one kind, there are millions of some */
+    size_t at, row_end, end;
+    size_t row_bytes, rows_left; /* not in `rows` yet */
+    char code[4];                /* the currency seen last */
+    int16_t code_index;
 };
 
 static struct pl_status bad(void)
@@ -511,27 +555,64 @@ static struct pl_status bad(void)
     return pl_fail(CORRUPT, "a saved state does not add up");
 }
 
-static struct pl_status get(struct in *in, void *into, size_t len)
+static inline struct pl_status get(struct in *in, void *into, size_t len)
 {
-    if (in->at == in->end)
+    if (in->at == in->row_end)
         return in->read(in->arg, into, len);
-    PL_ASSERT(len <= in->end - in->at); /* a row is taken to its end */
-    memcpy(into, in->row + in->at, len);
+    PL_ASSERT(len <= in->row_end - in->at); /* a row is taken to its end */
+    memcpy(into, in->rows + in->at, len);
     in->at += len;
     return pl_ok();
 }
 
-/* What is taken next comes out of these bytes. */
-static struct pl_status begin_row(struct in *in, size_t len)
+/* So many rows come next, each is begun with next_row. */
+static void begin_rows(struct in *in, size_t row_bytes, size_t count)
 {
-    PL_ASSERT(in->at == in->end && len <= sizeof(in->row));
-    PL_TRY(in->read(in->arg, in->row, len));
-    in->at = 0;
-    in->end = len;
+    PL_ASSERT(in->at == in->end && in->rows_left == 0 && row_bytes <= ROWS_BYTES);
+    in->row_bytes = row_bytes;
+    in->rows_left = count;
+}
+
+static struct pl_status more_rows(struct in *in)
+{
+    size_t rows = ROWS_BYTES / in->row_bytes;
+    if (rows > in->rows_left)
+        rows = in->rows_left;
+    PL_ASSERT(rows != 0);
+    PL_TRY(in->read(in->arg, in->rows, rows * in->row_bytes));
+    in->rows_left -= rows;
+    in->at = in->row_end = 0;
+    in->end = rows * in->row_bytes;
     return pl_ok();
 }
 
-static struct pl_status get_u64(struct in *in, uint64_t *ret)
+/* What is taken next, up to row_bytes of it, comes out of this row. */
+static inline struct pl_status next_row(struct in *in)
+{
+    PL_ASSERT(in->at == in->row_end);
+    if (in->at == in->end)
+        PL_TRY(more_rows(in));
+    in->row_end = in->at + in->row_bytes;
+    return pl_ok();
+}
+
+/* Room for the row `index` of `count`: memory follows what was read, not what the count promises.
+ */
+static void *room_for(void *array, size_t index, size_t count, size_t *cap, size_t element)
+{
+    if (index < *cap)
+        return array;
+    size_t larger = *cap != 0 ? *cap * 4 : ROOM_ROWS;
+    if (larger > count)
+        larger = count;
+    void *grown = reallocarray(array, larger, element);
+    PL_ASSERT(grown != NULL);
+    pl_huge(grown, larger * element);
+    *cap = larger;
+    return grown;
+}
+
+static inline struct pl_status get_u64(struct in *in, uint64_t *ret)
 {
     uint8_t bytes[8];
     PL_TRY(get(in, bytes, sizeof(bytes)));
@@ -539,7 +620,7 @@ static struct pl_status get_u64(struct in *in, uint64_t *ret)
     return pl_ok();
 }
 
-static struct pl_status get_i64(struct in *in, int64_t *ret)
+static inline struct pl_status get_i64(struct in *in, int64_t *ret)
 {
     uint64_t value = 0;
     PL_TRY(get_u64(in, &value));
@@ -547,7 +628,7 @@ static struct pl_status get_i64(struct in *in, int64_t *ret)
     return pl_ok();
 }
 
-static struct pl_status get_u32(struct in *in, uint32_t *ret)
+static inline struct pl_status get_u32(struct in *in, uint32_t *ret)
 {
     uint8_t bytes[4];
     PL_TRY(get(in, bytes, sizeof(bytes)));
@@ -565,14 +646,18 @@ static struct pl_status get_count(struct in *in, uint64_t most, size_t *ret)
     return pl_ok();
 }
 
-static struct pl_status get_currency(struct in *in, int16_t *ret)
+static inline struct pl_status get_currency(struct in *in, int16_t *ret)
 {
     char code[4] = "";
     PL_TRY(get(in, code, 3));
-    int index = pl_currency_index(code);
-    if (index < 0 && strcmp(code, "---") != 0)
-        return bad();
-    *ret = (int16_t)index;
+    if (memcmp(code, in->code, sizeof(code)) != 0) { /* mostly it is the one before */
+        int index = pl_currency_index(code);
+        if (index < 0 && strcmp(code, "---") != 0)
+            return bad();
+        memcpy(in->code, code, sizeof(code));
+        in->code_index = (int16_t)index;
+    }
+    *ret = in->code_index;
     return pl_ok();
 }
 
@@ -693,25 +778,23 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    begin_rows(in, CONTRIBUTOR_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->contributor = state_grow(ledger->contributor, i, &ledger->contributor_cap,
-                                         sizeof(*ledger->contributor));
+        ledger->contributor = room_for(ledger->contributor, i, count, &ledger->contributor_cap,
+                                       sizeof(*ledger->contributor));
         struct state_contributor *c = &ledger->contributor[i];
         *c = (struct state_contributor){.name = 0};
         ledger->contributor_count = i + 1;
+        PL_TRY(next_row(in));
         PL_TRY(get_u32(in, &c->name));
-        PL_TRY(in->read(in->arg, &c->kind, 1));
-        PL_TRY(in->read(in->arg, (uint8_t *)c->country, sizeof(c->country)));
-        PL_TRY(in->read(in->arg, (uint8_t *)c->itu_membership, sizeof(c->itu_membership)));
+        PL_TRY(get(in, &c->kind, 1));
+        PL_TRY(get(in, c->country, sizeof(c->country)));
+        PL_TRY(get(in, c->itu_membership, sizeof(c->itu_membership)));
         PL_TRY(get_u64(in, &c->seq));
         PL_TRY(get_u64(in, &c->hold_seq));
         if (c->name >= ledger->text_len || c->country[2] != '\0' ||
             c->itu_membership[sizeof(c->itu_membership) - 1] != '\0')
             return bad();
-        uint8_t key[16];
-        uint32_t index = (uint32_t)i;
-        state_key_of_name(ledger->text + c->name, key);
-        pl_map_put(&ledger->names, key, &index);
     }
     return pl_ok();
 }
@@ -806,26 +889,44 @@ static struct pl_status load_contacts(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static inline uint32_t take_u32(const uint8_t **row)
+{
+    *row += 4;
+    return pl_get_le32(*row - 4);
+}
+
+static inline int64_t take_i64(const uint8_t **row)
+{
+    *row += 8;
+    return (int64_t)pl_get_le64(*row - 8);
+}
+
+static void take_money(const uint8_t **row, struct state_pledge *p)
+{
+    p->amount = take_i64(row);
+    p->allocated = take_i64(row);
+    p->received = take_i64(row);
+    p->expires_us = take_i64(row);
+    p->made_us = take_i64(row);
+    p->first_seq = (uint64_t)take_i64(row);
+    p->last_seq = (uint64_t)take_i64(row);
+    p->changed_seq = (uint64_t)take_i64(row);
+}
+
+/* All at once, without a question at each number: there is nothing that there are more of. */
 static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
                                     struct state_pledge *p)
 {
+    PL_TRY(next_row(in));
+    const uint8_t *row = in->rows + in->at;
+    take_money(&row, p);
+    p->contributor = take_u32(&row);
+    p->wait_next = take_u32(&row);
+    p->bank_first = take_u32(&row);
+    p->bank_last = take_u32(&row);
+    uint32_t tier = take_u32(&row), month = take_u32(&row);
+    in->at = (size_t)(row - in->rows);
     uint8_t small[7];
-    uint32_t tier = 0, month = 0;
-    PL_TRY(begin_row(in, PLEDGE_ROW_BYTES));
-    PL_TRY(get_i64(in, &p->amount));
-    PL_TRY(get_i64(in, &p->allocated));
-    PL_TRY(get_i64(in, &p->received));
-    PL_TRY(get_i64(in, &p->expires_us));
-    PL_TRY(get_i64(in, &p->made_us));
-    PL_TRY(get_u64(in, &p->first_seq));
-    PL_TRY(get_u64(in, &p->last_seq));
-    PL_TRY(get_u64(in, &p->changed_seq));
-    PL_TRY(get_u32(in, &p->contributor));
-    PL_TRY(get_u32(in, &p->wait_next));
-    PL_TRY(get_u32(in, &p->bank_first));
-    PL_TRY(get_u32(in, &p->bank_last));
-    PL_TRY(get_u32(in, &tier));
-    PL_TRY(get_u32(in, &month));
     PL_TRY(get_currency(in, &p->currency));
     PL_TRY(get(in, small, sizeof(small)));
     p->wait_prev = STATE_NONE;
@@ -841,19 +942,36 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     p->category = small[6];
     bool counted =
         p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) || p->stage == STAGE(CLOSED);
-    bool fine = p->contributor < ledger->contributor_count && p->stage >= STAGE(WAITING) &&
-                p->stage <= STAGE(CANCELLED) && p->last_seq <= ledger->size &&
-                p->changed_seq != 0 && p->changed_seq <= p->last_seq &&
-                (p->stage == STAGE(WAITING) || p->wait_next == STATE_NONE) &&
-                (tier == STATE_TIER_FREE || tier < ledger->tier_count) && p->amount >= 0 &&
-                p->allocated >= 0 && p->allocated <= p->amount && p->received >= 0 &&
-                (!counted || p->currency >= 0) &&
-                (tier != STATE_TIER_FREE || p->stage >= STAGE(PLEDGED));
+    bool fine =
+        p->contributor < ledger->contributor_count && p->stage >= STAGE(WAITING) &&
+        p->stage <= STAGE(CANCELLED) && p->last_seq <= ledger->size && p->changed_seq != 0 &&
+        p->changed_seq <= p->last_seq && (is_chained(p) || p->wait_next == STATE_NONE) &&
+        (tier == STATE_TIER_FREE || tier < ledger->tier_count) && p->amount >= 0 &&
+        p->allocated >= 0 && p->allocated <= p->amount && p->received >= 0 &&
+        (!counted || p->currency >= 0) && (tier != STATE_TIER_FREE || p->stage >= STAGE(PLEDGED));
     return fine ? pl_ok() : bad();
 }
 
-/* Counters, heap and slots follow from the pledges. */
-static void count_pledge(struct ledger *ledger, uint32_t index)
+/* The chain of slots goes on with an older one of the same contributor and catalogue, which no
+ * other goes on with. Where the chains begin is looked at with the map of them. */
+static bool link_slot(struct ledger *ledger, uint32_t index)
+{
+    struct state_pledge *p = &ledger->pledge[index];
+    if (p->slot_next == STATE_NONE)
+        return true;
+    if (p->slot_next >= index)
+        return false;
+    struct state_pledge *next = &ledger->pledge[p->slot_next];
+    if (!state_stage_live(next->stage) || next->tier == STATE_TIER_FREE ||
+        next->contributor != p->contributor || next->slot_prev != STATE_NONE ||
+        ledger->tier[next->tier].catalogue != ledger->tier[p->tier].catalogue)
+        return false;
+    next->slot_prev = index;
+    return true;
+}
+
+/* Counters and heap follow from the pledges. False: their slots do not add up. */
+static bool count_pledge(struct ledger *ledger, uint32_t index)
 {
     struct state_pledge *p = &ledger->pledge[index];
     if (state_stage_live(p->stage))
@@ -861,28 +979,29 @@ static void count_pledge(struct ledger *ledger, uint32_t index)
     if (p->stage == STAGE(HELD))
         state_due_add(ledger, index);
     if (p->tier == STATE_TIER_FREE)
-        return;
+        return true;
     struct state_tier *tier = &ledger->tier[p->tier];
     tier->waiting += p->stage == STAGE(WAITING);
     tier->held += p->stage == STAGE(HELD);
     tier->pledged += p->stage == STAGE(PLEDGED);
     tier->committed += p->stage == STAGE(COMMITTED);
     tier->closed += p->stage == STAGE(CLOSED);
-    if (state_stage_live(p->stage))
-        state_slot_add(ledger, index);
+    return !state_stage_live(p->stage) || link_slot(ledger, index);
 }
 
 static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    begin_rows(in, PLEDGE_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
         ledger->pledge =
-            state_grow(ledger->pledge, i, &ledger->pledge_cap, sizeof(*ledger->pledge));
+            room_for(ledger->pledge, i, count, &ledger->pledge_cap, sizeof(*ledger->pledge));
         ledger->pledge[i] = (struct state_pledge){.amount = 0};
         ledger->pledge_count = i + 1;
         PL_TRY(load_pledge(in, ledger, &ledger->pledge[i]));
-        count_pledge(ledger, (uint32_t)i);
+        if (!count_pledge(ledger, (uint32_t)i))
+            return bad();
     }
     for (size_t i = 0; i < ledger->tier_count; i++) {
         const struct state_tier *tier = &ledger->tier[i];
@@ -899,6 +1018,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
 {
     uint8_t small[3];
     uint32_t date = 0;
+    PL_TRY(next_row(in));
     PL_TRY(get_i64(in, &b->amount));
     PL_TRY(get_i64(in, &b->allocated));
     PL_TRY(get_i64(in, &b->refunded));
@@ -929,19 +1049,13 @@ static struct pl_status load_bank_entries(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, UINT32_MAX - 1, &count));
+    begin_rows(in, BANK_ENTRY_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->bank_entry =
-            state_grow(ledger->bank_entry, i, &ledger->bank_entry_cap, sizeof(*ledger->bank_entry));
-        struct state_bank_entry *b = &ledger->bank_entry[i];
-        *b = (struct state_bank_entry){.amount = 0};
+        ledger->bank_entry = room_for(ledger->bank_entry, i, count, &ledger->bank_entry_cap,
+                                      sizeof(*ledger->bank_entry));
+        ledger->bank_entry[i] = (struct state_bank_entry){.amount = 0};
         ledger->bank_entry_count = i + 1;
-        PL_TRY(load_bank_entry(in, ledger, b));
-        if (b->bank_ref != 0 && !b->reversed) {
-            uint8_t key[16];
-            uint32_t index = (uint32_t)i;
-            state_key_of_text(ledger->text + b->bank_ref, key);
-            pl_map_put(&ledger->bank_refs, key, &index);
-        }
+        PL_TRY(load_bank_entry(in, ledger, &ledger->bank_entry[i]));
     }
     return pl_ok();
 }
@@ -950,12 +1064,14 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, STATE_REVERSIBLE_ALLOCATION, &count));
+    begin_rows(in, ALLOCATION_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->allocation =
-            state_grow(ledger->allocation, i, &ledger->allocation_cap, sizeof(*ledger->allocation));
+        ledger->allocation = room_for(ledger->allocation, i, count, &ledger->allocation_cap,
+                                      sizeof(*ledger->allocation));
         struct state_allocation *a = &ledger->allocation[i];
         *a = (struct state_allocation){.amount = 0};
         ledger->allocation_count = i + 1;
+        PL_TRY(next_row(in));
         PL_TRY(get_i64(in, &a->amount));
         PL_TRY(get_i64(in, &a->settled));
         PL_TRY(get_u64(in, &a->seq));
@@ -1016,13 +1132,6 @@ static struct pl_status load_documents(struct in *in, struct ledger *ledger)
         }
     }
     return receipts_fine(ledger) ? pl_ok() : bad();
-}
-
-/* A count is only a word of the file; the rows were there. */
-static size_t likely_requests(const struct ledger *ledger, size_t said)
-{
-    size_t most = 2 * (ledger->contributor_count + ledger->pledge_count + ledger->bank_entry_count);
-    return said < most ? said : most;
 }
 
 static struct pl_status load_policy(struct in *in, struct ledger *ledger)
@@ -1340,26 +1449,15 @@ static struct pl_status load_movements(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
-static struct pl_status load_maps(struct in *in, struct ledger *ledger)
+static struct pl_status load_reversible(struct in *in, struct ledger *ledger)
 {
     size_t count;
     PL_TRY(get_count(in, ledger->size, &count));
-    pl_map_reserve(&ledger->requests, likely_requests(ledger, count));
-    for (size_t i = 0; i < count; i++) {
-        uint64_t seq = 0;
-        uint8_t id[16];
-        PL_TRY(begin_row(in, sizeof(seq) + sizeof(id)));
-        PL_TRY(get_u64(in, &seq));
-        PL_TRY(get(in, id, sizeof(id)));
-        if (seq == 0 || seq > ledger->size)
-            return bad();
-        pl_map_put(&ledger->requests, id, &seq);
-    }
-    PL_TRY(get_count(in, ledger->size, &count));
+    begin_rows(in, sizeof(uint64_t) + sizeof(uint32_t), count);
     for (size_t i = 0; i < count; i++) {
         uint64_t seq = 0;
         uint32_t index = 0;
-        PL_TRY(begin_row(in, sizeof(seq) + sizeof(index)));
+        PL_TRY(next_row(in));
         PL_TRY(get_u64(in, &seq));
         PL_TRY(get_u32(in, &index));
         size_t rows = (index & STATE_REVERSIBLE_ALLOCATION) != 0 ? ledger->allocation_count
@@ -1374,6 +1472,99 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
         pl_map_put(&ledger->reversible, &seq, &index);
     }
     return pl_ok();
+}
+
+/* Which slots are full, a bit each; memory follows what was read. */
+static struct pl_status load_full(struct in *in, size_t cap, uint64_t **ret)
+{
+    size_t words = (cap + 63) / 64, room = 0;
+    begin_rows(in, sizeof(uint64_t), words);
+    for (size_t i = 0; i < words; i++) {
+        *ret = room_for(*ret, i, words, &room, sizeof(**ret));
+        PL_TRY(next_row(in));
+        PL_TRY(get_u64(in, &(*ret)[i]));
+    }
+    return pl_ok();
+}
+
+/* Pairs into their slots. */
+static struct pl_status load_pairs(struct in *in, struct pl_map *map, uint64_t least, uint64_t rows)
+{
+    begin_rows(in, map->key_size + map->value_size, map->count);
+    for (size_t i = 0; i < map->cap; i++) {
+        if (!pl_map_is_full(map, i))
+            continue;
+        PL_TRY(next_row(in));
+        const uint8_t *row = in->rows + in->at;
+        uint8_t *slot = pl_map_slot(map, i);
+        memcpy(slot, row, map->key_size);
+        uint64_t large = 0;
+        uint32_t small = pl_get_le32(row + map->key_size);
+        if (map->value_size == sizeof(large))
+            large = pl_get_le64(row + map->key_size);
+        else
+            large = small;
+        if (large < least || large - least >= rows)
+            return bad();
+        memcpy(slot + map->key_size,
+               map->value_size == sizeof(large) ? (void *)&large : (void *)&small, map->value_size);
+        in->at = in->row_end;
+    }
+    return pl_ok();
+}
+
+/* A map that ledger_new made, as save_table wrote it. Its values number `rows` rows, from `least`.
+ */
+static struct pl_status load_table(struct in *in, struct pl_map *map, uint64_t least, uint64_t rows)
+{
+    uint64_t cap = 0;
+    uint64_t *full = NULL;
+    PL_TRY(get_u64(in, &cap));
+    if ((cap & (cap - 1)) != 0 || cap > (uint64_t)1 << 40)
+        return bad();
+    struct pl_status status = load_full(in, (size_t)cap, &full);
+    if (!pl_is_ok(status)) {
+        free(full);
+        return status;
+    }
+    if (!pl_map_shape(map, full, (size_t)cap))
+        return bad();
+    PL_TRY(load_pairs(in, map, least, rows));
+    return pl_map_settled(map) ? pl_ok() : bad();
+}
+
+/* Every pledge that has a slot and none before it in its chain is where the map says it begins. */
+static bool slots_fine(const struct ledger *ledger)
+{
+    const struct pl_map *map = &ledger->slots;
+    size_t first = 0;
+    for (size_t i = 0; i < ledger->pledge_count; i++) {
+        const struct state_pledge *p = &ledger->pledge[i];
+        first +=
+            p->tier != STATE_TIER_FREE && state_stage_live(p->stage) && p->slot_prev == STATE_NONE;
+    }
+    for (size_t i = 0; i < map->cap; i++) {
+        if (!pl_map_is_full(map, i))
+            continue;
+        const struct state_pledge *p = &ledger->pledge[value_of(map, pl_map_slot(map, i))];
+        if (!state_stage_live(p->stage) || p->tier == STATE_TIER_FREE || p->slot_prev != STATE_NONE)
+            return false;
+        struct state_slot_key key = state_slot_key(p->contributor, ledger->tier[p->tier].catalogue);
+        if (memcmp(&key, pl_map_slot(map, i), sizeof(key)) != 0)
+            return false;
+    }
+    return map->count == first;
+}
+
+/* Each name is that of one contributor; of payments, those that stand have their reference here. */
+static struct pl_status load_maps(struct in *in, struct ledger *ledger)
+{
+    PL_TRY(load_reversible(in, ledger));
+    PL_TRY(load_table(in, &ledger->requests, 1, ledger->size));
+    PL_TRY(load_table(in, &ledger->names, 0, ledger->contributor_count));
+    PL_TRY(load_table(in, &ledger->bank_refs, 0, ledger->bank_entry_count));
+    PL_TRY(load_table(in, &ledger->slots, 0, ledger->pledge_count));
+    return slots_fine(ledger) && ledger->names.count == ledger->contributor_count ? pl_ok() : bad();
 }
 
 /* --- rows against each other --- */
@@ -1515,14 +1706,13 @@ static bool rebuild_tallies(struct ledger *ledger)
     }
     for (size_t i = 0; i < ledger->allocation_count; i++)
         tally_allocation(ledger, &ledger->allocation[i], 1);
-    for (size_t i = 0; i < ledger->pledge_count; i++) {
+    struct tally_gather *gather = tally_gather_new();
+    bool fine = true;
+    for (size_t i = 0; i < ledger->pledge_count && fine; i++) {
         const struct state_pledge *p = &ledger->pledge[i];
-        if (!pledge_money_fine(ledger, p) ||
-            (tally_counts(p) && !tally_may_pledge(ledger, p->currency, p->amount)))
-            return false;
-        tally_pledge(ledger, p, 1);
+        fine = pledge_money_fine(ledger, p) && tally_gather(gather, ledger, p);
     }
-    return true;
+    return tally_gathered(gather, ledger) && fine;
 }
 
 static struct pl_status load(struct in *in, struct ledger *ledger)
@@ -1567,9 +1757,11 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
 {
-    struct in in = {.read = read, .arg = arg};
+    struct in in = {.read = read, .arg = arg, .rows = malloc(ROWS_BYTES)};
     struct ledger *ledger = ledger_new();
+    PL_ASSERT(in.rows != NULL);
     struct pl_status status = load(&in, ledger);
+    free(in.rows);
     if (!pl_is_ok(status)) {
         ledger_free(ledger);
         return status;

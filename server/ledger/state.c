@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/huge.h"
 #include "common/ids.h"
 #include "server/ledger/change.h"
 #include "server/ledger/proposal.h"
@@ -104,6 +106,7 @@ void *state_grow(void *array, size_t count, size_t *cap, size_t element)
     size_t larger = *cap != 0 ? *cap + *cap / 2 + 1 : 16;
     void *grown = reallocarray(array, larger, element);
     PL_ASSERT(grown != NULL);
+    pl_huge(grown, larger * element);
     *cap = larger;
     return grown;
 }
@@ -155,7 +158,10 @@ void state_key_of_name(const char *name, uint8_t key[16])
 
 struct state_slot_key state_slot_key(uint32_t contributor, uint32_t catalogue)
 {
-    return (struct state_slot_key){contributor, catalogue};
+    struct state_slot_key key;
+    pl_put_le32(key.contributor, contributor);
+    pl_put_le32(key.catalogue, catalogue);
+    return key;
 }
 
 uint32_t state_slot_of(const struct ledger *ledger, uint32_t contributor, uint32_t catalogue)

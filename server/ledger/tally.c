@@ -131,6 +131,90 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
     }
 }
 
+/* --- many pledges at once, where a saved state is loaded --- */
+
+enum { GATHERED_MAX = 1024 };
+
+/* What pledges with the same keys add together. */
+struct gathered {
+    const struct state_pledge *like; /* one of them; NULL: none yet */
+    int64_t pledges, pledged, committed, allocated, forgiven[2];
+};
+struct tally_gather {
+    struct gathered row[GATHERED_MAX]; /* by a hash of their keys, the newest ones */
+};
+
+struct tally_gather *tally_gather_new(void)
+{
+    struct tally_gather *gather = calloc(1, sizeof(*gather));
+    PL_ASSERT(gather != NULL);
+    return gather;
+}
+
+/* False: a sum would leave 64 bits. All amounts are positive, and none is larger than `pledged`. */
+static bool put_gathered(struct ledger *ledger, struct gathered *row)
+{
+    struct keys keys;
+    const struct state_pledge *like = row->like;
+    if (like == NULL)
+        return true;
+    if (!tally_may_pledge(ledger, like->currency, row->pledged))
+        return false;
+    make_keys(ledger, like, like->month, like->currency, &keys);
+    for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
+        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], like->currency);
+        line->pledges += row->pledges;
+        add(&line->pledged, 1, row->pledged);
+        add(&line->committed, 1, row->committed);
+        add(&line->allocated, 1, row->allocated);
+        add(&line->written_off, 1, row->forgiven[0]);
+        add(&line->difference, 1, row->forgiven[1]);
+        ledger->tally[i].version++;
+    }
+    *row = (struct gathered){.like = NULL};
+    return true;
+}
+
+static bool same_keys(const struct state_pledge *a, const struct state_pledge *b)
+{
+    return a->tier == b->tier && a->month == b->month && a->currency == b->currency &&
+           a->category == b->category;
+}
+
+bool tally_gather(struct tally_gather *gather, struct ledger *ledger,
+                  const struct state_pledge *pledge)
+{
+    if (!tally_counts(pledge))
+        return true;
+    uint32_t hash = (uint32_t)pledge->tier * 8 + pledge->category + pledge->month * 61u +
+                    (uint32_t)pledge->currency * 257u;
+    struct gathered *row = &gather->row[hash % GATHERED_MAX];
+    if (row->like != NULL && !same_keys(row->like, pledge) && !put_gathered(ledger, row))
+        return false;
+    if (!pl_add64(row->pledged, pledge->amount, &row->pledged))
+        return false; /* and so nothing below goes beyond */
+    int64_t forgiven[2];
+    waiver_sums(ledger, pledge, forgiven);
+    row->like = pledge;
+    row->pledges++;
+    row->forgiven[0] += forgiven[0];
+    row->forgiven[1] += forgiven[1];
+    row->allocated += pledge->allocated;
+    row->committed += pledge->stage != STAGE(PLEDGED) ? pledge->amount : 0;
+    return true;
+}
+
+bool tally_gathered(struct tally_gather *gather, struct ledger *ledger)
+{
+    bool fine = true;
+    for (size_t i = 0; i < GATHERED_MAX; i++)
+        fine = fine && put_gathered(ledger, &gather->row[i]);
+    free(gather);
+    return fine;
+}
+
+/* --- money --- */
+
 /* Money that came in: `minor` of it under the keys of this pledge. */
 static void add_received(struct ledger *ledger, const struct state_bank_entry *entry,
                          const struct state_pledge *pledge, int sign, int64_t minor,

@@ -3,15 +3,20 @@
  * snapshot: see snapshot.h. The file, little-endian:
  *
  *   0     "PLEDGSNP"                      8
- *   8     format u32, min_reader u32      8
+ *   8     format u32, min_reader u32      8     2, 2; 1 was written once and is still read
  *   16    ledger id                       16
  *   32    batch u64, seq u64, time i64    24
  *   56    batch hash                      32
  *   88    payload bytes u64               8
- *   96    SHA-256 of the payload          32
+ *   96    sum of the last piece, zero     32    format 1: SHA-256 of the payload
  *   128   XXH3-64 of bytes 0..127         8
  *   136   zero                            24
- *   160   payload
+ *   160   payload in pieces of 256 KiB, the last one shorter; its sum behind each (format 1: none)
+ *
+ * The sum of a piece is XXH3-64, seeded with the sum of the piece before it, the first one with
+ * that of header bytes 16..87. So each piece is known to be right when it is in memory, before any
+ * of it is handed out, and pieces of another snapshot, or in another order, are not taken for it.
+ * A snapshot is no evidence, it only has to be safe from accidents.
  */
 #include "server/store/snapshot.h"
 
@@ -24,9 +29,37 @@
 #include "common/hash.h"
 #include "server/store/io.h"
 
-enum { FORMAT = 1, HEADER_BYTES = 160, SUM_AT = 128, PIECE_BYTES = 1 << 18, PATH_BYTES = 4096 };
+enum {
+    FORMAT = 2,
+    FORMAT_OLD = 1,
+    HEADER_BYTES = 160,
+    META_AT = 16,
+    META_END = 88,
+    SUM_AT = 128,
+    SUM_BYTES = 8,
+    PIECE_BYTES = 1 << 18,
+    PATH_BYTES = 4096,
+};
 
 static const char magic[8] = "PLEDGSNP";
+
+static void encode_meta(const struct snapshot_meta *meta, uint8_t out[HEADER_BYTES])
+{
+    memset(out, 0, HEADER_BYTES);
+    memcpy(out, magic, sizeof(magic));
+    pl_put_le32(out + 8, FORMAT);
+    pl_put_le32(out + 12, FORMAT);
+    memcpy(out + META_AT, meta->ledger_id, 16);
+    pl_put_le64(out + 32, meta->batch);
+    pl_put_le64(out + 40, meta->seq);
+    pl_put_le64(out + 48, (uint64_t)meta->time_us);
+    memcpy(out + 56, meta->batch_hash, 32);
+}
+
+static uint64_t first_sum(const uint8_t header[HEADER_BYTES])
+{
+    return pl_xxh3(pl_slice(header + META_AT, META_END - META_AT), 0);
+}
 
 /* --- writing --- */
 
@@ -35,9 +68,10 @@ struct snapshot_writer {
     char *dir;
     struct snapshot_meta meta;
     int fd;
-    uint64_t payload_bytes;
-    struct pl_sha256_stream *sha256;
-    struct pl_buf pending; /* small pieces are gathered */
+    uint64_t payload_bytes, file_bytes;
+    uint64_t sum; /* of the last piece */
+    uint8_t *piece;
+    size_t piece_bytes;
 };
 
 static void temporary_path(const struct snapshot_writer *writer, char out[PATH_BYTES])
@@ -49,8 +83,7 @@ static void writer_free(struct snapshot_writer *writer)
 {
     if (writer->fd >= 0)
         writer->io->close(writer->io, writer->fd);
-    pl_sha256_free(writer->sha256);
-    pl_buf_fini(&writer->pending);
+    free(writer->piece);
     free(writer->dir);
     free(writer);
 }
@@ -59,6 +92,7 @@ struct pl_status snapshot_create(struct io *io, const char *dir, const struct sn
                                  struct snapshot_writer **ret)
 {
     char path[PATH_BYTES];
+    uint8_t header[HEADER_BYTES];
     struct snapshot_writer *writer = calloc(1, sizeof(*writer));
     PL_ASSERT(writer != NULL);
     writer->io = io;
@@ -66,8 +100,11 @@ struct pl_status snapshot_create(struct io *io, const char *dir, const struct sn
     PL_ASSERT(writer->dir != NULL);
     writer->meta = *meta;
     writer->fd = -1;
-    writer->sha256 = pl_sha256_new();
-    pl_buf_init(&writer->pending, 2 * PIECE_BYTES);
+    writer->file_bytes = HEADER_BYTES;
+    writer->piece = malloc(PIECE_BYTES + SUM_BYTES);
+    PL_ASSERT(writer->piece != NULL);
+    encode_meta(meta, header);
+    writer->sum = first_sum(header);
     temporary_path(writer, path);
     struct pl_status status = io->remove(io, path); /* the rest of one that did not finish */
     if (pl_is_ok(status) || status.code == PL_E_NOT_FOUND)
@@ -82,23 +119,28 @@ struct pl_status snapshot_create(struct io *io, const char *dir, const struct sn
 
 static struct pl_status flush(struct snapshot_writer *writer)
 {
-    struct pl_slice bytes = pl_buf_slice(&writer->pending);
-    PL_TRY(writer->io->pwrite(writer->io, writer->fd, bytes.data, bytes.len,
-                              HEADER_BYTES + writer->payload_bytes));
-    pl_sha256_update(writer->sha256, bytes);
-    writer->payload_bytes += bytes.len;
-    pl_buf_clear(&writer->pending);
+    size_t len = writer->piece_bytes;
+    if (len == 0)
+        return pl_ok();
+    writer->sum = pl_xxh3(pl_slice(writer->piece, len), writer->sum);
+    pl_put_le64(writer->piece + len, writer->sum);
+    PL_TRY(writer->io->pwrite(writer->io, writer->fd, writer->piece, len + SUM_BYTES,
+                              writer->file_bytes));
+    writer->payload_bytes += len;
+    writer->file_bytes += len + SUM_BYTES;
+    writer->piece_bytes = 0;
     return pl_ok();
 }
 
 struct pl_status snapshot_write(struct snapshot_writer *writer, struct pl_slice piece)
 {
     while (piece.len > 0) {
-        size_t part = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
-        PL_TRY(pl_buf_append(&writer->pending, piece.data, part));
-        piece.data += part;
-        piece.len -= part;
-        if (pl_buf_len(&writer->pending) >= PIECE_BYTES)
+        size_t room = PIECE_BYTES - writer->piece_bytes;
+        size_t part = piece.len < room ? piece.len : room;
+        memcpy(writer->piece + writer->piece_bytes, piece.data, part);
+        writer->piece_bytes += part;
+        piece = pl_slice(piece.data + part, piece.len - part);
+        if (writer->piece_bytes == PIECE_BYTES)
             PL_TRY(flush(writer));
     }
     return pl_ok();
@@ -106,17 +148,9 @@ struct pl_status snapshot_write(struct snapshot_writer *writer, struct pl_slice 
 
 static void encode_header(const struct snapshot_writer *writer, uint8_t out[HEADER_BYTES])
 {
-    memset(out, 0, HEADER_BYTES);
-    memcpy(out, magic, sizeof(magic));
-    pl_put_le32(out + 8, FORMAT);
-    pl_put_le32(out + 12, FORMAT);
-    memcpy(out + 16, writer->meta.ledger_id, 16);
-    pl_put_le64(out + 32, writer->meta.batch);
-    pl_put_le64(out + 40, writer->meta.seq);
-    pl_put_le64(out + 48, (uint64_t)writer->meta.time_us);
-    memcpy(out + 56, writer->meta.batch_hash, 32);
+    encode_meta(&writer->meta, out);
     pl_put_le64(out + 88, writer->payload_bytes);
-    pl_sha256_final(writer->sha256, out + 96);
+    pl_put_le64(out + 96, writer->sum);
     pl_put_le64(out + SUM_AT, pl_xxh3(pl_slice(out, SUM_AT), 0));
 }
 
@@ -194,13 +228,34 @@ static struct pl_status names_read(struct io *io, const char *dir, struct names 
 struct snapshot {
     struct io *io;
     int fd;
+    uint32_t format;
     struct snapshot_meta meta;
-    uint64_t payload_bytes, handed_out;
-    uint8_t sha256[PL_SHA256_BYTES];
-    struct pl_buf ahead;
-    uint64_t read_ahead;             /* payload bytes read into `ahead` so far */
-    struct pl_sha256_stream *stream; /* owns; over what was read ahead in this pass */
+    uint64_t payload_bytes, payload_read; /* read into `piece` so far, that is */
+    uint64_t file_offset;
+    uint64_t sum;                    /* of the piece */
+    uint8_t *piece;                  /* owns; checked (format 2) */
+    size_t at, end;                  /* of it, what was not handed out yet */
+    uint8_t last[PL_SHA256_BYTES];   /* what the header says of the end */
+    struct pl_sha256_stream *sha256; /* owns; of a format 1, over what was read */
 };
+
+static uint64_t file_bytes_of(const struct snapshot *snapshot)
+{
+    uint64_t pieces = snapshot->payload_bytes / PIECE_BYTES +
+                      (snapshot->payload_bytes % PIECE_BYTES != 0 ? 1 : 0);
+    return HEADER_BYTES + snapshot->payload_bytes +
+           (snapshot->format == FORMAT_OLD ? 0 : pieces * SUM_BYTES);
+}
+
+static bool rest_is_zero(const uint8_t *header, uint32_t format)
+{
+    size_t from = format == FORMAT_OLD ? SUM_AT : 104;
+    for (size_t i = from; i < HEADER_BYTES; i++) {
+        if (header[i] != 0 && (i < SUM_AT || i >= SUM_AT + SUM_BYTES))
+            return false;
+    }
+    return true;
+}
 
 static struct pl_status decode_header(struct snapshot *snapshot, const uint8_t *header,
                                       uint64_t file_bytes)
@@ -210,66 +265,59 @@ static struct pl_status decode_header(struct snapshot *snapshot, const uint8_t *
         return pl_fail(CORRUPT, "a snapshot's header is damaged");
     if (pl_get_le32(header + 12) > FORMAT)
         return pl_fail(UNIMPLEMENTED, "a newer version wrote this snapshot");
-    for (size_t i = SUM_AT + 8; i < HEADER_BYTES && pl_get_le32(header + 8) <= FORMAT; i++) {
-        if (header[i] != 0)
-            return pl_fail(CORRUPT, "a snapshot's header is damaged");
-    }
-    memcpy(snapshot->meta.ledger_id, header + 16, 16);
+    snapshot->format = pl_get_le32(header + 8);
+    if (snapshot->format < FORMAT_OLD ||
+        (snapshot->format <= FORMAT && !rest_is_zero(header, snapshot->format)))
+        return pl_fail(CORRUPT, "a snapshot's header is damaged");
+    memcpy(snapshot->meta.ledger_id, header + META_AT, 16);
     snapshot->meta.batch = pl_get_le64(header + 32);
     snapshot->meta.seq = pl_get_le64(header + 40);
     snapshot->meta.time_us = (int64_t)pl_get_le64(header + 48);
     memcpy(snapshot->meta.batch_hash, header + 56, 32);
     snapshot->payload_bytes = pl_get_le64(header + 88);
-    memcpy(snapshot->sha256, header + 96, sizeof(snapshot->sha256));
-    if (snapshot->payload_bytes != file_bytes - HEADER_BYTES)
+    memcpy(snapshot->last, header + 96, sizeof(snapshot->last));
+    snapshot->sum = first_sum(header);
+    snapshot->file_offset = HEADER_BYTES;
+    if (snapshot->payload_bytes > file_bytes || file_bytes_of(snapshot) != file_bytes)
         return pl_fail(CORRUPT, "a snapshot has another length than its header says");
     return pl_ok();
 }
 
-static struct pl_status read_ahead(struct snapshot *snapshot)
+static struct pl_status read_piece(struct snapshot *snapshot)
 {
-    uint64_t left = snapshot->payload_bytes - snapshot->read_ahead;
-    size_t piece = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-    uint8_t *into = NULL;
-    if (piece == 0)
+    uint64_t left = snapshot->payload_bytes - snapshot->payload_read;
+    size_t len = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+    size_t behind = snapshot->format == FORMAT_OLD ? 0 : SUM_BYTES;
+    if (len == 0)
         return pl_fail(CORRUPT, "a snapshot ends too early");
-    PL_TRY(pl_buf_reserve(&snapshot->ahead, piece, &into));
-    PL_TRY(snapshot->io->pread(snapshot->io, snapshot->fd, into, piece,
-                               HEADER_BYTES + snapshot->read_ahead));
-    pl_buf_commit(&snapshot->ahead, piece);
-    pl_sha256_update(snapshot->stream, pl_slice(into, piece));
-    snapshot->read_ahead += piece;
-    return pl_ok();
-}
-
-/* Ends a pass over the payload and begins another one. */
-static struct pl_status check_pass(struct snapshot *snapshot)
-{
-    uint8_t sha256[PL_SHA256_BYTES];
-    pl_sha256_final(snapshot->stream, sha256);
-    pl_sha256_free(snapshot->stream);
-    snapshot->stream = pl_sha256_new();
-    snapshot->read_ahead = 0;
-    if (memcmp(sha256, snapshot->sha256, sizeof(sha256)) != 0)
+    PL_TRY(snapshot->io->pread(snapshot->io, snapshot->fd, snapshot->piece, len + behind,
+                               snapshot->file_offset));
+    struct pl_slice bytes = pl_slice(snapshot->piece, len);
+    if (snapshot->format == FORMAT_OLD)
+        pl_sha256_update(snapshot->sha256, bytes);
+    else
+        snapshot->sum = pl_xxh3(bytes, snapshot->sum);
+    if (behind != 0 && pl_get_le64(snapshot->piece + len) != snapshot->sum)
         return pl_fail(CORRUPT, "a snapshot's payload is damaged");
+    snapshot->payload_read += len;
+    snapshot->file_offset += len + behind;
+    snapshot->at = 0;
+    snapshot->end = len;
     return pl_ok();
-}
-
-/* The payload's hash is checked before any of it is believed. */
-static struct pl_status check_payload(struct snapshot *snapshot)
-{
-    while (snapshot->read_ahead < snapshot->payload_bytes) {
-        PL_TRY(read_ahead(snapshot));
-        pl_buf_clear(&snapshot->ahead);
-    }
-    return check_pass(snapshot);
 }
 
 struct pl_status snapshot_finish(struct snapshot *snapshot)
 {
-    if (snapshot->read_ahead != snapshot->payload_bytes || pl_buf_len(&snapshot->ahead) != 0)
+    uint8_t last[PL_SHA256_BYTES] = {0};
+    if (snapshot->payload_read != snapshot->payload_bytes || snapshot->at != snapshot->end)
         return pl_fail(CORRUPT, "a snapshot holds more than a state");
-    return check_pass(snapshot);
+    if (snapshot->format == FORMAT_OLD)
+        pl_sha256_final(snapshot->sha256, last);
+    else
+        pl_put_le64(last, snapshot->sum);
+    if (memcmp(last, snapshot->last, sizeof(last)) != 0)
+        return pl_fail(CORRUPT, "a snapshot's payload is damaged");
+    return pl_ok();
 }
 
 static struct pl_status open_one(struct snapshot *snapshot, const char *path,
@@ -283,28 +331,45 @@ static struct pl_status open_one(struct snapshot *snapshot, const char *path,
     PL_TRY(decode_header(snapshot, header, bytes));
     if (memcmp(snapshot->meta.ledger_id, ledger_id, 16) != 0)
         return pl_fail(CORRUPT, "a snapshot belongs to another ledger");
-    return check_payload(snapshot);
+    return pl_ok();
 }
 
-struct pl_status snapshot_open_latest(struct io *io, const char *dir, const uint8_t ledger_id[16],
-                                      struct snapshot **ret)
+/* Nothing is known of the payload yet. */
+static struct pl_status open_path(struct io *io, const char *path, const uint8_t ledger_id[16],
+                                  struct snapshot **ret)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    PL_ASSERT(snapshot != NULL);
+    snapshot->io = io;
+    snapshot->fd = -1;
+    snapshot->sha256 = pl_sha256_new();
+    snapshot->piece = malloc(PIECE_BYTES + SUM_BYTES);
+    PL_ASSERT(snapshot->piece != NULL);
+    struct pl_status status = open_one(snapshot, path, ledger_id);
+    if (!pl_is_ok(status)) {
+        snapshot_close(snapshot);
+        return status;
+    }
+    *ret = snapshot;
+    return status;
+}
+
+struct pl_status snapshot_open_before(struct io *io, const char *dir, const uint8_t ledger_id[16],
+                                      uint64_t batch, struct snapshot **ret)
 {
     struct names names PL_CLEANUP(names_fini) = {.count = 0};
     PL_TRY(names_read(io, dir, &names));
     for (size_t i = 0; i < names.count; i++) {
         char path[PATH_BYTES];
-        struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
-        PL_ASSERT(snapshot != NULL);
-        snapshot->io = io;
-        snapshot->fd = -1;
-        snapshot->stream = pl_sha256_new();
-        pl_buf_init(&snapshot->ahead, 2 * PIECE_BYTES);
         (void)snprintf(path, sizeof(path), "%s/%s", dir, names.name[i]);
-        if (pl_is_ok(open_one(snapshot, path, ledger_id))) {
+        struct snapshot *snapshot = NULL;
+        if (!pl_is_ok(open_path(io, path, ledger_id, &snapshot)))
+            continue; /* derived data: an older one, or the log, tells the same */
+        if (snapshot->meta.batch < batch) {
             *ret = snapshot;
             return pl_ok();
         }
-        snapshot_close(snapshot); /* derived data: an older one, or the log, tells the same */
+        snapshot_close(snapshot);
     }
     return pl_fail(NOT_FOUND, "there is no usable snapshot");
 }
@@ -317,12 +382,12 @@ const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot)
 struct pl_status snapshot_read(struct snapshot *snapshot, uint8_t *into, size_t len)
 {
     while (len > 0) {
-        if (pl_buf_len(&snapshot->ahead) == 0)
-            PL_TRY(read_ahead(snapshot));
-        struct pl_slice have = pl_buf_slice(&snapshot->ahead);
-        size_t part = len < have.len ? len : have.len;
-        memcpy(into, have.data, part);
-        pl_buf_consume(&snapshot->ahead, part);
+        if (snapshot->at == snapshot->end)
+            PL_TRY(read_piece(snapshot));
+        size_t have = snapshot->end - snapshot->at;
+        size_t part = len < have ? len : have;
+        memcpy(into, snapshot->piece + snapshot->at, part);
+        snapshot->at += part;
         into += part;
         len -= part;
     }
@@ -335,8 +400,8 @@ void snapshot_close(struct snapshot *snapshot)
         return;
     if (snapshot->fd >= 0)
         snapshot->io->close(snapshot->io, snapshot->fd);
-    pl_buf_fini(&snapshot->ahead);
-    pl_sha256_free(snapshot->stream);
+    pl_sha256_free(snapshot->sha256);
+    free(snapshot->piece);
     free(snapshot);
 }
 

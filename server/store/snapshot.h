@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * snapshot: container files for derived state, DIR/<16 hex digits of the batch>.snap: a header that
- * says which log, batch and batch hash the state belongs to, then the payload, whose length and
- * SHA-256 are in the header. Written to a temporary name, synced, renamed, directory synced. A
- * snapshot may be deleted at any time: the log tells the same.
+ * says which log, batch and batch hash the state belongs to, then the payload in pieces, each with
+ * a checksum. Written to a temporary name, synced, renamed, directory synced. A snapshot may be
+ * deleted at any time: the log tells the same.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
@@ -34,15 +34,17 @@ PL_MUST_CHECK struct pl_status snapshot_commit(struct snapshot_writer *writer);
 void snapshot_abandon(struct snapshot_writer *writer);
 
 struct snapshot;
-/* The newest one of this ledger whose header and payload hash are right; NOT_FOUND if none. */
-PL_MUST_CHECK struct pl_status snapshot_open_latest(struct io *io, const char *dir,
-                                                    const uint8_t ledger_id[16],
+/* The newest one of this ledger that is of a batch before `batch` (UINT64_MAX: any) and whose
+ * header is right; NOT_FOUND if none. Its payload is looked at as it is read: who finds it damaged,
+ * or of no use, asks for the one before it. */
+PL_MUST_CHECK struct pl_status snapshot_open_before(struct io *io, const char *dir,
+                                                    const uint8_t ledger_id[16], uint64_t batch,
                                                     struct snapshot **ret);
 const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot);
-/* Exactly `len` payload bytes, in order. */
+/* Exactly `len` payload bytes, in order; CORRUPT if the piece that they are in is not as it was
+ * written. What is looked at is what is handed out: a disk may give other bytes the next time. */
 PL_MUST_CHECK struct pl_status snapshot_read(struct snapshot *snapshot, uint8_t *into, size_t len);
-/* After the last byte: CORRUPT unless what was handed out is all of it, and what the hash is over.
- * A disk may give other bytes than when the snapshot was opened. */
+/* After the last byte: CORRUPT unless what was handed out is all of it. */
 PL_MUST_CHECK struct pl_status snapshot_finish(struct snapshot *snapshot);
 void snapshot_close(struct snapshot *snapshot);
 /* Removes all but the newest `keep`. */

@@ -84,6 +84,44 @@ static void test_reserved_room_is_not_grown(void **state)
     pl_map_fini(&map);
 }
 
+/* A copy of `map` with the slots and bits given, or as they are. */
+static bool shaped(struct pl_map *copy, const struct pl_map *map, size_t cap, uint64_t first)
+{
+    size_t words = (map->cap + 63) / 64;
+    uint64_t *full = malloc(words * sizeof(*full));
+    memcpy(full, map->full, words * sizeof(*full));
+    full[0] = first;
+    pl_map_init(copy, map->key_size, map->value_size, map->seed);
+    return pl_map_shape(copy, full, cap);
+}
+
+static void test_a_map_is_put_back_slot_by_slot(void **state)
+{
+    (void)state;
+    struct pl_map map PL_CLEANUP(pl_map_fini), copy PL_CLEANUP(pl_map_fini),
+        none PL_CLEANUP(pl_map_fini);
+    pl_map_init(&map, 4, 4, 0);
+    for (uint32_t i = 0; i < 40; i++)
+        pl_map_put(&map, &i, &i);
+    assert_int_equal(map.cap, 64);
+    assert_true(shaped(&copy, &map, map.cap, map.full[0]));
+    assert_int_equal(copy.count, 40);
+    memcpy(copy.slots, map.slots, map.cap * 8);
+    assert_true(pl_map_settled(&copy));
+    for (uint32_t i = 0; i < 40; i++)
+        assert_int_equal(*(uint32_t *)pl_map_get(&copy, &i), i);
+    size_t at = 0;
+    while (!pl_map_is_full(&copy, at))
+        at++;
+    *pl_map_slot(&copy, at) ^= 0x40; /* a key that is not there, or there twice */
+    assert_false(pl_map_settled(&copy));
+    assert_false(shaped(&none, &map, 64, UINT64_MAX)); /* too full */
+    assert_int_equal(none.cap, 0);
+    assert_false(shaped(&none, &map, 16, 1u << 16)); /* behind the end */
+    assert_true(pl_map_shape(&none, NULL, 0));
+    assert_true(pl_map_settled(&none));
+}
+
 static void test_load_stays_below_three_quarters(void **state)
 {
     (void)state;
@@ -174,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_put_overwrites),
         cmocka_unit_test(test_keys_without_values),
         cmocka_unit_test(test_reserved_room_is_not_grown),
+        cmocka_unit_test(test_a_map_is_put_back_slot_by_slot),
         cmocka_unit_test(test_load_stays_below_three_quarters),
         cmocka_unit_test(test_equals_a_simple_model),
         cmocka_unit_test(test_removal_in_a_small_table),

@@ -159,6 +159,75 @@ static void test_rows_that_do_not_add_up_are_refused(void **state)
     world_fini(&w);
 }
 
+static void test_slots_that_do_not_add_up_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 1, 2);
+    c->policy->many_slots_per_contributor = true;
+    adopt(&w, c);
+    add_contributor(&w, "x");
+    add_contributor(&w, "y");
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    submit(&w, NULL, "C000002", "many", 0, NULL);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    submit(&w, NULL, "C000001", NULL, 5, "CHF");
+    struct ledger *l = w.ledger;
+    assert_int_equal(l->pledge[3].slot_next, 2);
+    assert_int_equal(l->pledge[2].slot_next, 0);
+    SPOIL(l->pledge[3].slot_next, STATE_NONE); /* two chains of one contributor */
+    SPOIL(l->pledge[3].slot_next, 0);          /* two go on with one */
+    SPOIL(l->pledge[3].slot_next, 1);          /* another's */
+    SPOIL(l->pledge[3].slot_next, 3);
+    SPOIL(l->pledge[3].slot_next, 4); /* it has no slot, and is not older */
+    SPOIL(l->pledge[1].contributor, 0);
+    uint32_t *first = pl_map_get(&l->slots, &(struct state_slot_key){{0}, {0}});
+    assert_int_equal(*first, 3);
+    *first = 2;
+    assert_not_loaded(l);
+    *first = 4;
+    assert_not_loaded(l);
+    *first = 99;
+    assert_not_loaded(l);
+    *first = 3;
+    ledger_free(world_reloaded(l));
+    world_fini(&w);
+}
+
+static size_t first_full(const struct pl_map *map)
+{
+    size_t at = 0;
+    while (!pl_map_is_full(map, at))
+        at++;
+    return at;
+}
+
+/* Maps are saved with the places of their pairs: each has to be found there. */
+static void test_maps_that_do_not_find_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 5);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    pay(&w, "P000001", 500, "CHF", "REF");
+    struct ledger *l = w.ledger;
+    struct pl_map *const maps[] = {&l->requests, &l->names, &l->bank_refs, &l->slots};
+    for (size_t i = 0; i < PL_COUNT(maps); i++) {
+        uint8_t *slot = pl_map_slot(maps[i], first_full(maps[i]));
+        SPOIL(slot[0], slot[0] ^ 0x40); /* would be looked for elsewhere */
+        SPOIL(slot[maps[i]->key_size + 3], 0x7F);
+    }
+    SPOIL(l->requests.cap, 4096 + 16); /* no power of two */
+    uint64_t full = l->requests.full[0];
+    l->requests.full[0] |= l->requests.full[0] << 1 | 1; /* more than there are */
+    assert_not_loaded(l);
+    l->requests.full[0] = full;
+    SPOIL(l->contributor_count, 4); /* a name of nobody */
+    world_fini(&w);
+}
+
 static void test_money_of_no_pledge_is_refused(void **state)
 {
     (void)state;
@@ -361,6 +430,8 @@ int main(void)
         cmocka_unit_test(test_a_restarted_ledger_answers_alike),
         cmocka_unit_test(test_many_slots_are_loaded_as_they_were),
         cmocka_unit_test(test_rows_that_do_not_add_up_are_refused),
+        cmocka_unit_test(test_slots_that_do_not_add_up_are_refused),
+        cmocka_unit_test(test_maps_that_do_not_find_are_refused),
         cmocka_unit_test(test_money_of_no_pledge_is_refused),
         cmocka_unit_test(test_sums_beyond_64_bits_are_refused),
         cmocka_unit_test(test_every_cut_is_noticed),

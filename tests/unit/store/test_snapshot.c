@@ -6,6 +6,12 @@
 #include "failing_io.h"
 #include "fixture.h"
 
+/* Of what the tests call so. */
+static size_t bytes_of(uint64_t batch)
+{
+    return batch == 2 ? 10 : batch == 3 ? 100 : batch == 4 ? 600000 : batch == 5 ? 200 : 700000;
+}
+
 static void write_one(const char *dir, uint64_t batch, size_t bytes)
 {
     struct snapshot_meta meta = {.batch = batch, .seq = batch * 10, .time_us = 5};
@@ -21,19 +27,26 @@ static void write_one(const char *dir, uint64_t batch, size_t bytes)
     free(data);
 }
 
-static uint64_t newest(const char *dir)
-{
-    struct snapshot *snapshot = NULL;
-    if (!pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)))
-        return 0;
-    uint64_t batch = snapshot_get_meta(snapshot)->batch;
-    snapshot_close(snapshot);
-    return batch;
-}
-
 static uint8_t big[700000];
 
-/* The disk gives other bytes than when the snapshot was opened. */
+/* Of the newest one that is right to its end. */
+static uint64_t newest(const char *dir)
+{
+    uint64_t batch = UINT64_MAX;
+    struct snapshot *snapshot = NULL;
+    while (pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, batch, &snapshot))) {
+        batch = snapshot_get_meta(snapshot)->batch;
+        size_t len = bytes_of(batch);
+        bool whole =
+            pl_is_ok(snapshot_read(snapshot, big, len)) && pl_is_ok(snapshot_finish(snapshot));
+        snapshot_close(snapshot);
+        if (whole)
+            return batch;
+    }
+    return 0;
+}
+
+/* The disk gives other bytes than when the snapshot was opened, or than those around them. */
 static void test_what_changes_after_opening_is_seen(void **state)
 {
     (void)state;
@@ -41,13 +54,44 @@ static void test_what_changes_after_opening_is_seen(void **state)
     char path[600];
     const uint8_t other = 0xEE;
     struct snapshot *snapshot = NULL;
-    write_one(dir, 3, 700000);
-    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
-    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 3);
-    put_at(path, 5000, &other, 1);
-    assert_true(pl_is_ok(snapshot_read(snapshot, big, 700000)));
-    assert_int_equal(snapshot_finish(snapshot).code, PL_E_CORRUPT);
+    write_one(dir, 12, 700000);
+    assert_true(
+        pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 12);
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 1000)));
+    put_at(path, 5000, &other, 1); /* that piece is in memory, and was right */
+    put_at(path, 300000, &other, 1);
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 200000)));
+    for (size_t i = 0; i < 200000; i++)
+        assert_int_equal(big[i], (uint8_t)((i + 1000) * 7 + 12));
+    assert_int_equal(snapshot_read(snapshot, big, 300000).code, PL_E_CORRUPT);
     snapshot_close(snapshot);
+    dir_remove(dir);
+}
+
+/* A piece that is right, at its place, of another snapshot. */
+static void test_a_piece_of_another_one_is_not_taken(void **state)
+{
+    (void)state;
+    enum { PIECE = (1 << 18) + 8 };
+    char *dir = dir_new(), path[600];
+    struct snapshot_meta meta = {.batch = 12, .seq = 1};
+    struct snapshot_writer *writer = NULL;
+    memcpy(meta.ledger_id, test_ledger_id, 16);
+    write_one(dir, 12, 700000);
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 12);
+    size_t len;
+    uint8_t *first = slurp(path, &len);
+    assert_int_equal(len, 160 + 700000 + 3 * 8);
+    put_at(path, 160 + PIECE, first + 160, PIECE); /* the first one again */
+    assert_int_equal(newest(dir), 0);
+    assert_true(pl_is_ok(snapshot_create(io_system(), dir, &meta, &writer)));
+    assert_true(pl_is_ok(snapshot_write(writer, pl_slice(big, 700000))));
+    assert_true(pl_is_ok(snapshot_commit(writer)));
+    assert_int_equal(newest(dir), 12);
+    put_at(path, 160, first + 160, PIECE);
+    assert_int_equal(newest(dir), 0);
+    free(first);
     dir_remove(dir);
 }
 
@@ -59,7 +103,8 @@ static void test_the_newest_is_read_back(void **state)
     assert_int_equal(newest(dir), 0);
     write_one(dir, 3, 100);
     write_one(dir, 12, 700000);
-    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    assert_true(
+        pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
     assert_int_equal(snapshot_get_meta(snapshot)->seq, 120);
     for (size_t i = 0; i < 700000;) {
         uint8_t piece[1000];
@@ -73,7 +118,8 @@ static void test_the_newest_is_read_back(void **state)
     uint8_t more;
     assert_true(pl_is_ok(snapshot_finish(snapshot)));
     snapshot_close(snapshot);
-    assert_true(pl_is_ok(snapshot_open_latest(io_system(), dir, test_ledger_id, &snapshot)));
+    assert_true(
+        pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
     assert_int_equal(snapshot_finish(snapshot).code, PL_E_CORRUPT); /* not all of it was read */
     assert_true(pl_is_ok(snapshot_read(snapshot, big, 700000)));
     assert_int_equal(snapshot_read(snapshot, &more, 1).code, PL_E_CORRUPT);
@@ -88,9 +134,9 @@ static void test_a_damaged_one_is_passed_over(void **state)
     (void)state;
     char *dir = dir_new(), path[600];
     write_one(dir, 3, 100);
-    write_one(dir, 4, 200);
-    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 4);
-    for (size_t at = 0; at < 360; at++) {
+    write_one(dir, 5, 200);
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 5);
+    for (size_t at = 0; at < 160 + 200 + 8; at++) {
         uint8_t byte;
         int fd = open(path, O_RDWR);
         assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
@@ -101,7 +147,7 @@ static void test_a_damaged_one_is_passed_over(void **state)
         assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
         close(fd);
     }
-    assert_int_equal(newest(dir), 4);
+    assert_int_equal(newest(dir), 5);
     assert_int_equal(truncate(path, 300), 0);
     assert_int_equal(newest(dir), 3);
     dir_remove(dir);
@@ -182,7 +228,7 @@ static void test_one_that_fails_anywhere_leaves_the_older_one(void **state)
 static struct pl_status read_and_prune(struct io *io, const char *dir, uint64_t *ret_batch)
 {
     struct snapshot *snapshot = NULL;
-    PL_TRY(snapshot_open_latest(io, dir, test_ledger_id, &snapshot));
+    PL_TRY(snapshot_open_before(io, dir, test_ledger_id, UINT64_MAX, &snapshot));
     *ret_batch = snapshot_get_meta(snapshot)->batch;
     uint8_t *into = malloc(600000);
     struct pl_status status = snapshot_read(snapshot, into, *ret_batch == 4 ? 600000 : 100);
@@ -292,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_changes_after_opening_is_seen),
+        cmocka_unit_test(test_a_piece_of_another_one_is_not_taken),
         cmocka_unit_test(test_the_newest_is_read_back),
         cmocka_unit_test(test_a_damaged_one_is_passed_over),
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
