@@ -476,7 +476,7 @@ static void save_table(struct out *out, const struct pl_map *map)
 struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write, void *arg)
 {
     struct out out = {.write = write, .arg = arg, .status = pl_ok()};
-    out.bytes = malloc(OUT_BYTES);
+    out.bytes = calloc(1, OUT_BYTES);
     PL_ASSERT(out.bytes != NULL);
     put_u32(&out, SAVE_FORMAT);
     put_u64(&out, ledger->size);
@@ -1757,7 +1757,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
 {
-    struct in in = {.read = read, .arg = arg, .rows = malloc(ROWS_BYTES)};
+    struct in in = {.read = read, .arg = arg, .rows = calloc(1, ROWS_BYTES)};
     struct ledger *ledger = ledger_new();
     PL_ASSERT(in.rows != NULL);
     struct pl_status status = load(&in, ledger);

@@ -2,6 +2,7 @@
  *
  * Goal: the map does what a table of all possible keys does, through growth and removal.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"

@@ -216,10 +216,16 @@ static void test_maps_that_do_not_find_are_refused(void **state)
     struct pl_map *const maps[] = {&l->requests, &l->names, &l->bank_refs, &l->slots};
     for (size_t i = 0; i < PL_COUNT(maps); i++) {
         uint8_t *slot = pl_map_slot(maps[i], first_full(maps[i]));
-        SPOIL(slot[0], slot[0] ^ 0x40); /* would be looked for elsewhere */
+        uint8_t other = slot[0];
+        do {
+            slot[0]++;
+        } while (pl_map_settled(maps[i])); /* by chance it is looked for there */
+        uint8_t lost = slot[0];
+        slot[0] = other;
+        SPOIL(slot[0], lost);
         SPOIL(slot[maps[i]->key_size + 3], 0x7F);
     }
-    SPOIL(l->requests.cap, 4096 + 16); /* no power of two */
+    SPOIL(l->requests.cap, l->requests.cap - 1); /* no power of two */
     uint64_t full = l->requests.full[0];
     l->requests.full[0] |= l->requests.full[0] << 1 | 1; /* more than there are */
     assert_not_loaded(l);
@@ -416,7 +422,7 @@ static void test_every_call_that_fails_is_told(void **state)
         status = ledger_save(w.ledger, nth_write, &nth);
         assert_true(pl_is_ok(status) || status.code == PL_E_NO_SPACE);
     }
-    assert_true(reads > 500 && writes > 1);
+    assert_true(reads > 100 && writes > 1); /* many rows are one read */
     ledger_free(loaded);
     free(saved.data);
     world_fini(&w);
