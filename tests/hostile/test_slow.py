@@ -283,6 +283,15 @@ class Public(DaemonTest):
             self.assertLess(sent, 2 << 20, "it was read on and on")
             for method in (b"ListPledges", b"GetStatus", b"GetTotals", b"ListContacts", b"GetCheckpoint"):
                 self.assertFalse(self.asks(self.stranger(alpn="http/1.1"), method), method)
+            for path in (SERVICE + b"ListTiers", SERVICE + b"Watch", b"/grpc.health.v1.Health/Check",
+                         b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"):
+                peer = self.stranger(alpn="http/1.1")
+                peer.send(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                          b"Content-Length: 2\r\nConnection: close\r\n\r\n{}")
+                heard = b""
+                while (data := peer.read(5)):
+                    heard += data
+                self.assertRegex(heard, b"^HTTP/1.1 4", path)
             self.assertTrue(self.asks(self.stranger(alpn="http/1.1")))
             attack.fate = f"refused after {sent >> 10} KiB"
 
