@@ -17,11 +17,7 @@ from peer import (DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST, SE
 CROWD = 100
 
 
-class Slow(DaemonTest):
-    settings = {"limits": {"handshake": "2s", "preface": "2s", "request": "2s", "write_stall": "2s",
-                           "idle": "20s", "keepalive": "2s", "keepalive_timeout": "1s",
-                           "write_high_bytes": 65536}}
-
+class Crowding(DaemonTest):
     def crowd(self, name, make, feed=None, count=CROWD):
         """So many at a time; all of them must be let go."""
         with Attack(self, name) as attack:
@@ -40,6 +36,29 @@ class Slow(DaemonTest):
             for peer in peers:
                 peer.close()
 
+
+class Newcomers(Crowding):
+    """Nobody is asked here whether he still lives, so that only the preface's own limit ends it."""
+
+    settings = {"limits": {"handshake": "2s", "preface": "2s", "idle": "1h", "keepalive": "1h"}}
+
+    def test_no_preface(self):
+        self.crowd("no preface", lambda: Peer(self.home, preface=False), count=30)
+
+    def test_slow_preface(self):
+        """Its bytes come one by one, and never the last."""
+        def newcomer():
+            peer = Peer(self.home, preface=False)
+            peer.send(PREFACE[:3])
+            return peer
+        self.crowd("slow preface", newcomer, count=30)
+
+
+class Slow(Crowding):
+    settings = {"limits": {"handshake": "2s", "preface": "2s", "request": "2s", "write_stall": "2s",
+                           "idle": "20s", "keepalive": "2s", "keepalive_timeout": "1s",
+                           "write_high_bytes": 65536}}
+
     def test_nothing_at_all(self):
         self.crowd("silent newcomer", lambda: Peer(self.home, tls=False))
 
@@ -57,17 +76,6 @@ class Slow(DaemonTest):
             peer.send(PREFACE + frame(SETTINGS))
             return peer
         self.crowd("no TLS", newcomer)
-
-    def test_no_preface(self):
-        self.crowd("no preface", lambda: Peer(self.home, preface=False), count=30)
-
-    def test_slow_preface(self):
-        """Its bytes come one by one, and never the last."""
-        def newcomer():
-            peer = Peer(self.home, preface=False)
-            peer.send(PREFACE[:3])
-            return peer
-        self.crowd("slow preface", newcomer, count=30)
 
     def test_slow_headers(self):
         """A block of headers that never ends. Whoever has said something must go on."""
