@@ -521,18 +521,21 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
 
 /* --- batches --- */
 
-/* Sum of the statement's movements that are parts of the same entry of the bank. */
-static int64_t sum_of_parts(const struct importing *import, const struct state_movement *row)
+/* Are the statement's movements that are parts of the same entry of the bank this sum? What does
+ * not fit 64 bits on the way is not. */
+static bool parts_are(const struct importing *import, const struct state_movement *row,
+                      int64_t whole)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < import->bank->n_movement; i++) {
         struct state_movement other = {.levels = 0};
         movement_fill(&other, import->bank->movement[i], import->bank->account,
                       import->bank->currency);
-        if (!other.whole && memcmp(other.batch_key, row->batch_key, 16) == 0)
-            sum += import->bank->movement[i]->minor; /* all of them together did not overflow */
+        if (!other.whole && memcmp(other.batch_key, row->batch_key, 16) == 0 &&
+            !pl_add64(sum, import->bank->movement[i]->minor, &sum))
+            return false;
     }
-    return sum;
+    return sum == whole;
 }
 
 static int64_t sum_of_known_parts(const struct ledger *ledger, const struct state_movement *row)
@@ -571,7 +574,7 @@ static enum batch_answer look_for_batch(struct importing *import,
     row->batch = known->bank_entry;
     if (known->whole && under_way)
         return BATCH_PART;
-    if (!known->whole || batch->amount == 0 || sum_of_parts(import, row) != whole)
+    if (!known->whole || batch->amount == 0 || !parts_are(import, row, whole))
         return BATCH_CONFLICT;
     if (!movement_may_be_split(ledger, batch))
         return BATCH_KNOWN; /* somebody has dealt with the sum: its money is in */

@@ -443,6 +443,20 @@ static void test_a_sum_gives_way_to_its_details(void **state)
     world_fini(&w);
 }
 
+/* The file adds up, and its parts do not: seen by the undefined-behaviour sanitizer. */
+static void test_details_beyond_64_bits(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line lines[] = {LINE(INT64_MAX, NULL, .batch_ref = "SUM"), LINE(-INT64_MAX, "X"),
+                                 LINE(INT64_MAX, NULL, .batch_ref = "SUM"), LINE(-INT64_MAX, "Y")};
+    bank_ready(&w, 1);
+    BRINGS(&w, PAPER(.id = "S"), sum_line, 1, 0, 0, 0);
+    REFUSED(&w, PAPER(.id = "N", .notification = true), lines, STATEMENT_CONFLICT, true);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static void test_details_before_their_sum(void **state)
 {
     (void)state;
@@ -592,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_one_payment_by_hand_is_confirmed_once),
         cmocka_unit_test(test_what_was_imported_is_not_paid_again),
         cmocka_unit_test(test_a_sum_gives_way_to_its_details),
+        cmocka_unit_test(test_details_beyond_64_bits),
         cmocka_unit_test(test_details_before_their_sum),
         cmocka_unit_test(test_a_sum_that_was_dealt_with_stays),
         cmocka_unit_test(test_what_a_reversal_may_take_back),
