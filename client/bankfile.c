@@ -10,6 +10,7 @@
 #include "client/input.h"
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/ids.h"
 #include "common/reference.h"
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
@@ -78,12 +79,14 @@ static struct pl_status fill_movement(struct cli *cli, const struct camt_movemen
     return set_reference(cli, from, movement);
 }
 
-/* On an account that others use as well: what has a reference of ours, or is picked by hand. */
+/* On an account that others use as well: what has a reference of ours, names a refund that left, or
+ * is picked by hand. */
 static bool is_ours(const struct cli *cli, const struct camt_movement *from,
                     const Pledged__V1__Movement *movement)
 {
     return !options_has(&cli->options, OPTION_OURS) || is_picked(cli, from) ||
-           pl_reference_pledge(movement->reference) != 0;
+           pl_reference_pledge(movement->reference) != 0 ||
+           (movement->minor < 0 && pl_id_parse(movement->end_to_end_id, 'R') != 0);
 }
 
 static struct pl_status fill_statement(struct cli *cli, const struct camt_statement *from,

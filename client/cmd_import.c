@@ -49,6 +49,7 @@ static const struct column import_columns[] = {
     {"seq", N_("Entry"), IN_ALL, true},
     {"result", N_("Result"), IN_ALL, false},
     {"request_id", NULL, IN_JSON, false},
+    {"refunded", N_("Refunds paid"), IN_ALL, true},
 };
 
 static void add_outcome(struct sheet *sheet, const char *path, const struct write *write,
@@ -72,6 +73,7 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_seq(sheet, receipt->seq);
     sheet_code(sheet, TEXT_RECEIPT, (int)receipt->kind);
     sheet_text(sheet, write->request_text);
+    sheet_number(sheet, told->refunded);
 }
 
 static struct pl_status send_one(struct cli *cli, const char *path,
@@ -310,6 +312,7 @@ static const struct column suggestion_columns[] = {
     {"stage", N_("Stage"), IN_ALL, false},
     {"contributor", N_("Partner"), IN_ALL, false},
     {"contributor_name", N_("Name"), IN_ALL, false},
+    {"refund", N_("Refund"), IN_ALL, false},
 };
 
 struct pl_status cmd_suggest(struct cli *cli)
@@ -333,15 +336,33 @@ struct pl_status cmd_suggest(struct cli *cli)
         sheet_code(&sheet, TEXT_STAGE, (int)row->stage);
         sheet_text(&sheet, row->contributor);
         sheet_quoted(&sheet, row->contributor_name);
+        sheet_text(&sheet, row->refund);
     }
     sheet_as_of(&sheet, answer->as_of_seq, 0);
     return cli_show(cli, &sheet);
+}
+
+/* A debit of a statement has paid a refund. */
+static struct pl_status match_refund(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__MatchRefund match = PLEDGED__V1__MATCH_REFUND__INIT;
+    PL_TRY(write_init(cli, &write, "statement"));
+    match.bank_entry = input_id(cli, cli->arg[0], 'B');
+    match.refund = input_id(cli, cli->arg[1], 'R');
+    write.subject = WRITE_REFUND;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_MATCH_REFUND;
+    write.command.match_refund = &match;
+    return write_run(cli, &write);
 }
 
 struct pl_status cmd_match(struct cli *cli)
 {
     struct write write;
     Pledged__V1__MatchReversal match = PLEDGED__V1__MATCH_REVERSAL__INIT;
+    if (cli->arg[1][0] == 'R' || cli->arg[1][0] == 'r')
+        return match_refund(cli);
     PL_TRY(write_init(cli, &write, "statement"));
     match.bank_entry = input_id(cli, cli->arg[0], 'B');
     match.original = input_id(cli, cli->arg[1], 'B');

@@ -347,19 +347,26 @@ static const struct command table[] = {
      .least = 1,
      .most = 1,
      .group = COMMAND_PAYMENTS,
-     .words = N_("pledges that the money of a bank entry may be for, the likeliest first"),
+     .words =
+         N_("pledges that the money of a bank entry may be for, or refunds that a debit may have "
+            "paid, the likeliest first"),
      .examples = "pledge suggest B000310",
      .run = cmd_suggest},
     {.name = "match",
-     .args = "REVERSAL BANK-ENTRY",
+     .args = "BANK-ENTRY BANK-ENTRY|REFUND",
      .least = 2,
      .most = 2,
      .options = OPTIONS_WRITE,
      .writes = true,
      .group = COMMAND_PAYMENTS,
-     .words = N_("say which bank entry a reversal or a return of the bank takes back"),
-     .more = N_("What was allocated from it is taken back as well."),
-     .examples = "pledge match B000312 B000310 --reason 'returned by the bank'",
+     .words = N_("say what a bank entry belongs to: a reversal to the entry that the bank takes "
+                 "back, a debit to the refund that it has paid"),
+     .more =
+         N_("What was allocated from an entry that is taken back is taken back as well. A debit "
+            "that names a refund in its end-to-end id, with its amount, is matched when it is "
+            "imported."),
+     .examples = "pledge match B000312 B000310 --reason 'returned by the bank'\n"
+                 "pledge match B000315 R000007",
      .run = cmd_match},
     {.name = "reverse",
      .args = "SEQ",
@@ -368,8 +375,10 @@ static const struct command table[] = {
      .options = OPTIONS_WRITE,
      .writes = true,
      .group = COMMAND_PAYMENTS,
-     .words = N_("undo a payment or an allocation by a new entry; --reason says why"),
-     .more = N_("SEQ is the number of the entry, as 'pledge history' shows it."),
+     .words = N_("undo a payment, an allocation, a refund that was said to be paid, or what was "
+                 "said of a benefit, by a new entry; --reason says why"),
+     .more = N_("SEQ is the number of the entry, as 'pledge history' shows it. Write-offs and "
+                "accepted differences can be undone as well."),
      .examples = "pledge reverse 1077 --reason 'belongs to another fund'",
      .run = cmd_reverse},
     {.name = "allocate",

@@ -340,7 +340,25 @@ static struct pl_status take_refund_paid(struct export_books *books, uint64_t se
     if (!posted && pl_date_valid(fact->value_date))
         (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     refund->done = true;
+    refund->paid_seq = seq;
     add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, refund->minor,
+             from->currency);
+    return pl_ok();
+}
+
+/* It did not leave the account after all, or was another debit: the refund waits again. */
+static struct pl_status undo_refund_paid(struct export_books *books,
+                                         const Pledged__V1__Reversed *fact)
+{
+    uint64_t number = pl_id_parse(fact->refund, 'R');
+    if (number == 0 || number > books->refunds ||
+        books->refund[number - 1].paid_seq != fact->target_seq)
+        return unfit();
+    struct export_refund *refund = &books->refund[number - 1];
+    const struct export_bank_entry *from = &books->bank_entry[refund->bank_entry - 1];
+    refund->done = false;
+    refund->paid_seq = 0;
+    add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, -refund->minor,
              from->currency);
     return pl_ok();
 }
@@ -482,6 +500,10 @@ static struct pl_status take_reversed(struct export_books *books, const Pledged_
     struct export_waiver *waiver = waiver_at(books, fact->target_seq);
     if (waiver != NULL)
         return undo_waiver(books, waiver);
+    if (fact->benefit[0] != '\0') /* moves no money */
+        return pl_ok();
+    if (fact->refund[0] != '\0')
+        return undo_refund_paid(books, fact);
     uint64_t number = pl_id_parse(fact->bank_entry, 'B');
     if (number == 0 || number > books->bank_entries)
         return unfit();

@@ -93,7 +93,8 @@ struct export_waiver {
 struct export_refund {
     uint64_t bank_entry;
     int64_t minor;
-    bool done; /* paid or cancelled */
+    bool done;         /* paid or cancelled */
+    uint64_t paid_seq; /* 0: not paid */
 };
 struct export_contributor {
     char *name; /* owns */

@@ -313,6 +313,8 @@ static const struct word suggestion_kinds[] = {
     {4, "instalment", N_("what is due next")},
     {5, "promised", N_("what was promised")},
     {6, "currency", N_("same currency")},
+    {7, "refund-named", N_("it names the refund")},
+    {8, "refund-amount", N_("amount of the refund")},
 };
 
 static const struct {

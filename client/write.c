@@ -80,7 +80,7 @@ static const char *subject_id(const struct write *write, const Pledged__V1__Outc
     case WRITE_CONTRIBUTOR:
         return outcome->contributor;
     case WRITE_BANK_ENTRY:
-        return outcome->bank_entry;
+        return outcome->bank_entry[0] != '\0' ? outcome->bank_entry : outcome->pledge;
     case WRITE_REFUND:
         return outcome->refund;
     case WRITE_PERIOD:

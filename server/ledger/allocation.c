@@ -13,6 +13,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/waiver.h"
@@ -244,7 +245,7 @@ void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         allocation_mean(ledger, made->bank_entry, made->pledge);
     settle(ledger, made, 1);
     uint64_t seq = entry->seq;
-    index |= STATE_REVERSIBLE_ALLOCATION;
+    index = state_reversible(STATE_REVERSIBLE_ALLOCATION, index);
     pl_map_put(&ledger->reversible, &seq, &index);
 }
 
@@ -276,11 +277,17 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     uint64_t target = fact->target_seq;
     const uint32_t *found = pl_map_get(&ledger->reversible, &target);
     NEED(found != NULL, "a reversal of what cannot be reversed");
-    if ((*found & STATE_REVERSIBLE_WAIVER) != 0)
-        return waiver_check_reversed(ledger, fact, *found & ~STATE_REVERSIBLE_WAIVER);
-    if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0) {
-        const struct state_allocation *allocation =
-            &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION];
+    uint32_t index = state_reversible_index(*found);
+    enum state_reversible kind = state_reversible_kind(*found);
+    NEED(kind == STATE_REVERSIBLE_DEED ||
+             (fact->refund[0] == '\0' && fact->benefit[0] == '\0' && fact->quantity == 0),
+         "a reversal that names what it is not about");
+    if (kind == STATE_REVERSIBLE_WAIVER)
+        return waiver_check_reversed(ledger, fact, index);
+    if (kind == STATE_REVERSIBLE_DEED)
+        return deed_check_reversed(ledger, fact, index);
+    if (kind == STATE_REVERSIBLE_ALLOCATION) {
+        const struct state_allocation *allocation = &ledger->allocation[index];
         NEED(allocation->reversed_by == 0, "a reversal of what is reversed already");
         NEED(names(fact, allocation->bank_entry, allocation->pledge),
              "a reversal that names another bank entry or pledge");
@@ -315,25 +322,36 @@ void allocation_split(struct ledger *ledger, uint32_t bank_entry)
     allocation_count_free(ledger, entry, 1);
 }
 
+void allocation_forget_ref(struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    uint8_t key[16];
+    if (entry->bank_ref == 0)
+        return;
+    state_key_of_text(ledger->text + entry->bank_ref, key);
+    (void)pl_map_remove(&ledger->bank_refs, key);
+}
+
 void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     uint64_t target = entry->reversed->target_seq;
     uint32_t found = *(const uint32_t *)pl_map_get(&ledger->reversible, &target);
-    if ((found & STATE_REVERSIBLE_WAIVER) != 0) {
-        waiver_undo(ledger, found & ~STATE_REVERSIBLE_WAIVER, entry->seq);
+    uint32_t index = state_reversible_index(found);
+    switch (state_reversible_kind(found)) {
+    case STATE_REVERSIBLE_WAIVER:
+        waiver_undo(ledger, index, entry->seq);
+        return;
+    case STATE_REVERSIBLE_DEED:
+        deed_undo(ledger, index, entry->seq);
+        return;
+    case STATE_REVERSIBLE_ALLOCATION:
+        undo(ledger, &ledger->allocation[index], entry->seq);
+        return;
+    case STATE_REVERSIBLE_ENTRY:
+        allocation_take_back(ledger, index, entry->seq);
+        allocation_forget_ref(ledger, &ledger->bank_entry[index]);
         return;
     }
-    if ((found & STATE_REVERSIBLE_ALLOCATION) != 0) {
-        undo(ledger, &ledger->allocation[found & ~STATE_REVERSIBLE_ALLOCATION], entry->seq);
-        return;
-    }
-    const struct state_bank_entry *from = &ledger->bank_entry[found];
-    allocation_take_back(ledger, found, entry->seq);
-    if (from->bank_ref != 0) { /* the credit may be booked again, rightly this time */
-        uint8_t key[16];
-        state_key_of_text(ledger->text + from->bank_ref, key);
-        (void)pl_map_remove(&ledger->bank_refs, key);
-    }
+    PL_UNREACHABLE();
 }
 
 /* --- the command --- */

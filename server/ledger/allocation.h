@@ -28,6 +28,8 @@ void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge
 void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq);
 /* The money of a bank entry is gone: whatever it pays for is undone, and it counts no more. */
 void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq);
+/* The movement that was seen by hand may be booked again, rightly this time. */
+void allocation_forget_ref(struct ledger *ledger, const struct state_bank_entry *entry);
 /* Does it pay for a pledge besides the one it is meant for? */
 bool allocation_pays_others(const struct ledger *ledger, const struct state_bank_entry *entry);
 /* The sum of a bank entry gives way to its details: nothing of it is left. */

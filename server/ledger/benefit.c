@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
 
 enum { OPEN = 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) | 1u << STAGE(CLOSED) };
@@ -316,9 +317,50 @@ void benefit_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_fulfilment *row =
         known != NULL ? &ledger->fulfilment[known - ledger->fulfilment]
                       : benefit_add(ledger, pledge, state_add_text(ledger, moved.benefit));
-    row->claimed += moved.claimed;
-    row->declined += moved.declined;
-    row->delivered += moved.delivered;
-    row->seq = entry->seq;
-    benefit_sum(ledger, row, moved.claimed, moved.declined, moved.delivered);
+    struct state_deed deed = {.seq = entry->seq,
+                              .quantity = moved.claimed + moved.declined + moved.delivered,
+                              .of = (uint32_t)(row - ledger->fulfilment),
+                              .fact = (uint8_t)entry->fact_case};
+    deed_add(ledger, &deed);
+    benefit_move(ledger, deed.of, entry->fact_case, deed.quantity, entry->seq);
+}
+
+/* --- undoing --- */
+
+void benefit_move(struct ledger *ledger, uint32_t index, Pledged__V1__Entry__FactCase fact,
+                  int64_t quantity, uint64_t seq)
+{
+    struct state_fulfilment *row = &ledger->fulfilment[index];
+    int64_t claimed = fact == FACT(BENEFIT_CLAIMED) ? quantity : 0;
+    int64_t declined = fact == FACT(BENEFIT_DECLINED) ? quantity : 0;
+    int64_t delivered = fact == FACT(BENEFIT_DELIVERED) ? quantity : 0;
+    row->claimed += claimed;
+    row->declined += declined;
+    row->delivered += delivered;
+    PL_ASSERT(row->claimed >= 0 && row->declined >= 0 && row->delivered >= 0);
+    row->seq = seq;
+    benefit_sum(ledger, row, claimed, declined, delivered);
+}
+
+void benefit_fill_reversed(struct maker *maker, const struct state_deed *deed,
+                           Pledged__V1__Reversed *fact)
+{
+    const struct state_fulfilment *row = &maker->ledger->fulfilment[deed->of];
+    const struct state_pledge *pledge = &maker->ledger->pledge[row->pledge];
+    const char *code = maker->ledger->text + row->code;
+    char *copy = maker_alloc(maker, strlen(code) + 1); /* the texts of the state may move */
+    memcpy(copy, code, strlen(code));
+    fact->benefit = copy;
+    fact->quantity = deed->quantity;
+    pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   (Pledged__V1__Stage)pledge->stage, pledge->amount, state_settled(pledge),
+                   tally_counts(pledge) ? pledge->currency : -1);
+    const Pledged__V1__Grant *grant = grant_of(benefit_catalogue(maker->ledger, pledge),
+                                               maker->ledger->tier[pledge->tier].code, code);
+    Pledged__V1__Outcome *outcome = maker_outcome(maker);
+    int64_t left = benefit_left(row, grant != NULL ? grant->quantity : 0);
+    outcome->benefit = copy;
+    outcome->benefit_quantity = -deed->quantity;
+    outcome->benefit_left =
+        deed->fact == FACT(BENEFIT_CLAIMED) || grant == NULL ? left : left + deed->quantity;
 }

@@ -27,6 +27,12 @@ struct state_fulfilment *benefit_add(struct ledger *ledger, uint32_t pledge, uin
 /* Counts into the sums that views show. */
 void benefit_sum(struct ledger *ledger, const struct state_fulfilment *row, int64_t claimed,
                  int64_t declined, int64_t delivered);
+/* What one fact moves of a fulfilment (index), or, with a negative quantity, moves back. */
+void benefit_move(struct ledger *ledger, uint32_t index, Pledged__V1__Entry__FactCase fact,
+                  int64_t quantity, uint64_t seq);
+/* Fills the Reversed of such a fact, and the outcome. */
+void benefit_fill_reversed(struct maker *maker, const struct state_deed *deed,
+                           Pledged__V1__Reversed *fact);
 /* Of `granted`, what is neither declined nor delivered. */
 int64_t benefit_left(const struct state_fulfilment *row, int64_t granted);
 

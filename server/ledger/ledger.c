@@ -132,6 +132,7 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(CONVERT)] = surplus_decide,
     [COMMAND(REFUND)] = refund_decide,
     [COMMAND(CANCEL_REFUND)] = refund_decide,
+    [COMMAND(MATCH_REFUND)] = refund_decide,
     [COMMAND(WRITE_OFF)] = waiver_decide,
     [COMMAND(ACCEPT_DIFFERENCE)] = waiver_decide,
     [COMMAND(RECORD_RATES)] = rate_decide,

@@ -17,6 +17,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/refund.h"
 
 enum { PARTS = 8 };
 
@@ -286,11 +287,19 @@ static struct pl_status check_confirmed(const struct ledger *ledger,
     uint32_t statement = statement_of(ledger, fact->statement);
     PL_TRY(check_movement(fact->movement));
     NEED(paid != NULL && statement != STATE_NONE && paid->movement == STATE_NONE &&
-             !paid->reversed && !paid->confirmed && !paid->debit,
+             !paid->reversed && !paid->confirmed,
          "a confirmation of what no statement can confirm");
-    NEED(paid->amount == fact->movement->minor &&
+    const struct state_refund *refund =
+        paid->debit ? refund_paid_by(ledger, (uint32_t)(paid - ledger->bank_entry)) : NULL;
+    NEED((paid->debit != 0) == (refund != NULL) &&
+             pl_id_parse(fact->refund, 'R') ==
+                 (refund != NULL ? (uint64_t)(refund - ledger->refund) + 1 : 0),
+         "a confirmation that fits another refund");
+    uint32_t pledge = refund != NULL ? ledger->bank_entry[refund->bank_entry].pledge : paid->pledge;
+    NEED((paid->debit ? -paid->amount : paid->amount) == fact->movement->minor &&
              paid->currency == ledger->statement[statement].currency &&
-             pl_id_parse(fact->pledge, 'P') == (uint64_t)paid->pledge + 1,
+             (pledge == STATE_NONE ? fact->pledge[0] == '\0'
+                                   : pl_id_parse(fact->pledge, 'P') == (uint64_t)pledge + 1),
          "a confirmation that fits another payment");
     return pl_ok();
 }

@@ -10,6 +10,7 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
@@ -170,8 +171,9 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
     maker_arg(maker, "use",
-              "payments and allocations can be reversed; a pledge is withdrawn or "
-              "cancelled, a contributor or an amount is amended");
+              "payments, allocations, write-offs, differences, paid refunds and what was said of "
+              "a benefit can be reversed; a pledge is withdrawn or cancelled, a contributor or an "
+              "amount is amended");
 }
 
 /* One Reversed. pledge STATE_NONE: money that was meant for none. */
@@ -277,6 +279,30 @@ static void reverse_entry(struct maker *maker, uint32_t index)
     reversed_receipt(maker, index, entry->pledge, settled, 0);
 }
 
+static void reverse_row(struct maker *maker, uint32_t found)
+{
+    const struct ledger *ledger = maker->ledger;
+    uint32_t index = state_reversible_index(found);
+    switch (state_reversible_kind(found)) {
+    case STATE_REVERSIBLE_WAIVER:
+        waiver_decide_reverse(maker, index);
+        return;
+    case STATE_REVERSIBLE_DEED:
+        deed_decide_reverse(maker, index);
+        return;
+    case STATE_REVERSIBLE_ALLOCATION:
+        reverse_allocation(maker, &ledger->allocation[index]);
+        return;
+    case STATE_REVERSIBLE_ENTRY:
+        if (ledger->bank_entry[index].movement == STATE_NONE)
+            reverse_entry(maker, index);
+        else /* a statement confirms that the money is there */
+            refuse_not_reversible(maker, ledger->bank_entry[index].seq);
+        return;
+    }
+    PL_UNREACHABLE();
+}
+
 static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
 {
     const struct ledger *ledger = maker->ledger;
@@ -284,14 +310,8 @@ static void reverse(struct maker *maker, const Pledged__V1__Reverse *command)
     const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
     if (found == NULL)
         refuse_not_reversible(maker, seq);
-    else if ((*found & STATE_REVERSIBLE_WAIVER) != 0)
-        waiver_decide_reverse(maker, *found & ~STATE_REVERSIBLE_WAIVER);
-    else if ((*found & STATE_REVERSIBLE_ALLOCATION) != 0)
-        reverse_allocation(maker, &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION]);
-    else if (ledger->bank_entry[*found].movement != STATE_NONE)
-        refuse_not_reversible(maker, seq); /* a statement confirms that the money is there */
     else
-        reverse_entry(maker, *found);
+        reverse_row(maker, *found);
 }
 
 void payment_decide(struct maker *maker)

@@ -12,6 +12,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "common/scan.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/period.h"
 
 #define OPEN     PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_OPEN
@@ -209,12 +210,23 @@ static bool extended(const struct ledger *ledger, const char *id)
 static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
 {
     const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
-    if (found == NULL || (*found & STATE_REVERSIBLE_WAIVER) != 0)
-        return false; /* a waiver has no day of the bank */
-    uint32_t entry = (*found & STATE_REVERSIBLE_ALLOCATION) != 0
-                         ? ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION].bank_entry
-                         : *found;
-    return period_is_closed(ledger, ledger->bank_entry[entry].value_date);
+    if (found == NULL)
+        return false;
+    uint32_t entry = STATE_NONE, index = state_reversible_index(*found);
+    switch (state_reversible_kind(*found)) {
+    case STATE_REVERSIBLE_WAIVER: /* has no day of the bank */
+        break;
+    case STATE_REVERSIBLE_DEED:
+        entry = deed_debit(ledger, index);
+        break;
+    case STATE_REVERSIBLE_ALLOCATION:
+        entry = ledger->allocation[index].bank_entry;
+        break;
+    case STATE_REVERSIBLE_ENTRY:
+        entry = index;
+        break;
+    }
+    return entry != STATE_NONE && period_is_closed(ledger, ledger->bank_entry[entry].value_date);
 }
 
 /* What a clerk may accept alone is in the policy, a currency each; of others nothing is. */

@@ -1467,6 +1467,57 @@ static Pledged__V1__Suggestion *suggestion_row(struct query *q, uint32_t index,
     return q->spent ? NULL : row;
 }
 
+/* Refunds that a debit may have paid: the one that it names, then those of its amount. */
+static bool guess_refund(const struct ledger *ledger, const struct state_bank_entry *debit,
+                         const struct state_refund *refund, const char *end_to_end_id,
+                         Pledged__V1__SuggestionKind *ret)
+{
+    bool named = pl_id_parse(end_to_end_id, 'R') == (uint64_t)(refund - ledger->refund) + 1;
+    *ret = named ? PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED
+                 : PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT;
+    return refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED &&
+           ledger->bank_entry[refund->bank_entry].currency == debit->currency &&
+           (named || refund->amount == allocation_free(debit));
+}
+
+static Pledged__V1__Suggestion *refund_suggestion(struct query *q, uint32_t index,
+                                                  Pledged__V1__SuggestionKind kind)
+{
+    const struct state_refund *refund = &q->ledger->refund[index];
+    uint32_t pledge = q->ledger->bank_entry[refund->bank_entry].pledge;
+    Pledged__V1__Suggestion *row = pledge != STATE_NONE
+                                       ? suggestion_row(q, pledge, kind)
+                                       : row_message(q, &pledged__v1__suggestion__descriptor);
+    if (row == NULL)
+        return NULL;
+    row->kind = kind;
+    row->refund = row_id(q, 'R', index);
+    row->outstanding =
+        row_money(q, refund->amount, q->ledger->bank_entry[refund->bank_entry].currency);
+    return q->spent ? NULL : row;
+}
+
+static void suggest_refunds(struct query *q, const struct state_bank_entry *debit,
+                            const char *end_to_end_id, size_t most,
+                            Pledged__V1__SuggestAllocationsResponse *response)
+{
+    const struct ledger *ledger = q->ledger;
+    Pledged__V1__SuggestionKind kind;
+    size_t least =
+        ledger->refund_count > QUERY_STEPS_MAX ? ledger->refund_count - QUERY_STEPS_MAX : 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = least; i < ledger->refund_count && response->n_suggestion < most; i++) {
+            if (!guess_refund(ledger, debit, &ledger->refund[i], end_to_end_id, &kind) ||
+                (kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED) != (pass == 0))
+                continue;
+            Pledged__V1__Suggestion *row = refund_suggestion(q, (uint32_t)i, kind);
+            if (row == NULL)
+                return;
+            response->suggestion[response->n_suggestion++] = row;
+        }
+    }
+}
+
 enum pl_code query_suggest_allocations(const struct ledger *ledger, const struct query_log *log,
                                        const ProtobufCMessage *request, struct pl_arena *arena,
                                        ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
@@ -1496,6 +1547,10 @@ enum pl_code query_suggest_allocations(const struct ledger *ledger, const struct
     code = bank_entry_row(&q, &walk, index, &response->bank_entry);
     walk_fini(&walk);
     look_for_guesses(ledger, &ledger->bank_entry[index], &guesses);
+    if (code == PL_E_OK && !q.spent && ledger->bank_entry[index].debit &&
+        allocation_free(&ledger->bank_entry[index]) != 0)
+        suggest_refunds(&q, &ledger->bank_entry[index],
+                        response->bank_entry->movement->end_to_end_id, guesses.most, response);
     for (size_t i = 0; i < guesses.count && !q.spent; i++)
         response->suggestion[response->n_suggestion++] =
             suggestion_row(&q, guesses.best[i].pledge, guesses.best[i].kind);

@@ -200,11 +200,11 @@ static struct pl_status check_receipt(const struct ledger *ledger,
     for (size_t i = 0; i < fact->n_allocation_seq; i++) {
         uint64_t seq = fact->allocation_seq[i];
         const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
-        NEED(found != NULL && (*found & STATE_REVERSIBLE_ALLOCATION) != 0 &&
+        NEED(found != NULL && state_reversible_kind(*found) == STATE_REVERSIBLE_ALLOCATION &&
                  (i == 0 || seq > fact->allocation_seq[i - 1]),
              "a receipt for money that is not there");
         const struct state_allocation *allocation =
-            &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION];
+            &ledger->allocation[state_reversible_index(*found)];
         NEED(allocation->reversed_by == 0 && allocation->receipt == 0 &&
                  (uint64_t)allocation->pledge + 1 == pledge &&
                  pl_add64(sum, allocation->settled, &sum),
@@ -259,7 +259,7 @@ void receipt_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     for (size_t i = 0; i < fact->n_allocation_seq; i++) {
         uint64_t seq = fact->allocation_seq[i];
         uint32_t found = *(const uint32_t *)pl_map_get(&ledger->reversible, &seq);
-        ledger->allocation[found & ~STATE_REVERSIBLE_ALLOCATION].receipt =
+        ledger->allocation[state_reversible_index(found)].receipt =
             (uint32_t)ledger->document[STATE_RECEIPT].count;
     }
 }

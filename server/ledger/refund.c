@@ -10,7 +10,9 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/statement.h"
 
 #define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
 
@@ -144,10 +146,13 @@ static void apply_paid(struct ledger *ledger, const Pledged__V1__RefundPaid *fac
     uint32_t debit =
         known != NULL ? (uint32_t)(known - ledger->bank_entry) : new_debit(ledger, fact, seq);
     struct state_refund *refund = refund_of(ledger, fact->refund);
+    struct state_deed deed = {
+        .seq = seq, .of = (uint32_t)(refund - ledger->refund), .fact = FACT(REFUND_PAID)};
     ledger->bank_entry[debit].allocated += refund->amount;
     refund->state = REFUND(PAID);
     refund->debit = debit;
     refund->changed_seq = seq;
+    deed_add(ledger, &deed);
 }
 
 void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -166,9 +171,60 @@ void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     set_aside(ledger, refund->bank_entry, -refund->amount);
 }
 
+/* --- undoing --- */
+
+const struct state_pledge *refund_pledge(const struct ledger *ledger,
+                                         const struct state_refund *refund)
+{
+    uint32_t pledge = ledger->bank_entry[refund->bank_entry].pledge;
+    return pledge == STATE_NONE ? NULL : &ledger->pledge[pledge];
+}
+
+struct pl_status refund_check_reversed(const struct ledger *ledger,
+                                       const Pledged__V1__Reversed *fact, uint32_t index)
+{
+    const struct state_refund *refund = &ledger->refund[index];
+    const struct state_bank_entry *from = &ledger->bank_entry[refund->bank_entry];
+    NEED(refund->state == REFUND(PAID), "a reversal of a refund that is not paid");
+    NEED(pl_id_parse(fact->refund, 'R') == (uint64_t)index + 1 && fact->benefit[0] == '\0' &&
+             fact->quantity == 0 &&
+             pl_id_parse(fact->bank_entry, 'B') == (uint64_t)refund->debit + 1 &&
+             names(from, fact->pledge) && is_money(fact->amount, refund->amount, from->currency),
+         "a reversal that names another refund, bank entry or pledge");
+    return pl_ok();
+}
+
+/* The refund waits again. A debit that nobody but a person has seen is gone with its entry; one
+ * that a statement brought has still left the account, and waits for another explanation. */
+void refund_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
+{
+    struct state_refund *refund = &ledger->refund[index];
+    struct state_bank_entry *debit = &ledger->bank_entry[refund->debit];
+    debit->allocated -= refund->amount;
+    PL_ASSERT(debit->allocated >= 0);
+    if (debit->movement == STATE_NONE) {
+        PL_ASSERT(debit->allocated == 0);
+        debit->reversed = 1;
+        debit->reversed_by = seq;
+        allocation_forget_ref(ledger, debit);
+    }
+    refund->state = REFUND(ORDERED);
+    refund->debit = STATE_NONE;
+    refund->changed_seq = seq;
+}
+
+const struct state_refund *refund_paid_by(const struct ledger *ledger, uint32_t debit)
+{
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        if (ledger->refund[i].debit == debit)
+            return &ledger->refund[i];
+    }
+    return NULL;
+}
+
 /* --- commands --- */
 
-static char *id_of(struct maker *maker, const struct state_refund *refund)
+char *refund_id(struct maker *maker, const struct state_refund *refund)
 {
     return maker_id(maker, 'R', (uint64_t)(refund - maker->ledger->refund) + 1);
 }
@@ -297,7 +353,7 @@ void refund_add_paid(struct maker *maker, const struct state_refund *refund, uin
         maker_entry(maker, from->pledge == STATE_NONE ? 0 : maker_prev(maker, from->pledge));
     Pledged__V1__RefundPaid *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__refund_paid__init(fact);
-    fact->refund = id_of(maker, refund);
+    fact->refund = refund_id(maker, refund);
     fact->bank_entry = maker_id(maker, 'B', (uint64_t)debit + 1);
     fact->pledge = pledge_id_of(maker, from);
     fact->amount = maker_money(maker, refund->amount, from->currency);
@@ -308,8 +364,38 @@ void refund_add_paid(struct maker *maker, const struct state_refund *refund, uin
         maker_dated(maker, entry, day);
     entry->fact_case = FACT(REFUND_PAID);
     entry->refund_paid = fact;
-    receipt(maker, fact->refund, from, allocation_free(from));
-    maker_outcome(maker)->bank_entry = fact->bank_entry;
+}
+
+static void paid_receipt(struct maker *maker, const struct state_refund *refund, uint32_t debit)
+{
+    const struct state_bank_entry *from = &maker->ledger->bank_entry[refund->bank_entry];
+    receipt(maker, refund_id(maker, refund), from, allocation_free(from));
+    maker_outcome(maker)->bank_entry = maker_id(maker, 'B', (uint64_t)debit + 1);
+}
+
+void refund_fill_reversed(struct maker *maker, uint32_t index, Pledged__V1__Reversed *fact)
+{
+    const struct state_refund *refund = &maker->ledger->refund[index];
+    const struct state_bank_entry *from = &maker->ledger->bank_entry[refund->bank_entry];
+    fact->refund = refund_id(maker, refund);
+    fact->bank_entry = maker_id(maker, 'B', (uint64_t)refund->debit + 1);
+    fact->amount = maker_money(maker, refund->amount, from->currency);
+    paid_receipt(maker, refund, refund->debit);
+}
+
+static char *date_text(struct maker *maker, int32_t day)
+{
+    char *date = maker_alloc(maker, 11);
+    (void)pl_date_format(day, date);
+    return date;
+}
+
+/* By a debit that is there. */
+static void pay_by(struct maker *maker, const struct state_refund *refund, uint32_t debit)
+{
+    int32_t day = maker->ledger->bank_entry[debit].value_date;
+    refund_add_paid(maker, refund, debit, date_text(maker, day), "");
+    paid_receipt(maker, refund, debit);
 }
 
 void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, int32_t day)
@@ -324,10 +410,58 @@ void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, in
         maker_arg(maker, "currency", pl_currency_code(currency));
         return;
     }
-    char *date = maker_alloc(maker, 11);
-    (void)pl_date_format(day, date);
-    refund_add_paid(maker, refund, (uint32_t)maker->ledger->bank_entry_count, date,
-                    command->bank_ref);
+    uint32_t debit =
+        statement_debit_as(maker->ledger, command->bank_ref, refund->amount, currency, day);
+    if (debit != STATE_NONE) { /* a statement brought it before: it is not booked again */
+        const struct state_bank_entry *known = &maker->ledger->bank_entry[debit];
+        if (allocation_free(known) < refund->amount) {
+            maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref", known->seq, NULL);
+            maker_arg(maker, "bank_entry", maker_id(maker, 'B', (uint64_t)debit + 1));
+            return;
+        }
+        pay_by(maker, refund, debit);
+        maker_warn(maker, WARNING(PAYMENT_IMPORTED), known->seq);
+        return;
+    }
+    debit = (uint32_t)maker->ledger->bank_entry_count;
+    refund_add_paid(maker, refund, debit, date_text(maker, day), command->bank_ref);
+    paid_receipt(maker, refund, debit);
+}
+
+/* Money that a statement saw leave, and that nothing explains yet. */
+static bool may_pay(const struct ledger *ledger, const struct state_bank_entry *debit)
+{
+    if (!debit->debit || debit->movement == STATE_NONE || debit->reversed)
+        return false;
+    uint8_t kind = ledger->movement[debit->movement].kind;
+    return kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT ||
+           kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_BATCH;
+}
+
+static void match(struct maker *maker, const Pledged__V1__MatchRefund *command)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_bank_entry *debit =
+        allocation_find(maker, command->bank_entry, "match_refund.bank_entry");
+    if (debit == NULL)
+        return;
+    const struct state_refund *refund = find_open(maker, command->refund, "match_refund.refund");
+    if (refund == NULL)
+        return;
+    if (!may_pay(ledger, debit) ||
+        debit->currency != ledger->bank_entry[refund->bank_entry].currency) {
+        maker_refuse(maker, REASON(STATEMENT_CONFLICT), "match_refund.bank_entry",
+                     debit->reversed_by != 0 ? debit->reversed_by : debit->seq, NULL);
+        maker_arg(maker, "bank_entry", command->bank_entry);
+        return;
+    }
+    if (allocation_free(debit) < refund->amount) {
+        maker_refuse(maker, REASON(ENTRY_SPENT), "match_refund.bank_entry", debit->seq, NULL);
+        maker_arg_number(maker, "minor", allocation_free(debit));
+        maker_arg(maker, "currency", pl_currency_code(debit->currency));
+        return;
+    }
+    pay_by(maker, refund, (uint32_t)(debit - ledger->bank_entry));
 }
 
 void refund_decide(struct maker *maker)
@@ -335,6 +469,8 @@ void refund_decide(struct maker *maker)
     const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(REFUND))
         order(maker, command->refund);
+    else if (command->command_case == COMMAND(MATCH_REFUND))
+        match(maker, command->match_refund);
     else
         cancel(maker, command->cancel_refund);
 }

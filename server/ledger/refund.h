@@ -18,7 +18,22 @@ struct state_refund *refund_of(const struct ledger *ledger, const char *id);
 void refund_add_paid(struct maker *maker, const struct state_refund *refund, uint32_t debit,
                      const char *value_date, const char *bank_ref);
 
-/* refund, cancel_refund */
+char *refund_id(struct maker *maker, const struct state_refund *refund);
+/* The pledge whose money it is; NULL: none. */
+const struct state_pledge *refund_pledge(const struct ledger *ledger,
+                                         const struct state_refund *refund);
+/* The first refund that this debit (index of a bank entry) pays; NULL: none. */
+const struct state_refund *refund_paid_by(const struct ledger *ledger, uint32_t debit);
+
+/* Reversed of the RefundPaid of this refund (index). */
+PL_MUST_CHECK struct pl_status refund_check_reversed(const struct ledger *ledger,
+                                                     const Pledged__V1__Reversed *fact,
+                                                     uint32_t index);
+void refund_undo(struct ledger *ledger, uint32_t index, uint64_t seq);
+/* Fills it, and the outcome. */
+void refund_fill_reversed(struct maker *maker, uint32_t index, Pledged__V1__Reversed *fact);
+
+/* refund, cancel_refund, match_refund */
 void refund_decide(struct maker *maker);
 /* `pay` of a refund: the debit was seen by hand. day: days since 1970 */
 void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, int32_t day);

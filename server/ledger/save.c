@@ -18,13 +18,14 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/rate.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 12 };
+enum { SAVE_FORMAT = 13 };
 
 /* --- writing --- */
 
@@ -330,6 +331,19 @@ static void save_refunds(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_deeds(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->deed_count);
+    for (size_t i = 0; i < ledger->deed_count; i++) {
+        const struct state_deed *d = &ledger->deed[i];
+        put_u64(out, d->seq);
+        put_u64(out, d->reversed_by);
+        put_i64(out, d->quantity);
+        put_u32(out, d->of);
+        put(out, &d->fact, 1);
+    }
+}
+
 static void save_periods(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->period_count);
@@ -500,6 +514,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_waivers(&out, ledger);
     save_schedules(&out, ledger);
     save_refunds(&out, ledger);
+    save_deeds(&out, ledger);
     save_accounts(&out, ledger);
     save_statements(&out, ledger);
     save_movements(&out, ledger);
@@ -1063,7 +1078,7 @@ static struct pl_status load_bank_entries(struct in *in, struct ledger *ledger)
 static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
 {
     size_t count;
-    PL_TRY(get_count(in, STATE_REVERSIBLE_ALLOCATION, &count));
+    PL_TRY(get_count(in, STATE_ROWS_MAX, &count));
     begin_rows(in, ALLOCATION_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
         ledger->allocation = room_for(ledger->allocation, i, count, &ledger->allocation_cap,
@@ -1305,6 +1320,25 @@ static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static struct pl_status load_deeds(struct in *in, struct ledger *ledger)
+{
+    size_t count;
+    PL_TRY(get_count(in, STATE_ROWS_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct state_deed d = {.seq = 0};
+        PL_TRY(get_u64(in, &d.seq));
+        PL_TRY(get_u64(in, &d.reversed_by));
+        PL_TRY(get_i64(in, &d.quantity));
+        PL_TRY(get_u32(in, &d.of));
+        PL_TRY(get(in, &d.fact, 1));
+        if (d.seq == 0 || d.seq > ledger->size || d.reversed_by > ledger->size ||
+            (i > 0 && d.seq <= ledger->deed[i - 1].seq) || !deed_fits(ledger, &d))
+            return bad();
+        deed_add(ledger, &d);
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_statements(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1334,9 +1368,21 @@ static struct pl_status load_statements(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
-static bool is_waiver_of(const struct ledger *ledger, uint32_t index, uint64_t seq)
+/* Is this what the entry made? */
+static bool is_row_of(const struct ledger *ledger, uint32_t found, uint64_t seq)
 {
-    return index < ledger->waiver_count && ledger->waiver[index].seq == seq;
+    uint32_t index = state_reversible_index(found);
+    switch (state_reversible_kind(found)) {
+    case STATE_REVERSIBLE_WAIVER:
+        return index < ledger->waiver_count && ledger->waiver[index].seq == seq;
+    case STATE_REVERSIBLE_DEED:
+        return index < ledger->deed_count && ledger->deed[index].seq == seq;
+    case STATE_REVERSIBLE_ALLOCATION:
+        return index < ledger->allocation_count && ledger->allocation[index].seq == seq;
+    case STATE_REVERSIBLE_ENTRY:
+        return index < ledger->bank_entry_count && ledger->bank_entry[index].seq == seq;
+    }
+    return false;
 }
 
 static struct pl_status load_periods(struct in *in, struct ledger *ledger)
@@ -1460,15 +1506,11 @@ static struct pl_status load_reversible(struct in *in, struct ledger *ledger)
         PL_TRY(next_row(in));
         PL_TRY(get_u64(in, &seq));
         PL_TRY(get_u32(in, &index));
-        size_t rows = (index & STATE_REVERSIBLE_ALLOCATION) != 0 ? ledger->allocation_count
-                                                                 : ledger->bank_entry_count;
-        if ((index & STATE_REVERSIBLE_WAIVER) != 0) {
-            if (!is_waiver_of(ledger, index & ~STATE_REVERSIBLE_WAIVER, seq))
-                return bad();
-            continue; /* linked with its row */
-        }
-        if ((index & ~STATE_REVERSIBLE_ALLOCATION) >= rows || seq == 0 || seq > ledger->size)
+        if (!is_row_of(ledger, index, seq))
             return bad();
+        enum state_reversible kind = state_reversible_kind(index);
+        if (kind == STATE_REVERSIBLE_WAIVER || kind == STATE_REVERSIBLE_DEED)
+            continue; /* linked with its row */
         pl_map_put(&ledger->reversible, &seq, &index);
     }
     return pl_ok();
@@ -1745,12 +1787,13 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_waivers(in, ledger));
     PL_TRY(load_schedules(in, ledger));
     PL_TRY(load_refunds(in, ledger));
+    PL_TRY(load_deeds(in, ledger));
     PL_TRY(load_accounts(in, ledger));
     PL_TRY(load_statements(in, ledger));
     PL_TRY(load_movements(in, ledger));
     PL_TRY(load_maps(in, ledger));
     return queues_fine(ledger) && money_fine(ledger) && refunds_fine(ledger) &&
-                   rebuild_tallies(ledger)
+                   deed_all_add_up(ledger) && rebuild_tallies(ledger)
                ? pl_ok()
                : bad();
 }

@@ -84,6 +84,7 @@ void ledger_free(struct ledger *ledger)
         free(ledger->schedule[i].part);
     free(ledger->schedule);
     free(ledger->refund);
+    free(ledger->deed);
     free(ledger->allocation);
     free(ledger->period);
     free(ledger->rate);

@@ -152,10 +152,35 @@ struct state_refund {
     uint8_t state;       /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
-/* In ledger.reversible: what the index is one of. */
-#define STATE_REVERSIBLE_ALLOCATION 0x80000000u
-#define STATE_REVERSIBLE_WAIVER     0x40000000u
-#define STATE_ROWS_MAX              0x40000000u
+/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, and what was said of a
+ * benefit. */
+struct state_deed {
+    uint64_t seq;
+    uint64_t reversed_by; /* 0: it stands */
+    int64_t quantity;     /* of the benefit */
+    uint32_t of;          /* index of the refund, or of the fulfilment */
+    uint8_t fact;         /* Pledged__V1__Entry__FactCase */
+};
+/* In ledger.reversible: what the index is one of, in the two highest bits. */
+enum state_reversible {
+    STATE_REVERSIBLE_ENTRY,
+    STATE_REVERSIBLE_WAIVER,
+    STATE_REVERSIBLE_ALLOCATION,
+    STATE_REVERSIBLE_DEED,
+};
+#define STATE_ROWS_MAX 0x40000000u
+static inline uint32_t state_reversible(enum state_reversible kind, uint32_t index)
+{
+    return (uint32_t)kind << 30 | index;
+}
+static inline enum state_reversible state_reversible_kind(uint32_t found)
+{
+    return (enum state_reversible)(found >> 30);
+}
+static inline uint32_t state_reversible_index(uint32_t found)
+{
+    return found & (STATE_ROWS_MAX - 1);
+}
 
 /* A document that was handed out; its number is its place in its list + 1. */
 struct state_document {
@@ -324,6 +349,8 @@ struct ledger {
     struct pl_map scheduled;     /* pledge index (u32) -> index of its schedule (u32) */
     struct state_refund *refund; /* index = number - 1 */
     size_t refund_count, refund_cap;
+    struct state_deed *deed; /* ascending by seq */
+    size_t deed_count, deed_cap;
     struct state_statement *statement; /* index = number - 1 */
     size_t statement_count, statement_cap;
     struct state_movement *movement; /* in the order of the log */
@@ -373,9 +400,8 @@ struct ledger {
     struct pl_map statements;  /* state_statement.key -> statement index (u32) */
     struct pl_map movements;   /* state_movement.key and occurrence -> movement index (u32) */
     struct pl_map batches;     /* state_movement.batch_key -> first such movement (u32) */
-    struct pl_map
-        reversible; /* seq (u64) of PaymentRecorded or Allocated -> index (u32) of the bank entry,
-                     * or of the allocation with STATE_REVERSIBLE_ALLOCATION */
+    struct pl_map reversible;  /* seq (u64) of an entry that can be undone -> enum state_reversible
+                                * and index  (u32) of its row */
 
     struct state_tallies tally[STATE_DIMENSIONS];
 };

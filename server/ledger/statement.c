@@ -19,6 +19,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/refund.h"
 #include "server/ledger/schedule.h"
 
 #define KIND(name_)  PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
@@ -197,7 +198,9 @@ Pledged__V1__QueueReason statement_queue(const struct ledger *ledger,
     if (statement_unmatched(ledger, entry) == 0 || entry->movement == STATE_NONE)
         return QUEUE(UNSPECIFIED);
     uint8_t queue = ledger->movement[entry->movement].queue;
-    return queue != 0 ? (Pledged__V1__QueueReason)queue : QUEUE(AMOUNT_DIFFERS);
+    if (queue != 0)
+        return (Pledged__V1__QueueReason)queue;
+    return entry->debit ? QUEUE(DEBIT) : QUEUE(AMOUNT_DIFFERS);
 }
 
 /* --- an import --- */
@@ -221,6 +224,7 @@ struct importing {
     struct pl_map taken;     /* movement (ledger's index, or its count + place) -> ordinal (u32) */
     struct pl_map allocated; /* pledge (u32) -> amount (i64) */
     struct pl_map confirmed; /* bank entry (u32) -> 1 (u32) */
+    struct pl_map refunded;  /* refund (u32) -> 1 (u32) */
     struct pl_map received;  /* currency (u32) -> amount (i64) */
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
     uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
@@ -336,6 +340,11 @@ struct amount_key {
     int64_t currency;
 };
 
+static int64_t signed_amount(const struct state_bank_entry *entry)
+{
+    return entry->debit ? -entry->amount : entry->amount;
+}
+
 /* Those whose amount is in the file at all: one look at every bank entry an import. */
 static void find_candidates(struct importing *import)
 {
@@ -354,9 +363,8 @@ static void find_candidates(struct importing *import)
     PL_ASSERT(import->candidate != NULL);
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *entry = &ledger->bank_entry[i];
-        struct amount_key key = {entry->amount, entry->currency};
-        if (!entry->confirmed && !entry->reversed && !entry->debit &&
-            pl_map_get(&amounts, &key) != NULL)
+        struct amount_key key = {signed_amount(entry), entry->currency};
+        if (!entry->confirmed && !entry->reversed && pl_map_get(&amounts, &key) != NULL)
             import->candidate[import->candidate_count++] = (uint32_t)i;
     }
     pl_map_fini(&amounts);
@@ -373,14 +381,26 @@ static bool one_of(const char *bank_ref, const Pledged__V1__Movement *movement)
     return false;
 }
 
-/* How well a payment by hand fits: 3 the bank's reference, 2 the pledge and nearly the day, 1 the
- * day; 0 not at all. */
+/* The refund whose number stands in the end-to-end id; NULL: none. */
+static const struct state_refund *refund_named(const struct ledger *ledger,
+                                               const Pledged__V1__Movement *movement)
+{
+    return movement->minor < 0 ? refund_of(ledger, movement->end_to_end_id) : NULL;
+}
+
+static uint32_t row_number(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    return (uint32_t)(entry - ledger->bank_entry);
+}
+
+/* How well a payment by hand fits: 3 the bank's reference, 2 the pledge, or the refund, and nearly
+ * the day, 1 the day; 0 not at all. */
 static int fit(const struct importing *import, const struct state_bank_entry *paid,
                const Pledged__V1__Movement *movement, const struct state_movement *row)
 {
     int32_t value = row->booking_date;
     const char *ref = import->ledger->text + paid->bank_ref;
-    if (paid->amount != movement->minor ||
+    if (signed_amount(paid) != movement->minor ||
         paid->currency != pl_currency_index(import->bank->currency))
         return 0;
     if (one_of(ref, movement))
@@ -388,10 +408,15 @@ static int fit(const struct importing *import, const struct state_bank_entry *pa
     struct pl_status status = pl_date_parse(movement->value_date, &value);
     PL_ASSERT(pl_is_ok(status));
     int32_t apart = paid->value_date - value;
-    if (row->meant != STATE_NONE)
-        return paid->pledge == row->meant && apart <= DAYS_APART_MOST && apart >= -DAYS_APART_MOST
+    bool near = apart <= DAYS_APART_MOST && apart >= -DAYS_APART_MOST;
+    if (paid->debit && refund_named(import->ledger, movement) != NULL)
+        return refund_named(import->ledger, movement) ==
+                           refund_paid_by(import->ledger, row_number(import->ledger, paid)) &&
+                       near
                    ? 2
                    : 0;
+    if (!paid->debit && row->meant != STATE_NONE)
+        return paid->pledge == row->meant && near ? 2 : 0;
     bool same_day = apart == 0 || paid->value_date == row->booking_date;
     return same_day && ref[0] == '\0' ? 1 : 0;
 }
@@ -401,7 +426,7 @@ static uint32_t paid_by_hand(const struct importing *import, const Pledged__V1__
 {
     uint32_t best = STATE_NONE;
     int best_fit = 0;
-    if (movement->kind != KIND(PAYMENT) || movement->minor < 0)
+    if (movement->kind != KIND(PAYMENT))
         return STATE_NONE;
     for (size_t i = 0; i < import->candidate_count; i++) {
         uint32_t index = import->candidate[i];
@@ -418,15 +443,24 @@ static void confirm(struct importing *import, const Pledged__V1__Movement *movem
                     uint32_t bank_entry, uint32_t occurrence)
 {
     uint32_t one = 1;
-    uint32_t pledge = import->ledger->bank_entry[bank_entry].pledge;
-    Pledged__V1__Entry *entry = maker_entry(import->maker, maker_prev(import->maker, pledge));
+    const struct ledger *ledger = import->ledger;
+    uint32_t pledge = ledger->bank_entry[bank_entry].pledge;
+    const struct state_refund *refund =
+        ledger->bank_entry[bank_entry].debit ? refund_paid_by(ledger, bank_entry) : NULL;
+    if (refund != NULL)
+        pledge = ledger->bank_entry[refund->bank_entry].pledge;
+    Pledged__V1__Entry *entry =
+        maker_entry(import->maker, pledge != STATE_NONE ? maker_prev(import->maker, pledge) : 0);
     Pledged__V1__PaymentConfirmed *fact = maker_alloc(import->maker, sizeof(*fact));
     pledged__v1__payment_confirmed__init(fact);
     fact->bank_entry = maker_id(import->maker, 'B', bank_entry + 1);
     fact->statement = import->statement;
     fact->movement = (Pledged__V1__Movement *)(uintptr_t)movement;
     fact->occurrence = occurrence;
-    fact->pledge = maker_id(import->maker, 'P', pledge + 1);
+    if (pledge != STATE_NONE)
+        fact->pledge = maker_id(import->maker, 'P', pledge + 1);
+    if (refund != NULL)
+        fact->refund = refund_id(import->maker, refund);
     entry->fact_case = FACT(PAYMENT_CONFIRMED);
     entry->payment_confirmed = fact;
     pl_map_put(&import->confirmed, &bank_entry, &one);
@@ -474,6 +508,31 @@ static void allocate(struct importing *import, uint32_t bank_entry, uint32_t ple
     import->told->allocated++;
 }
 
+/* The refund that a debit pays by itself: it names it, and the amount is that of the refund. */
+static const struct state_refund *refund_for(const struct importing *import,
+                                             const Pledged__V1__Movement *movement)
+{
+    const struct ledger *ledger = import->ledger;
+    const struct state_refund *refund = refund_named(ledger, movement);
+    if (refund == NULL || movement->kind != KIND(PAYMENT) ||
+        refund->state != PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED)
+        return NULL;
+    uint32_t index = (uint32_t)(refund - ledger->refund);
+    const struct state_bank_entry *from = &ledger->bank_entry[refund->bank_entry];
+    bool fits = movement->minor == -refund->amount &&
+                from->currency == pl_currency_index(import->bank->currency);
+    return fits && get_u32(&import->refunded, &index) == 0 ? refund : NULL;
+}
+
+static void pay_refund(struct importing *import, const Pledged__V1__Movement *movement,
+                       const struct state_refund *refund, uint32_t debit)
+{
+    uint32_t index = (uint32_t)(refund - import->ledger->refund), one = 1;
+    refund_add_paid(import->maker, refund, debit, movement->value_date, movement->bank_ref);
+    pl_map_put(&import->refunded, &index, &one);
+    import->told->refunded++;
+}
+
 static bool may_receive(struct importing *import, int64_t minor)
 {
     uint32_t currency = (uint32_t)pl_currency_index(import->bank->currency);
@@ -503,7 +562,8 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
     fact->movement = (Pledged__V1__Movement *)(uintptr_t)movement;
     fact->currency = import->bank->currency;
     fact->occurrence = occurrence;
-    fact->queue = queue_of(import, movement, row);
+    const struct state_refund *refund = refund_for(import, movement);
+    fact->queue = refund != NULL ? QUEUE(UNSPECIFIED) : queue_of(import, movement, row);
     if (row->batch != STATE_NONE)
         fact->batch = maker_id(maker, 'B', row->batch + 1);
     int32_t day;
@@ -512,11 +572,13 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
     entry->fact_case = FACT(BANK_ENTRY_RECORDED);
     entry->bank_entry_recorded = fact;
     import->told->recorded++;
-    if (fact->queue != QUEUE(UNSPECIFIED))
+    uint32_t made = (uint32_t)(import->ledger->bank_entry_count + import->bank_entries) - 1;
+    if (refund != NULL)
+        pay_refund(import, movement, refund, made);
+    else if (fact->queue != QUEUE(UNSPECIFIED))
         import->told->queued++;
     else
-        allocate(import, (uint32_t)(import->ledger->bank_entry_count + import->bank_entries) - 1,
-                 row->meant, movement->minor);
+        allocate(import, made, row->meant, movement->minor);
 }
 
 /* --- batches --- */
@@ -800,6 +862,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.taken, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.allocated, sizeof(uint32_t), sizeof(int64_t), 0);
     pl_map_init(&import.confirmed, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.refunded, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.received, sizeof(uint32_t), sizeof(int64_t), 0);
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
     find_candidates(&import);
@@ -813,6 +876,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.taken);
     pl_map_fini(&import.allocated);
     pl_map_fini(&import.confirmed);
+    pl_map_fini(&import.refunded);
     pl_map_fini(&import.received);
     pl_map_fini(&import.split);
     free(import.candidate);
@@ -938,4 +1002,22 @@ uint32_t statement_imported_as(const struct ledger *ledger, const char *bank_ref
             spent = row->bank_entry;
     }
     return spent;
+}
+
+uint32_t statement_debit_as(const struct ledger *ledger, const char *bank_ref, int64_t minor,
+                            int currency, int32_t value_date)
+{
+    if (bank_ref[0] != '\0')
+        return by_bank_ref(ledger, bank_ref, -minor, currency, value_date);
+    size_t least =
+        ledger->movement_count > PAY_SCAN_MOST ? ledger->movement_count - PAY_SCAN_MOST : 0;
+    for (size_t i = least; i < ledger->movement_count; i++) {
+        const struct state_movement *row = &ledger->movement[i];
+        const struct state_bank_entry *entry = &ledger->bank_entry[row->bank_entry];
+        if (entry->debit && entry->currency == currency && row->kind == KIND(PAYMENT) &&
+            allocation_free(entry) == minor &&
+            (entry->value_date == value_date || row->booking_date == value_date))
+            return row->bank_entry;
+    }
+    return STATE_NONE;
 }

@@ -33,5 +33,9 @@ Pledged__V1__QueueReason statement_queue(const struct ledger *ledger,
  * STATE_NONE: there is none. */
 uint32_t statement_imported_as(const struct ledger *ledger, const char *bank_ref, int64_t minor,
                                int currency, int32_t value_date, uint32_t pledge);
+/* The debit of a statement that a refund paid by hand means (index): by the bank's reference where
+ * one is given; else by amount, currency and day, one that nothing explains. STATE_NONE: none. */
+uint32_t statement_debit_as(const struct ledger *ledger, const char *bank_ref, int64_t minor,
+                            int currency, int32_t value_date);
 
 #endif

@@ -86,7 +86,7 @@ static const struct state_allocation *find(struct maker *maker, uint64_t seq)
 {
     const struct ledger *ledger = maker->ledger;
     const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
-    if (found == NULL || (*found & STATE_REVERSIBLE_ALLOCATION) == 0) {
+    if (found == NULL || state_reversible_kind(*found) != STATE_REVERSIBLE_ALLOCATION) {
         bool known = seq != 0 && seq <= ledger->size;
         maker_refuse(maker, known ? REASON(NOT_REVERSIBLE) : REASON(ENTRY_UNKNOWN),
                      "reallocate.seq", known ? seq : 0, NULL);
@@ -94,7 +94,7 @@ static const struct state_allocation *find(struct maker *maker, uint64_t seq)
         return NULL;
     }
     const struct state_allocation *from =
-        &ledger->allocation[*found & ~STATE_REVERSIBLE_ALLOCATION];
+        &ledger->allocation[state_reversible_index(*found)];
     maker->about = &ledger->pledge[from->pledge];
     if (from->reversed_by == 0)
         return from;

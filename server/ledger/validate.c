@@ -617,6 +617,13 @@ static bool match_reversal(struct judge *judge)
            id(judge, command->original, 'B', "match_reversal.original") && has_reason(judge, true);
 }
 
+static bool match_refund(struct judge *judge)
+{
+    const Pledged__V1__MatchRefund *command = judge->command->match_refund;
+    return id(judge, command->bank_entry, 'B', "match_refund.bank_entry") &&
+           id(judge, command->refund, 'R', "match_refund.refund");
+}
+
 /* One row a command. */
 static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(ADOPT_CATALOGUE)] = adopt_catalogue,
@@ -658,6 +665,7 @@ static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(REVERSE)] = reverse,
     [COMMAND(IMPORT_STATEMENT)] = import_statement,
     [COMMAND(MATCH_REVERSAL)] = match_reversal,
+    [COMMAND(MATCH_REFUND)] = match_refund,
 };
 
 static bool by_command(struct judge *judge)

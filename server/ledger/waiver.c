@@ -41,7 +41,7 @@ void waiver_link(struct ledger *ledger, uint32_t index)
 {
     struct state_waiver *made = &ledger->waiver[index];
     uint64_t seq = made->seq;
-    uint32_t tagged = index | STATE_REVERSIBLE_WAIVER;
+    uint32_t tagged = state_reversible(STATE_REVERSIBLE_WAIVER, index);
     made->next_of_pledge = waiver_newest(ledger, &ledger->pledge[made->pledge]);
     pl_map_put(&ledger->waived, &made->pledge, &index);
     pl_map_put(&ledger->reversible, &seq, &tagged);

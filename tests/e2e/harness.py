@@ -750,6 +750,7 @@ class Oracle:
         self.reversed = set()
         self.waivers = {}       # seq -> what is not to come of which pledge
         self.refunds = {}       # id -> dict
+        self.deeds = {}         # seq -> what was said to be done: a refund's id, or of a benefit
         self.statements = {}    # id -> dict
         self.confirmed = set()  # bank entries that a statement knows
         self.catalogue = None
@@ -936,6 +937,7 @@ class Oracle:
         most = granted[0].quantity
         self.need(declined + delivered <= most if which else claimed + declined <= most, e,
                   f"more than granted: {row} of {most}")
+        self.deeds[e.seq] = (body.pledge, body.benefit, which, body.quantity)
         return pledge
 
     def on_benefit_claimed(self, e, body):
@@ -1120,8 +1122,12 @@ class Oracle:
     def on_reversed(self, e, body):
         target = body.target_seq
         self.need(target in self.payment_at or target in self.allocations or
-                  target in self.waivers, e, "target cannot be reversed")
+                  target in self.waivers or target in self.deeds, e, "target cannot be reversed")
         self.need(target not in self.reversed, e, "reversed twice")
+        if target in self.deeds:
+            self.reversed.add(target)
+            self.undo_deed(e, body, self.deeds[target])
+            return
         if target in self.waivers:
             there = self.waivers[target]
             self.need(there["pledge"] == body.pledge, e, "pledge")
@@ -1148,6 +1154,23 @@ class Oracle:
         self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
         self.need(bank["refunded"] == 0, e, "money gone, and paid back as well")
         bank["amount"] = 0
+
+    def undo_deed(self, e, body, deed):
+        if len(deed) == 4:
+            pledge, benefit, which, quantity = deed
+            self.need((body.pledge, body.benefit, body.quantity, body.refund) ==
+                      (pledge, benefit, quantity, ""), e, "another benefit")
+            self.fulfilled[pledge, benefit][which] -= quantity
+            return
+        refund = self.refunds[body.refund]
+        self.need(deed == (body.refund,) and refund["state"] == "PAID", e, "not paid")
+        self.need((body.bank_entry, body.pledge, body.amount.minor, body.benefit) ==
+                  (refund["debit"], refund["pledge"], refund["minor"], ""), e, "names")
+        debit = self.bank[refund["debit"]]
+        debit["allocated"] -= refund["minor"]
+        if refund["debit"] not in self.confirmed:  # only a person has seen it
+            debit["amount"] = 0
+        refund.update(state="ORDERED", debit=None)
 
     def document(self, e, body, letter, issued):
         self.need(body.number == f"{letter}{len(issued) + 1:06d}", e, "numbers without gaps")
@@ -1195,8 +1218,8 @@ class Oracle:
             batch = self.bank[body.batch]
             self.need(batch["allocated"] == batch["refunded"] == 0, e, "details of what is allocated as a whole")
             batch["amount"] = 0
-        # what left the account is no money of the fund's
-        self.bank[body.bank_entry] = dict(pledge="", amount=max(body.movement.minor, 0),
+        # what left the account is no money of the fund's: it may only pay refunds
+        self.bank[body.bank_entry] = dict(pledge="", amount=abs(body.movement.minor),
                                           currency=body.currency, allocated=0, refunded=0,
                                           debit=body.movement.minor < 0)
         self.confirmed.add(body.bank_entry)
@@ -1207,8 +1230,14 @@ class Oracle:
     def on_payment_confirmed(self, e, body):
         self.need(body.bank_entry not in self.confirmed, e, "confirmed twice")
         bank = self.bank[body.bank_entry]
-        self.need(body.movement.minor == bank["amount"], e, "another amount")
-        self.need(bank["pledge"] == body.pledge, e, "another pledge")
+        refund = next((r for r in self.refunds.values() if r["debit"] == body.bank_entry), None)
+        self.need((refund is not None) == bool(bank.get("debit")) == (body.refund != ""), e,
+                  "a refund is confirmed by a debit")
+        if refund is not None:
+            self.need(self.refunds[body.refund] is refund, e, "another refund")
+        minor = -bank["amount"] if refund is not None else bank["amount"]
+        self.need(body.movement.minor == minor, e, "another amount")
+        self.need((refund or bank)["pledge"] == body.pledge, e, "another pledge")
         self.confirmed.add(body.bank_entry)
 
     def on_bank_reversal(self, e, body):
@@ -1254,7 +1283,7 @@ class Oracle:
         self.need(body.amount.minor > 0 and body.amount.currency == bank["currency"], e, "amount")
         self.need(bank["allocated"] + bank["refunded"] <= bank["amount"], e, "more than is free")
         self.refunds[body.refund] = dict(bank=body.bank_entry, pledge=body.pledge,
-                                         minor=body.amount.minor, state="ORDERED")
+                                         minor=body.amount.minor, state="ORDERED", debit=None)
 
     def open_refund(self, e, body, state):
         there = self.refunds[body.refund]
@@ -1270,6 +1299,8 @@ class Oracle:
             self.bank[body.bank_entry] = dict(
                 pledge="", amount=body.amount.minor, allocated=0, refunded=0, debit=True,
                 currency=self.bank[there["bank"]]["currency"])
+        there["debit"] = body.bank_entry
+        self.deeds[e.seq] = (body.refund,)
         debit = self.bank[body.bank_entry]
         debit["allocated"] += body.amount.minor
         self.need(debit.get("debit") and debit["allocated"] <= debit["amount"], e,

@@ -48,6 +48,33 @@ class Benefits(DaemonTest):
         self.refused("QUANTITY_SPENT", "deliver", pledge, "VIS6")
         self.refused("QUANTITY_SPENT", "decline", pledge, "VIS6")
 
+    def test_what_was_said_wrongly_is_taken_back(self):
+        pledge = self.partner("argent", "Taken Back")
+        done = {what: self.move(what, pledge, "VIS6", n).seq
+                for what, n in (("claim", 2), ("decline", 1), ("deliver", 3))}
+        self.refused("QUANTITY_SPENT", "deliver", pledge, "VIS6", 1)
+        told = self.clerk.execute(reverse=pb.Reverse(seq=done["deliver"]), reason="another event")
+        self.assertEqual((told.outcome.benefit, told.outcome.benefit_quantity,
+                          told.outcome.benefit_left), ("VIS6", -3, 3))
+        with self.assertRaises(Refused) as caught:
+            self.clerk.execute(reverse=pb.Reverse(seq=done["deliver"]), reason="once more")
+        self.assertEqual(caught.exception.reason, "ALREADY_REVERSED")
+        self.assertEqual(caught.exception.refusal.deciding_seq, told.seq)
+        b = line(self.clerk, pledge, "VIS6")
+        self.assertEqual((b.claimed, b.declined, b.delivered, b.left), (2, 1, 0, 3))
+        for what in ("decline", "claim"):
+            self.clerk.execute(reverse=pb.Reverse(seq=done[what]), reason="said by mistake")
+        b = line(self.clerk, pledge, "VIS6")
+        self.assertEqual((b.claimed, b.declined, b.delivered, b.left), (0, 0, 0, 4))
+        self.assertEqual(self.move("deliver", pledge, "VIS6").outcome.benefit_quantity, 4)
+        with self.assertRaises(Refused) as caught:  # of another kind than what a reversal undoes
+            self.clerk.execute(reverse=pb.Reverse(seq=told.seq), reason="the reversal was wrong")
+        self.assertEqual(caught.exception.reason, "NOT_REVERSIBLE")
+        shown = self.pledge("clerk", "reverse", str(self.move("claim", pledge, "VIS2").seq),
+                            "--reason", "not theirs", format="json").json
+        self.assertEqual((shown["id"], shown["benefit"], shown["benefit_quantity"]),
+                         (pledge, "VIS2", -1))
+
     def test_what_was_not_granted(self):
         pledge = self.partner("argent", "Not Granted")
         refusal = self.refused("NOT_GRANTED", "deliver", pledge, "REC1")

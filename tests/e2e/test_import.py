@@ -381,6 +381,152 @@ class ByHand(Bank):
         self.assertEqual(self.received(), 10000 + 15000000)
 
 
+class Refunds(Bank):
+    def setUp(self):
+        super().setUp()
+        self.letter = self.home.path / "letter.txt"
+        self.letter.write_text("as we wrote")
+        self.pledge("clerk", "pay", "P000012", "31000.00", "CHF", "--value-date", "2026-04-22")
+        self.refund = self.order("500")
+
+    def order(self, amount):
+        ran = self.pledge("clerk", "refund", "B000001", "--amount", amount, "--currency", "CHF",
+                          "--evidence", self.letter, format="json")
+        return ran.json["id"]
+
+    def state(self, refund="R000001"):
+        shown = self.pledge("clerk", "show", "P000012", format="json").json["refunds"]
+        return next((r["state"], r["debit"]) for r in shown if r["refund"] == refund)
+
+    def seq_of(self, fact):
+        return [e.seq for e in self.dump() if e.HasField(fact)]
+
+    def test_a_debit_that_names_it_closes_it(self):
+        row = self.bring("refund.xml")[0]
+        self.assertEqual((row["recorded"], row["refunded"], row["queued"]), (1, 1, 0))
+        self.assertEqual(self.state(), ("paid", "B000002"))
+        self.assertEqual(self.listed("--unallocated"), [])
+        self.assertTrue(self.bring("refund.xml")[0]["already_in"])
+        self.fails(10, "clerk", "refund-paid", "R1", "500", "CHF", "--value-date", "2026-06-02")
+        check_ledger(self.dump())
+
+    def test_another_amount_waits_for_a_person(self):
+        other = self.order("400")
+        self.pledge("clerk", "refund-cancel", "R1", "--reason", "another amount")
+        row = self.bring("refund.xml")[0]
+        self.assertEqual((row["refunded"], row["queued"]), (0, 1))
+        self.assertEqual([(r["queue"], r["unmatched"]) for r in self.listed("--unallocated")],
+                         [("debit", "-500.00")])
+        self.fails(10, "clerk", "match", "B000002", "R000001")  # cancelled
+        self.fails(11, "clerk", "match", "B000002", "R000009")
+        self.fails(11, "clerk", "match", "B000099", other)
+        self.fails(10, "clerk", "match", "B000001", other)      # a credit
+        self.fails(65, "clerk", "match", "B000002", "Rx")
+        for person in ("approver", "auditor", "reader"):
+            self.fails(77, person, "match", "B000002", other)
+        self.pledge("clerk", "match", "B000002", other)
+        self.assertEqual(self.state(other), ("paid", "B000002"))
+        self.assertEqual([r["unmatched"] for r in self.listed("--unallocated")], ["-100.00"])
+        third = self.order("100.01")
+        ran = self.fails(10, "clerk", "match", "B000002", third, lang="fr")
+        self.assertIn("100", ran.err)
+        check_ledger(self.dump())
+
+    def test_the_likeliest_refund_first(self):
+        self.pledge("clerk", "refund-cancel", "R1", "--reason", "to be ordered again")
+        self.bring("refund.xml")
+        second, third = self.order("500"), self.order("100")
+        ran = self.pledge("clerk", "suggest", "B2", format="json").json["suggestions"]
+        self.assertEqual([(r["refund"], r["why"], r["outstanding"], r["pledge"]) for r in ran],
+                         [(second, "refund-amount", "500.00", "P000012")])
+        self.assertIn("montant du remboursement",
+                      self.pledge("clerk", "suggest", "B2", format="table", lang="fr").out)
+        self.pledge("clerk", "match", "B2", second)
+        self.assertEqual(self.pledge("clerk", "suggest", "B2", format="json").json["suggestions"],
+                         [])
+        self.assertEqual(self.state(third)[0], "ordered")
+
+    def test_what_was_paid_by_hand_is_confirmed(self):
+        self.pledge("clerk", "refund-paid", "R1", "500", "CHF", "--value-date", "2026-06-01")
+        row = self.bring("refund.xml")[0]
+        self.assertEqual((row["confirmed"], row["recorded"], row["refunded"]), (1, 0, 0))
+        self.assertEqual(self.state(), ("paid", "B000002"))
+        self.assertEqual(len(self.listed()), 1)
+        self.assertEqual(self.bring("refund.xml")[0]["known"], 1)
+        check_ledger(self.dump())
+
+    def test_by_the_bank_reference_or_the_day_alone(self):
+        self.pledge("clerk", "refund-cancel", "R1", "--reason", "to be ordered again")
+        second, third = self.order("500"), self.order("500")
+        self.pledge("clerk", "refund-paid", third, "500", "CHF", "--value-date", "2026-06-01")
+        self.pledge("clerk", "refund-paid", second, "500", "CHF", "--bank-ref", "ASR-REFUND")
+        self.assertEqual(self.bring("refund.xml")[0]["confirmed"], 1)
+        confirmed = [e.payment_confirmed for e in self.dump() if e.HasField("payment_confirmed")]
+        self.assertEqual([(c.refund, c.pledge) for c in confirmed], [(second, "P000012")])
+
+    def test_paying_by_hand_what_was_imported(self):
+        self.pledge("clerk", "refund-cancel", "R1", "--reason", "to be ordered again")
+        self.bring("refund.xml")
+        second, third = self.order("500"), self.order("500")
+        told = self.pledge("clerk", "refund-paid", second, "500", "CHF", "--value-date",
+                           "2026-06-02", format="json").json
+        self.assertEqual([w["kind"] for w in told["warnings"]], ["PAYMENT_IMPORTED"])
+        self.assertEqual(self.state(second), ("paid", "B000002"))
+        self.fails(10, "clerk", "refund-paid", third, "500", "CHF", "--bank-ref", "ASR-REFUND",
+                   "--value-date", "2026-06-02")
+        check_ledger(self.dump())
+
+    def test_a_wrong_refund_paid_is_reversed(self):
+        self.pledge("clerk", "refund-paid", "R1", "500", "CHF", "--bank-ref", "OUT-1")
+        seq = self.seq_of("refund_paid")[0]
+        self.fails(65, "clerk", "reverse", str(seq))  # a reason is needed
+        done = self.pledge("clerk", "reverse", str(seq), "--reason", "it never left", format="json")
+        self.assertEqual((done.json["id"], done.json["pledge"]), ("B000002", "P000012"))
+        self.assertEqual(self.state(), ("ordered", None))
+        self.fails(10, "clerk", "reverse", str(seq), "--reason", "once more")
+        self.pledge("clerk", "refund-paid", "R1", "500", "CHF", "--bank-ref", "OUT-1")
+        self.assertEqual(self.state(), ("paid", "B000003"))
+        again = self.seq_of("refund_paid")[1]
+        self.pledge("clerk", "reverse", str(again), "--reason", "nor did this")
+        self.pledge("clerk", "refund-cancel", "R1", "--reason", "they give it after all")
+        self.assertEqual(self.received(), 3100000)
+        check_ledger(self.dump())
+        self.home.restart()
+        self.assertEqual(self.state(), ("cancelled", None))
+
+    def test_the_debit_of_a_statement_stays_when_its_refund_was_another(self):
+        second = self.order("500")
+        self.bring("refund.xml")
+        self.pledge("clerk", "reverse", str(self.seq_of("refund_paid")[0]), "--reason",
+                    "they wrote the wrong number")
+        self.assertEqual(self.state(), ("ordered", None))
+        self.assertEqual([r["queue"] for r in self.listed("--unallocated")], ["debit"])
+        self.assertTrue(self.bring("refund.xml")[0]["already_in"])
+        ran = self.pledge("clerk", "suggest", "B2", format="json").json["suggestions"]
+        self.assertEqual([(r["refund"], r["why"]) for r in ran],
+                         [("R000001", "refund-named"), (second, "refund-amount")])
+        self.pledge("clerk", "match", "B2", second)
+        self.assertEqual((self.state(), self.state(second)),
+                         (("ordered", None), ("paid", "B000002")))
+        check_ledger(self.dump())
+
+    def test_books_and_verification_hold(self):
+        self.bring("refund.xml")
+        self.pledge("clerk", "reverse", str(self.seq_of("refund_paid")[0]), "--reason", "wrong")
+        self.pledge("clerk", "match", "B2", "R1")
+        path = self.home.path / "refunds.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        books = self.pledge("auditor", "dump", "--as", "hledger").out
+        ran = subprocess.run(["hledger", "-f", "-", "balance", "Liabilities:Refund", "Assets:Bank",
+                              "-O", "csv"], input=books, capture_output=True, text=True,
+                             timeout=60, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("30500.00", ran.stdout)
+        self.assertNotIn("Refund", ran.stdout)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"]))
+
+
 class Suggestions(Bank):
     def suggest(self, entry):
         ran = self.pledge("clerk", "suggest", entry, format="json")

@@ -179,6 +179,8 @@ class Roles(DaemonTest):
                     created="2026-04-01")])),
             "match_reversal": dict(match_reversal=pb.MatchReversal(
                 bank_entry="B000001", original="B000002"), reason="r"),
+            "match_refund": dict(match_refund=pb.MatchRefund(
+                bank_entry="B000001", refund="R000001")),
         }
 
     def test_every_command_with_every_role(self):

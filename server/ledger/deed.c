@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * deed: see deed.h. Happy path: one Reversed takes back exactly what the entry said. Failure: what
+ * is reversed already is refused, and CORRUPT in a log.
+ */
+#include "server/ledger/deed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/ids.h"
+#include "server/ledger/benefit.h"
+#include "server/ledger/refund.h"
+
+static bool is_refund(const struct state_deed *deed)
+{
+    return deed->fact == FACT(REFUND_PAID);
+}
+
+void deed_add(struct ledger *ledger, const struct state_deed *deed)
+{
+    ledger->deed =
+        state_grow(ledger->deed, ledger->deed_count, &ledger->deed_cap, sizeof(*ledger->deed));
+    uint32_t found = state_reversible(STATE_REVERSIBLE_DEED, (uint32_t)ledger->deed_count);
+    uint64_t seq = deed->seq;
+    ledger->deed[ledger->deed_count++] = *deed;
+    pl_map_put(&ledger->reversible, &seq, &found);
+}
+
+bool deed_fits(const struct ledger *ledger, const struct state_deed *deed)
+{
+    if (is_refund(deed))
+        return deed->of < ledger->refund_count && deed->quantity == 0;
+    return (deed->fact == FACT(BENEFIT_CLAIMED) || deed->fact == FACT(BENEFIT_DECLINED) ||
+            deed->fact == FACT(BENEFIT_DELIVERED)) &&
+           deed->of < ledger->fulfilment_count && deed->quantity > 0;
+}
+
+/* Takes off what stands of one deed. False: more was said than became of it. */
+static bool take_off(const struct state_deed *deed, struct state_fulfilment *left)
+{
+    int64_t *sum = deed->fact == FACT(BENEFIT_CLAIMED)    ? &left->claimed
+                   : deed->fact == FACT(BENEFIT_DECLINED) ? &left->declined
+                                                          : &left->delivered;
+    bool fine = deed->quantity <= *sum;
+    *sum -= fine ? deed->quantity : 0;
+    return fine;
+}
+
+bool deed_all_add_up(const struct ledger *ledger)
+{
+    struct state_fulfilment *left = calloc(ledger->fulfilment_count + 1, sizeof(*left));
+    uint8_t *paid = calloc(ledger->refund_count + 1, sizeof(*paid));
+    bool fine = true;
+    PL_ASSERT(left != NULL && paid != NULL);
+    for (size_t i = 0; i < ledger->fulfilment_count; i++)
+        left[i] = ledger->fulfilment[i];
+    for (size_t i = 0; i < ledger->deed_count && fine; i++) {
+        const struct state_deed *deed = &ledger->deed[i];
+        if (deed->reversed_by != 0)
+            continue;
+        fine = is_refund(deed) ? paid[deed->of]++ == 0 : take_off(deed, &left[deed->of]);
+    }
+    for (size_t i = 0; i < ledger->fulfilment_count; i++)
+        fine = fine && left[i].claimed == 0 && left[i].declined == 0 && left[i].delivered == 0;
+    for (size_t i = 0; i < ledger->refund_count; i++)
+        fine = fine && (ledger->refund[i].state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID) ==
+                           (paid[i] == 1);
+    free(left);
+    free(paid);
+    return fine;
+}
+
+uint32_t deed_debit(const struct ledger *ledger, uint32_t index)
+{
+    const struct state_deed *deed = &ledger->deed[index];
+    return is_refund(deed) ? ledger->refund[deed->of].debit : STATE_NONE;
+}
+
+struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged__V1__Reversed *fact,
+                                     uint32_t index)
+{
+    const struct state_deed *deed = &ledger->deed[index];
+    NEED(deed->reversed_by == 0, "a reversal of what is reversed already");
+    if (is_refund(deed))
+        return refund_check_reversed(ledger, fact, deed->of);
+    const struct state_fulfilment *row = &ledger->fulfilment[deed->of];
+    NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)row->pledge + 1 &&
+             strcmp(fact->benefit, ledger->text + row->code) == 0 &&
+             fact->quantity == deed->quantity && fact->refund[0] == '\0',
+         "a reversal that names another benefit");
+    return pl_ok();
+}
+
+void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
+{
+    struct state_deed *deed = &ledger->deed[index];
+    deed->reversed_by = seq;
+    if (is_refund(deed)) {
+        refund_undo(ledger, deed->of, seq);
+        return;
+    }
+    benefit_move(ledger, deed->of, (Pledged__V1__Entry__FactCase)deed->fact, -deed->quantity, seq);
+}
+
+void deed_decide_reverse(struct maker *maker, uint32_t index)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_deed *deed = &ledger->deed[index];
+    const struct state_pledge *about = is_refund(deed)
+                                           ? refund_pledge(ledger, &ledger->refund[deed->of])
+                                           : &ledger->pledge[ledger->fulfilment[deed->of].pledge];
+    if (deed->reversed_by != 0) {
+        maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", deed->reversed_by, about);
+        return;
+    }
+    Pledged__V1__Entry *entry = maker_entry(maker, about != NULL ? about->last_seq : 0);
+    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__reversed__init(fact);
+    fact->target_seq = deed->seq;
+    if (about != NULL)
+        fact->pledge = maker_id(maker, 'P', (uint64_t)(about - ledger->pledge) + 1);
+    entry->fact_case = FACT(REVERSED);
+    entry->reversed = fact;
+    if (is_refund(deed))
+        refund_fill_reversed(maker, deed->of, fact);
+    else
+        benefit_fill_reversed(maker, deed, fact);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * deed: facts that say that something was done, and that may turn out wrong: a refund was paid, a
+ * benefit was claimed, declined or delivered. Each has a row, so that it can be undone once by
+ * `reverse`. Private to server/ledger.
+ */
+#ifndef LEDGER_DEED_H
+#define LEDGER_DEED_H
+
+#include "server/ledger/change.h"
+
+/* A row at the end, and its place among what can be reversed; for loading, too. */
+void deed_add(struct ledger *ledger, const struct state_deed *deed);
+/* Is it about something that is there? */
+bool deed_fits(const struct ledger *ledger, const struct state_deed *deed);
+/* Of a loaded state: what stands of the rows is what became of the benefits and refunds. */
+bool deed_all_add_up(const struct ledger *ledger);
+/* The debit that pays the refund (index of a bank entry); STATE_NONE: it is about no money. */
+uint32_t deed_debit(const struct ledger *ledger, uint32_t index);
+
+/* Reversed of row `index`. */
+PL_MUST_CHECK struct pl_status
+deed_check_reversed(const struct ledger *ledger, const Pledged__V1__Reversed *fact, uint32_t index);
+void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq);
+void deed_decide_reverse(struct maker *maker, uint32_t index);
+
+#endif

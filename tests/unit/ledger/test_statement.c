@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a debit that a statement brings pays the refund that it names, or confirms what a person
+ * said, or waits; a reversal that was matched is remembered by a saved state.
+ */
+#include "desk.h"
+
+#define ACCOUNT     "CH8109000000150001234"
+#define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
+
+struct line {
+    int64_t minor;
+    Pledged__V1__MovementKind kind;
+    const char *bank_ref, *end_to_end_id;
+};
+
+static void have_account(struct world *world)
+{
+    static struct state_account account = {.account = ACCOUNT};
+    account.currency = (int16_t)pl_currency_index("CHF");
+    world->ledger->account = calloc(1, sizeof(account)); /* the policy would have set it */
+    world->ledger->account[0] = account;
+    world->ledger->account_count = 1;
+}
+
+static void import(struct world *world, const char *id, const struct line *line, size_t count)
+{
+    static uint8_t sha256[32];
+    Pledged__V1__Movement movement[4], *list[4];
+    Pledged__V1__BankStatement bank = PLEDGED__V1__BANK_STATEMENT__INIT, *banks[] = {&bank};
+    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    COMMAND_INIT_(command);
+    bank.kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+    bank.account = (char *)(uintptr_t)ACCOUNT;
+    bank.currency = (char *)(uintptr_t) "CHF";
+    bank.id = (char *)(uintptr_t)id;
+    bank.created = (char *)(uintptr_t) "2026-02-03";
+    for (size_t i = 0; i < count; i++) {
+        pledged__v1__movement__init(&movement[i]);
+        movement[i].kind = line[i].kind;
+        movement[i].minor = line[i].minor;
+        movement[i].booking_date = (char *)(uintptr_t) "2026-02-02";
+        movement[i].value_date = movement[i].booking_date;
+        movement[i].bank_ref = (char *)(uintptr_t)line[i].bank_ref;
+        movement[i].end_to_end_id = (char *)(uintptr_t)line[i].end_to_end_id;
+        bank.closing_minor += line[i].minor;
+        list[i] = &movement[i];
+    }
+    bank.n_movement = count;
+    bank.movement = list;
+    body.file_sha256 = (ProtobufCBinaryData){32, sha256};
+    body.n_statement = 1;
+    body.statement = banks;
+    command.command_case = COMMAND(IMPORT_STATEMENT);
+    command.import_statement = &body;
+    give(world, &command);
+}
+
+static void match_refund(struct world *world, const char *bank_entry, const char *id)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__MatchRefund body = PLEDGED__V1__MATCH_REFUND__INIT;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.refund = (char *)(uintptr_t)id;
+    command.command_case = COMMAND(MATCH_REFUND);
+    command.match_refund = &body;
+    give(world, &command);
+}
+
+/* R000001 and R000002 of 3,000 and 2,000. */
+static void refunds_ready(struct world *world)
+{
+    desk_ready(world, 16000000);
+    have_account(world);
+    refund(world, "B000001", 300000, "CHF");
+    refund(world, "B000001", 200000, "CHF");
+    assert_accepted(world);
+}
+
+static const Pledged__V1__StatementOutcome *told(const struct world *world)
+{
+    assert_accepted(world);
+    return world->receipt->outcome->statement[0];
+}
+
+static void test_named_once_with_its_amount(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line lines[] = {{-300000, KIND(PAYMENT), "X1", "R000001"},
+                                 {-300000, KIND(PAYMENT), "X2", "R000001"},
+                                 {-200001, KIND(PAYMENT), "X3", "R000002"},
+                                 {-200000, KIND(RETURN), "X4", "R000002"}};
+    refunds_ready(&w);
+    import(&w, "A", lines, 4);
+    assert_int_equal(told(&w)->refunded, 1);
+    assert_int_equal(told(&w)->queued, 3);
+    assert_string_equal(w.receipt->outcome->refund, ""); /* it is about the file */
+    assert_int_equal(w.ledger->refund[0].debit, 1);
+    assert_int_equal(w.ledger->refund[1].state, PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED);
+    assert_balanced(&w);
+    import(&w, "A", lines, 4);
+    assert_int_equal(told(&w)->known, 4);
+    assert_int_equal(told(&w)->refunded, 0);
+    match_refund(&w, "B000002", "R000002"); /* it has paid the other one */
+    assert_refused(&w, ENTRY_SPENT);
+    match_refund(&w, "B000005", "R000002"); /* a return */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_refund(&w, "B000001", "R000002"); /* a credit */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_refund(&w, "B000004", "R000001");
+    assert_refused(&w, REFUND_STATE);
+    match_refund(&w, "B000004", "R000002");
+    assert_accepted(&w);
+    assert_string_equal(w.receipt->outcome->bank_entry, "B000004");
+    assert_int_equal(w.ledger->bank_entry[3].allocated, 200000);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+static void test_by_hand_first(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
+    const struct line by_ref[] = {{-200000, KIND(PAYMENT), "OUT-2", ""}};
+    refunds_ready(&w);
+    refund_paid(&w, "R000001", 300000, "CHF", "");
+    refund_paid(&w, "R000002", 200000, "CHF", "OUT-2");
+    import(&w, "A", named, 1);
+    assert_int_equal(told(&w)->confirmed, 1);
+    assert_int_equal(told(&w)->recorded, 0);
+    import(&w, "B", by_ref, 1);
+    assert_int_equal(told(&w)->confirmed, 1);
+    assert_int_equal(w.ledger->bank_entry_count, 3);
+    assert_true(w.ledger->bank_entry[1].confirmed && w.ledger->bank_entry[2].confirmed);
+    assert_balanced(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    assert_int_equal(entry->fact_case, FACT(PAYMENT_CONFIRMED));
+    entry->payment_confirmed->refund = (char *)(uintptr_t) "R000001";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    entry->payment_confirmed->refund = (char *)(uintptr_t) "";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
+/* The debit has left, whatever it was for. */
+static void test_undone_the_debit_of_a_statement_stays(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
+    refunds_ready(&w);
+    import(&w, "A", named, 1);
+    reverse(&w, w.ledger->deed[0].seq);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->bank_entry[1].reversed, 0);
+    assert_int_equal(w.ledger->bank_entry[1].allocated, 0);
+    assert_balanced(&w);
+    refund_paid(&w, "R000001", 300000, "CHF", "X1"); /* finds the debit, books nothing */
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->bank_entry_count, 2);
+    assert_int_equal(w.receipt->outcome->warning[0]->kind,
+                     PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_IMPORTED);
+    world_fini(&w);
+}
+
+static void test_a_matched_reversal_is_remembered(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line lines[] = {{50000, KIND(PAYMENT), "X1", ""},
+                                 {-50000, KIND(REVERSAL), "X2", ""}};
+    COMMAND_INIT_(command);
+    Pledged__V1__MatchReversal body = PLEDGED__V1__MATCH_REVERSAL__INIT;
+    refunds_ready(&w);
+    import(&w, "A", lines, 2);
+    assert_int_equal(told(&w)->queued, 2);
+    body.bank_entry = (char *)(uintptr_t) "B000003";
+    body.original = (char *)(uintptr_t) "B000002";
+    command.command_case = COMMAND(MATCH_REVERSAL);
+    command.match_reversal = &body;
+    give(&w, &command);
+    assert_accepted(&w);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_named_once_with_its_amount),
+        cmocka_unit_test(test_by_hand_first),
+        cmocka_unit_test(test_undone_the_debit_of_a_statement_stays),
+        cmocka_unit_test(test_a_matched_reversal_is_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
