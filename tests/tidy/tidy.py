@@ -163,8 +163,6 @@ TESTED_BY = {
         "every value, right and wrong, as config reads it"),
     "client/cmd_help.c": ("tests/unit/client/test_commands.c",
         "prints the help of every command"),
-    "server/ledger/statement.c": ("tests/e2e/test_import.py",
-        "every trap of the corpus through the daemon, judged by the harness' own replay"),
     "client/cmd_import.c": ("tests/e2e/test_import.py",
         "the corpus of tests/camt against the daemon"),
     "client/cmd_life.c": ("tests/e2e/test_lifecycle.py",
