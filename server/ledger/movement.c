@@ -292,8 +292,9 @@ static struct pl_status check_confirmed(const struct ledger *ledger,
     const struct state_refund *refund =
         paid->debit ? refund_paid_by(ledger, (uint32_t)(paid - ledger->bank_entry)) : NULL;
     NEED((paid->debit != 0) == (refund != NULL) &&
-             pl_id_parse(fact->refund, 'R') ==
-                 (refund != NULL ? (uint64_t)(refund - ledger->refund) + 1 : 0),
+             (refund == NULL
+                  ? fact->refund[0] == '\0'
+                  : pl_id_parse(fact->refund, 'R') == (uint64_t)(refund - ledger->refund) + 1),
          "a confirmation that fits another refund");
     uint32_t pledge = refund != NULL ? ledger->bank_entry[refund->bank_entry].pledge : paid->pledge;
     NEED((paid->debit ? -paid->amount : paid->amount) == fact->movement->minor &&
