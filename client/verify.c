@@ -15,6 +15,7 @@
 
 #include "client/text.h"
 #include "client/verify_checkpoint.h"
+#include "client/verify_heads.h"
 #include "client/verify_proof.h"
 #include "client/verify_rules.h"
 #include "common/check.h"
@@ -29,6 +30,7 @@ struct verify {
     bool signed_one; /* the checkpoint is there and a key signed it */
     struct verify_checkpoint since;
     bool since_known;
+    struct verify_heads *heads; /* of the tree, earlier; NULL: the rules are not wanted */
     struct verify_tree *tree;   /* of the entries */
     struct verify_tree *listed; /* of the hashes that came with them; NULL: the same so far */
     uint64_t doubt_seq;         /* first entry that does not have its listed hash */
@@ -41,6 +43,7 @@ static void fini(struct verify *verify)
 {
     verify_pool_free(verify->pool);
     verify_rules_free(verify->rules);
+    verify_heads_free(verify->heads);
     verify_source_close(verify->source);
     free(verify->tree);
     free(verify->listed);
@@ -104,13 +107,14 @@ static void note_root(struct verify *verify)
     }
 }
 
-/* How many leaves may be added before a root has to be looked at. */
+/* How many leaves may be added before a root has to be looked at, or a tile is full. */
 static size_t until_root(const struct verify *verify, size_t count)
 {
     uint64_t at = verify->tree->size;
     if (verify->since_known && verify->since.size > at && verify->since.size - at < count)
         count = (size_t)(verify->since.size - at);
-    return count;
+    size_t tile = VERIFY_TILE_HASHES - (size_t)(at % VERIFY_TILE_HASHES);
+    return count < tile ? count : tile;
 }
 
 static struct pl_status grow_tree(struct verify *verify, struct verify_block *block)
@@ -120,6 +124,9 @@ static struct pl_status grow_tree(struct verify *verify, struct verify_block *bl
         bool whole = some == VERIFY_TILE_HASHES && verify->tree->size % VERIFY_TILE_HASHES == 0;
         PL_TRY(
             verify_tree_add(verify->tree, block->leaf + at, some, whole ? block->tile_root : NULL));
+        if (verify->heads != NULL)
+            verify_heads_add(verify->heads, (const uint8_t(*)[PL_SHA256_BYTES])block->leaf + at,
+                             some, verify_tree_last_tile(verify->tree));
         at += some;
         note_root(verify);
     }
@@ -172,6 +179,21 @@ static void judge_rules(struct verify *verify, const struct verify_block *block,
     verify->report->last_time_us = entry->message->time_us;
 }
 
+/* The closing of a period names the ledger that the closer saw: it has to be this one. */
+static void judge_head(struct verify *verify, const struct verify_block *block, size_t at)
+{
+    const Pledged__V1__Entry *entry = block->entry[at].message;
+    uint8_t root[PL_SHA256_BYTES];
+    if (verify->rules == NULL || entry == NULL ||
+        entry->fact_case != PLEDGED__V1__ENTRY__FACT_PERIOD_CLOSED)
+        return;
+    const Pledged__V1__PeriodClosed *fact = entry->period_closed; /* the rules looked at its form */
+    if (!verify_heads_root(verify->heads, fact->head_size, root) ||
+        memcmp(root, fact->head_root.data, PL_SHA256_BYTES) != 0)
+        verify_fail(verify->report, VERIFY_SEMANTICS, block->first_seq + at, "%s",
+                    _("a period names a ledger that is not this one"));
+}
+
 static struct pl_status judge_block(struct verify *verify, struct verify_block *block)
 {
     PL_TRY(grow_listed(verify, block));
@@ -185,7 +207,12 @@ static struct pl_status judge_block(struct verify *verify, struct verify_block *
     if (block->listed > block->count)
         tell_order(verify, block->first_seq + block->count, 0);
     verify->report->entries += block->count;
-    return verify->gap ? pl_ok() : grow_tree(verify, block);
+    if (verify->gap)
+        return pl_ok();
+    PL_TRY(grow_tree(verify, block));
+    for (size_t at = 0; at < block->count; at++)
+        judge_head(verify, block, at);
+    return pl_ok();
 }
 
 /* The oldest block that is under way; *ret_any false: there is none. */
@@ -434,6 +461,8 @@ static struct pl_status begin(struct verify *verify)
     }
     if (!options->quick)
         verify->rules = verify_rules_new();
+    if (!options->quick)
+        verify->heads = verify_heads_new();
     return verify_pool_new(options->threads, &verify->pool);
 }
 

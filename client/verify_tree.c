@@ -111,6 +111,13 @@ struct pl_status verify_tree_add(struct verify_tree *tree, uint8_t (*leaf)[PL_SH
     return pl_ok();
 }
 
+const uint8_t *verify_tree_last_tile(const struct verify_tree *tree)
+{
+    if (tree->size == 0 || width_of(tree->size, 0) != 0)
+        return NULL;
+    return tree->tile[1][(width_of(tree->size, 1) + VERIFY_TILE_HASHES - 1) % VERIFY_TILE_HASHES];
+}
+
 void verify_tree_root(const struct verify_tree *tree, uint8_t out[PL_SHA256_BYTES])
 {
     uint8_t whole[PL_SHA256_BYTES];

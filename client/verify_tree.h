@@ -38,6 +38,9 @@ PL_MUST_CHECK struct pl_status verify_tree_add(struct verify_tree *tree,
                                                uint8_t (*leaf)[PL_SHA256_BYTES], size_t count,
                                                const uint8_t *tile_root);
 /* Root over everything so far; of the empty tree SHA-256(""). */
+/* Root of the leaves' tile that was filled last, if the size is the end of one; else NULL. Valid
+ * until the next call. */
+const uint8_t *verify_tree_last_tile(const struct verify_tree *tree);
 void verify_tree_root(const struct verify_tree *tree, uint8_t out[PL_SHA256_BYTES]);
 /* Shows the partial tile of every level to `on_tile`: those of this size that are not full. */
 PL_MUST_CHECK struct pl_status verify_tree_rest(const struct verify_tree *tree);

@@ -170,6 +170,23 @@ struct pl_status proofs_hashes(struct proofs *proofs, unsigned level, uint64_t f
     return tree_read(notary_tree(proofs->options.notary), level, first, count, ret);
 }
 
+static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, size_t count,
+                                    struct pl_merkle_hash *ret)
+{
+    return proofs_hashes(arg, level, first, count, ret);
+}
+
+struct pl_status proofs_root(struct proofs *proofs, uint64_t size, struct pl_merkle_hash *ret)
+{
+    struct pl_merkle_frontier frontier;
+    const struct signed_tree *newest = proofs_newest(proofs);
+    if (newest == NULL || size > newest->checkpoint.size)
+        return pl_fail(NOT_FOUND, "no signed checkpoint covers so many entries");
+    PL_TRY(pl_merkle_frontier_at(read_hashes, proofs, size, &frontier));
+    pl_merkle_root(&frontier, ret);
+    return pl_ok();
+}
+
 struct pl_status proofs_entries(struct proofs *proofs, uint64_t from_seq, uint64_t to_seq,
                                 store_entry_fn fn, void *arg)
 {

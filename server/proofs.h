@@ -70,6 +70,9 @@ void proofs_attach(struct proofs *proofs, struct command *command);
 /* What is under the newest checkpoint, for tiles. */
 PL_MUST_CHECK struct pl_status proofs_hashes(struct proofs *proofs, unsigned level, uint64_t first,
                                              size_t count, struct pl_merkle_hash *ret);
+/* Root of the first `size` entries. NOT_FOUND: the newest checkpoint does not cover them. */
+PL_MUST_CHECK struct pl_status proofs_root(struct proofs *proofs, uint64_t size,
+                                           struct pl_merkle_hash *ret);
 PL_MUST_CHECK struct pl_status proofs_entries(struct proofs *proofs, uint64_t from_seq,
                                               uint64_t to_seq, store_entry_fn fn, void *arg);
 

@@ -185,6 +185,32 @@ static void item_fill(struct command_item *item, const struct net_person *person
     pl_sha256(bytes, item->digest);
 }
 
+/* Nobody may put into the ledger that it was another one: an auditor's tool would find it wrong for
+ * ever. The rules cannot know the root of a tree. */
+static void item_judge_head(struct command_item *item, struct service *service,
+                            struct pl_arena *arena)
+{
+    if (item->msg == NULL || item->msg->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
+        return;
+    const Pledged__V1__ClosePeriod *close = item->msg->close_period;
+    struct pl_merkle_hash root;
+    struct pl_status status = service->proofs == NULL
+                                  ? pl_fail(NOT_FOUND, "nothing is signed here")
+                                  : proofs_root(service->proofs, close->head_size, &root);
+    if (!pl_is_ok(status))
+        item_refuse(item, arena, PL_E_INVALID,
+                    refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                            "close_period.head_size",
+                            "no signed checkpoint of this ledger covers so many entries"),
+                    item->msg);
+    else if (memcmp(root.bytes, close->head_root.data, sizeof(root.bytes)) != 0)
+        item_refuse(item, arena, PL_E_INVALID,
+                    refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                            "close_period.head_root",
+                            "this is not the root of the ledger at that size"),
+                    item->msg);
+}
+
 static void on_execute(struct call *call, void *user)
 {
     struct service *service = user;
@@ -201,6 +227,7 @@ static void on_execute(struct call *call, void *user)
     struct command_item *item = &command->item[0];
     item_fill(item, call_person(call), (const Pledged__V1__Command *)call_request(call),
               call_request_bytes(call), false, command->arena);
+    item_judge_head(item, service, command->arena);
     if (item->msg == NULL)
         finish(call, item->code, NULL, item->refusal);
     else
@@ -232,6 +259,7 @@ static void on_execute_private(struct call *call, void *user)
     command->item_count = 1;
     struct command_item *item = &command->item[0];
     item_fill(item, call_person(call), request->command, private_bytes(call), true, command->arena);
+    item_judge_head(item, service, command->arena);
     Pledged__V1__Refusal *wrong =
         item->msg == NULL
             ? NULL
@@ -275,6 +303,7 @@ static void on_execute_batch(struct call *call, void *user)
         PL_ASSERT(found); /* the scan saw as many */
         item_fill(&command->item[i], call_person(call), request->command[i], bytes, false,
                   command->arena);
+        item_judge_head(&command->item[i], service, command->arena);
     }
     command_send(call, service, command);
 }

@@ -26,6 +26,8 @@
 #define LEDGER_ENTRY_BYTES_MAX  65535
 /* Of a command; a bank statement makes up to two for each of its movements. */
 #define LEDGER_ENTRIES_PER_COMMAND_MAX 8
+/* How far behind the ledger a checkpoint may be that an entry names (the closing of a period). */
+#define LEDGER_HEAD_BEHIND_MAX (1 << 20)
 /* Version of the rules that decide: what was decided under another one is not decided again. The
  * first one is that of logs whose policy does not say. */
 #define LEDGER_RULES 2u

@@ -195,6 +195,11 @@ static void close_period(struct maker *maker, const Pledged__V1__ClosePeriod *co
         maker_arg(maker, "why", "the ledger has fewer entries");
         return;
     }
+    if (ledger->size - command->head_size > LEDGER_HEAD_BEHIND_MAX) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "close_period.head_size", 0, NULL);
+        maker_arg(maker, "why", "a newer checkpoint is needed");
+        return;
+    }
     if (month >= pl_date_month(pl_date_of_us(maker_time(maker)))) {
         maker_refuse(maker, REASON(PERIOD_BLOCKED), "close_period.period", 0, NULL);
         maker_arg(maker, "why", "the month is not over");
@@ -277,7 +282,8 @@ static struct pl_status check_closed(const struct ledger *ledger,
     int month = month_parse(fact->period);
     NEED(month >= 0 && (ledger->closed_through < 0 || month == ledger->closed_through + 1),
          "a period is closed out of turn");
-    NEED(fact->head_size <= ledger->size && fact->head_root.len == 32,
+    NEED(fact->head_size <= ledger->size &&
+             ledger->size - fact->head_size <= LEDGER_HEAD_BEHIND_MAX && fact->head_root.len == 32,
          "a period names a ledger that is not this one");
     const struct state_tallies *tallies = &ledger->tally[STATE_BY_CURRENCY];
     NEED(fact->n_totals == tallies->count, "the totals of a period are not the ledger's");

@@ -10,7 +10,7 @@ import struct
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from harness import command, document, money, pb
+from harness import command, document, money, pb, signed_root
 
 MAGIC = b"PLDUMP1\n"
 PROOF_MAGIC = "c2sp.org/tlog-proof@v1\n"
@@ -260,6 +260,9 @@ def tell_story(home, filler=0):
                   **letter)
     clerk.commit(short)
     clerk.execute(write_off=pb.WriteOff(pledge=short, amount=money(30000)), reason="dissolved")
+    head = clerk.GetCheckpoint()
+    clerk.execute(close_period=pb.ClosePeriod(period="2001-01", head_size=head.size,
+                                              head_root=signed_root(head)))
     for first in range(0, filler, 500):
         clerk.batch([command(add_contributor=pb.AddContributor(name=f"Filler {i:06d}", kind=2))
                      for i in range(first, min(filler, first + 500))])

@@ -10,6 +10,7 @@ Messages are generated from proto/ with protoc when a test starts, so that the t
 schema says and not what the C code does.
 """
 import atexit
+import base64
 import contextlib
 import csv
 import datetime
@@ -142,6 +143,14 @@ def new_id():
 
 def id_text(request_id):
     return str(uuid.UUID(bytes=bytes(request_id)))
+
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()  # of a tree without leaves (RFC 6962)
+
+
+def signed_root(answer):
+    """The root in a GetCheckpointResponse: the third line of the note."""
+    return base64.b64decode(answer.checkpoint.split("\n")[2])
 
 
 def money(minor, currency="CHF"):

@@ -5,7 +5,7 @@ posted to the open month, in the entries and in the books of the exports.
 import re
 import unittest
 
-from harness import DaemonTest, command, document, money, pb
+from harness import EMPTY_ROOT, DaemonTest, command, document, money, pb, signed_root
 
 
 class Period(DaemonTest):
@@ -50,15 +50,25 @@ class Period(DaemonTest):
 
     def in_order(self):
         with self.refused("PERIOD_CLOSED"):
-            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-01", head_root=bytes(32)))
+            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-01", head_root=EMPTY_ROOT))
         with self.refused("PERIOD_NOT_NEXT"):
-            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-03", head_root=bytes(32)))
+            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-03", head_root=EMPTY_ROOT))
         with self.refused("PERIOD_UNKNOWN"):
             self.clerk.execute(reopen_period=pb.ReopenPeriod(period="2025-12"), reason="r")
         with self.refused("DATE_INVALID"):
-            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-13", head_root=bytes(32)))
+            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-13", head_root=EMPTY_ROOT))
         with self.refused("FIELD_INVALID"):
             self.clerk.execute(close_period=pb.ClosePeriod(period="2026-02", head_root=b"short"))
+        head = self.auditor.GetCheckpoint()
+        with self.refused("FIELD_INVALID"):  # a root of another ledger never gets in
+            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-02", head_size=head.size - 1,
+                                                           head_root=signed_root(head)))
+        with self.refused("FIELD_INVALID"):
+            self.clerk.execute(close_period=pb.ClosePeriod(period="2026-02", head_size=head.size + 99,
+                                                           head_root=signed_root(head)))
+        told = self.clerk.batch([command(close_period=pb.ClosePeriod(period="2026-02",
+                                                                     head_root=bytes(32)))])
+        self.assertEqual(told[0].refusal.field, "close_period.head_root")
         with self.refused("REASON_REQUIRED"):
             self.clerk.execute(reopen_period=pb.ReopenPeriod(period="2026-01"))
 
@@ -72,7 +82,7 @@ class Period(DaemonTest):
         self.assertIn("période", french.err)
         with self.refused("REASON_REQUIRED"):
             self.clerk.execute(close_period=pb.ClosePeriod(period="2026-02", waive=True,
-                                                           head_root=bytes(32)))
+                                                           head_root=EMPTY_ROOT))
         ran = self.close("2026-02", "--waive", "--reason", "the donor is asked what it is for")
         self.assertEqual(ran.code, 0, ran)
         fact = self.auditor.dump()[-1].period_closed

@@ -5,7 +5,7 @@ import unittest
 
 import grpc
 
-from harness import (CATALOGUE, METHODS, DaemonTest, Pki, Refused, command, document, money, pb,
+from harness import (CATALOGUE, EMPTY_ROOT, METHODS, DaemonTest, Pki, Refused, command, document, money, pb,
                      shipped_catalogue)
 
 ROLES = ("public", "reader", "clerk", "approver", "auditor", "admin")
@@ -168,7 +168,7 @@ class Roles(DaemonTest):
             "accept_difference": dict(accept_difference=pb.AcceptDifference(
                 bank_entry="B000001", pledge=pledge, kind=1), reason="r"),
             "close_period": dict(close_period=pb.ClosePeriod(period="2020-01",
-                                                             head_root=bytes(32))),
+                                                             head_root=EMPTY_ROOT)),
             "record_rates": dict(record_rates=pb.RecordRates(rate=[pb.Rate(
                 currency="USD", date="2026-01-05", mantissa=8850, scale=4, source="s")])),
             "reopen_period": dict(reopen_period=pb.ReopenPeriod(period="2020-01"), reason="r"),

@@ -293,6 +293,23 @@ class Verify(DaemonTest):
             entry.command_digest = hashlib.sha256(entry.command).digest()
         self.breaks("payment_recorded", nonsense, "should not have been accepted")
 
+    def test_a_period_of_another_ledger(self):
+        def root(entry):
+            made = pb.Command.FromString(entry.command)
+            made.close_period.head_root = hashlib.sha256(b"another").digest()
+            entry.command = made.SerializeToString(deterministic=True)
+            entry.command_digest = hashlib.sha256(entry.command).digest()
+            entry.period_closed.head_root = made.close_period.head_root
+        self.breaks("period_closed", root, "a ledger that is not this one")
+
+        def size(entry):
+            made = pb.Command.FromString(entry.command)
+            made.close_period.head_size -= 1
+            entry.command = made.SerializeToString(deterministic=True)
+            entry.command_digest = hashlib.sha256(entry.command).digest()
+            entry.period_closed.head_size = made.close_period.head_size
+        self.breaks("period_closed", size, "a ledger that is not this one")
+
     def test_a_command_that_was_exchanged(self):
         def other(entry):
             made = pb.Command.FromString(entry.command)
