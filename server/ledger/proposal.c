@@ -291,7 +291,12 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
 static void propose(struct maker *maker, Pledged__V1__CommandClass class)
 {
     const struct ledger *ledger = maker->ledger;
-    const struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(maker->out->entry[0]));
+    /* a payment that is taken back is meant for the pledge of its last entry; those before undo
+     * what it pays for besides */
+    size_t about =
+        maker->command->command_case == COMMAND(REVERSE) ? maker->out->entry_count - 1 : 0;
+    const struct state_pledge *pledge =
+        state_pledge(ledger, apply_pledge_of(maker->out->entry[about]));
     if (ledger->proposal_open >= LEDGER_PROPOSALS_OPEN_MAX ||
         maker->command_bytes.len > LEDGER_PROPOSALS_OPEN_BYTES_MAX - ledger->proposal_open_bytes) {
         maker_refuse(maker, REASON(TOO_BIG), "", 0, pledge);

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import random
 
-from harness import command, document, money, pb
+from harness import EMPTY_ROOT, command, document, money, pb
 from model_desk import after
 
 TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
@@ -444,8 +444,8 @@ class Sequence:
     def draw_close_period(self):
         waive = self.chance(0.7)
         return command(close_period=pb.ClosePeriod(
-            period=self.month(), head_size=self.random.randint(0, self.fund.head),
-            head_root=self.random.randbytes(32), waive=waive), reason="asked" if waive else "")
+            period=self.month(), head_root=self.random.randbytes(32) if self.chance(0.1) else EMPTY_ROOT,
+            waive=waive), reason="asked" if waive else "")
 
     def draw_reopen_period(self):
         return command(reopen_period=pb.ReopenPeriod(period=self.random.choice(

@@ -4,6 +4,7 @@
 import datetime
 import re
 
+from harness import EMPTY_ROOT
 from model_life import COUNTED, Wrong
 
 
@@ -204,6 +205,8 @@ class Desk:
     def malformed_close_period(command, body, wrong):
         month_trouble("close_period", body, wrong)
         if len(body.head_root) != 32:
+            wrong.add("FIELD_INVALID", "close_period.head_root")
+        elif body.head_root != EMPTY_ROOT:  # the only one that is drawn of a ledger without entries
             wrong.add("FIELD_INVALID", "close_period.head_root")
         if body.waive and not command.reason:
             wrong.add("REASON_REQUIRED", "reason")
