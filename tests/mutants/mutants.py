@@ -135,7 +135,7 @@ MUTANTS = [
     # who may come in, and what a peer may cost
     Mutant("let revoked certificates in", TLS,
            "X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);", "0);",
-           ["net/test_tls", "hostile/tls"]),
+           ["net/test_conn", "hostile/tls"]),
     Mutant("speak TLS 1.2", TLS, "SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION)",
            "SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION)", ["net/test_tls", "hostile/tls"]),
     Mutant("read a name up to its NUL", "server/net/authz.c",
