@@ -468,8 +468,10 @@ static struct pl_status check_ends(const struct ledger *ledger, uint64_t seq, co
 {
     const struct state_proposal *proposal = state_proposal(ledger, seq);
     NEED(proposal != NULL && proposal->state == OPEN, "an end of a proposal that is not open");
-    uint64_t number = proposal->pledge == STATE_NONE ? 0 : (uint64_t)proposal->pledge + 1;
-    NEED(pl_id_parse(pledge, 'P') == number, "an end of a proposal about another pledge");
+    NEED(proposal->pledge == STATE_NONE
+             ? pledge[0] == '\0'
+             : pl_id_parse(pledge, 'P') == (uint64_t)proposal->pledge + 1,
+         "an end of a proposal about another pledge");
     return pl_ok();
 }
 

@@ -7,8 +7,10 @@
 #   run.sh tidy [FILE...]       clang-tidy with .clang-tidy (default: all of common, server, client; long)
 #   run.sh analyzer [FILE...]   gcc -fanalyzer (default: server/store and server/ledger)
 #   run.sh valgrind [BOX[/TEST]...]  unit tests under valgrind (default: all of common)
-#   run.sh coverage [BOX...]    unit tests, simulator and n-th failures of these boxes (default: store,
-#                               ledger), and the table of lines and branches a file
+#   run.sh coverage [--least PERCENT] [BOX...]
+#                               unit tests, simulator and n-th failures of these boxes (default: store,
+#                               ledger), and the table of lines and branches a file; fails where a box
+#                               has less than so many percent of its branches (default: 95)
 #
 # coverage leaves out branches of PL_ASSERT: they are there to be never taken. It builds the preset
 # `coverage`; the others want a configured build directory (BUILD, default build/release).
@@ -22,7 +24,7 @@ build=${BUILD:-build/release}
 flags="-std=gnu17 -D_GNU_SOURCE -DPLEDGED_VERSION=\"0\" -I. -isystem $build/proto"
 
 usage() {
-    sed -n '6,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,14s/^# \{0,1\}//p' "$0" >&2
     exit 64
 }
 
@@ -84,6 +86,11 @@ valgrind_() {
 
 coverage() {
     need gcovr
+    least=95
+    if [ "${1:-}" = --least ]; then
+        least=$2
+        shift 2
+    fi
     [ $# -gt 0 ] || set -- store ledger
     targets='--target sim --target nth'
     for box in "$@"; do
@@ -99,12 +106,20 @@ coverage() {
     ctest --preset coverage -R "^(${pattern#|})/" --timeout 900 >build/coverage/test.log || { tail -n 40 build/coverage/test.log; return 1; }
     (cd build/coverage/tests/sim && ./sim --seeds "${SEEDS:-200}" && ./nth --every "${EVERY:-1}") >build/coverage/sim.log 2>&1 ||
         { tail -n 40 build/coverage/sim.log; return 1; }
-    filter=$(printf '|server/%s/|^%s/' $(for box in "$@"; do echo "$box" "$box"; done))
-    for kind in '' --branches; do
-        # shellcheck disable=SC2086 # none or one word
-        gcovr -r . --object-directory build/coverage build/coverage --filter "(${filter#|})" \
-            --exclude-branches-by-pattern '.*(PL_ASSERT|TAILQ_|PL_CLEANUP).*' $kind
+    status=0
+    for box in "$@"; do
+        table "server/$box/|^$box/" || status=1
+        table "server/$box/|^$box/" --branches --fail-under-branch "$least" || status=1
     done
+    return $status
+}
+
+# Of the files that a pattern names.
+table() {
+    filter=$1
+    shift
+    gcovr -r . --object-directory build/coverage build/coverage --filter "($filter)" \
+        --exclude-branches-by-pattern '.*(PL_ASSERT|TAILQ_|PL_CLEANUP).*' "$@"
 }
 
 word=${1:-}

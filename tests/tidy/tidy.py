@@ -149,7 +149,6 @@ TESTED_BY = {
         "adds, amends and lists them at the daemon"),
     "client/cmd_postings.c": ("tests/e2e/test_postings.py", "its files against the ledger"),
     "client/postings.c": ("tests/e2e/test_postings.py", "its files, added up by somebody else"),
-    "server/ledger/postings.c": ("tests/e2e/test_postings.py", "each month once"),
     "client/cmd_due.c": ("tests/e2e/test_due.py", "its list against what was recorded"),
     "client/cmd_dump.c": ("tests/e2e/test_main_job.py",
         "dumps the daemon's log in every form"),

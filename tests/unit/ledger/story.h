@@ -403,6 +403,89 @@ static inline void story_statements(struct world *w)
     assert_accepted(w);
 }
 
+/* Paid by hand: `date` is what the clerk typed. */
+static inline void pay_on(struct world *w, const char *pledge, int64_t minor, const char *date)
+{
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    money.minor = minor;
+    money.currency = S_("CHF");
+    SAY(w, Pay, PAY, pay, body.pledge = S_(pledge); body.amount = &money;
+        body.value_date = S_(date));
+    assert_accepted(w);
+}
+
+/* P000011 (free) is paid, confirmed, and the bank takes the money back; a refund leaves the account
+ * and is seen there; what one knows by hand and the other by statement is one. */
+static inline void story_bank(struct world *w)
+{
+    submit(w, NULL, "C000003", NULL, 5000, "CHF");
+    assert_string_equal(w->receipt->outcome->pledge, "P000011");
+    pay(w, "P000011", 5000, "CHF", "HAND-2");
+    assert_string_equal(w->receipt->outcome->bank_entry, "B000025");
+    refund(w, "B000001", 500, "CHF");
+    assert_accepted(w);
+    pay_on(w, "P000006", 70, "2026-02-01");
+    pay_on(w, "P000006", 80, "2026-02-03");
+    Pledged__V1__Movement *second[] = {movement(w, 5000, "2026-02-03", "HAND-2", ""),
+                                       movement_of(w, MOVES(RETURN), -5000, "RET-2"),
+                                       movement(w, -500, "2026-02-03", "OUT-1", ""),
+                                       movement(w, 70, "2026-02-03", "S-50", refers(w, 6)),
+                                       movement(w, 80, "2026-02-03", "S-51", ""),
+                                       movement(w, 60, "2026-02-03", "S-52", ""),
+                                       NULL};
+    Pledged__V1__Movement *again[] = {second[5], NULL};
+    Pledged__V1__BankStatement *both[] = {bank_statement(w, "ST-2", 0, second),
+                                          bank_statement(w, "NT-2", 0, again)};
+    both[1]->kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
+    both[1]->closing_minor = 0;
+    import_all(w, both, 2);
+    assert_accepted(w);
+    assert_int_equal(w->receipt->outcome->statement[0]->confirmed, 3);
+    assert_int_equal(w->receipt->outcome->statement[1]->known, 1);
+    match_reversal(w, "B000028", "B000025");
+    assert_accepted(w);
+    refund_paid(w, "R000003", 500, "CHF", "OUT-1");
+    assert_accepted(w);
+    pay_on(w, "P000005", 60, "2026-02-03"); /* a statement brought it: allocated */
+    assert_int_equal(w->receipt->outcome->n_warning, 1);
+}
+
+static inline void story_terms(struct world *w)
+{
+    Pledged__V1__Money half = PLEDGED__V1__MONEY__INIT, settled = PLEDGED__V1__MONEY__INIT;
+    Pledged__V1__Money euros = PLEDGED__V1__MONEY__INIT;
+    Pledged__V1__Instalment first = PLEDGED__V1__INSTALMENT__INIT, last = first;
+    Pledged__V1__Instalment *parts[] = {&first, &last};
+    half.minor = 10000000;
+    half.currency = settled.currency = S_("CHF");
+    first.amount = last.amount = &half;
+    first.due = S_("2026-02-10");
+    last.due = S_("2026-03-01");
+    SAY(w, SetSchedule, SET_SCHEDULE, set_schedule, body.pledge = S_("P000005");
+        body.n_instalment = 2; body.instalment = parts);
+    assert_accepted(w);
+    Pledged__V1__Rate rate = PLEDGED__V1__RATE__INIT, *rates[] = {&rate};
+    rate.currency = euros.currency = S_("EUR");
+    rate.date = S_("2026-02-02");
+    rate.mantissa = 9412;
+    rate.scale = 4;
+    rate.source = S_("central bank");
+    SAY(w, RecordRates, RECORD_RATES, record_rates, body.n_rate = 1; body.rate = rates);
+    assert_accepted(w);
+    allocate(w, "B000003", "P000006", 100, "EUR", 95, "CHF");
+    assert_accepted(w);
+    uint64_t allocated = w->receipt->seq;
+    euros.minor = 50;
+    settled.minor = 48;
+    SAY(w, Reallocate, REALLOCATE, reallocate, body.seq = allocated; body.pledge = S_("P000005");
+        body.amount = &euros; body.settled = &settled);
+    assert_accepted(w);
+    submit(w, NULL, "C000003", "duo", 0, NULL);
+    SAY(w, DeliverBenefit, DELIVER_BENEFIT, deliver_benefit, body.pledge = S_("P000012");
+        body.benefit = S_("VIS6"); body.quantity = 1);
+    assert_accepted(w); /* with a reason: the agreement is not signed yet */
+}
+
 static inline void story_close(struct world *w, bool closing, const char *month, uint64_t seen)
 {
     if (closing)
@@ -416,9 +499,16 @@ static inline void story_months(struct world *w)
 {
     pass(w, 40 * DAY_US);
     write_off(w, "P000006", 100, "CHF");
-    SAY(w, ExportPostings, EXPORT_POSTINGS, export_postings, body.period = S_("2026-01");
-        body.to_seq = 10; body.sha256 = STORY_SHA256; body.count = 3);
-    assert_accepted(w);
+    Pledged__V1__Money sum = PLEDGED__V1__MONEY__INIT, *sums[] = {&sum};
+    sum.minor = 12300;
+    sum.currency = S_("CHF");
+    for (int month = 1; month <= 2; month++) {
+        SAY(w, ExportPostings, EXPORT_POSTINGS, export_postings,
+            body.period = S_(month == 1 ? "2026-01" : "2026-02");
+            body.to_seq = 10; body.sha256 = STORY_SHA256; body.count = 3; body.n_control = 1;
+            body.control = sums);
+        assert_accepted(w);
+    }
     story_close(w, true, "2026-01", 20);
     assert_accepted(w);
     story_close(w, true, "2026-02", 30);
@@ -477,6 +567,14 @@ static inline void story_eyes(struct world *w)
     story_decide_on(w, rejected, false);
     assert_accepted(w);
     story_decide_on(w, forgiven, true);
+    assert_accepted(w);
+    for (int late = 0; late <= 1; late++) { /* about no pledge: one is rejected, one is forgotten */
+        adopt(w, story_catalogue(w, 3));
+        assert_accepted(w);
+        if (!late)
+            story_decide_on(w, w->receipt->seq, false);
+        assert_accepted(w);
+    }
     act_as(w, "anna", PLEDGED__V1__ROLE__ROLE_CLERK);
     cancel(w, "P000006", PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_MOVE);
     assert_accepted(w);
@@ -515,6 +613,8 @@ static inline void story_tell(struct world *w)
     story_money(w);
     story_benefits(w);
     story_statements(w);
+    story_bank(w);
+    story_terms(w);
     assert_balanced(w);
     story_months(w);
     story_eyes(w);

@@ -3,8 +3,9 @@
  * Goal: the shipped catalogue is well formed; every way to spoil one is refused with the path of
  * the field that is wrong.
  */
+#include "common/check.h"
 #include "common/json.h"
-#include "fixture.h"
+#include "damage.h"
 
 static struct pl_arena arena;
 
@@ -22,6 +23,13 @@ static Pledged__V1__Catalogue *shipped(void)
     if (!pl_is_ok(status))
         fail_msg("%s: %s", error.path, error.what);
     return (Pledged__V1__Catalogue *)message;
+}
+
+static char *text_of(size_t len)
+{
+    char *text = pl_arena_alloc(&arena, len + 1);
+    memset(text, 'x', len);
+    return text;
 }
 
 static void assert_wrong(Pledged__V1__Catalogue *c, const char *field)
@@ -105,6 +113,100 @@ static void test_wrong_fields_are_named(void **state)
     SPOIL(c->n_tier, 0, "tier");
     SPOIL(c->grant[5]->unit, 0, "grant[5].unit");
     SPOIL(c->benefit[2]->label[0]->text, (char *)"", "benefit[2].label[0].text");
+    SPOIL(c->group[1]->code, c->group[0]->code, "group[1].code");
+    SPOIL(c->section[1]->code, c->section[0]->code, "section[1].code");
+    SPOIL(c->title[0]->text, text_of(2001), "title[0].text");
+    SPOIL(c->tier[1]->label[1]->authentic, c->tier[1]->label[0]->authentic = true, "tier[1].label");
+    SPOIL(c->tier[2]->alias[0], (char *)"No Word", "tier[2].alias[0]");
+    SPOIL(c->tier[2]->alias[0], (char *)"free", "tier[2].alias[0]");
+}
+
+/* A list of so many times its first. */
+static void *many(void *const *list, size_t count)
+{
+    void **longer = pl_arena_alloc(&arena, count * sizeof(*longer));
+    for (size_t i = 0; i < count; i++)
+        longer[i] = list[0];
+    return longer;
+}
+
+static void test_lists_are_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t most;
+    } lists[] = {{"group", 16},       {"section", 32}, {"tier", 64},   {"benefit", 256},
+                 {"legal_basis", 64}, {"contact", 64}, {"grant", 4096}};
+    for (size_t i = 0; i < PL_COUNT(lists); i++) {
+        Pledged__V1__Catalogue *c = shipped();
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field_by_name(c->base.descriptor, lists[i].name);
+        void ***list = (void ***)(void *)((uint8_t *)c + field->offset);
+        size_t *count = (size_t *)(void *)((uint8_t *)c + field->quantifier_offset);
+        assert_true(*count <= lists[i].most);
+        *list = many(*list, lists[i].most + 1);
+        *count = lists[i].most + 1;
+        const Pledged__V1__Refusal *refusal = catalogue_validate(c, &arena);
+        assert_non_null(refusal); /* by its name, or all of it is too large */
+        assert_true(strstr(refusal->field, lists[i].name) != NULL ||
+                    strcmp(refusal->field, "adopt_catalogue.catalogue") == 0);
+    }
+}
+
+/* One field after the other, in every way that it can be wrong: refused with a path of it, or
+ * another catalogue that is as good. */
+static void test_whatever_is_wrong_is_named(void **state)
+{
+    (void)state;
+    struct pl_slice bytes = pl_pack(&shipped()->base, &arena);
+    struct pl_arena small;
+    unsigned refused = 0, fine = 0;
+    pl_arena_init(&small, 64 << 20);
+    for (unsigned n = 0;; n++) {
+        struct damage d;
+        pl_arena_reset(&small);
+        const ProtobufCMessage *c =
+            damaged(&pledged__v1__catalogue__descriptor, bytes, n, &small, &d);
+        if (c == NULL)
+            break;
+        const Pledged__V1__Refusal *refusal =
+            catalogue_validate((const Pledged__V1__Catalogue *)c, &small);
+        fine += refusal == NULL;
+        if (refusal == NULL)
+            continue;
+        refused++;
+        assert_int_equal(strncmp(refusal->field, "adopt_catalogue.catalogue.", 26), 0);
+        assert_string_not_equal(refusal->message, "");
+    }
+    assert_true(refused > 100 && fine > 50);
+    pl_arena_fini(&small);
+}
+
+static void test_a_spent_arena_still_refuses(void **state)
+{
+    (void)state;
+    Pledged__V1__Catalogue *c = shipped();
+    c->version = 0;
+    for (size_t budget = 0; budget < 400; budget += 16) {
+        struct pl_arena none;
+        pl_arena_init(&none, budget);
+        const Pledged__V1__Refusal *refusal = catalogue_validate(c, &none);
+        assert_non_null(refusal);
+        assert_int_not_equal(refusal->reason, 0);
+        pl_arena_fini(&none);
+    }
+}
+
+static void test_a_command_without_a_catalogue_has_no_bytes(void **state)
+{
+    (void)state;
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__AdoptCatalogue body = PLEDGED__V1__ADOPT_CATALOGUE__INIT;
+    command.command_case = COMMAND(ADOPT_CATALOGUE);
+    command.adopt_catalogue = &body;
+    assert_int_equal(catalogue_bytes_in_command(pl_pack(&command.base, &arena)).len, 0);
+    catalogue_unref(NULL);
 }
 
 static void test_a_tier_has_few_aliases(void **state)
@@ -142,6 +244,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped_catalogue_is_well_formed),
         cmocka_unit_test(test_wrong_fields_are_named),
+        cmocka_unit_test(test_lists_are_bounded),
+        cmocka_unit_test(test_whatever_is_wrong_is_named),
+        cmocka_unit_test(test_a_spent_arena_still_refuses),
+        cmocka_unit_test(test_a_command_without_a_catalogue_has_no_bytes),
         cmocka_unit_test(test_a_tier_has_few_aliases),
         cmocka_unit_test(test_bytes_are_found_in_the_command),
     };

@@ -51,6 +51,7 @@ static const char *const free_fields[] = {
     "policy_adopted.clock_jump_limit_s",
     "policy_adopted.creditor",
     "policy_adopted.rules",
+    "postings_exported.control",
     "postings_exported.count",
     "refund_ordered.other_payee",
     "refund_paid.bank_ref",
@@ -67,6 +68,7 @@ static const char *const free_fields[] = {
 /* Where another value is another story, and only what cannot be is refused. */
 static const char *const other_fields[] = {
     "allocated.amount.minor",
+    "allocated.bank_entry",
     "allocated.settled.minor",
     "bank_entry_recorded.batch",
     "bank_entry_recorded.statement",
@@ -95,6 +97,7 @@ static const char *const other_fields[] = {
     "ledger_created.ledger_id",
     "ledger_created.origin",
     "legal_hold_set.contributor",
+    "payment_confirmed.statement",
     "payment_recorded.amount.currency",
     "payment_recorded.amount.minor",
     "payment_recorded.value_date",
@@ -118,12 +121,14 @@ static const char *const other_fields[] = {
     "postings_exported.to_seq",
     "proposed.class",
     "proposed.expires_us",
+    "rate_recorded.rate",
     "receipt_issued.document_sha256",
     "refund_ordered.amount.minor",
     "refund_paid.value_date",
     "request_id",
     "reversed.target_seq",
     "roster_adopted.sha256",
+    "schedule_set.instalment.due",
     "tier_changed.amount.minor",
     "time_us",
     "wait_added.contributor",
@@ -135,7 +140,7 @@ struct forging {
     struct ledger *ledger; /* as it was before the entry at hand */
     struct saved saved;    /* of it */
     struct pl_arena arena;
-    unsigned refused, passed;
+    unsigned refused, passed, strange;
     bool other_refused[PL_COUNT(other_fields)], other_seen[PL_COUNT(other_fields)];
 };
 
@@ -194,8 +199,10 @@ static bool forge(struct forging *f, size_t place, unsigned n)
         return true;
     }
     f->passed++;
-    if (!is_free(d.path) && other == SIZE_MAX)
-        fail_msg("entry %zu passes although %s was changed (%s)", place + 1, d.path, d.how);
+    if (!is_free(d.path) && other == SIZE_MAX) {
+        print_error("entry %zu passes although %s was changed (%s)\n", place + 1, d.path, d.how);
+        f->strange++;
+    }
     if (strchr(d.path, '.') != NULL && strncmp(d.path, "outcome", 7) != 0 &&
         strncmp(d.path, "actor", 5) != 0)
         go_on_with(f, entry);
@@ -223,6 +230,7 @@ static void test_no_changed_entry_passes(void **state)
         if (f.other_seen[i] && !f.other_refused[i])
             fail_msg("%s may be anything", other_fields[i]);
     }
+    assert_int_equal(f.strange, 0);
     assert_true(f.refused > 5000 && f.passed > 1000);
     ledger_free(f.ledger);
     pl_arena_fini(&f.arena);

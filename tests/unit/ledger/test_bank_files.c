@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: what is wrong with a bank's file in itself is refused by its field; what contradicts the
+ * ledger refuses all of the file, and a file about somebody else's money leaves nothing at all.
+ */
+#include "common/check.h"
+#include "server/ledger/statement.h"
+#include "story.h"
+
+static struct world w;
+static Pledged__V1__BankStatement *bank;
+static Pledged__V1__Movement *first;
+
+static int setup(void **state)
+{
+    (void)state;
+    world_ready(&w, 2);
+    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
+    story_policy(&w, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_fini(&w);
+    return 0;
+}
+
+/* One statement of two movements. */
+static void begin(void)
+{
+    Pledged__V1__Movement *list[] = {movement(&w, 700, "2026-02-03", "A-1", ""),
+                                     movement(&w, -30, "2026-02-03", "A-2", ""), NULL};
+    bank = bank_statement(&w, "ST-1", 1000, list);
+    first = bank->movement[0];
+}
+
+static const char *wrong_field(Pledged__V1__Reason *ret_reason)
+{
+    Pledged__V1__ImportStatement command = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    const char *field = NULL;
+    command.file_sha256 = STORY_SHA256;
+    command.n_statement = 1;
+    command.statement = &bank;
+    *ret_reason = 0;
+    const char *why = statement_wrong(&command, ret_reason, &field);
+    assert_true((why == NULL) == (field == NULL));
+    return field;
+}
+
+/* Each wrong value alone, with everything else right. */
+#define WRONG(place_, value_, reason_, field_)                                                     \
+    do {                                                                                           \
+        Pledged__V1__Reason reason;                                                                \
+        __typeof__(place_) old_ = place_;                                                          \
+        assert_null(wrong_field(&reason));                                                         \
+        place_ = value_;                                                                           \
+        const char *named_ = wrong_field(&reason);                                                 \
+        if (named_ == NULL)                                                                        \
+            fail_msg("not refused: %s", #place_ " = " #value_);                                    \
+        assert_string_equal(named_, "import_statement.statement" field_);                          \
+        assert_int_equal(reason, REASON(reason_));                                                 \
+        place_ = old_;                                                                             \
+    } while (0)
+
+static void test_fields_of_a_statement(void **state)
+{
+    (void)state;
+    Pledged__V1__Remainder rest = PLEDGED__V1__REMAINDER__INIT;
+    begin();
+    WRONG(bank->kind, 0, FIELD_REQUIRED, ".kind");
+    WRONG(bank->account, S_(""), FIELD_REQUIRED, ".account");
+    WRONG(bank->id, S_(""), FIELD_REQUIRED, ".account");
+    WRONG(bank->account, S_("12345678901234567890123456789012345"), FIELD_TOO_LONG, ".account");
+    WRONG(bank->id, S_("a\tb"), FIELD_TOO_LONG, ".account");
+    WRONG(bank->id, S_("a\x7f"), FIELD_TOO_LONG, ".account");
+    WRONG(bank->currency, S_("CHX"), CURRENCY_UNKNOWN, ".currency");
+    WRONG(bank->created, S_(""), DATE_INVALID, ".created");
+    WRONG(bank->from_date, S_("2026-02-30"), DATE_INVALID, ".created");
+    WRONG(bank->to_date, S_("soon"), DATE_INVALID, ".created");
+    WRONG(bank->closing_minor, bank->closing_minor + 1, STATEMENT_UNBALANCED, ".closing_minor");
+    WRONG(bank->opening_minor, 0, STATEMENT_UNBALANCED, ".closing_minor");
+    WRONG(bank->opening_minor, INT64_MAX, AMOUNT_OVERFLOW, ".movement.minor");
+    rest.count = -1;
+    WRONG(bank->remainder, &rest, FIELD_INVALID, ".remainder.count");
+    rest.count = 1;
+    rest.minor = INT64_MAX;
+    WRONG(bank->remainder, &rest, AMOUNT_OVERFLOW, ".remainder.minor");
+    rest.minor = 5;
+    WRONG(bank->remainder, &rest, STATEMENT_UNBALANCED, ".closing_minor");
+    bank->kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
+    bank->opening_minor = bank->closing_minor = 0;
+    WRONG(bank->opening_minor, 1, FIELD_INVALID, ".opening_minor");
+    WRONG(bank->closing_minor, 1, FIELD_INVALID, ".opening_minor");
+    bank->from_date = bank->to_date = S_("");
+    Pledged__V1__Reason reason;
+    assert_null(wrong_field(&reason));
+}
+
+static void test_fields_of_a_movement(void **state)
+{
+    (void)state;
+    static char longest[66];
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    begin();
+    memset(longest, 'x', 65);
+    WRONG(first->kind, 0, FIELD_REQUIRED, ".movement.kind");
+    WRONG(first->minor, 0, AMOUNT_REQUIRED, ".movement.minor");
+    WRONG(first->minor, INT64_MIN, AMOUNT_REQUIRED, ".movement.minor");
+    WRONG(first->booking_date, S_("2026-2-3"), DATE_INVALID, ".movement.booking_date");
+    WRONG(first->value_date, S_(""), DATE_INVALID, ".movement.booking_date");
+    char **const texts[] = {&first->bank_ref,      &first->batch_ref, &first->entry_ref,
+                            &first->uetr,          &first->rate,      &first->end_to_end_id,
+                            &first->return_reason, &first->reference};
+    for (size_t i = 0; i < PL_COUNT(texts); i++) {
+        WRONG(*texts[i], longest, FIELD_INVALID, ".movement");
+        WRONG(*texts[i], S_("a\x1b"), FIELD_INVALID, ".movement");
+    }
+    WRONG(first->reference, S_("RF00P000001"), FIELD_INVALID, ".movement.reference");
+    first->reference = S_(refers(&w, 1));
+    money.currency = S_("ABC");
+    WRONG(first->instructed, &money, CURRENCY_UNKNOWN, ".movement.instructed.currency");
+    money.currency = S_("USD");
+    first->instructed = &money;
+    first->detail_commitment = STORY_SHA256;
+    WRONG(first->detail_commitment.len, 31, FIELD_INVALID, ".movement.detail_commitment");
+}
+
+static void test_files_are_bounded(void **state)
+{
+    (void)state;
+    Pledged__V1__ImportStatement command = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    Pledged__V1__BankStatement *banks[65];
+    Pledged__V1__Movement **many = pl_arena_alloc(&w.arena, 1002 * sizeof(*many));
+    Pledged__V1__Reason reason = 0;
+    const char *field = NULL;
+    begin();
+    for (size_t i = 0; i < 65; i++)
+        banks[i] = bank;
+    for (size_t i = 0; i < 1001; i++)
+        many[i] = first;
+    command.statement = banks;
+    command.n_statement = 1;
+    assert_non_null(statement_wrong(&command, &reason, &field));
+    assert_string_equal(field, "import_statement.file_sha256");
+    command.file_sha256 = STORY_SHA256;
+    command.message_id = S_("a\n");
+    assert_non_null(statement_wrong(&command, &reason, &field));
+    assert_string_equal(field, "import_statement.message_id");
+    command.message_id = S_("");
+    for (size_t count = 0; count <= 65; count += 65) {
+        command.n_statement = count;
+        assert_non_null(statement_wrong(&command, &reason, &field));
+        assert_string_equal(field, "import_statement.statement");
+    }
+    command.n_statement = 1;
+    bank->movement = many;
+    bank->n_movement = 1001;
+    assert_non_null(statement_wrong(&command, &reason, &field));
+    assert_int_equal(reason, REASON(TOO_BIG));
+    bank->n_movement = 1000;
+    bank->closing_minor = 1000 + 700000;
+    assert_null(statement_wrong(&command, &reason, &field));
+    assert_true(statement_room(&command) > 1000 * sizeof(struct state_movement));
+}
+
+/* Whose money it is, is nobody's business here: not even the attempt is written down. */
+static void test_a_file_about_others_leaves_nothing(void **state)
+{
+    (void)state;
+    uint64_t before = ledger_size(w.ledger);
+    Pledged__V1__Remainder rest = PLEDGED__V1__REMAINDER__INIT;
+    begin();
+    bank->account = S_("CH0000000000000000000");
+    import_one(&w, bank);
+    assert_refused(&w, ACCOUNT_UNKNOWN);
+    begin();
+    bank->currency = S_("EUR");
+    import_one(&w, bank);
+    assert_refused(&w, ACCOUNT_UNKNOWN);
+    begin();
+    bank->account = S_(STORY_SHARED); /* and nobody looked which ones are the fund's */
+    import_one(&w, bank);
+    assert_refused(&w, FIELD_REQUIRED);
+    begin();
+    rest.count = 1;
+    bank->remainder = &rest;
+    import_one(&w, bank);
+    assert_refused(&w, FIELD_INVALID);
+    assert_int_equal(ledger_size(w.ledger), before);
+    rest.count = 0; /* no rest is none */
+    import_one(&w, bank);
+    assert_accepted(&w);
+}
+
+static void test_the_same_statement_must_say_the_same(void **state)
+{
+    (void)state;
+    begin();
+    import_one(&w, bank);
+    assert_accepted(&w);
+    uint64_t before = ledger_size(w.ledger);
+    bank->opening_minor += 5;
+    bank->closing_minor += 5;
+    import_one(&w, bank);
+    assert_refused(&w, STATEMENT_CONFLICT);
+    assert_string_equal(w.refusal->field, "import_statement.statement.id");
+    begin();
+    bank->n_movement = 1;
+    bank->closing_minor += 30;
+    import_one(&w, bank);
+    assert_refused(&w, STATEMENT_CONFLICT);
+    begin();
+    first->minor += 100; /* other movements, the same sums */
+    bank->movement[1]->minor -= 100;
+    import_one(&w, bank);
+    assert_accepted(&w);
+    begin();
+    Pledged__V1__BankStatement *twice[] = {bank, bank};
+    bank->id = S_("ST-2");
+    import_all(&w, twice, 2);
+    assert_refused(&w, STATEMENT_CONFLICT); /* twice in one file */
+    assert_true(ledger_size(w.ledger) > before);
+    assert_balanced(&w);
+}
+
+/* Known by the day alone, by the pledge and nearly the day, by the reference; else not. */
+static void test_which_payment_by_hand_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *paid, *ref;
+        bool names; /* the movement names the pledge */
+        const char *booked;
+        int64_t confirmed;
+    } tries[] = {
+        {"2026-02-03", "", false, "2026-02-03", 1},     {"2026-02-02", "", false, "2026-02-03", 0},
+        {"2026-02-03", "SLIP", false, "2026-02-03", 0}, /* its reference is another one */
+        {"2026-01-25", "", true, "2026-02-03", 1},      {"2026-01-20", "", true, "2026-02-03", 0},
+        {"2026-02-12", "", true, "2026-02-03", 1},      {"2026-02-20", "", true, "2026-02-03", 0},
+        {"2026-01-10", "HAND", false, "2026-02-03", 1},
+    };
+    for (size_t i = 0; i < PL_COUNT(tries); i++) {
+        Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+        char name[16], ref[16];
+        (void)snprintf(name, sizeof(name), "ST-%zu", i);
+        money.minor = 100 + (int64_t)i;
+        money.currency = S_("CHF");
+        (void)snprintf(ref, sizeof(ref), "%s%s", tries[i].ref, tries[i].ref[0] ? name : "");
+        SAY(&w, Pay, PAY, pay, body.pledge = S_("P000001"); body.amount = &money;
+            body.value_date = S_(tries[i].paid); body.bank_ref = ref);
+        assert_accepted(&w);
+        bool same = strcmp(tries[i].ref, "HAND") == 0;
+        Pledged__V1__Movement *list[] = {movement(&w, money.minor, tries[i].booked,
+                                                  same ? ref : name,
+                                                  tries[i].names ? refers(&w, 1) : ""),
+                                         NULL};
+        import_one(&w, bank_statement(&w, name, 0, list));
+        assert_accepted(&w);
+        if (w.receipt->outcome->statement[0]->confirmed != tries[i].confirmed)
+            fail_msg("try %zu", i);
+        assert_balanced(&w);
+    }
+}
+
+/* A clerk types what a statement brought: it is allocated once, and never booked again. */
+static void test_what_a_clerk_types_afterwards(void **state)
+{
+    (void)state;
+    Pledged__V1__Movement *list[] = {movement(&w, 900, "2026-02-03", "N-1", ""),
+                                     movement(&w, 99500, "2026-02-03", "N-2", ""), NULL};
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_accepted(&w);
+    size_t entries = w.ledger->bank_entry_count;
+    pay_on(&w, "P000001", 900, "2026-02-03");
+    assert_int_equal(w.ledger->bank_entry_count, entries);
+    assert_int_equal(w.receipt->outcome->n_warning, 1);
+    pay(&w, "P000001", 99500, "CHF", "N-2"); /* by the bank's reference, and more than is due */
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->n_warning, 2);
+    assert_int_equal(w.receipt->outcome->unallocated->minor, 400);
+    pay(&w, "P000001", 99500, "CHF", "N-2");
+    assert_refused(&w, PAYMENT_DUPLICATE);
+    pay_on(&w, "P000001", 900, "2026-02-05"); /* another day: another payment */
+    assert_int_equal(w.ledger->bank_entry_count, entries + 1);
+    assert_balanced(&w);
+}
+
+static void test_what_the_bank_cannot_take_back(void **state)
+{
+    (void)state;
+    pay(&w, "P000001", 300, "CHF", "IN-1");
+    pay(&w, "P000001", 40, "CHF", "IN-2");
+    Pledged__V1__Movement *list[] = {movement_of(&w, MOVES(RETURN), -300, "R-1"),
+                                     movement(&w, -300, "2026-02-03", "D-1", ""),
+                                     movement_of(&w, MOVES(REVERSAL), -300, "R-2"), NULL};
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_accepted(&w);
+    match_reversal(&w, "B000009", "B000001");
+    assert_refused(&w, BANK_ENTRY_UNKNOWN);
+    match_reversal(&w, "B000003", "B000009");
+    assert_refused(&w, BANK_ENTRY_UNKNOWN);
+    match_reversal(&w, "B000001", "B000002"); /* no statement brought it */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_reversal(&w, "B000004", "B000001"); /* money that left, but no reversal */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_reversal(&w, "B000003", "B000002"); /* another amount */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_reversal(&w, "B000003", "B000005"); /* of what left */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_reversal(&w, "B000003", "B000001");
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->balance->minor, 100000 - 40);
+    match_reversal(&w, "B000003", "B000001"); /* once */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_reversal(&w, "B000005", "B000001");
+    assert_refused(&w, STATEMENT_CONFLICT);
+    assert_balanced(&w); /* and a start from a snapshot knows all of it */
+}
+
+int main(void)
+{
+#define T_(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T_(test_fields_of_a_statement),
+        T_(test_fields_of_a_movement),
+        T_(test_files_are_bounded),
+        T_(test_a_file_about_others_leaves_nothing),
+        T_(test_the_same_statement_must_say_the_same),
+        T_(test_which_payment_by_hand_it_is),
+        T_(test_what_a_clerk_types_afterwards),
+        T_(test_what_the_bank_cannot_take_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
