@@ -17,7 +17,14 @@
 
 #define REASON(name_) PLEDGED__V1__REASON__REASON_##name_
 
-enum { REF_MAX = 35, PARTY_MAX = 140, TEXT_MAX = 500, TEXT_PARTS_MAX = 20, RATE_MAX = 14 };
+enum {
+    ACCOUNT_MAX = 34,
+    REF_MAX = 35,
+    PARTY_MAX = 140,
+    TEXT_MAX = 500,
+    TEXT_PARTS_MAX = 20,
+    RATE_MAX = 14
+};
 
 struct reader {
     struct camt_xml xml;
@@ -584,6 +591,10 @@ static struct pl_status read_account(struct reader *reader)
     statement->account = without_blanks(reader, id);
     if (statement->account == NULL)
         return pl_fail(TOO_BIG, "the file does not fit into memory");
+    if (strlen(statement->account) > ACCOUNT_MAX)
+        return WRONG(reader, camt_xml_child(account, "Id"), FIELD_TOO_LONG,
+                     _("%zu bytes, at most %zu are accepted"), strlen(statement->account),
+                     (size_t)ACCOUNT_MAX);
     PL_TRY(text_of(reader, account, "Ccy", 8, &currency));
     if (currency[0] != '\0') {
         if (pl_currency_index(currency) < 0)

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 
 int shim_connect(int fd, const struct sockaddr *address, socklen_t len);
+SSL_CTX *shim_SSL_CTX_new(const SSL_METHOD *method);
 int shim_SSL_connect(SSL *ssl);
 int shim_SSL_read_ex(SSL *ssl, void *into, size_t size, size_t *ret);
 int shim_SSL_write_ex(SSL *ssl, const void *data, size_t len, size_t *ret);
@@ -30,6 +31,7 @@ int shim_nanosleep(const struct timespec *time, struct timespec *left);
 struct pl_clock *shim_clock(void);
 
 #define connect                          shim_connect
+#define SSL_CTX_new                      shim_SSL_CTX_new
 #define SSL_connect                      shim_SSL_connect
 #define SSL_read_ex                      shim_SSL_read_ex
 #define SSL_write_ex                     shim_SSL_write_ex

@@ -182,8 +182,12 @@ static void test_amounts_are_exact(void **state)
 static void test_no_floating_point_in_the_sources(void **state)
 {
     (void)state;
-    static const char *const sources[] = {"client/camt.c", "client/camt.h", "client/camt_xml.c",
-                                          "server/ledger/statement.c", "client/cmd_import.c"};
+    static const char *const sources[] = {"client/camt.c",
+                                          "client/camt.h",
+                                          "client/camt_xml.c",
+                                          "client/bankfile.c",
+                                          "server/ledger/statement.c",
+                                          "client/cmd_import.c"};
     static const char *const words[] = {
         "float ",  "double ", "strtod", "atof", "round(", "%f", "%g", "xmlXPathCastStringToNumber",
         "<math.h>"};
@@ -221,6 +225,30 @@ static void test_a_cut_file_is_refused(void **state)
     }
 }
 
+/* What the daemon would refuse is refused here already, with its place. */
+static void test_an_account_has_at_most_34_characters(void **state)
+{
+    (void)state;
+    struct camt_file *file = NULL;
+    struct pl_slice whole = load("exact-v08.xml");
+    static const char iban[] = "CH8109000000150001234";
+    for (size_t len = 33; len <= 36; len++) {
+        char *at = memmem(bytes, whole.len, iban, strlen(iban));
+        assert_non_null(at);
+        char *grown = malloc(whole.len + len);
+        size_t before = (size_t)(at - bytes);
+        memcpy(grown, bytes, before);
+        memset(grown + before, 'A', len);
+        memcpy(grown + before + len, at + strlen(iban), whole.len - before - strlen(iban));
+        struct pl_status status = camt_read(pl_slice(grown, whole.len + len - strlen(iban)), "long",
+                                            &arena, &failure, &file);
+        free(grown);
+        assert_int_equal(status.code, len <= 34 ? PL_E_OK : PL_E_INVALID);
+    }
+    assert_int_equal(failure.reason, PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG);
+    assert_non_null(strstr(failure.message, "Acct/Id"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_amounts_are_exact, fresh, gone),
         cmocka_unit_test_setup_teardown(test_no_floating_point_in_the_sources, fresh, gone),
         cmocka_unit_test_setup_teardown(test_a_cut_file_is_refused, fresh, gone),
+        cmocka_unit_test_setup_teardown(test_an_account_has_at_most_34_characters, fresh, gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
