@@ -17,8 +17,7 @@
 static const char *const tier_code[MODEL_TIERS] = {"top", "duo", "many", "ask"};
 static const int capacity[MODEL_TIERS] = {1, 2, -1, -1};
 
-__attribute__((format(printf, 2, 3))) static bool wrong(struct model *model, const char *format,
-                                                        ...)
+bool model_wrong(struct model *model, const char *format, ...)
 {
     if (model->error[0] != '\0')
         return false;
@@ -29,7 +28,7 @@ __attribute__((format(printf, 2, 3))) static bool wrong(struct model *model, con
     return false;
 }
 
-static void *grow(void *list, size_t count, size_t *cap, size_t size)
+void *model_grow(void *list, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap)
         return list;
@@ -54,8 +53,7 @@ void model_fini(struct model *model)
     free(model->entry);
     free(model->pledge);
     free(model->told);
-    free(model->bank_amount);
-    free(model->bank_allocated);
+    books_fini(&model->books);
     memset(model, 0, sizeof(*model));
 }
 
@@ -68,8 +66,7 @@ static int tier_of(const char *code)
     return -1;
 }
 
-/* P000007 is 6; SIZE_MAX: not such an id. */
-static size_t number_of(const char *id, char letter)
+size_t model_number(const char *id, char letter)
 {
     size_t number = 0;
     if (id[0] != letter)
@@ -86,36 +83,38 @@ static int stage_of(const struct model_pledge *pledge)
 
 static bool is_live(int stage)
 {
-    return stage == STAGE_IS(HELD) || stage == STAGE_IS(PLEDGED) || stage == STAGE_IS(COMMITTED);
+    return stage == STAGE_IS(HELD) || stage == STAGE_IS(PLEDGED) || stage == STAGE_IS(COMMITTED) ||
+           stage == STAGE_IS(CLOSED);
 }
 
 static bool go_to(struct model *model, struct model_pledge *pledge, uint64_t seq, int stage)
 {
     if (pledge->steps == 8)
-        return wrong(model, "entry %" PRIu64 ": a pledge with too long a life", seq);
+        return model_wrong(model, "entry %" PRIu64 ": a pledge with too long a life", seq);
     pledge->course[pledge->steps++] = (struct model_stage){seq, stage};
     return true;
 }
 
 static struct model_pledge *known(struct model *model, uint64_t seq, const char *id)
 {
-    size_t number = number_of(id, 'P');
+    size_t number = model_number(id, 'P');
     if (number < model->pledges)
         return &model->pledge[number];
-    (void)wrong(model, "entry %" PRIu64 ": nobody knows pledge %s", seq, id);
+    (void)model_wrong(model, "entry %" PRIu64 ": nobody knows pledge %s", seq, id);
     return NULL;
 }
 
 static struct model_pledge *made(struct model *model, uint64_t seq, const char *id,
                                  const char *contributor, const char *tier)
 {
-    if (number_of(id, 'P') != model->pledges ||
-        number_of(contributor, 'C') >= model->contributors) {
-        (void)wrong(model, "entry %" PRIu64 ": pledge %s by %s is out of order", seq, id,
-                    contributor);
+    if (model_number(id, 'P') != model->pledges ||
+        model_number(contributor, 'C') >= model->contributors) {
+        (void)model_wrong(model, "entry %" PRIu64 ": pledge %s by %s is out of order", seq, id,
+                          contributor);
         return NULL;
     }
-    model->pledge = grow(model->pledge, model->pledges, &model->pledge_cap, sizeof(*model->pledge));
+    model->pledge =
+        model_grow(model->pledge, model->pledges, &model->pledge_cap, sizeof(*model->pledge));
     struct model_pledge *pledge = &model->pledge[model->pledges++];
     memset(pledge, 0, sizeof(*pledge));
     pledge->tier = tier[0] == '\0' ? -1 : tier_of(tier);
@@ -128,10 +127,10 @@ static struct model_pledge *made(struct model *model, uint64_t seq, const char *
 static bool see_hold(struct model *model, const Pledged__V1__Entry *e)
 {
     const Pledged__V1__HoldPlaced *fact = e->hold_placed;
-    size_t number = number_of(fact->pledge, 'P');
+    size_t number = model_number(fact->pledge, 'P');
     struct model_pledge *pledge = number < model->pledges ? &model->pledge[number] : NULL;
     if (pledge != NULL && stage_of(pledge) != STAGE_IS(WAITING))
-        return wrong(model, "entry %" PRIu64 ": %s is held twice", e->seq, fact->pledge);
+        return model_wrong(model, "entry %" PRIu64 ": %s is held twice", e->seq, fact->pledge);
     if (pledge == NULL)
         pledge = made(model, e->seq, fact->pledge, fact->contributor, fact->tier);
     if (pledge == NULL)
@@ -153,8 +152,8 @@ static bool see_expired(struct model *model, const Pledged__V1__Entry *e)
     if (pledge == NULL)
         return false;
     if (stage_of(pledge) != STAGE_IS(HELD) || e->time_us < pledge->expires_us)
-        return wrong(model, "entry %" PRIu64 ": %s expires %" PRId64 " us too early", e->seq,
-                     e->hold_expired->pledge, pledge->expires_us - e->time_us);
+        return model_wrong(model, "entry %" PRIu64 ": %s expires %" PRId64 " us too early", e->seq,
+                           e->hold_expired->pledge, pledge->expires_us - e->time_us);
     return go_to(model, pledge, e->seq, STAGE_IS(EXPIRED));
 }
 
@@ -167,7 +166,7 @@ static bool see_pledge(struct model *model, const Pledged__V1__Entry *e)
     if (pledge == NULL)
         return false;
     if (fact->from_hold && stage_of(pledge) != STAGE_IS(HELD))
-        return wrong(model, "entry %" PRIu64 ": %s was not held", e->seq, fact->pledge);
+        return model_wrong(model, "entry %" PRIu64 ": %s was not held", e->seq, fact->pledge);
     pledge->amount = fact->amount->minor;
     return go_to(model, pledge, e->seq, STAGE_IS(PLEDGED));
 }
@@ -178,58 +177,23 @@ static bool see_end(struct model *model, const Pledged__V1__Entry *e, const char
     if (pledge == NULL)
         return false;
     int now = stage_of(pledge);
-    bool fits = stage == STAGE_IS(CANCELLED) ? now == STAGE_IS(COMMITTED)
+    bool fits = stage == STAGE_IS(CANCELLED) || stage == STAGE_IS(CLOSED)
+                    ? now == STAGE_IS(COMMITTED)
                 : stage == STAGE_IS(COMMITTED)
                     ? now == STAGE_IS(PLEDGED)
                     : now == STAGE_IS(HELD) || now == STAGE_IS(PLEDGED) || now == STAGE_IS(WAITING);
     if (!fits)
-        return wrong(model, "entry %" PRIu64 ": %s goes from stage %d to %d", e->seq, id, now,
-                     stage);
-    if (stage == STAGE_IS(CANCELLED)) { /* its money comes free, whoever's bank entry it was */
-        if (e->cancelled->deallocated->minor != pledge->allocated)
-            return wrong(model, "entry %" PRIu64 ": not all of the money comes free", e->seq);
-        pledge->allocated = 0;
-    }
+        return model_wrong(model, "entry %" PRIu64 ": %s goes from stage %d to %d", e->seq, id, now,
+                           stage);
     return go_to(model, pledge, e->seq, stage);
-}
-
-static bool see_payment(struct model *model, const Pledged__V1__Entry *e)
-{
-    const Pledged__V1__PaymentRecorded *fact = e->payment_recorded;
-    if (known(model, e->seq, fact->pledge) == NULL)
-        return false;
-    if (number_of(fact->bank_entry, 'B') != model->banks || fact->amount->minor <= 0)
-        return wrong(model, "entry %" PRIu64 ": a payment that does not follow", e->seq);
-    size_t cap = model->bank_cap;
-    model->bank_amount = grow(model->bank_amount, model->banks, &cap, sizeof(int64_t));
-    model->bank_allocated =
-        grow(model->bank_allocated, model->banks, &model->bank_cap, sizeof(int64_t));
-    model->bank_amount[model->banks] = fact->amount->minor;
-    model->bank_allocated[model->banks++] = 0;
-    return true;
-}
-
-static bool see_allocation(struct model *model, const Pledged__V1__Entry *e)
-{
-    const Pledged__V1__Allocated *fact = e->allocated;
-    struct model_pledge *pledge = known(model, e->seq, fact->pledge);
-    size_t bank = number_of(fact->bank_entry, 'B');
-    if (pledge == NULL || bank >= model->banks)
-        return wrong(model, "entry %" PRIu64 ": money from nowhere", e->seq);
-    pledge->allocated += fact->amount->minor;
-    model->bank_allocated[bank] += fact->amount->minor;
-    if (pledge->allocated > pledge->amount ||
-        model->bank_allocated[bank] > model->bank_amount[bank])
-        return wrong(model, "entry %" PRIu64 ": more allocated than there is", e->seq);
-    return true;
 }
 
 static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
 {
     switch ((int)e->fact_case) {
     case FACT_CASE(CONTRIBUTOR_ADDED):
-        if (number_of(e->contributor_added->contributor, 'C') != model->contributors)
-            return wrong(model, "entry %" PRIu64 ": a contributor out of order", e->seq);
+        if (model_number(e->contributor_added->contributor, 'C') != model->contributors)
+            return model_wrong(model, "entry %" PRIu64 ": a contributor out of order", e->seq);
         model->contributors++;
         return true;
     case FACT_CASE(CATALOGUE_ADOPTED):
@@ -249,10 +213,8 @@ static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
         return see_end(model, e, e->withdrawn->pledge, STAGE_IS(WITHDRAWN));
     case FACT_CASE(CANCELLED):
         return see_end(model, e, e->cancelled->pledge, STAGE_IS(CANCELLED));
-    case FACT_CASE(PAYMENT_RECORDED):
-        return see_payment(model, e);
-    case FACT_CASE(ALLOCATED):
-        return see_allocation(model, e);
+    case FACT_CASE(PLEDGE_CLOSED):
+        return see_end(model, e, e->pledge_closed->pledge, STAGE_IS(CLOSED));
     default:
         return true; /* says nothing about slots or money of ours */
     }
@@ -272,14 +234,14 @@ static bool count_slots(struct model *model, uint64_t seq, int32_t taken[MODEL_T
             const struct model_pledge *other = &model->pledge[k];
             if (other->tier >= 0 && is_live(stage_of(other)) &&
                 strcmp(other->contributor, pledge->contributor) == 0)
-                return wrong(model, "entry %" PRIu64 ": %s has two slots", seq,
-                             pledge->contributor);
+                return model_wrong(model, "entry %" PRIu64 ": %s has two slots", seq,
+                                   pledge->contributor);
         }
     }
     for (int i = 0; i < MODEL_TIERS; i++) {
         if (capacity[i] >= 0 && taken[i] > capacity[i])
-            return wrong(model, "entry %" PRIu64 ": %d holders of %s, which has %d places", seq,
-                         taken[i], tier_code[i], capacity[i]);
+            return model_wrong(model, "entry %" PRIu64 ": %d holders of %s, which has %d places",
+                               seq, taken[i], tier_code[i], capacity[i]);
     }
     return true;
 }
@@ -293,10 +255,10 @@ static bool nothing_is_due(struct model *model, const Pledged__V1__Entry *e)
         const struct model_pledge *pledge = &model->pledge[i];
         if (stage_of(pledge) == STAGE_IS(HELD) &&
             pledge->expires_us + EXPIRY_SLACK_US <= e->time_us)
-            return wrong(model, "entry %" PRIu64 ": a hold is over since %" PRId64 " us", e->seq,
-                         e->time_us - pledge->expires_us);
+            return model_wrong(model, "entry %" PRIu64 ": a hold is over since %" PRId64 " us",
+                               e->seq, e->time_us - pledge->expires_us);
     }
-    return true;
+    return books_nothing_is_due(model, e);
 }
 
 uint64_t model_find(const struct model *model, const uint8_t request[MODEL_ID])
@@ -313,24 +275,27 @@ static bool see_frame(struct model *model, uint64_t seq, const Pledged__V1__Entr
 {
     const struct model_entry *last = model->entries != 0 ? &model->entry[model->entries - 1] : NULL;
     if (e->seq != seq)
-        return wrong(model, "entry %" PRIu64 " says that it is %" PRIu64, seq, e->seq);
+        return model_wrong(model, "entry %" PRIu64 " says that it is %" PRIu64, seq, e->seq);
     if (last != NULL && e->time_us <= last->time_us)
-        return wrong(model, "entry %" PRIu64 ": time goes back", seq);
+        return model_wrong(model, "entry %" PRIu64 ": time goes back", seq);
     if (e->request_id.len == 0)
         return true;
     uint64_t first = e->request_id.len == MODEL_ID ? model_find(model, e->request_id.data) : 0;
     bool is_first = e->command.len != 0;
     if (is_first && first != 0)
-        return wrong(model, "entry %" PRIu64 ": done a second time, first in %" PRIu64, seq, first);
+        return model_wrong(model, "entry %" PRIu64 ": done a second time, first in %" PRIu64, seq,
+                           first);
     if (!is_first && (first == 0 || e->cause_seq != first))
-        return wrong(model, "entry %" PRIu64 ": not the first of its command, nor its cause", seq);
+        return model_wrong(model, "entry %" PRIu64 ": not the first of its command, nor its cause",
+                           seq);
     return true;
 }
 
 static void keep_entry(struct model *model, const Pledged__V1__Entry *e, struct pl_slice bytes,
                        const int32_t taken[MODEL_TIERS])
 {
-    model->entry = grow(model->entry, model->entries, &model->entry_cap, sizeof(*model->entry));
+    model->entry =
+        model_grow(model->entry, model->entries, &model->entry_cap, sizeof(*model->entry));
     struct model_entry *kept = &model->entry[model->entries++];
     memset(kept, 0, sizeof(*kept));
     kept->bytes = malloc(bytes.len + 1);
@@ -351,16 +316,16 @@ bool model_see(struct model *model, uint64_t seq, struct pl_slice bytes)
         const struct model_entry *kept = &model->entry[seq - 1];
         if (kept->len == bytes.len && memcmp(kept->bytes, bytes.data, bytes.len) == 0)
             return true;
-        return wrong(model, "entry %" PRIu64 " is not what it was", seq);
+        return model_wrong(model, "entry %" PRIu64 " is not what it was", seq);
     }
     if (seq != model->entries + 1)
-        return wrong(model, "entry %" PRIu64 " comes after %zu", seq, model->entries);
+        return model_wrong(model, "entry %" PRIu64 " comes after %zu", seq, model->entries);
     Pledged__V1__Entry *e = pledged__v1__entry__unpack(NULL, bytes.len, bytes.data);
     int32_t taken[MODEL_TIERS];
     if (e == NULL)
-        return wrong(model, "entry %" PRIu64 " cannot be read", seq);
+        return model_wrong(model, "entry %" PRIu64 " cannot be read", seq);
     bool fine = see_frame(model, seq, e) && nothing_is_due(model, e) && see_fact(model, e) &&
-                count_slots(model, seq, taken);
+                books_see(model, e) && count_slots(model, seq, taken);
     if (fine)
         keep_entry(model, e, bytes, taken);
     pledged__v1__entry__free_unpacked(e, NULL);
@@ -379,11 +344,11 @@ bool model_tell(struct model *model, const uint8_t request[MODEL_ID], uint64_t s
         if (told->seq == seq && told->receipt == receipt && told->len == verdict.len &&
             memcmp(told->verdict, verdict.data, verdict.len) == 0)
             return true;
-        return wrong(
+        return model_wrong(
             model, "a request was told entry %" PRIu64 ", and now entry %" PRIu64 " or other words",
             told->seq, seq);
     }
-    model->told = grow(model->told, model->tolds, &model->told_cap, sizeof(*model->told));
+    model->told = model_grow(model->told, model->tolds, &model->told_cap, sizeof(*model->told));
     struct model_told *told = &model->told[model->tolds++];
     memcpy(told->request, request, MODEL_ID);
     told->seq = seq;

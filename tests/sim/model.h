@@ -12,6 +12,7 @@
 
 #include "common/slice.h"
 #include "pledged/v1/entry.pb-c.h"
+#include "tests/sim/books.h"
 
 enum { MODEL_TIERS = 4, MODEL_ID = 16 };
 
@@ -34,7 +35,7 @@ struct model_pledge {
     int64_t expires_us;
     struct model_stage course[8];
     int steps;
-    int64_t amount, allocated;
+    int64_t amount; /* promised */
 };
 
 struct model_told { /* the verdict of one request id, once and for ever */
@@ -54,8 +55,7 @@ struct model {
     size_t tolds, told_cap;
     bool catalogue; /* there is one */
     size_t contributors;
-    int64_t *bank_amount, *bank_allocated; /* own; B000001 is [0] */
-    size_t banks, bank_cap;
+    struct books books;
     bool clock_jumped; /* expiry is not judged by time from then on */
     uint64_t told_max; /* highest seq that was told to anybody */
     char error[300];   /* the first thing that was wrong; "" */
@@ -71,6 +71,13 @@ bool model_tell(struct model *model, const uint8_t request[MODEL_ID], uint64_t s
                 struct pl_slice verdict, bool receipt);
 /* First entry of this request id; 0: none. */
 uint64_t model_find(const struct model *model, const uint8_t request[MODEL_ID]);
+/* The first thing that is wrong; always false. */
+__attribute__((format(printf, 2, 3))) bool model_wrong(struct model *model, const char *format,
+                                                       ...);
+/* P000007 is 6; SIZE_MAX: not such an id. */
+size_t model_number(const char *id, char letter);
+/* A list with room for one more. */
+void *model_grow(void *list, size_t count, size_t *cap, size_t size);
 /* Stage of a pledge after this entry. */
 int model_stage_at(const struct model *model, size_t pledge, uint64_t seq);
 

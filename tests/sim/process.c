@@ -14,7 +14,7 @@
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
 
-enum { INBOX_LIMIT = 64 };
+enum { INBOX_LIMIT = 64, CLASSES_MAX = 32, PROPOSAL_TTL_S = 3 };
 
 static const uint8_t ledger_id_bytes[16] = {7};
 static uint8_t file_sha256[32] = {9};
@@ -38,6 +38,26 @@ static struct pl_status rebuild(void *arg, struct ledger **ret)
     return recover_state(&options, process->store, &report, ret);
 }
 
+static void fill_policy(const struct process *process, Pledged__V1__PolicyAdopted *policy)
+{
+    static Pledged__V1__CommandClass class[CLASSES_MAX];
+    static Pledged__V1__PolicyAccount account, *accounts[] = {&account};
+    pledged__v1__policy_adopted__init(policy);
+    pledged__v1__policy_account__init(&account);
+    policy->sha256 = (ProtobufCBinaryData){32, file_sha256};
+    policy->four_eyes = class;
+    for (unsigned i = 1; i < CLASSES_MAX; i++) {
+        if ((process->four_eyes >> i & 1) != 0)
+            class[policy->n_four_eyes++] = (Pledged__V1__CommandClass)i;
+    }
+    policy->proposal_ttl_s = PROPOSAL_TTL_S;
+    account.account = (char *)(uintptr_t) "CHF01";
+    account.iban = (char *)(uintptr_t)PROCESS_ACCOUNT;
+    account.currency = (char *)(uintptr_t) "CHF";
+    policy->account = accounts;
+    policy->n_account = 1;
+}
+
 static struct pl_status boot(struct process *process)
 {
     static Pledged__V1__RosterAdopted roster;
@@ -50,8 +70,8 @@ static struct pl_status boot(struct process *process)
     PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));
     PL_TRY(pl_mailbox_new(0, &process->home));
     pledged__v1__roster_adopted__init(&roster);
-    pledged__v1__policy_adopted__init(&policy);
-    roster.sha256 = policy.sha256 = (ProtobufCBinaryData){32, file_sha256};
+    fill_policy(process, &policy);
+    roster.sha256 = (ProtobufCBinaryData){32, file_sha256};
     struct writer_options writer = {
         .store = process->store,
         .ledger = process->ledger,

@@ -14,6 +14,7 @@
 #include "server/writer.h"
 
 #define PROCESS_JUMP_LIMIT_US 10000000LL
+#define PROCESS_ACCOUNT       "CH8109000000150001234" /* of the fund, in CHF */
 
 enum process_state {
     PROCESS_DOWN,
@@ -29,6 +30,7 @@ struct process {
     struct pl_clock *clock;
     uint64_t segment_bytes;
     uint32_t writer_number; /* another one at every start */
+    uint32_t four_eyes;     /* bits of the classes that need a second person */
     struct recover_report report;
     struct pl_status status;
     int exit_code; /* of _exit */

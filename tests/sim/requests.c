@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/reference.h"
 #include "pledged/v1/catalogue.pb-c.h"
 #include "pledged/v1/command.pb-c.h"
+#include "tests/sim/process.h"
 
 #define IS(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 
-enum { ARENA_BYTES = 1 << 20, FAT_REFS = 8, FAT_FILES = 16 };
+enum { ARENA_BYTES = 1 << 20, FAT_REFS = 8, FAT_FILES = 16, STATEMENTS = 12 };
 
 struct maker {
     struct pl_arena arena;
@@ -50,9 +52,61 @@ static char *id_of(struct maker *maker, char letter, size_t known)
     return made;
 }
 
+#define STAGE_BIT(name_) (1u << PLEDGED__V1__STAGE__STAGE_##name_)
+
+/* Mostly a pledge in one of these stages, so that the command comes to something. */
+static char *pledge_in(struct maker *maker, unsigned stages)
+{
+    const struct model *model = maker->model;
+    size_t first = dice_below(maker->dice, model->pledges);
+    bool any = dice_below(maker->dice, 6) == 0;
+    for (size_t i = 0; i < model->pledges && !any; i++) {
+        size_t number = (first + i) % model->pledges;
+        if ((stages >> model_stage_at(model, number, UINT64_MAX) & 1) == 0)
+            continue;
+        char *made = pl_arena_printf(&maker->arena, "P%06zu", number + 1);
+        return made;
+    }
+    return id_of(maker, 'P', model->pledges);
+}
+
+/* Mostly a bank entry with money that is free. */
+static char *free_money(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    size_t first = dice_below(maker->dice, books->banks);
+    bool any = dice_below(maker->dice, 6) == 0;
+    for (size_t i = 0; i < books->banks && !any; i++) {
+        size_t number = (first + i) % books->banks;
+        if (books_free(books, number) > 0)
+            return pl_arena_printf(&maker->arena, "B%06zu", number + 1);
+    }
+    return id_of(maker, 'B', books->banks);
+}
+
+/* Mostly the newest: the others have their place by now. */
+static char *some_contributor(struct maker *maker)
+{
+    size_t known = maker->model->contributors;
+    if (known == 0 || dice_below(maker->dice, 3) == 0)
+        return id_of(maker, 'C', known);
+    return pl_arena_printf(&maker->arena, "C%06zu", known);
+}
+
+/* Mostly the newest debit that nothing has explained. */
+static char *some_debit(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    for (size_t i = books->banks; i > 0 && dice_below(maker->dice, 12) != 0; i--) {
+        if (books->bank[i - 1].debit && !books->bank[i - 1].gone)
+            return pl_arena_printf(&maker->arena, "B%06zu", i);
+    }
+    return id_of(maker, 'B', books->banks);
+}
+
 static char *some_tier(struct maker *maker)
 {
-    static const char *const code[] = {"top", "top", "duo", "duo", "duo", "many"};
+    static const char *const code[] = {"top", "top", "duo", "duo", "many", "many"};
     return text(maker, code[dice_below(maker->dice, 6)]);
 }
 
@@ -99,7 +153,7 @@ static void make_hold(struct maker *maker)
     Pledged__V1__Hold *body = take(maker, sizeof(*body));
     pledged__v1__hold__init(body);
     body->tier = some_tier(maker);
-    body->contributor = id_of(maker, 'C', maker->model->contributors);
+    body->contributor = some_contributor(maker);
     body->until_case = PLEDGED__V1__HOLD__UNTIL_FOR_S;
     body->for_s = 1 + (int64_t)dice_below(maker->dice, 10);
     maker->command->command_case = IS(HOLD);
@@ -111,7 +165,7 @@ static void make_wait(struct maker *maker)
     Pledged__V1__Wait *body = take(maker, sizeof(*body));
     pledged__v1__wait__init(body);
     body->tier = some_tier(maker);
-    body->contributor = id_of(maker, 'C', maker->model->contributors);
+    body->contributor = some_contributor(maker);
     maker->command->command_case = IS(WAIT);
     maker->command->wait = body;
 }
@@ -120,7 +174,8 @@ static Pledged__V1__Money *money(struct maker *maker)
 {
     Pledged__V1__Money *made = take(maker, sizeof(*made));
     pledged__v1__money__init(made);
-    made->minor = 1 + (int64_t)dice_below(maker->dice, 20000000);
+    made->minor =
+        1 + (int64_t)dice_below(maker->dice, dice_below(maker->dice, 2) == 0 ? 20000000 : 2000000);
     made->currency = text(maker, "CHF");
     return made;
 }
@@ -131,12 +186,12 @@ static void make_submit(struct maker *maker)
     pledged__v1__submit__init(body);
     maker->command->command_case = IS(SUBMIT);
     maker->command->submit = body;
-    if (maker->model->pledges != 0 && dice_below(maker->dice, 2) == 0) {
-        body->pledge = id_of(maker, 'P', maker->model->pledges);
+    if (maker->model->pledges != 0 && dice_below(maker->dice, 3) == 0) {
+        body->pledge = pledge_in(maker, STAGE_BIT(HELD));
         return;
     }
-    body->contributor = id_of(maker, 'C', maker->model->contributors);
-    if (dice_below(maker->dice, 5) == 0) {
+    body->contributor = some_contributor(maker);
+    if (dice_below(maker->dice, 2) == 0) {
         body->offer_case = PLEDGED__V1__SUBMIT__OFFER_FREE;
         body->free = true;
         body->amount = money(maker);
@@ -146,21 +201,349 @@ static void make_submit(struct maker *maker)
     body->tier = some_tier(maker);
 }
 
+/* Days on both sides of the first month that can be closed. */
+static char *some_day(struct maker *maker)
+{
+    static const char *const day[] = {"2026-01-15", "2026-01-31", "2026-02-01", "2026-02-02"};
+    return text(maker, day[dice_below(maker->dice, 4)]);
+}
+
+static char *bank_ref(struct maker *maker, unsigned number)
+{
+    char *made = pl_arena_printf(&maker->arena, "BANK-%04u", number);
+    if (made == NULL)
+        abort();
+    return made;
+}
+
+/* --- statements: what a bank says of movement number n is the same for ever --- */
+
+struct told {
+    int64_t minor;
+    Pledged__V1__MovementKind kind;
+    unsigned meant; /* pledge (a debit: refund) that it names; 0: none */
+};
+
+static struct told movement_told(unsigned number)
+{
+    static const struct told tells[] = {
+        {15000000, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1},
+        {4000000, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 0},
+        {-4000000, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_RETURN, 0},
+        {20000000, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1},
+        {-4000000, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1},
+        {-1250, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_CHARGE, 0},
+    };
+    struct told told = tells[number % 6];
+    told.meant = told.meant != 0 ? 1 + number % 7 : 0;
+    return told;
+}
+
+static Pledged__V1__Movement *movement(struct maker *maker, unsigned number)
+{
+    struct told told = movement_told(number);
+    Pledged__V1__Movement *made = take(maker, sizeof(*made));
+    pledged__v1__movement__init(made);
+    made->kind = told.kind;
+    made->minor = told.minor;
+    made->booking_date = made->value_date =
+        text(maker, number % 3 == 0 ? "2026-01-30" : "2026-02-01");
+    made->bank_ref = bank_ref(maker, number);
+    if (told.meant != 0 && told.minor < 0) {
+        made->end_to_end_id = pl_arena_printf(&maker->arena, "R%06u", told.meant);
+    } else if (told.meant != 0) {
+        char reference[PL_REFERENCE_BYTES];
+        made->reference = text(maker, pl_reference_scor(told.meant, reference));
+    }
+    return made;
+}
+
+/* Statement s has the movements 2s to 2s+2, so that neighbours share one. */
+static Pledged__V1__BankStatement *statement(struct maker *maker, unsigned number)
+{
+    Pledged__V1__BankStatement *made = take(maker, sizeof(*made));
+    pledged__v1__bank_statement__init(made);
+    made->kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+    made->account = text(maker, PROCESS_ACCOUNT);
+    made->currency = text(maker, "CHF");
+    made->id = pl_arena_printf(&maker->arena, "STM-%u", number);
+    made->created = text(maker, "2026-02-02");
+    made->opening_minor = 100000000;
+    made->closing_minor = made->opening_minor;
+    made->movement = take(maker, 3 * sizeof(*made->movement));
+    for (unsigned i = 0; i < 3; i++) {
+        made->movement[i] = movement(maker, 2 * number + i);
+        made->closing_minor += made->movement[i]->minor;
+    }
+    made->n_movement = 3;
+    if (dice_below(maker->dice, 20) == 0) { /* it says something else than before */
+        made->opening_minor++;
+        made->closing_minor++;
+    }
+    return made;
+}
+
+static void make_import(struct maker *maker)
+{
+    static uint8_t sha256[32] = {4};
+    Pledged__V1__ImportStatement *body = take(maker, sizeof(*body));
+    pledged__v1__import_statement__init(body);
+    body->file_sha256 = (ProtobufCBinaryData){32, sha256};
+    body->message_id = text(maker, "MSG");
+    body->n_statement = 1 + dice_below(maker->dice, 2);
+    body->statement = take(maker, body->n_statement * sizeof(*body->statement));
+    for (size_t i = 0; i < body->n_statement; i++)
+        body->statement[i] = statement(maker, (unsigned)dice_below(maker->dice, STATEMENTS));
+    maker->command->command_case = IS(IMPORT_STATEMENT);
+    maker->command->import_statement = body;
+}
+
+/* --- money --- */
+
+/* Not always the whole: NULL is "as much as there is". */
+static Pledged__V1__Money *part_of(struct maker *maker)
+{
+    return dice_below(maker->dice, 2) == 0 ? NULL : money(maker);
+}
+
 static void make_payment(struct maker *maker)
 {
     Pledged__V1__Pay *body = take(maker, sizeof(*body));
     pledged__v1__pay__init(body);
-    body->pledge = id_of(maker, 'P', maker->model->pledges);
-    body->amount = money(maker);
+    const struct books *books = &maker->model->books;
     maker->command->command_case = IS(PAY);
     maker->command->pay = body;
+    body->value_date = some_day(maker);
+    if (books->refunds != 0 && dice_below(maker->dice, 3) == 0) {
+        size_t refund = dice_below(maker->dice, books->refunds);
+        body->refund = pl_arena_printf(&maker->arena, "R%06zu", refund + 1);
+        body->amount = money(maker);
+        if (dice_below(maker->dice, 8) != 0)
+            body->amount->minor = books->refund[refund].amount;
+        return;
+    }
+    body->pledge = pledge_in(maker, STAGE_BIT(PLEDGED) | STAGE_BIT(COMMITTED));
+    body->amount = money(maker);
+    if (dice_below(maker->dice, 2) == 0)
+        return;
+    /* what a statement tells too, or will */
+    unsigned number = (unsigned)dice_below(maker->dice, 2 * STATEMENTS);
+    body->bank_ref = bank_ref(maker, number);
+    if (movement_told(number).minor > 0)
+        body->amount->minor = movement_told(number).minor;
+}
+
+static void make_allocation(struct maker *maker)
+{
+    Pledged__V1__Allocate *body = take(maker, sizeof(*body));
+    pledged__v1__allocate__init(body);
+    body->bank_entry = free_money(maker);
+    body->pledge = pledge_in(maker, STAGE_BIT(PLEDGED) | STAGE_BIT(COMMITTED));
+    body->amount = part_of(maker);
+    maker->command->command_case = IS(ALLOCATE);
+    maker->command->allocate = body;
+}
+
+static void make_reallocation(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    Pledged__V1__Reallocate *body = take(maker, sizeof(*body));
+    pledged__v1__reallocate__init(body);
+    body->seq = books->parts == 0 ? 1 : books->part[dice_below(maker->dice, books->parts)].seq;
+    body->pledge = pledge_in(maker, STAGE_BIT(PLEDGED) | STAGE_BIT(COMMITTED));
+    body->amount = part_of(maker);
+    maker->command->command_case = IS(REALLOCATE);
+    maker->command->reallocate = body;
+    add_document(maker, 1);
+}
+
+static void make_conversion(struct maker *maker)
+{
+    Pledged__V1__Convert *body = take(maker, sizeof(*body));
+    pledged__v1__convert__init(body);
+    body->bank_entry = free_money(maker);
+    body->amount = part_of(maker);
+    maker->command->command_case = IS(CONVERT);
+    maker->command->convert = body;
+    add_document(maker, 1);
+}
+
+static void make_refund(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    if (books->refunds != 0 && dice_below(maker->dice, 4) == 0) {
+        Pledged__V1__CancelRefund *body = take(maker, sizeof(*body));
+        pledged__v1__cancel_refund__init(body);
+        body->refund = id_of(maker, 'R', books->refunds);
+        maker->command->command_case = IS(CANCEL_REFUND);
+        maker->command->cancel_refund = body;
+        return;
+    }
+    if (books->refunds != 0 && dice_below(maker->dice, 4) == 0) {
+        Pledged__V1__MatchRefund *body = take(maker, sizeof(*body));
+        pledged__v1__match_refund__init(body);
+        body->refund = id_of(maker, 'R', books->refunds);
+        body->bank_entry = some_debit(maker);
+        maker->command->command_case = IS(MATCH_REFUND);
+        maker->command->match_refund = body;
+        return;
+    }
+    Pledged__V1__Refund *body = take(maker, sizeof(*body));
+    pledged__v1__refund__init(body);
+    body->bank_entry = free_money(maker);
+    body->amount = part_of(maker);
+    body->other_payee = dice_below(maker->dice, 8) == 0;
+    maker->command->command_case = IS(REFUND);
+    maker->command->refund = body;
+    add_document(maker, 1);
+}
+
+static void make_waiver(struct maker *maker)
+{
+    if (dice_below(maker->dice, 2) == 0) {
+        Pledged__V1__WriteOff *body = take(maker, sizeof(*body));
+        pledged__v1__write_off__init(body);
+        body->pledge = pledge_in(maker, STAGE_BIT(COMMITTED));
+        body->amount = part_of(maker);
+        maker->command->command_case = IS(WRITE_OFF);
+        maker->command->write_off = body;
+        return;
+    }
+    const struct books *books = &maker->model->books;
+    Pledged__V1__AcceptDifference *body = take(maker, sizeof(*body));
+    pledged__v1__accept_difference__init(body);
+    body->bank_entry = id_of(maker, 'B', books->banks);
+    body->pledge = id_of(maker, 'P', maker->model->pledges);
+    if (books->parts != 0 && dice_below(maker->dice, 4) != 0) { /* one that does pay for it */
+        const struct book_part *part = &books->part[dice_below(maker->dice, books->parts)];
+        body->bank_entry = pl_arena_printf(&maker->arena, "B%06zu", part->bank + 1);
+        body->pledge = pl_arena_printf(&maker->arena, "P%06zu", part->pledge + 1);
+    }
+    body->kind = PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_FEE;
+    body->amount = part_of(maker);
+    maker->command->command_case = IS(ACCEPT_DIFFERENCE);
+    maker->command->accept_difference = body;
+}
+
+/* Entry that says that some refund was paid; if it was not, the first one of the ledger. */
+static uint64_t paid_entry(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    uint64_t seq = books->refund[dice_below(maker->dice, books->refunds)].paid_seq;
+    return seq != 0 ? seq : 1;
+}
+
+static void make_reversal(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    if (dice_below(maker->dice, 3) == 0) {
+        Pledged__V1__MatchReversal *body = take(maker, sizeof(*body));
+        pledged__v1__match_reversal__init(body);
+        body->bank_entry = some_debit(maker);
+        body->original = id_of(maker, 'B', books->banks);
+        maker->command->command_case = IS(MATCH_REVERSAL);
+        maker->command->match_reversal = body;
+        return;
+    }
+    Pledged__V1__Reverse *body = take(maker, sizeof(*body));
+    pledged__v1__reverse__init(body);
+    uint64_t which = dice_below(maker->dice, 4);
+    body->seq = 1 + dice_below(maker->dice, maker->model->entries + 1);
+    if (which == 0 && books->parts != 0)
+        body->seq = books->part[dice_below(maker->dice, books->parts)].seq;
+    else if (which == 1 && books->waivers != 0)
+        body->seq = books->waiver[dice_below(maker->dice, books->waivers)].seq;
+    else if (which == 2 && books->refunds != 0)
+        body->seq = paid_entry(maker);
+    else if (books->banks != 0)
+        body->seq = books->bank[dice_below(maker->dice, books->banks)].seq;
+    maker->command->command_case = IS(REVERSE);
+    maker->command->reverse = body;
+}
+
+/* --- two persons, and months --- */
+
+static void make_decision(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    if (books->proposals == 0 && dice_below(maker->dice, 10) != 0) {
+        make_payment(maker);
+        return;
+    }
+    uint64_t seq = 1 + dice_below(maker->dice, maker->model->entries + 1);
+    if (books->proposals != 0 && dice_below(maker->dice, 10) != 0) {
+        /* mostly the newest */
+        size_t back = dice_below(maker->dice, books->proposals < 4 ? books->proposals : 4);
+        seq = books->proposal[books->proposals - 1 - back].seq;
+    }
+    if (dice_below(maker->dice, 4) != 0) {
+        Pledged__V1__Approve *body = take(maker, sizeof(*body));
+        pledged__v1__approve__init(body);
+        body->seq = seq;
+        maker->command->command_case = IS(APPROVE);
+        maker->command->approve = body;
+        return;
+    }
+    Pledged__V1__Reject *body = take(maker, sizeof(*body));
+    pledged__v1__reject__init(body);
+    body->seq = seq;
+    maker->command->command_case = IS(REJECT);
+    maker->command->reject = body;
+}
+
+static void make_period(struct maker *maker)
+{
+    static const char *const months[] = {"2025-11", "2025-12", "2026-01", "2026-02"};
+    static uint8_t root[32] = {6};
+    char *month = text(maker, months[dice_below(maker->dice, 4)]);
+    if (dice_below(maker->dice, 3) == 0) {
+        Pledged__V1__ReopenPeriod *body = take(maker, sizeof(*body));
+        pledged__v1__reopen_period__init(body);
+        body->period = month;
+        maker->command->command_case = IS(REOPEN_PERIOD);
+        maker->command->reopen_period = body;
+        return;
+    }
+    Pledged__V1__ClosePeriod *body = take(maker, sizeof(*body));
+    pledged__v1__close_period__init(body);
+    body->period = month;
+    body->head_size = maker->model->entries;
+    body->head_root = (ProtobufCBinaryData){32, root};
+    body->waive = dice_below(maker->dice, 2) == 0;
+    maker->command->command_case = IS(CLOSE_PERIOD);
+    maker->command->close_period = body;
+}
+
+static void make_close(struct maker *maker)
+{
+    Pledged__V1__Close *body = take(maker, sizeof(*body));
+    pledged__v1__close__init(body);
+    body->pledge = pledge_in(maker, STAGE_BIT(COMMITTED));
+    maker->command->command_case = IS(CLOSE);
+    maker->command->close = body;
+}
+
+/* What a finance desk does all day. */
+static void make_finance(struct maker *maker)
+{
+    static void (*const makers[])(struct maker * maker) = {
+        make_payment,    make_payment,    make_payment, make_import,   make_import,
+        make_allocation, make_allocation, make_refund,  make_refund,   make_reallocation,
+        make_conversion, make_waiver,     make_waiver,  make_reversal, make_decision,
+        make_decision,   make_decision,   make_period,  make_close,
+    };
+    makers[dice_below(maker->dice, sizeof(makers) / sizeof(makers[0]))](maker);
+    if (dice_below(maker->dice, 6) == 0)
+        maker->command->effective_date = some_day(maker);
 }
 
 static void make_ending(struct maker *maker)
 {
-    char *pledge = id_of(maker, 'P', maker->model->pledges);
-    uint64_t kind = dice_below(maker->dice, 4);
-    if (kind == 0) {
+    uint64_t kind = dice_below(maker->dice, 5);
+    char *pledge = pledge_in(maker, kind >= 3   ? STAGE_BIT(PLEDGED)
+                                    : kind == 1 ? STAGE_BIT(COMMITTED)
+                                                : STAGE_BIT(PLEDGED) | STAGE_BIT(HELD));
+    if (kind >= 3) {
         Pledged__V1__Commit *body = take(maker, sizeof(*body));
         pledged__v1__commit__init(body);
         body->pledge = pledge;
@@ -187,16 +570,16 @@ static void make_ending(struct maker *maker)
 static void choose(struct maker *maker)
 {
     uint64_t dice = dice_below(maker->dice, 100);
-    if (maker->model->contributors == 0 || dice < 15)
+    if (maker->model->contributors == 0 || dice < 10)
         make_contributor(maker);
-    else if (dice < 45)
+    else if (dice < 25)
         make_hold(maker);
-    else if (dice < 50)
+    else if (dice < 28)
         make_wait(maker);
-    else if (dice < 70 || maker->model->pledges == 0)
+    else if (dice < 45 || maker->model->pledges == 0)
         make_submit(maker);
-    else if (dice < 82)
-        make_payment(maker);
+    else if (dice < 85)
+        make_finance(maker);
     else
         make_ending(maker);
 }

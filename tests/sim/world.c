@@ -485,6 +485,17 @@ static void send_reply(int client, uint64_t intent, bool whole)
     packet->whole = whole;
 }
 
+/* Two clients a person: one clerk, two who may approve. */
+static struct ledger_actor actor_of(int client)
+{
+    static const char *const person[] = {"anna", "berta", "carla"};
+    int which = client < 0 ? 0 : client % 3;
+    return (struct ledger_actor){person[which],
+                                 which == 0 ? PLEDGED__V1__ROLE__ROLE_CLERK
+                                            : PLEDGED__V1__ROLE__ROLE_APPROVER,
+                                 "uri:x", "CN=ca"};
+}
+
 static struct call *new_call(int client, uint64_t intent)
 {
     for (int i = 0; i < CALLS_MAX; i++) {
@@ -500,8 +511,7 @@ static struct call *new_call(int client, uint64_t intent)
         call->command.arena = &call->arena;
         call->command.home = w.process.home;
         call->command.phase = COMMAND_QUEUED;
-        call->command.actor =
-            (struct ledger_actor){"anna", PLEDGED__V1__ROLE__ROLE_CLERK, "uri:x", "CN=ca"};
+        call->command.actor = actor_of(client);
         return call;
     }
     return NULL;
@@ -667,6 +677,24 @@ static void check_item(const struct call *call, const struct command_item *item,
         is_durable(seq);
 }
 
+static int64_t minor_of(const Pledged__V1__Money *money)
+{
+    return money != NULL ? money->minor : 0;
+}
+
+/* As of the last entry the model knows the money too. */
+static void check_money(const Pledged__V1__PledgeStatus *told, size_t number)
+{
+    int64_t settled = books_settled(&w.model.books, number);
+    int64_t forgiven = books_forgiven(&w.model.books, number);
+    if (minor_of(told->allocated) != settled ||
+        minor_of(told->written_off) + minor_of(told->difference) != forgiven)
+        wrong("a query shows %s with %" PRId64 " paid and %" PRId64 " forgiven, it is %" PRId64
+              " and %" PRId64,
+              told->pledge, minor_of(told->allocated),
+              minor_of(told->written_off) + minor_of(told->difference), settled, forgiven);
+}
+
 static void check_query(const struct call *call)
 {
     const struct command *command = &call->command;
@@ -686,6 +714,8 @@ static void check_query(const struct call *call)
         wrong("a query shows %s in stage %d as of entry %" PRIu64 ", it was in %d",
               response->pledge->pledge, (int)response->pledge->stage, response->as_of_seq,
               model_stage_at(&w.model, number, response->as_of_seq));
+    else if (response->as_of_seq == w.model.entries)
+        check_money(response->pledge, number);
 }
 
 static void answer_call(struct call *call)
@@ -991,6 +1021,9 @@ static void choose_odds(void)
     odds->vanish = one_of(0, 50000, 300000);
     odds->fat = one_of(0, 0, dice_below(&w.dice, 3) == 0 ? 300000 : 0);
     w.plan.lying_sync = w.canary == CANARY_SYNC;
+    /* which decisions need two persons; the catalogue never does, or nothing would ever begin */
+    w.process.four_eyes = (uint32_t)dice_roll(&w.dice) & 0xfbe &
+                          ~(1u << PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_CATALOGUE);
 }
 
 static void begin(uint64_t seed, enum canary canary, bool trace, struct world_report *report)
