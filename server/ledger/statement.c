@@ -393,8 +393,15 @@ static uint32_t row_number(const struct ledger *ledger, const struct state_bank_
     return (uint32_t)(entry - ledger->bank_entry);
 }
 
+static bool nameless(const Pledged__V1__Movement *movement)
+{
+    return movement->bank_ref[0] == '\0' && movement->batch_ref[0] == '\0' &&
+           movement->uetr[0] == '\0' && movement->end_to_end_id[0] == '\0' &&
+           movement->entry_ref[0] == '\0';
+}
+
 /* How well a payment by hand fits: 3 the bank's reference, 2 the pledge, or the refund, and nearly
- * the day, 1 the day; 0 not at all. */
+ * the day, 1 the day; 0 not at all: two references that differ are two payments. */
 static int fit(const struct importing *import, const struct state_bank_entry *paid,
                const Pledged__V1__Movement *movement, const struct state_movement *row)
 {
@@ -416,7 +423,7 @@ static int fit(const struct importing *import, const struct state_bank_entry *pa
                    ? 2
                    : 0;
     if (!paid->debit && row->meant != STATE_NONE)
-        return paid->pledge == row->meant && near ? 2 : 0;
+        return paid->pledge == row->meant && near && (ref[0] == '\0' || nameless(movement)) ? 2 : 0;
     bool same_day = apart == 0 || paid->value_date == row->booking_date;
     return same_day && ref[0] == '\0' ? 1 : 0;
 }

@@ -361,6 +361,13 @@ class ByHand(Bank):
         self.assertEqual(self.bring("manual.xml")[0]["recorded"], 1)
         self.assertEqual(self.bring("no-payer.xml")[0]["recorded"], 1)
 
+    def test_two_references_that_differ_are_two_payments(self):
+        """Also of one pledge and one amount: the second instalment is not the first one."""
+        self.pledge("clerk", "pay", "P000012", "30000.00", "CHF", "--value-date", "2026-04-20",
+                    "--bank-ref", "EBANK-4710")
+        self.assertEqual(self.bring("manual.xml")[0]["recorded"], 1)
+        self.assertEqual(self.received(), 6000000)
+
     def test_paying_by_hand_what_was_imported(self):
         self.bring("no-payer.xml")
         ran = self.pledge("clerk", "pay", "P000003", "100.00", "CHF", "--bank-ref", "ASR-NOPAYER",

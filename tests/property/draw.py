@@ -5,18 +5,19 @@ import hmac
 import random
 
 from harness import EMPTY_ROOT, command, document, money, pb
+from model_bank import scor
 from model_desk import after
 
 TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
 CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
 WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 3,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
-           "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 3, "allocate": 10, "reallocate": 7,
+           "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 5, "allocate": 10, "reallocate": 7,
            "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 4,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
            "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2}
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4}
 
 
 class Sequence:
@@ -66,7 +67,7 @@ class Sequence:
                   if f.message_type is not None and f.message_type.name == "Money"
                   and body.HasField(f.name)]
         ids = [f.name for f in body.DESCRIPTOR.fields
-               if f.name in ("contributor", "pledge", "bank_entry", "refund")]
+               if f.name in ("contributor", "pledge", "bank_entry", "refund", "original")]
         ways = [lambda: drawn.ClearField("evidence"), lambda: drawn.ClearField("reason"),
                 lambda: setattr(drawn, "effective_date", "2026-02-30"),
                 lambda: setattr(drawn, "reason", "a\tb"),
@@ -81,7 +82,7 @@ class Sequence:
             ways += [lambda n=name: body.ClearField(n), lambda n=name: setattr(body, n, "X1")]
         if hasattr(body, "seq"):
             ways.append(lambda: setattr(body, "seq", 0))
-        for name in ("document_sha256", "commitment", "head_root"):
+        for name in ("document_sha256", "commitment", "head_root", "file_sha256"):
             if hasattr(body, name):
                 ways.append(lambda n=name: setattr(body, n, b"short"))
         for name, text in (("number", "7"), ("period", "2026-13"), ("benefit", "")):
@@ -223,6 +224,9 @@ class Sequence:
         fields = {}
         if self.chance(0.5):
             fields["bank_ref"] = f"REF-{self.random.randint(1, 40)}"
+        imported = [b.reference for b in self.fund.banks.values() if b.movement is not None]
+        if imported and self.chance(0.1):
+            fields["bank_ref"] = self.random.choice(imported)
         if self.chance(0.5):
             fields["value_date"] = self.random.choice(["2026-01-31", "2026-02-28", "2026-04-01"])
         return fields
@@ -239,12 +243,20 @@ class Sequence:
                 amount.minor = max(1, self.fund.balance(promised) + 120_000)
             elif promised.currency == "VND":
                 amount.minor = 1 << 62
-        return command(pay=pb.Pay(pledge=pledge, amount=amount, **self.bank_words()))
+        body = pb.Pay(pledge=pledge, amount=amount, **self.bank_words())
+        imported = [b for b in self.fund.banks.values() if b.movement is not None and not b.debit]
+        if imported and self.chance(0.15):  # what a statement brought already
+            there = self.random.choice(imported)
+            body.amount.CopyFrom(money(there.minor, there.currency))
+            body.value_date = there.day
+            body.bank_ref = self.random.choice(["", there.reference])
+        return command(pay=body)
 
     def draw_reverse(self):
         there = ([b.seq for b in self.fund.banks.values()] +
                  [a.seq for a in self.fund.allocations] +
-                 [w.seq for w in self.fund.waivers] * 3 + [1, 99999])
+                 [w.seq for w in self.fund.waivers] * 3 + [d.seq for d in self.fund.deeds] +
+                 [1, 99999])
         return command(reverse=pb.Reverse(seq=self.random.choice(there)), reason="a mistake")
 
     def draw_allocate(self):
@@ -366,6 +378,135 @@ class Sequence:
 
     def draw_reject(self):
         return command(reject=pb.Reject(seq=self.proposal()), reason="not countersigned")
+
+    # --- the bank ---
+
+    def draw_import_statement(self):
+        past = [s["each"] for s in self.fund.statements.values()]
+        body = pb.ImportStatement(file_sha256=self.random.randbytes(32), message_id="M")
+        if past and self.chance(0.15):  # the same once more
+            again = body.statement.add()
+            again.CopyFrom(self.random.choice(past))
+            if self.chance(0.25) and again.kind == 1:  # under another balance
+                again.opening_minor += 5
+                again.closing_minor += 5
+        else:
+            for _ in range(self.random.choice([1, 1, 1, 2])):
+                self.statement(body.statement.add(), past)
+        self.crooked(body.statement[-1])
+        return command(import_statement=body)
+
+    def statement(self, made, past):
+        """A new statement; some of its movements may be known from another one."""
+        made.kind = self.random.choice([1, 1, 1, 2])
+        made.account, made.currency = self.random.choice(list(self.fund.accounts.items()))
+        self.statements = getattr(self, "statements", 0) + 1
+        made.id, made.sequence = f"STM-{self.statements}", self.statements
+        made.created = self.random.choice(["2026-03-12", "2026-04-02", "2025-12-31"])
+        known = [m for s in past if s.account == made.account for m in s.movement]
+        for _ in range(self.random.randint(1, 4)):
+            movement = made.movement.add()
+            if known and self.chance(0.15):
+                movement.CopyFrom(self.random.choice(known))
+            else:
+                self.movement(movement, made.currency)
+            if self.chance(0.08):
+                made.movement.add().CopyFrom(movement)  # a twin
+        if made.kind == 1:
+            made.opening_minor = self.random.randint(0, 1_000_000)
+            made.closing_minor = made.opening_minor + sum(m.minor for m in made.movement)
+
+    def movement(self, made, currency):
+        made.booking_date = self.random.choice(["2026-03-10", "2026-04-01", "2026-02-28"])
+        made.value_date = self.random.choice([made.booking_date, "2026-03-11"])
+        made.kind, sign = self.random.choices([(1, 1), (1, -1), (2, -1), (4, -1), (5, 1)],
+                                              [16, 3, 1, 2, 1])[0]
+        made.minor = sign * self.random.choice([1, 2500, self.random.randint(1, 9_000_000)])
+        name = self.random.random()
+        if name < 0.7:
+            self.names = getattr(self, "names", 0) + 1
+            made.bank_ref = f"ASR-{self.names}"
+        elif name < 0.8:
+            self.names = getattr(self, "names", 0) + 1
+            made.end_to_end_id = f"E2E-{self.names}"
+        if made.kind == 1 and sign < 0:
+            self.pays_back(made, currency)
+        credits = [b for b in self.fund.banks.values() if b.currency == currency and not b.debit]
+        typed = [b for b in credits if b.movement is None and not b.confirmed]
+        if made.kind == 1 and sign > 0:
+            self.meant(made, currency)
+            if typed and self.chance(0.25):
+                self.like_typed(made, self.random.choice(typed))
+        elif made.kind == 4 and credits:
+            made.minor = -self.random.choice(credits).minor
+
+    def pays_back(self, made, currency):
+        """A refund that leaves the account, named or not, typed already or not."""
+        there = [r for r in self.fund.refunds.values() if r.bank.currency == currency]
+        if there and self.chance(0.8):
+            refund = self.random.choice(there)
+            made.minor = -refund.minor
+            if self.chance(0.6):
+                made.end_to_end_id = refund.id
+            if refund.debit is not None and self.chance(0.6):
+                made.value_date = made.booking_date = refund.debit.day
+                if refund.debit.reference and self.chance(0.5):
+                    made.bank_ref = refund.debit.reference
+
+    def meant(self, made, currency):
+        """A reference that fits, and an amount that fits, or not."""
+        owing = [p for p in self.fund.pledges.values() if p.currency == currency
+                 and p.stage in ("PLEDGED", "COMMITTED") and self.fund.balance(p) > 0]
+        if owing and self.chance(0.6):
+            pledge = self.random.choice(owing)
+            made.reference = scor(pledge.id)
+            if self.chance(0.7):
+                made.minor = self.fund.balance(pledge)
+        elif self.chance(0.3):
+            made.reference = scor(self.pledge())
+        elif self.chance(0.2):
+            made.reference = "RF18539007547034"
+
+    def like_typed(self, made, bank):
+        """Nearly or exactly what somebody typed."""
+        made.minor = bank.minor
+        if bank.reference and self.chance(0.6):
+            made.bank_ref = bank.reference
+        if self.chance(0.6):
+            made.value_date = made.booking_date = bank.day
+        made.reference = scor(bank.pledge.id) if self.chance(0.5) else ""
+
+    def crooked(self, made):
+        if self.chance(0.15):
+            self.random.choice([
+                lambda: setattr(made, "closing_minor", made.closing_minor + 1),
+                lambda: setattr(made, "account", "CH4309000000159999999"),
+                lambda: setattr(made, "currency", "SEK"),
+                lambda: setattr(made, "created", "2026-02-30"),
+                lambda: (setattr(made, "opening_minor", made.opening_minor + 5),
+                         setattr(made, "closing_minor", made.closing_minor + 5))])()
+
+    def draw_match_reversal(self):
+        back = [b for b in self.fund.banks.values() if b.movement is not None
+                and b.movement.kind in (4, 5)]
+        body = pb.MatchReversal(bank_entry=self.random.choice(back).id if back and
+                                not self.chance(0.15) else self.bank(), original=self.bank())
+        there = self.fund.banks.get(body.bank_entry)
+        fitting = [b.id for b in self.fund.banks.values() if there and not b.reversed
+                   and (b.minor, b.currency) == (there.minor, there.currency)
+                   and b.debit != there.debit]
+        if fitting and not self.chance(0.15):
+            body.original = self.random.choice(fitting)
+        return command(match_reversal=body, reason="the bank took it back")
+
+    def draw_match_refund(self):
+        body = pb.MatchRefund(bank_entry=self.bank(), refund=self.refund())
+        there = self.fund.refunds.get(body.refund)
+        fitting = [b.id for b in self.fund.banks.values() if there and b.debit
+                   and b.movement is not None and b.minor == there.minor]
+        if fitting and not self.chance(0.2):
+            body.bank_entry = self.random.choice(fitting)
+        return command(match_refund=body)
 
     # --- benefits, papers, persons, months ---
 

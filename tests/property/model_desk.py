@@ -5,7 +5,7 @@ import datetime
 import re
 
 from harness import EMPTY_ROOT
-from model_life import COUNTED, Wrong
+from model_life import COUNTED, Deed, Wrong
 
 
 class Desk:
@@ -49,12 +49,15 @@ class Desk:
             wrong.add("REASON_REQUIRED", "reason")
 
         def effect():
-            self.entry(pledge)
-            row = self.moved(pledge, body.benefit)
-            row[which] += quantity
-            return dict(pledge=pledge.id, benefit=body.benefit, benefit_quantity=quantity,
-                        benefit_left=self.granted(pledge, body.benefit) - row[1] - row[2])
+            self.deeds.append(Deed(self.entry(pledge), pledge, None, body.benefit, which, quantity))
+            return self.move_benefit(pledge, body.benefit, which, quantity)
         return wrong, effect
+
+    def move_benefit(self, pledge, benefit, which, quantity):
+        row = self.moved(pledge, benefit)
+        row[which] += quantity
+        return dict(pledge=pledge.id, benefit=benefit, benefit_quantity=quantity,
+                    benefit_left=self.granted(pledge, benefit) - row[1] - row[2])
 
     @staticmethod
     def malformed_benefit(name, body, wrong):

@@ -39,7 +39,8 @@ class Eyes:
     def closed_money(self, seq):
         """Money of the bank that is dated in a closed month; what will not come has no such day."""
         banks = [b for b in self.banks.values() if b.seq == seq] + \
-            [a.bank for a in self.allocations if a.seq == seq]
+            [a.bank for a in self.allocations if a.seq == seq] + \
+            [d.refund.debit for d in self.deeds if d.seq == seq and d.refund]
         return any(b.day[:7] <= self.closed_through() for b in banks)
 
     def propose(self, person, command, body, sort):
@@ -54,13 +55,15 @@ class Eyes:
         if body.DESCRIPTOR.name == "Convert":
             return None
         if body.DESCRIPTOR.name == "CancelRefund":
-            return self.refunds[body.refund].bank.pledge.id
+            pledge = self.refunds[body.refund].bank.pledge
+            return pledge.id if pledge else None
         if getattr(body, "bank_entry", "") and not getattr(body, "pledge", ""):
             bank = self.banks[body.bank_entry]
             return bank.pledge.id if bank.pledge else None
         if body.DESCRIPTOR.name in ("Reallocate", "Reverse"):
-            return next(each for each in [*self.allocations, *self.waivers, *self.banks.values()]
-                        if each.seq == body.seq).pledge.id
+            pledge = next(each for each in [*self.allocations, *self.waivers, *self.deeds,
+                                            *self.banks.values()] if each.seq == body.seq).pledge
+            return pledge.id if pledge else None
         return getattr(body, "pledge", None)
 
     def open_proposal(self, name, seq, wrong):

@@ -28,11 +28,11 @@ MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH
        "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH}
 # What has to go with a command: words, a document, or one of the two.
 WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
-         "reopen_period"}
+         "reopen_period", "match_reversal"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
 EITHER = {"withdraw", "erase_contact", "set_legal_hold"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
-IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "refund": "R"}
+IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "original": "B", "refund": "R"}
 
 
 class Wrong(list):
@@ -78,6 +78,15 @@ class Refund:
         self.state, self.debit, self.last = "ORDERED", None, seq
 
 
+class Deed:
+    """That something was done: a refund was paid, a benefit claimed, declined or delivered."""
+
+    def __init__(self, seq, pledge, refund=None, benefit="", which=0, quantity=0):
+        self.seq, self.pledge, self.refund = seq, pledge, refund
+        self.benefit, self.which, self.quantity = benefit, which, quantity
+        self.reversed = 0
+
+
 class Pledge:
     def __init__(self, number, contributor, tier, stage, category):
         self.id = f"P{number:06d}"
@@ -95,14 +104,18 @@ class Bank:
         self.minor, self.currency, self.pledge = minor, currency, pledge
         self.seq, self.reference, self.day = seq, reference, day
         self.reversed = 0
-        self.debit = False
+        self.debit = self.confirmed = False
+        self.matched = 0        # of a reversal: the entry that says what it takes back
+        self.movement, self.statement, self.occurrence = None, "", 0  # where the bank said it first
+        self.word = None        # the movement of a statement that it is, whoever said it first
 
 
 class Life:
-    def __init__(self, catalogue, today, head, roles, four_eyes, limits, unallocated_days):
+    def __init__(self, catalogue, today, head, roles, four_eyes, limits, unallocated_days,
+                 accounts):
         self.today, self.head, self.roles = today, head, roles
         self.four_eyes, self.limits = four_eyes, limits
-        self.unallocated_days = unallocated_days
+        self.unallocated_days, self.accounts = unallocated_days, accounts
         self.price, self.capacity = {}, {}
         self.alias = {}
         for tier in catalogue["tier"]:
@@ -117,6 +130,7 @@ class Life:
         self.grants = {(g["tier"], g["benefit"]): int(g["quantity"]) for g in catalogue["grant"]}
         self.fulfilled = {}         # (pledge, benefit) -> claimed, declined, delivered
         self.receipts, self.certificates, self.contacts, self.closings = [], [], [], []
+        self.statements, self.movements = {}, []
         self.legal_holds = {}       # contributor -> entry
         self.contributors = []      # dicts
         self.pledges = {}           # id -> Pledge
@@ -124,6 +138,7 @@ class Life:
         self.refunds = {}           # id -> Refund
         self.allocations = []
         self.waivers = []
+        self.deeds = []
         self.proposals = {}         # seq -> Proposal
         self.queues = collections.defaultdict(list)  # tier -> pledges
 

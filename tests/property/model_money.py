@@ -3,7 +3,7 @@
 choice, refunds, what will not come, and all the sums (see model_life.py)."""
 import collections
 
-from model_life import (COUNTED, MOST, OPEN, Allocation, Bank, Refund, Waiver, Wrong)
+from model_life import (COUNTED, MOST, OPEN, Allocation, Bank, Deed, Refund, Waiver, Wrong)
 
 
 class Money:
@@ -26,7 +26,8 @@ class Money:
     def booked_already(self, name, reference):
         wrong = Wrong()
         for bank in self.banks.values():
-            if reference and bank.reference == reference and not bank.reversed:
+            if reference and bank.reference == reference and not bank.reversed \
+                    and bank.movement is None:
                 wrong.add("PAYMENT_DUPLICATE", f"{name}.bank_ref", bank.seq)
         return wrong
 
@@ -38,6 +39,9 @@ class Money:
         if pledge is None:
             return wrong, None
         wrong += self.booked_already("pay", body.bank_ref)
+        imported = None if wrong else self.imported_as(body, pledge)
+        if imported is not None:
+            return self.pay_imported(pledge, imported)
         wrong += self.received_sum_trouble("pay.amount.minor", body.amount.minor,
                                            body.amount.currency)
 
@@ -83,13 +87,28 @@ class Money:
         if (body.amount.minor, body.amount.currency) != (refund.minor, refund.bank.currency):
             wrong.add("FIELD_INVALID", {"pay.amount", "pay.amount.minor", "pay.amount.currency"})
 
+        imported = None if wrong else self.imported_debit(body)
+        if imported is not None and self.unexplained(imported) < refund.minor:
+            return wrong.add("PAYMENT_DUPLICATE"), None
+
         def effect():
-            refund.last = self.entry(refund.bank.pledge)
-            debit = self.new_bank(body, refund.bank.pledge, refund.last)
-            debit.debit = True
-            refund.debit, refund.state = debit, "PAID"
+            seq = self.pay_refund(refund, imported)
+            if imported is not None:
+                return dict(refund=refund.id, warnings={"PAYMENT_IMPORTED"})
+            refund.debit = self.new_bank(body, refund.bank.pledge, seq)
+            refund.debit.debit = True
             return dict(refund=refund.id)
         return wrong, effect
+
+    def pay_refund(self, refund, debit):
+        refund.last, refund.state, refund.debit = self.entry(refund.bank.pledge), "PAID", debit
+        self.deeds.append(Deed(refund.last, refund.bank.pledge, refund))
+        return refund.last
+
+    def unexplained(self, debit):
+        """How much of what left the account no refund explains."""
+        return 0 if debit.matched else debit.minor - sum(
+            r.minor for r in self.refunds.values() if r.debit is debit)
 
     def open_refund(self, name, text, wrong):
         refund = self.refunds.get(text)
@@ -121,7 +140,7 @@ class Money:
 
     def bank_seqs(self, bank):
         """Entries that say what became of a bank entry's money."""
-        return ([bank.seq, bank.reversed] + [a.seq for a in self.allocations if a.bank is bank]
+        return ([bank.seq, bank.reversed, bank.matched] + [a.seq for a in self.allocations if a.bank is bank]
                 + [r.last for r in self.refunds.values() if r.bank is bank])
 
     def judge_refund(self, command, body):
@@ -159,9 +178,10 @@ class Money:
 
     def judge_reverse(self, command, body):
         bank = next((b for b in self.banks.values() if b.seq == body.seq), None)
-        if bank is not None:
+        if bank is not None and bank.movement is None and not bank.debit:
             return self.judge_reverse_bank(bank)
-        there = next((a for a in self.allocations + self.waivers if a.seq == body.seq), None)
+        there = next((a for a in self.allocations + self.waivers + self.deeds
+                      if a.seq == body.seq), None)
         wrong = Wrong()
         if there is None:
             return wrong.add("NOT_REVERSIBLE" if body.seq <= self.head else "ENTRY_UNKNOWN",
@@ -171,16 +191,29 @@ class Money:
         if there in self.allocations:
             wrong += self.guarded("reverse.seq", [there])
 
+        if there in self.deeds:
+            return wrong, lambda: self.undo_deed(there)
+
         def effect():
             there.reversed = self.entry(there.pledge)
             return {} if there.bank is None else dict(bank_entry=there.bank.id)
         return wrong, effect
 
+    def undo_deed(self, deed):
+        deed.reversed = self.entry(deed.pledge)
+        if deed.refund is None:
+            return self.move_benefit(deed.pledge, deed.benefit, deed.which, -deed.quantity)
+        refund, debit = deed.refund, deed.refund.debit
+        if not debit.confirmed:     # only a person has seen it
+            debit.reversed = deed.reversed
+        refund.state, refund.debit, refund.last = "ORDERED", None, deed.reversed
+        return dict(refund=refund.id, bank_entry=debit.id)
+
     def judge_reverse_bank(self, bank):
         wrong = Wrong()
         if bank.reversed:
             wrong.add("ALREADY_REVERSED", "reverse.seq", bank.reversed)
-        elif bank.debit or self.refunded(bank):
+        elif bank.debit or bank.confirmed or self.refunded(bank):
             wrong.add("NOT_REVERSIBLE", "reverse.seq")
         wrong += self.guarded("reverse.seq", self.live_allocations(bank=bank))
 
@@ -233,6 +266,7 @@ class Money:
 
         def effect():
             self.allocations.append(Allocation(self.entry(pledge), bank, pledge, minor, settled))
+            self.mean(bank, pledge)
             return self.after_bank(bank, pledge)
         return wrong, effect
 
@@ -351,8 +385,8 @@ class Money:
         lines = collections.defaultdict(collections.Counter)
 
         def key_of(pledge, month, currency):
-            return {"tier": pledge.tier or "free", "category": pledge.category,
-                    "month": month, "currency": currency}[by]
+            return {"tier": pledge.tier or "free" if pledge else "unmatched",
+                    "category": pledge.category if pledge else "unmatched", "month": month, "currency": currency}[by]
         for p in self.pledges.values():
             if p.stage not in COUNTED:
                 continue

@@ -42,6 +42,9 @@ SUMS = ("pledged", "committed", "received", "outstanding", "refunded", "unalloca
         "written_off", "difference")
 # What has no bearing on the rules, or depends on the calendar.
 UNTOLD_WARNINGS = {"EVENT_PAST"}
+ACCOUNTS = {"account CHF01": {"iban": "CH8109000000150001234", "currency": "CHF"},
+            "account USD01": {"iban": "CH8209000000150005678", "currency": "USD"},
+            "account JPY01": {"number": "JPACCOUNT0001", "currency": "JPY"}}
 LIMITS = {"CHF": 2500, "EUR": 100}
 # Reasons that need two commands in one turn of the daemon: before the next turn who waits is promoted.
 TOO_SHORT_LIVED = {"WAITING_AHEAD"}
@@ -72,6 +75,9 @@ def said_by(outcome):
     for name in ("balance", "unallocated"):
         if outcome.HasField(name):
             said[name] = (getattr(outcome, name).minor, getattr(outcome, name).currency)
+    said["statement"] = [(s.statement, {name: getattr(s, name) for name in (
+        "recorded", "known", "confirmed", "allocated", "refunded", "queued", "already_in")})
+        for s in outcome.statement]
     said["erased"] = set(outcome.erased)
     for name in ("benefit_quantity", "benefit_left"):
         said[name] = getattr(outcome, name)
@@ -88,7 +94,7 @@ class Round:
     def __init__(self, test, seed, counts):
         self.test, self.seed, self.counts = test, seed, counts
         self.random = random.Random(seed)
-        self.home = harness.opened(catalogue=False, settings=self.policy(),
+        self.home = harness.opened(catalogue=False, settings={**ACCOUNTS, **self.policy()},
                                    persons={**harness.PERSONS, "approver2": "approver"})
         catalogue = json.loads(harness.CATALOGUE.read_text())
         self.connect()
@@ -97,7 +103,8 @@ class Round:
             self.as_person("approver").execute(approve=pb.Approve(seq=adopted.seq))
         today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
         self.fund = Fund(catalogue, today, self.reader.GetStatus().size, self.home.persons,
-                         self.four_eyes, LIMITS, self.unallocated_days)
+                         self.four_eyes, LIMITS, self.unallocated_days,
+                         {a.get("iban", a.get("number")): a["currency"] for a in ACCOUNTS.values()})
         self.sequence = Sequence(seed, self.fund)
 
     def policy(self):
@@ -171,6 +178,9 @@ class Round:
         first = self.fund.head + 1
         expected = dict(warnings=set()) | effect()
         assert receipt.seq == first, f"entry {receipt.seq}, not {first}\n{asked}"
+        for _, told in expected.get("statement", ()):
+            self.counts.update({(name, "movement " + how): told[how]
+                                for how in ("recorded", "known", "confirmed", "allocated", "refunded")})
         said = said_by(receipt.outcome)
         for key, value in expected.items():
             assert said.get(key) == value, \
@@ -248,18 +258,32 @@ class Round:
 
     def compare_banks(self):
         told = {b.bank_entry: b for b in self.pages("ListPayments", "payment")}
-        credits = {name: bank for name, bank in self.fund.banks.items() if not bank.debit}
+        credits = {name: bank for name, bank in self.fund.banks.items()
+                   if not bank.debit}
         same(set(told), set(credits), "payments")
         for name, bank in credits.items():
             there = told[name]
             same((there.pledge, there.amount.minor, there.amount.currency, there.value_date,
                   there.bank_ref, there.reversed, there.debit, there.seq),
-                 (bank.pledge.id, bank.minor, bank.currency, bank.day, bank.reference,
-                  bool(bank.reversed), bank.debit, bank.seq), name)
+                 (bank.pledge.id if bank.pledge else "", bank.minor, bank.currency, bank.day,
+                  "" if bank.movement is not None else bank.reference, bool(bank.reversed), bank.debit, bank.seq), name)
             if not bank.reversed:
                 same((there.allocated.minor, there.refunded.minor),
                      (bank.minor - self.fund.free(bank) - self.fund.refunded(bank),
                       self.fund.refunded(bank)), name)
+
+    def compare_statements(self):
+        same([(s.statement, s.kind, s.account, s.id, s.sequence, s.created, s.opening_minor,
+               s.closing_minor, s.movements, s.seq) for s in self.pages("ListStatements", "statement")],
+             [(s["id"], s["each"].kind, s["each"].account, s["each"].id, s["each"].sequence,
+               s["each"].created, *s["balances"], len(s["each"].movement), s["seq"])
+              for s in self.fund.statements.values()], "statements")
+        told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence)
+                for b in self.pages("ListBankEntries", "bank_entry")}
+        for name, bank in self.fund.banks.items():
+            if bank.movement is not None:
+                same(told[name], (bank.statement, bank.movement, bool(bank.reversed or bank.matched),
+                                  bank.occurrence), name)
 
     def compare_contributors(self):
         same([(c.contributor, c.name, c.kind, c.seq)
@@ -326,6 +350,7 @@ class Round:
         self.compare_totals()
         self.compare_pledges()
         self.compare_banks()
+        self.compare_statements()
         self.compare_contributors()
         self.compare_proposals()
         self.compare_papers()
@@ -397,7 +422,7 @@ class Property(unittest.TestCase):
     def tearDownClass(cls):
         if "PROPERTY_COUNTS" in os.environ:
             for (name, end), count in sorted(cls.counts.items()):
-                print(f"{name:20} {end:24} {count}")
+                print(f"{name:20} {end:26} {count}")
 
     def test_zz_all_was_drawn(self):
         """Runs last. A model that is never asked proves nothing."""
@@ -405,6 +430,8 @@ class Property(unittest.TestCase):
             self.skipTest("only after all the fixed seeds")
         accepted = {name for name, end in self.counts if end == "accepted"}
         self.assertFalse(judged() - accepted, "commands that were never accepted")
+        for how in ("recorded", "known", "confirmed", "allocated", "refunded"):
+            self.assertGreater(self.counts["import_statement", "movement " + how], 0, how)
         ends = {end for _, end in self.counts}
         self.assertFalse(known() - ends, "reasons that were never an answer")
 

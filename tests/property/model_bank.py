@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""model_bank: what the fund's rules say of statements of the bank: taken whole or not at all, each movement
+booked once, allocated only if reference and amount fit (see model_life.py)."""
+import datetime
+import re
+
+from model_life import OPEN, Allocation, Bank, Wrong
+
+NEAR = 10  # days between a payment typed by hand and the bank's day, where both name the pledge
+PAYMENT, CHARGE, REVERSAL, RETURN = 1, 2, 4, 5
+
+
+class Statements:
+    def pledge_of(self, reference):
+        """The pledge that a creditor reference names."""
+        there = re.fullmatch(r"RF\d\d(P\d{6,})", reference)
+        pledge = self.pledges.get(there.group(1)) if there else None
+        return pledge if pledge is not None and scor(pledge.id) == reference else None
+
+    # --- what is wrong ---
+
+    def malformed_import_statement(self, command, body, wrong):
+        if len(body.file_sha256) != 32:
+            wrong.add("FIELD_INVALID", "import_statement.file_sha256")
+        if not body.statement:
+            wrong.add("FIELD_REQUIRED", "import_statement.statement")
+        for each in body.statement:
+            moved = sum(m.minor for m in each.movement) + each.remainder.minor
+            if each.kind == 1 and each.opening_minor + moved != each.closing_minor:
+                wrong.add("STATEMENT_UNBALANCED")
+            if each.kind == 2 and (each.opening_minor or each.closing_minor):
+                wrong.add("FIELD_INVALID")
+            if any(m.minor == 0 for m in each.movement):
+                wrong.add("FIELD_INVALID").add("AMOUNT_NOT_POSITIVE")
+            for text in [each.created, *(m.value_date for m in each.movement),
+                         *(m.booking_date for m in each.movement)]:
+                try:
+                    datetime.date.fromisoformat(text)
+                except ValueError:
+                    wrong.add("DATE_INVALID")
+
+    def statement_trouble(self, each):
+        wrong = Wrong()
+        if self.accounts.get(each.account) is None:
+            wrong.add("ACCOUNT_UNKNOWN", "import_statement.statement.account")
+        elif self.accounts[each.account] != each.currency:
+            wrong.add("ACCOUNT_UNKNOWN").add("FIELD_INVALID")
+        there = self.statements.get(statement_key(each))
+        if there is not None and there["balances"] != (each.opening_minor, each.closing_minor):
+            wrong.add("STATEMENT_CONFLICT", None, there["seq"])
+        return wrong
+
+    # --- what it does ---
+
+    def judge_import_statement(self, command, body):
+        wrong = Wrong()
+        for each in body.statement:
+            wrong += self.statement_trouble(each)
+            coming = sum(m.minor for m in each.movement if m.minor > 0)
+            if "VND" == each.currency:
+                wrong += self.received_sum_trouble(None, coming, each.currency)
+        return wrong, lambda: dict(statement=[self.take(each) for each in body.statement])
+
+    def take(self, each):
+        key, told = statement_key(each), dict(recorded=0, known=0, confirmed=0, allocated=0, refunded=0,
+                                              queued=0)
+        repeated = self.statements.get(key)
+        if repeated is None:
+            repeated = dict(id=f"S{len(self.statements) + 1:06d}", seq=self.entry(), each=each,
+                            balances=(each.opening_minor, each.closing_minor))
+            self.statements[key] = repeated
+        else:
+            self.entry()
+        taken = set()   # within a statement two movements are never one
+        for movement in each.movement:
+            self.take_movement(repeated["id"], each, movement, taken, told)
+        told["already_in"] = told["recorded"] == told["confirmed"] == 0
+        return (repeated["id"], told)
+
+    def known_as(self, levels, taken):
+        """The movement that this one is: by the surest of the names that both have."""
+        for level, key in levels.items():
+            for number, (there, bank) in enumerate(self.movements):
+                common = next(name for name in levels if name in there)
+                if number not in taken and common == level and there[level] == key:
+                    return number
+        return None
+
+    def take_movement(self, statement, each, movement, taken, told):
+        levels = names_of(each, movement)
+        number = self.known_as(levels, taken)
+        taken.add(len(self.movements) if number is None else number)
+        if number is not None:
+            told["known"] += 1
+            return
+        paid = self.paid_by_hand(each, movement)
+        surest = next(iter(levels))
+        twins = sum(1 for there, _ in self.movements if there.get(surest) == levels[surest])
+        if paid is not None:
+            self.entry(paid.pledge)
+            paid.confirmed, paid.word = True, movement
+            self.movements.append((levels, paid))
+            told["confirmed"] += 1
+            return
+        bank = Bank(len(self.banks) + 1, abs(movement.minor), each.currency, None, self.entry(),
+                    movement.bank_ref, movement.value_date)
+        bank.movement = bank.word = movement
+        bank.debit, bank.statement = movement.minor < 0, statement
+        bank.confirmed, bank.occurrence = True, twins + 1
+        self.banks[bank.id] = bank
+        self.movements.append((levels, bank))
+        told["recorded"] += 1
+        pledge = self.pledge_of(movement.reference)
+        if movement.kind == PAYMENT and movement.minor > 0 and pledge is not None \
+                and pledge.stage in OPEN and pledge.currency == each.currency \
+                and self.balance(pledge) == movement.minor:
+            self.allocations.append(Allocation(self.entry(pledge), bank, pledge, movement.minor))
+            bank.pledge = pledge
+            told["allocated"] += 1
+        elif self.pays_refund(bank, movement):
+            told["refunded"] += 1
+        else:
+            told["queued"] += 1
+
+    def pays_refund(self, bank, movement):
+        """A debit that names an ordered refund, of its amount."""
+        refund = self.refunds.get(movement.end_to_end_id)
+        if movement.kind != PAYMENT or not bank.debit or refund is None \
+                or refund.state != "ORDERED" \
+                or (refund.minor, refund.bank.currency) != (bank.minor, bank.currency):
+            return False
+        self.pay_refund(refund, bank)
+        return True
+
+    def paid_by_hand(self, each, movement):
+        """The payment that somebody typed and that this movement is; the surest of them."""
+        if movement.kind != PAYMENT:
+            return None
+        fits = [(self.fit(bank, movement), bank) for bank in self.banks.values()
+                if not bank.confirmed and not bank.reversed and bank.debit == (movement.minor < 0)
+                and (bank.minor, bank.currency) == (abs(movement.minor), each.currency)]
+        best = max((how for how, _ in fits), default=0)
+        return next((bank for how, bank in fits if how == best and how > 0), None)
+
+    def fit(self, bank, movement):
+        """By the bank's reference, else by pledge and day, else by the day alone."""
+        names = {movement.bank_ref, movement.end_to_end_id} - {""}
+        if bank.reference and bank.reference in names:
+            return 3
+        pledge = None if bank.debit else self.pledge_of(movement.reference)
+        apart = abs(datetime.date.fromisoformat(bank.day)
+                    - datetime.date.fromisoformat(movement.value_date)).days
+        refund = self.refunds.get(movement.end_to_end_id) if bank.debit else None
+        if refund is not None:
+            return 2 * (refund.debit is bank and apart <= NEAR)
+        if pledge is not None:
+            return 2 * (bank.pledge is pledge and apart <= NEAR
+                        and not (bank.reference and names))
+        return int(not bank.reference and bank.day in (movement.value_date, movement.booking_date))
+
+    def imported_as(self, body, pledge):
+        """The entry of a statement that a payment typed by hand means."""
+        day = body.value_date or self.day
+        same = [b for b in self.banks.values() if b.word is not None and not b.debit
+                and (b.minor, b.currency) == (body.amount.minor, body.amount.currency)]
+        if body.bank_ref:
+            return next((b for b in same if b.word.bank_ref == body.bank_ref), None)
+        same = [b for b in same if day in (b.day, b.word.booking_date) and not b.reversed
+                and b.word.kind == PAYMENT]
+        for bank in same:
+            if bank.pledge is None and self.pledge_of(bank.word.reference) in (None, pledge):
+                return bank
+        return next((b for b in reversed(same) if b.pledge is pledge), None)
+
+    def imported_debit(self, body):
+        """The debit of a statement that a refund typed as paid means."""
+        day = body.value_date or self.day
+        same = [b for b in self.banks.values() if b.word is not None and b.debit
+                and (b.minor, b.currency) == (body.amount.minor, body.amount.currency)]
+        if body.bank_ref:
+            return next((b for b in same if b.word.bank_ref == body.bank_ref), None)
+        return next((b for b in same if day in (b.day, b.word.booking_date)
+                     and b.word.kind == PAYMENT and self.unexplained(b) >= body.amount.minor), None)
+
+    def judge_match_refund(self, command, body):
+        wrong = Wrong()
+        debit = self.known_bank("match_refund", body.bank_entry, wrong)
+        refund = self.open_refund("match_refund", body.refund, wrong)
+        if debit is None or refund is None:
+            return wrong, None
+        if debit.movement is None or debit.movement.kind != PAYMENT or not debit.debit \
+                or debit.currency != refund.bank.currency:
+            wrong.add("STATEMENT_CONFLICT", {"match_refund.bank_entry", "match_refund.refund"})
+        elif self.unexplained(debit) < refund.minor:
+            wrong.add("ENTRY_SPENT", "match_refund.bank_entry", {
+                debit.seq, *(r.last for r in self.refunds.values() if r.debit is debit)})
+
+        def effect():
+            self.pay_refund(refund, debit)
+            return dict(refund=refund.id)
+        return wrong, effect
+
+    def pay_imported(self, pledge, bank):
+        """It is there already: allocated, not booked again."""
+        wrong = Wrong()
+        part = 0
+        if bank.pledge is None and pledge.stage in OPEN and pledge.currency == bank.currency:
+            part = min(self.free(bank), self.balance(pledge))
+        if part <= 0:
+            return wrong.add("PAYMENT_DUPLICATE"), None
+
+        def effect():
+            self.allocations.append(Allocation(self.entry(pledge), bank, pledge, part))
+            self.mean(bank, pledge)
+            warned = {"PAYMENT_IMPORTED"} | ({"PAYMENT_SURPLUS"} if self.free(bank) else set())
+            return self.after_bank(bank, pledge, warnings=warned)
+        return wrong, effect
+
+    @staticmethod
+    def mean(bank, pledge):
+        """The pledge that a bank entry is meant for is the first that it pays for."""
+        if bank.pledge is None:
+            bank.pledge = pledge
+
+    # --- what the bank takes back ---
+
+    def judge_match_reversal(self, command, body):
+        wrong = Wrong()
+        back, original = self.banks.get(body.bank_entry), self.banks.get(body.original)
+        for field, bank in (("bank_entry", back), ("original", original)):
+            if bank is None:
+                wrong.add("BANK_ENTRY_UNKNOWN", f"match_reversal.{field}")
+        if wrong:
+            return wrong, None
+        if back.movement is None or back.movement.kind not in (REVERSAL, RETURN) \
+                or not back.debit or back.matched:
+            wrong.add("STATEMENT_CONFLICT", "match_reversal.bank_entry",
+                      {back.seq, back.matched, back.reversed})
+        others = [a for a in self.live_allocations(bank=original) if a.pledge is not original.pledge]
+        if original.minor != back.minor or original.currency != back.currency or original.debit \
+                or original.reversed or self.refunded(original) or others:
+            wrong.add("STATEMENT_CONFLICT", "match_reversal.original",
+                      {original.seq, original.reversed, original.matched})
+
+        def effect():
+            seq = self.entry(original.pledge)
+            for each in self.live_allocations(bank=original):
+                each.reversed = seq
+            original.reversed = back.matched = seq
+            return {}
+        return wrong, effect
+
+
+def scor(pledge):
+    """The ISO 11649 reference of a pledge."""
+    def number(text):
+        return int("".join(str(int(letter, 36)) for letter in text))
+    return f"RF{98 - number(pledge + 'RF00') % 97:02d}{pledge}"
+
+
+def statement_key(each):
+    return each.account, each.id, each.sequence, each.created[:4], each.kind
+
+
+def names_of(each, movement):
+    """What a movement can be known by, the surest first: what the bank calls it, what the payer
+    called it, what it is. Banks use their names again in another year, and do not agree on the
+    sign of a reversal."""
+    minor = ("R", abs(movement.minor)) if movement.kind == REVERSAL else movement.minor
+    day = movement.booking_date, movement.value_date
+    names = {"bank_ref": movement.bank_ref and (movement.bank_ref, movement.booking_date[:4]),
+             "end_to_end_id": movement.end_to_end_id and (movement.end_to_end_id, day),
+             "reference": movement.reference and (movement.reference, day),
+             "content": (day, movement.kind == CHARGE)}
+    return {name: (each.account, each.currency, minor, *what) for name, what in names.items() if what}
