@@ -100,9 +100,13 @@ static struct pl_status read_table(struct cli *cli, struct postings *postings)
 }
 
 static struct pl_status print(struct cli *cli, struct postings *postings, const char *period,
-                              uint64_t to_seq, struct pl_buf *out)
+                              uint64_t to_seq, enum postings_form form, struct pl_buf *out)
 {
-    struct pl_status status = postings_print(postings, period, to_seq, out);
+    struct pl_status status = postings_print(postings, period, to_seq, form, out);
+    if (status.code == PL_E_INVALID && postings->misnamed != NULL)
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
+                           "accounts", _("'%s' cannot be the name of an account in this form"),
+                           postings->misnamed);
     if (status.code == PL_E_INVALID && postings->missing != NULL)
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
                            "accounts", _("the table of accounts has no line for '%s'"),
@@ -125,9 +129,15 @@ static void say_totals(const struct cli *cli, const struct postings *postings)
     }
 }
 
-static struct pl_status write_out(struct cli *cli, const struct pl_buf *out)
+/* The ledger keeps the hash of the csv; the other forms say the same of the same movements. */
+static struct pl_status write_out(struct cli *cli, struct postings *postings, const char *period,
+                                  uint64_t to_seq, enum postings_form form, struct pl_buf *out)
 {
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
+    if (form != POSTINGS_CSV) {
+        pl_buf_clear(out);
+        PL_TRY(print(cli, postings, period, to_seq, form, out));
+    }
     struct pl_status status = output_file(path, pl_buf_slice(out));
     if (pl_is_ok(status))
         return status;
@@ -137,10 +147,11 @@ static struct pl_status write_out(struct cli *cli, const struct pl_buf *out)
 
 /* The very bytes that were handed over, or nothing. */
 static struct pl_status print_again(struct cli *cli, struct postings *postings,
-                                    const struct postings_export *known, struct pl_buf *out)
+                                    const struct postings_export *known, enum postings_form form,
+                                    struct pl_buf *out)
 {
     uint8_t sha256[PL_SHA256_BYTES];
-    PL_TRY(print(cli, postings, known->period, known->to_seq, out));
+    PL_TRY(print(cli, postings, known->period, known->to_seq, POSTINGS_CSV, out));
     pl_sha256(pl_buf_slice(out), sha256);
     if (memcmp(sha256, known->sha256, sizeof(sha256)) != 0)
         return failure_set(&cli->failure, PL_E_REFUSED,
@@ -152,16 +163,19 @@ static struct pl_status print_again(struct cli *cli, struct postings *postings,
         (void)fprintf(stderr, _("Printed again: the same file as recorded by entry %" PRIu64 "\n"),
                       known->seq);
     say_totals(cli, postings);
-    return write_out(cli, out);
+    return write_out(cli, postings, known->period, known->to_seq, form, out);
 }
 
 static struct pl_status record(struct cli *cli, struct postings *postings, const char *period,
-                               uint64_t to_seq, struct pl_buf *out)
+                               uint64_t to_seq, enum postings_form form, struct pl_buf *out)
 {
     struct write write;
     uint8_t sha256[PL_SHA256_BYTES];
     Pledged__V1__Money control[POSTINGS_TOTALS_MAX], *list[POSTINGS_TOTALS_MAX];
-    PL_TRY(print(cli, postings, period, to_seq, out));
+    if (form != POSTINGS_CSV) /* its names of accounts are judged before anything is recorded */
+        PL_TRY(print(cli, postings, period, to_seq, form, out));
+    pl_buf_clear(out);
+    PL_TRY(print(cli, postings, period, to_seq, POSTINGS_CSV, out));
     PL_TRY(write_init(cli, &write, "postings"));
     pl_sha256(pl_buf_slice(out), sha256);
     Pledged__V1__ExportPostings export = PLEDGED__V1__EXPORT_POSTINGS__INIT;
@@ -181,7 +195,7 @@ static struct pl_status record(struct cli *cli, struct postings *postings, const
     write.command.export_postings = &export;
     PL_TRY(write_run(cli, &write));
     say_totals(cli, postings);
-    return write.command.dry_run ? pl_ok() : write_out(cli, out);
+    return write.command.dry_run ? pl_ok() : write_out(cli, postings, period, to_seq, form, out);
 }
 
 static void fini(struct postings *postings)
@@ -197,9 +211,14 @@ struct pl_status cmd_postings(struct cli *cli)
     struct pl_buf out PL_CLEANUP(pl_buf_fini);
     postings_init(&postings, &cli->arena);
     pl_buf_init(&out, OUT_BYTES_MAX);
+    enum postings_form form = POSTINGS_CSV;
+    const char *as = options_get(&cli->options, OPTION_AS);
+    if (as != NULL && !postings_form_parse(as, &form))
+        return failure_usage(&cli->failure, _("--%s %s: one of these is needed: %s"), "as", as,
+                             "csv, hledger, beancount");
     PL_TRY(read_table(cli, &postings));
     PL_TRY(read_ledger(cli, &postings, &last));
     const struct postings_export *known = postings_find(&postings, period);
-    return known != NULL ? print_again(cli, &postings, known, &out)
-                         : record(cli, &postings, period, last, &out);
+    return known != NULL ? print_again(cli, &postings, known, form, &out)
+                         : record(cli, &postings, period, last, form, &out);
 }

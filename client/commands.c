@@ -645,7 +645,8 @@ static const struct command table[] = {
      .run = cmd_due},
     {.name = "postings",
      .args = "",
-     .options = OPTIONS_WRITE | BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT),
+     .options = OPTIONS_WRITE | BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT) |
+                BIT(OPTION_AS),
      .required = BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT),
      .writes = true,
      .group = COMMAND_RECORDS,
@@ -655,7 +656,8 @@ static const struct command table[] = {
             "sides and a cost centre (deploy/accounts.example.csv). The export holds what has a "
             "business date in the month or before and is in no earlier export; months go in "
             "order. Its hash is recorded: the same month again prints the same file, or "
-            "nothing."),
+            "nothing. --as hledger or beancount makes a journal of the same postings, for a table "
+            "whose names fit that form."),
      .examples = "pledge postings --period 2026-03 --accounts accounts.csv -o 2026-03.csv",
      .run = cmd_postings},
     {.name = "reallocate",

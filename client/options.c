@@ -107,7 +107,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_OUTPUT] = {"output", 'o', false, "FILE",
                        N_("write to this file; it appears only when it is complete")},
     [OPTION_AS] = {"as", 0, false, "FORM",
-                   N_("bin (default), jsonl, csv, hledger, beancount or iati")},
+                   N_("of dump: bin (default), jsonl, csv, hledger, beancount or iati; of "
+                      "postings: csv (default), hledger or beancount")},
     [OPTION_FROM_SEQ] = {"from-seq", 0, false, "N", N_("first entry (default 1)")},
     [OPTION_TO_SEQ] = {"to-seq", 0, false, "N", N_("last entry (default: the newest)")},
     [OPTION_SAFE] =

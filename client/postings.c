@@ -224,6 +224,7 @@ const struct postings_export *postings_find(const struct postings *postings, con
 struct printing {
     struct postings *postings;
     struct pl_buf *out;
+    enum postings_form form;
     const char *period;
     int month; /* of it */
     uint64_t to_seq;
@@ -290,15 +291,22 @@ static struct pl_status print_line(struct printing *p, const char *event, int32_
     int64_t size = back ? -minor : minor;
     const char *code = pl_currency_code(move->currency);
     PL_TRY(count_posting(postings, move->currency, size));
-    PL_TRY(pl_buf_printf(
-        p->out, "%" PRIu64 ",%s,%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%s,%s\n", postings->count,
-        p->period, pl_date_format(day, date), seq, event, back ? account->credit : account->debit,
-        back ? account->debit : account->credit,
-        pl_decimal_format(size, pl_currency_exponent(code), amount), code,
-        move->pledge != 0 ? pl_id_format('P', move->pledge, pledge) : "",
-        move->bank_entry != 0 ? pl_id_format('B', move->bank_entry, bank_entry) : "",
-        account->cost_centre, back ? "yes" : "no"));
-    return pl_ok();
+    const struct postings_row row = {
+        .line = postings->count,
+        .seq = seq,
+        .period = p->period,
+        .date = pl_date_format(day, date),
+        .event = event,
+        .debit = back ? account->credit : account->debit,
+        .credit = back ? account->debit : account->credit,
+        .amount = pl_decimal_format(size, pl_currency_exponent(code), amount),
+        .currency = code,
+        .pledge = move->pledge != 0 ? pl_id_format('P', move->pledge, pledge) : "",
+        .bank_entry = move->bank_entry != 0 ? pl_id_format('B', move->bank_entry, bank_entry) : "",
+        .cost_centre = account->cost_centre,
+        .reversal = back,
+    };
+    return postings_form_row(p->form, &row, p->out);
 }
 
 /* A signed contribution that belongs to no event is income at once: its own line of the table. */
@@ -405,16 +413,39 @@ static struct pl_status print_releases(struct printing *p)
     return status;
 }
 
-struct pl_status postings_print(struct postings *postings, const char *period, uint64_t to_seq,
-                                struct pl_buf *out)
+/* Journals declare accounts before they use them; that of the first month does it for all. */
+static struct pl_status print_accounts(const struct printing *p)
 {
-    struct printing p = {.postings = postings, .out = out, .period = period, .to_seq = to_seq};
+    struct postings *postings = p->postings;
+    for (size_t i = 0; i < 2 * postings->accounts && p->form != POSTINGS_CSV; i++) {
+        const struct postings_account *account = &postings->account[i / 2];
+        const char *name = i % 2 == 0 ? account->debit : account->credit;
+        bool known = false;
+        for (size_t j = 0; j < i && !known; j++) {
+            const struct postings_account *before = &postings->account[j / 2];
+            known = strcmp(j % 2 == 0 ? before->debit : before->credit, name) == 0;
+        }
+        postings->misnamed = name;
+        if (!postings_form_name_fine(p->form, name))
+            return pl_fail(INVALID, "write the name of an account");
+        postings->misnamed = NULL;
+        if (!known && last_month(p) < 0)
+            PL_TRY(postings_form_account(p->form, name, p->out));
+    }
+    return pl_ok();
+}
+
+struct pl_status postings_print(struct postings *postings, const char *period, uint64_t to_seq,
+                                enum postings_form form, struct pl_buf *out)
+{
+    struct printing p = {
+        .postings = postings, .out = out, .form = form, .period = period, .to_seq = to_seq};
     if (!month_of(period, &p.month))
         return pl_fail(INVALID, "read the month");
     postings->totals = 0;
     postings->count = 0;
-    PL_TRY(pl_buf_printf(out, "line,period,date,entry,event,debit,credit,amount,currency,pledge,"
-                              "bank_entry,cost_centre,reversal\n"));
+    PL_TRY(postings_form_begin(form, out));
+    PL_TRY(print_accounts(&p));
     PL_TRY(print_moves(&p));
     return print_releases(&p);
 }

@@ -17,6 +17,7 @@
 #define CLIENT_POSTINGS_H
 
 #include "client/export_books.h"
+#include "client/postings_form.h"
 #include "common/arena.h"
 
 enum { POSTINGS_TOTALS_MAX = 200 };
@@ -47,7 +48,8 @@ struct postings {
     struct postings_total total[POSTINGS_TOTALS_MAX]; /* of what was printed, by currency code */
     size_t totals;
     uint64_t count;
-    const char *missing; /* event that the table lacks */
+    const char *missing;  /* event that the table lacks */
+    const char *misnamed; /* account that the form cannot name so */
 };
 
 void postings_init(struct postings *postings, struct pl_arena *arena);
@@ -60,8 +62,9 @@ PL_MUST_CHECK struct pl_status postings_take(struct postings *postings,
                                              const Pledged__V1__Entry *entry);
 /* The export of this month that the ledger knows; NULL: none. */
 const struct postings_export *postings_find(const struct postings *postings, const char *period);
-/* The csv of a month up to entry to_seq, and its totals. */
+/* A month up to entry to_seq in one of the forms, and its totals. */
 PL_MUST_CHECK struct pl_status postings_print(struct postings *postings, const char *period,
-                                              uint64_t to_seq, struct pl_buf *out);
+                                              uint64_t to_seq, enum postings_form form,
+                                              struct pl_buf *out);
 
 #endif

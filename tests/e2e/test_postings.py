@@ -97,6 +97,8 @@ class Postings(DaemonTest):
         self.assertEqual(sum(self.balances(rows).values()), 0)
         self.judged_by_hledger(rows)
 
+        self.journals(rows)
+
         back, _, nothing = self.export("2026-05")
         self.assertEqual(back.code, 10, back)
         self.assertEqual(back.error["reason"], "EXPORTED_ALREADY")
@@ -109,6 +111,25 @@ class Postings(DaemonTest):
         french = self.home.pledge("approver", "postings", "--period", "2026-05", "--accounts",
                                   ACCOUNTS, "-o", nothing, lang="fr")
         self.assertIn("comptable", french.err)
+
+    def journals(self, rows):
+        """The same months as a journal: hledger finds the accountants' balances in it."""
+        journal = b""
+        for period in ("2026-02", "2026-03", "2026-04", "2026-07"):
+            ran, _, path = self.export(period, "--as", "hledger", name=f"{period}.journal")
+            self.ok(ran)
+            journal += path.read_bytes()
+        path = self.home.path / "mapped.journal"
+        path.write_bytes(journal)
+        self.ok(run(["hledger", "-f", path, "check", "accounts"]))
+        said = run(["hledger", "-f", path, "balance", "--flat", "--no-total", "-O", "csv"])
+        self.ok(said)
+        theirs = {}
+        for row in csv.DictReader(io.StringIO(said.out)):
+            for part in row["balance"].split(","):
+                code, amount = part.split()
+                theirs[row["account"], code] = D(amount)
+        self.assertEqual(theirs, self.balances(rows))
 
     def judged_by_hledger(self, rows):
         """The bank, the receivables and the rest are what the ledger's own journal says."""
@@ -132,6 +153,39 @@ class Postings(DaemonTest):
             for code in ("CHF", "EUR"):
                 self.assertEqual(ours.get((account, code), 0), theirs.get((books, code), 0),
                                  (account, code))
+
+
+class Beancount(DaemonTest):
+    export, dated, pay, balances = Postings.export, Postings.dated, Postings.pay, Postings.balances
+
+    def test_names_of_beancount(self):
+        pledge = self.dated("2026-02-03", submit=pb.Submit(
+            contributor=self.clerk.contributor("Bean"), tier="or"), reason="r").outcome.pledge
+        self.pay(pledge, 2500000, "2026-02-10")
+        path = self.home.path / "2026-02.beancount"
+        words = ["approver", "postings", "--period", "2026-02", "--accounts"]
+        size = len(self.auditor.dump())
+        ran = self.home.pledge(*words, ACCOUNTS, "-o", path, "--as", "beancount", format="json")
+        self.assertEqual((ran.code, ran.error["reason"]), (65, "ACCOUNT_UNKNOWN"))
+        self.assertEqual(len(self.auditor.dump()), size)  # nothing was handed over
+        self.assertFalse(path.exists())
+        names = {}
+        table = ["event,debit,credit,cost_centre"]
+        for row in csv.DictReader(io.StringIO(ACCOUNTS.read_text())):
+            for side in ("debit", "credit"):
+                names.setdefault(row[side], f"Assets:A{len(names):02d}")
+            table.append(f"{row['event']},{names[row['debit']]},{names[row['credit']]},X")
+        mine = self.home.path / "bean.csv"
+        mine.write_text("\n".join(table) + "\n", encoding="ascii")
+        self.assertEqual(self.home.pledge(*words, mine, "-o", path, "--as", "excel").code, 64)
+        self.ok(self.home.pledge(*words, mine, "-o", path, "--as", "beancount"))
+        self.ok(run(["bean-check", path]))
+        said = run(["bean-query", "-f", "csv", path,
+                    "select account, sum(number) as n where number != 0 group by account"])
+        self.ok(said)
+        _, rows, _ = self.export("2026-02", accounts=mine)
+        self.assertEqual({r["account"].strip(): D(r["n"]) for r in csv.DictReader(io.StringIO(said.out))
+                          if D(r["n"])}, {k[0]: v for k, v in self.balances(rows).items()})
 
 
 class Refusals(DaemonTest):
