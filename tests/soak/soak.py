@@ -10,7 +10,7 @@ who are recorded and erased), readers that come and go, a watcher, dumps, a relo
 seconds, bad certificates; then all of them leave, and at rest descriptors and memory are looked at
 before it is ended (by SIGTERM and SIGKILL in turn) and started on the same ledger. A ledger grows,
 and its state is in memory; what a daemon has at rest beyond what it has just after a start on the
-same ledger is what it gathered by living. At the end an auditor takes the whole ledger home and
+same ledger is what it gathered by living; and all sums must be what they were. At the end an auditor takes the whole ledger home and
 `pledge verify` judges it, against the checkpoint of the first life too; then `fsck` replays it. Exit:
 0 if descriptors at rest are those of the first life, what is gathered does not grow from life to
 life, and the whole ledger holds; else 1.
@@ -255,6 +255,15 @@ def live(home, seconds, turn, pause):
     return writers.acked_count(), readers.asked, reloads, desk.done
 
 
+def sums(home):
+    """What is promised, paid, given back and forgiven, by everything it can be summed by."""
+    client = Client(home.port, home.pki, "reader")
+    try:
+        return [[str(line) for line in client.GetTotals(by=by).line] for by in (1, 2, 3, 4)]
+    finally:
+        client.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description="mixed load, reloads, restarts; see the file's head")
     parser.add_argument("--minutes", type=float, default=60)
@@ -277,6 +286,7 @@ def main():
             acked, asked, reloads, desks = (acked + more[0], asked + more[1], reloads + more[2],
                                             desks + more[3])
             fds, rss = looked_at(home)
+            before = sums(home)
             if turn % 2:
                 home.kill()
             else:
@@ -286,6 +296,7 @@ def main():
             entries = client.GetStatus().size
             client.ListTiers()
             home.drop_clients()
+            assert sums(home) == before, "what it says after a start is not what it said before"
             time.sleep(REST_S)
             fds_new, rss_new = looked_at(home)
             rows.append((fds, rss - rss_new))
