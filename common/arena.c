@@ -15,7 +15,7 @@ enum { CHUNK_FIRST = 4096, CHUNK_MOST = 256 * 1024, ALIGN = 16 };
 
 struct pl_arena_chunk {
     struct pl_arena_chunk *older;
-    size_t size, used;
+    size_t size;
     _Alignas(ALIGN) uint8_t data[];
 };
 
@@ -45,11 +45,22 @@ static void free_chunks(struct pl_arena_chunk *chunk)
     }
 }
 
+/* The newest chunk, nothing of which was handed out yet. */
+static void set_room(struct pl_arena *arena)
+{
+    struct pl_arena_chunk *chunk = arena->chunks;
+    size_t left = chunk == NULL ? 0 : chunk->size;
+    size_t budget = arena->budget - arena->used;
+    arena->next = chunk == NULL ? NULL : chunk->data;
+    arena->room = left < budget ? left : budget;
+}
+
 void pl_arena_fini(struct pl_arena *arena)
 {
     free_chunks(arena->chunks);
     arena->chunks = NULL;
     arena->used = 0;
+    set_room(arena);
 }
 
 void pl_arena_reset(struct pl_arena *arena)
@@ -63,8 +74,8 @@ void pl_arena_reset(struct pl_arena *arena)
         free(chunk);
         chunk = older;
     }
-    chunk->used = 0;
     arena->chunks = chunk;
+    set_room(arena);
 }
 
 static bool add_chunk(struct pl_arena *arena, size_t need)
@@ -79,7 +90,6 @@ static bool add_chunk(struct pl_arena *arena, size_t need)
         return false;
     chunk->older = arena->chunks;
     chunk->size = size;
-    chunk->used = 0;
     arena->chunks = chunk;
     return true;
 }
@@ -87,28 +97,27 @@ static bool add_chunk(struct pl_arena *arena, size_t need)
 bool pl_arena_reserve(struct pl_arena *arena)
 {
     PL_ASSERT(arena->chunks == NULL);
-    return add_chunk(arena, arena->budget);
+    bool there = add_chunk(arena, arena->budget);
+    set_room(arena);
+    return there;
+}
+
+void *pl_arena_take_chunk(struct pl_arena *arena, size_t size)
+{
+    if (size > arena->budget || size > PTRDIFF_MAX) /* the latter: padding must not wrap */
+        return NULL;
+    size_t padded = size == 0 ? ALIGN : (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (padded > arena->budget - arena->used || !add_chunk(arena, padded))
+        return NULL;
+    set_room(arena);
+    return pl_arena_take(arena, size);
 }
 
 void *pl_arena_alloc(struct pl_arena *arena, size_t size)
 {
-    if (size > arena->budget || size > PTRDIFF_MAX) /* the latter: padding must not wrap */
-        return NULL;
-    size_t padded = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (padded == 0)
-        padded = ALIGN;
-    if (padded > arena->budget - arena->used)
-        return NULL;
-    struct pl_arena_chunk *chunk = arena->chunks;
-    if (chunk == NULL || padded > chunk->size - chunk->used) {
-        if (!add_chunk(arena, padded))
-            return NULL;
-        chunk = arena->chunks;
-    }
-    void *place = chunk->data + chunk->used;
-    chunk->used += padded;
-    arena->used += padded;
-    memset(place, 0, padded);
+    void *place = pl_arena_take(arena, size);
+    if (place != NULL)
+        memset(place, 0, size);
     return place;
 }
 
@@ -116,9 +125,12 @@ void *pl_arena_memdup(struct pl_arena *arena, const void *data, size_t len)
 {
     if (len == SIZE_MAX)
         return NULL;
-    uint8_t *copy = pl_arena_alloc(arena, len + 1);
-    if (copy != NULL && len != 0)
+    uint8_t *copy = pl_arena_take(arena, len + 1);
+    if (copy == NULL)
+        return NULL;
+    if (len != 0)
         memcpy(copy, data, len);
+    copy[len] = '\0';
     return copy;
 }
 

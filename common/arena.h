@@ -15,6 +15,8 @@
 struct pl_arena_chunk;
 struct pl_arena {
     struct pl_arena_chunk *chunks; /* owns; newest first */
+    uint8_t *next;                 /* free bytes of the newest chunk, */
+    size_t room;                   /* so many, and within the budget */
     size_t used;                   /* bytes handed out, padding included */
     size_t budget;                 /* ceiling of `used` */
     ProtobufCAllocator protobuf;   /* allocates here; its free does nothing */
@@ -29,6 +31,19 @@ PL_MUST_CHECK bool pl_arena_reserve(struct pl_arena *arena);
 void pl_arena_reset(struct pl_arena *arena);
 /* Zeroed memory aligned to 16 bytes, or NULL when the budget (or memory) is spent. */
 void *pl_arena_alloc(struct pl_arena *arena, size_t size);
+/* The same, but whatever was there before is still there: for who fills all of it. */
+void *pl_arena_take_chunk(struct pl_arena *arena, size_t size);
+static inline void *pl_arena_take(struct pl_arena *arena, size_t size)
+{
+    size_t padded = size == 0 ? 16 : (size + 15) & ~(size_t)15;
+    if (size > arena->room || padded > arena->room)
+        return pl_arena_take_chunk(arena, size);
+    uint8_t *place = arena->next;
+    arena->next += padded;
+    arena->room -= padded;
+    arena->used += padded;
+    return place;
+}
 /* NULL when the budget is spent; copies are NUL-terminated one byte past their end. */
 char *pl_arena_strdup(struct pl_arena *arena, const char *text);
 void *pl_arena_memdup(struct pl_arena *arena, const void *data, size_t len);

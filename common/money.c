@@ -46,15 +46,23 @@ int pl_currency_count(void)
     return (int)PL_COUNT(currencies);
 }
 
+/* Three capitals as a number, in their order. */
+static inline int code_number(const char *code)
+{
+    return (uint8_t)code[0] << 16 | (uint8_t)code[1] << 8 | (uint8_t)code[2];
+}
+
 int pl_currency_index(const char *code)
 {
     int low = 0, high = pl_currency_count() - 1;
+    if (code[0] == '\0' || code[1] == '\0' || code[2] == '\0' || code[3] != '\0')
+        return -1;
+    int wanted = code_number(code);
     while (low <= high) {
-        int middle = (low + high) / 2;
-        int order = strcmp(code, currencies[middle].code);
-        if (order == 0)
+        int middle = (low + high) / 2, found = code_number(currencies[middle].code);
+        if (wanted == found)
             return middle;
-        if (order < 0)
+        if (wanted < found)
             high = middle - 1;
         else
             low = middle + 1;

@@ -17,7 +17,7 @@ struct piece { /* one field on the wire */
     struct pl_slice bytes;
 };
 
-static bool read_varint(struct cursor *cursor, uint64_t *ret)
+static inline bool read_varint(struct cursor *cursor, uint64_t *ret)
 {
     if (cursor->at < cursor->end && *cursor->at < 0x80) { /* most of them */
         *ret = *cursor->at++;
@@ -39,7 +39,7 @@ static bool read_varint(struct cursor *cursor, uint64_t *ret)
 }
 
 /* False: the bytes end in it, or it is of a kind that is left to protobuf-c. */
-static bool read_piece(struct cursor *cursor, struct piece *ret)
+static inline bool read_piece(struct cursor *cursor, struct piece *ret)
 {
     uint64_t tag, len;
     if (!read_varint(cursor, &tag) || tag > UINT32_MAX)
@@ -97,21 +97,31 @@ static bool set_number(ProtobufCType type, void *place, uint64_t value)
     return false;
 }
 
+/* Ended with a NUL. Most are short. */
+static inline void *copy_of(struct pl_slice bytes, struct pl_arena *arena)
+{
+    uint8_t *copy = pl_arena_take(arena, bytes.len + 1);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, bytes.data, bytes.len);
+    copy[bytes.len] = '\0';
+    return copy;
+}
+
 static bool set_value(const ProtobufCFieldDescriptor *field, void *place, const struct piece *piece,
                       struct pl_arena *arena)
 {
     if (piece->wire_type == 0)
         return set_number(field->type, place, piece->value);
     if (field->type == PROTOBUF_C_TYPE_STRING) {
-        char *text = pl_arena_memdup(arena, piece->bytes.data, piece->bytes.len);
+        char *text = copy_of(piece->bytes, arena);
         *(char **)place = text;
         return text != NULL;
     }
     if (field->type == PROTOBUF_C_TYPE_BYTES) {
         ProtobufCBinaryData *bytes = place;
         bytes->len = piece->bytes.len;
-        bytes->data =
-            bytes->len == 0 ? NULL : pl_arena_memdup(arena, piece->bytes.data, bytes->len);
+        bytes->data = bytes->len == 0 ? NULL : copy_of(piece->bytes, arena);
         return bytes->len == 0 || bytes->data != NULL;
     }
     if (field->type != PROTOBUF_C_TYPE_MESSAGE)
@@ -167,6 +177,23 @@ static bool set_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor 
     return proto3 && !message_again && set_value(field, place, piece, arena);
 }
 
+/* Descriptors ascend by number, and so do the fields that our writers put out: *next is where the
+ * one after the last one found may be, some further on. */
+static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
+                                                       uint32_t number, unsigned *next)
+{
+    enum { LOOKS = 6 };
+    for (unsigned i = *next; i < type->n_fields && i < *next + LOOKS; i++) {
+        if (type->fields[i].id == number) {
+            *next = i + 1;
+            return &type->fields[i];
+        }
+    }
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, number);
+    *next = field == NULL ? 0 : (unsigned)(field - type->fields) + 1;
+    return field;
+}
+
 ProtobufCMessage *pl_unpack_plain(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                                   struct pl_arena *arena)
 {
@@ -174,16 +201,16 @@ ProtobufCMessage *pl_unpack_plain(const ProtobufCMessageDescriptor *type, struct
     const uint8_t *from =
         bytes.len != 0 ? bytes.data : nothing; /* an empty slice may have no place */
     struct cursor cursor = {from, from + bytes.len};
-    ProtobufCMessage *message = pl_arena_alloc(arena, type->sizeof_message);
+    ProtobufCMessage *message = pl_arena_take(arena, type->sizeof_message); /* init writes it all */
     if (message == NULL)
         return NULL;
     protobuf_c_message_init(type, message);
+    unsigned next = 0;
     while (cursor.at < cursor.end) {
         struct piece piece;
         if (!read_piece(&cursor, &piece))
             return NULL;
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(type, piece.number);
+        const ProtobufCFieldDescriptor *field = field_of(type, piece.number, &next);
         if (field == NULL)
             return NULL;
         bool fine = field->label == PROTOBUF_C_LABEL_REPEATED
