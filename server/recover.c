@@ -11,83 +11,42 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/scan.h"
+#include "server/replay.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
 #include "server/store/snapshot.h"
 
-enum { REPLAY_ARENA_BYTES = 4 << 20 };
-
-struct replay {
-    struct ledger *ledger;
-    struct recover_report *report;
-    struct pl_arena arena;
-    uint64_t vouched_batch; /* its hash must be vouched_hash */
-    const uint8_t *vouched_hash;
-    bool vouched; /* seen and equal */
-};
-
-static struct pl_status replay_entry(struct replay *replay, struct pl_slice bytes)
+/* Ends a replay, into the report. */
+static struct pl_status finish(struct replay *replay, struct recover_report *report)
 {
-    ProtobufCMessage *message = NULL;
-    pl_arena_reset(&replay->arena);
-    uint64_t seq = ledger_size(replay->ledger) + 1;
-    struct pl_status status =
-        pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, &replay->arena, &message);
-    if (pl_is_ok(status))
-        status = ledger_check(replay->ledger, (const Pledged__V1__Entry *)message);
-    if (!pl_is_ok(status)) {
-        (void)snprintf(replay->report->message, sizeof(replay->report->message),
-                       "entry %" PRIu64 " does not follow from the entries before it (%s). The log "
-                       "was damaged or written by something else: restore a backup; nothing was "
-                       "changed",
-                       seq, status.what);
-        return pl_fail(CORRUPT, status.what);
-    }
-    ledger_apply(replay->ledger, (const Pledged__V1__Entry *)message);
-    replay->report->replayed++;
-    return pl_ok();
+    struct replay_report found;
+    struct pl_status status = replay_finish(replay, &found);
+    report->replayed = found.replayed;
+    if (found.batches != 0)
+        report->batches = found.batches;
+    if (found.message[0] != '\0')
+        memcpy(report->message, found.message, sizeof(report->message));
+    return status;
 }
 
-static struct pl_status replay_batch(void *arg, const struct store_batch *batch)
-{
-    struct replay *replay = arg;
-    if (batch->number <= replay->vouched_batch) {
-        if (batch->number == replay->vouched_batch)
-            replay->vouched = memcmp(batch->hash, replay->vouched_hash, STORE_HASH_BYTES) == 0;
-        return replay->vouched || batch->number < replay->vouched_batch
-                   ? pl_ok()
-                   : pl_fail(STALE, "the snapshot does not belong to this log");
-    }
-    replay->report->batches = batch->number;
-    size_t cursor = 0;
-    struct pl_slice entry;
-    bool damaged = false;
-    while (store_body_next(batch->body, &cursor, &entry, &damaged))
-        PL_TRY(replay_entry(replay, entry));
-    return damaged ? pl_fail(CORRUPT, "a batch body does not add up") : pl_ok();
-}
-
-static struct pl_status replay_from(struct store *store, uint64_t from, uint64_t vouched_batch,
-                                    const uint8_t *vouched_hash, struct ledger *ledger,
+static struct pl_status replay_from(struct store *store, uint64_t from,
+                                    const struct replay_options *options, struct ledger *ledger,
                                     struct recover_report *report)
 {
-    struct replay replay = {.ledger = ledger,
-                            .report = report,
-                            .vouched_batch = vouched_batch,
-                            .vouched_hash = vouched_hash};
-    pl_arena_init(&replay.arena, REPLAY_ARENA_BYTES);
-    struct pl_status status = store_read(store, from, replay_batch, &replay);
-    pl_arena_fini(&replay.arena);
-    if (pl_is_ok(status) && vouched_batch != 0 && !replay.vouched)
-        return pl_fail(STALE, "the log is shorter than the snapshot");
-    return status;
+    struct replay *replay = replay_new(ledger, options);
+    struct pl_status status = store_read(store, from, replay_batch, replay);
+    struct pl_status found = finish(replay, report);
+    return pl_is_ok(status) ? found : status;
 }
 
 struct pl_status recover_replay(struct store *store, uint64_t from, struct ledger *ledger,
                                 struct recover_report *report)
 {
-    return replay_from(store, from, 0, NULL, ledger, report);
+    uint64_t before = report->replayed;
+    struct pl_status status =
+        replay_from(store, from, &(struct replay_options){.alone = true}, ledger, report);
+    report->replayed += before;
+    return status;
 }
 
 /* --- snapshots --- */
@@ -137,8 +96,10 @@ static void load_snapshot(const struct recover_options *options, struct snapshot
         status = load_before(dir, options->ledger_id, before, ret_meta, ret);
 }
 
+/* Opens it, and replays while it is read and looked at: once is enough. */
 static struct pl_status open_store(const struct recover_options *options, uint64_t trusted_batch,
-                                   struct recover_report *report, struct store **ret)
+                                   struct replay *replay, struct recover_report *report,
+                                   struct store **ret)
 {
     char dir[4096];
     (void)snprintf(dir, sizeof(dir), "%s/log", options->data);
@@ -146,7 +107,9 @@ static struct pl_status open_store(const struct recover_options *options, uint64
                                 .io = io_system(),
                                 .segment_bytes = options->segment_bytes,
                                 .read_only = options->read_only,
-                                .trusted_batch = trusted_batch};
+                                .trusted_batch = trusted_batch,
+                                .found = replay_batch,
+                                .found_arg = replay};
     memcpy(file.ledger_id, options->ledger_id, sizeof(file.ledger_id));
     struct file_report found = {0};
     struct pl_status status = file_open(&file, &found, ret);
@@ -158,41 +121,53 @@ static struct pl_status open_store(const struct recover_options *options, uint64
     return status;
 }
 
-static struct pl_status bring_up(struct store *store, struct ledger *snapshot,
-                                 const struct snapshot_meta *meta, struct recover_report *report,
-                                 struct ledger **ret)
+static struct replay_options after(const struct recover_options *options,
+                                   const struct ledger *snapshot, const struct snapshot_meta *meta)
 {
-    struct ledger *ledger PL_CLEANUP(free_ledger) = snapshot;
-    struct store_head head;
-    store_head(store, &head);
-    report->batches = head.batch;
-    if (ledger != NULL) {
-        struct pl_status status =
-            replay_from(store, meta->batch, meta->batch, meta->batch_hash, ledger, report);
-        if (pl_is_ok(status)) {
-            report->snapshot_seq = meta->seq;
-            report->snapshot_batch = meta->batch;
-            *ret = PL_TAKE(ledger);
-            return status;
-        }
-        if (status.code != PL_E_STALE && status.code != PL_E_NOT_FOUND)
-            return status;
-        ledger_free(ledger);
-        report->replayed = 0;
+    struct replay_options ret = {.alone = options->alone};
+    if (snapshot != NULL) {
+        ret.vouched_batch = meta->batch;
+        memcpy(ret.vouched_hash, meta->batch_hash, sizeof(ret.vouched_hash));
     }
-    ledger = ledger_new();
-    PL_TRY(replay_from(store, 1, 0, NULL, ledger, report));
+    return ret;
+}
+
+/* The state after all of the log, whatever snapshots say. */
+static struct pl_status replay_all(const struct recover_options *options, struct store *store,
+                                   struct recover_report *report, struct ledger **ret)
+{
+    struct replay_options whole = after(options, NULL, NULL);
+    struct ledger *ledger PL_CLEANUP(free_ledger) = ledger_new();
+    PL_TRY(replay_from(store, 1, &whole, ledger, report));
     *ret = PL_TAKE(ledger);
     return pl_ok();
+}
+
+static bool does_not_fit(struct pl_status status)
+{
+    return status.code == PL_E_STALE || status.code == PL_E_NOT_FOUND;
 }
 
 struct pl_status recover_state(const struct recover_options *options, struct store *store,
                                struct recover_report *ret_report, struct ledger **ret_ledger)
 {
     struct snapshot_meta meta = {0};
-    struct ledger *snapshot = NULL;
-    load_snapshot(options, &meta, &snapshot);
-    return bring_up(store, snapshot, &meta, ret_report, ret_ledger);
+    struct ledger *ledger PL_CLEANUP(free_ledger) = NULL;
+    struct store_head head;
+    store_head(store, &head);
+    ret_report->batches = head.batch;
+    load_snapshot(options, &meta, &ledger);
+    if (ledger == NULL)
+        return replay_all(options, store, ret_report, ret_ledger);
+    struct replay_options rest = after(options, ledger, &meta);
+    struct pl_status status = replay_from(store, meta.batch, &rest, ledger, ret_report);
+    if (does_not_fit(status))
+        return replay_all(options, store, ret_report, ret_ledger);
+    PL_TRY(status);
+    ret_report->snapshot_seq = meta.seq;
+    ret_report->snapshot_batch = meta.batch;
+    *ret_ledger = PL_TAKE(ledger);
+    return status;
 }
 
 static void close_store(struct store **store)
@@ -208,18 +183,32 @@ struct pl_status recover_open(const struct recover_options *options,
     struct snapshot_meta meta = {0};
     struct ledger *snapshot = NULL;
     load_snapshot(options, &meta, &snapshot);
+    bool known = snapshot != NULL;
+    struct replay_options rest = after(options, snapshot, &meta);
+    struct ledger *ledger PL_CLEANUP(free_ledger) = known ? snapshot : ledger_new();
     struct store *store PL_CLEANUP(close_store) = NULL;
-    struct pl_status status =
-        open_store(options, snapshot != NULL ? meta.batch : 0, ret_report, &store);
-    if (!pl_is_ok(status)) {
-        ledger_free(snapshot);
-        return status;
+    struct replay *replay = replay_new(ledger, &rest);
+    struct pl_status opened =
+        open_store(options, known ? meta.batch : 0, replay, ret_report, &store);
+    struct recover_report found = *ret_report;
+    struct pl_status status = finish(replay, &found);
+    PL_TRY(opened);
+    struct store_head head;
+    store_head(store, &head);
+    *ret_report = found;
+    ret_report->batches = head.batch;
+    if (known && does_not_fit(status)) {
+        ledger_free(PL_TAKE(ledger));
+        status = replay_all(options, store, ret_report, &ledger);
+    } else if (known) {
+        ret_report->snapshot_seq = meta.seq;
+        ret_report->snapshot_batch = meta.batch;
     }
-    status = bring_up(store, snapshot, &meta, ret_report, ret_ledger);
-    if (pl_is_ok(status))
-        *ret_store = PL_TAKE(store);
-    else if (ret_report->message[0] == '\0')
+    if (!pl_is_ok(status) && ret_report->message[0] == '\0')
         (void)snprintf(ret_report->message, sizeof(ret_report->message), "%s", status.what);
+    PL_TRY(status);
+    *ret_store = PL_TAKE(store);
+    *ret_ledger = PL_TAKE(ledger);
     return status;
 }
 

@@ -30,6 +30,7 @@ struct recover_options {
     uint64_t segment_bytes;
     bool read_only;
     bool ignore_snapshots; /* fsck: replay all of it */
+    bool alone;            /* on the calling thread, however long the log is */
 };
 
 /* Opens the store of the directory. */

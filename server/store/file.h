@@ -26,6 +26,8 @@ struct file_options {
     bool read_only; /* for snapshot, fsck: never writes, never cuts; a torn tail is just the end */
     uint64_t trusted_batch; /* a snapshot vouches for everything up to here: scan from there; 0:
                                from the start */
+    store_batch_fn found;   /* if not NULL: gets each batch that opening looks at, in order, as */
+    void *found_arg;        /* soon as it is known to be right; what it returns ends the opening */
 };
 /* What opening found, for the operator's log. */
 struct file_report {

@@ -263,6 +263,8 @@ static struct pl_status scan_segment(struct walk *walk, const struct file_option
         case SEGMENT_RECORD:
             walk_pass(walk, &batch);
             report->batches_scanned++;
+            if (options->found != NULL)
+                PL_TRY(options->found(options->found_arg, &batch));
             continue;
         case SEGMENT_END:
             return pl_ok();

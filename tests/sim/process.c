@@ -25,6 +25,7 @@ void process_options(const struct process *process, bool read_only, struct recov
     ret->data = "/d";
     ret->segment_bytes = process->segment_bytes;
     ret->read_only = read_only;
+    ret->alone = true; /* the world has one thread */
     memcpy(ret->ledger_id, ledger_id_bytes, sizeof(ret->ledger_id));
 }
 
