@@ -90,8 +90,10 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_PLEDGED:
         return 13;
     case EXPORT_COMMITTED:
+    case EXPORT_WRITTEN_OFF: /* takes back a part of the commitment */
         return 11;
     case EXPORT_RECEIVED:
+    case EXPORT_REFUND_PAID: /* goes back to where it came from */
         return 1;
     case EXPORT_ALLOCATED:
     case EXPORT_ADVANCED:
@@ -100,13 +102,18 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_CONVERTED:
     case EXPORT_PREPAID:
     case EXPORT_REFUND_ORDERED:
-    case EXPORT_REFUND_PAID:
-    case EXPORT_WRITTEN_OFF:
     case EXPORT_DIFFERENCE:
     case EXPORT_DIFFERENCE_BEFORE:
         break;
     }
     return 0; /* moves inside the fund are nobody else's matter */
+}
+
+/* Refunds and write-offs are negative transactions of the type that they take back. */
+static int64_t value_of(const struct export_move *move)
+{
+    bool back = move->kind == EXPORT_REFUND_PAID || move->kind == EXPORT_WRITTEN_OFF;
+    return back ? -move->minor : move->minor;
 }
 
 static int organisation_type(Pledged__V1__ContributorKind kind)
@@ -127,9 +134,14 @@ static int organisation_type(Pledged__V1__ContributorKind kind)
     }
 }
 
-static struct pl_status add_provider(const struct export_books *books,
-                                     const struct export_pledge *pledge, struct pl_buf *out)
+/* pledge 0: money of the bank that nobody has matched yet */
+static struct pl_status add_provider(const struct export_books *books, uint64_t number,
+                                     struct pl_buf *out)
 {
+    if (number == 0)
+        return pl_buf_append_str(out, "      <provider-org type=\"90\"><narrative>not known yet"
+                                      "</narrative></provider-org>\n");
+    const struct export_pledge *pledge = &books->pledge[number - 1];
     const struct export_contributor *from = &books->contributor[pledge->contributor - 1];
     PL_TRY(pl_buf_printf(out, "      <provider-org type=\"%d\"><narrative>",
                          organisation_type(from->kind)));
@@ -151,9 +163,10 @@ static struct pl_status add_move(struct export *export, const Pledged__V1__Entry
                          "      <value currency=\"%s\" value-date=\"%s\">%s</value>\n"
                          "      <description><narrative>%s</narrative></description>\n",
                          entry->seq, type_of(move->kind), date, currency, date,
-                         pl_decimal_format(move->minor, pl_currency_exponent(currency), amount),
-                         pl_id_format('P', move->pledge, id)));
-    PL_TRY(add_provider(&export->books, &export->books.pledge[move->pledge - 1], out));
+                         pl_decimal_format(value_of(move), pl_currency_exponent(currency), amount),
+                         move->pledge != 0 ? pl_id_format('P', move->pledge, id)
+                                           : pl_id_format('B', move->bank_entry, id)));
+    PL_TRY(add_provider(&export->books, move->pledge, out));
     return pl_buf_append_str(out, "    </transaction>\n");
 }
 
