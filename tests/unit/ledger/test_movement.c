@@ -328,6 +328,40 @@ static void test_reference_and_amount_must_fit(void **state)
     world_fini(&w);
 }
 
+/* An instalment that is due next fits as well; one that is not does not. */
+static void test_an_instalment_fits(void **state)
+{
+    (void)state;
+    struct world w;
+    char one[PL_REFERENCE_BYTES];
+    Pledged__V1__Instalment row[2], *rows[] = {&row[0], &row[1]};
+    Pledged__V1__Money amount[2];
+    Pledged__V1__SetSchedule body = PLEDGED__V1__SET_SCHEDULE__INIT;
+    COMMAND_INIT_(command);
+    bank_ready(&w, 1);
+    for (size_t i = 0; i < 2; i++) {
+        pledged__v1__instalment__init(&row[i]);
+        pledged__v1__money__init(&amount[i]);
+        row[i].due = text(i == 0 ? "2026-03-31" : "2026-06-30", "");
+        row[i].amount = &amount[i];
+        amount[i].minor = i == 0 ? 30000 : 70000;
+        amount[i].currency = text("CHF", "");
+    }
+    body.pledge = text("P000001", "");
+    body.n_instalment = 2;
+    body.instalment = rows;
+    command.command_case = COMMAND(SET_SCHEDULE);
+    command.set_schedule = &body;
+    give(&w, &command);
+    assert_accepted(&w);
+    const struct line lines[] = {LINE(70000, "A", .reference = scor(1, one)),
+                                 LINE(30000, "B", .reference = one),
+                                 LINE(70000, "C", .reference = one)};
+    BRINGS(&w, PAPER(.id = "S"), lines, 3, 0, 0, 2);
+    assert_int_equal(queue_at(&w, 0), QUEUE(AMOUNT_DIFFERS)); /* the first is due first */
+    world_fini(&w);
+}
+
 /* How much of each pledge the file has paid so far is in a map, behind a key of four bytes: the
  * undefined-behaviour sanitizer sees here whether it is read byte by byte. */
 static void test_a_file_for_many_pledges(void **state)
@@ -399,6 +433,22 @@ static void test_one_payment_by_hand_is_confirmed_once(void **state)
     pay(&w, "P000001", 900, "CHF", "");
     const struct line later[] = {LINE(900, "Z")}; /* another day, and nothing that names it */
     BRINGS(&w, PAPER(.id = "T"), later, 1, 0, 0, 0);
+    world_fini(&w);
+}
+
+/* The pledge and the amount are the same; the bank's references say that they are two. */
+static void test_two_references_are_two_payments(void **state)
+{
+    (void)state;
+    struct world w;
+    char day[11], one[PL_REFERENCE_BYTES];
+    bank_ready(&w, 1);
+    (void)pl_date_format(pl_date_of_us(w.now_us), day);
+    pay(&w, "P000001", 500, "CHF", "FIRST");
+    assert_accepted(&w);
+    const struct line lines[] = {LINE(500, "SECOND", .reference = scor(1, one), .day = day)};
+    BRINGS(&w, PAPER(.id = "S"), lines, 1, 0, 0, 0);
+    assert_int_equal(received(&w), 1000);
     world_fini(&w);
 }
 
@@ -531,6 +581,34 @@ static void test_what_a_reversal_may_take_back(void **state)
     world_fini(&w);
 }
 
+static void match_refund(struct world *w, const char *debit, const char *refund)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__MatchRefund body = PLEDGED__V1__MATCH_REFUND__INIT;
+    body.bank_entry = text(debit, "");
+    body.refund = text(refund, "");
+    command.command_case = COMMAND(MATCH_REFUND);
+    command.match_refund = &body;
+    give(w, &command);
+}
+
+static void test_dollars_pay_no_refund_of_francs(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line francs[] = {LINE(500, "A"), LINE(-500, "B")}, dollars[] = {LINE(-500, "C")};
+    bank_ready(&w, 1);
+    BRINGS(&w, PAPER(.id = "S"), francs, 2, 0, 0, 0);
+    BRINGS(&w, PAPER(.id = "U", .account = DOLLARS, .currency = "USD"), dollars, 1, 0, 0, 0);
+    refund(&w, "B000001", 500, "CHF");
+    match_refund(&w, "B000003", "R000001");
+    assert_refused(&w, STATEMENT_CONFLICT);
+    match_refund(&w, "B000002", "R000001");
+    assert_accepted(&w);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 /* --- periods --- */
 
 static void close_period(struct world *w, const char *period)
@@ -601,15 +679,18 @@ int main(void)
         cmocka_unit_test(test_a_reversal_of_either_sign),
         cmocka_unit_test(test_what_is_no_statement_of_ours),
         cmocka_unit_test(test_reference_and_amount_must_fit),
+        cmocka_unit_test(test_an_instalment_fits),
         cmocka_unit_test(test_a_file_for_many_pledges),
         cmocka_unit_test(test_beside_write_offs_and_refunds),
         cmocka_unit_test(test_one_payment_by_hand_is_confirmed_once),
+        cmocka_unit_test(test_two_references_are_two_payments),
         cmocka_unit_test(test_what_was_imported_is_not_paid_again),
         cmocka_unit_test(test_a_sum_gives_way_to_its_details),
         cmocka_unit_test(test_details_beyond_64_bits),
         cmocka_unit_test(test_details_before_their_sum),
         cmocka_unit_test(test_a_sum_that_was_dealt_with_stays),
         cmocka_unit_test(test_what_a_reversal_may_take_back),
+        cmocka_unit_test(test_dollars_pay_no_refund_of_francs),
         cmocka_unit_test(test_a_statement_of_a_closed_month),
         cmocka_unit_test(test_only_credits_hold_a_month_up),
     };

@@ -226,6 +226,19 @@ static void test_how_long_money_may_wait(void **state)
     world_fini(&w);
 }
 
+/* Who names an old ledger names one that somebody has had time to bend. */
+static void test_an_old_head(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    w.ledger->size += LEDGER_HEAD_BEHIND_MAX; /* as if there were so many more */
+    set_period(&w, true, "2020-12", false);
+    assert_refused(&w, FIELD_INVALID);
+    assert_string_equal(w.refusal->field, "close_period.head_size");
+    world_fini(&w);
+}
+
 /* What came in later months is of no concern, however old it is by now. */
 static void test_later_money_does_not_block(void **state)
 {
@@ -254,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_a_debit_does_not_block),
         cmocka_unit_test(test_how_long_money_may_wait),
         cmocka_unit_test(test_later_money_does_not_block),
+        cmocka_unit_test(test_an_old_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

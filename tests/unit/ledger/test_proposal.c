@@ -325,6 +325,20 @@ static void set_period(struct world *w, bool closing, const char *period)
     give(w, &command);
 }
 
+static void close_with_waiver(struct world *w, const char *period)
+{
+    static uint8_t root[32];
+    COMMAND_INIT_(command);
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    close.period = (char *)(uintptr_t)period;
+    close.waive = 1;
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    command.command_case = COMMAND(CLOSE_PERIOD);
+    command.close_period = &close;
+    give(w, &command);
+    assert_accepted(w);
+}
+
 /* The last command waits, as one of this class, and changed nothing but that. */
 static void waits_as(struct world *w, Pledged__V1__CommandClass class)
 {
@@ -448,6 +462,30 @@ static void test_a_correction_of_a_closed_month(void **state)
     as_bert(&w);
     approve(&w, seq);
     assert_accepted(&w);
+    as_anna(&w);
+    reverse(&w, paid);
+    waits_as(&w, CLASS(PERIOD));
+    world_fini(&w);
+}
+
+/* So is a refund that was said to be paid in it. */
+static void test_a_refund_paid_in_a_closed_month(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)desk_with_policy(&w);
+    refund(&w, "B000001", 50, "CHF");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    refund_paid(&w, "R000001", 50, "CHF", "");
+    assert_accepted(&w);
+    uint64_t paid = w.receipt->seq;
+    adopt_policy(&w, 0, 86400);
+    pass(&w, 40 * DAY_US);
+    set_period(&w, true, "2026-01");
+    close_with_waiver(&w, "2026-02");
+    adopt_policy(&w, ~0u, 86400);
     as_anna(&w);
     reverse(&w, paid);
     waits_as(&w, CLASS(PERIOD));
@@ -695,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_a_cancelled_refund_waits_too),
         cmocka_unit_test(test_a_difference_in_a_currency_without_limit),
         cmocka_unit_test(test_a_correction_of_a_closed_month),
+        cmocka_unit_test(test_a_refund_paid_in_a_closed_month),
         cmocka_unit_test(test_without_the_policy_the_entry_says_so),
         cmocka_unit_test(test_a_catalogue_is_adopted_out_of_its_proposal),
         cmocka_unit_test(test_the_effective_date_is_the_proposed_one),
