@@ -118,10 +118,10 @@ MUTANTS = [
     Mutant("believe a damaged snapshot", "server/store/snapshot.c",
            "        snapshot->sum = pl_xxh3(bytes, snapshot->sum);",
            "        snapshot->sum = pl_get_le64(snapshot->piece + len);", ["store/test_snapshot"]),
-    Mutant("believe a snapshot of another log", "server/recover.c",
-           "            replay->vouched = memcmp(batch->hash, replay->vouched_hash, "
+    Mutant("believe a snapshot of another log", "server/replay.c",
+           "        replay->vouched = memcmp(batch->hash, replay->options.vouched_hash, "
            "STORE_HASH_BYTES) == 0;",
-           "            replay->vouched = true;", ["server/test_recover"]),
+           "        replay->vouched = true;", ["server/test_replay", "server/test_recover"]),
     Mutant("sign before persisting", NOTARY,
            "    PL_TRY(remember(notary, pl_buf_slice(&note)));\n    signed_tree_unref(notary->current);",
            "    (void)remember(notary, pl_buf_slice(&note)).code;\n"
