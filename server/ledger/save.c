@@ -415,6 +415,7 @@ static void save_movements(struct out *out, const struct ledger *ledger)
         put_u32(out, m->batch);
         put_u32(out, (uint32_t)m->booking_date);
         put_u32(out, m->occurrence);
+        put_u32(out, m->detail);
         put_i64(out, m->instructed_minor);
         put_currency(out, m->instructed_currency);
         put(out, small, sizeof(small));
@@ -1456,6 +1457,7 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
     PL_TRY(get_u32(in, &m->batch));
     PL_TRY(get_u32(in, &date));
     PL_TRY(get_u32(in, &m->occurrence));
+    PL_TRY(get_u32(in, &m->detail));
     PL_TRY(get_i64(in, &m->instructed_minor));
     PL_TRY(get_currency(in, &m->instructed_currency));
     PL_TRY(in->read(in->arg, small, sizeof(small)));
@@ -1470,6 +1472,7 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
                 ledger->bank_entry[m->bank_entry].movement == index &&
                 m->statement < ledger->statement_count && m->levels < 1u << STATE_LEVELS &&
                 (m->meant == STATE_NONE || m->meant < ledger->pledge_count) &&
+                (m->detail == STATE_NONE || m->detail < ledger->erasable_count) &&
                 (m->batch == STATE_NONE || m->batch < ledger->bank_entry_count);
     return fine ? pl_ok() : bad();
 }
