@@ -304,7 +304,7 @@ struct pl_status benefit_check(const struct ledger *ledger, const Pledged__V1__E
     int64_t claimed = row != NULL ? row->claimed : 0, declined = row != NULL ? row->declined : 0;
     NEED(moved.claimed + moved.declined + moved.delivered > 0 &&
              moved.declined + moved.delivered <= left &&
-             moved.claimed <= grant->quantity - claimed - declined,
+             (moved.claimed == 0 || moved.claimed <= grant->quantity - claimed - declined),
          "more of a benefit than was granted");
     return pl_ok();
 }

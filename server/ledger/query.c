@@ -850,7 +850,7 @@ static bool payment_matches(const struct payment_filter *filter,
 {
     if (entry->debit || (filter->currency >= 0 && entry->currency != filter->currency))
         return false;
-    return !filter->unallocated_only || (!entry->reversed && entry->allocated < entry->amount);
+    return !filter->unallocated_only || (!entry->reversed && allocation_free(entry) > 0);
 }
 
 /* The row after `at`: the next bank entry, or the next one of the pledge that is asked for. */

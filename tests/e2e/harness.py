@@ -1195,8 +1195,9 @@ class Oracle:
             return
         refund = self.refunds[body.refund]
         self.need(deed == (body.refund,) and refund["state"] == "PAID", e, "not paid")
-        self.need((body.bank_entry, body.pledge, body.amount.minor, body.benefit) ==
-                  (refund["debit"], refund["pledge"], refund["minor"], ""), e, "names")
+        self.need((body.bank_entry, body.amount.minor, body.benefit) ==
+                  (refund["debit"], refund["minor"], ""), e, "names")
+        self.need(refund["pledge"] in ("", body.pledge), e, "another pledge")
         debit = self.bank[refund["debit"]]
         debit["allocated"] -= refund["minor"]
         if refund["debit"] not in self.confirmed:  # only a person has seen it

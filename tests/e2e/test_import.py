@@ -315,6 +315,13 @@ class Traps(Bank):
         self.assertEqual([r["queue"] for r in self.listed("--queue", "pledge-unknown")],
                          ["pledge-unknown"])
 
+    def test_money_that_nobody_knows_is_in_every_export(self):
+        self.bring("no-payer.xml")
+        for form in ("hledger", "beancount", "iati", "csv", "jsonl"):
+            out = self.pledge("auditor", "dump", "--as", form).out
+            self.assertIn("B000001", out, form)
+        self.assertIn("not known yet", self.pledge("auditor", "dump", "--as", "iati").out)
+
     def test_filters(self):
         self.bring("wrong-amount.xml", "dollars.xml", "exact-v08.xml", "charges.xml")
         self.assertEqual([r["bank_entry"] for r in self.listed("--currency", "USD")], ["B000002"])
