@@ -264,7 +264,8 @@ class Life:
         text = getattr(body, field)
         instead = {("submit", "pledge"): ("contributor",), ("submit", "contributor"): ("pledge",),
                    ("pay", "pledge"): ("refund",), ("pay", "refund"): ("pledge",),
-                   ("erase_contact", "contributor"): ("contact",)}
+                   ("erase_contact", "contributor"): ("contact", "bank_entry"),
+                   ("erase_contact", "bank_entry"): ("contact", "contributor")}
         if text:
             if not re.fullmatch(IDS[field] + r"\d{6,}", text):
                 wrong.add("FIELD_INVALID", path)
