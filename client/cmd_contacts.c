@@ -137,6 +137,7 @@ struct pl_status cmd_contacts(struct cli *cli)
     const Pledged__V1__ListContactsResponse *contacts = (const void *)message;
     const Pledged__V1__GetPrivateRecordsResponse *records = NULL;
     PL_TRY(read_records(cli, contacts, &records));
+    PL_ASSERT(records != NULL);
     struct sheet sheet;
     sheet_init(&sheet, "contacts", contact_columns, PL_COUNT(contact_columns), &cli->arena);
     for (size_t i = 0; i < contacts->n_contact; i++)

@@ -87,6 +87,7 @@ static struct pl_mail *waiting_pop(struct waiting *list)
 
 static struct command *command_of(struct pl_mail *mail)
 {
+    PL_ASSERT(mail != NULL);
     return (struct command *)mail; /* mail is the first member */
 }
 

@@ -25,6 +25,7 @@ static struct state_contact *find(const struct ledger *ledger, const char *id)
 static struct state_erasable *record_of(const struct ledger *ledger,
                                         const struct state_contact *contact)
 {
+    PL_ASSERT(contact != NULL);
     return &ledger->erasable[contact->erasable];
 }
 
@@ -106,9 +107,9 @@ static void record(struct maker *maker, const Pledged__V1__RecordContact *comman
         contributor_or_refuse(maker, command->contributor, "record_contact.contributor");
     if (contributor == NULL)
         return;
-    if (!contact_commitment_fits(maker->ledger, command->commitment)) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "record_contact.commitment",
-                     erasable(maker->ledger, command->commitment.data)->seq, NULL);
+    const struct state_erasable *known = erasable(maker->ledger, command->commitment.data);
+    if (known != NULL) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "record_contact.commitment", known->seq, NULL);
         maker_arg(maker, "why", "the ledger has this commitment already");
         return;
     }

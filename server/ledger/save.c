@@ -726,6 +726,7 @@ static struct pl_status load_older(struct in *in, struct ledger *ledger, struct 
     for (size_t i = 0; i < count; i++) {
         struct catalogue *version = NULL;
         PL_TRY(load_version(in, &version));
+        PL_ASSERT(version != NULL);
         uint64_t before = i > 0 ? of->older[i - 1]->adopted_seq : 0;
         bool fine = strcmp(version->msg->code, of->current->msg->code) == 0 &&
                     version->adopted_seq > before &&
@@ -741,6 +742,7 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
 {
     struct catalogue *catalogue = NULL;
     PL_TRY(load_version(in, &catalogue));
+    PL_ASSERT(catalogue != NULL);
     if (state_catalogue(ledger, catalogue->msg->code) >= 0) {
         catalogue_unref(catalogue);
         return bad();

@@ -340,6 +340,7 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
 static void complete(struct file_store *file)
 {
     store_append_fn done = file->done;
+    PL_ASSERT(done != NULL);
     file->done = NULL;
     if (file->written) {
         file->head = file->after;
@@ -495,16 +496,16 @@ static void close_file(struct file_store **file)
 struct pl_status file_open(const struct file_options *options, struct file_report *ret_report,
                            struct store **ret)
 {
+    struct file_tail tail = {.head = {.next_seq = 1}};
+    memset(ret_report, 0, sizeof(*ret_report));
+    PL_TRY(file_scan(options, ret_report, &tail));
     struct file_store *file PL_CLEANUP(close_file) = calloc(1, sizeof(*file));
     PL_ASSERT(file != NULL);
-    memset(ret_report, 0, sizeof(*ret_report));
     file->store.driver = &file_driver;
     file->options = *options;
     file->fd = file->next_fd = file->prepared_fd = -1;
     file->dir = strdup(options->dir);
     PL_ASSERT(file->dir != NULL);
-    struct file_tail tail = {.head = {.next_seq = 1}};
-    PL_TRY(file_scan(options, ret_report, &tail));
     PL_TRY(continue_segment(file, &tail));
     PL_TRY(remove_prepared(file));
     PL_TRY(start_threads(file));
