@@ -349,7 +349,7 @@ void benefit_fill_reversed(struct maker *maker, const struct state_deed *deed,
     const struct state_pledge *pledge = &maker->ledger->pledge[row->pledge];
     const char *code = maker->ledger->text + row->code;
     char *copy = maker_alloc(maker, strlen(code) + 1); /* the texts of the state may move */
-    memcpy(copy, code, strlen(code));
+    memcpy(copy, code, strlen(code) + 1);
     fact->benefit = copy;
     fact->quantity = deed->quantity;
     pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),

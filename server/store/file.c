@@ -506,6 +506,7 @@ struct pl_status file_open(const struct file_options *options, struct file_repor
     file->fd = file->next_fd = file->prepared_fd = -1;
     file->dir = strdup(options->dir);
     PL_ASSERT(file->dir != NULL);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): close_file is not seen */
     PL_TRY(continue_segment(file, &tail));
     PL_TRY(remove_prepared(file));
     PL_TRY(start_threads(file));
