@@ -92,20 +92,26 @@ static bool texts(struct judge *judge, Pledged__V1__Text *const *text, size_t co
         }
         authentic += text[i]->authentic != 0;
     }
-    return authentic <= 1 || wrong(judge, "more than one authentic text", "%s", path);
+    if (authentic <= 1)
+        return true;
+    return wrong(judge, "more than one authentic text", "%s", path);
 }
 
 static bool date(struct judge *judge, const char *text, bool needed, const char *path)
 {
     if (text[0] == '\0')
-        return !needed || wrong(judge, "a date is needed", "%s", path);
-    return pl_date_valid(text) || wrong(judge, "a date has the form YYYY-MM-DD", "%s", path);
+        return needed ? wrong(judge, "a date is needed", "%s", path) : true;
+    if (pl_date_valid(text))
+        return true;
+    return wrong(judge, "a date has the form YYYY-MM-DD", "%s", path);
 }
 
 static bool count_fits(struct judge *judge, size_t count, size_t least, size_t most,
                        const char *path)
 {
-    return (count >= least && count <= most) || wrong(judge, "too few or too many", "%s", path);
+    if (count >= least && count <= most)
+        return true;
+    return wrong(judge, "too few or too many", "%s", path);
 }
 
 static bool frame(struct judge *judge, const Pledged__V1__Catalogue *c)

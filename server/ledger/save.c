@@ -415,7 +415,6 @@ static void save_movements(struct out *out, const struct ledger *ledger)
         put_u32(out, m->batch);
         put_u32(out, (uint32_t)m->booking_date);
         put_u32(out, m->occurrence);
-        put_u32(out, m->detail);
         put_i64(out, m->instructed_minor);
         put_currency(out, m->instructed_currency);
         put(out, small, sizeof(small));
@@ -613,6 +612,33 @@ static inline struct pl_status next_row(struct in *in)
     return pl_ok();
 }
 
+/* Out of a row that was begun: nothing of this fails. */
+static inline void row_take(struct in *in, void *into, size_t len)
+{
+    PL_ASSERT(len <= in->row_end - in->at);
+    memcpy(into, in->rows + in->at, len);
+    in->at += len;
+}
+
+static inline uint64_t row_u64(struct in *in)
+{
+    uint8_t bytes[8];
+    row_take(in, bytes, sizeof(bytes));
+    return pl_get_le64(bytes);
+}
+
+static inline int64_t row_i64(struct in *in)
+{
+    return (int64_t)row_u64(in);
+}
+
+static inline uint32_t row_u32(struct in *in)
+{
+    uint8_t bytes[4];
+    row_take(in, bytes, sizeof(bytes));
+    return pl_get_le32(bytes);
+}
+
 /* Room for the row `index` of `count`: memory follows what was read, not what the count promises.
  */
 static void *room_for(void *array, size_t index, size_t count, size_t *cap, size_t element)
@@ -726,7 +752,6 @@ static struct pl_status load_older(struct in *in, struct ledger *ledger, struct 
     for (size_t i = 0; i < count; i++) {
         struct catalogue *version = NULL;
         PL_TRY(load_version(in, &version));
-        PL_ASSERT(version != NULL);
         uint64_t before = i > 0 ? of->older[i - 1]->adopted_seq : 0;
         bool fine = strcmp(version->msg->code, of->current->msg->code) == 0 &&
                     version->adopted_seq > before &&
@@ -742,7 +767,6 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
 {
     struct catalogue *catalogue = NULL;
     PL_TRY(load_version(in, &catalogue));
-    PL_ASSERT(catalogue != NULL);
     if (state_catalogue(ledger, catalogue->msg->code) >= 0) {
         catalogue_unref(catalogue);
         return bad();
@@ -805,12 +829,12 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
         *c = (struct state_contributor){.name = 0};
         ledger->contributor_count = i + 1;
         PL_TRY(next_row(in));
-        PL_TRY(get_u32(in, &c->name));
-        PL_TRY(get(in, &c->kind, 1));
-        PL_TRY(get(in, c->country, sizeof(c->country)));
-        PL_TRY(get(in, c->itu_membership, sizeof(c->itu_membership)));
-        PL_TRY(get_u64(in, &c->seq));
-        PL_TRY(get_u64(in, &c->hold_seq));
+        c->name = row_u32(in);
+        row_take(in, &c->kind, 1);
+        row_take(in, c->country, sizeof(c->country));
+        row_take(in, c->itu_membership, sizeof(c->itu_membership));
+        c->seq = row_u64(in);
+        c->hold_seq = row_u64(in);
         if (c->name >= ledger->text_len || c->country[2] != '\0' ||
             c->itu_membership[sizeof(c->itu_membership) - 1] != '\0')
             return bad();
@@ -947,7 +971,7 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     in->at = (size_t)(row - in->rows);
     uint8_t small[7];
     PL_TRY(get_currency(in, &p->currency));
-    PL_TRY(get(in, small, sizeof(small)));
+    row_take(in, small, sizeof(small));
     p->wait_prev = STATE_NONE;
     p->tier = (uint16_t)tier;
     p->month = (uint16_t)month;
@@ -1036,20 +1060,19 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
                                         struct state_bank_entry *b)
 {
     uint8_t small[3];
-    uint32_t date = 0;
     PL_TRY(next_row(in));
-    PL_TRY(get_i64(in, &b->amount));
-    PL_TRY(get_i64(in, &b->allocated));
-    PL_TRY(get_i64(in, &b->refunded));
-    PL_TRY(get_u64(in, &b->seq));
-    PL_TRY(get_u64(in, &b->reversed_by));
-    PL_TRY(get_u32(in, &b->pledge));
-    PL_TRY(get_u32(in, &b->next_of_pledge));
-    PL_TRY(get_u32(in, &b->bank_ref));
-    PL_TRY(get_u32(in, &b->movement));
-    PL_TRY(get_u32(in, &date));
+    b->amount = row_i64(in);
+    b->allocated = row_i64(in);
+    b->refunded = row_i64(in);
+    b->seq = row_u64(in);
+    b->reversed_by = row_u64(in);
+    b->pledge = row_u32(in);
+    b->next_of_pledge = row_u32(in);
+    b->bank_ref = row_u32(in);
+    b->movement = row_u32(in);
+    uint32_t date = row_u32(in);
     PL_TRY(get_currency(in, &b->currency));
-    PL_TRY(get(in, small, sizeof(small)));
+    row_take(in, small, sizeof(small));
     b->value_date = (int32_t)date;
     b->confirmed = small[0];
     b->reversed = small[1];
@@ -1091,13 +1114,13 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
         *a = (struct state_allocation){.amount = 0};
         ledger->allocation_count = i + 1;
         PL_TRY(next_row(in));
-        PL_TRY(get_i64(in, &a->amount));
-        PL_TRY(get_i64(in, &a->settled));
-        PL_TRY(get_u64(in, &a->seq));
-        PL_TRY(get_u64(in, &a->reversed_by));
-        PL_TRY(get_u32(in, &a->bank_entry));
-        PL_TRY(get_u32(in, &a->pledge));
-        PL_TRY(get_u32(in, &a->receipt));
+        a->amount = row_i64(in);
+        a->settled = row_i64(in);
+        a->seq = row_u64(in);
+        a->reversed_by = row_u64(in);
+        a->bank_entry = row_u32(in);
+        a->pledge = row_u32(in);
+        a->receipt = row_u32(in);
         if (a->bank_entry >= ledger->bank_entry_count || a->pledge >= ledger->pledge_count ||
             a->amount < 0 || a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
             a->reversed_by > ledger->size || (i > 0 && a->seq <= a[-1].seq))
@@ -1459,7 +1482,6 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
     PL_TRY(get_u32(in, &m->batch));
     PL_TRY(get_u32(in, &date));
     PL_TRY(get_u32(in, &m->occurrence));
-    PL_TRY(get_u32(in, &m->detail));
     PL_TRY(get_i64(in, &m->instructed_minor));
     PL_TRY(get_currency(in, &m->instructed_currency));
     PL_TRY(in->read(in->arg, small, sizeof(small)));
@@ -1474,7 +1496,6 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
                 ledger->bank_entry[m->bank_entry].movement == index &&
                 m->statement < ledger->statement_count && m->levels < 1u << STATE_LEVELS &&
                 (m->meant == STATE_NONE || m->meant < ledger->pledge_count) &&
-                (m->detail == STATE_NONE || m->detail < ledger->erasable_count) &&
                 (m->batch == STATE_NONE || m->batch < ledger->bank_entry_count);
     return fine ? pl_ok() : bad();
 }
@@ -1507,11 +1528,9 @@ static struct pl_status load_reversible(struct in *in, struct ledger *ledger)
     PL_TRY(get_count(in, ledger->size, &count));
     begin_rows(in, sizeof(uint64_t) + sizeof(uint32_t), count);
     for (size_t i = 0; i < count; i++) {
-        uint64_t seq = 0;
-        uint32_t index = 0;
         PL_TRY(next_row(in));
-        PL_TRY(get_u64(in, &seq));
-        PL_TRY(get_u32(in, &index));
+        uint64_t seq = row_u64(in);
+        uint32_t index = row_u32(in);
         if (!is_row_of(ledger, index, seq))
             return bad();
         enum state_reversible kind = state_reversible_kind(index);
@@ -1530,7 +1549,7 @@ static struct pl_status load_full(struct in *in, size_t cap, uint64_t **ret)
     for (size_t i = 0; i < words; i++) {
         *ret = room_for(*ret, i, words, &room, sizeof(**ret));
         PL_TRY(next_row(in));
-        PL_TRY(get_u64(in, &(*ret)[i]));
+        (*ret)[i] = row_u64(in);
     }
     return pl_ok();
 }

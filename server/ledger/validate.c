@@ -74,8 +74,9 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
 {
     if (value[0] == '\0')
         return wrong(judge, REASON(FIELD_REQUIRED), field, "an id is needed");
-    return pl_id_parse(value, prefix) != 0 ||
-           wrong(judge, REASON(FIELD_INVALID), field,
+    if (pl_id_parse(value, prefix) != 0)
+        return true;
+    return wrong(judge, REASON(FIELD_INVALID), field,
                  prefix == 'P'   ? "a pledge id looks like P000042"
                  : prefix == 'B' ? "a bank entry's id looks like B000310"
                  : prefix == 'K' ? "a person's id looks like K000004"
@@ -85,8 +86,9 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
 
 static bool day(struct judge *judge, const char *value, const char *field)
 {
-    return value[0] == '\0' || pl_date_valid(value) ||
-           wrong(judge, REASON(DATE_INVALID), field, "a date has the form YYYY-MM-DD");
+    if (value[0] == '\0' || pl_date_valid(value))
+        return true;
+    return wrong(judge, REASON(DATE_INVALID), field, "a date has the form YYYY-MM-DD");
 }
 
 static bool month(struct judge *judge, const char *value, const char *field)
@@ -95,19 +97,22 @@ static bool month(struct judge *judge, const char *value, const char *field)
     if (value[0] == '\0')
         return wrong(judge, REASON(FIELD_REQUIRED), field, "a month is needed");
     (void)snprintf(first, sizeof(first), "%.8s-01", value);
-    return pl_date_valid(first) ||
-           wrong(judge, REASON(DATE_INVALID), field, "a month has the form YYYY-MM");
+    if (pl_date_valid(first))
+        return true;
+    return wrong(judge, REASON(DATE_INVALID), field, "a month has the form YYYY-MM");
 }
 
 static bool money(struct judge *judge, const Pledged__V1__Money *value, bool needed,
                   const char *field, const char *currency_field, const char *minor_field)
 {
     if (value == NULL)
-        return !needed || wrong(judge, REASON(AMOUNT_REQUIRED), field, "an amount is needed");
+        return needed ? wrong(judge, REASON(AMOUNT_REQUIRED), field, "an amount is needed") : true;
     if (pl_currency_index(value->currency) < 0)
         return wrong(judge, REASON(CURRENCY_UNKNOWN), currency_field, "not a currency of ISO 4217");
-    return value->minor > 0 || wrong(judge, REASON(AMOUNT_NOT_POSITIVE), minor_field,
-                                     "the amount must be more than zero");
+    if (value->minor > 0)
+        return true;
+    return wrong(judge, REASON(AMOUNT_NOT_POSITIVE), minor_field,
+                 "the amount must be more than zero");
 }
 #define MONEY(judge_, value_, needed_, field_)                                                     \
     money(judge_, value_, needed_, field_, field_ ".currency", field_ ".minor")
@@ -156,15 +161,18 @@ static bool has_evidence(struct judge *judge, const char *kind)
     bool found = kind == NULL;
     for (size_t i = 0; i < command->n_evidence; i++)
         found = found || strcmp(command->evidence[i]->kind, kind) == 0;
-    return found || wrong(judge, REASON(EVIDENCE_MISSING), "evidence.kind",
-                          "one document must be the signed agreement (kind agreement)");
+    if (found)
+        return true;
+    return wrong(judge, REASON(EVIDENCE_MISSING), "evidence.kind",
+                 "one document must be the signed agreement (kind agreement)");
 }
 
 static bool has_reason(struct judge *judge, bool or_evidence)
 {
     const Pledged__V1__Command *command = judge->command;
-    return command->reason[0] != '\0' || (or_evidence && command->n_evidence != 0) ||
-           wrong(judge, REASON(REASON_REQUIRED), "reason",
+    if (command->reason[0] != '\0' || (or_evidence && command->n_evidence != 0))
+        return true;
+    return wrong(judge, REASON(REASON_REQUIRED), "reason",
                  or_evidence ? "a reason or a document is needed" : "a reason is needed");
 }
 
@@ -194,8 +202,9 @@ static bool organisation(struct judge *judge, const char *name, Pledged__V1__Con
                      "a country has two capital letters (ISO 3166)");
     for (size_t i = 0; i < PL_COUNT(memberships); i++)
         known = known || strcmp(membership, memberships[i]) == 0;
-    return known ||
-           wrong(judge, REASON(FIELD_INVALID),
+    if (known)
+        return true;
+    return wrong(judge, REASON(FIELD_INVALID),
                  amending ? "amend_contributor.itu_membership" : "add_contributor.itu_membership",
                  "member-state, sector-member, associate, academia, or nothing");
 }
@@ -207,8 +216,9 @@ static bool tier_word(struct judge *judge, const char *value, const char *field)
 
 static bool length(struct judge *judge, bool given, int64_t seconds, const char *field)
 {
-    return !given || seconds > 0 ||
-           wrong(judge, REASON(FIELD_INVALID), field, "more than zero is needed");
+    if (!given || seconds > 0)
+        return true;
+    return wrong(judge, REASON(FIELD_INVALID), field, "more than zero is needed");
 }
 
 static bool benefit(struct judge *judge, const char *pledge, const char *code, int64_t quantity,
@@ -245,23 +255,23 @@ static bool export_postings(struct judge *judge)
 static bool record_contact(struct judge *judge)
 {
     const Pledged__V1__RecordContact *command = judge->command->record_contact;
-    return id(judge, command->contributor, 'C', "record_contact.contributor") &&
-           (command->commitment.len == LEDGER_COMMITMENT_BYTES ||
-            wrong(judge, REASON(FIELD_INVALID), "record_contact.commitment",
-                  "a commitment has 32 bytes"));
+    if (!id(judge, command->contributor, 'C', "record_contact.contributor"))
+        return false;
+    if (command->commitment.len == LEDGER_COMMITMENT_BYTES)
+        return true;
+    return wrong(judge, REASON(FIELD_INVALID), "record_contact.commitment",
+                 "a commitment has 32 bytes");
 }
 
 static bool erase_contact(struct judge *judge)
 {
     const Pledged__V1__EraseContact *command = judge->command->erase_contact;
     bool all = command->contributor[0] != '\0', one = command->contact[0] != '\0';
-    bool payer = command->bank_entry[0] != '\0';
-    if (all + one + payer != 1)
+    if (all == one)
         return wrong(judge, REASON(FIELD_REQUIRED), "erase_contact.contact",
-                     "one person, a contributor, or a bank entry: exactly one of them");
-    bool fine = all   ? id(judge, command->contributor, 'C', "erase_contact.contributor")
-                : one ? id(judge, command->contact, 'K', "erase_contact.contact")
-                      : id(judge, command->bank_entry, 'B', "erase_contact.bank_entry");
+                     "one person, or a contributor: exactly one of the two");
+    bool fine = all ? id(judge, command->contributor, 'C', "erase_contact.contributor")
+                    : id(judge, command->contact, 'K', "erase_contact.contact");
     return fine && has_reason(judge, true);
 }
 
@@ -309,8 +319,9 @@ static bool document(struct judge *judge, const char *number, char prefix,
     if (pl_id_parse(number, prefix) == 0)
         return wrong(judge, REASON(FIELD_INVALID), number_field,
                      "a receipt's number looks like Q000042, a certificate's like Z000042");
-    return sha256->len == 32 ||
-           wrong(judge, REASON(FIELD_INVALID), sha256_field, "a SHA-256 has 32 bytes");
+    if (sha256->len == 32)
+        return true;
+    return wrong(judge, REASON(FIELD_INVALID), sha256_field, "a SHA-256 has 32 bytes");
 }
 
 static bool accept_difference(struct judge *judge)
@@ -349,7 +360,9 @@ static bool import_statement(struct judge *judge)
     Pledged__V1__Reason reason = REASON(UNSPECIFIED);
     const char *field = "";
     const char *why = statement_wrong(command, &reason, &field);
-    return why == NULL || wrong(judge, reason, field, why);
+    if (why == NULL)
+        return true;
+    return wrong(judge, reason, field, why);
 }
 
 static bool adopt_catalogue(struct judge *judge)
@@ -512,8 +525,10 @@ static bool issue_certificate(struct judge *judge)
 static bool approve(struct judge *judge)
 {
     const Pledged__V1__Approve *command = judge->command->approve;
-    return command->seq != 0 || wrong(judge, REASON(FIELD_REQUIRED), "approve.seq",
-                                      "the number of a proposal is needed");
+    if (command->seq != 0)
+        return true;
+    return wrong(judge, REASON(FIELD_REQUIRED), "approve.seq",
+                 "the number of a proposal is needed");
 }
 
 static bool reject(struct judge *judge)

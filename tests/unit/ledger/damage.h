@@ -76,11 +76,16 @@ static inline bool damage_bytes(struct damage *d, const char *path, ProtobufCBin
 
 static inline bool damage_number(struct damage *d, const char *path, void *value, bool wide)
 {
-    static const char *const how[] = {"zero", "more", "less", "minus", "most", "99"};
+    static const char *const how[] = {"zero", "more", "less", "minus", "most", "99", "least"};
     int64_t old = wide ? *(int64_t *)value : *(int32_t *)value;
-    const int64_t other[] = {0,  (int64_t)((uint64_t)old + 1), (int64_t)((uint64_t)old - 1),
-                             -1, wide ? INT64_MAX : INT32_MAX, 99};
-    for (size_t i = 0; i < 6; i++) {
+    const int64_t other[] = {0,
+                             (int64_t)((uint64_t)old + 1),
+                             (int64_t)((uint64_t)old - 1),
+                             -1,
+                             wide ? INT64_MAX : INT32_MAX,
+                             99,
+                             wide ? INT64_MIN : INT32_MIN};
+    for (size_t i = 0; i < 7; i++) {
         if (other[i] == old || !damage_here(d, path, how[i]))
             continue;
         if (wide)

@@ -174,6 +174,13 @@ static inline Pledged__V1__Catalogue *story_catalogue(struct world *w, uint32_t 
     static char *alias[] = {(char *)"double"};
     c->tier[1]->n_alias = 1;
     c->tier[1]->alias = alias;
+    if (version == 1) { /* and then no more */
+        Pledged__V1__Tier **five = pl_arena_alloc(arena, 5 * sizeof(*five));
+        memcpy(five, c->tier, 4 * sizeof(*five));
+        five[4] = test_tier(arena, "gone", 2, 1000000);
+        c->tier = five;
+        c->n_tier = 5;
+    }
     c->n_section = c->n_benefit = 1;
     c->section = story_list_of_one(arena, &pledged__v1__section__descriptor);
     c->section[0]->code = S_("VIS");
@@ -432,7 +439,15 @@ static inline void story_bank(struct world *w)
                                        movement(w, 70, "2026-02-03", "S-50", refers(w, 6)),
                                        movement(w, 80, "2026-02-03", "S-51", ""),
                                        movement(w, 60, "2026-02-03", "S-52", ""),
+                                       movement(w, -1600, "2026-02-03", "OUT-2", ""),
+                                       movement(w, -1650, "2026-02-03", "OUT-3", ""),
                                        NULL};
+    second[6]->end_to_end_id = S_("R000005");                 /* as ordered */
+    second[7]->end_to_end_id = S_("R000006");                 /* not so much */
+    for (int64_t minor = 1500; minor <= 1700; minor += 100) { /* R000004 to R000006 */
+        refund(w, "B000001", minor, "CHF");
+        assert_accepted(w);
+    }
     Pledged__V1__Movement *again[] = {second[5], NULL};
     Pledged__V1__BankStatement *both[] = {bank_statement(w, "ST-2", 0, second),
                                           bank_statement(w, "NT-2", 0, again)};
@@ -464,12 +479,19 @@ static inline void story_terms(struct world *w)
     SAY(w, SetSchedule, SET_SCHEDULE, set_schedule, body.pledge = S_("P000005");
         body.n_instalment = 2; body.instalment = parts);
     assert_accepted(w);
-    Pledged__V1__Rate rate = PLEDGED__V1__RATE__INIT, *rates[] = {&rate};
-    rate.currency = euros.currency = S_("EUR");
-    rate.date = S_("2026-02-02");
-    rate.mantissa = 9412;
-    rate.scale = 4;
-    rate.source = S_("central bank");
+    Pledged__V1__Rate rate[4], *rates[4];
+    euros.currency = S_("EUR");
+    for (size_t i = 0; i < 4; i++) { /* two currencies, two days, and one that is put right */
+        rates[i] = &rate[i];
+        pledged__v1__rate__init(&rate[i]);
+        rate[i].currency = S_(i % 2 == 0 ? "EUR" : "USD");
+        rate[i].date = S_(i < 2 ? "2026-01-30" : "2026-02-02");
+        rate[i].mantissa = 9412 + (int64_t)i;
+        rate[i].scale = 4;
+        rate[i].source = S_("central bank");
+    }
+    SAY(w, RecordRates, RECORD_RATES, record_rates, body.n_rate = 4; body.rate = rates);
+    assert_accepted(w);
     SAY(w, RecordRates, RECORD_RATES, record_rates, body.n_rate = 1; body.rate = rates);
     assert_accepted(w);
     allocate(w, "B000003", "P000006", 100, "EUR", 95, "CHF");
@@ -483,7 +505,19 @@ static inline void story_terms(struct world *w)
     submit(w, NULL, "C000003", "duo", 0, NULL);
     SAY(w, DeliverBenefit, DELIVER_BENEFIT, deliver_benefit, body.pledge = S_("P000012");
         body.benefit = S_("VIS6"); body.quantity = 1);
-    assert_accepted(w); /* with a reason: the agreement is not signed yet */
+    assert_accepted(w);               /* with a reason: the agreement is not signed yet */
+    hold(w, "gone", "C000006", 3600); /* and expires */
+    assert_accepted(w);
+    pay(w, "P000012", 700, "CHF", "BANK-9");
+    allocated = w->receipt->seq + 1;
+    for (int differs = 1; differs >= 0; differs--) { /* one currency: it counts what it is */
+        euros.minor = 200;
+        euros.currency = S_("CHF");
+        settled.minor = 200 + differs;
+        SAY(w, Reallocate, REALLOCATE, reallocate, body.seq = allocated;
+            body.pledge = S_("P000005"); body.amount = &euros; body.settled = &settled);
+        assert_int_equal(w->answer, differs ? LEDGER_REFUSED : LEDGER_ACCEPTED);
+    }
 }
 
 static inline void story_close(struct world *w, bool closing, const char *month, uint64_t seen)
@@ -589,6 +623,14 @@ static inline void story_eyes(struct world *w)
     act_as(w, "anna", PLEDGED__V1__ROLE__ROLE_CLERK);
     refund(w, "B000001", 1000, "CHF"); /* and one that waits still */
     assert_accepted(w);
+    Pledged__V1__Catalogue *other = story_catalogue(w, 2);
+    other->code = S_("other-2027");
+    adopt(w, other);
+    assert_accepted(w);
+    act_as(w, "bert", PLEDGED__V1__ROLE__ROLE_APPROVER);
+    story_decide_on(w, w->receipt->seq, true);
+    assert_accepted(w);
+    act_as(w, "anna", PLEDGED__V1__ROLE__ROLE_CLERK);
 }
 
 static inline void story_tell(struct world *w)

@@ -70,7 +70,7 @@ static enum pl_code ask(query_fn query, const void *request, struct pl_arena *ar
         &r->base;                                                                                  \
     })
 
-static size_t questions(struct question out[32])
+static size_t questions(struct question out[64])
 {
     static Pledged__V1__Stage stages[] = {STAGE(PLEDGED), STAGE(COMMITTED)};
     size_t n = 0;
@@ -129,13 +129,23 @@ static size_t questions(struct question out[32])
     ADD(query_suggest_allocations, SuggestAllocationsRequest,
         pledged__v1__suggest_allocations_request__descriptor, r->bank_entry = S_("B000010");
         r->most = 2);
+    ADD(query_suggest_allocations, SuggestAllocationsRequest,
+        pledged__v1__suggest_allocations_request__descriptor, r->bank_entry = S_("B000015"));
+    ADD(query_list_rates, ListRatesRequest, pledged__v1__list_rates_request__descriptor,
+        r->page_size = 2);
+    ADD(query_list_rates, ListRatesRequest, pledged__v1__list_rates_request__descriptor,
+        r->currency = S_("EUR");
+        r->page_size = 1);
+    ADD(query_list_rates, ListRatesRequest, pledged__v1__list_rates_request__descriptor,
+        r->currency = S_("USD");
+        r->date = S_("2026-02-10"));
     ADD(query_get_history, GetHistoryRequest, pledged__v1__get_history_request__descriptor,
         r->pledge = S_("P000006");
         r->before_seq = w.entry_count; r->page_size = 5);
     ADD(query_pledge_benefits, ListBenefitsRequest, pledged__v1__list_benefits_request__descriptor,
         r->of_case = PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE;
         r->pledge = S_("P000005"));
-    assert_in_range(n, 20, 32);
+    assert_in_range(n, 20, 64);
     return n;
 }
 
@@ -188,7 +198,7 @@ static struct pl_slice all_rows(const struct question *q, uint32_t size, struct 
 static void test_pages_together_are_the_whole(void **state)
 {
     (void)state;
-    struct question q[32];
+    struct question q[64];
     struct pl_arena arena;
     size_t count = questions(q), paged = 0;
     pl_arena_init(&arena, 256 << 20);
@@ -211,7 +221,7 @@ static void test_pages_together_are_the_whole(void **state)
 static void test_wrong_questions_are_refused_by_name(void **state)
 {
     (void)state;
-    struct question q[32];
+    struct question q[64];
     struct pl_arena arena;
     size_t count = questions(q);
     unsigned refused = 0, answered = 0;
@@ -239,11 +249,11 @@ static void test_wrong_questions_are_refused_by_name(void **state)
 static void test_any_amount_of_memory_will_do_or_is_said_to_be_too_little(void **state)
 {
     (void)state;
-    struct question q[32];
+    struct question q[64];
     size_t count = questions(q);
     for (size_t i = 0; i < count; i++) {
         unsigned enough = 0, less = 0;
-        for (size_t budget = 0; enough < 40 && budget < 400000; budget += 48) {
+        for (size_t budget = 0; enough < 40 && budget < 400000; budget += 16) {
             struct pl_arena arena;
             ProtobufCMessage *answer = NULL;
             pl_arena_init(&arena, budget);
@@ -259,10 +269,39 @@ static void test_any_amount_of_memory_will_do_or_is_said_to_be_too_little(void *
     }
 }
 
+/* A refusal needs memory too: without it, the answer is that there is too little. */
+static void test_wrong_questions_in_little_memory(void **state)
+{
+    (void)state;
+    struct question q[64];
+    struct pl_arena asking;
+    size_t count = questions(q);
+    pl_arena_init(&asking, 16 << 20);
+    for (size_t i = 0; i < count; i++) {
+        struct pl_slice bytes = pl_pack(q[i].request, &w.arena);
+        for (unsigned n = 0;; n++) {
+            struct damage d;
+            pl_arena_reset(&asking);
+            const ProtobufCMessage *request =
+                damaged(q[i].request->descriptor, bytes, n, &asking, &d);
+            if (request == NULL)
+                break;
+            for (size_t budget = 0; budget < 600; budget += 16) {
+                struct pl_arena arena;
+                ProtobufCMessage *answer = NULL;
+                pl_arena_init(&arena, budget);
+                (void)ask(q[i].ask, request, &arena, &answer);
+                pl_arena_fini(&arena);
+            }
+        }
+    }
+    pl_arena_fini(&asking);
+}
+
 static void test_a_log_that_cannot_be_read_is_told(void **state)
 {
     (void)state;
-    struct question q[32];
+    struct question q[64];
     struct pl_arena arena;
     size_t count = questions(q), told = 0;
     pl_arena_init(&arena, 16 << 20);
@@ -273,7 +312,7 @@ static void test_a_log_that_cannot_be_read_is_told(void **state)
         told += ask(q[i].ask, q[i].request, &arena, &answer) != PL_E_OK;
     }
     log_fails = PL_E_OK;
-    assert_int_equal(told, 7); /* bank entries, statements, suggestions, history */
+    assert_int_equal(told, 8); /* bank entries, statements, suggestions, history */
     pl_arena_fini(&arena);
 }
 
@@ -387,8 +426,15 @@ static void test_suggestions_are_ordered_and_true(void **state)
         const Pledged__V1__SuggestAllocationsResponse *said =
             (const Pledged__V1__SuggestAllocationsResponse *)answer;
         int64_t open = b->reversed ? 0 : b->amount - b->allocated - b->refunded;
-        assert_true(said->n_suggestion == 0 || (open > 0 && !b->debit));
-        for (size_t k = 0; k < said->n_suggestion; k++) {
+        assert_true(said->n_suggestion == 0 || open > 0);
+        for (size_t k = 0; b->debit && k < said->n_suggestion; k++) {
+            const Pledged__V1__Suggestion *s = said->suggestion[k];
+            kinds |= 1u << s->kind;
+            assert_string_not_equal(s->refund, ""); /* that it may have paid */
+            if (s->kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT)
+                assert_int_equal(s->outstanding->minor, open);
+        }
+        for (size_t k = 0; !b->debit && k < said->n_suggestion; k++) {
             const Pledged__V1__Suggestion *s = said->suggestion[k];
             const struct state_pledge *p = state_pledge(w.ledger, s->pledge);
             int64_t due = p->amount - state_settled(p);
@@ -410,6 +456,8 @@ static void test_suggestions_are_ordered_and_true(void **state)
                          1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_AMOUNT |
                          1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_INSTRUCTED |
                          1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_PROMISED |
+                         1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED |
+                         1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT |
                          1u << PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_CURRENCY);
     pl_arena_fini(&arena);
 }
@@ -448,16 +496,75 @@ static void test_a_pledge_shows_what_belongs_to_it(void **state)
     pl_arena_fini(&arena);
 }
 
+/* --- scans that find nothing --- */
+
+/* A look at more rows than one question may take ends with a token, and says so at once. */
+static void assert_stops(query_fn query, const void *request)
+{
+    struct pl_arena arena;
+    ProtobufCMessage *answer = NULL, **row;
+    pl_arena_init(&arena, 16 << 20);
+    assert_int_equal(ask(query, request, &arena, &answer), PL_E_OK);
+    assert_int_equal(rows_of(answer, &row), 0);
+    assert_string_not_equal(*(char **)field_at(answer, "next_page_token"), "");
+    pl_arena_fini(&arena);
+}
+
+#define MANY_ROWS (QUERY_STEPS_MAX + 10)
+/* So many copies of the first row in the place of what is there, while the block runs. */
+#define WITH_MANY(place_, count_, ...)                                                             \
+    do {                                                                                           \
+        __typeof__(place_) old_ = place_;                                                          \
+        size_t old_count_ = count_;                                                                \
+        place_ = calloc(MANY_ROWS, sizeof(*old_));                                                 \
+        for (size_t i = 0; i < MANY_ROWS; i++)                                                     \
+            place_[i] = old_[0];                                                                   \
+        count_ = MANY_ROWS;                                                                        \
+        __VA_ARGS__;                                                                               \
+        free(place_);                                                                              \
+        place_ = old_;                                                                             \
+        count_ = old_count_;                                                                       \
+    } while (0)
+
+static void test_a_scan_that_finds_nothing_stops(void **state)
+{
+    (void)state;
+    struct ledger *l = w.ledger;
+    Pledged__V1__ListContributorsRequest contributors =
+        PLEDGED__V1__LIST_CONTRIBUTORS_REQUEST__INIT;
+    Pledged__V1__ListPaymentsRequest payments = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+    Pledged__V1__ListDocumentsRequest documents = PLEDGED__V1__LIST_DOCUMENTS_REQUEST__INIT;
+    Pledged__V1__ListBankEntriesRequest entries = PLEDGED__V1__LIST_BANK_ENTRIES_REQUEST__INIT;
+    Pledged__V1__ListStatementsRequest statements = PLEDGED__V1__LIST_STATEMENTS_REQUEST__INIT;
+    Pledged__V1__ListProposalsRequest proposals = PLEDGED__V1__LIST_PROPOSALS_REQUEST__INIT;
+    contributors.name_contains = S_("nobody at all");
+    payments.currency = S_("JPY");
+    documents.pledge = S_("P000001");
+    entries.currency = S_("JPY");
+    statements.account = S_("nowhere");
+    proposals.pledge = S_("P000001");
+    WITH_MANY(l->contributor, l->contributor_count,
+              assert_stops(query_list_contributors, &contributors));
+    WITH_MANY(l->bank_entry, l->bank_entry_count, assert_stops(query_list_payments, &payments);
+              assert_stops(query_list_bank_entries, &entries));
+    WITH_MANY(l->document[0].row, l->document[0].count,
+              assert_stops(query_list_documents, &documents));
+    WITH_MANY(l->statement, l->statement_count, assert_stops(query_list_statements, &statements));
+    WITH_MANY(l->proposal, l->proposal_count, assert_stops(query_list_proposals, &proposals));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_together_are_the_whole),
         cmocka_unit_test(test_wrong_questions_are_refused_by_name),
         cmocka_unit_test(test_any_amount_of_memory_will_do_or_is_said_to_be_too_little),
+        cmocka_unit_test(test_wrong_questions_in_little_memory),
         cmocka_unit_test(test_a_log_that_cannot_be_read_is_told),
         cmocka_unit_test(test_bank_entries_are_filtered),
         cmocka_unit_test(test_bank_entries_say_what_the_ledger_knows),
         cmocka_unit_test(test_a_pledge_shows_what_belongs_to_it),
+        cmocka_unit_test(test_a_scan_that_finds_nothing_stops),
         cmocka_unit_test(test_suggestions_are_ordered_and_true),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
