@@ -457,7 +457,10 @@ static void expire(struct call *call)
         return; /* nobody is there to be told, and the handler still has the call (I1) */
     /* The arena is the writer's while a command is with it: nothing may be made there. */
     Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
-    refusal.reason = PLEDGED__V1__REASON__REASON_DEADLINE;
+    /* what is on its way may still be recorded: DEADLINE would say that nothing happened */
+    refusal.reason = call->method != NULL && call->method->no_side_effects
+                         ? PLEDGED__V1__REASON__REASON_DEADLINE
+                         : PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN;
     refusal.message = (char *)(uintptr_t)late;
     refusal.retryable = true;
     say_failure(call, "504", PL_E_TIMEOUT, &refusal, late);

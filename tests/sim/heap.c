@@ -164,8 +164,17 @@ int __wrap_eventfd(unsigned count, int flags)
     return fd;
 }
 
+static bool (*closer)(int fd);
+
+void heap_on_close(bool (*fn)(int fd))
+{
+    closer = fn;
+}
+
 int __wrap_close(int fd)
 {
+    if (closer != NULL && closer(fd))
+        return 0;
     for (size_t i = 0; i < fd_count; i++) {
         if (fds[i] == fd) {
             fds[i] = fds[--fd_count];

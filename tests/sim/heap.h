@@ -21,4 +21,7 @@ size_t heap_daemon_fds(void);
 void heap_fail_at(uint64_t nth);
 bool heap_failed(void); /* it has come to that */
 
+/* Asked first when the program closes a descriptor; true: it was one of yours. NULL: nobody. */
+void heap_on_close(bool (*fn)(int fd));
+
 #endif

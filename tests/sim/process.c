@@ -77,8 +77,8 @@ static struct pl_status boot(struct process *process)
         .store = process->store,
         .ledger = process->ledger,
         .inbox = process->inbox,
-        .view_slots = &process->slot,
-        .view_slot_count = 1,
+        .view_slots = process->slot,
+        .view_slot_count = 2,
         .clock = process->clock,
         .start = {"example.org/sim", ledger_id_bytes, &roster, &policy},
         .clock_jump_limit_us = PROCESS_JUMP_LIMIT_US,
@@ -103,7 +103,8 @@ static void tear_down(struct process *process)
 {
     writer_free(process->writer);
     process->writer = NULL;
-    view_unref(pl_slot_take(&process->slot));
+    for (int i = 0; i < 2; i++)
+        view_unref(pl_slot_take(&process->slot[i]));
     pl_mailbox_free(process->inbox);
     pl_mailbox_free(process->home);
     store_close(process->store);
@@ -175,7 +176,7 @@ void process_kill(struct process *process)
     process->store = NULL;
     process->ledger = NULL;
     process->inbox = process->home = NULL;
-    process->slot.value = NULL;
+    process->slot[0].value = process->slot[1].value = NULL;
     heap_reclaim();
     disk_close_all();
     process->state = PROCESS_DOWN;

@@ -42,7 +42,7 @@ struct process {
     struct ledger *ledger;
     struct writer *writer;
     struct pl_mailbox *inbox, *home;
-    struct pl_slot slot;
+    struct pl_slot slot[2]; /* views: for the world, for connections */
     unsigned rebuilds;
     unsigned planned; /* appends up to here have their fate */
 };

@@ -18,15 +18,19 @@
 #include "server/store/file.h"
 #include "server/store/io.h"
 #include "tests/sim/fiber.h"
+#include "tests/sim/front.h"
 #include "tests/sim/heap.h"
+#include "tests/sim/peer.h"
 #include "tests/sim/process.h"
 #include "tests/sim/requests.h"
+#include "tests/sim/wire.h"
 
 #define SECOND_US 1000000LL
 #define START_US  (1770000000LL * SECOND_US)
 
 enum {
     CLIENTS = 6,
+    PEERS = 2, /* connections a client */
     PACKETS_MAX = 256,
     CALLS_MAX = 512,
     NEVER_MAX = 256,
@@ -59,7 +63,11 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "reads",
                                                     "queries",
                                                     "holds expired",
-                                                    "entries"};
+                                                    "entries",
+                                                    "connections",
+                                                    "connections broken",
+                                                    "calls hung up",
+                                                    "pieces of streams"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -88,7 +96,8 @@ struct packet {
 };
 
 struct odds { /* of this seed, in a million a step */
-    uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat;
+    uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat,
+        cut; /* of connections */
     bool small_jumps;
 };
 
@@ -107,6 +116,14 @@ static struct {
     struct client client[CLIENTS];
     struct packet packet[PACKETS_MAX];
     struct call call[CALLS_MAX];
+    /* of seeds whose clients come by connections, through server/net and server/service */
+    bool wired;
+    struct front *front; /* NULL: nobody listens */
+    struct peer *peer[CLIENTS][PEERS];
+    uint64_t peer_intent[CLIENTS][PEERS];
+    uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
+    uint64_t starts;
+    bool late; /* the answer at hand is of a life before */
     uint64_t intents;
     struct view *view;    /* that the worker answers from */
     struct view_log seen; /* of the newest view anybody saw */
@@ -266,6 +283,8 @@ static void drop_call(struct call *call)
 /* What the world holds of the process's memory, before that is gone. */
 static void let_go(void)
 {
+    front_close(w.front);
+    w.front = NULL;
     store_reader_close(w.reader);
     w.reader = NULL;
     view_unref(w.view);
@@ -293,6 +312,14 @@ static void power_loss(void)
     disk_power_loss(loss, torn);
 }
 
+/* What a disk that lied took away, at the very end: only a checkpoint tells. */
+static void lost_the_end(void)
+{
+    note("the disk lost the end of the log, and nothing in the log tells");
+    happened(WORLD_UNSEEN);
+    w.over = true;
+}
+
 /* After a start: all that anybody was told or saw is there, byte for byte. */
 static void check_after_start(void)
 {
@@ -305,9 +332,7 @@ static void check_after_start(void)
     if (w.process.report.batches < w.seen.batches || size < known) {
         /* a lost or misdirected sector may take with it what began in it, at the very end */
         if (w.lied && w.process.report.batches + BATCHES_A_SECTOR >= w.seen.batches) {
-            note("the disk lost the end of the log, and nothing in the log tells");
-            happened(WORLD_UNSEEN);
-            w.over = true;
+            lost_the_end();
             return;
         }
         wrong("the log ends at entry %" PRIu64 " (batch %" PRIu64 "), but entry %" PRIu64
@@ -347,6 +372,7 @@ static void check_state(void)
 static void start_process(void)
 {
     w.started_well = w.healthy;
+    w.starts++;
     note("start");
     happened(WORLD_STARTS);
     /* what the process before left in memory is synced first, damaged or not */
@@ -399,6 +425,8 @@ static void after_fibers(enum process_state before)
     process_look(&w.process);
     if (w.process.state == PROCESS_UP && before == PROCESS_BOOTING) {
         check_after_start();
+        if (!w.over && w.wired && w.process.state == PROCESS_UP)
+            w.front = front_open(&w.process);
         if (!w.over && w.process.state == PROCESS_UP && dice_below(&w.dice, 2) == 0)
             check_state();
     }
@@ -453,11 +481,17 @@ static struct packet *new_packet(int client, uint64_t intent)
     return NULL; /* the network drops it */
 }
 
+static void send_wired(int number);
+
 static void send_request(int number)
 {
     struct client *client = &w.client[number];
     client->sent++;
     client->retry_at_us = now_us() + TIMEOUT_US;
+    if (w.wired) {
+        send_wired(number);
+        return;
+    }
     for (unsigned copies = chance(w.odds.duplicate) ? 2 : 1; copies > 0; copies--) {
         struct packet *packet = new_packet(number, client->intent);
         if (packet == NULL || chance(w.odds.drop)) {
@@ -601,8 +635,14 @@ static void deliver_reply(struct packet *packet)
     forget_intent(client);
 }
 
+static void run_wire(void);
+
 static void deliver(void)
 {
+    if (w.wired) {
+        run_wire();
+        return;
+    }
     int due[PACKETS_MAX], count = 0;
     for (int i = 0; i < PACKETS_MAX; i++) {
         if (w.packet[i].used && w.packet[i].due_us <= now_us())
@@ -624,7 +664,7 @@ static void take_view(void)
 {
     if (w.process.state != PROCESS_UP)
         return;
-    struct view *newer = pl_slot_take(&w.process.slot);
+    struct view *newer = pl_slot_take(&w.process.slot[0]);
     if (newer == NULL)
         return;
     view_unref(w.view);
@@ -636,27 +676,27 @@ static void take_view(void)
     learn_up_to(log->size);
 }
 
-static void check_item(const struct call *call, const struct command_item *item, size_t number)
+static void check_verdict(const uint8_t id[MODEL_ID], Pledged__V1__Receipt *receipt,
+                          Pledged__V1__Refusal *refusal)
 {
     uint8_t bytes[REQUEST_BYTES_MAX];
-    const uint8_t *id = call->request.item[number].id;
-    if ((item->receipt != NULL) == (item->refusal != NULL)) {
+    if ((receipt != NULL) == (refusal != NULL)) {
         wrong("a verdict that is neither or both");
         return;
     }
     ProtobufCMessage *verdict = NULL;
     uint64_t seq = 0;
     bool replay = false;
-    if (item->receipt != NULL) {
-        seq = item->receipt->seq;
-        replay = item->receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY;
-        item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
-        verdict = &item->receipt->base;
+    if (receipt != NULL) {
+        seq = receipt->seq;
+        replay = receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY;
+        receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+        verdict = &receipt->base;
     } else {
-        seq = item->refusal->seq;
-        replay = item->refusal->replay;
-        item->refusal->replay = false;
-        verdict = &item->refusal->base;
+        seq = refusal->seq;
+        replay = refusal->replay;
+        refusal->replay = false;
+        verdict = &refusal->base;
     }
     happened(replay ? WORLD_REPLAYS : WORLD_VERDICTS);
     if (seq == 0)
@@ -664,10 +704,14 @@ static void check_item(const struct call *call, const struct command_item *item,
     size_t len = protobuf_c_message_get_packed_size(verdict);
     PL_ASSERT(len <= sizeof(bytes));
     (void)protobuf_c_message_pack(verdict, bytes);
-    model_says(model_tell(&w.model, id, seq, pl_slice(bytes, len), item->receipt != NULL));
+    model_says(model_tell(&w.model, id, seq, pl_slice(bytes, len), receipt != NULL));
     take_view();
     if (w.process.state != PROCESS_UP || w.failed)
         return;
+    if (w.late && w.lied && model_find(&w.model, id) != seq) {
+        lost_the_end();
+        return;
+    }
     if (w.seen.size < seq)
         wrong("entry %" PRIu64 " was told before a view shows it (%" PRIu64 ")", seq, w.seen.size);
     else if (model_find(&w.model, id) != seq)
@@ -734,7 +778,7 @@ static void answer_call(struct call *call)
         happened(WORLD_REFUSED_WHOLE);
     for (size_t i = 0; !whole && i < command->item_count && !w.failed; i++) {
         again = again || pl_code_retryable(command->item[i].code);
-        check_item(call, &command->item[i], i);
+        check_verdict(call->request.item[i].id, command->item[i].receipt, command->item[i].refusal);
         if (w.process.state != PROCESS_UP)
             return;
     }
@@ -751,8 +795,188 @@ static void take_answers(void)
     while (mail != NULL && !w.over && w.process.state == PROCESS_UP) {
         struct call *call = (struct call *)mail; /* command and mail are the first members */
         mail = mail->next;
+        if (call->command.context != NULL) { /* of a connection */
+            front_home(w.front, &call->command);
+            continue;
+        }
         answer_call(call);
         drop_call(call);
+    }
+    if (w.front != NULL)
+        front_flush(w.front);
+}
+
+/* --- clients that come by connections --- */
+
+static unsigned door_of(int client)
+{
+    static const enum front_door door[CLIENTS] = {FRONT_ADMIN, FRONT_CLERK, FRONT_APPROVER,
+                                                  FRONT_CLERK, FRONT_CLERK, FRONT_APPROVER};
+    return (unsigned)door[client];
+}
+
+static void hang_up(int number, int which)
+{
+    struct peer_answer answer;
+    if (peer_look(w.peer[number][which], &answer) == PEER_WAITS)
+        happened(WORLD_HUNG_UP);
+    peer_hang_up(w.peer[number][which]);
+}
+
+/* One command as it is, several as a batch. */
+static bool ask_peer(struct peer *peer, unsigned door, const struct request *request,
+                     int timeout_ms)
+{
+    struct pl_buf batch PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&batch, REQUEST_ITEMS_MAX * (REQUEST_BYTES_MAX + 8));
+    if (request->count == 1)
+        return peer_ask(peer, door, "/pledged.v1.LedgerService/Execute",
+                        pl_slice(request->item[0].bytes, request->item[0].len), timeout_ms);
+    for (size_t i = 0; i < request->count; i++) {
+        const struct request_item *item = &request->item[i];
+        uint8_t head[] = {0x0a, (uint8_t)(item->len | 0x80), (uint8_t)(item->len >> 7)};
+        struct pl_status status = pl_buf_append(&batch, head, sizeof(head));
+        if (pl_is_ok(status))
+            status = pl_buf_append(&batch, item->bytes, item->len);
+        PL_ASSERT(pl_is_ok(status) && item->len < 1 << 14);
+    }
+    return peer_ask(peer, door, "/pledged.v1.LedgerService/ExecuteBatch", pl_buf_slice(&batch),
+                    timeout_ms);
+}
+
+static void send_wired(int number)
+{
+    struct client *client = &w.client[number];
+    for (int copies = chance(w.odds.duplicate) ? 2 : 1; copies > 0; copies--) {
+        int which = (int)dice_below(&w.dice, PEERS);
+        struct peer *peer = w.peer[number][which];
+        struct peer_answer ignored;
+        /* an attempt that still waits there ends at whatever byte it is */
+        if (peer_look(peer, &ignored) == PEER_WAITS || chance(w.odds.drop / 4))
+            hang_up(number, which);
+        int timeout_ms =
+            w.healthy || dice_below(&w.dice, 10) != 0 ? 0 : 1 + (int)dice_below(&w.dice, 100);
+        if (!ask_peer(peer, door_of(number), &client->request, timeout_ms)) {
+            happened(WORLD_DROPPED);
+            continue;
+        }
+        client->delivered++;
+        w.peer_intent[number][which] = client->intent;
+        w.peer_start[number][which] = w.starts;
+    }
+}
+
+/* The refusal in a google.rpc.Status; NULL: there is none. */
+static Pledged__V1__Refusal *refusal_in(struct pl_slice details)
+{
+    struct pl_slice any, value;
+    size_t at = 0, value_at = 0;
+    if (!pl_wire_next(details, 3, &at, &any) || !pl_wire_next(any, 2, &value_at, &value))
+        return NULL;
+    return pledged__v1__refusal__unpack(NULL, value.len, value.data);
+}
+
+static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
+{
+    return refusal->reason == PLEDGED__V1__REASON__REASON_BUSY ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_NO_SPACE ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_UNAVAILABLE ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_CLOCK_STOPPED ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_DEADLINE;
+}
+
+/* True: it has to ask again. */
+static bool hear_refusal(struct client *client, const struct peer_answer *answer)
+{
+    Pledged__V1__Refusal *refusal = refusal_in(answer->details);
+    if (refusal == NULL) {
+        wrong("status %d without a refusal", answer->grpc_status);
+        return false;
+    }
+    bool again = refusal->retryable;
+    if (says_nothing_happened(refusal)) {
+        client->refused++;
+        happened(WORLD_REFUSED_WHOLE);
+    } else if (client->request.count == 1) {
+        check_verdict(client->request.item[0].id, NULL, refusal);
+    }
+    pledged__v1__refusal__free_unpacked(refusal, NULL);
+    return again;
+}
+
+static bool hear_receipt(struct client *client, struct pl_slice body)
+{
+    Pledged__V1__Receipt *receipt = pledged__v1__receipt__unpack(NULL, body.len, body.data);
+    if (receipt == NULL)
+        wrong("a receipt that cannot be read");
+    else
+        check_verdict(client->request.item[0].id, receipt, NULL);
+    pledged__v1__receipt__free_unpacked(receipt, NULL);
+    return false;
+}
+
+static bool hear_batch(struct client *client, struct pl_slice body)
+{
+    bool again = false;
+    Pledged__V1__ExecuteBatchResponse *response =
+        pledged__v1__execute_batch_response__unpack(NULL, body.len, body.data);
+    if (response == NULL || response->n_result != client->request.count) {
+        wrong("the answer to a batch is not one to each command");
+        return false;
+    }
+    for (size_t i = 0; i < response->n_result && !w.failed; i++) {
+        Pledged__V1__CommandResult *result = response->result[i];
+        bool refused = result->result_case == PLEDGED__V1__COMMAND_RESULT__RESULT_REFUSAL;
+        again = again || (refused && result->refusal->retryable);
+        check_verdict(client->request.item[i].id, refused ? NULL : result->receipt,
+                      refused ? result->refusal : NULL);
+    }
+    pledged__v1__execute_batch_response__free_unpacked(response, NULL);
+    return again;
+}
+
+static void hear(int number, int which)
+{
+    struct client *client = &w.client[number];
+    struct peer_answer answer;
+    enum peer_state state = peer_look(w.peer[number][which], &answer);
+    bool mine = client->waiting && w.peer_intent[number][which] == client->intent;
+    if (!mine || (state != PEER_ANSWERED && state != PEER_LOST))
+        return;
+    w.peer_intent[number][which] = 0;
+    w.late = w.peer_start[number][which] != w.starts;
+    note("answer to %d/%" PRIu64 " by connection %d: %s, status %d", number, client->intent, which,
+         state == PEER_LOST ? "lost" : "whole", answer.grpc_status);
+    bool again = true;
+    if (state == PEER_ANSWERED && answer.grpc_status != 0)
+        again = hear_refusal(client, &answer);
+    else if (state == PEER_ANSWERED && client->request.count == 1)
+        again = hear_receipt(client, answer.body);
+    else if (state == PEER_ANSWERED)
+        again = hear_batch(client, answer.body);
+    if (again)
+        client->retry_at_us = now_us() + 20000;
+    else
+        forget_intent(client);
+}
+
+static void run_peer(int number, int which)
+{
+    peer_run(w.peer[number][which]);
+    hear(number, which);
+}
+
+/* A few things of those that happen between clients and the daemon, in any order. */
+static void run_wire(void)
+{
+    for (int i = w.healthy ? 24 : 1 + (int)dice_below(&w.dice, 48); i > 0 && !w.over; i--) {
+        uint64_t dice = dice_below(&w.dice, 3);
+        if (dice == 0)
+            (void)wire_move();
+        else if (dice == 1)
+            (void)(w.front != NULL && wire_run_event());
+        else
+            run_peer((int)dice_below(&w.dice, CLIENTS), (int)dice_below(&w.dice, PEERS));
     }
 }
 
@@ -830,6 +1054,10 @@ static void vanish(int number)
                  (w.packet[i].used && !w.packet[i].reply && w.packet[i].intent == client->intent);
     happened(WORLD_VANISHED);
     note("client %d vanishes", number);
+    for (int which = 0; which < PEERS && w.wired; which++) {
+        if (dice_below(&w.dice, 2) == 0)
+            hang_up(number, which);
+    }
     for (size_t i = 0; i < client->request.count && !flying && client->refused == client->delivered;
          i++) {
         if (w.nevers < NEVER_MAX)
@@ -936,6 +1164,8 @@ static void misfortune(void)
     }
     if (chance(w.odds.jump))
         jump();
+    if (w.wired && chance(w.odds.cut))
+        wire_break();
     if (chance(w.odds.snapshot) && w.process.state == PROCESS_UP)
         save_snapshot();
     if (chance(w.odds.engine))
@@ -1021,6 +1251,8 @@ static void choose_odds(void)
     odds->vanish = one_of(0, 50000, 300000);
     odds->fat = one_of(0, 0, dice_below(&w.dice, 3) == 0 ? 300000 : 0);
     w.plan.lying_sync = w.canary == CANARY_SYNC;
+    odds->cut = one_of(0, 1000, 8000);
+    w.wired = w.canary != CANARY_TWICE && dice_below(&w.dice, 3) == 0;
     /* which decisions need two persons; the catalogue never does, or nothing would ever begin */
     w.process.four_eyes = (uint32_t)dice_roll(&w.dice) & 0xfbe &
                           ~(1u << PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_CATALOGUE);
@@ -1045,6 +1277,9 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     w.process.clock = &w.clock.clock;
     w.process.segment_bytes = SEGMENT_BYTES;
     w.model.clock_jumped = false;
+    wire_reset(&w.dice, &w.clock);
+    for (int i = 0; i < CLIENTS * PEERS && w.wired; i++)
+        w.peer[i / PEERS][i % PEERS] = peer_new();
 }
 
 static bool is_settled(void)
@@ -1062,6 +1297,7 @@ static bool is_settled(void)
 static void be_healthy(void)
 {
     w.healthy = true;
+    wire_be_well(true);
     w.process.stop = false; /* unless it is too late */
     note("healthy from here on");
     uint32_t pause = w.plan.pause;
@@ -1158,6 +1394,11 @@ static void finish(struct world_report *report)
         report->event[WORLD_EXPIRED] +=
             model_stage_at(&w.model, i, UINT64_MAX) == PLEDGED__V1__STAGE__STAGE_EXPIRED;
     kill_process();
+    for (int i = 0; i < CLIENTS * PEERS; i++)
+        peer_free(w.peer[i / PEERS][i % PEERS]);
+    report->event[WORLD_CONNECTIONS] += wire_report()->connections;
+    report->event[WORLD_BROKEN] += wire_report()->broken;
+    report->event[WORLD_PIECES] += wire_report()->pieces;
     for (int i = 0; i < PACKETS_MAX; i++) {
         if (w.packet[i].used && !w.packet[i].reply)
             request_fini(&w.packet[i].request);

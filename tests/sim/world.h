@@ -43,6 +43,10 @@ enum world_event {
     WORLD_QUERIES,
     WORLD_EXPIRED,
     WORLD_ENTRIES,
+    WORLD_CONNECTIONS, /* of seeds whose clients come by connections */
+    WORLD_BROKEN,      /* connections that the network broke */
+    WORLD_HUNG_UP,     /* by a client, in the middle of a call */
+    WORLD_PIECES,      /* of streams that arrived */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];

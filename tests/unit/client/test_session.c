@@ -139,6 +139,25 @@ static void test_a_busy_daemon_did_nothing(void **state)
     rig_fini(&rig);
 }
 
+/* A deadline that passes while a command is on its way says nothing about it; one that passed
+ * before it was taken up does. */
+static void test_a_deadline_says_which(void **state)
+{
+    (void)state;
+    const Pledged__V1__Reason reasons[] = {PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
+                                           PLEDGED__V1__REASON__REASON_DEADLINE};
+    for (int i = 0; i < 2; i++) {
+        struct play play = {.grpc = {4}, .reason = {reasons[i]}, .steps = 1};
+        struct rig rig;
+        Pledged__V1__Receipt *receipt = NULL;
+        rig_init(&rig, &play, 2000);
+        assert_int_equal(execute(&rig, &receipt).code,
+                         i == 0 ? PL_E_UNKNOWN_OUTCOME : PL_E_TIMEOUT);
+        assert_int_equal(rig.failure.uncertain, i == 0);
+        rig_fini(&rig);
+    }
+}
+
 static void test_busy_after_a_lost_reply_is_still_unknown(void **state)
 {
     (void)state;
@@ -300,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_reply_is_asked_for_again_with_the_same_bytes),
         cmocka_unit_test(test_what_stays_unknown_is_called_unknown),
         cmocka_unit_test(test_a_busy_daemon_did_nothing),
+        cmocka_unit_test(test_a_deadline_says_which),
         cmocka_unit_test(test_busy_after_a_lost_reply_is_still_unknown),
         cmocka_unit_test(test_a_refusal_after_a_lost_reply_is_the_answer),
         cmocka_unit_test(test_a_rule_is_not_asked_twice),

@@ -194,7 +194,8 @@ static void test_a_deadline_ends_a_call_that_runs(void **state)
     pl_clock_fake_advance_us(&fx->clock, 100000);
     PUMP_UNTIL(fx, client, json->closed);
     assert_string_equal(field_of(json, ":status"), "504");
-    assert_non_null(strstr(body_text(json), "\"REASON_DEADLINE\""));
+    /* it may be on its way: "deadline" would say that nothing happened */
+    assert_non_null(strstr(body_text(json), "\"REASON_OUTCOME_UNKNOWN\""));
     /* they still hold their places, and their answers are dropped */
     (void)client_send(client, &execute);
     (void)client_send(client, &execute);
