@@ -212,6 +212,8 @@ static void fill(struct call *call, const struct request *request)
         call->arena.budget = call->arena.used + (t.n - 1) * ARENA_STEP;
         if (call->arena.budget > LIMIT_CALL_ARENA_BYTES)
             call->arena.budget = LIMIT_CALL_ARENA_BYTES;
+        size_t left = call->arena.budget - call->arena.used;
+        call->arena.room = call->arena.room < left ? call->arena.room : left;
     }
 }
 
@@ -415,6 +417,8 @@ static void run_mode(enum mode mode, uint64_t every)
         entries = t.model.entries;
         model_fini(&t.model);
     }
+    if (mode == MODE_ARENA && t.refusals == 0)
+        fail("no request ran out of memory", "");
     (void)printf("%-28s n to %" PRIu64 ", %" PRIu64 " refusals, %" PRIu64 " ends, of these %" PRIu64
                  " by assertion; %zu entries\n",
                  mode_name[mode], t.n - every, t.refusals, t.ends, t.assertions, entries);
