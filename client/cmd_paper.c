@@ -74,13 +74,24 @@ static struct pl_status read_offer(struct cli *cli, struct documents_input *inpu
     return pl_ok();
 }
 
+static struct pl_status read_treasury(struct cli *cli, struct treasury *ret)
+{
+    Pledged__V1__GetTreasuryRequest request = PLEDGED__V1__GET_TREASURY_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "GetTreasury", &request.base,
+                    &pledged__v1__get_treasury_response__descriptor, &message));
+    return treasury_take((const void *)message, ret)
+               ? pl_ok()
+               : treasury_load(cli->config.path, &cli->arena, ret, &cli->failure);
+}
+
 static struct pl_status gather(struct cli *cli, struct treasury *treasury,
                                struct documents_input *input)
 {
     Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
     ProtobufCMessage *message = NULL;
     *input = (struct documents_input){.treasury = treasury};
-    PL_TRY(treasury_load(cli->config.path, &cli->arena, treasury, &cli->failure));
+    PL_TRY(read_treasury(cli, treasury));
     PL_TRY(read_day(cli, &input->date));
     request.pledge = input_id(cli, cli->arg[0], 'P');
     PL_TRY(cli_read(cli, "GetPledge", &request.base, &pledged__v1__get_pledge_response__descriptor,
@@ -517,7 +528,7 @@ struct pl_status cmd_statement(struct cli *cli)
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
     if (path == NULL)
         return show_statement(cli, &statement, &account);
-    PL_TRY(treasury_load(cli->config.path, &cli->arena, &treasury, &cli->failure));
+    PL_TRY(read_treasury(cli, &treasury));
     PL_TRY(read_day(cli, &statement.date));
     statement.line = account.line;
     statement.count = account.count;

@@ -416,10 +416,11 @@ static const struct command table[] = {
      .group = COMMAND_PAPERS,
      .words = N_("a PDF of what is to be paid, with a Swiss QR-bill"),
      .more = N_("CHF and EUR into a Swiss account have a payment part; other currencies the bank's "
-                "details. Who is paid, and where, stands in the configuration: [creditor] with "
-                "name, street, number, postal_code, town, country; [account NAME] with currency, "
-                "iban, and where there are qr_iban, bank, bic. Without --payer the payer fills in "
-                "the address. Without -o the file is invoice-PLEDGE.pdf."),
+                "details. Who is paid, and where, is what the ledger's policy says ([creditor] and "
+                "[account NAME] of the daemon); where it names nobody, the same sections of the "
+                "client's configuration. Without --payer the payer fills in the address. With "
+                "--instalment, one part of the schedule. Without -o the file is "
+                "invoice-PLEDGE.pdf."),
      .examples =
          "pledge invoice P000042 -o invoice.pdf\n"
          "pledge invoice P000042 --lang fr --payer 'Example SA;Rue du Lac;1;1200;Geneva;CH'",

@@ -208,12 +208,15 @@ static struct pl_status payment_part(const struct documents_input *input,
 static void bank_details(const struct documents_input *input,
                          const struct treasury_account *account, struct letter *letter)
 {
-    char print[PL_IBAN_PRINT_BYTES];
+    char normal[PL_IBAN_BYTES], print[PL_IBAN_PRINT_BYTES];
     letter->y += 6;
     paper_text(letter->paper, LEFT, letter->y, PAPER_BOLD, 10.5, _("Please pay to"));
     letter->y += 6.5;
     fact(letter, _("Payee"), input->treasury->creditor.name);
-    fact(letter, "IBAN", pl_arena_strdup(letter->arena, pl_iban_print(account->iban, print)));
+    if (pl_iban_read(account->iban, normal))
+        fact(letter, "IBAN", pl_arena_strdup(letter->arena, pl_iban_print(normal, print)));
+    else
+        fact(letter, _("Account"), account->iban);
     fact(letter, "BIC", account->bic);
     fact(letter, _("Bank"), account->bank);
     char reference[PL_REFERENCE_PRINT_BYTES];

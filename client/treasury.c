@@ -149,6 +149,29 @@ struct pl_status treasury_load(const char *path, struct pl_arena *arena, struct 
     return complete(&loader);
 }
 
+bool treasury_take(const Pledged__V1__GetTreasuryResponse *answer, struct treasury *ret)
+{
+    const Pledged__V1__PolicyCreditor *creditor = answer->creditor;
+    if (creditor == NULL)
+        return false;
+    *ret = (struct treasury){.creditor = {.name = creditor->name,
+                                          .street = creditor->street,
+                                          .number = creditor->number,
+                                          .postal_code = creditor->postal_code,
+                                          .town = creditor->town,
+                                          .country = creditor->country}};
+    for (size_t i = 0; i < answer->n_account && ret->count < TREASURY_ACCOUNTS_MAX; i++) {
+        const Pledged__V1__PolicyAccount *a = answer->account[i];
+        ret->account[ret->count++] = (struct treasury_account){.name = a->account,
+                                                               .currency = a->currency,
+                                                               .iban = a->iban,
+                                                               .qr_iban = a->qr_iban,
+                                                               .bank = a->bank,
+                                                               .bic = a->bic};
+    }
+    return true;
+}
+
 const struct treasury_account *treasury_account(const struct treasury *treasury,
                                                 const char *currency)
 {

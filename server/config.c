@@ -483,7 +483,8 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
 
 static bool account_key(struct loader *loader, const char *name, const char *key, const char *value)
 {
-    static const char *const names[] = {"iban", "number", "currency", "qr_iban", "shared"};
+    static const char *const names[] = {"iban",   "number", "currency", "qr_iban",
+                                        "shared", "bank",   "bic"};
     bool known = false;
     const char *wrong =
         policy_account_set(loader->policy, &loader->config->arena, name, key, value, &known);

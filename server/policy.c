@@ -217,6 +217,10 @@ const char *policy_account_set(struct policy_draft *draft, struct pl_arena *aren
         return set_iban(arena, value, false, &account->iban);
     if (strcmp(key, "qr_iban") == 0)
         return set_iban(arena, value, true, &account->qr_iban);
+    if (strcmp(key, "bank") == 0)
+        return set_text(arena, value, 70, &account->bank);
+    if (strcmp(key, "bic") == 0)
+        return set_text(arena, value, 11, &account->bic);
     if (strcmp(key, "number") == 0) /* of an account that has no IBAN */
         return set_text(arena, value, 34, &account->iban);
     if (strcmp(key, "shared") == 0) {

@@ -440,6 +440,11 @@ static void on_list_rates(struct call *call, void *user)
     send_query(call, user, query_list_rates);
 }
 
+static void on_get_treasury(struct call *call, void *user)
+{
+    send_query(call, user, query_get_treasury);
+}
+
 static void on_list_periods(struct call *call, void *user)
 {
     send_query(call, user, query_list_periods);
@@ -905,6 +910,7 @@ const struct net_method service_methods[] = {
            on_list_proposals),
     METHOD(ListPayments, list_payments_request, list_payments_response, DESK, on_list_payments),
     METHOD(ListRates, list_rates_request, list_rates_response, DESK, on_list_rates),
+    METHOD(GetTreasury, get_treasury_request, get_treasury_response, DESK, on_get_treasury),
     METHOD(ListPeriods, list_periods_request, list_periods_response, DESK, on_list_periods),
     METHOD(ListDocuments, list_documents_request, list_documents_response, DESK, on_list_documents),
     METHOD(ListBankEntries, list_bank_entries_request, list_bank_entries_response, DESK,

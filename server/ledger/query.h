@@ -53,6 +53,10 @@ enum pl_code query_list_payments(const struct ledger *ledger, const struct query
 enum pl_code query_list_documents(const struct ledger *ledger, const struct query_log *log,
                                   const ProtobufCMessage *request, struct pl_arena *arena,
                                   ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
+/* query_treasury.c */
+enum pl_code query_get_treasury(const struct ledger *ledger, const struct query_log *log,
+                                const ProtobufCMessage *request, struct pl_arena *arena,
+                                ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal);
 /* query_rate.c */
 enum pl_code query_list_rates(const struct ledger *ledger, const struct query_log *log,
                               const ProtobufCMessage *request, struct pl_arena *arena,

@@ -373,5 +373,40 @@ class Paper(DaemonTest):
         self.fails(77, "auditor", "receipt", pledge, "-o", self.file())
 
 
+class FromTheLedger(DaemonTest):
+    """Who is paid stands in the daemon's configuration, and so in the ledger: clients need nothing."""
+    settings = {"creditor": dict(zip(("name", "street", "number", "postal_code", "town", "country"),
+                                     CREDITOR)),
+                "account CHF01": {"iban": IBAN, "currency": "CHF", "qr_iban": QR_IBAN},
+                "account USD01": {"number": "0012-345678.90", "currency": "USD",
+                                  "bank": "Example Bank, New York", "bic": "EXAMUS33XXX"}}
+
+    def invoice(self, currency):
+        who = self.clerk.contributor(f"{self.name()} {currency}")
+        pledge = self.clerk.submit_free(who, 4200, currency).outcome.pledge
+        path = str(self.home.path / f"{currency}.pdf")
+        ran = self.home.pledge("clerk", "invoice", pledge, "-o", path)
+        return pledge, path, ran
+
+    def test_an_invoice(self):
+        pledge, path, ran = self.invoice("CHF")
+        self.ok(ran)
+        self.assertEqual(scanned(path, self.home.path),
+                         payload(QR_IBAN.replace(" ", ""), "42.00", "CHF", "QRR",
+                                 qrr(int(pledge[1:])), pledge))
+
+    def test_an_account_without_iban(self):
+        _, path, ran = self.invoice("USD")
+        self.ok(ran)
+        for word in ("0012-345678.90", "Example Bank, New York", "EXAMUS33XXX"):
+            self.assertIn(word, words(path))
+        self.assertNotIn("IBAN", words(path))
+
+    def test_a_currency_without_account(self):
+        _, _, ran = self.invoice("EUR")
+        self.assertEqual(ran.code, 78, ran)
+        self.assertIn("EUR", ran.err)
+
+
 if __name__ == "__main__":
     unittest.main()

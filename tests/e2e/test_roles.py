@@ -26,6 +26,7 @@ MAY_CALL = {
     "ListPledges": SINGLE,
     "ListContributors": SINGLE,
     "ListPayments": SINGLE,
+    "GetTreasury": SINGLE,
     "ListPeriods": SINGLE,
     "ListRates": SINGLE,
     "ListProposals": SINGLE | {"admin"},

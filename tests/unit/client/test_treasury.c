@@ -87,12 +87,37 @@ static void test_bad(void **state)
     assert_int_equal(treasury_load(NULL, &arena, &treasury, &failure).code, PL_E_CONFIG);
 }
 
+static void test_what_the_ledger_says(void **state)
+{
+    (void)state;
+    Pledged__V1__GetTreasuryResponse answer = PLEDGED__V1__GET_TREASURY_RESPONSE__INIT;
+    Pledged__V1__PolicyCreditor creditor = PLEDGED__V1__POLICY_CREDITOR__INIT;
+    Pledged__V1__PolicyAccount account = PLEDGED__V1__POLICY_ACCOUNT__INIT;
+    Pledged__V1__PolicyAccount *list[TREASURY_ACCOUNTS_MAX + 1];
+    struct treasury treasury;
+    assert_false(treasury_take(&answer, &treasury)); /* it names nobody */
+    creditor.name = (char *)(uintptr_t) "Fund";
+    account.currency = (char *)(uintptr_t) "CHF";
+    account.iban = (char *)(uintptr_t) "CH9300762011623852957";
+    for (size_t i = 0; i < PL_COUNT(list); i++)
+        list[i] = &account;
+    answer.creditor = &creditor;
+    answer.account = list;
+    answer.n_account = PL_COUNT(list);
+    assert_true(treasury_take(&answer, &treasury));
+    assert_string_equal(treasury.creditor.name, "Fund");
+    assert_int_equal(treasury.count, TREASURY_ACCOUNTS_MAX);
+    assert_string_equal(treasury_account(&treasury, "CHF")->iban, account.iban);
+    assert_null(treasury_account(&treasury, "EUR"));
+}
+
 int main(void)
 {
     pl_arena_init(&arena, 1 << 20);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_what_the_ledger_says),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     pl_arena_fini(&arena);

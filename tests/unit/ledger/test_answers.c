@@ -113,6 +113,8 @@ static size_t questions(struct question out[64])
         r->sha256 = STORY_SHA256);
     ADD(query_list_documents, ListDocumentsRequest, pledged__v1__list_documents_request__descriptor,
         r->certificates = true);
+    ADD(query_get_treasury, GetTreasuryRequest, pledged__v1__get_treasury_request__descriptor,
+        (void)r);
     ADD(query_list_periods, ListPeriodsRequest, pledged__v1__list_periods_request__descriptor,
         (void)r);
     ADD(query_list_bank_entries, ListBankEntriesRequest,
