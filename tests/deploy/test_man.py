@@ -196,7 +196,7 @@ class Configuration(unittest.TestCase):
         known = set(self.daemon_keys()) | {
             ("person", "role"), ("person", "identity"), ("account", "iban"),
             ("account", "number"), ("account", "currency"), ("account", "qr_iban"),
-            ("account", "shared")}
+            ("account", "shared"), ("account", "bank"), ("account", "bic")}
         documented = {(section, key) for section, keys in page_keys().items() for key in keys}
         self.assertEqual(documented, known)
 
