@@ -90,7 +90,7 @@ static bool is_ours(const struct cli *cli, const struct camt_movement *from,
 }
 
 static struct pl_status fill_statement(struct cli *cli, const struct camt_statement *from,
-                                       Pledged__V1__BankStatement *bank)
+                                       Pledged__V1__BankStatement *bank, struct payers *payers)
 {
     Pledged__V1__Remainder *rest = pl_arena_alloc(&cli->arena, sizeof(*rest));
     pledged__v1__bank_statement__init(bank);
@@ -115,6 +115,7 @@ static struct pl_status fill_statement(struct cli *cli, const struct camt_statem
         PL_TRY(fill_movement(cli, &from->movement[i], &movement));
         if (is_ours(cli, &from->movement[i], movement)) {
             bank->movement[bank->n_movement++] = movement;
+            PL_TRY(payers_add(payers, &from->movement[i], &cli->arena));
             continue;
         }
         rest->count++;
@@ -127,7 +128,7 @@ static struct pl_status fill_statement(struct cli *cli, const struct camt_statem
 
 static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
                                      const struct camt_file *file,
-                                     Pledged__V1__ImportStatement **ret)
+                                     Pledged__V1__ImportStatement **ret, struct payers *ret_payers)
 {
     Pledged__V1__ImportStatement *import = pl_arena_alloc(&cli->arena, sizeof(*import));
     uint8_t *digest = pl_arena_alloc(&cli->arena, PL_SHA256_BYTES);
@@ -135,6 +136,7 @@ static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
     if (import == NULL || digest == NULL)
         return no_memory();
     pledged__v1__import_statement__init(import);
+    PL_TRY(payers_init(ret_payers, bytes, CAMT_MOVEMENTS_MAX, &cli->arena));
     pl_sha256(bytes, digest);
     import->file_sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, digest};
     import->message_id = input_lend(file->message_id);
@@ -145,7 +147,7 @@ static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
         import->statement[i] = pl_arena_alloc(&cli->arena, sizeof(*import->statement[i]));
         if (import->statement[i] == NULL)
             return no_memory();
-        PL_TRY(fill_statement(cli, &file->statement[i], import->statement[i]));
+        PL_TRY(fill_statement(cli, &file->statement[i], import->statement[i], ret_payers));
         import->n_statement++;
     }
     *ret = import;
@@ -153,9 +155,9 @@ static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
 }
 
 struct pl_status bankfile_read(struct cli *cli, struct pl_slice bytes, const char *name,
-                               Pledged__V1__ImportStatement **ret)
+                               Pledged__V1__ImportStatement **ret, struct payers *ret_payers)
 {
     struct camt_file *file = NULL;
     PL_TRY(camt_read(bytes, name, &cli->arena, &cli->failure, &file));
-    return fill_command(cli, bytes, file, ret);
+    return fill_command(cli, bytes, file, ret, ret_payers);
 }

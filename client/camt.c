@@ -366,7 +366,7 @@ static struct pl_status details_amount(struct reader *reader, const struct entry
     for (size_t i = 0; i < PL_COUNT(paths) && !*ret_told; i++) {
         const xmlNode *node = camt_xml_find(details, paths[i]);
         char currency[4];
-        int64_t minor;
+        int64_t minor = 0;
         if (node == NULL)
             continue;
         PL_TRY(amount_of(reader, node, &minor, currency));

@@ -137,6 +137,7 @@ struct pl_status cmd_contacts(struct cli *cli)
     const Pledged__V1__ListContactsResponse *contacts = (const void *)message;
     const Pledged__V1__GetPrivateRecordsResponse *records = NULL;
     PL_TRY(read_records(cli, contacts, &records));
+    PL_ASSERT(records != NULL);
     struct sheet sheet;
     sheet_init(&sheet, "contacts", contact_columns, PL_COUNT(contact_columns), &cli->arena);
     for (size_t i = 0; i < contacts->n_contact; i++)
@@ -157,13 +158,16 @@ struct pl_status cmd_contributor_erase(struct cli *cli)
                              _("give a contributor, or one person with --contact"));
     PL_TRY(write_init(cli, &write, "letter"));
     Pledged__V1__EraseContact erase = PLEDGED__V1__ERASE_CONTACT__INIT;
-    if (contact != NULL)
+    write.subject = WRITE_CONTRIBUTOR;
+    if (contact != NULL) {
         erase.contact = input_id(cli, contact, 'K');
-    else
+    } else if (cli->arg[0][0] == 'B' || cli->arg[0][0] == 'b') {
+        erase.bank_entry = input_id(cli, cli->arg[0], 'B');
+        write.subject = WRITE_BANK_ENTRY;
+    } else
         erase.contributor = input_id(cli, cli->arg[0], 'C');
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT;
     write.command.erase_contact = &erase;
-    write.subject = WRITE_CONTRIBUTOR;
     return write_run(cli, &write);
 }
 

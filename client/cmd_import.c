@@ -6,6 +6,7 @@
  * All files are read before the first one is sent.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "client/bankfile.h"
 #include "client/camt.h"
@@ -21,12 +22,17 @@ static struct pl_status no_memory(void)
     return pl_fail(TOO_BIG, "the file does not fit into memory");
 }
 
-static struct pl_status read_one(struct cli *cli, const char *path,
-                                 Pledged__V1__ImportStatement **ret)
+/* One file of a bank: the command, and who paid. */
+struct import {
+    Pledged__V1__ImportStatement *command;
+    struct payers payers;
+};
+
+static struct pl_status read_one(struct cli *cli, const char *path, struct import *ret)
 {
     struct pl_slice bytes;
     PL_TRY(input_file(cli, path, CAMT_BYTES_MAX, &bytes));
-    return bankfile_read(cli, bytes, path, ret);
+    return bankfile_read(cli, bytes, path, &ret->command, &ret->payers);
 }
 
 /* --- what came of it --- */
@@ -76,8 +82,8 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_number(sheet, told->refunded);
 }
 
-static struct pl_status send_one(struct cli *cli, const char *path,
-                                 Pledged__V1__ImportStatement *import, struct sheet *sheet)
+static struct pl_status send_one(struct cli *cli, const char *path, const struct import *import,
+                                 struct sheet *sheet)
 {
     struct write *write = pl_arena_alloc(&cli->arena, sizeof(*write)); /* the sheet borrows of it */
     Pledged__V1__Receipt *receipt = NULL;
@@ -85,7 +91,9 @@ static struct pl_status send_one(struct cli *cli, const char *path,
         return no_memory();
     PL_TRY(write_init(cli, write, "statement"));
     write->command.command_case = PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
-    write->command.import_statement = import;
+    write->command.import_statement = import->command;
+    PL_TRY(payers_commit(&import->payers, write->request_id, import->command, &cli->arena,
+                         &write->record, &write->record_count));
     PL_TRY(write_send(cli, write, &receipt));
     for (size_t i = 0; receipt->outcome != NULL && i < receipt->outcome->n_statement; i++)
         add_outcome(sheet, path, write, receipt, receipt->outcome->statement[i]);
@@ -94,7 +102,7 @@ static struct pl_status send_one(struct cli *cli, const char *path,
 
 struct pl_status cmd_import(struct cli *cli)
 {
-    Pledged__V1__ImportStatement *import[OPTION_ARGS_MAX];
+    struct import import[OPTION_ARGS_MAX];
     struct sheet sheet;
     if (cli->arg_count > 1 && options_has(&cli->options, OPTION_REQUEST_ID))
         return failure_usage(&cli->failure, "%s", _("a request id belongs to one file"));
@@ -106,7 +114,7 @@ struct pl_status cmd_import(struct cli *cli)
         PL_TRY(read_one(cli, cli->arg[i], &import[i]));
     sheet_init(&sheet, "statements", import_columns, PL_COUNT(import_columns), &cli->arena);
     for (size_t i = 0; i < count; i++)
-        PL_TRY(send_one(cli, cli->arg[i], import[i], &sheet));
+        PL_TRY(send_one(cli, cli->arg[i], &import[i], &sheet));
     return cli_show(cli, &sheet);
 }
 
@@ -140,6 +148,10 @@ static const struct column entry_columns[] = {
     {"reversed", NULL, IN_PROGRAMS, false},
     {"allocated", NULL, IN_PROGRAMS, true},
     {"seq", N_("Entry"), IN_ALL, true},
+    {"payer", N_("Paid by"), IN_ALL, false},
+    {"payer_account", NULL, IN_PROGRAMS, false},
+    {"payer_text", NULL, IN_PROGRAMS, false},
+    {"payer_erased_seq", NULL, IN_PROGRAMS, true},
 };
 
 static int32_t today(void)
@@ -157,7 +169,8 @@ static void add_age(struct sheet *sheet, const char *booked)
         sheet_text(sheet, NULL);
 }
 
-static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *row)
+static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *row,
+                      const Pledged__V1__PayerDetail *payer)
 {
     static const Pledged__V1__Movement nothing = PLEDGED__V1__MOVEMENT__INIT;
     const Pledged__V1__Movement *movement = row->movement != NULL ? row->movement : &nothing;
@@ -188,6 +201,10 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_bool(sheet, row->reversed);
     sheet_minor(sheet, row->allocated_minor, row->currency);
     sheet_seq(sheet, row->seq);
+    sheet_text(sheet, payer != NULL ? payer->name : NULL);
+    sheet_text(sheet, payer != NULL ? payer->account : NULL);
+    sheet_text(sheet, payer != NULL ? payer->text : NULL);
+    sheet_seq(sheet, row->detail_erased_seq);
 }
 
 /* --older-than 30d: booked before that day. */
@@ -225,8 +242,10 @@ struct pl_status cmd_entries(struct cli *cli)
         PL_TRY(cli_read(cli, "ListBankEntries", &request.base,
                         &pledged__v1__list_bank_entries_response__descriptor, &message));
         const Pledged__V1__ListBankEntriesResponse *page = (const void *)message;
+        const Pledged__V1__PayerDetail **payer = NULL;
+        PL_TRY(payers_read(cli, page->bank_entry, page->n_bank_entry, &payer));
         for (size_t i = 0; i < page->n_bank_entry; i++)
-            add_entry(&sheet, page->bank_entry[i]);
+            add_entry(&sheet, page->bank_entry[i], payer[i]);
         as_of = as_of == 0 ? page->as_of_seq : as_of;
         request.page_token = page->next_page_token;
     } while (request.page_token[0] != '\0');
@@ -313,7 +332,65 @@ static const struct column suggestion_columns[] = {
     {"contributor", N_("Partner"), IN_ALL, false},
     {"contributor_name", N_("Name"), IN_ALL, false},
     {"refund", N_("Refund"), IN_ALL, false},
+    {"likeness", N_("Name alike, %"), IN_ALL, true},
 };
+
+enum { SUGGESTIONS_SHOWN = 10, SUGGESTIONS_MOST = 100 };
+
+struct ranked {
+    const Pledged__V1__Suggestion *row;
+    int likeness; /* of who paid and the contributor; -1: nobody knows who paid */
+    int points;
+    size_t place; /* as the daemon has it */
+};
+
+/* What the money says, and half as much at most what the name says: a pledge with the right amount
+ * and another name comes behind one with the right name that still lacks more than came. */
+static int points_of(Pledged__V1__SuggestionKind kind, int likeness)
+{
+    static const int points[] = {
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFERENCE] = 100,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_AMOUNT] = 40,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_INSTRUCTED] = 38,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_INSTALMENT] = 36,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_PROMISED] = 34,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_CURRENCY] = 0,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED] = 100,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT] = 40,
+    };
+    bool known = (size_t)kind < PL_COUNT(points);
+    return (known ? points[kind] : 0) + (likeness > 0 ? likeness / 2 : 0);
+}
+
+static int by_points(const void *a, const void *b)
+{
+    const struct ranked *left = a, *right = b;
+    if (left->points != right->points)
+        return left->points > right->points ? -1 : 1;
+    return left->place < right->place ? -1 : left->place > right->place;
+}
+
+/* Best first, with the name of who paid as one more sign. */
+static struct pl_status rank(struct cli *cli, const Pledged__V1__SuggestAllocationsResponse *answer,
+                             struct ranked **ret)
+{
+    const Pledged__V1__PayerDetail **payer = NULL;
+    Pledged__V1__BankEntryStatus *entry = answer->bank_entry;
+    struct ranked *rows = pl_arena_alloc(&cli->arena, (answer->n_suggestion + 1) * sizeof(*rows));
+    if (rows == NULL)
+        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+    PL_TRY(payers_read(cli, &entry, entry != NULL ? 1 : 0, &payer));
+    bool known = entry != NULL && payer[0] != NULL && payer[0]->name[0] != '\0';
+    for (size_t i = 0; i < answer->n_suggestion; i++) {
+        const Pledged__V1__Suggestion *row = answer->suggestion[i];
+        int likeness =
+            known ? payer_likeness(payer[0]->name, row->contributor_name, &cli->arena) : -1;
+        rows[i] = (struct ranked){row, likeness, points_of(row->kind, likeness), i};
+    }
+    qsort(rows, answer->n_suggestion, sizeof(*rows), by_points);
+    *ret = rows;
+    return pl_ok();
+}
 
 struct pl_status cmd_suggest(struct cli *cli)
 {
@@ -321,13 +398,16 @@ struct pl_status cmd_suggest(struct cli *cli)
     ProtobufCMessage *message = NULL;
     struct sheet sheet;
     request.bank_entry = input_id(cli, cli->arg[0], 'B');
+    request.most = SUGGESTIONS_MOST;
     PL_TRY(cli_read(cli, "SuggestAllocations", &request.base,
                     &pledged__v1__suggest_allocations_response__descriptor, &message));
     const Pledged__V1__SuggestAllocationsResponse *answer = (const void *)message;
     sheet_init(&sheet, "suggestions", suggestion_columns, PL_COUNT(suggestion_columns),
                &cli->arena);
-    for (size_t i = 0; i < answer->n_suggestion; i++) {
-        const Pledged__V1__Suggestion *row = answer->suggestion[i];
+    struct ranked *ranked = NULL;
+    PL_TRY(rank(cli, answer, &ranked));
+    for (size_t i = 0; i < answer->n_suggestion && i < SUGGESTIONS_SHOWN; i++) {
+        const Pledged__V1__Suggestion *row = ranked[i].row;
         sheet_number(&sheet, (int64_t)i + 1);
         sheet_text(&sheet, row->pledge);
         sheet_code(&sheet, TEXT_SUGGESTION, (int)row->kind);
@@ -337,6 +417,10 @@ struct pl_status cmd_suggest(struct cli *cli)
         sheet_text(&sheet, row->contributor);
         sheet_quoted(&sheet, row->contributor_name);
         sheet_text(&sheet, row->refund);
+        if (ranked[i].likeness >= 0)
+            sheet_number(&sheet, ranked[i].likeness);
+        else
+            sheet_text(&sheet, NULL);
     }
     sheet_as_of(&sheet, answer->as_of_seq, 0);
     return cli_show(cli, &sheet);

@@ -62,6 +62,7 @@ struct pl_status cmd_checkpoint(struct cli *cli)
     const Pledged__V1__GetCheckpointResponse *answer = NULL;
     struct sheet sheet;
     PL_TRY(get_checkpoint(cli, &answer));
+    PL_ASSERT(answer != NULL);
     if (cli->config.format != OUTPUT_JSON)
         return put_text(cli, answer->checkpoint);
     sheet_init(&sheet, NULL, checkpoint_columns, PL_COUNT(checkpoint_columns), &cli->arena);
@@ -179,6 +180,7 @@ static struct pl_status mirror_to(struct cli *cli, struct fetch *fetch, const ch
     struct verify_checkpoint checkpoint;
     PL_TRY(ask_key(cli, &key));
     PL_TRY(get_checkpoint(cli, &answer));
+    PL_ASSERT(answer != NULL);
     struct pl_slice text = pl_slice_str(answer->checkpoint);
     const char *wrong = verify_checkpoint_open(text, key, &checkpoint);
     if (wrong != NULL)

@@ -4,6 +4,7 @@
  * takes the rest; the daemon judges days and sum.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/commands.h"
@@ -40,19 +41,19 @@ struct every {
 /* "3m" and "1y" are months of the calendar, "14d" and "2w" days. */
 static bool read_every(const char *text, struct every *ret)
 {
-    char unit = 0, more = 0;
-    int number = 0;
+    char *unit = NULL;
     *ret = (struct every){.months = 1};
     if (text == NULL)
         return true;
-    if (sscanf(text, "%3d%c%c", &number, &unit, &more) != 2 || number < 1)
+    long number = strtol(text, &unit, 10);
+    if (number < 1 || number > 999 || strlen(unit) != 1)
         return false;
-    *ret = (struct every){.months = unit == 'm'   ? number
-                                    : unit == 'y' ? 12 * number
-                                                  : 0,
-                          .days = unit == 'd'   ? number
-                                  : unit == 'w' ? 7 * number
-                                                : 0};
+    *ret = (struct every){.months = *unit == 'm'   ? (int)number
+                                    : *unit == 'y' ? 12 * (int)number
+                                                   : 0,
+                          .days = *unit == 'd'   ? (int)number
+                                  : *unit == 'w' ? 7 * (int)number
+                                                 : 0};
     return ret->months != 0 || ret->days != 0;
 }
 
@@ -60,9 +61,9 @@ static bool read_every(const char *text, struct every *ret)
 static bool day_after(const char *first, const struct every *every, size_t steps, char ret[11])
 {
     int32_t days;
-    int day_of_month = 0;
-    if (!pl_is_ok(pl_date_parse(first, &days)) || sscanf(first + 8, "%2d", &day_of_month) != 1)
+    if (!pl_is_ok(pl_date_parse(first, &days)))
         return false;
+    long day_of_month = strtol(first + 8, NULL, 10);
     if (every->days != 0) {
         (void)pl_date_format(days + every->days * (int32_t)steps, ret);
         return pl_date_valid(ret);

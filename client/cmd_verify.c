@@ -18,7 +18,7 @@ enum { KEYS_BYTES_MAX = 64 << 10, CHECKPOINT_BYTES_MAX = 64 << 10 };
 
 struct pl_status cmd_verify_keys(struct cli *cli, const char **ret)
 {
-    const char *key = options_get(&cli->options, OPTION_KEY);
+    const char *key = options_required(&cli->options, OPTION_KEY);
     struct pl_slice text;
     *ret = key;
     if (strchr(key, '+') != NULL && access(key, F_OK) != 0)

@@ -53,10 +53,9 @@ static struct pl_status make_key(struct cli *cli, const char *path, const char *
     char secret[PL_NOTE_KEY_MAX], vkey[PL_NOTE_KEY_MAX];
     if (name == NULL)
         return failure_usage(&cli->failure, "%s", _("a new key needs a name: give --name"));
-    struct pl_status status = pl_note_keygen_kind(PL_NOTE_COSIGNATURE, name, secret, vkey);
-    if (!pl_is_ok(status))
+    if (!pl_is_ok(pl_note_keygen_kind(PL_NOTE_COSIGNATURE, name, secret, vkey)))
         return failure_usage(&cli->failure, _("'%s' is no name for a key (no blanks, no +)"), name);
-    status = write_key(path, secret);
+    struct pl_status status = write_key(path, secret);
     explicit_bzero(secret, sizeof(secret));
     if (!pl_is_ok(status))
         return fail_with(cli, IO, "", _("%s cannot be written: %s"), path,
@@ -67,7 +66,7 @@ static struct pl_status make_key(struct cli *cli, const char *path, const char *
 /* The text of the key, one line. Nobody else may be able to read it. */
 static struct pl_status load_key(struct cli *cli, const char **ret)
 {
-    const char *path = options_get(&cli->options, OPTION_KEY);
+    const char *path = options_required(&cli->options, OPTION_KEY);
     const char *name = options_get(&cli->options, OPTION_NAME);
     struct stat about;
     struct pl_slice text;
@@ -140,7 +139,7 @@ static struct pl_status load_logs(struct cli *cli, struct pl_note_key *ret, size
 /* "host:port", "[::1]:port"; a port has to be there, 0 is any. */
 static struct pl_status resolve(struct cli *cli, char host[HOST_BYTES], struct addrinfo **ret)
 {
-    const char *text = options_get(&cli->options, OPTION_LISTEN);
+    const char *text = options_required(&cli->options, OPTION_LISTEN);
     const char *colon = strrchr(text, ':');
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
@@ -170,7 +169,7 @@ static struct pl_status start(struct cli *cli, struct witness_http_options *opti
     if (pl_is_ok(status))
         return status;
     return fail_with(cli, UNAVAILABLE, "", _("cannot listen on %s: %s"),
-                     options_get(&cli->options, OPTION_LISTEN),
+                     options_required(&cli->options, OPTION_LISTEN),
                      status.sys_errno == 0 ? _("the certificate or its key is wrong")
                                            : strerrordesc_np(status.sys_errno));
 }
@@ -197,7 +196,7 @@ static struct pl_status show(struct cli *cli, const struct witness *witness, boo
 {
     struct sheet sheet;
     char vkey[PL_NOTE_KEY_MAX];
-    const char *listen = options_get(&cli->options, OPTION_LISTEN);
+    const char *listen = options_required(&cli->options, OPTION_LISTEN);
     PL_TRY(pl_note_key_print(witness_key(witness), vkey));
     sheet_init(&sheet, NULL, columns, PL_COUNT(columns), &cli->arena);
     sheet_text(&sheet, vkey);
@@ -250,7 +249,7 @@ struct pl_status cmd_witness(struct cli *cli)
     struct pl_note_key log[WITNESS_LOGS_MAX];
     struct witness_options options = {.log = log, .clock = pl_clock_system()};
     struct witness *witness = NULL;
-    options.dir = options_get(&cli->options, OPTION_STATE);
+    options.dir = options_required(&cli->options, OPTION_STATE);
     PL_TRY(load_logs(cli, log, &options.log_count));
     PL_TRY(load_key(cli, &options.secret));
     PL_TRY(explain(cli, options.dir, witness_open(&options, &witness)));

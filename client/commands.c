@@ -102,17 +102,19 @@ static const struct command table[] = {
                  "private-sector --country CH",
      .run = cmd_contributor_amend},
     {.name = "contributor erase",
-     .args = "[CONTRIBUTOR]",
+     .args = "[CONTRIBUTOR|BANK-ENTRY]",
      .most = 1,
      .options = OPTIONS_WRITE | BIT(OPTION_CONTACT),
      .writes = true,
      .group = COMMAND_PARTNERS,
-     .words = N_("erase its persons for good, or one of them (role admin)"),
-     .more = N_("Names, functions, addresses and the salts of their commitments are deleted; the "
-                "ledger keeps numbers only, and says when. The organisation itself stays. Copies "
-                "of the file of persons in older backups have to be destroyed by whoever keeps "
-                "them. A reason or a document is needed."),
+     .words = N_("erase its persons and who paid for it for good, or one of them (role admin)"),
+     .more = N_("Names, functions, addresses, what bank statements said of who paid, and the salts "
+                "of their commitments are deleted; the ledger keeps numbers only, and says when. "
+                "The organisation itself stays. Copies of the file of persons in older backups, "
+                "and the files of the bank, have to be destroyed by whoever keeps them. A reason "
+                "or a document is needed."),
      .examples = "pledge contributor erase --contact K000004 --reason 'asked for it on 3 March'\n"
+                 "pledge contributor erase B000310 --reason 'the payer asked for it'\n"
                  "pledge contributor erase C000017 --evidence request.pdf",
      .run = cmd_contributor_erase},
     {.name = "contributor legal-hold",

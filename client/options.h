@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "client/failure.h"
+#include "common/check.h"
 
 enum option {
     /* every command */
@@ -148,6 +149,13 @@ static inline const char *options_get(const struct options *options, enum option
 {
     size_t count = options->value[option].count;
     return count == 0 ? NULL : options->value[option].text[count - 1];
+}
+/* Of an option that the command requires (commands.c): never NULL. */
+static inline const char *options_required(const struct options *options, enum option option)
+{
+    const char *text = options_get(options, option);
+    PL_ASSERT(text != NULL);
+    return text;
 }
 /* Like options_get, but "" where it was not given. */
 static inline const char *options_text(const struct options *options, enum option option)

@@ -70,6 +70,7 @@ static const struct column receipt_columns[] = {
     {"request_id", N_("Request id"), IN_TABLE | IN_JSON, false},
     {"warnings", NULL, IN_JSON, false},
     {"proposal", N_("Proposal"), IN_TABLE | IN_JSON, true},
+    {"erased_left", N_("Left to erase"), IN_TABLE | IN_JSON, true},
 };
 
 static const char *subject_id(const struct write *write, const Pledged__V1__Outcome *outcome)
@@ -185,6 +186,7 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     sheet_text(&sheet, write->request_text);
     sheet_json(&sheet, warnings_json(cli, outcome));
     sheet_seq(&sheet, outcome->proposal_seq);
+    sheet_seq(&sheet, (uint64_t)outcome->erased_left);
     PL_TRY(cli_show(cli, &sheet));
     warn(cli, outcome);
     if (outcome->proposal_seq != 0)

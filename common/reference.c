@@ -136,7 +136,7 @@ struct letters {
 static void take_apart(const char *free_text, struct letters *ret)
 {
     bool begins = true, broken = false;
-    ret->count = 0;
+    *ret = (struct letters){.count = 0};
     for (size_t i = 0; free_text[i] != '\0' && ret->count < FREE_MAX; i++) {
         char c = capital(free_text[i]);
         if (is_digit(c) || is_capital(c)) {

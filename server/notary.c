@@ -27,7 +27,7 @@ enum {
     TROUBLE_MS = 1000, /* between two tries */
 };
 /* Leaves between two syncs of the tree: what a crash makes us hash again. */
-#define SYNC_EVERY (256u * 1024)
+#define SYNC_EVERY (256ul << 10)
 
 /* Where what was signed is remembered. The last one is only read: of the key before this one. */
 enum memory { BESIDE_KEY, IN_DATA, BESIDE_OLD_KEY, MEMORY_COUNT };

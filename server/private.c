@@ -30,18 +30,43 @@ static Pledged__V1__Refusal *wrong(struct pl_arena *arena, Pledged__V1__Reason r
 #define WRONG(arena_, reason_, field_, message_)                                                   \
     wrong(arena_, PLEDGED__V1__REASON__REASON_##reason_, field_, message_)
 
-/* The commitment number `at` of a command; len 0 if there are no more. */
-static ProtobufCBinaryData commitment_at(const Pledged__V1__Command *command, size_t at)
+/* The commitments of a command, one after the other. */
+struct named {
+    const Pledged__V1__Command *command;
+    size_t statement, movement;
+};
+
+static ProtobufCBinaryData of_import(struct named *at, const Pledged__V1__ImportStatement *import)
 {
-    if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT && at == 0)
-        return command->record_contact->commitment;
+    while (at->statement < import->n_statement) {
+        const Pledged__V1__BankStatement *bank = import->statement[at->statement];
+        while (at->movement < bank->n_movement) {
+            ProtobufCBinaryData found = bank->movement[at->movement++]->detail_commitment;
+            if (found.len != 0)
+                return found;
+        }
+        at->statement++;
+        at->movement = 0;
+    }
+    return (ProtobufCBinaryData){0, NULL};
+}
+
+/* The next one; len 0 if there are no more. */
+static ProtobufCBinaryData next_commitment(struct named *at)
+{
+    if (at->command->command_case == PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT)
+        return of_import(at, at->command->import_statement);
+    if (at->command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT &&
+        at->movement++ == 0)
+        return at->command->record_contact->commitment;
     return (ProtobufCBinaryData){0, NULL};
 }
 
 size_t private_commitments(const Pledged__V1__Command *command)
 {
+    struct named at = {.command = command};
     size_t count = 0;
-    while (commitment_at(command, count).len != 0)
+    while (next_commitment(&at).len != 0)
         count++;
     return count;
 }
@@ -90,11 +115,28 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
     return NULL;
 }
 
+static Pledged__V1__Refusal *check_payer(struct pl_slice record, struct pl_arena *arena)
+{
+    ProtobufCMessage *message = NULL;
+    struct pl_scan_error error;
+    if (!pl_is_ok(
+            pl_unpack(&pledged__v1__payer_detail__descriptor, record, 16, arena, &message, &error)))
+        return WRONG(arena, FIELD_INVALID, "record.record", "it is no packed PayerDetail");
+    const Pledged__V1__PayerDetail *payer = (const void *)message;
+    if (!plain_text(payer->name, 600) || !plain_text(payer->account, 64) ||
+        !plain_text(payer->text, 3000))
+        return WRONG(arena, FIELD_INVALID, "payer_detail",
+                     "a text is too long, or has control characters");
+    return NULL;
+}
+
 static Pledged__V1__Refusal *check_form(const Pledged__V1__Command *command, struct pl_slice record,
                                         struct pl_arena *arena)
 {
     if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT)
         return check_contact(record, arena);
+    if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT)
+        return check_payer(record, arena);
     return NULL;
 }
 
@@ -136,9 +178,10 @@ Pledged__V1__Refusal *private_read(const Pledged__V1__ExecutePrivateRequest *req
     struct persons_row *row = pl_arena_alloc(arena, count * sizeof(*row));
     if (row == NULL)
         return WRONG(arena, TOO_BIG, "", "the request is too large");
+    struct named at = {.command = request->command};
     for (size_t i = 0; i < count; i++) {
-        Pledged__V1__Refusal *found = check_row(request->command, request->record[i],
-                                                commitment_at(request->command, i), arena, &row[i]);
+        Pledged__V1__Refusal *found =
+            check_row(request->command, request->record[i], next_commitment(&at), arena, &row[i]);
         if (found != NULL)
             return found;
     }

@@ -113,15 +113,16 @@ static bool is_shared(const struct registrar *registrar, const struct command *c
     return false;
 }
 
-/* Takes away what this command brought, and nobody else. */
-static void withdraw(struct registrar *registrar, const struct command *command)
+/* Takes away what this command brought, and nobody else; of one that was recorded, what none of its
+ * entries commits to. */
+static void withdraw(struct registrar *registrar, const struct command *command, bool recorded)
 {
     struct pl_slice *commitment =
         pl_arena_alloc(command->arena, (command->row_count + 1) * sizeof(*commitment));
     size_t count = 0;
     for (size_t i = 0; commitment != NULL && i < command->row_count; i++) {
         const struct persons_row *row = &command->row[i];
-        if (row->is_new && !is_shared(registrar, command, row))
+        if (row->is_new && !(recorded && row->named) && !is_shared(registrar, command, row))
             commitment[count++] = pl_slice(row->commitment, sizeof(row->commitment));
     }
     if (count != 0)
@@ -158,7 +159,7 @@ static void pass_on(struct registrar *registrar, struct command *command)
     command->home = registrar->from_writer;
     if (pl_mailbox_post(registrar->writer, &command->mail))
         return;
-    withdraw(registrar, command);
+    withdraw(registrar, command, false);
     forget(registrar, command);
     refuse(command, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY,
            "the server is busy; repeat with the same request id");
@@ -172,11 +173,16 @@ static void keep_or_withdraw(struct registrar *registrar, struct command *comman
         command->code == PL_E_OK ? command->item[0].receipt : NULL;
     bool recorded = receipt != NULL && receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
     forget(registrar, command);
-    if (!recorded) { /* of a repeated command the row is there, or was erased since */
-        withdraw(registrar, command);
+    withdraw(registrar, command,
+             recorded); /* of a repeated one the rows are there, or were erased */
+    if (!recorded)
         return;
+    size_t count = 0;
+    for (size_t i = 0; i < command->row_count; i++) {
+        if (command->row[i].named)
+            command->row[count++] = command->row[i];
     }
-    struct pl_status status = persons_settle(registrar->persons, command->row, command->row_count);
+    struct pl_status status = persons_settle(registrar->persons, command->row, count);
     if (!pl_is_ok(status)) /* the row is there, and the next start says that it stays */
         pl_log_status(PL_LOG_WARNING, "registrar", "a record is kept, but still marked as pending",
                       status);

@@ -143,6 +143,7 @@ static void finish(struct reload *reload)
 static void publish(struct reload *reload)
 {
     struct reload_set *now = reload->next;
+    PL_ASSERT(now != NULL);
     reload->next = reload->live;
     reload->live = now;
     pl_log_set_level(now->config->log_level);
@@ -208,7 +209,7 @@ static void adopt(struct reload *reload)
     command->start.policy = config->policy;
     if (pl_mailbox_post(reload->options.inbox, &command->mail))
         return;
-    const struct timeval later = {0, RETRY_MS * 1000}; /* it is full: commands come first */
+    const struct timeval later = {0, RETRY_MS * 1000L}; /* it is full: commands come first */
     (void)event_add(reload->retry, &later);
 }
 

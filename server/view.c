@@ -515,12 +515,13 @@ enum pl_code view_get_tier(const struct view *view, int64_t now_us,
                            ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
 {
     uint32_t index;
-    const struct view_tier *tier;
+    const struct view_tier *tier = NULL;
     enum pl_code code = find_catalogue(view, request->catalogue, arena, &index, ret_refusal);
     if (code == PL_E_OK)
         code = find_tier(view, index, request->tier, arena, &tier, ret_refusal);
     if (code != PL_E_OK)
         return code;
+    PL_ASSERT(tier != NULL);
     Pledged__V1__GetTierResponse *response =
         query_message(arena, &pledged__v1__get_tier_response__descriptor);
     if (response == NULL)
@@ -720,10 +721,11 @@ enum pl_code view_list_benefits(const struct view *view,
     response->catalogue_version = catalogue->version;
     enum sum_outcome outcome = SUM_OK;
     if (request->of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_TIER) {
-        const struct view_tier *tier;
+        const struct view_tier *tier = NULL;
         code = find_tier(view, index, request->tier, arena, &tier, ret_refusal);
         if (code != PL_E_OK)
             return code;
+        PL_ASSERT(tier != NULL);
         if (!query_tier_benefits(catalogue, tier->code, arena, &response->benefit,
                                  &response->n_benefit))
             outcome = SUM_SPENT;

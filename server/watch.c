@@ -183,7 +183,7 @@ static struct item *number_items(struct watch_hub *hub, ProtobufCMessage **messa
                                  const struct item *old, size_t old_count, struct pl_arena *arena)
 {
     struct item *items = pl_arena_alloc(arena, (count + 1) * sizeof(*items));
-    PL_ASSERT(items != NULL);
+    PL_ASSERT(items != NULL && (messages != NULL || count == 0));
     for (size_t i = 0; i < count; i++) {
         items[i].packed = pack_item(messages[i], arena);
         bool same = count == old_count && pl_slice_eq(items[i].packed, old[i].packed);

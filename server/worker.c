@@ -133,7 +133,7 @@ static void drain(struct worker *worker)
     worker->service.draining = true;
     health_look(worker->health); /* before anybody is told to go */
     net_drain(worker->net);
-    struct timeval every = {0, DRAIN_LOOK_MS * 1000};
+    struct timeval every = {0, DRAIN_LOOK_MS * 1000L};
     (void)event_add(worker->drain_timer, &every);
 }
 

@@ -18,6 +18,7 @@
 #include "common/pack.h"
 #include "common/scan.h"
 #include "server/limits.h"
+#include "server/persons.h"
 
 struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
@@ -86,6 +87,7 @@ static struct pl_mail *waiting_pop(struct waiting *list)
 
 static struct command *command_of(struct pl_mail *mail)
 {
+    PL_ASSERT(mail != NULL);
     return (struct command *)mail; /* mail is the first member */
 }
 
@@ -246,6 +248,23 @@ static bool record_own(struct writer *writer, const struct ledger_decision *deci
     return true;
 }
 
+/* Which of the records that came with a command its entries commit to: those of what is in the
+ * ledger already are not kept. Both are in the order of the command. */
+static void mark_rows(struct command *command, const struct ledger_decision *decision)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < decision->entry_count && at < command->row_count; i++) {
+        ProtobufCBinaryData named = ledger_commits_to(decision->entry[i]);
+        if (named.len != LEDGER_COMMITMENT_BYTES)
+            continue;
+        while (at < command->row_count &&
+               memcmp(command->row[at].commitment, named.data, LEDGER_COMMITMENT_BYTES) != 0)
+            at++;
+        if (at < command->row_count)
+            command->row[at++].named = true;
+    }
+}
+
 static void item_refuse(struct command *command, struct command_item *item, enum pl_code code,
                         Pledged__V1__Reason reason, const char *field, const char *message)
 {
@@ -344,6 +363,7 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
         return true;
     }
     record(writer, &decision, packed);
+    mark_rows(command, &decision);
     return true;
 }
 

@@ -304,7 +304,7 @@ struct pl_status benefit_check(const struct ledger *ledger, const Pledged__V1__E
     int64_t claimed = row != NULL ? row->claimed : 0, declined = row != NULL ? row->declined : 0;
     NEED(moved.claimed + moved.declined + moved.delivered > 0 &&
              moved.declined + moved.delivered <= left &&
-             moved.claimed <= grant->quantity - claimed - declined,
+             (moved.claimed == 0 || moved.claimed <= grant->quantity - claimed - declined),
          "more of a benefit than was granted");
     return pl_ok();
 }
@@ -349,7 +349,7 @@ void benefit_fill_reversed(struct maker *maker, const struct state_deed *deed,
     const struct state_pledge *pledge = &maker->ledger->pledge[row->pledge];
     const char *code = maker->ledger->text + row->code;
     char *copy = maker_alloc(maker, strlen(code) + 1); /* the texts of the state may move */
-    memcpy(copy, code, strlen(code));
+    memcpy(copy, code, strlen(code) + 1);
     fact->benefit = copy;
     fact->quantity = deed->quantity;
     pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),

@@ -10,6 +10,8 @@
 
 #include "common/check.h"
 #include "common/ids.h"
+#include "server/ledger/allocation.h"
+#include "server/ledger/payer.h"
 #include "server/ledger/query.h"
 
 enum { ERASED_AT_ONCE_MAX = 256 };
@@ -23,6 +25,7 @@ static struct state_contact *find(const struct ledger *ledger, const char *id)
 static struct state_erasable *record_of(const struct ledger *ledger,
                                         const struct state_contact *contact)
 {
+    PL_ASSERT(contact != NULL);
     return &ledger->erasable[contact->erasable];
 }
 
@@ -65,6 +68,20 @@ const uint8_t *ledger_erasable_at(const struct ledger *ledger, size_t index)
     return index < ledger->erasable_count ? ledger->erasable[index].commitment : NULL;
 }
 
+ProtobufCBinaryData ledger_commits_to(const Pledged__V1__Entry *entry)
+{
+    switch ((int)entry->fact_case) {
+    case FACT(CONTACT_RECORDED):
+        return entry->contact_recorded->commitment;
+    case FACT(BANK_ENTRY_RECORDED):
+        return entry->bank_entry_recorded->movement->detail_commitment;
+    case FACT(PAYMENT_CONFIRMED):
+        return entry->payment_confirmed->movement->detail_commitment;
+    default:
+        return (ProtobufCBinaryData){0, NULL};
+    }
+}
+
 /* --- deciding --- */
 
 static const struct state_contributor *contributor_or_refuse(struct maker *maker, const char *id,
@@ -90,9 +107,9 @@ static void record(struct maker *maker, const Pledged__V1__RecordContact *comman
         contributor_or_refuse(maker, command->contributor, "record_contact.contributor");
     if (contributor == NULL)
         return;
-    if (!contact_commitment_fits(maker->ledger, command->commitment)) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "record_contact.commitment",
-                     erasable(maker->ledger, command->commitment.data)->seq, NULL);
+    const struct state_erasable *known = erasable(maker->ledger, command->commitment.data);
+    if (known != NULL) {
+        maker_refuse(maker, REASON(FIELD_INVALID), "record_contact.commitment", known->seq, NULL);
         maker_arg(maker, "why", "the ledger has this commitment already");
         return;
     }
@@ -112,12 +129,14 @@ static void record(struct maker *maker, const Pledged__V1__RecordContact *comman
     maker_outcome(maker)->contributor = fact->contributor;
 }
 
-static Pledged__V1__SubjectErased *erased_new(struct maker *maker, size_t most)
+static Pledged__V1__SubjectErased *erased_new(struct maker *maker)
 {
     Pledged__V1__SubjectErased *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__subject_erased__init(fact);
-    fact->contact = maker_alloc(maker, most * sizeof(*fact->contact));
-    fact->commitment = maker_alloc(maker, most * sizeof(*fact->commitment));
+    fact->contact = maker_alloc(maker, ERASED_AT_ONCE_MAX * sizeof(*fact->contact));
+    fact->bank_entry = maker_alloc(maker, PAYER_ERASED_MAX * sizeof(*fact->bank_entry));
+    fact->commitment =
+        maker_alloc(maker, (ERASED_AT_ONCE_MAX + PAYER_ERASED_MAX) * sizeof(*fact->commitment));
     return fact;
 }
 
@@ -160,9 +179,37 @@ whom(struct maker *maker, const Pledged__V1__EraseContact *command, uint32_t *re
     return &maker->ledger->contributor[contact->contributor];
 }
 
+/* Who paid by one bank entry. */
+static void erase_payer(struct maker *maker, const Pledged__V1__EraseContact *command)
+{
+    const struct ledger *ledger = maker->ledger;
+    const struct state_bank_entry *entry =
+        allocation_find(maker, command->bank_entry, "erase_contact.bank_entry");
+    if (entry == NULL)
+        return;
+    if (payer_record(ledger, entry) == NULL) {
+        maker_refuse(maker, REASON(CONTACT_UNKNOWN), "erase_contact.bank_entry",
+                     payer_erased_seq(ledger, entry), NULL);
+        return;
+    }
+    if (payer_hold(ledger, entry) != 0) {
+        maker_refuse(maker, REASON(LEGAL_HOLD), "erase_contact", payer_hold(ledger, entry), NULL);
+        return;
+    }
+    Pledged__V1__SubjectErased *fact = erased_new(maker);
+    payer_erase(maker, fact, entry);
+    erase_recorded(maker, fact);
+    maker_outcome(maker)->bank_entry = command->bank_entry;
+}
+
 static void erase(struct maker *maker, const Pledged__V1__EraseContact *command)
 {
     uint32_t one = 0;
+    int64_t left = 0;
+    if (command->bank_entry[0] != '\0') {
+        erase_payer(maker, command);
+        return;
+    }
     const struct state_contributor *of = whom(maker, command, &one);
     if (of == NULL)
         return;
@@ -170,17 +217,21 @@ static void erase(struct maker *maker, const Pledged__V1__EraseContact *command)
         maker_refuse(maker, REASON(LEGAL_HOLD), "erase_contact", of->hold_seq, NULL);
         return;
     }
-    Pledged__V1__SubjectErased *fact = erased_new(maker, ERASED_AT_ONCE_MAX);
+    Pledged__V1__SubjectErased *fact = erased_new(maker);
     fact->contributor = maker_id(maker, 'C', (uint64_t)(of - maker->ledger->contributor) + 1);
     if (one != 0)
         erase_one(maker, fact, one);
     for (uint32_t i = one != 0 ? 0 : of->contact_last; i != 0;
          i = maker->ledger->contact[i - 1].before)
         erase_one(maker, fact, i);
-    if (fact->n_contact == 0)
+    if (one == 0)
+        left = payer_erase_all(maker, fact, (uint32_t)(of - maker->ledger->contributor));
+    if (fact->n_commitment == 0) {
         maker_refuse(maker, REASON(CONTACT_UNKNOWN), "erase_contact.contributor", 0, NULL);
-    else
-        erase_recorded(maker, fact);
+        return;
+    }
+    erase_recorded(maker, fact);
+    maker_outcome(maker)->erased_left = left;
 }
 
 static void legal_hold(struct maker *maker, const Pledged__V1__SetLegalHold *command)
@@ -221,10 +272,13 @@ static struct pl_status check_erased(const struct ledger *ledger,
                                      const Pledged__V1__SubjectErased *fact)
 {
     const struct state_contributor *of = state_contributor(ledger, fact->contributor);
-    NEED(of != NULL && of->hold_seq == 0, "an erasure under a legal hold, or of nobody");
-    NEED(fact->n_contact != 0 && fact->n_contact <= ERASED_AT_ONCE_MAX &&
-             fact->n_commitment == fact->n_contact,
+    bool payer_alone = fact->contributor[0] == '\0' && fact->n_contact == 0;
+    NEED(payer_alone || (of != NULL && of->hold_seq == 0),
+         "an erasure under a legal hold, or of nobody");
+    NEED(fact->n_commitment != 0 && fact->n_contact <= ERASED_AT_ONCE_MAX &&
+             fact->n_commitment == fact->n_contact + fact->n_bank_entry,
          "an erasure of nobody, or of too many");
+    PL_TRY(payer_check_erased(ledger, fact));
     uint64_t last = UINT64_MAX;
     for (size_t i = 0; i < fact->n_contact; i++) {
         const struct state_contact *contact = find(ledger, fact->contact[i]);
@@ -283,6 +337,7 @@ void contact_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         const Pledged__V1__SubjectErased *fact = entry->subject_erased;
         for (size_t i = 0; i < fact->n_contact; i++)
             record_of(ledger, find(ledger, fact->contact[i]))->erased_seq = entry->seq;
+        payer_apply_erased(ledger, fact, entry->seq);
     } else {
         const Pledged__V1__LegalHoldSet *fact = entry->legal_hold_set;
         state_contributor(ledger, fact->contributor)->hold_seq = fact->on ? entry->seq : 0;

@@ -131,6 +131,8 @@ enum ledger_erasable { LEDGER_ERASABLE_UNKNOWN, LEDGER_ERASABLE_LIVE, LEDGER_ERA
 enum ledger_erasable ledger_erasable(const struct ledger *ledger,
                                      const uint8_t commitment[LEDGER_COMMITMENT_BYTES]);
 const uint8_t *ledger_erasable_at(const struct ledger *ledger, size_t index);
+/* The commitment that an entry names for the first time; len 0: none. */
+ProtobufCBinaryData ledger_commits_to(const Pledged__V1__Entry *entry);
 
 /* The state as bytes, equal on every machine for equal histories, handed to `write` in pieces. */
 typedef struct pl_status (*ledger_write_fn)(void *arg, struct pl_slice piece);

@@ -17,6 +17,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/contact.h"
 #include "server/ledger/refund.h"
 
 enum { PARTS = 8 };
@@ -142,7 +143,8 @@ static uint32_t statement_of(const struct ledger *ledger, const char *id)
     return number == 0 || number > ledger->statement_count ? STATE_NONE : (uint32_t)(number - 1);
 }
 
-static struct pl_status check_movement(const Pledged__V1__Movement *movement)
+static struct pl_status check_movement(const struct ledger *ledger,
+                                       const Pledged__V1__Movement *movement)
 {
     NEED(movement != NULL && movement->minor != 0 && movement->minor != INT64_MIN,
          "a movement without an amount");
@@ -151,6 +153,9 @@ static struct pl_status check_movement(const Pledged__V1__Movement *movement)
     NEED(movement->kind >= 1 && (unsigned)movement->kind <= UINT8_MAX, "a movement of no kind");
     NEED(movement->instructed == NULL || pl_currency_index(movement->instructed->currency) >= 0,
          "a movement in an unknown currency");
+    NEED(movement->detail_commitment.len == 0 ||
+             contact_commitment_fits(ledger, movement->detail_commitment),
+         "a commitment that does not fit, or is there already");
     return pl_ok();
 }
 
@@ -211,7 +216,10 @@ static struct state_movement *add_row(struct ledger *ledger, uint64_t seq, uint3
                                    .bank_entry = bank_entry,
                                    .statement = statement_of(ledger, statement),
                                    .batch = STATE_NONE,
+                                   .detail = STATE_NONE,
                                    .occurrence = occurrence};
+    if (movement->detail_commitment.len != 0)
+        row->detail = contact_commit(ledger, movement->detail_commitment.data, seq);
     const struct state_statement *from = &ledger->statement[row->statement];
     movement_fill(row, movement, ledger->text + from->account, pl_currency_code(from->currency));
     row->meant = movement_meant(ledger, movement->reference);
@@ -238,7 +246,7 @@ static struct pl_status check_recorded(const struct ledger *ledger,
     NEED(statement != STATE_NONE && currency >= 0 &&
              ledger->statement[statement].currency == currency,
          "a movement of an unknown statement, or in another currency");
-    PL_TRY(check_movement(fact->movement));
+    PL_TRY(check_movement(ledger, fact->movement));
     NEED(fact->movement->minor < 0 || tally_may_receive(ledger, currency, fact->movement->minor),
          "a total leaves 64 bits");
     if (fact->batch[0] == '\0')
@@ -285,7 +293,7 @@ static struct pl_status check_confirmed(const struct ledger *ledger,
 {
     const struct state_bank_entry *paid = state_bank_entry(ledger, fact->bank_entry);
     uint32_t statement = statement_of(ledger, fact->statement);
-    PL_TRY(check_movement(fact->movement));
+    PL_TRY(check_movement(ledger, fact->movement));
     NEED(paid != NULL && statement != STATE_NONE && paid->movement == STATE_NONE &&
              !paid->reversed && !paid->confirmed,
          "a confirmation of what no statement can confirm");

@@ -238,7 +238,7 @@ static void reopen_period(struct maker *maker, const Pledged__V1__ReopenPeriod *
     const struct ledger *ledger = maker->ledger;
     const struct state_period *last = last_closing(ledger);
     int month = month_parse(command->period);
-    if (!was_closed(ledger, month)) {
+    if (last == NULL || !was_closed(ledger, month)) {
         maker_refuse(maker, REASON(PERIOD_UNKNOWN), "reopen_period.period", 0, NULL);
         maker_arg(maker, "period", command->period);
         return;
@@ -331,6 +331,7 @@ void period_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         return;
     }
     struct state_period *last = (struct state_period *)(uintptr_t)last_closing(ledger);
+    PL_ASSERT(last != NULL);
     last->reopened_seq = entry->seq;
     const struct state_period *before = last_closing(ledger);
     ledger->closed_through = before != NULL ? before->month : -1;

@@ -110,6 +110,7 @@ bool pledge_amount(struct maker *maker, const struct state_tier *tier,
         return false;
     }
     const Pledged__V1__Money *amount = given != NULL ? given : price;
+    PL_ASSERT(amount != NULL);
     bool other = price != NULL && strcmp(amount->currency, price->currency) != 0;
     bool below = price != NULL && amount->minor < price->minor;
     if (below && !other && exception_possible(maker)) {

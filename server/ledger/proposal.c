@@ -181,7 +181,7 @@ bool proposal_add(struct ledger *ledger, const struct state_proposal *row)
 static void close_row(struct ledger *ledger, struct state_proposal *proposal, uint8_t state,
                       uint64_t seq)
 {
-    PL_ASSERT(proposal->state == OPEN && ledger->proposal_open != 0);
+    PL_ASSERT(proposal != NULL && proposal->state == OPEN && ledger->proposal_open != 0);
     ledger->proposal_open--;
     ledger->proposal_open_bytes -= proposal->len;
     free(proposal->bytes);

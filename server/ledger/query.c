@@ -23,6 +23,7 @@
 #include "common/scan.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/payer.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
@@ -849,7 +850,7 @@ static bool payment_matches(const struct payment_filter *filter,
 {
     if (entry->debit || (filter->currency >= 0 && entry->currency != filter->currency))
         return false;
-    return !filter->unallocated_only || (!entry->reversed && entry->allocated < entry->amount);
+    return !filter->unallocated_only || (!entry->reversed && allocation_free(entry) > 0);
 }
 
 /* The row after `at`: the next bank entry, or the next one of the pledge that is asked for. */
@@ -1165,6 +1166,7 @@ static enum pl_code bank_entry_row(struct query *q, struct walk *walk, uint32_t 
     row->batch = from->batch != STATE_NONE ? row_id(q, 'B', from->batch) : row->batch;
     row->seq = from->seq;
     row->occurrence = from->occurrence;
+    row->detail_erased_seq = payer_erased_seq(ledger, entry);
     enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
     *ret = q->spent ? NULL : row;
     return code;

@@ -26,21 +26,25 @@ struct list {
 /* "USD:DAY:SEQ": the page begins with that row, or where it would be. */
 static bool read_token(struct list *list, const char *token)
 {
-    char code[4] = "", end = '\0';
-    int32_t day;
-    uint64_t seq;
+    char code[4] = "", *day_end = NULL, *end = NULL;
     if (token[0] == '\0') {
         list->from =
             list->currency < 0 ? 0 : rate_place(list->ledger, list->currency, INT32_MIN, 0);
         return true;
     }
-    if (strlen(token) > 40 ||
-        sscanf(token, "%3[A-Z]:%" SCNd32 ":%" SCNu64 "%c", code, &day, &seq, &end) != 3)
+    if (strlen(token) < sizeof("USD:") || strlen(token) > 40 || token[3] != ':')
+        return false;
+    memcpy(code, token, 3);
+    long day = strtol(token + 4, &day_end, 10);
+    if (*day_end != ':' || day < INT32_MIN || day > INT32_MAX)
+        return false;
+    uint64_t seq = strtoull(day_end + 1, &end, 10);
+    if (end == day_end + 1 || *end != '\0')
         return false;
     int currency = pl_currency_index(code);
     if (currency < 0 || (list->currency >= 0 && currency != list->currency))
         return false;
-    list->from = rate_place(list->ledger, currency, day, seq);
+    list->from = rate_place(list->ledger, currency, (int32_t)day, seq);
     return true;
 }
 

@@ -146,6 +146,7 @@ static void apply_paid(struct ledger *ledger, const Pledged__V1__RefundPaid *fac
     uint32_t debit =
         known != NULL ? (uint32_t)(known - ledger->bank_entry) : new_debit(ledger, fact, seq);
     struct state_refund *refund = refund_of(ledger, fact->refund);
+    PL_ASSERT(refund != NULL);
     struct state_deed deed = {
         .seq = seq, .of = (uint32_t)(refund - ledger->refund), .fact = FACT(REFUND_PAID)};
     ledger->bank_entry[debit].allocated += refund->amount;
@@ -166,6 +167,7 @@ void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         return;
     }
     struct state_refund *refund = refund_of(ledger, entry->refund_cancelled->refund);
+    PL_ASSERT(refund != NULL);
     refund->state = REFUND(CANCELLED);
     refund->changed_seq = entry->seq;
     set_aside(ledger, refund->bank_entry, -refund->amount);

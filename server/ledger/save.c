@@ -415,6 +415,7 @@ static void save_movements(struct out *out, const struct ledger *ledger)
         put_u32(out, m->batch);
         put_u32(out, (uint32_t)m->booking_date);
         put_u32(out, m->occurrence);
+        put_u32(out, m->detail);
         put_i64(out, m->instructed_minor);
         put_currency(out, m->instructed_currency);
         put(out, small, sizeof(small));
@@ -752,6 +753,7 @@ static struct pl_status load_older(struct in *in, struct ledger *ledger, struct 
     for (size_t i = 0; i < count; i++) {
         struct catalogue *version = NULL;
         PL_TRY(load_version(in, &version));
+        PL_ASSERT(version != NULL);
         uint64_t before = i > 0 ? of->older[i - 1]->adopted_seq : 0;
         bool fine = strcmp(version->msg->code, of->current->msg->code) == 0 &&
                     version->adopted_seq > before &&
@@ -767,6 +769,7 @@ static struct pl_status load_catalogue(struct in *in, struct ledger *ledger)
 {
     struct catalogue *catalogue = NULL;
     PL_TRY(load_version(in, &catalogue));
+    PL_ASSERT(catalogue != NULL);
     if (state_catalogue(ledger, catalogue->msg->code) >= 0) {
         catalogue_unref(catalogue);
         return bad();
@@ -1482,6 +1485,7 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
     PL_TRY(get_u32(in, &m->batch));
     PL_TRY(get_u32(in, &date));
     PL_TRY(get_u32(in, &m->occurrence));
+    PL_TRY(get_u32(in, &m->detail));
     PL_TRY(get_i64(in, &m->instructed_minor));
     PL_TRY(get_currency(in, &m->instructed_currency));
     PL_TRY(in->read(in->arg, small, sizeof(small)));
@@ -1496,6 +1500,7 @@ static struct pl_status load_movement(struct in *in, const struct ledger *ledger
                 ledger->bank_entry[m->bank_entry].movement == index &&
                 m->statement < ledger->statement_count && m->levels < 1u << STATE_LEVELS &&
                 (m->meant == STATE_NONE || m->meant < ledger->pledge_count) &&
+                (m->detail == STATE_NONE || m->detail < ledger->erasable_count) &&
                 (m->batch == STATE_NONE || m->batch < ledger->bank_entry_count);
     return fine ? pl_ok() : bad();
 }

@@ -228,6 +228,7 @@ struct state_movement {
     uint32_t batch; /* index of the bank entry that it is a part of; STATE_NONE: of none */
     int32_t booking_date;
     uint32_t occurrence;
+    uint32_t detail; /* of who paid: index into ledger.erasable; STATE_NONE: none */
     int64_t instructed_minor;
     int16_t instructed_currency; /* -1: not another than the account's */
     uint8_t kind, queue, levels; /* levels: bits of the keys that it has */

@@ -17,6 +17,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/contact.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
@@ -226,6 +227,7 @@ struct importing {
     struct pl_map confirmed; /* bank entry (u32) -> 1 (u32) */
     struct pl_map refunded;  /* refund (u32) -> 1 (u32) */
     struct pl_map received;  /* currency (u32) -> amount (i64) */
+    struct pl_map details;   /* commitment (32) -> 1 (u32) */
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
     uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
     size_t candidate_count;
@@ -679,6 +681,23 @@ static void allocate_known(struct importing *import, const Pledged__V1__Movement
     allocate(import, before->bank_entry, row->meant, movement->minor);
 }
 
+/* Each record has its own commitment, or one erasure would take two. */
+static bool detail_fits(struct importing *import, const Pledged__V1__Movement *movement)
+{
+    uint32_t one = 1;
+    ProtobufCBinaryData detail = movement->detail_commitment;
+    if (detail.len == 0)
+        return true;
+    if (contact_commitment_fits(import->ledger, detail) &&
+        pl_map_get(&import->details, detail.data) == NULL) {
+        pl_map_put(&import->details, detail.data, &one);
+        return true;
+    }
+    refuse(import, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment", 0);
+    maker_arg(import->maker, "why", "the ledger has this commitment already");
+    return false;
+}
+
 static void decide_movement(struct importing *import, const Pledged__V1__Movement *movement)
 {
     struct state_movement row = {.batch = STATE_NONE, .statement = STATE_NONE};
@@ -703,6 +722,8 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
     case BATCH_PART:
         break;
     }
+    if (!detail_fits(import, movement))
+        return;
     uint32_t by_hand = row.batch == STATE_NONE ? paid_by_hand(import, movement, &row) : STATE_NONE;
     if (by_hand != STATE_NONE)
         confirm(import, movement, by_hand, occurrence);
@@ -871,6 +892,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.confirmed, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.refunded, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.received, sizeof(uint32_t), sizeof(int64_t), 0);
+    pl_map_init(&import.details, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
     find_candidates(&import);
     for (size_t i = 0; i < command->n_statement && !import.refused; i++) {
@@ -885,6 +907,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.confirmed);
     pl_map_fini(&import.refunded);
     pl_map_fini(&import.received);
+    pl_map_fini(&import.details);
     pl_map_fini(&import.split);
     free(import.candidate);
 }

@@ -267,11 +267,13 @@ static bool erase_contact(struct judge *judge)
 {
     const Pledged__V1__EraseContact *command = judge->command->erase_contact;
     bool all = command->contributor[0] != '\0', one = command->contact[0] != '\0';
-    if (all == one)
+    bool payer = command->bank_entry[0] != '\0';
+    if (all + one + payer != 1)
         return wrong(judge, REASON(FIELD_REQUIRED), "erase_contact.contact",
-                     "one person, or a contributor: exactly one of the two");
-    bool fine = all ? id(judge, command->contributor, 'C', "erase_contact.contributor")
-                    : id(judge, command->contact, 'K', "erase_contact.contact");
+                     "one person, a contributor, or a bank entry: exactly one of them");
+    bool fine = all   ? id(judge, command->contributor, 'C', "erase_contact.contributor")
+                : one ? id(judge, command->contact, 'K', "erase_contact.contact")
+                      : id(judge, command->bank_entry, 'B', "erase_contact.bank_entry");
     return fine && has_reason(judge, true);
 }
 

@@ -46,6 +46,7 @@ static struct pl_status encode_framed(const struct call *call, const ProtobufCMe
                                       size_t suffix, struct stream_chunk **ret)
 {
     PL_TRY(encode(call->codec, message, GRPC_PREFIX_BYTES, suffix, ret));
+    PL_ASSERT(*ret != NULL);
     grpc_put_prefix((*ret)->data, (*ret)->len - GRPC_PREFIX_BYTES - suffix);
     return pl_ok();
 }
@@ -128,6 +129,7 @@ struct pl_status answer_reply(struct call *call, const ProtobufCMessage *respons
         return pl_ok();
     case CALL_GRPC_WEB:
         PL_TRY(encode_framed(call, response, GRPCWEB_OK_BYTES, &body));
+        PL_ASSERT(body != NULL);
         grpcweb_put_ok(body->data + body->len - GRPCWEB_OK_BYTES);
         answer_plain(call, "200", call->answer_type, as_text(call, body), NULL);
         return pl_ok();
@@ -158,6 +160,7 @@ struct pl_status answer_send(struct call *call, const ProtobufCMessage *message)
 {
     struct stream_chunk *chunk = NULL;
     PL_TRY(encode_framed(call, message, 0, &chunk));
+    PL_ASSERT(chunk != NULL);
     begin_stream(call);
     stream_answer_push(call->stream, as_text(call, chunk));
     return pl_ok();

@@ -67,13 +67,15 @@ static struct pl_status open_one(const struct addrinfo *address, bool reuseport,
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } name = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof(name);
-    if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+    if (getsockname(fd, &name.any, &len) != 0)
         return 0;
-    if (name.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&name)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&name)->sin_port);
+    return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 
 struct pl_status listener_open(const char *host, uint16_t port, bool reuseport, int *ret_fd,

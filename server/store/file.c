@@ -340,6 +340,7 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
 static void complete(struct file_store *file)
 {
     store_append_fn done = file->done;
+    PL_ASSERT(done != NULL);
     file->done = NULL;
     if (file->written) {
         file->head = file->after;
@@ -486,30 +487,30 @@ static struct pl_status remove_prepared(struct file_store *file)
     return pl_ok();
 }
 
-static void close_file(struct file_store **file)
-{
-    if (*file != NULL)
-        file_close(&(*file)->store);
-}
-
 struct pl_status file_open(const struct file_options *options, struct file_report *ret_report,
                            struct store **ret)
 {
-    struct file_store *file PL_CLEANUP(close_file) = calloc(1, sizeof(*file));
-    PL_ASSERT(file != NULL);
+    struct file_tail tail = {.head = {.next_seq = 1}};
     memset(ret_report, 0, sizeof(*ret_report));
+    PL_TRY(file_scan(options, ret_report, &tail));
+    struct file_store *file = calloc(1, sizeof(*file));
+    PL_ASSERT(file != NULL);
     file->store.driver = &file_driver;
     file->options = *options;
     file->fd = file->next_fd = file->prepared_fd = -1;
     file->dir = strdup(options->dir);
     PL_ASSERT(file->dir != NULL);
-    struct file_tail tail = {.head = {.next_seq = 1}};
-    PL_TRY(file_scan(options, ret_report, &tail));
-    PL_TRY(continue_segment(file, &tail));
-    PL_TRY(remove_prepared(file));
-    PL_TRY(start_threads(file));
+    struct pl_status status = continue_segment(file, &tail);
+    if (pl_is_ok(status))
+        status = remove_prepared(file);
+    if (pl_is_ok(status))
+        status = start_threads(file);
+    if (!pl_is_ok(status)) {
+        file_close(&file->store);
+        return status;
+    }
     if (half_used(file))
         want_next(file);
-    *ret = &PL_TAKE(file)->store;
+    *ret = &file->store;
     return pl_ok();
 }

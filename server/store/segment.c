@@ -168,6 +168,7 @@ struct pl_status segment_read(struct segment_window *window, uint64_t offset, bo
     if (offset + SEGMENT_RECORD_HEADER_BYTES > window->file_bytes)
         return pl_ok();
     PL_TRY(segment_window_get(window, offset, SEGMENT_RECORD_HEADER_BYTES, &bytes));
+    PL_ASSERT(bytes != NULL);
     if (!segment_record_header(bytes, ret, &body_bytes, &body_sum) ||
         segment_record_bytes((size_t)body_bytes) > window->file_bytes - offset)
         return pl_ok();
@@ -191,6 +192,7 @@ static struct pl_status last_used(struct segment_window *window, uint64_t offset
         size_t piece = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
         const uint8_t *bytes = NULL;
         PL_TRY(segment_window_get(window, at, piece, &bytes));
+        PL_ASSERT(bytes != NULL);
         for (size_t i = all_zero(bytes, piece) ? 0 : piece; i > 0; i--) {
             if (bytes[i - 1] != 0) {
                 *ret = at + i;

@@ -251,7 +251,7 @@ static bool rest_is_zero(const uint8_t *header, uint32_t format)
 {
     size_t from = format == FORMAT_OLD ? SUM_AT : 104;
     for (size_t i = from; i < HEADER_BYTES; i++) {
-        if (header[i] != 0 && (i < SUM_AT || i >= SUM_AT + SUM_BYTES))
+        if ((i < SUM_AT || i >= SUM_AT + SUM_BYTES) && header[i] != 0)
             return false;
     }
     return true;

@@ -747,6 +747,7 @@ class Oracle:
         self.contributors = {}
         self.contacts = {}      # id -> dict
         self.legal_holds = set()
+        self.payers, self.commitments = {}, set()  # bank entry -> commitment; all of them
         self.exported = ("", 0)  # month and last entry of the newest export
         self.catalogues = {}    # code -> versions, oldest first
         self.fulfilled = {}     # (pledge, benefit) -> [claimed, declined, delivered]
@@ -976,13 +977,34 @@ class Oracle:
 
     def on_subject_erased(self, e, body):
         self.need(body.contributor not in self.legal_holds, e, "erased under a legal hold")
-        self.need(0 < len(body.contact) == len(body.commitment), e, "erased nobody")
+        self.need(0 < len(body.contact) + len(body.bank_entry) == len(body.commitment), e,
+                  "erased nobody")
+        for bank, commitment in zip(body.bank_entry, body.commitment[len(body.contact):]):
+            self.need(self.payers.pop(bank, None) == commitment, e, "erased another payer")
+            self.need(not self.legal_holds & self.paid_for(bank), e, "erased under a legal hold")
         for contact, commitment in zip(body.contact, body.commitment):
             known = self.contacts.get(contact)
             self.need(known is not None and not known["erased"], e, "erased who is not there")
             self.need(known["contributor"] == body.contributor and
                       known["commitment"] == commitment, e, "erased somebody else")
             known["erased"] = True
+
+    def paid_for(self, bank):
+        """The organisations that the money of a bank entry is for, or was paid back to."""
+        there = self.bank[bank]
+        pledges = {there["pledge"]} | {a["pledge"] for seq, a in self.allocations.items()
+                                       if a["bank"] == bank and seq not in self.reversed}
+        if there.get("debit"):
+            pledges = {r["pledge"] for r in self.refunds.values() if r["debit"] == bank}
+        return {self.pledges[p]["contributor"] for p in pledges if p}
+
+    def has_payer(self, e, body):
+        if body.movement.detail_commitment:
+            commitment = body.movement.detail_commitment
+            self.need(len(commitment) == 32 and commitment not in self.commitments, e,
+                      "commitment of who paid")
+            self.commitments.add(commitment)
+            self.payers[body.bank_entry] = commitment
 
     def on_legal_hold_set(self, e, body):
         self.need((body.contributor in self.legal_holds) != body.on, e, "a hold that is no news")
@@ -1173,8 +1195,9 @@ class Oracle:
             return
         refund = self.refunds[body.refund]
         self.need(deed == (body.refund,) and refund["state"] == "PAID", e, "not paid")
-        self.need((body.bank_entry, body.pledge, body.amount.minor, body.benefit) ==
-                  (refund["debit"], refund["pledge"], refund["minor"], ""), e, "names")
+        self.need((body.bank_entry, body.amount.minor, body.benefit) ==
+                  (refund["debit"], refund["minor"], ""), e, "names")
+        self.need(refund["pledge"] in ("", body.pledge), e, "another pledge")
         debit = self.bank[refund["debit"]]
         debit["allocated"] -= refund["minor"]
         if refund["debit"] not in self.confirmed:  # only a person has seen it
@@ -1232,6 +1255,7 @@ class Oracle:
                                           currency=body.currency, allocated=0, refunded=0,
                                           debit=body.movement.minor < 0)
         self.confirmed.add(body.bank_entry)
+        self.has_payer(e, body)
 
     def on_statement_repeated(self, e, body):
         self.need(body.statement in self.statements, e, "of no statement")
@@ -1248,6 +1272,7 @@ class Oracle:
         self.need(body.movement.minor == minor, e, "another amount")
         self.need((refund or bank)["pledge"] == body.pledge, e, "another pledge")
         self.confirmed.add(body.bank_entry)
+        self.has_payer(e, body)
 
     def on_bank_reversal(self, e, body):
         bank = self.bank[body.original]

@@ -126,6 +126,23 @@ class Benefits(DaemonTest):
                          ["benefit_delivered", "benefit_claimed", "benefit_declined"])
 
 
+class Restarted(DaemonTest):
+    partner = Benefits.partner
+    move = Benefits.move
+
+    def test_what_was_claimed_may_be_declined_and_the_rest_delivered(self):
+        """All seats are wanted, then two are not, then some are given: and the daemon comes back."""
+        pledge = self.partner("argent", "Claims All")
+        for what, quantity in (("claim", 4), ("decline", 2), ("deliver", 1), ("decline", 1)):
+            self.move(what, pledge, "VIS6", quantity)
+        self.home.restart(kill=True)
+        b = line(self.home.client("clerk"), pledge, "VIS6")
+        self.assertEqual((b.claimed, b.declined, b.delivered, b.left), (4, 3, 1, 0))
+        self.assertEqual(self.home.pledged("snapshot").code, 0)
+        self.home.restart()
+        type(self).auditor = self.home.client("auditor")
+
+
 class Totals(DaemonTest):
     move = Benefits.move
     partner = Benefits.partner

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """import: the corpus of tests/camt through the real client into the real daemon: every trap of bank
 statements, twice and in other orders, and what a clerk does with what is left over."""
+import hashlib
+import hmac
 import json
 import os
 import pathlib
 import random
+import sqlite3
 import subprocess
 import unittest
 import uuid
 from datetime import date
 
-from harness import BIN, DaemonTest, Proxy, check_ledger, pb
+from harness import BIN, DaemonTest, Proxy, check_ledger, command, pb, run
 
 CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
 SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
@@ -312,6 +315,13 @@ class Traps(Bank):
         self.assertEqual([r["queue"] for r in self.listed("--queue", "pledge-unknown")],
                          ["pledge-unknown"])
 
+    def test_money_that_nobody_knows_is_in_every_export(self):
+        self.bring("no-payer.xml")
+        for form in ("hledger", "beancount", "iati", "csv", "jsonl"):
+            out = self.pledge("auditor", "dump", "--as", form).out
+            self.assertIn("B000001", out, form)
+        self.assertIn("not known yet", self.pledge("auditor", "dump", "--as", "iati").out)
+
     def test_filters(self):
         self.bring("wrong-amount.xml", "dollars.xml", "exact-v08.xml", "charges.xml")
         self.assertEqual([r["bank_entry"] for r in self.listed("--currency", "USD")], ["B000002"])
@@ -534,6 +544,154 @@ class Refunds(Bank):
                                  self.home.pledge("auditor", "status", format="json").json["vkey"]))
 
 
+class Payers(Bank):
+    SECRETS = (b"Example Ministry", b"CH9300762011623852957", b"gift of the year")
+
+    def files_with(self, secret):
+        return [p for p in self.home.data.rglob("*")
+                if p.is_file() and secret in p.read_bytes()]
+
+    def rows(self):
+        with sqlite3.connect(f"file:{self.home.data}/persons.db?mode=ro", uri=True) as db:
+            return db.execute("SELECT count(*), coalesce(sum(pending), 0) FROM record").fetchone()
+
+    def request(self, name, request_id=None, minor=700, ref="PAYER-1", **record):
+        detail = pb.PayerDetail(name=name).SerializeToString()
+        salt = os.urandom(32)
+        commitment = hmac.new(salt, detail, hashlib.sha256).digest()
+        fields = dict(commitment=commitment, salt=salt, record=detail)
+        fields.update(record)
+        movement = pb.Movement(kind=pb.MOVEMENT_KIND_PAYMENT, minor=minor, bank_ref=ref,
+                               booking_date="2026-04-02", value_date="2026-04-02",
+                               detail_commitment=commitment)
+        return pb.ExecutePrivateRequest(
+            command=command(request_id, import_statement=pb.ImportStatement(
+                file_sha256=bytes(32), statement=[pb.BankStatement(
+                    kind=pb.STATEMENT_KIND_NOTIFICATION, account=CHF, currency="CHF", id=ref,
+                    created="2026-04-03", movement=[movement])])),
+            record=[pb.PrivateRecord(**fields)])
+
+    def test_kept_beside_the_ledger_and_shown(self):
+        self.bring("exact-v08.xml")
+        row = self.listed()[0]
+        self.assertEqual((row["payer"], row["payer_account"], row["payer_erased_seq"]),
+                         ("Example Ministry", "CH9300762011623852957", None))
+        self.assertIn("Example Ministry", self.pledge("auditor", "entries", format="table").out)
+        self.assertIn("Payé par", self.pledge("clerk", "entries", format="table", lang="fr").out)
+        dump = b"".join(e.SerializeToString() for e in self.dump())
+        for secret in self.SECRETS:
+            self.assertFalse(secret in dump, secret)
+        self.assertEqual(self.rows(), (1, 0))
+
+    def test_what_is_known_leaves_no_second_record(self):
+        self.bring("exact-v08.xml", "twins.xml")
+        count = self.rows()
+        self.assertEqual(count[1], 0)
+        self.bring("exact-v08.xml", "twins.xml")
+        self.pledge("clerk", "import", CORPUS / "no-payer.xml", "--dry-run")
+        self.fails(10, "clerk", "import", CORPUS / "conflict.xml")
+        self.assertEqual(self.rows(), count)
+        self.home.restart()
+        self.assertEqual(self.rows(), count)
+        self.assertEqual(self.listed("B1")[0]["payer"], "Example Ministry")
+
+    def test_erased_with_its_organisation(self):
+        self.bring("exact-v08.xml", "twins.xml")
+        self.pledge("approver", "contributor", "legal-hold", self.partner, "on", "--reason", "audit")
+        self.fails(10, "admin", "contributor", "erase", self.partner, "--reason", "asked for it")
+        self.fails(10, "admin", "contributor", "erase", "B1", "--reason", "asked for it")
+        self.pledge("approver", "contributor", "legal-hold", self.partner, "off", "--reason", "over")
+        before = [e.SerializeToString() for e in self.dump()]
+        self.fails(65, "admin", "contributor", "erase", self.partner)  # a reason is needed
+        self.fails(77, "clerk", "contributor", "erase", "B1", "--reason", "not a clerk's")
+        gone = self.pledge("admin", "contributor", "erase", self.partner, "--reason",
+                           "asked for it", format="json").json
+        self.assertEqual(gone["erased"], 1)
+        self.assertEqual(self.files_with(b"Example Ministry"), [])
+        row = self.listed("B1")[0]
+        self.assertEqual((row["payer"], row["payer_erased_seq"]), (None, gone["seq"]))
+        self.assertEqual(self.listed("B2")[0]["payer"], "Twin Payer")
+        after = [e.SerializeToString() for e in self.dump()]
+        self.assertEqual(after[:len(before)], before)
+        path, key = self.home.path / "erased.bin", self.home.path / "vkey"
+        self.pledge("auditor", "dump", "-o", path)
+        key.write_text(self.reader.GetStatus().vkey + "\n")
+        self.ok(run([BIN / "pledge", "verify", path, "--key", key], env=self.home.environment()))
+        check_ledger(self.dump())
+        self.home.restart()
+        self.assertEqual(self.files_with(b"Example Ministry"), [])
+
+    def test_erased_alone(self):
+        self.bring("twins.xml")
+        gone = self.pledge("admin", "contributor", "erase", "b1", "--reason", "asked",
+                           format="json").json
+        self.assertEqual((gone["id"], gone["erased"]), ("B000001", 1))
+        self.assertEqual([r["payer"] for r in self.listed()], [None, "Twin Payer"])
+        self.fails(11, "admin", "contributor", "erase", "B1", "--reason", "once more")
+        self.fails(11, "admin", "contributor", "erase", "B99", "--reason", "who")
+        # the bank's file may come again: it is known, and brings nobody back
+        self.bring("twins.xml")
+        self.assertEqual([r["payer"] for r in self.listed()], [None, "Twin Payer"])
+
+    def test_wrong_records(self):
+        size = len(self.dump())
+        for record, field in ((dict(salt=bytes(31)), "record.salt"),
+                              (dict(record=b""), "record.record"),
+                              (dict(record=b"\xff\xff"), "record.commitment"),
+                              (dict(salt=bytes(32)), "record.commitment")):
+            with self.refused("FIELD_INVALID") as box:
+                self.clerk.ExecutePrivate(self.request("Wrong", **record))
+            self.assertEqual(box[0].refusal.field, field)
+        for name in ("x" * 601, "two\nlines"):
+            with self.refused("FIELD_INVALID") as box:
+                self.clerk.ExecutePrivate(self.request(name))
+            self.assertEqual(box[0].refusal.field, "payer_detail")
+        whole = self.request("Without")
+        with self.refused("FIELD_REQUIRED"):
+            self.clerk.execute(whole.command)  # the record is missing
+        del whole.record[:]
+        with self.refused("FIELD_INVALID"):
+            self.clerk.ExecutePrivate(whole)
+        self.assertEqual((len(self.dump()), self.rows()), (size, (0, 0)))
+
+    def test_one_commitment_for_two_payers(self):
+        first = self.request("Once")
+        self.clerk.ExecutePrivate(first)
+        again = self.request("Once", ref="PAYER-2", minor=800)
+        again.command.import_statement.statement[0].movement[0].detail_commitment = \
+            first.record[0].commitment
+        again.record[0].CopyFrom(first.record[0])
+        with self.refused("FIELD_INVALID"):
+            self.clerk.ExecutePrivate(again)
+        self.assertEqual(self.listed()[0]["payer"], "Once")
+        self.assertEqual(self.rows(), (1, 0))
+
+    def test_a_crash_between_record_and_ledger_is_put_right(self):
+        self.bring("exact-v08.xml")
+        self.home.drop_clients()
+        self.home.terminate()
+        with sqlite3.connect(self.home.data / "persons.db") as db:
+            db.execute("UPDATE record SET pending = 1")
+            db.execute("INSERT INTO record VALUES(?, ?, ?, 1)", (bytes(32), bytes(32), b"lost"))
+        self.home.start()
+        self.assertEqual(self.rows(), (1, 0))
+        self.assertEqual(self.listed()[0]["payer"], "Example Ministry")
+
+    def test_a_name_that_is_alike_comes_first(self):
+        other = self.clerk.contributor("Exemple d’un ministère")
+        self.clerk.submit_free(other, 1234500, "CHF")
+        alike = self.clerk.contributor("EXAMPLE MINISTRY, Bern")
+        pledge = self.clerk.submit_free(alike, 99900000, "CHF").outcome.pledge
+        self.clerk.ExecutePrivate(self.request("Éxample Ministry", minor=1234500))
+        rows = self.pledge("clerk", "suggest", "B1", format="json").json["suggestions"]
+        self.assertEqual((rows[0]["why"], rows[1]["why"]), ("amount", "currency"))
+        self.assertEqual(rows[1]["pledge"], pledge)
+        self.assertGreater(rows[1]["likeness"], 75)
+        self.assertLess(rows[0]["likeness"], rows[1]["likeness"])
+        self.assertTrue(all(r["likeness"] < 50 for r in rows[2:]), rows)
+        self.bring("dollars.xml")
+
+
 class Suggestions(Bank):
     def suggest(self, entry):
         ran = self.pledge("clerk", "suggest", entry, format="json")
@@ -648,6 +806,7 @@ class Roles(Bank):
 
     def test_no_person_enters_the_ledger(self):
         self.bring("exact-v08.xml", "twins.xml")
+        self.assertEqual(self.listed("B1")[0]["payer"], "Example Ministry")
         dump = b"".join(e.SerializeToString() for e in self.dump())
         for secret in (b"Example Ministry", b"Twin Payer", b"CH9300762011623852957", b"gift"):
             self.assertFalse(secret in dump, secret)

@@ -48,6 +48,8 @@ class Money(DaemonTest):
         self.assertEqual(shown["unallocated"], "100.00")
         other = self.pledge("approver", "refund", bank, "--evidence", self.letter(),
                             "--other-payee", "--reason", "their bank", format="json")
+        listed = self.pledge("clerk", "payments", "--unallocated", format="csv").csv
+        self.assertNotIn(bank, [row["bank_entry"] for row in listed])  # all of it goes back
         self.pledge("clerk", "refund-cancel", other.json["id"], "--reason", "they give it")
         self.assertEqual(self.show(pledge)["unallocated"], "100.00")
 

@@ -135,13 +135,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct cli cli = {.config = {.host = NULL}};
     Pledged__V1__ImportStatement *import = NULL;
+    struct payers payers;
     if (len < 1)
         return 0;
     char *text = fuzz_text(pl_slice(data + 1, len - 1));
     pl_arena_init(&cli.arena, 64 << 20);
     cli.options.value[OPTION_OURS].text[0] = "";
     cli.options.value[OPTION_OURS].count = data[0] & 1;
-    struct pl_status status = bankfile_read(&cli, pl_slice(text, len - 1), "f.xml", &import);
+    struct pl_status status =
+        bankfile_read(&cli, pl_slice(text, len - 1), "f.xml", &import, &payers);
     if (pl_is_ok(status))
         look_at(import, &cli.arena);
     else

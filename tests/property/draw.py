@@ -17,7 +17,7 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
            "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4}
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3}
 
 
 class Sequence:
@@ -54,6 +54,8 @@ class Sequence:
         odds = dict(clerk=20, clerk2=2, approver=4, approver2=1, admin=0.3)
         if drawn.WhichOneof("command") == "approve":
             odds = dict(clerk=1, approver=10, approver2=5)
+        if drawn.WhichOneof("command") == "export_postings":
+            odds = dict(approver=10, clerk=1)
         if drawn.WhichOneof("command") in ("erase_contact", "set_legal_hold"):
             odds = dict(clerk=1, approver=2, admin=10)
         return self.random.choices(list(odds), odds.values())[0]
@@ -65,7 +67,7 @@ class Sequence:
         body = getattr(drawn, drawn.WhichOneof("command"))
         moneys = [getattr(body, f.name) for f in body.DESCRIPTOR.fields
                   if f.message_type is not None and f.message_type.name == "Money"
-                  and body.HasField(f.name)]
+                  and f.label != f.LABEL_REPEATED and body.HasField(f.name)]
         ids = [f.name for f in body.DESCRIPTOR.fields
                if f.name in ("contributor", "pledge", "bank_entry", "refund", "original")]
         ways = [lambda: drawn.ClearField("evidence"), lambda: drawn.ClearField("reason"),
@@ -82,7 +84,7 @@ class Sequence:
             ways += [lambda n=name: body.ClearField(n), lambda n=name: setattr(body, n, "X1")]
         if hasattr(body, "seq"):
             ways.append(lambda: setattr(body, "seq", 0))
-        for name in ("document_sha256", "commitment", "head_root", "file_sha256"):
+        for name in ("document_sha256", "commitment", "head_root", "file_sha256", "sha256"):
             if hasattr(body, name):
                 ways.append(lambda n=name: setattr(body, n, b"short"))
         for name, text in (("number", "7"), ("period", "2026-13"), ("benefit", "")):
@@ -587,6 +589,16 @@ class Sequence:
         return command(close_period=pb.ClosePeriod(
             period=self.month(), head_root=self.random.randbytes(32) if self.chance(0.1) else EMPTY_ROOT,
             waive=waive), reason="asked" if waive else "")
+
+    def draw_export_postings(self):
+        last, to_seq, _ = self.fund.exported
+        period = self.random.choice([after(last) if last else "2025-11"] * 5 +
+                                    [last or "2025-12", "2025-10", self.fund.today[:7]])
+        most = self.fund.head if not self.chance(0.1) else self.fund.head + 3
+        return command(export_postings=pb.ExportPostings(
+            period=period, sha256=self.random.randbytes(32), count=self.random.randint(0, 9),
+            to_seq=self.random.randint(max(0, to_seq - self.chance(0.15)), most),
+            control=[money(self.random.randint(1, 900), "CHF")]))
 
     def draw_reopen_period(self):
         return command(reopen_period=pb.ReopenPeriod(period=self.random.choice(

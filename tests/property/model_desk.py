@@ -148,8 +148,9 @@ class Desk:
 
     @staticmethod
     def malformed_erase_contact(command, body, wrong):
-        if bool(body.contributor) == bool(body.contact):
-            wrong.add("FIELD_REQUIRED", {"erase_contact.contact", "erase_contact.contributor"})
+        if [body.contributor, body.contact, body.bank_entry].count("") != 2:
+            wrong.add("FIELD_REQUIRED", {"erase_contact.contact", "erase_contact.contributor",
+                                         "erase_contact.bank_entry"})
         elif body.contact and not re.fullmatch(r"K\d{6,}", body.contact):
             wrong.add("FIELD_INVALID", "erase_contact.contact")
 

@@ -25,7 +25,8 @@ MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH
        "close": BOTH, "reallocate": BOTH, "convert": BOTH, "refund": BOTH, "cancel_refund": BOTH,
        "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
        "reject": {"clerk", "approver", "admin"}, "erase_contact": {"admin"},
-       "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH}
+       "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH,
+       "export_postings": {"approver"}}
 # What has to go with a command: words, a document, or one of the two.
 WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
          "reopen_period", "match_reversal"}
@@ -131,6 +132,7 @@ class Life:
         self.fulfilled = {}         # (pledge, benefit) -> claimed, declined, delivered
         self.receipts, self.certificates, self.contacts, self.closings = [], [], [], []
         self.statements, self.movements = {}, []
+        self.exported = ("", 0, 0)  # the newest month, up to which entry, and where that stands
         self.legal_holds = {}       # contributor -> entry
         self.contributors = []      # dicts
         self.pledges = {}           # id -> Pledge
@@ -231,6 +233,8 @@ class Life:
         self.accompanied(name, command, wrong)
         for field in body.DESCRIPTOR.fields:
             path = f"{name}.{field.name}"
+            if field.label == field.LABEL_REPEATED:
+                continue
             if field.message_type is not None and field.message_type.name == "Money":
                 if body.HasField(field.name):
                     money_trouble(getattr(body, field.name), path, wrong)
@@ -260,7 +264,8 @@ class Life:
         text = getattr(body, field)
         instead = {("submit", "pledge"): ("contributor",), ("submit", "contributor"): ("pledge",),
                    ("pay", "pledge"): ("refund",), ("pay", "refund"): ("pledge",),
-                   ("erase_contact", "contributor"): ("contact",)}
+                   ("erase_contact", "contributor"): ("contact", "bank_entry"),
+                   ("erase_contact", "bank_entry"): ("contact", "contributor")}
         if text:
             if not re.fullmatch(IDS[field] + r"\d{6,}", text):
                 wrong.add("FIELD_INVALID", path)

@@ -15,7 +15,9 @@ drew is judged too: every command was accepted, every reason that the model know
 """
 import collections
 import contextlib
+import csv
 import datetime
+import io
 import json
 import os
 import pathlib
@@ -24,6 +26,7 @@ import re
 import sys
 import time
 import unittest
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
@@ -32,6 +35,7 @@ import harness  # noqa: E402
 from harness import Refused, command, document, money, pb  # noqa: E402
 from draw import Sequence, private_record  # noqa: E402
 from model import Fund  # noqa: E402
+from model_books import in_minor  # noqa: E402
 from model_eyes import CLASSES  # noqa: E402
 
 STEPS = int(os.environ.get("PROPERTY_STEPS", "500"))
@@ -338,13 +342,57 @@ class Round:
                  {currency: [line.get(n, 0) for n in names]
                   for (_, currency), line in closing["totals"].items()}, f"sums of {closing}")
 
-    def compare_book(self, form, program):
-        """The export, added up by somebody else's program, holds together."""
+    def export(self, form):
         out = self.home.path / f"books.{form}"
         ran = self.home.pledge("auditor", "dump", "--as", form, "-o", str(out))
         assert ran.code == 0, ran
-        judged = harness.run([*program, str(out)], timeout=60)
+        return out
+
+    def compare_books(self, entries):
+        """The exports, accepted and added up by others, say of each account what the model says."""
+        mine = self.fund.balances()
+        journal = self.export("hledger")
+        judged = harness.run(["hledger", "-f", str(journal), "check"], timeout=60)
         assert judged.code == 0, judged
+        told = harness.run(["hledger", "-f", str(journal), "balance", "--flat", "-N", "-O", "csv",
+                            "--layout", "bare"], timeout=60)
+        rows = list(csv.reader(io.StringIO(told.out)))[1:]
+        same({(account, unit): in_minor(amount, unit) for account, unit, amount in rows
+              if unit and in_minor(amount, unit)}, mine, "hledger")
+        judged = harness.run(["bean-check", str(self.export("beancount"))], timeout=60)
+        assert judged.code == 0, judged
+        sums = collections.Counter()
+        for account, amount, unit in re.findall(r"^  ([A-Z][\w:]+) +(-?[\d.]+) ([A-Z]{3})\b",
+                                                self.export("beancount").read_text(), re.M):
+            sums[account, unit] += in_minor(amount, unit)
+        same({key: minor for key, minor in sums.items() if minor}, mine, "beancount")
+        sums = collections.Counter()
+        for moved in ElementTree.parse(self.export("iati")).iter("transaction"):
+            value = moved.find("value")
+            unit = value.get("currency", "CHF")
+            sums[moved.find("transaction-type").get("code"), unit] += in_minor(value.text, unit)
+        same({key: minor for key, minor in sums.items() if minor}, self.fund.iati(), "IATI")
+        with open(self.export("csv"), encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        same([(row["seq"], row["fact"]) for row in rows],
+             [(str(e.seq), e.WhichOneof("fact")) for e in entries], "csv")
+
+    def compare_commands(self):
+        """What people type: the totals and the lists of the client."""
+        ran = self.home.pledge("reader", "totals", "--by", "tier", format="csv")
+        mine = {key: line for key, line in self.fund.totals("tier").items()}
+        same({(row["key"], row["currency"]): {
+            name: minor for name in SUMS if (minor := in_minor(row[name], row["currency"]))}
+            for row in ran.csv},
+            {key: {name: line[name] for name in SUMS if line.get(name)}
+             for key, line in mine.items()}, "pledge totals")
+        ran = self.home.pledge("clerk", "list", format="csv")
+        same([(row["pledge"], row["stage"].upper(), row["tier"]) for row in ran.csv],
+             [(p.id, p.stage, p.tier or "") for p in self.fund.pledges.values()], "pledge list")
+        ran = self.home.pledge("clerk", "payments", "--unallocated", format="csv")
+        same([(row["bank_entry"], in_minor(row["unallocated"], row["currency"])) for row in ran.csv],
+             [(b.id, self.fund.free(b)) for b in self.fund.banks.values() if self.fund.free(b)],
+             "pledge payments")
 
     def compare_all(self):
         self.compare_totals()
@@ -382,8 +430,8 @@ class Round:
             entries = self.home.client("auditor").dump()
             harness.check_ledger(entries)
             self.compare_periods(entries)
-            self.compare_book("hledger", ["hledger", "check", "-f"])
-            self.compare_book("beancount", ["bean-check"])
+            self.compare_books(entries)
+            self.compare_commands()
             self.restart(self.home.settings)
             self.compare_all()
         except AssertionError as error:

@@ -50,8 +50,9 @@ static struct pl_slice load(const char *name)
 static const Pledged__V1__BankStatement *only(struct pl_slice file)
 {
     Pledged__V1__ImportStatement *import = NULL;
+    struct payers payers;
     uint8_t digest[PL_SHA256_BYTES];
-    assert_true(pl_is_ok(bankfile_read(&cli, file, "f.xml", &import)));
+    assert_true(pl_is_ok(bankfile_read(&cli, file, "f.xml", &import, &payers)));
     pl_sha256(file, digest);
     assert_int_equal(import->file_sha256.len, sizeof(digest));
     assert_memory_equal(import->file_sha256.data, digest, sizeof(digest));
@@ -125,7 +126,9 @@ static void what_is_wrong_is_told(void **state)
 {
     (void)state;
     Pledged__V1__ImportStatement *import = NULL;
-    struct pl_status status = bankfile_read(&cli, load("unbalanced.xml"), "f.xml", &import);
+    struct payers payers;
+    struct pl_status status =
+        bankfile_read(&cli, load("unbalanced.xml"), "f.xml", &import, &payers);
     assert_int_equal(status.code, PL_E_INVALID);
     assert_non_null(strstr(cli.failure.message, "f.xml:"));
     assert_null(import);

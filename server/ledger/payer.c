@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * payer: see payer.h. Whose a payer is follows from the money: the pledge that a bank entry is
+ * meant for, and those that it pays for.
+ */
+#include "server/ledger/payer.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/ids.h"
+
+static struct state_erasable *any_record(const struct ledger *ledger,
+                                         const struct state_bank_entry *entry)
+{
+    uint32_t detail =
+        entry->movement != STATE_NONE ? ledger->movement[entry->movement].detail : STATE_NONE;
+    return detail != STATE_NONE ? &ledger->erasable[detail] : NULL;
+}
+
+struct state_erasable *payer_record(const struct ledger *ledger,
+                                    const struct state_bank_entry *entry)
+{
+    struct state_erasable *found = any_record(ledger, entry);
+    return found != NULL && found->erased_seq == 0 ? found : NULL;
+}
+
+uint64_t payer_erased_seq(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    const struct state_erasable *found = any_record(ledger, entry);
+    return found != NULL ? found->erased_seq : 0;
+}
+
+/* The money of an entry is for the pledges in this walk: the one that it is meant for, or, of a
+ * debit, whose money is paid back; then each that it pays for. */
+struct walk {
+    uint32_t next;
+    bool began;
+};
+
+static uint32_t refunded_pledge(const struct ledger *ledger, const struct state_bank_entry *debit)
+{
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        const struct state_refund *refund = &ledger->refund[i];
+        if (refund->debit == (uint32_t)(debit - ledger->bank_entry))
+            return ledger->bank_entry[refund->bank_entry].pledge;
+    }
+    return STATE_NONE;
+}
+
+/* STATE_NONE at the end. */
+static uint32_t next_pledge(const struct ledger *ledger, const struct state_bank_entry *entry,
+                            struct walk *walk)
+{
+    if (!walk->began) {
+        walk->began = true;
+        walk->next = entry->alloc_first;
+        uint32_t first = entry->debit ? refunded_pledge(ledger, entry) : entry->pledge;
+        if (first != STATE_NONE)
+            return first;
+    }
+    while (walk->next != STATE_NONE) {
+        const struct state_allocation *allocation = &ledger->allocation[walk->next];
+        walk->next = allocation->next_of_entry;
+        if (allocation->reversed_by == 0)
+            return allocation->pledge;
+    }
+    return STATE_NONE;
+}
+
+uint64_t payer_hold(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    struct walk walk = {.began = false};
+    uint32_t pledge;
+    while ((pledge = next_pledge(ledger, entry, &walk)) != STATE_NONE) {
+        uint64_t hold = ledger->contributor[ledger->pledge[pledge].contributor].hold_seq;
+        if (hold != 0)
+            return hold;
+    }
+    return 0;
+}
+
+static bool belongs(const struct ledger *ledger, const struct state_bank_entry *entry,
+                    uint32_t contributor)
+{
+    struct walk walk = {.began = false};
+    uint32_t pledge;
+    while ((pledge = next_pledge(ledger, entry, &walk)) != STATE_NONE) {
+        if (ledger->pledge[pledge].contributor == contributor)
+            return true;
+    }
+    return false;
+}
+
+void payer_erase(struct maker *maker, Pledged__V1__SubjectErased *fact,
+                 const struct state_bank_entry *entry)
+{
+    struct state_erasable *gone = payer_record(maker->ledger, entry);
+    fact->bank_entry[fact->n_bank_entry++] =
+        maker_id(maker, 'B', (uint64_t)(entry - maker->ledger->bank_entry) + 1);
+    fact->commitment[fact->n_commitment++] =
+        (ProtobufCBinaryData){sizeof(gone->commitment), gone->commitment};
+}
+
+int64_t payer_erase_all(struct maker *maker, Pledged__V1__SubjectErased *fact, uint32_t contributor)
+{
+    const struct ledger *ledger = maker->ledger;
+    int64_t left = 0;
+    for (size_t i = 0; i < ledger->movement_count; i++) {
+        const struct state_bank_entry *entry = &ledger->bank_entry[ledger->movement[i].bank_entry];
+        if (payer_record(ledger, entry) == NULL || !belongs(ledger, entry, contributor) ||
+            payer_hold(ledger, entry) != 0)
+            continue;
+        if (fact->n_bank_entry < PAYER_ERASED_MAX)
+            payer_erase(maker, fact, entry);
+        else
+            left++;
+    }
+    return left;
+}
+
+/* --- the fact --- */
+
+struct pl_status payer_check_erased(const struct ledger *ledger,
+                                    const Pledged__V1__SubjectErased *fact)
+{
+    NEED(fact->n_bank_entry <= PAYER_ERASED_MAX, "an erasure of nobody, or of too many");
+    for (size_t i = 0; i < fact->n_bank_entry; i++) {
+        const struct state_bank_entry *entry = state_bank_entry(ledger, fact->bank_entry[i]);
+        const struct state_erasable *record = entry != NULL ? payer_record(ledger, entry) : NULL;
+        NEED(record != NULL && payer_hold(ledger, entry) == 0,
+             "an erasure of somebody else, or of who is erased already");
+        const ProtobufCBinaryData *named = &fact->commitment[fact->n_contact + i];
+        NEED(named->len == LEDGER_COMMITMENT_BYTES &&
+                 memcmp(named->data, record->commitment, LEDGER_COMMITMENT_BYTES) == 0,
+             "an erasure of another record");
+        for (size_t k = 0; k < i; k++)
+            NEED(strcmp(fact->bank_entry[k], fact->bank_entry[i]) != 0,
+                 "an erasure names a bank entry twice");
+    }
+    return pl_ok();
+}
+
+void payer_apply_erased(struct ledger *ledger, const Pledged__V1__SubjectErased *fact, uint64_t seq)
+{
+    for (size_t i = 0; i < fact->n_bank_entry; i++)
+        payer_record(ledger, state_bank_entry(ledger, fact->bank_entry[i]))->erased_seq = seq;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * payer: the details of who paid, as a bank statement had them. The ledger knows a commitment of
+ * each; the records are kept beside it and can be erased: alone, or with the organisation that the
+ * money was for. Private to server/ledger.
+ */
+#ifndef LEDGER_PAYER_H
+#define LEDGER_PAYER_H
+
+#include "server/ledger/change.h"
+
+enum { PAYER_ERASED_MAX = 256 }; /* by one command */
+
+/* The record of who paid this entry; NULL: there is none, or it is erased. */
+struct state_erasable *payer_record(const struct ledger *ledger,
+                                    const struct state_bank_entry *entry);
+uint64_t payer_erased_seq(const struct ledger *ledger, const struct state_bank_entry *entry);
+/* Entry that set a legal hold on an organisation that the money is for; 0: none is on. */
+uint64_t payer_hold(const struct ledger *ledger, const struct state_bank_entry *entry);
+
+/* Adds one to an erasure. */
+void payer_erase(struct maker *maker, Pledged__V1__SubjectErased *fact,
+                 const struct state_bank_entry *entry);
+/* Adds those of a contributor (index) that no hold keeps; how many are left for another command. */
+int64_t payer_erase_all(struct maker *maker, Pledged__V1__SubjectErased *fact,
+                        uint32_t contributor);
+
+PL_MUST_CHECK struct pl_status payer_check_erased(const struct ledger *ledger,
+                                                  const Pledged__V1__SubjectErased *fact);
+void payer_apply_erased(struct ledger *ledger, const Pledged__V1__SubjectErased *fact,
+                        uint64_t seq);
+
+#endif
