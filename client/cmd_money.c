@@ -159,6 +159,7 @@ struct pl_status cmd_close(struct cli *cli)
     Pledged__V1__Close body = PLEDGED__V1__CLOSE__INIT;
     PL_TRY(write_init(cli, &write, "letter"));
     body.pledge = input_id(cli, cli->arg[0], 'P');
+    body.waive_benefits = options_has(&cli->options, OPTION_WAIVE);
     write.left = WRITE_LEFT_BALANCE;
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_CLOSE;
     write.command.close = &body;

@@ -744,12 +744,15 @@ static const struct command table[] = {
      .args = "PLEDGE",
      .least = 1,
      .most = 1,
-     .options = OPTIONS_WRITE,
+     .options = OPTIONS_WRITE | BIT(OPTION_WAIVE),
      .writes = true,
      .group = COMMAND_PAYMENTS,
      .words = N_("end a commitment that is fulfilled"),
-     .more = N_("Refused with a list as long as something that belongs to it is open."),
-     .examples = "pledge close P000042",
+     .more = N_("Refused with a list as long as something that belongs to it is open: money, a "
+                "refund, a benefit neither delivered nor declined. With --waive and a reason it "
+                "is closed although benefits are open."),
+     .examples = "pledge close P000042\n"
+                 "pledge close P000042 --waive --reason 'they did not come to the Forum'",
      .run = cmd_close},
 
     {.name = "watch",

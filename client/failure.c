@@ -72,6 +72,7 @@ static const char *arg_words(const char *name)
         {"unallocated_minor", N_("not allocated")},
         {"refund", N_("refund")},
         {"state", N_("state")},
+        {"benefits", N_("benefits neither delivered nor declined")},
         {"payments_in_other_currency", N_("payments in another currency, not allocated")},
         {"refunds", N_("refunds not yet paid")},
         {"why", N_("because")},

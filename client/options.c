@@ -85,7 +85,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_PAYER] = {"payer", 0, false, "ADDRESS",
                       N_("who pays: 'NAME;STREET;NUMBER;POSTAL CODE;TOWN;COUNTRY'")},
     [OPTION_WAIVE] = {"waive", 0, false, NULL,
-                      N_("close although money of the month is not matched")},
+                      N_("close although money of the month is not matched, or benefits are open")},
     [OPTION_SETTLED] = {"settled", 0, false, "'AMOUNT CURRENCY'",
                         N_("what it counts for the pledge, in the pledge's currency")},
     [OPTION_OTHER_PAYEE] = {"other-payee", 0, false, NULL,

@@ -6,6 +6,7 @@
  */
 #include "server/ledger/benefit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -121,6 +122,29 @@ int64_t benefit_left(const struct state_fulfilment *row, int64_t granted)
 {
     int64_t left = row == NULL ? granted : granted - row->declined - row->delivered;
     return left > 0 ? left : 0;
+}
+
+size_t benefit_open(const struct ledger *ledger, const struct state_pledge *pledge, char *named,
+                    size_t size)
+{
+    size_t count = 0, used = 0;
+    named[0] = '\0';
+    if (pledge->tier == STATE_TIER_FREE)
+        return 0;
+    const Pledged__V1__Catalogue *msg = benefit_catalogue(ledger, pledge)->msg;
+    for (size_t i = 0; i < msg->n_grant; i++) {
+        const Pledged__V1__Grant *grant = msg->grant[i];
+        const struct state_fulfilment *row =
+            benefit_of(ledger, (uint32_t)(pledge - ledger->pledge), grant->benefit);
+        if (strcmp(grant->tier, ledger->tier[pledge->tier].code) != 0 ||
+            benefit_left(row, grant->quantity) == 0)
+            continue;
+        count++;
+        if (used + strlen(grant->benefit) + 2 < size)
+            used += (size_t)snprintf(named + used, size - used, "%s%s", used == 0 ? "" : " ",
+                                     grant->benefit);
+    }
+    return count;
 }
 
 /* --- deciding --- */

@@ -33,6 +33,9 @@ void benefit_move(struct ledger *ledger, uint32_t index, Pledged__V1__Entry__Fac
 /* Fills the Reversed of such a fact, and the outcome. */
 void benefit_fill_reversed(struct maker *maker, const struct state_deed *deed,
                            Pledged__V1__Reversed *fact);
+/* How many benefits of a pledge are neither declined nor delivered; their codes, as many as fit. */
+size_t benefit_open(const struct ledger *ledger, const struct state_pledge *pledge, char *named,
+                    size_t size);
 /* Of `granted`, what is neither declined nor delivered. */
 int64_t benefit_left(const struct state_fulfilment *row, int64_t granted);
 

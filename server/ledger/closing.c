@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/pledge.h"
 
 struct open_items {
@@ -15,6 +16,8 @@ struct open_items {
     int64_t unallocated; /* free money meant for it, in its currency */
     int64_t foreign;     /* bank entries with free money in another currency */
     int64_t refunds;     /* ordered, not paid */
+    size_t benefits;     /* neither declined nor delivered, nor waived */
+    char named[400];     /* their codes, as many as fit */
 };
 
 static bool meant_for(const struct ledger *ledger, uint32_t bank_entry, uint32_t pledge)
@@ -22,7 +25,7 @@ static bool meant_for(const struct ledger *ledger, uint32_t bank_entry, uint32_t
     return ledger->bank_entry[bank_entry].pledge == pledge;
 }
 
-static void look(const struct ledger *ledger, const struct state_pledge *pledge,
+static void look(const struct ledger *ledger, const struct state_pledge *pledge, bool waive,
                  struct open_items *ret)
 {
     uint32_t index = (uint32_t)(pledge - ledger->pledge);
@@ -38,12 +41,14 @@ static void look(const struct ledger *ledger, const struct state_pledge *pledge,
         ret->refunds += refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED &&
                         meant_for(ledger, refund->bank_entry, index);
     }
+    if (!waive)
+        ret->benefits = benefit_open(ledger, pledge, ret->named, sizeof(ret->named));
 }
 
 static bool nothing_open(const struct open_items *items)
 {
     return items->outstanding == 0 && items->unallocated == 0 && items->foreign == 0 &&
-           items->refunds == 0;
+           items->refunds == 0 && items->benefits == 0;
 }
 
 struct pl_status closing_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -68,6 +73,8 @@ static void refuse(struct maker *maker, const struct state_pledge *pledge,
         maker_arg_number(maker, "payments_in_other_currency", items->foreign);
     if (items->refunds != 0)
         maker_arg_number(maker, "refunds", items->refunds);
+    if (items->benefits != 0)
+        maker_arg(maker, "benefits", items->named);
 }
 
 void closing_decide(struct maker *maker)
@@ -78,7 +85,7 @@ void closing_decide(struct maker *maker)
         pledge_find(maker, command->pledge, "close.pledge", 1u << STAGE(COMMITTED));
     if (pledge == NULL)
         return;
-    look(maker->ledger, pledge, &items);
+    look(maker->ledger, pledge, command->waive_benefits, &items);
     if (!nothing_open(&items)) {
         refuse(maker, pledge, &items);
         return;

@@ -556,7 +556,8 @@ static bool set_schedule(struct judge *judge)
 static bool close(struct judge *judge)
 {
     const Pledged__V1__Close *command = judge->command->close;
-    return id(judge, command->pledge, 'P', "close.pledge");
+    return id(judge, command->pledge, 'P', "close.pledge") &&
+           (!command->waive_benefits || has_reason(judge, false));
 }
 
 static bool convert(struct judge *judge)

@@ -1308,6 +1308,12 @@ class Oracle:
         self.need(pledge["allocated"] + pledge["forgiven"] == pledge["amount"], e, "not paid")
         self.need(not any(r["pledge"] == body.pledge and r["state"] == "ORDERED"
                           for r in self.refunds.values()), e, "a refund is open")
+        sent = pb.Command.FromString(self.proposals[e.proposal_seq]["command"] if e.proposal_seq
+                                     else e.command)
+        for grant in (pledge.get("frozen").grant if pledge.get("frozen") else []):
+            done = self.fulfilled.get((body.pledge, grant.benefit), [0, 0, 0])
+            self.need(grant.tier != pledge["key"][1] or sent.close.waive_benefits or
+                      grant.quantity <= done[1] + done[2], e, f"{grant.benefit} is owed")
         pledge["stage"] = "CLOSED"
 
     def on_refund_ordered(self, e, body):

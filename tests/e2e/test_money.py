@@ -76,7 +76,12 @@ class Money(DaemonTest):
         self.pledge("clerk", "accept-difference", bank, pledge, "--kind", "fee", "--reason",
                     "correspondent bank")
         self.assertEqual(self.show(pledge)["adjustments"][0]["kind"], "fee")
-        self.pledge("approver", "close", pledge)
+        owed = self.fails(10, "clerk", "close", pledge, "--lang", "en")
+        self.assertIn("neither delivered nor declined", owed.err)
+        self.assertIn("VIS6", owed.err)
+        self.assertNotIn("still to be paid", owed.err)
+        self.fails(65, "clerk", "close", pledge, "--waive")  # without a reason
+        self.pledge("approver", "close", pledge, "--waive", "--reason", "they did not come")
         self.assertEqual(self.show(pledge)["stage"], "closed")
         self.fails(10, "clerk", "close", pledge)
 

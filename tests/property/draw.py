@@ -365,7 +365,9 @@ class Sequence:
                  if p.stage == "COMMITTED" and self.fund.balance(p) == 0]
         pledge = self.random.choice(ready) if ready and self.chance(0.6) else \
             self.pledge("COMMITTED")
-        return command(close=pb.Close(pledge=pledge))
+        waive = self.chance(0.7)
+        return command(close=pb.Close(pledge=pledge, waive_benefits=waive),
+                       reason="they did not come" if waive else "")
 
     # --- the second person ---
 

@@ -14,6 +14,11 @@ class Desk:
     def granted(self, pledge, benefit):
         return self.grants.get((pledge.tier, benefit), 0) if pledge.tier else 0
 
+    def owed(self, pledge):
+        """Benefits that are neither declined nor delivered."""
+        return [b for (tier, b), granted in self.grants.items() if tier == pledge.tier and
+                granted > sum(self.fulfilled.get((pledge.id, b), [0, 0, 0])[1:])]
+
     def moved(self, pledge, benefit):
         """Claimed, declined, delivered."""
         return self.fulfilled.setdefault((pledge.id, benefit), [0, 0, 0])

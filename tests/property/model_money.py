@@ -368,7 +368,8 @@ class Money:
             return self.stage_trouble("close", pledge, "COMMITTED"), None
         meant = [b for b in self.banks.values() if b.pledge is pledge]
         if self.balance(pledge) or any(self.free(b) for b in meant) or any(
-                r.bank in meant and r.state == "ORDERED" for r in self.refunds.values()):
+                r.bank in meant and r.state == "ORDERED" for r in self.refunds.values()) or (
+                self.owed(pledge) and not body.waive_benefits):
             wrong.add("OPEN_ITEMS", "close.pledge", set(pledge.seqs) | {
                 seq for b in meant for seq in self.bank_seqs(b)})
 

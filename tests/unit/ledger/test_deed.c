@@ -115,6 +115,48 @@ static void test_each_kind_of_what_was_said_of_a_benefit(void **state)
     world_fini(&w);
 }
 
+/* A commitment ends when all of it is handed over, or the partner does without. */
+static void test_a_close_asks_for_what_is_owed(void **state)
+{
+    (void)state;
+    struct world w;
+    COMMAND_INIT_(command);
+    Pledged__V1__Close body = PLEDGED__V1__CLOSE__INIT;
+    seats_ready(&w);
+    pay(&w, "P000001", 15000000, "CHF", "");
+    move(&w, COMMAND(DELIVER_BENEFIT), 8);
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS);
+    assert_int_equal(w.refusal->n_arg, 1);
+    assert_string_equal(w.refusal->arg[0]->name, "benefits");
+    assert_string_equal(w.refusal->arg[0]->value, "VIS6");
+    body.pledge = (char *)(uintptr_t) "P000001";
+    body.waive_benefits = true;
+    command.command_case = COMMAND(CLOSE);
+    command.close = &body;
+    command.reason = (char *)(uintptr_t) "";
+    give(&w, &command);
+    assert_refused(&w, REASON_REQUIRED);
+    command.reason = (char *)(uintptr_t) "they did not come";
+    command.request_id.len = 0;
+    struct ledger *before = world_before(&w, w.entry_count);
+    assert_int_equal(before->pledge[0].stage, STAGE(COMMITTED));
+    ledger_free(before);
+    move(&w, COMMAND(DECLINE_BENEFIT), 1);
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS); /* one seat */
+    give(&w, &command);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(CLOSED));
+    world_fini(&w);
+    seats_ready(&w);
+    pay(&w, "P000001", 15000000, "CHF", "");
+    move(&w, COMMAND(DELIVER_BENEFIT), 10);
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 static void test_a_refund_that_was_not_paid(void **state)
 {
     (void)state;
@@ -188,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_kind_of_what_was_said_of_a_benefit),
+        cmocka_unit_test(test_a_close_asks_for_what_is_owed),
         cmocka_unit_test(test_a_refund_that_was_not_paid),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
     };
