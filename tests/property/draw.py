@@ -505,6 +505,12 @@ class Sequence:
 
     def draw_match_refund(self):
         body = pb.MatchRefund(bank_entry=self.bank(), refund=self.refund())
+        pairs = [(b.id, i) for b in self.fund.banks.values() for i, r in self.fund.refunds.items()
+                 if b.debit and b.movement is not None and r.state == "ORDERED"
+                 and b.currency == r.bank.currency and b.minor >= r.minor]
+        if pairs and self.chance(0.6):
+            bank, refund = self.random.choice(pairs)
+            return command(match_refund=pb.MatchRefund(bank_entry=bank, refund=refund))
         there = self.fund.refunds.get(body.refund)
         fitting = [b.id for b in self.fund.banks.values() if there and b.debit
                    and b.movement is not None and b.minor == there.minor]

@@ -295,6 +295,11 @@ class Life:
         if body.kind == 0:
             wrong.add("FIELD_REQUIRED", "accept_difference.kind")
 
+    @staticmethod
+    def malformed_close(command, body, wrong):
+        if body.waive_benefits and not command.reason:
+            wrong.add("REASON_REQUIRED", "reason")
+
     def malformed_refund(self, command, body, wrong):
         if body.other_payee and not command.reason:
             wrong.add("REASON_REQUIRED", "reason")
