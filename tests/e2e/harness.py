@@ -1270,7 +1270,8 @@ class Oracle:
             self.need(self.refunds[body.refund] is refund, e, "another refund")
         minor = -bank["amount"] if refund is not None else bank["amount"]
         self.need(body.movement.minor == minor, e, "another amount")
-        self.need((refund or bank)["pledge"] == body.pledge, e, "another pledge")
+        meant = (refund or bank)["pledge"]  # money that was nobody's when its refund was ordered
+        self.need(meant == body.pledge or (refund is not None and meant == ""), e, "another pledge")
         self.confirmed.add(body.bank_entry)
         self.has_payer(e, body)
 

@@ -17,7 +17,7 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
            "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3}
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 3}
 
 
 class Sequence:
@@ -368,6 +368,39 @@ class Sequence:
         waive = self.chance(0.7)
         return command(close=pb.Close(pledge=pledge, waive_benefits=waive),
                        reason="they did not come" if waive else "")
+
+    def draw_set_schedule(self):
+        body = pb.SetSchedule(pledge=self.pledge("PLEDGED", "COMMITTED"))
+        there = self.fund.pledges.get(body.pledge)
+        whole = there.minor if there is not None and there.minor else 1000
+        count = min(self.random.choice([1, 2, 3, 4]), whole)
+        cuts = sorted(self.random.sample(range(1, whole), count - 1)) if whole < 1 << 40 else []
+        amounts = [b - a for a, b in zip([0] + cuts, cuts + [whole])]
+        if self.chance(0.12):
+            amounts[-1] += 1
+        year = self.random.choice([2025, 2025, 2025, 2030])
+        for number, minor in enumerate(amounts):
+            part = body.instalment.add(due=f"{year}-{number + 1:02d}-15")
+            part.amount.CopyFrom(money(minor, there.currency if there is not None and there.currency
+                                       and not self.chance(0.03) else "SEK"))
+        if len(amounts) > 1 and self.chance(0.05):
+            body.instalment[0].due = body.instalment[1].due
+        words = self.letter() if self.chance(0.85) else dict(reason="as agreed")
+        return command(set_schedule=body, **words)
+
+    def draw_record_rates(self):
+        body = pb.RecordRates()
+        for _ in range(self.random.choice([1, 1, 2, 3])):
+            body.rate.add(currency=self.random.choice(["USD", "EUR", "JPY", "USD", "EUR", "CHF", "XXX"]
+                                                      if self.chance(0.3) else ["USD", "EUR", "JPY"]),
+                          date=self.random.choice(["2026-02-28", "2026-03-31", "2026-01-31",
+                                                   self.fund.today] +
+                                                  (["2999-01-01"] if self.chance(0.2) else [])),
+                          mantissa=self.random.choice([0, 10**15] if self.chance(0.05) else
+                                                      [8850, 1, 10**15 - 1]),
+                          scale=self.random.choice([0, 4, 12] + ([13] if self.chance(0.1) else [])),
+                          source="" if self.chance(0.03) else "UN Treasury")
+        return command(record_rates=body)
 
     # --- the second person ---
 

@@ -6,7 +6,8 @@ from model_desk import Desk
 from model_eyes import Eyes
 from model_life import Life
 from model_money import Money
+from model_terms import Terms
 
 
-class Fund(Books, Desk, Eyes, Statements, Money, Life):
+class Fund(Books, Desk, Eyes, Statements, Terms, Money, Life):
     pass

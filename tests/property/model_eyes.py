@@ -26,7 +26,7 @@ class Eyes:
             return "exception"
         if name == "reverse" and self.closed_money(body.seq):
             return "period"
-        if name == "change_tier" and self.pledges[body.pledge].stage == "COMMITTED":
+        if name in ("change_tier", "set_schedule") and self.pledges[body.pledge].stage == "COMMITTED":
             return "commit"
         if name == "extend" and self.pledges[body.pledge].extensions > 0:
             return "extension"

@@ -26,12 +26,12 @@ MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH
        "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
        "reject": {"clerk", "approver", "admin"}, "erase_contact": {"admin"},
        "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH,
-       "export_postings": {"approver"}}
+       "export_postings": {"approver"}, "set_schedule": BOTH, "record_rates": BOTH}
 # What has to go with a command: words, a document, or one of the two.
 WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
          "reopen_period", "match_reversal"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
-EITHER = {"withdraw", "erase_contact", "set_legal_hold"}
+EITHER = {"withdraw", "erase_contact", "set_legal_hold", "set_schedule"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
 IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "original": "B", "refund": "R"}
 
@@ -96,6 +96,7 @@ class Pledge:
         self.currency = None
         self.month = None       # of the promise's business date
         self.extensions = 0
+        self.schedule = []      # day and amount of each part
         self.seqs = []          # entries about it, oldest first
 
 
@@ -140,7 +141,7 @@ class Life:
         self.refunds = {}           # id -> Refund
         self.allocations = []
         self.waivers = []
-        self.deeds = []
+        self.deeds, self.rates = [], []
         self.proposals = {}         # seq -> Proposal
         self.queues = collections.defaultdict(list)  # tier -> pledges
 
@@ -561,7 +562,7 @@ class Life:
 
         def effect():
             self.entry(pledge)
-            pledge.minor = body.amount.minor
+            self.stretch(pledge, body.amount.minor)
             return self.about(pledge)
         return self.new_amount_trouble("amend_pledge", pledge, pledge.tier, body), effect
 
@@ -585,7 +586,7 @@ class Life:
             pledge.took = self.entry(pledge)
             freed, pledge.tier = pledge.tier, tier
             if pledge.stage != "HELD":
-                pledge.minor, _ = self.amount_of(tier, body)
+                self.stretch(pledge, self.amount_of(tier, body)[0])
             said = self.about(pledge)
             self.promote(freed)
             return said

@@ -251,6 +251,9 @@ class Round:
         same([(a.seq, a.bank_entry, a.amount.minor, a.settled.minor) for a in told.allocation],
              [(a.seq, a.bank.id, a.minor, a.settled)
               for a in self.fund.live_allocations(pledge=pledge)], f"allocations of {name}")
+        if pledge.stage in ("PLEDGED", "COMMITTED", "CLOSED"):
+            same([(i.due, i.amount.minor, i.outstanding.minor) for i in told.pledge.instalment],
+                 self.fund.instalments(pledge), f"schedule of {name}")
         same([(w.seq, w.bank_entry, w.kind, w.amount.minor) for w in told.adjustment],
              [(w.seq, w.bank.id if w.bank else "", w.kind, w.minor)
               for w in self.fund.live_waivers(pledge)], f"adjustments of {name}")
@@ -328,6 +331,11 @@ class Round:
                     for b in self.clerk.ListBenefits(pledge=name).benefit}
             same(told, mine, f"benefits of {name}")
 
+    def compare_rates(self):
+        same([(r.rate, r.seq, r.superseded_by) for r in self.pages("ListRates", "rate")],
+             [(r["rate"], r["seq"], r["superseded"]) for r in sorted(self.fund.rates, key=lambda r: (
+                 r["rate"].currency, r["rate"].date, r["seq"]))], "rates")
+
     def compare_periods(self, entries):
         told = self.clerk.ListPeriods()
         same(told.closed_through, self.fund.closed_through(), "closed through")
@@ -403,6 +411,7 @@ class Round:
         self.compare_proposals()
         self.compare_papers()
         self.compare_benefits()
+        self.compare_rates()
 
     def last_entries(self):
         """The end of the ledger, for whoever has to find out what happened."""

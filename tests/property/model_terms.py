@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""model_terms: what the fund's rules say of schedules of instalments and of rates of exchange (see
+model_life.py)."""
+from model_life import CURRENCIES, OPEN, Wrong, date_there_is, money_trouble
+
+
+class Terms:
+    # --- when a promise is to be paid ---
+
+    @staticmethod
+    def malformed_set_schedule(command, body, wrong):
+        parts = list(body.instalment)
+        if not parts:
+            wrong.add("FIELD_REQUIRED", "set_schedule.instalment")
+        if len(parts) > 60:
+            wrong.add("FIELD_TOO_LONG", "set_schedule.instalment")
+        for part in parts:
+            if not date_there_is(part.due):
+                wrong.add("DATE_INVALID", "set_schedule.instalment.due")
+            money_trouble(part.amount, "set_schedule.instalment.amount", wrong)
+        if any(one.due >= two.due for one, two in zip(parts, parts[1:])):
+            wrong.add("DATE_INVALID", "set_schedule.instalment.due")
+
+    def judge_set_schedule(self, command, body):
+        wrong = Wrong()
+        pledge = self.known_pledge("set_schedule", body.pledge, wrong)
+        if pledge is None:
+            return wrong, None
+        if pledge.stage not in OPEN:
+            return self.stage_trouble("set_schedule", pledge, *OPEN), None
+        if pledge.stage == "COMMITTED" and not command.evidence:
+            wrong.add("EVIDENCE_MISSING", "evidence")
+        if any(part.amount.currency != pledge.currency for part in body.instalment) or \
+                sum(part.amount.minor for part in body.instalment) != pledge.minor:
+            wrong.add("SCHEDULE_SUM", {"set_schedule.instalment", "set_schedule.instalment.amount"})
+
+        def effect():
+            self.entry(pledge)
+            pledge.schedule = [[part.due, part.amount.minor] for part in body.instalment]
+            return self.about(pledge, tier=False)
+        return wrong, effect
+
+    def instalments(self, pledge):
+        """Day, amount, and what of it is still to come: money fills them from the first one on."""
+        came, rows = pledge.minor - self.balance(pledge), []
+        for due, minor in pledge.schedule:
+            filled = min(came, minor)
+            came -= filled
+            rows.append((due, minor, minor - filled))
+        return rows
+
+    @staticmethod
+    def stretch(pledge, minor):
+        """Another amount: the last part takes the difference, those before it what is then left."""
+        more = minor - pledge.minor
+        while pledge.schedule and more:
+            last = pledge.schedule[-1]
+            if last[1] + more > 0:
+                last[1] += more
+                more = 0
+            else:
+                more += last[1]
+                pledge.schedule.pop()
+        pledge.minor = minor
+
+    # --- rates ---
+
+    @staticmethod
+    def malformed_record_rates(command, body, wrong):
+        if not body.rate:
+            wrong.add("FIELD_REQUIRED", "record_rates.rate")
+        for rate in body.rate:
+            if rate.currency not in CURRENCIES:
+                wrong.add("CURRENCY_UNKNOWN", "record_rates.rate.currency")
+            if not date_there_is(rate.date):
+                wrong.add("DATE_INVALID", "record_rates.rate.date")
+            if not rate.source:
+                wrong.add("FIELD_REQUIRED", "record_rates.rate.source")
+            if not 0 < rate.mantissa < 10**15 or rate.scale > 12 or rate.currency == "CHF":
+                wrong.add("RATE_INVALID")
+        if len({(rate.currency, rate.date) for rate in body.rate}) < len(body.rate):
+            wrong.add("RATE_INVALID")
+
+    def judge_record_rates(self, command, body):
+        wrong = Wrong()
+        if any(rate.date > self.today for rate in body.rate):
+            wrong.add("RATE_INVALID", "record_rates.rate.date")
+
+        def effect():
+            for rate in body.rate:
+                row = dict(rate=rate, seq=self.entry(), superseded=0)
+                for there in self.rates:
+                    if (there["rate"].currency, there["rate"].date) == (rate.currency, rate.date) \
+                            and not there["superseded"]:
+                        there["superseded"] = row["seq"]
+                self.rates.append(row)
+            return {}
+        return wrong, effect
