@@ -185,6 +185,11 @@ MUTANTS = [
     Mutant("count a sum and its details", "server/ledger/movement.c",
            "    allocation_split(ledger, row->batch);", "    (void)batch;",
            ["ledger/test_movement", "e2e/import"]),
+    Mutant("say of a late deadline that nothing happened", CALL,
+           "    refusal.reason = call->method != NULL && call->method->no_side_effects",
+           "    refusal.reason = call->method != NULL", ["sim/seeds", "net/test_call"]),
+    Mutant("lose a byte that a full socket did not take", "server/net/io.c",
+           "    io->stuck_end = len;", "    io->stuck_end = len - (len > 1);", ["sim/seeds"]),
 ]
 QUICK = ["skip the sync of a batch", "drop the capacity check", "reply before the sync"]
 

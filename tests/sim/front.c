@@ -45,6 +45,7 @@ static void start(struct front *front, enum front_door door, struct pl_clock *cl
         [FRONT_CLERK] = {"anna", PLEDGED__V1__ROLE__ROLE_CLERK},
         [FRONT_APPROVER] = {"berta", PLEDGED__V1__ROLE__ROLE_APPROVER},
         [FRONT_ADMIN] = {"carla", PLEDGED__V1__ROLE__ROLE_ADMIN},
+        [FRONT_AUDITOR] = {"dora", PLEDGED__V1__ROLE__ROLE_AUDITOR},
     };
     const struct net_options options = {
         .base = wire_base(),

@@ -12,7 +12,7 @@
 
 struct front;
 
-enum front_door { FRONT_CLERK, FRONT_APPROVER, FRONT_ADMIN, FRONT_DOORS };
+enum front_door { FRONT_CLERK, FRONT_APPROVER, FRONT_ADMIN, FRONT_AUDITOR, FRONT_DOORS };
 
 /* Lets clients in, to a process that is up. */
 struct front *front_open(struct process *process);

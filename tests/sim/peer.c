@@ -246,7 +246,8 @@ bool peer_asked(const struct peer *peer)
 enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
 {
     struct pl_slice body = pl_buf_slice(&peer->body);
-    *ret = (struct peer_answer){.grpc_status = peer->grpc_status, .details = peer->details};
+    *ret = (struct peer_answer){
+        .grpc_status = peer->grpc_status, .all = body, .details = peer->details};
     if (body.len >= PREFIX_BYTES)
         ret->body = pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
     return peer->state;

@@ -23,6 +23,7 @@ enum peer_state {
 struct peer_answer {
     int grpc_status;
     struct pl_slice body;    /* the message, where there is one; borrowed until the next call */
+    struct pl_slice all;     /* all messages of a stream, each behind its five bytes */
     struct pl_slice details; /* google.rpc.Status */
 };
 

@@ -20,6 +20,7 @@ struct stream {
     size_t start;   /* what was read */
     size_t arrived; /* may be read, up to here */
     size_t end;     /* was written, up to here */
+    size_t most;    /* that may be under way */
     bool closing;   /* the writer says no more */
     bool closed;    /* and that has arrived */
 };
@@ -62,7 +63,8 @@ int __wrap_shutdown(int fd, int how);
 static void stream_reset(struct stream *stream)
 {
     uint8_t *bytes = stream->bytes;
-    *stream = (struct stream){.bytes = bytes};
+    static const size_t room[] = {150, 2000, 20000, ROOM / 2};
+    *stream = (struct stream){.bytes = bytes, .most = room[dice_below(dice, 4)]};
     if (bytes == NULL) {
         bool daemons = heap_daemon(false); /* kept from run to run */
         stream->bytes = malloc(ROOM);
@@ -75,7 +77,7 @@ static void stream_reset(struct stream *stream)
 static size_t stream_room(const struct stream *stream)
 {
     size_t under_way = stream->end - stream->start;
-    size_t most = well ? ROOM / 2 : 20000;
+    size_t most = well ? ROOM / 2 : stream->most;
     return under_way >= most ? 0 : most - under_way;
 }
 

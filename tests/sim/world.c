@@ -67,7 +67,8 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "connections",
                                                     "connections broken",
                                                     "calls hung up",
-                                                    "pieces of streams"};
+                                                    "pieces of streams",
+                                                    "audits"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -123,6 +124,9 @@ static struct {
     uint64_t peer_intent[CLIENTS][PEERS];
     uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
     uint64_t starts;
+    struct peer *auditor;
+    uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge */
+    bool audits;
     bool late; /* the answer at hand is of a life before */
     uint64_t intents;
     struct view *view;    /* that the worker answers from */
@@ -739,14 +743,8 @@ static void check_money(const Pledged__V1__PledgeStatus *told, size_t number)
               minor_of(told->written_off) + minor_of(told->difference), settled, forgiven);
 }
 
-static void check_query(const struct call *call)
+static void check_pledge(const Pledged__V1__GetPledgeResponse *response)
 {
-    const struct command *command = &call->command;
-    happened(WORLD_QUERIES);
-    if (command->code != PL_E_OK || command->response == NULL)
-        return;
-    const Pledged__V1__GetPledgeResponse *response =
-        (const Pledged__V1__GetPledgeResponse *)command->response;
     take_view();
     learn_up_to(response->as_of_seq);
     if (w.process.state != PROCESS_UP || w.failed)
@@ -760,6 +758,14 @@ static void check_query(const struct call *call)
               model_stage_at(&w.model, number, response->as_of_seq));
     else if (response->as_of_seq == w.model.entries)
         check_money(response->pledge, number);
+}
+
+static void check_query(const struct call *call)
+{
+    const struct command *command = &call->command;
+    happened(WORLD_QUERIES);
+    if (command->code == PL_E_OK && command->response != NULL)
+        check_pledge((const Pledged__V1__GetPledgeResponse *)command->response);
 }
 
 static void answer_call(struct call *call)
@@ -851,8 +857,12 @@ static void send_wired(int number)
         int which = (int)dice_below(&w.dice, PEERS);
         struct peer *peer = w.peer[number][which];
         struct peer_answer ignored;
+        bool waits = peer_look(peer, &ignored) == PEER_WAITS;
+        bool same = waits && w.peer_intent[number][which] == client->intent;
+        if (same && (w.healthy || dice_below(&w.dice, 2) == 0))
+            continue; /* the connection holds: its answer must come */
         /* an attempt that still waits there ends at whatever byte it is */
-        if (peer_look(peer, &ignored) == PEER_WAITS || chance(w.odds.drop / 4))
+        if (waits || chance(w.odds.drop / 4))
             hang_up(number, which);
         int timeout_ms =
             w.healthy || dice_below(&w.dice, 10) != 0 ? 0 : 1 + (int)dice_below(&w.dice, 100);
@@ -960,6 +970,101 @@ static void hear(int number, int which)
         forget_intent(client);
 }
 
+/* --- an auditor, who reads by a connection --- */
+
+static void ask_wired(void)
+{
+    uint8_t bytes[64];
+    struct peer_answer ignored;
+    if (peer_look(w.auditor, &ignored) == PEER_WAITS && dice_below(&w.dice, 4) != 0)
+        return;
+    peer_hang_up(w.auditor);
+    w.audit_start = w.starts;
+    w.audit_from = 0;
+    if (w.model.pledges == 0 || dice_below(&w.dice, 2) == 0) {
+        Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
+        request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
+        request.to_seq = request.from_seq + dice_below(&w.dice, 40);
+        size_t len = pledged__v1__dump_request__pack(&request, bytes);
+        w.audits = peer_ask(w.auditor, FRONT_AUDITOR, "/pledged.v1.LedgerService/Dump",
+                            pl_slice(bytes, len), 0);
+        return;
+    }
+    Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
+    char id[32];
+    (void)snprintf(id, sizeof(id), "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
+    request.pledge = id;
+    size_t len = pledged__v1__get_pledge_request__pack(&request, bytes);
+    w.audits = peer_ask(w.auditor, FRONT_AUDITOR, "/pledged.v1.LedgerService/GetPledge",
+                        pl_slice(bytes, len), 0);
+}
+
+static void hear_entries(const Pledged__V1__DumpResponse *response, uint64_t *seq)
+{
+    for (size_t i = 0; i < response->n_entry && !w.failed; i++, (*seq)++) {
+        if (*seq > w.model.entries)
+            wrong("a dump shows entry %" PRIu64 ", which nobody knows", *seq);
+        else
+            model_says(model_see(&w.model, *seq,
+                                 pl_slice(response->entry[i].data, response->entry[i].len)));
+    }
+}
+
+/* Entries as they are, in order, and all of those that were promised. */
+static void hear_dump(struct pl_slice all)
+{
+    uint64_t seq = w.audit_from;
+    bool over = false;
+    for (size_t at = 0; at + 5 <= all.len && !w.failed;) {
+        const uint8_t *head = all.data + at;
+        size_t len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
+        at += 5;
+        Pledged__V1__DumpResponse *response =
+            len > all.len - at ? NULL : pledged__v1__dump_response__unpack(NULL, len, head + 5);
+        if (response == NULL || over) {
+            wrong("a dump that cannot be read, or goes on after its end");
+            return;
+        }
+        hear_entries(response, &seq);
+        if (response->trailer != NULL) {
+            over = true;
+            if (response->trailer->to_seq + 1 != seq)
+                wrong("a dump to entry %" PRIu64 " ends before %" PRIu64, response->trailer->to_seq,
+                      seq);
+        }
+        pledged__v1__dump_response__free_unpacked(response, NULL);
+        at += len;
+    }
+    if (!over && !w.failed)
+        wrong("a dump ends well without its end");
+}
+
+static void hear_audit(void)
+{
+    struct peer_answer answer;
+    enum peer_state state = peer_look(w.auditor, &answer);
+    if (!w.audits || state == PEER_WAITS)
+        return;
+    w.audits = false;
+    take_view(); /* the model has seen what anybody may see by now */
+    bool lost = w.lied && w.audit_start != w.starts; /* what a lying disk took away since */
+    if (state != PEER_ANSWERED || answer.grpc_status != 0 || lost ||
+        w.process.state != PROCESS_UP || w.failed)
+        return;
+    happened(WORLD_AUDITS);
+    if (w.audit_from != 0) {
+        hear_dump(answer.all);
+        return;
+    }
+    Pledged__V1__GetPledgeResponse *response =
+        pledged__v1__get_pledge_response__unpack(NULL, answer.body.len, answer.body.data);
+    if (response == NULL)
+        wrong("an answer that cannot be read");
+    else
+        check_pledge(response);
+    pledged__v1__get_pledge_response__free_unpacked(response, NULL);
+}
+
 static void run_peer(int number, int which)
 {
     peer_run(w.peer[number][which]);
@@ -977,6 +1082,10 @@ static void run_wire(void)
             (void)(w.front != NULL && wire_run_event());
         else
             run_peer((int)dice_below(&w.dice, CLIENTS), (int)dice_below(&w.dice, PEERS));
+    }
+    if (!w.over) {
+        peer_run(w.auditor);
+        hear_audit();
     }
 }
 
@@ -1008,8 +1117,14 @@ static void read_a_tier(void)
     pl_arena_fini(&arena);
 }
 
+static void ask_wired(void);
+
 static void ask(void)
 {
+    if (w.wired && dice_below(&w.dice, 2) == 0) {
+        ask_wired();
+        return;
+    }
     if (w.process.state != PROCESS_UP || w.model.pledges == 0)
         return;
     struct call *call = new_call(-1, 0);
@@ -1280,6 +1395,7 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     wire_reset(&w.dice, &w.clock);
     for (int i = 0; i < CLIENTS * PEERS && w.wired; i++)
         w.peer[i / PEERS][i % PEERS] = peer_new();
+    w.auditor = w.wired ? peer_new() : NULL;
 }
 
 static bool is_settled(void)
@@ -1329,6 +1445,25 @@ static void be_healthy(void)
     }
     if (!w.over && !is_settled())
         wrong("with all well, it does not come to rest");
+}
+
+/* A connection that holds brings its answer in the end. */
+static void all_are_answered(void)
+{
+    struct peer_answer ignored;
+    for (int i = 0; i < CLIENTS * PEERS && w.wired && !w.over; i++) {
+        int number = i / PEERS, which = i % PEERS;
+        for (int turn = 0; turn < 500 && !w.over; turn++) {
+            if (peer_look(w.peer[number][which], &ignored) != PEER_WAITS)
+                break;
+            (void)run_a_fiber();
+            take_answers();
+            run_wire();
+            pl_clock_fake_advance_us(&w.clock, 1000);
+        }
+        if (!w.over && peer_look(w.peer[number][which], &ignored) == PEER_WAITS)
+            wrong("client %d waits for ever on connection %d", number, which);
+    }
 }
 
 /* One more command must be accepted, promptly. */
@@ -1396,6 +1531,7 @@ static void finish(struct world_report *report)
     kill_process();
     for (int i = 0; i < CLIENTS * PEERS; i++)
         peer_free(w.peer[i / PEERS][i % PEERS]);
+    peer_free(w.auditor);
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;
     report->event[WORLD_BROKEN] += wire_report()->broken;
     report->event[WORLD_PIECES] += wire_report()->pieces;
@@ -1417,6 +1553,7 @@ bool world_run(uint64_t seed, enum canary canary, bool trace, struct world_repor
         step();
     if (!w.over)
         be_healthy();
+    all_are_answered();
     serve_once_more();
     if (!w.over)
         end_and_look();

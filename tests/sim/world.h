@@ -47,6 +47,7 @@ enum world_event {
     WORLD_BROKEN,      /* connections that the network broke */
     WORLD_HUNG_UP,     /* by a client, in the middle of a call */
     WORLD_PIECES,      /* of streams that arrived */
+    WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];
