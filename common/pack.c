@@ -14,7 +14,7 @@ struct sink {
     bool failed;
 };
 
-static void put(struct sink *sink, const void *data, size_t len)
+static inline void put(struct sink *sink, const void *data, size_t len)
 {
     if (len > (size_t)(sink->at - sink->begin)) {
         sink->failed = true;
@@ -41,19 +41,20 @@ static inline void put_varint(struct sink *sink, uint64_t value)
     put(sink, bytes, len);
 }
 
-static void put_tag(struct sink *sink, const ProtobufCFieldDescriptor *field, uint32_t wire_type)
+static inline void put_tag(struct sink *sink, const ProtobufCFieldDescriptor *field,
+                           uint32_t wire_type)
 {
     put_varint(sink, (uint64_t)field->id << 3 | wire_type);
 }
 
 /* Ends a length-delimited value that began when the sink was at `end`. */
-static void put_length(struct sink *sink, const uint8_t *end)
+static inline void put_length(struct sink *sink, const uint8_t *end)
 {
     put_varint(sink, (uint64_t)(end - sink->at));
 }
 
 /* The number as a varint says it; false: no number, or one of another width. */
-static bool number_of(ProtobufCType type, const void *place, uint64_t *ret)
+static inline bool number_of(ProtobufCType type, const void *place, uint64_t *ret)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_INT32:
@@ -173,7 +174,7 @@ static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *fiel
 }
 
 /* Singular fields of proto3 are on the wire unless they say nothing. */
-static bool says_nothing(const ProtobufCFieldDescriptor *field, const void *place)
+static inline bool says_nothing(const ProtobufCFieldDescriptor *field, const void *place)
 {
     uint64_t number = 0;
     if (field->type == PROTOBUF_C_TYPE_STRING) {
@@ -198,8 +199,8 @@ static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescr
     return !pointer || (value != NULL && value != field->default_value);
 }
 
-static void put_field(struct sink *sink, const ProtobufCMessage *message,
-                      const ProtobufCFieldDescriptor *field)
+static inline void put_field(struct sink *sink, const ProtobufCMessage *message,
+                             const ProtobufCFieldDescriptor *field)
 {
     const uint8_t *place = (const uint8_t *)message + field->offset;
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
@@ -224,8 +225,13 @@ static void put_message(struct sink *sink, const ProtobufCMessage *message)
     const ProtobufCMessageDescriptor *type = message->descriptor;
     if (message->n_unknown_fields != 0)
         sink->failed = true;
-    for (unsigned i = type->n_fields; i > 0 && !sink->failed; i--)
-        put_field(sink, message, &type->fields[i - 1]);
+    for (unsigned i = type->n_fields; i > 0 && !sink->failed; i--) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
+        /* of the many members of a oneof, the others are not worth a closer look */
+        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+            *(const uint32_t *)((const uint8_t *)message + field->quantifier_offset) == field->id)
+            put_field(sink, message, field);
+    }
 }
 
 struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room)

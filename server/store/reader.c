@@ -162,10 +162,10 @@ static struct pl_status look(struct file_reader *reader, uint64_t offset,
         *ret = reader->good;
         return pl_ok();
     }
-    PL_TRY(segment_read(&reader->window, offset, &valid, ret));
+    PL_TRY(segment_read(&reader->window, offset, false, &valid, ret));
     if (!valid) {
         segment_window_forget(&reader->window);
-        PL_TRY(segment_read(&reader->window, offset, &valid, ret));
+        PL_TRY(segment_read(&reader->window, offset, false, &valid, ret));
     }
     if (valid) {
         reader->good = *ret;

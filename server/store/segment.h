@@ -100,10 +100,12 @@ enum segment_found { SEGMENT_RECORD, SEGMENT_END, SEGMENT_TORN, SEGMENT_DAMAGE }
 /* Decodes a record header alone; false if it is not one (magic, checksum, sizes). */
 bool segment_record_header(const uint8_t *bytes, struct store_batch *ret, uint64_t *ret_body_bytes,
                            uint64_t *ret_body_sum);
-/* Is there a whole, valid record at `offset`? Its batch is *ret then, its body borrowed from the
- * window. Whether it follows what is before it is not asked. */
+/* Is there a whole record at `offset` whose sums are right? Its batch is *ret then, its body
+ * borrowed from the window. `hashed`: its SHA-256 is looked at too, as when a log is opened: a log
+ * that this program has opened or written is only to be kept from accidents. Whether it follows
+ * what is before it is not asked. */
 PL_MUST_CHECK struct pl_status segment_read(struct segment_window *window, uint64_t offset,
-                                            bool *ret_valid, struct store_batch *ret);
+                                            bool hashed, bool *ret_valid, struct store_batch *ret);
 /* What stands at `offset`. `expected`: the head it must follow (batch UINT64_MAX: any). On
  * RECORD *ret is the batch, its body borrowed from the window. On TORN *ret_torn_end is one past
  * the last byte that is not zero. A status other than OK is an input error. */
