@@ -173,19 +173,29 @@ static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *fiel
     put_tag(sink, field, 2);
 }
 
-/* Singular fields of proto3 are on the wire unless they say nothing. */
-static inline bool says_nothing(const ProtobufCFieldDescriptor *field, const void *place)
+/* Singular fields of proto3 are on the wire unless they say nothing. Most of a message says
+ * nothing. */
+static inline void put_unless_nothing(struct sink *sink, const ProtobufCFieldDescriptor *field,
+                                      const void *place)
 {
+    bool nothing = false;
     uint64_t number = 0;
     if (field->type == PROTOBUF_C_TYPE_STRING) {
         const char *text = *(const char *const *)place;
-        return text == NULL || *text == '\0';
+        nothing = text == NULL || *text == '\0';
+    } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
+        nothing = ((const ProtobufCBinaryData *)place)->len == 0;
+    } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+        nothing = *(const void *const *)place == NULL;
+    } else if (number_of(field->type, place, &number)) {
+        if (number != 0) {
+            put_varint(sink, number);
+            put_tag(sink, field, 0);
+        }
+        return;
     }
-    if (field->type == PROTOBUF_C_TYPE_BYTES)
-        return ((const ProtobufCBinaryData *)place)->len == 0;
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return *(const void *const *)place == NULL;
-    return number_of(field->type, place, &number) && number == 0;
+    if (!nothing)
+        put_value(sink, field, place);
 }
 
 /* False: the member of the oneof is another one, or a text or message that is not there. */
@@ -199,6 +209,7 @@ static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescr
     return !pointer || (value != NULL && value != field->default_value);
 }
 
+/* One that is no member of a oneof. */
 static inline void put_field(struct sink *sink, const ProtobufCMessage *message,
                              const ProtobufCFieldDescriptor *field)
 {
@@ -207,17 +218,54 @@ static inline void put_field(struct sink *sink, const ProtobufCMessage *message,
         size_t count = count_of(message, field);
         if (count > 0)
             put_repeated(sink, field, count, *(const uint8_t *const *)place);
-    } else if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
-        if (is_chosen(message, field, place))
-            put_value(sink, field, place);
     } else if (field->label == PROTOBUF_C_LABEL_NONE ||
                (field->label == PROTOBUF_C_LABEL_OPTIONAL &&
                 field->type == PROTOBUF_C_TYPE_MESSAGE)) {
-        if (!says_nothing(field, place))
-            put_value(sink, field, place);
+        put_unless_nothing(sink, field, place);
     } else {
         sink->failed = true; /* proto2 */
     }
+}
+
+/* Members of one oneof that stand in a row and end with this field. An entry has dozens, and to
+ * look at each would be most of the work of packing it. */
+static unsigned members_up_to(const ProtobufCFieldDescriptor *first,
+                              const ProtobufCFieldDescriptor *last)
+{
+    enum { KNOWN = 64 };
+    static _Thread_local struct {
+        const ProtobufCFieldDescriptor *last;
+        unsigned count;
+    } known[KNOWN];
+    size_t at = (uintptr_t)last / sizeof(*last) % KNOWN;
+    if (known[at].last == last)
+        return known[at].count;
+    unsigned count = 1;
+    for (const ProtobufCFieldDescriptor *field = last;
+         field > first && (field[-1].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+         field[-1].quantifier_offset == last->quantifier_offset;
+         field--)
+        count++;
+    known[at].last = last;
+    known[at].count = count;
+    return count;
+}
+
+/* The one that is chosen of the members that end before `end`, if it is one of them; how many they
+ * are. */
+static unsigned put_member(struct sink *sink, const ProtobufCMessage *message, unsigned end)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    const ProtobufCFieldDescriptor *last = &type->fields[end - 1];
+    unsigned count = members_up_to(type->fields, last);
+    uint32_t chosen = *(const uint32_t *)((const uint8_t *)message + last->quantifier_offset);
+    if (chosen == 0)
+        return count;
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, chosen);
+    const uint8_t *place = (const uint8_t *)message + (field != NULL ? field->offset : 0);
+    if (field != NULL && field <= last && field > last - count && is_chosen(message, field, place))
+        put_value(sink, field, place);
+    return count;
 }
 
 static void put_message(struct sink *sink, const ProtobufCMessage *message)
@@ -225,12 +273,14 @@ static void put_message(struct sink *sink, const ProtobufCMessage *message)
     const ProtobufCMessageDescriptor *type = message->descriptor;
     if (message->n_unknown_fields != 0)
         sink->failed = true;
-    for (unsigned i = type->n_fields; i > 0 && !sink->failed; i--) {
+    for (unsigned i = type->n_fields; i > 0 && !sink->failed;) {
         const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
-        /* of the many members of a oneof, the others are not worth a closer look */
-        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
-            *(const uint32_t *)((const uint8_t *)message + field->quantifier_offset) == field->id)
-            put_field(sink, message, field);
+        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+            i -= put_member(sink, message, i);
+            continue;
+        }
+        put_field(sink, message, field);
+        i--;
     }
 }
 
