@@ -102,6 +102,14 @@ bool pl_arena_reserve(struct pl_arena *arena)
     return there;
 }
 
+void pl_arena_limit(struct pl_arena *arena, size_t budget)
+{
+    PL_ASSERT(budget >= arena->used);
+    arena->budget = budget;
+    if (arena->room > budget - arena->used)
+        arena->room = budget - arena->used;
+}
+
 void *pl_arena_take_chunk(struct pl_arena *arena, size_t size)
 {
     if (size > arena->budget || size > PTRDIFF_MAX) /* the latter: padding must not wrap */

@@ -27,6 +27,8 @@ void pl_arena_fini(struct pl_arena *arena);
 /* Takes the memory of the whole budget now: up to it nothing fails later. Before any allocation.
  * False: there is none. */
 PL_MUST_CHECK bool pl_arena_reserve(struct pl_arena *arena);
+/* Another budget, at least what is used. */
+void pl_arena_limit(struct pl_arena *arena, size_t budget);
 /* Forgets all allocations; keeps the first chunk for reuse. */
 void pl_arena_reset(struct pl_arena *arena);
 /* Zeroed memory aligned to 16 bytes, or NULL when the budget (or memory) is spent. */

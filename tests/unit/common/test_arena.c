@@ -142,6 +142,20 @@ static void test_what_is_reserved_is_one_piece(void **state)
     }
 }
 
+static void test_another_budget_counts_at_once(void **state)
+{
+    (void)state;
+    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&arena, 1 << 16);
+    assert_non_null(pl_arena_alloc(&arena, 16)); /* there is a chunk with room for much more */
+    pl_arena_limit(&arena, 48);
+    assert_non_null(pl_arena_alloc(&arena, 32));
+    assert_null(pl_arena_alloc(&arena, 1));
+    pl_arena_limit(&arena, 1 << 12);
+    assert_non_null(pl_arena_alloc(&arena, 4000));
+    assert_null(pl_arena_alloc(&arena, 64));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_copies_end_at_the_budget),
         cmocka_unit_test(test_protobuf_sees_the_budget),
         cmocka_unit_test(test_what_is_reserved_is_one_piece),
+        cmocka_unit_test(test_another_budget_counts_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
