@@ -280,7 +280,20 @@ static const struct column totals_columns[] = {
     {"as_of_time", NULL, IN_ROWS, false},
     {"written_off", N_("Written off"), IN_ALL, true},
     {"difference", N_("Differences"), IN_ALL, true},
+    {"pledged_chf", N_("Promised, in CHF"), IN_ALL, true},
+    {"received_chf", N_("Received, in CHF"), IN_ALL, true},
+    {"pledged_unvalued", NULL, IN_PROGRAMS, true},
+    {"received_unvalued", NULL, IN_PROGRAMS, true},
 };
+
+/* Absent where nothing of it has a value. */
+static void add_value(struct sheet *sheet, int64_t minor, int64_t unvalued, int64_t chf)
+{
+    if (unvalued != 0 && unvalued == minor)
+        sheet_text(sheet, NULL);
+    else
+        sheet_minor(sheet, chf, "CHF");
+}
 
 static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse *answer,
                        const Pledged__V1__TotalsLine *line)
@@ -303,6 +316,28 @@ static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse
     sheet_time(sheet, answer->as_of_time_us);
     sheet_minor(sheet, line->written_off_minor, line->currency);
     sheet_minor(sheet, line->difference_minor, line->currency);
+    add_value(sheet, line->pledged_minor, line->pledged_unvalued_minor, line->pledged_chf_minor);
+    add_value(sheet, line->received_minor, line->received_unvalued_minor, line->received_chf_minor);
+    sheet_minor(sheet, line->pledged_unvalued_minor, line->currency);
+    sheet_minor(sheet, line->received_unvalued_minor, line->currency);
+}
+
+/* What the sums in francs leave out, for people; programs have columns. */
+static void tell_unvalued(struct cli *cli, const Pledged__V1__GetTotalsResponse *answer)
+{
+    if (cli->config.quiet || cli->config.format != OUTPUT_TABLE)
+        return;
+    for (size_t i = 0; i < answer->n_line; i++) {
+        const Pledged__V1__TotalsLine *line = answer->line[i];
+        if (line->pledged_unvalued_minor == 0 && line->received_unvalued_minor == 0)
+            continue;
+        (void)fprintf(
+            stderr,
+            _("Not in the sums in CHF, for no rate was recorded: %s promised, %s received (%s)\n"),
+            output_money(&cli->arena, line->pledged_unvalued_minor, line->currency),
+            output_money(&cli->arena, line->received_unvalued_minor, line->currency),
+            line->key[0] != '\0' ? line->key : line->currency);
+    }
 }
 
 struct pl_status cmd_totals(struct cli *cli)
@@ -322,5 +357,8 @@ struct pl_status cmd_totals(struct cli *cli)
     sheet_as_of(&sheet, answer->as_of_seq, answer->as_of_time_us);
     const char *code = text_code(TEXT_BY, (int)answer->by);
     sheet_note(&sheet, "by", code == NULL ? "null" : pl_arena_printf(&cli->arena, "\"%s\"", code));
-    return cli_show(cli, &sheet);
+    struct pl_status shown = cli_show(cli, &sheet);
+    if (pl_is_ok(shown))
+        tell_unvalued(cli, answer);
+    return shown;
 }

@@ -45,6 +45,10 @@ static const struct column list_columns[] = {
     {"reference", NULL, IN_PROGRAMS, false},
     {"written_off", NULL, IN_PROGRAMS, true},
     {"difference", NULL, IN_PROGRAMS, true},
+    {"value_chf", NULL, IN_PROGRAMS, true},
+    {"rate", NULL, IN_PROGRAMS, true},
+    {"rate_date", NULL, IN_PROGRAMS, false},
+    {"rate_source", NULL, IN_PROGRAMS, false},
 };
 
 /* The page of one pledge has room for everything. */
@@ -76,6 +80,10 @@ static const struct column show_columns[] = {
     {"reference", N_("Reference"), IN_ALL, false},
     {"written_off", N_("Written off"), IN_ALL, true},
     {"difference", N_("Differences"), IN_ALL, true},
+    {"value_chf", N_("In CHF"), IN_ALL, true},
+    {"rate", N_("CHF for one"), IN_ALL, true},
+    {"rate_date", N_("Rate of"), IN_ALL, false},
+    {"rate_source", N_("Source"), IN_ALL, false},
 };
 _Static_assert(PL_COUNT(list_columns) == PL_COUNT(show_columns), "add_pledge serves both");
 
@@ -124,6 +132,7 @@ static void add_pledge(struct sheet *sheet, const Pledged__V1__PledgeStatus *ple
                pl_arena_strdup(sheet->arena, pl_reference_print(pledge->reference, print)));
     sheet_amount(sheet, pledge->written_off);
     sheet_amount(sheet, pledge->difference);
+    payments_add_value(sheet, pledge->valuation);
 }
 
 /* --- show --- */

@@ -6,6 +6,7 @@
 
 #include "client/text.h"
 #include "common/check.h"
+#include "common/money.h"
 
 /* Programs read these by place: new ones go to the end. */
 static const struct column columns[] = {
@@ -22,11 +23,28 @@ static const struct column columns[] = {
     {"unallocated", N_("Not allocated"), IN_ALL, true},
     {"refunded", N_("Paid back"), IN_ALL, true},
     {"debit", NULL, IN_PROGRAMS, false},
+    {"value_chf", N_("In CHF"), IN_ALL, true},
+    {"rate", NULL, IN_PROGRAMS, true},
+    {"rate_date", NULL, IN_PROGRAMS, false},
+    {"rate_source", NULL, IN_PROGRAMS, false},
 };
 
 void payments_init(struct sheet *sheet, struct pl_arena *arena)
 {
     sheet_init(sheet, "payments", columns, PL_COUNT(columns), arena);
+}
+
+void payments_add_value(struct sheet *sheet, const Pledged__V1__Valuation *valuation)
+{
+    char rate[32];
+    bool there = valuation != NULL;
+    sheet_amount(sheet, there ? valuation->value : NULL);
+    sheet_text(sheet,
+               there ? pl_arena_strdup(sheet->arena, pl_decimal_format(valuation->mantissa,
+                                                                       (int)valuation->scale, rate))
+                     : NULL);
+    sheet_text(sheet, there ? valuation->rate_date : NULL);
+    sheet_quoted(sheet, there ? valuation->source : NULL);
 }
 
 void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment)
@@ -54,4 +72,5 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
                     amount->currency);
     sheet_amount(sheet, payment->refunded);
     sheet_bool(sheet, payment->debit);
+    payments_add_value(sheet, payment->valuation);
 }

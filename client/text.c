@@ -537,7 +537,9 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_RATE_UNKNOWN,
      N_("no rate of this currency is recorded for that day, nor for one before it")},
     {PLEDGED__V1__REASON__REASON_RATE_REQUIRED,
-     N_("the currencies differ: say what the money counts for the pledge with --settled")},
+     N_("the currencies differ, and no rate of the value date or of the 31 days before it is "
+        "recorded: record it with 'pledge rates add', or say with --settled what the money "
+        "counts")},
     {PLEDGED__V1__REASON__REASON_SUM_OVERFLOW, N_("a total of the ledger would become too large")},
     {PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, N_("your role may not do this")},
     {PLEDGED__V1__REASON__REASON_REQUEST_ID_REUSED,

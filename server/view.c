@@ -782,6 +782,10 @@ static void fill_totals_line(const struct state_tally *tally, Pledged__V1__Total
     line->unallocated_minor = tally->unallocated;
     line->written_off_minor = tally->written_off;
     line->difference_minor = tally->difference;
+    bool pledged = state_value(tally->value_pledged, &line->pledged_chf_minor);
+    bool received = state_value(tally->value_received, &line->received_chf_minor);
+    line->pledged_unvalued_minor = tally->pledged - (pledged ? tally->valued_pledged : 0);
+    line->received_unvalued_minor = tally->received - (received ? tally->valued_received : 0);
 }
 
 enum pl_code view_get_totals(const struct view *view, int64_t now_us,

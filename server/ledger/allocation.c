@@ -16,6 +16,7 @@
 #include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -154,7 +155,8 @@ struct pl_status allocation_check_payment(const struct ledger *ledger,
     state_key_of_text(fact->bank_ref, key);
     NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
          "one credit is booked twice");
-    return pl_ok();
+    return valuation_check(ledger, entry, fact->valuation, fact->amount->minor,
+                           pl_currency_index(fact->amount->currency));
 }
 
 uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_entry *entry)
@@ -201,6 +203,7 @@ void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *e
     };
     struct pl_status status = pl_date_parse(fact->value_date, &made.value_date);
     PL_ASSERT(pl_is_ok(status));
+    valuation_keep(&ledger->entry_rates, (uint32_t)ledger->bank_entry_count, fact->valuation);
     allocation_mean(ledger, allocation_add_entry(ledger, &made),
                     (uint32_t)pl_id_parse(fact->pledge, 'P') - 1);
 }
@@ -223,7 +226,7 @@ struct pl_status allocation_check(const struct ledger *ledger, const Pledged__V1
     NEED(allocation_open(pledge) && pl_currency_index(settled->currency) == pledge->currency &&
              settled->minor <= pledge->amount - state_settled(pledge),
          "an allocation of more than is due");
-    return pl_ok();
+    return valuation_check_settled(ledger, fact, from, pledge->currency);
 }
 
 void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -367,8 +370,8 @@ const struct state_bank_entry *allocation_find(struct maker *maker, const char *
     return found;
 }
 
-void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, int64_t minor,
-                    int64_t settled)
+Pledged__V1__Allocated *allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge,
+                                       int64_t minor, int64_t settled)
 {
     const struct ledger *ledger = maker->ledger;
     /* both may be made by this very decision */
@@ -386,6 +389,7 @@ void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, i
         fact->settled = maker_money(maker, settled, to);
     entry->fact_case = FACT(ALLOCATED);
     entry->allocated = fact;
+    return fact;
 }
 
 void allocation_refuse_spent(struct maker *maker, const struct state_bank_entry *entry,
@@ -405,6 +409,27 @@ void allocation_refuse_remainder(struct maker *maker, const struct state_pledge 
     maker_arg(maker, "currency", pl_currency_code(pledge->currency));
 }
 
+/* By the rates of the value date. Where all that is free would be too much, as much as is due. */
+static bool measure_by_rate(struct maker *maker, const Pledged__V1__Allocate *command,
+                            const struct state_bank_entry *entry, const struct state_pledge *pledge,
+                            int64_t *ret_minor, int64_t *ret_settled)
+{
+    struct valuation_pair pair;
+    int64_t due = pledge->amount - state_settled(pledge);
+    if (!valuation_find(maker, entry, pledge->currency, "allocate.settled", &pair))
+        return false;
+    bool fits = rate_convert(*ret_minor, entry->currency, pair.from, pledge->currency, pair.to,
+                             ret_settled);
+    if (command->amount == NULL && (!fits || *ret_settled > due)) {
+        *ret_settled = due;
+        fits = rate_convert(due, pledge->currency, pair.to, entry->currency, pair.from, ret_minor);
+    }
+    if (fits && *ret_minor > 0)
+        return true;
+    allocation_refuse_remainder(maker, pledge, "allocate.amount");
+    return false;
+}
+
 /* What is taken and what it settles. False: refused. */
 static bool measure(struct maker *maker, const Pledged__V1__Allocate *command,
                     const struct state_bank_entry *entry, const struct state_pledge *pledge,
@@ -421,11 +446,9 @@ static bool measure(struct maker *maker, const Pledged__V1__Allocate *command,
         maker_arg(maker, "currency", pl_currency_code(entry->currency));
         return false;
     }
-    if (!same && settled == NULL) {
-        maker_refuse(maker, REASON(RATE_REQUIRED), "allocate.settled", entry->seq, pledge);
-        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
-        return false;
-    }
+    if (!same && settled == NULL)
+        return *ret_minor == 0 /* nothing is free: the caller says so */ ||
+               measure_by_rate(maker, command, entry, pledge, ret_minor, ret_settled);
     if (settled != NULL && (pl_currency_index(settled->currency) != pledge->currency ||
                             (same && settled->minor != *ret_minor))) {
         maker_refuse(maker, REASON(FIELD_INVALID), "allocate.settled", pledge->changed_seq, pledge);
@@ -451,7 +474,7 @@ static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
         maker_arg(maker, "pledge", command->pledge);
         return;
     }
-    int64_t minor, settled;
+    int64_t minor, settled = 0;
     if (!measure(maker, command, entry, pledge, &minor, &settled))
         return;
     if (entry->debit || allocation_free(entry) == 0 || minor > allocation_free(entry)) {
@@ -462,8 +485,13 @@ static void allocate(struct maker *maker, const Pledged__V1__Allocate *command)
         allocation_refuse_remainder(maker, pledge, "allocate.amount");
         return;
     }
-    allocation_add(maker, (uint32_t)(entry - maker->ledger->bank_entry),
-                   index_of(maker->ledger, pledge), minor, settled);
+    Pledged__V1__Allocated *fact =
+        allocation_add(maker, (uint32_t)(entry - maker->ledger->bank_entry),
+                       index_of(maker->ledger, pledge), minor, settled);
+    struct valuation_pair pair;
+    if (entry->currency != pledge->currency && command->settled == NULL &&
+        valuation_find(maker, entry, pledge->currency, "allocate.settled", &pair))
+        valuation_name(maker, &pair, fact);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', pledge->contributor + 1),
                    (Pledged__V1__Stage)pledge->stage, pledge->amount,
                    state_settled(pledge) + settled, pledge->currency);

@@ -58,9 +58,9 @@ void allocation_refuse_remainder(struct maker *maker, const struct state_pledge 
 /* Finds a bank entry or refuses with BANK_ENTRY_UNKNOWN. */
 const struct state_bank_entry *allocation_find(struct maker *maker, const char *id,
                                                const char *field);
-/* One Allocated entry. settled_currency: of the pledge. */
-void allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge, int64_t minor,
-                    int64_t settled);
+/* One Allocated entry, and its fact. settled: in the pledge's currency. */
+Pledged__V1__Allocated *allocation_add(struct maker *maker, uint32_t bank_entry, uint32_t pledge,
+                                       int64_t minor, int64_t settled);
 void allocation_decide(struct maker *maker);
 
 #endif

@@ -27,6 +27,7 @@
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
 static uint32_t index_of(const struct ledger *ledger, const struct state_pledge *pledge)
@@ -418,6 +419,8 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
     NEED((unsigned)fact->kind <= UINT8_MAX && (unsigned)fact->purpose <= UINT8_MAX &&
              (unsigned)fact->publish <= UINT8_MAX,
          "a pledge of a kind that does not exist");
+    PL_TRY(valuation_check(ledger, entry, fact->valuation, fact->amount->minor,
+                           pl_currency_index(fact->amount->currency)));
     if (fact->from_hold) {
         NEED(in_stage(pledge, 1u << STAGE(HELD)) && is_of(pledge, fact->contributor),
              "a pledge from a hold that is not there");
@@ -455,6 +458,7 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
     pledge->kind = (uint8_t)fact->kind;
     pledge->purpose = (uint8_t)fact->purpose;
     pledge->publish = (uint8_t)fact->publish;
+    valuation_keep(&ledger->pledge_rates, index, fact->valuation);
     pledge->received = allocation_free_of(ledger, pledge); /* its currency is known only now */
     state_move(ledger, index, STAGE(PLEDGED), tier, entry->seq);
     tally_pledge(ledger, &ledger->pledge[index], 1);

@@ -20,9 +20,9 @@
 #include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
 #include "server/ledger/surplus.h"
-#include "server/ledger/schedule.h"
 #include "server/ledger/waiver.h"
 
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason)

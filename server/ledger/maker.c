@@ -269,7 +269,8 @@ const char *reason_message(Pledged__V1__Reason reason)
         {REASON(PERIOD_CLOSED), "the period is closed already"},
         {REASON(PERIOD_NOT_NEXT), "periods are closed in order, and opened in the other order"},
         {REASON(RATE_INVALID), "this is not a rate of exchange that can be recorded"},
-        {REASON(RATE_REQUIRED), "another currency: say what it counts for the pledge"},
+        {REASON(RATE_REQUIRED),
+         "another currency, and no rate of that day: record it, or say what the money counts"},
     };
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         if (texts[i].reason == reason)

@@ -19,6 +19,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/valuation.h"
 
 enum { PARTS = 8 };
 
@@ -235,9 +236,9 @@ bool movement_may_be_split(const struct ledger *ledger, const struct state_bank_
            entry->allocated == 0 && entry->refunded == 0 && !entry->reversed && entry->amount != 0;
 }
 
-static struct pl_status check_recorded(const struct ledger *ledger,
-                                       const Pledged__V1__BankEntryRecorded *fact)
+static struct pl_status check_recorded(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    const Pledged__V1__BankEntryRecorded *fact = entry->bank_entry_recorded;
     uint32_t statement = statement_of(ledger, fact->statement);
     int currency = pl_currency_index(fact->currency);
     NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1 &&
@@ -249,6 +250,7 @@ static struct pl_status check_recorded(const struct ledger *ledger,
     PL_TRY(check_movement(ledger, fact->movement));
     NEED(fact->movement->minor < 0 || tally_may_receive(ledger, currency, fact->movement->minor),
          "a total leaves 64 bits");
+    PL_TRY(valuation_check(ledger, entry, fact->valuation, fact->movement->minor, currency));
     if (fact->batch[0] == '\0')
         return pl_ok();
     const struct state_bank_entry *batch = state_bank_entry(ledger, fact->batch);
@@ -281,6 +283,7 @@ static void apply_recorded(struct ledger *ledger, const Pledged__V1__Entry *entr
     };
     struct pl_status status = pl_date_parse(fact->movement->value_date, &made.value_date);
     PL_ASSERT(pl_is_ok(status)); /* checked */
+    valuation_keep(&ledger->entry_rates, (uint32_t)ledger->bank_entry_count, fact->valuation);
     uint32_t index = allocation_add_entry(ledger, &made);
     struct state_movement *row =
         add_row(ledger, entry->seq, index, fact->statement, fact->movement, fact->occurrence);
@@ -348,7 +351,7 @@ struct pl_status movement_check(const struct ledger *ledger, const Pledged__V1__
     case FACT(STATEMENT_IMPORTED):
         return check_imported(ledger, entry->statement_imported);
     case FACT(BANK_ENTRY_RECORDED):
-        return check_recorded(ledger, entry->bank_entry_recorded);
+        return check_recorded(ledger, entry);
     case FACT(STATEMENT_REPEATED):
         NEED(statement_of(ledger, entry->statement_repeated->statement) != STATE_NONE,
              "an unknown statement came in again");

@@ -15,6 +15,7 @@
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/statement.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
 static uint32_t booked_as(const struct ledger *ledger, const char *bank_ref)
@@ -75,6 +76,8 @@ static Pledged__V1__PaymentRecorded *payment_recorded(struct maker *maker,
     maker_dated(maker, entry, day);
     entry->fact_case = FACT(PAYMENT_RECORDED);
     entry->payment_recorded = fact;
+    fact->valuation = valuation_of(maker, entry, command->amount->minor,
+                                   pl_currency_index(command->amount->currency));
     return fact;
 }
 

@@ -13,6 +13,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/proposal.h"
+#include "server/ledger/valuation.h"
 
 const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field)
 {
@@ -356,6 +357,14 @@ static Pledged__V1__PledgeMade *pledge_made(struct maker *maker, const Pledged__
     return fact;
 }
 
+/* Once the amount is there. */
+static void value(struct maker *maker, Pledged__V1__PledgeMade *fact)
+{
+    const Pledged__V1__Entry *entry = maker->out->entry[maker->out->entry_count - 1];
+    fact->valuation =
+        valuation_of(maker, entry, fact->amount->minor, pl_currency_index(fact->amount->currency));
+}
+
 static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
 {
     const struct state_pledge *pledge =
@@ -388,6 +397,7 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     fact->catalogue = pledge_catalogue(maker, tier)->code;
     fact->tier = (char *)(uintptr_t)tier->code;
     fact->amount = maker_money(maker, minor, currency);
+    value(maker, fact);
     fact->purpose = PLEDGED__V1__PURPOSE__PURPOSE_FORUM;
     fact->from_hold = true;
     pledge_receipt(maker, fact->pledge, contributor, STAGE(PLEDGED), minor, pledge->allocated,
@@ -416,6 +426,7 @@ static void submit_tier(struct maker *maker, const Pledged__V1__Submit *command)
     fact->catalogue = pledge_catalogue(maker, tier)->code;
     fact->tier = (char *)(uintptr_t)tier->code;
     fact->amount = maker_money(maker, minor, currency);
+    value(maker, fact);
     fact->purpose = PLEDGED__V1__PURPOSE__PURPOSE_FORUM;
     pledge_receipt(maker, fact->pledge, fact->contributor, STAGE(PLEDGED), minor, 0, currency);
     maker_remaining(maker, tier, 1);
@@ -435,6 +446,7 @@ static void submit_free(struct maker *maker, const Pledged__V1__Submit *command)
     fact->pledge = maker_id(maker, 'P', maker->ledger->pledge_count + 1);
     fact->contributor = command->contributor;
     fact->amount = command->amount;
+    value(maker, fact);
     fact->purpose = PLEDGED__V1__PURPOSE__PURPOSE_FUND;
     pledge_receipt(maker, fact->pledge, fact->contributor, STAGE(PLEDGED), command->amount->minor,
                    0, currency);

@@ -27,6 +27,7 @@
 #include "server/ledger/receipt.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
 /* One unpacked entry at a time: at most 64 KiB of bytes, and its small structs. */
@@ -313,6 +314,27 @@ static void row_schedule(struct query *q, const struct state_pledge *pledge,
     }
 }
 
+/* NULL: CHF, no rate was known, or more than 64 bits. */
+static Pledged__V1__Valuation *row_valuation(struct query *q, const struct pl_map *map,
+                                             uint32_t index, int64_t minor, int currency)
+{
+    const struct state_rate *rate = valuation_rate(q->ledger, map, index, currency);
+    int64_t value;
+    char date[11];
+    if (rate == NULL || !state_value(valuation_exact(minor, currency, rate), &value))
+        return NULL;
+    Pledged__V1__Valuation *made = row_message(q, &pledged__v1__valuation__descriptor);
+    if (made == NULL)
+        return NULL;
+    made->value = row_money(q, value, pl_currency_index(RATE_HOME));
+    made->rate_date = row_text(q, pl_date_format(rate->day, date));
+    made->mantissa = rate->mantissa;
+    made->scale = rate->scale;
+    made->source = row_text(q, q->ledger->text + rate->source);
+    made->rate_seq = rate->seq;
+    return made;
+}
+
 static void row_amounts(struct query *q, const struct state_pledge *pledge,
                         Pledged__V1__PledgeStatus *row)
 {
@@ -322,6 +344,9 @@ static void row_amounts(struct query *q, const struct state_pledge *pledge,
     if (state_stage_live(pledge->stage) && pledge->amount > state_settled(pledge))
         outstanding = pledge->amount - state_settled(pledge);
     row->amount = row_money(q, pledge->amount, pledge->currency);
+    row->valuation =
+        row_valuation(q, &q->ledger->pledge_rates, (uint32_t)(pledge - q->ledger->pledge),
+                      pledge->amount, pledge->currency);
     row->allocated = row_money(q, pledge->allocated, pledge->currency);
     row->outstanding = row_money(q, outstanding, pledge->currency);
     row->unallocated = row_money(q, pledge->received - pledge->allocated, pledge->currency);
@@ -392,6 +417,8 @@ static Pledged__V1__PaymentStatus *payment_row(struct query *q, uint32_t index)
     row->confirmed = entry->confirmed != 0;
     row->reversed = entry->reversed != 0;
     row->debit = entry->debit != 0;
+    row->valuation =
+        row_valuation(q, &q->ledger->entry_rates, index, entry->amount, entry->currency);
     if (entry->refunded != 0)
         row->refunded = row_money(q, entry->refunded, entry->currency);
     row->seq = entry->seq;

@@ -23,9 +23,10 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/rate.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 13 };
+enum { SAVE_FORMAT = 14 };
 
 /* --- writing --- */
 
@@ -373,6 +374,21 @@ static void save_rates(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void save_valued(struct out *out, const struct pl_map *map, size_t rows)
+{
+    put_u64(out, map->count);
+    for (uint32_t i = 0; map->count != 0 && i < rows; i++) {
+        struct state_valued valued;
+        const void *found = pl_map_get(map, &i);
+        if (found == NULL)
+            continue;
+        memcpy(&valued, found, sizeof(valued)); /* it is not aligned there */
+        put_u32(out, i);
+        put_u64(out, valued.seq);
+        put_u32(out, (uint32_t)valued.day);
+    }
+}
+
 static void save_accounts(struct out *out, const struct ledger *ledger)
 {
     put_u64(out, ledger->account_count);
@@ -510,6 +526,8 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_allocations(&out, ledger);
     save_periods(&out, ledger);
     save_rates(&out, ledger);
+    save_valued(&out, &ledger->pledge_rates, ledger->pledge_count);
+    save_valued(&out, &ledger->entry_rates, ledger->bank_entry_count);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);
@@ -1464,6 +1482,34 @@ static struct pl_status load_rate(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+/* Whether the rate is there is seen once all rows are. */
+static struct pl_status load_valued(struct in *in, struct pl_map *map, size_t rows)
+{
+    size_t count;
+    uint32_t next = 0;
+    PL_TRY(get_count(in, rows, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct state_valued valued = {.seq = 0};
+        uint32_t index = 0, day = 0;
+        PL_TRY(get_u32(in, &index));
+        PL_TRY(get_u64(in, &valued.seq));
+        PL_TRY(get_u32(in, &day));
+        valued.day = (int32_t)day;
+        if (index < next || index >= rows)
+            return bad();
+        next = index + 1;
+        pl_map_put(map, &index, &valued);
+    }
+    return pl_ok();
+}
+
+static bool valued_fine(const struct ledger *ledger, const struct pl_map *map, uint32_t index,
+                        int currency)
+{
+    return map->count == 0 || pl_map_get(map, &index) == NULL ||
+           (currency >= 0 && valuation_rate(ledger, map, index, currency) != NULL);
+}
+
 static struct pl_status load_rates(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1772,6 +1818,8 @@ static bool rebuild_tallies(struct ledger *ledger)
 {
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
+        if (!valued_fine(ledger, &ledger->entry_rates, (uint32_t)i, b->currency))
+            return false;
         if (!b->reversed && !b->debit && !tally_may_receive(ledger, b->currency, b->amount))
             return false;
         tally_bank_entry(ledger, b, 1);
@@ -1782,7 +1830,9 @@ static bool rebuild_tallies(struct ledger *ledger)
     bool fine = true;
     for (size_t i = 0; i < ledger->pledge_count && fine; i++) {
         const struct state_pledge *p = &ledger->pledge[i];
-        fine = pledge_money_fine(ledger, p) && tally_gather(gather, ledger, p);
+        fine = pledge_money_fine(ledger, p) &&
+               valued_fine(ledger, &ledger->pledge_rates, (uint32_t)i, p->currency) &&
+               tally_gather(gather, ledger, p);
     }
     return tally_gathered(gather, ledger) && fine;
 }
@@ -1810,6 +1860,8 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_allocations(in, ledger));
     PL_TRY(load_periods(in, ledger));
     PL_TRY(load_rates(in, ledger));
+    PL_TRY(load_valued(in, &ledger->pledge_rates, ledger->pledge_count));
+    PL_TRY(load_valued(in, &ledger->entry_rates, ledger->bank_entry_count));
     PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));

@@ -29,8 +29,8 @@ struct state_schedule *schedule_add(struct ledger *ledger, uint32_t pledge, size
 /* set_schedule */
 void schedule_decide(struct maker *maker);
 /* What the command can be told without the ledger; NULL: nothing. */
-const char *schedule_wrong(const Pledged__V1__SetSchedule *command,
-                           Pledged__V1__Reason *ret_reason, const char **ret_field);
+const char *schedule_wrong(const Pledged__V1__SetSchedule *command, Pledged__V1__Reason *ret_reason,
+                           const char **ret_field);
 
 PL_MUST_CHECK struct pl_status schedule_check(const struct ledger *ledger,
                                               const Pledged__V1__Entry *entry);

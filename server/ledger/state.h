@@ -294,6 +294,13 @@ struct state_rate {
     uint8_t scale;
 };
 
+/* Which rate a pledge or a bank entry was valued with. */
+struct state_valued {
+    uint64_t seq;
+    int32_t day;
+    uint32_t padding; /* 0: it is hashed and compared as bytes */
+};
+
 enum state_dimension {
     STATE_BY_TIER,
     STATE_BY_CATEGORY,
@@ -308,7 +315,11 @@ struct state_tally {
     int16_t currency;
     int64_t pledges, pledged, committed, received, allocated, refunded, unallocated;
     int64_t written_off, difference;
+    int64_t valued_pledged, valued_received;         /* what of it has a value in CHF ... */
+    unsigned __int128 value_pledged, value_received; /* ... and that, see valuation_exact */
 };
+/* A sum of values in centimes, half to even. False: more than 64 bits. */
+bool state_value(unsigned __int128 sum, int64_t *ret);
 struct state_tallies {
     struct state_tally *line; /* owns; ascending by key, then currency code */
     size_t count, cap;
@@ -379,6 +390,7 @@ struct ledger {
 
     struct state_rate *rate; /* ascending by currency, day, seq */
     size_t rate_count, rate_cap;
+    struct pl_map pledge_rates, entry_rates; /* index (u32) -> struct state_valued */
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

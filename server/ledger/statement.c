@@ -22,6 +22,7 @@
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/valuation.h"
 
 #define KIND(name_)  PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 #define QUEUE(name_) PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_##name_
@@ -180,7 +181,8 @@ size_t statement_room(const Pledged__V1__ImportStatement *command)
         movements += command->statement[i]->n_movement;
     /* two entries with their facts and ids, a row, its places in lists that grow by doubling; the
      * parts of the command; what becomes of each statement */
-    size_t entry = sizeof(Pledged__V1__Entry) + sizeof(Pledged__V1__BankEntryRecorded) + 256;
+    size_t entry = sizeof(Pledged__V1__Entry) + sizeof(Pledged__V1__BankEntryRecorded) + 256 +
+                   valuation_room();
     return movements * (2 * entry + sizeof(struct state_movement) + 256) +
            (command->n_statement + 32) * (2 * entry + sizeof(Pledged__V1__StatementOutcome) + 256);
 }
@@ -580,6 +582,8 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
         maker_dated(maker, entry, day);
     entry->fact_case = FACT(BANK_ENTRY_RECORDED);
     entry->bank_entry_recorded = fact;
+    fact->valuation =
+        valuation_of(maker, entry, movement->minor, pl_currency_index(fact->currency));
     import->told->recorded++;
     uint32_t made = (uint32_t)(import->ledger->bank_entry_count + import->bank_entries) - 1;
     if (refund != NULL)

@@ -11,6 +11,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/valuation.h"
 
 /* --- reallocate --- */
 
@@ -18,6 +19,8 @@
 struct split {
     int64_t moved, moved_settled; /* to the other pledge */
     int64_t rest, rest_settled;   /* stays */
+    bool by_rate;                 /* moved_settled follows from these */
+    struct valuation_pair pair;
 };
 
 /* a * b / c, half to even; 0 <= a, b and a <= c, so that it fits. */
@@ -27,6 +30,17 @@ static int64_t share(int64_t a, int64_t b, int64_t c)
     if (twice > c || (twice == c && (quotient & 1) != 0))
         quotient++;
     return (int64_t)quotient;
+}
+
+/* False: refused. What does not fit into 64 bits is more than is due of any pledge. */
+static bool by_rate(struct maker *maker, const struct state_bank_entry *entry, int currency,
+                    int64_t minor, struct valuation_pair *pair, int64_t *ret)
+{
+    if (!valuation_find(maker, entry, currency, "reallocate.settled", pair))
+        return false;
+    if (!rate_convert(minor, entry->currency, pair->from, currency, pair->to, ret))
+        *ret = INT64_MAX;
+    return true;
 }
 
 static bool measure(struct maker *maker, const Pledged__V1__Reallocate *command,
@@ -49,18 +63,18 @@ static bool measure(struct maker *maker, const Pledged__V1__Reallocate *command,
         return false;
     }
     const Pledged__V1__Money *settled = command->settled;
-    if (!same && settled == NULL) {
-        maker_refuse(maker, REASON(RATE_REQUIRED), "reallocate.settled", entry->seq, NULL);
-        maker_arg(maker, "currency", pl_currency_code(to->currency));
+    if (!same && settled == NULL &&
+        !by_rate(maker, entry, to->currency, ret->moved, &ret->pair, &ret->moved_settled))
         return false;
-    }
     if (settled != NULL && (pl_currency_index(settled->currency) != to->currency ||
                             (same && settled->minor != ret->moved))) {
         maker_refuse(maker, REASON(FIELD_INVALID), "reallocate.settled", to->changed_seq, NULL);
         maker_arg(maker, "currency", pl_currency_code(to->currency));
         return false;
     }
-    ret->moved_settled = same ? ret->moved : settled->minor;
+    if (same || settled != NULL)
+        ret->moved_settled = same ? ret->moved : settled->minor;
+    ret->by_rate = !same && settled == NULL;
     ret->rest = from->amount - ret->moved;
     ret->rest_settled = share(ret->rest, from->settled, from->amount);
     return true;
@@ -93,8 +107,7 @@ static const struct state_allocation *find(struct maker *maker, uint64_t seq)
         maker_arg_number(maker, "seq", (int64_t)seq);
         return NULL;
     }
-    const struct state_allocation *from =
-        &ledger->allocation[state_reversible_index(*found)];
+    const struct state_allocation *from = &ledger->allocation[state_reversible_index(*found)];
     maker->about = &ledger->pledge[from->pledge];
     if (from->reversed_by == 0)
         return from;
@@ -132,15 +145,17 @@ static void reallocate(struct maker *maker, const Pledged__V1__Reallocate *comma
         maker_arg(maker, "pledge", maker_id(maker, 'P', (uint64_t)from->pledge + 1));
         return;
     }
-    if (split.moved_settled > to->amount - state_settled(to)) {
+    if (split.moved_settled == 0 || split.moved_settled > to->amount - state_settled(to)) {
         allocation_refuse_remainder(maker, to, "reallocate.amount");
         return;
     }
     undo(maker, from);
     if (split.rest > 0)
         allocation_add(maker, from->bank_entry, from->pledge, split.rest, split.rest_settled);
-    allocation_add(maker, from->bank_entry, (uint32_t)(to - ledger->pledge), split.moved,
-                   split.moved_settled);
+    Pledged__V1__Allocated *moved = allocation_add(
+        maker, from->bank_entry, (uint32_t)(to - ledger->pledge), split.moved, split.moved_settled);
+    if (split.by_rate)
+        valuation_name(maker, &split.pair, moved);
     pledge_receipt(maker, command->pledge, maker_id(maker, 'C', to->contributor + 1),
                    (Pledged__V1__Stage)to->stage, to->amount,
                    state_settled(to) + split.moved_settled, to->currency);
@@ -204,6 +219,7 @@ static void convert(struct maker *maker, const Pledged__V1__Convert *command)
     fact->converted_from = command->bank_entry;
     entry->fact_case = FACT(PLEDGE_MADE);
     entry->pledge_made = fact;
+    fact->valuation = valuation_of(maker, entry, minor, from->currency);
     allocation_add(maker, (uint32_t)(from - ledger->bank_entry), made, minor, minor);
     pledge_receipt(maker, fact->pledge, fact->contributor, STAGE(PLEDGED), minor, minor,
                    from->currency);

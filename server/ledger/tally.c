@@ -11,6 +11,7 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
 struct keys {
@@ -90,7 +91,7 @@ static void drop_if_empty(struct state_tallies *tallies, struct state_tally *lin
     if (line->pledges != 0 || line->pledged != 0 || line->committed != 0 || line->received != 0 ||
         line->allocated != 0 || line->refunded != 0 || line->unallocated != 0 ||
         line->written_off != 0 || line->difference != 0)
-        return;
+        return; /* nothing is valued where there is nothing */
     size_t place = (size_t)(line - tallies->line);
     tallies->count--;
     memmove(line, line + 1, (tallies->count - place) * sizeof(*line));
@@ -100,6 +101,40 @@ static void add(int64_t *sum, int sign, int64_t amount)
 {
     bool fine = pl_add64(*sum, sign * amount, sum);
     PL_ASSERT(fine); /* decide refuses what would overflow */
+}
+
+/* What of an amount has a value in CHF: all or nothing of it. */
+struct valued {
+    int64_t minor;
+    unsigned __int128 value;
+};
+
+static struct valued value_of(const struct ledger *ledger, const struct pl_map *rates,
+                              uint32_t index, int currency, int64_t minor)
+{
+    bool home = valuation_is_home(currency);
+    const struct state_rate *rate = home ? NULL : valuation_rate(ledger, rates, index, currency);
+    if (!home && rate == NULL)
+        return (struct valued){.minor = 0};
+    return (struct valued){.minor = minor, .value = valuation_exact(minor, currency, rate)};
+}
+
+static void add_value(int64_t *minor, unsigned __int128 *sum, int sign, struct valued valued)
+{
+    add(minor, sign, valued.minor);
+    *sum += sign > 0 ? valued.value : -valued.value; /* wraps, and comes back */
+}
+
+bool state_value(unsigned __int128 sum, int64_t *ret)
+{
+    const unsigned __int128 unit = 100000000000000; /* 10^-16 CHF in a centime */
+    unsigned __int128 whole = sum / unit, rest = sum % unit;
+    if (rest > unit / 2 || (rest == unit / 2 && (whole & 1) != 0))
+        whole++;
+    if (whole > INT64_MAX)
+        return false;
+    *ret = (int64_t)whole;
+    return true;
 }
 
 bool tally_counts(const struct state_pledge *pledge)
@@ -116,6 +151,9 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
         return;
     int64_t forgiven[2];
     waiver_sums(ledger, pledge, forgiven);
+    struct valued valued =
+        value_of(ledger, &ledger->pledge_rates, (uint32_t)(pledge - ledger->pledge),
+                 pledge->currency, pledge->amount);
     make_keys(ledger, pledge, pledge->month, pledge->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], pledge->currency);
@@ -126,6 +164,7 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
         add(&line->allocated, sign, pledge->allocated);
         add(&line->written_off, sign, forgiven[0]);
         add(&line->difference, sign, forgiven[1]);
+        add_value(&line->valued_pledged, &line->value_pledged, sign, valued);
         ledger->tally[i].version++;
         drop_if_empty(&ledger->tally[i], line);
     }
@@ -139,6 +178,7 @@ enum { GATHERED_MAX = 1024 };
 struct gathered {
     const struct state_pledge *like; /* one of them; NULL: none yet */
     int64_t pledges, pledged, committed, allocated, forgiven[2];
+    struct valued valued;
 };
 struct tally_gather {
     struct gathered row[GATHERED_MAX]; /* by a hash of their keys, the newest ones */
@@ -169,6 +209,7 @@ static bool put_gathered(struct ledger *ledger, struct gathered *row)
         add(&line->allocated, 1, row->allocated);
         add(&line->written_off, 1, row->forgiven[0]);
         add(&line->difference, 1, row->forgiven[1]);
+        add_value(&line->valued_pledged, &line->value_pledged, 1, row->valued);
         ledger->tally[i].version++;
     }
     *row = (struct gathered){.like = NULL};
@@ -195,6 +236,11 @@ bool tally_gather(struct tally_gather *gather, struct ledger *ledger,
         return false; /* and so nothing below goes beyond */
     int64_t forgiven[2];
     waiver_sums(ledger, pledge, forgiven);
+    struct valued valued =
+        value_of(ledger, &ledger->pledge_rates, (uint32_t)(pledge - ledger->pledge),
+                 pledge->currency, pledge->amount);
+    row->valued.minor += valued.minor;
+    row->valued.value += valued.value;
     row->like = pledge;
     row->pledges++;
     row->forgiven[0] += forgiven[0];
@@ -221,12 +267,15 @@ static void add_received(struct ledger *ledger, const struct state_bank_entry *e
                          int64_t free_minor, int64_t refunded)
 {
     struct keys keys;
+    struct valued valued = value_of(ledger, &ledger->entry_rates,
+                                    (uint32_t)(entry - ledger->bank_entry), entry->currency, minor);
     make_keys(ledger, pledge, pl_date_month(entry->value_date), entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
         add(&line->received, sign, minor);
         add(&line->unallocated, sign, free_minor);
         add(&line->refunded, sign, refunded);
+        add_value(&line->valued_received, &line->value_received, sign, valued);
         ledger->tally[i].version++;
         drop_if_empty(&ledger->tally[i], line);
     }

@@ -729,6 +729,15 @@ class Proxy:
 LIVE = {"HELD", "PLEDGED", "COMMITTED", "CLOSED"}
 
 
+def exponent(currency):
+    """Digits after the point, by ISO 4217."""
+    for digits, codes in ((0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+                          (3, "BHD IQD JOD KWD LYD OMR TND"), (4, "CLF UYW")):
+        if currency in codes.split():
+            return digits
+    return 2
+
+
 def after(month):
     """The next month of "2026-12"."""
     number = int(month[:4]) * 12 + int(month[5:])
@@ -765,6 +774,7 @@ class Oracle:
         self.confirmed = set()  # bank entries that a statement knows
         self.catalogue = None
         self.promoted = None
+        self.value_day = {}     # of a bank entry
         self.rates = []         # (currency, day, seq, decimal, source)
         self.closings = []      # months in the order of their closing, reopened ones gone
 
@@ -815,8 +825,8 @@ class Oracle:
     def nothing(self, e, body):
         pass
 
-    def posting(self, e):
-        """Where the books post an entry whose business day lies in a closed month."""
+    @staticmethod
+    def business_day(e):
         day = e.effective_date
         for fact in ("payment_recorded", "refund_paid"):  # their day is the bank's
             if e.HasField(fact):
@@ -824,7 +834,11 @@ class Oracle:
         if e.HasField("bank_entry_recorded"):
             day = e.bank_entry_recorded.movement.value_date or day
         moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
-        month = (day or moment.strftime("%Y-%m-%d"))[:7]
+        return day or moment.strftime("%Y-%m-%d")
+
+    def posting(self, e):
+        """Where the books post an entry whose business day lies in a closed month."""
+        month = self.business_day(e)[:7]
         if not self.closings or month > self.closings[-1]:
             return ""
         return after(self.closings[-1]) + "-01"
@@ -842,6 +856,46 @@ class Oracle:
     def on_period_reopened(self, e, body):
         self.need(self.closings and self.closings[-1] == body.period, e, "not the last one")
         self.closings.pop()
+
+    @staticmethod
+    def exchange(minor, currency, rate, into="CHF", into_rate=1):
+        """Minor units of another currency, rounded half to even."""
+        with decimal.localcontext() as context:
+            context.prec = 90
+            amount = decimal.Decimal(minor).scaleb(-exponent(currency)) * rate / into_rate
+            return int(amount.scaleb(exponent(into)).quantize(1, decimal.ROUND_HALF_EVEN))
+
+    def valued(self, e, body, minor, currency):
+        """In francs by the rate of the day or the last before it, wherever there is one."""
+        day = self.business_day(e)
+        known = [r for r in self.rates if r[0] == currency and r[1] <= day]
+        value = None
+        if known:
+            _, of, seq, rate, source = max(known, key=lambda r: (r[1], r[2]))
+            value = self.exchange(minor, currency, rate)
+        if value is None or abs(value) >= 2**63:
+            self.need(not body.HasField("valuation"), e, "a value without a rate")
+            return
+        there = body.valuation
+        self.need((there.value.minor, there.value.currency, there.rate_date, there.rate_seq,
+                   decimal.Decimal(there.mantissa).scaleb(-there.scale), there.source) ==
+                  (value, "CHF", of, seq, rate, source), e, f"a value other than {value}")
+
+    def settled_by(self, e, body, day):
+        """By the rates that the entry names, if it names any."""
+        used = {"CHF": 1}
+        for applied in body.rate:
+            rate = applied.rate
+            row = (rate.currency, rate.date, applied.rate_seq,
+                   decimal.Decimal(rate.mantissa).scaleb(-rate.scale), rate.source)
+            self.need(row in self.rates and rate.date <= day, e, "a rate that nobody recorded")
+            used[rate.currency] = row[3]
+        if body.rate:
+            a, b = body.amount, body.settled
+            self.need(b.minor == self.exchange(a.minor, a.currency, used[a.currency], b.currency,
+                                               used[b.currency]) or
+                      a.minor == self.exchange(b.minor, b.currency, used[b.currency], a.currency,
+                                               used[a.currency]), e, "another amount by this rate")
 
     def on_rate_recorded(self, e, body):
         rate = body.rate
@@ -1056,6 +1110,7 @@ class Oracle:
             self.new_pledge(e, body.pledge, body.contributor, key, "PLEDGED")
         self.pledges[body.pledge].update(amount=body.amount.minor, currency=body.amount.currency)
         self.need(body.amount.minor > 0, e, "amount")
+        self.valued(e, body, body.amount.minor, body.amount.currency)
         if key:
             self.take(e, key)
 
@@ -1128,11 +1183,13 @@ class Oracle:
 
     def on_payment_recorded(self, e, body):
         self.need(body.pledge in self.pledges, e, "unknown pledge")
+        self.valued(e, body, body.amount.minor, body.amount.currency)
         self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
         self.bank[body.bank_entry] = dict(pledge=body.pledge, amount=body.amount.minor,
                                           currency=body.amount.currency, allocated=0,
                                           refunded=0)
         self.payment_at[e.seq] = body.bank_entry
+        self.value_day[body.bank_entry] = self.business_day(e)
 
     def on_allocated(self, e, body):
         settled = body.settled if body.HasField("settled") else body.amount
@@ -1147,6 +1204,7 @@ class Oracle:
                   "more allocated than promised")
         self.need(body.amount.currency == bank["currency"], e, "currency of the bank entry")
         self.need(settled.currency == pledge["currency"], e, "currency of the pledge")
+        self.settled_by(e, body, self.value_day[body.bank_entry])
         self.allocations[e.seq] = dict(bank=body.bank_entry, pledge=body.pledge,
                                        minor=body.amount.minor, settled=settled.minor)
 
@@ -1246,6 +1304,8 @@ class Oracle:
         self.need(body.statement in self.statements, e, "of no statement")
         self.need(self.statements[body.statement]["currency"] == body.currency, e, "currency")
         self.need(body.movement.minor != 0, e, "amount")
+        self.valued(e, body, body.movement.minor, body.currency)
+        self.value_day[body.bank_entry] = self.business_day(e)
         if body.batch:
             batch = self.bank[body.batch]
             self.need(batch["allocated"] == batch["refunded"] == 0, e, "details of what is allocated as a whole")

@@ -6,6 +6,7 @@
 #ifndef TEST_LEDGER_STORY_H
 #define TEST_LEDGER_STORY_H
 
+#include "common/date.h"
 #include "common/reference.h"
 #include "desk.h"
 
@@ -529,6 +530,36 @@ static inline void story_close(struct world *w, bool closing, const char *month,
         SAY(w, ReopenPeriod, REOPEN_PERIOD, reopen_period, body.period = S_(month));
 }
 
+static inline void story_rate(struct world *w, const char *date, int64_t mantissa)
+{
+    Pledged__V1__Rate rate = PLEDGED__V1__RATE__INIT, *list[] = {&rate};
+    rate.currency = S_("USD");
+    rate.date = S_(date);
+    rate.mantissa = mantissa;
+    rate.scale = 3;
+    rate.source = S_("UN");
+    SAY(w, RecordRates, RECORD_RATES, record_rates, body.rate = list; body.n_rate = 1);
+    assert_accepted(w);
+}
+
+/* Dollars that pay for a promise in francs, by the rate of their day. */
+static inline void story_exchange(struct world *w)
+{
+    char pledge[24], entry[24];
+    act_as(w, "anna", PLEDGED__V1__ROLE__ROLE_CLERK);
+    story_rate(w, "2026-01-05", 870);
+    submit(w, NULL, "C000001", NULL, 9000, "CHF");
+    assert_accepted(w);
+    (void)snprintf(pledge, sizeof(pledge), "%s", w->receipt->outcome->pledge);
+    pay(w, pledge, 10000, "USD", "");
+    assert_accepted(w);
+    (void)snprintf(entry, sizeof(entry), "%s", w->receipt->outcome->bank_entry);
+    char today[11];
+    story_rate(w, pl_date_format(pl_date_of_us(w->now_us), today), 880);
+    SAY(w, Allocate, ALLOCATE, allocate, body.bank_entry = S_(entry); body.pledge = S_(pledge));
+    assert_accepted(w);
+}
+
 static inline void story_months(struct world *w)
 {
     pass(w, 40 * DAY_US);
@@ -650,6 +681,7 @@ static inline void story_tell(struct world *w)
         body.itu_membership = S_("academia"));
     assert_accepted(w);
     story_persons(w);
+    story_rate(w, "2026-01-05", 885);
     story_queue(w);
     story_promises(w);
     story_money(w);
@@ -660,6 +692,7 @@ static inline void story_tell(struct world *w)
     assert_balanced(w);
     story_months(w);
     story_eyes(w);
+    story_exchange(w);
     assert_balanced(w);
 }
 
