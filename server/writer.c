@@ -313,8 +313,8 @@ static void item_replay(struct writer *writer, struct command *command, struct c
                     "request_id", "this request id was used for another command");
     else
         item_receipt(command, item, entry, true);
-    if (item->code == PL_E_STALE && item->refusal != NULL)
-        item->refusal->deciding_seq = seq;
+    if (item->code == PL_E_STALE && item->refusal != NULL && !item->refusal->replay)
+        item->refusal->deciding_seq = seq; /* who has the id; an original answer stays as it was */
 }
 
 static void copy_refusal(struct command *command, struct command_item *item,

@@ -272,6 +272,13 @@ class OfTheState(DaemonTest):
         self.sticky("BELOW_ALLOCATED", PRECONDITION, evidence=[document()],
                     amend_pledge=pb.AmendPledge(pledge=pledge, amount=money(10000499)))
 
+    def test_a_stale_number_stays_what_it_was(self):
+        pledge = self.clerk.submit_tier("or", self.who).outcome.pledge
+        self.clerk.commit(pledge)
+        self.sticky("NUMBER_STALE", grpc.StatusCode.ABORTED, 0, "issue_certificate.number",
+                    issue_certificate=pb.IssueCertificate(pledge=pledge, number="Z000999",
+                                                          document_sha256=bytes(32)))
+
     def test_money_that_came_in_needs_a_plan(self):
         pledge = self.clerk.submit_tier("or", self.who).outcome.pledge
         self.clerk.commit(pledge)

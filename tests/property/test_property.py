@@ -7,6 +7,7 @@ it all.
 
 One seed is one sequence; a failure names it. Without variables a few fixed seeds run, and what they
 drew is judged too: every command was accepted, every reason that the model knows was an answer.
+Some commands are tried as a dry run before, some are sent again, by the same and by other persons.
 
     PLEDGED_SEEDS=A:B    the seeds from A up to B instead
     PROPERTY_ROUNDS=N    N seeds of the clock's choosing
@@ -171,11 +172,13 @@ class Round:
         wrong, effect = self.fund.judge(person, sent)
         name = sent.WhichOneof("command")
         asked = f"{person}: {one_line(sent)}"
+        rehearsed = self.rehearse(person, sent) if self.random.random() < 0.06 else None
         try:
             receipt = self.send(self.as_person(person), sent)
         except Refused as refused:
             self.refused(asked, refused, wrong)
             self.counts[name, refused.reason] += 1
+            self.rehearsed_and_again(person, sent, rehearsed, refused, asked)
             return
         self.counts[name, "accepted"] += 1
         assert not wrong, f"accepted, but the model says {wrong}\n{asked}\n{one_line(receipt)}"
@@ -189,6 +192,57 @@ class Round:
         for key, value in expected.items():
             assert said.get(key) == value, \
                 f"{key} is {said.get(key)}, not {value}\n{asked}\n{one_line(receipt)}"
+        self.rehearsed_and_again(person, sent, rehearsed, receipt, asked)
+
+    def rehearse(self, person, sent):
+        """A dry run: the answer that it would be, and nothing happens."""
+        if sent.WhichOneof("command") == "record_contact":
+            return None
+        tried = pb.Command()
+        tried.CopyFrom(sent)
+        tried.dry_run = True
+        if len(sent.request_id) == 16:
+            tried.request_id = harness.new_id()
+        return harness.attempt(self.as_person(person), tried)
+
+    def rehearsed_and_again(self, person, sent, rehearsed, answer, asked):
+        """What was tried before says the same; what is sent once more gets the first answer."""
+        refused = isinstance(answer, Refused)
+        if rehearsed is not None:
+            self.counts["dry_run", "refused" if refused else "accepted"] += 1
+            same(isinstance(rehearsed, Refused), refused, f"dry run of {asked}")
+            if refused:
+                same((rehearsed.reason, rehearsed.refusal.field, rehearsed.refusal.seq),
+                     (answer.reason, answer.refusal.field, 0), f"dry run of {asked}")
+            else:
+                same((rehearsed.kind, rehearsed.seq, said_by(rehearsed.outcome)),
+                     (pb.RECEIPT_KIND_DRY_RUN, answer.seq, said_by(answer.outcome)),
+                     f"dry run of {asked}")
+        if self.random.random() < 0.06 and (not refused or answer.refusal.seq):
+            self.again(person, sent, answer, asked)
+
+    def again(self, person, sent, answer, asked):
+        try:
+            once_more = self.send(self.as_person(person), sent)
+        except Refused as refused:
+            once_more = refused
+        harness.same_outcome(self.test, once_more, answer)
+        other = pb.Command()
+        other.CopyFrom(sent)
+        other.reason = "something else"
+        for who, what, reason in ((person, other, "REQUEST_ID_REUSED"),
+                                  ("approver2" if self.fund.roles[person] == "approver" and
+                                   person != "approver2" else "clerk2", sent, "REQUEST_ID_FOREIGN")):
+            if self.fund.roles[who] != self.fund.roles[person] or (
+                    who == person and reason == "REQUEST_ID_FOREIGN"):
+                continue
+            try:
+                self.send(self.as_person(who), what)
+            except Refused as refused:
+                same((refused.reason, refused.refusal.seq), (reason, 0), f"{who} again: {asked}")
+                self.counts["again", reason] += 1
+            else:
+                raise AssertionError(f"{who}, {reason}: accepted again: {asked}")
 
     @staticmethod
     def send(client, sent):
