@@ -4,7 +4,6 @@
  * takes the rest; the daemon judges days and sum.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/commands.h"
@@ -41,18 +40,22 @@ struct every {
 /* "3m" and "1y" are months of the calendar, "14d" and "2w" days. */
 static bool read_every(const char *text, struct every *ret)
 {
-    char *unit = NULL;
+    int number = 0;
     *ret = (struct every){.months = 1};
     if (text == NULL)
         return true;
-    long number = strtol(text, &unit, 10);
-    if (number < 1 || number > 999 || strlen(unit) != 1)
+    const char *unit = text + strspn(text, "0123456789");
+    if (unit - text > 3 || strlen(unit) != 1)
         return false;
-    *ret = (struct every){.months = *unit == 'm'   ? (int)number
-                                    : *unit == 'y' ? 12 * (int)number
+    for (const char *digit = text; digit < unit; digit++)
+        number = 10 * number + (*digit - '0');
+    if (number < 1)
+        return false;
+    *ret = (struct every){.months = *unit == 'm'   ? number
+                                    : *unit == 'y' ? 12 * number
                                                    : 0,
-                          .days = *unit == 'd'   ? (int)number
-                                  : *unit == 'w' ? 7 * (int)number
+                          .days = *unit == 'd'   ? number
+                                  : *unit == 'w' ? 7 * number
                                                  : 0};
     return ret->months != 0 || ret->days != 0;
 }
@@ -63,7 +66,7 @@ static bool day_after(const char *first, const struct every *every, size_t steps
     int32_t days;
     if (!pl_is_ok(pl_date_parse(first, &days)))
         return false;
-    long day_of_month = strtol(first + 8, NULL, 10);
+    int day_of_month = (first[8] - '0') * 10 + first[9] - '0';
     if (every->days != 0) {
         (void)pl_date_format(days + every->days * (int32_t)steps, ret);
         return pl_date_valid(ret);

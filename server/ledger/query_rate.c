@@ -6,7 +6,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -23,10 +22,26 @@ struct list {
     size_t from, size;
 };
 
+/* A whole number up to `most`; *text moves behind it. False: no digit, or too many. */
+static bool read_number(const char **text, uint64_t most, uint64_t *ret)
+{
+    const char *at = *text;
+    *ret = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(*ret, 10, ret) ||
+            __builtin_add_overflow(*ret, (uint64_t)(*at - '0'), ret) || *ret > most)
+            return false;
+    }
+    bool any = at != *text;
+    *text = at;
+    return any;
+}
+
 /* "USD:DAY:SEQ": the page begins with that row, or where it would be. */
 static bool read_token(struct list *list, const char *token)
 {
-    char code[4] = "", *day_end = NULL, *end = NULL;
+    char code[4] = "";
+    uint64_t day, seq;
     if (token[0] == '\0') {
         list->from =
             list->currency < 0 ? 0 : rate_place(list->ledger, list->currency, INT32_MIN, 0);
@@ -35,16 +50,16 @@ static bool read_token(struct list *list, const char *token)
     if (strlen(token) < sizeof("USD:") || strlen(token) > 40 || token[3] != ':')
         return false;
     memcpy(code, token, 3);
-    long day = strtol(token + 4, &day_end, 10);
-    if (*day_end != ':' || day < INT32_MIN || day > INT32_MAX)
-        return false;
-    uint64_t seq = strtoull(day_end + 1, &end, 10);
-    if (end == day_end + 1 || *end != '\0')
+    const char *at = token + 4;
+    bool before = *at == '-'; /* 1970 */
+    at += before;
+    if (!read_number(&at, INT32_MAX, &day) || *at++ != ':' || !read_number(&at, UINT64_MAX, &seq) ||
+        *at != '\0')
         return false;
     int currency = pl_currency_index(code);
     if (currency < 0 || (list->currency >= 0 && currency != list->currency))
         return false;
-    list->from = rate_place(list->ledger, currency, (int32_t)day, seq);
+    list->from = rate_place(list->ledger, currency, before ? -(int32_t)day : (int32_t)day, seq);
     return true;
 }
 
