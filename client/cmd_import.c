@@ -22,6 +22,8 @@ static struct pl_status no_memory(void)
     return pl_fail(TOO_BIG, "the file does not fit into memory");
 }
 
+enum { ENTRY_BYTES_MAX = 65535, ENTRY_REST_BYTES = 1500, OUTCOME_BYTES = 250 };
+
 /* One file of a bank: the command, and who paid. */
 struct import {
     Pledged__V1__ImportStatement *command;
@@ -82,6 +84,21 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_number(sheet, told->refunded);
 }
 
+/* The command stands in one entry, with what became of each statement. */
+static struct pl_status check_size(struct cli *cli, const char *path, const struct write *write)
+{
+    const Pledged__V1__ImportStatement *import = write->command.import_statement;
+    size_t size = pledged__v1__command__get_packed_size(&write->command), movements = 0;
+    for (size_t i = 0; i < import->n_statement; i++)
+        movements += import->statement[i]->n_movement;
+    if (size + ENTRY_REST_BYTES + import->n_statement * OUTCOME_BYTES <= ENTRY_BYTES_MAX)
+        return pl_ok();
+    return failure_set(&cli->failure, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                       _("%s: %zu movements are more than one command takes, nothing of the file "
+                         "was sent; ask the bank for shorter periods"),
+                       path, movements);
+}
+
 static struct pl_status send_one(struct cli *cli, const char *path, const struct import *import,
                                  struct sheet *sheet)
 {
@@ -94,6 +111,7 @@ static struct pl_status send_one(struct cli *cli, const char *path, const struct
     write->command.import_statement = import->command;
     PL_TRY(payers_commit(&import->payers, write->request_id, import->command, &cli->arena,
                          &write->record, &write->record_count));
+    PL_TRY(check_size(cli, path, write));
     PL_TRY(write_send(cli, write, &receipt));
     for (size_t i = 0; receipt->outcome != NULL && i < receipt->outcome->n_statement; i++)
         add_outcome(sheet, path, write, receipt, receipt->outcome->statement[i]);

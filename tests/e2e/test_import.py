@@ -677,6 +677,34 @@ class Payers(Bank):
         self.assertEqual(self.rows(), (1, 0))
         self.assertEqual(self.listed()[0]["payer"], "Example Ministry")
 
+    def many(self, count):
+        """no-payer.xml with so many payments of one franc."""
+        text = (CORPUS / "no-payer.xml").read_text()
+        head, tail = text[:text.index("      <Ntry>")], text[text.index("    </Stmt>"):]
+        one = text[len(head):text.index("    </Stmt>")].replace(">100.00<", ">1.00<")
+        entries = [one.replace("ASR-NOPAYER", f"2026041600{i:06d}").replace(
+            "      </Ntry>", "<NtryDtls><TxDtls><RltdPties><Dbtr><Pty><Nm>Payer " + str(i) +
+            "</Nm></Pty></Dbtr></RltdPties></TxDtls></NtryDtls></Ntry>") for i in range(count)]
+        path = self.home.path / f"many-{count}.xml"
+        path.write_text(head.replace("STM-NOPAYER", f"STM-{count}") + "".join(entries) +
+                        tail)
+        text = path.read_text().replace("403756.50", f"{403656 + count}.50")
+        path.write_text(text)
+        return path
+
+    def test_as_many_as_one_command_takes(self):
+        row = self.pledge("clerk", "import", self.many(600), format="json").json["statements"][0]
+        self.assertEqual(row["recorded"], 600)
+        self.assertEqual(self.rows(), (600, 0))
+        self.assertEqual(len([r for r in self.listed() if r["payer"]]), 600)
+        size = len(self.dump())
+        for lang, word in (("en", "shorter periods"), ("fr", "plus courtes")):
+            ran = self.fails(65, "clerk", "import", self.many(1000), lang=lang)
+            self.assertIn("many-1000.xml", ran.err)
+            self.assertIn("1000 mo", ran.err)
+            self.assertIn(word, ran.err)
+        self.assertEqual((len(self.dump()), self.rows()), (size, (600, 0)))
+
     def test_a_name_that_is_alike_comes_first(self):
         other = self.clerk.contributor("Exemple d’un ministère")
         self.clerk.submit_free(other, 1234500, "CHF")
