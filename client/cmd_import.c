@@ -424,6 +424,7 @@ struct pl_status cmd_suggest(struct cli *cli)
                &cli->arena);
     struct ranked *ranked = NULL;
     PL_TRY(rank(cli, answer, &ranked));
+    PL_ASSERT(ranked != NULL);
     for (size_t i = 0; i < answer->n_suggestion && i < SUGGESTIONS_SHOWN; i++) {
         const Pledged__V1__Suggestion *row = ranked[i].row;
         sheet_number(&sheet, (int64_t)i + 1);

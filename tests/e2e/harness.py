@@ -428,7 +428,8 @@ class Home:
         self.proxies = []
         self.expect_dirty_log = False
         self.variables = {}  # of the daemon's environment, besides the clean ones
-        self.wrapper = []  # words before the daemon's own: strace with its options
+        # words before the daemon's own: strace or valgrind with their options
+        self.wrapper = os.environ.get("PLEDGED_WRAP", "").split()
 
     # configuration and one-shot commands of the daemon
     def write_config(self):

@@ -7,6 +7,7 @@
 #   run.sh tidy [FILE...]       clang-tidy with .clang-tidy, clean (default: all of common, server, client)
 #   run.sh analyzer [FILE...]   gcc -fanalyzer, clean (default: the same)
 #   run.sh valgrind [BOX[/TEST]...]  unit tests under valgrind (default: all of common)
+#   run.sh daemon [THEME...]    the daemon under valgrind while tests of e2e ask it (default: main_job)
 #   run.sh coverage [--least PERCENT] [BOX...]
 #                               unit tests, simulator and n-th failures of these boxes (default: store,
 #                               ledger), and the table of lines and branches a file; fails where a box
@@ -15,7 +16,7 @@
 # coverage leaves out branches of PL_ASSERT: they are there to be never taken. It builds the preset
 # `coverage`; the others want a configured and built directory (BUILD, default build/release).
 # DEPTH: how many states of a function clang's analyzer looks at (default: its own, 225000). With the
-# tests' 40000 all files take a fifth of the time, and found what the whole depth found.
+# tests' 40000 all files take about a fifth of the time.
 # Exit: 0 clean, 1 findings, 64 usage, 77 the program is missing.
 
 set -eu
@@ -25,7 +26,7 @@ cd "$root"
 build=${BUILD:-build/release}
 
 usage() {
-    sed -n '6,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,15s/^# \{0,1\}//p' "$0" >&2
     exit 64
 }
 
@@ -71,6 +72,8 @@ analyzer() {
         -O1 -fanalyzer -Wno-analyzer-malloc-leak -Werror -S -o /dev/null || return 1
 }
 
+memcheck='valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no'
+
 valgrind_() {
     need valgrind
     [ $# -gt 0 ] || set -- common
@@ -81,10 +84,23 @@ valgrind_() {
         esac
         for test in $tests; do
             printf '%s: ' "$(basename "$test")"
-            valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no "$test" \
-                >"$build/valgrind.log" 2>&1 || { cat "$build/valgrind.log"; return 1; }
+            $memcheck "$test" >"$build/valgrind.log" 2>&1 || { cat "$build/valgrind.log"; return 1; }
             echo clean
         done
+    done
+}
+
+daemon() {
+    need valgrind
+    [ $# -gt 0 ] || set -- main_job
+    place=$(cd "$build" && pwd)
+    for theme in "$@"; do
+        rm -f "$place"/valgrind.daemon.*
+        # PLEDGED_WRAP: harness.py. A file of each daemon that ran, empty where it was clean.
+        PLEDGED_WRAP="$memcheck --log-file=$place/valgrind.daemon.%p" PLEDGED_TEST_SCALE="${PLEDGED_TEST_SCALE:-10}" \
+            PLEDGED_BIN_DIR=$place/bin /usr/bin/python3 -B "tests/e2e/test_$theme.py" || return 1
+        cat "$place"/valgrind.daemon.* >"$place/valgrind.log"
+        [ ! -s "$place/valgrind.log" ] || { cat "$place/valgrind.log"; return 1; }
     done
 }
 
@@ -133,6 +149,7 @@ cppcheck) check ;;
 tidy) tidy "$@" ;;
 analyzer) analyzer "$@" ;;
 valgrind) valgrind_ "$@" ;;
+daemon) daemon "$@" ;;
 coverage) coverage "$@" ;;
 *) usage ;;
 esac
