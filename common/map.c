@@ -9,7 +9,6 @@
 
 #include "common/check.h"
 #include "common/hash.h"
-#include "common/huge.h"
 
 enum { CAP_FIRST = 16 };
 
@@ -54,7 +53,6 @@ static void grow(struct pl_map *map, size_t cap)
     larger.slots = reallocarray(NULL, larger.cap, map->key_size + map->value_size);
     larger.full = calloc((larger.cap + 63) / 64, sizeof(*larger.full));
     PL_ASSERT(larger.slots != NULL && larger.full != NULL);
-    pl_huge(larger.slots, larger.cap * (map->key_size + map->value_size));
     for (size_t i = 0; i < map->cap; i++) {
         if (!pl_map_is_full(map, i))
             continue;
@@ -141,7 +139,6 @@ bool pl_map_shape(struct pl_map *map, uint64_t *full, size_t cap)
     }
     map->slots = reallocarray(NULL, cap, map->key_size + map->value_size);
     PL_ASSERT(map->slots != NULL || cap == 0);
-    pl_huge(map->slots, cap * (map->key_size + map->value_size));
     map->full = full;
     map->cap = cap;
     map->count = count;

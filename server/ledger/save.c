@@ -13,7 +13,6 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
-#include "common/huge.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
@@ -669,7 +668,6 @@ static void *room_for(void *array, size_t index, size_t count, size_t *cap, size
         larger = count;
     void *grown = reallocarray(array, larger, element);
     PL_ASSERT(grown != NULL);
-    pl_huge(grown, larger * element);
     *cap = larger;
     return grown;
 }

@@ -9,7 +9,6 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
-#include "common/huge.h"
 #include "common/ids.h"
 #include "server/ledger/change.h"
 #include "server/ledger/proposal.h"
@@ -111,7 +110,6 @@ void *state_grow(void *array, size_t count, size_t *cap, size_t element)
     size_t larger = *cap != 0 ? *cap + *cap / 2 + 1 : 16;
     void *grown = reallocarray(array, larger, element);
     PL_ASSERT(grown != NULL);
-    pl_huge(grown, larger * element);
     *cap = larger;
     return grown;
 }
