@@ -319,6 +319,79 @@ static void test_what_the_bank_cannot_take_back(void **state)
     assert_balanced(&w); /* and a start from a snapshot knows all of it */
 }
 
+/* What only looks like it: the day of booking counts as well, another kind, another pledge's, what
+ * left and what the bank took back do not. */
+static void test_what_a_clerk_types_is_looked_for_narrowly(void **state)
+{
+    (void)state;
+    submit(&w, NULL, "C000002", NULL, 50000, "CHF");
+    Pledged__V1__Movement *list[] = {movement(&w, 910, "2026-02-03", "L-1", ""),
+                                     movement_of(&w, MOVES(BATCH), 920, "L-2"),
+                                     movement(&w, 930, "2026-02-03", "L-3", ""),
+                                     movement_of(&w, MOVES(RETURN), -930, "L-4"),
+                                     movement(&w, 940, "2026-02-03", "L-5", refers(&w, 2)),
+                                     movement(&w, -950, "2026-02-03", "L-6", ""),
+                                     movement(&w, 960, "2026-02-03", "L-7", ""),
+                                     NULL};
+    list[0]->booking_date = S_("2026-02-02");
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_accepted(&w);
+    match_reversal(&w, "B000004", "B000003");
+    assert_accepted(&w);
+    size_t entries = w.ledger->bank_entry_count;
+    pay_on(&w, "P000001", 910, "2026-02-02");
+    assert_int_equal(w.ledger->bank_entry_count, entries); /* this one it is */
+    static const int64_t others[] = {920, 930, 940, 950};
+    for (size_t i = 0; i < PL_COUNT(others); i++) {
+        pay_on(&w, "P000001", others[i], "2026-02-03");
+        assert_int_equal(w.ledger->bank_entry_count, entries + i + 1);
+    }
+    pay_on(&w, "P000001", 960, "2026-02-03");
+    size_t booked = w.ledger->bank_entry_count;
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    money.minor = 960;
+    money.currency = S_("CHF");
+    SAY(&w, Pay, PAY, pay, body.pledge = S_("P000001"); body.amount = &money;
+        body.value_date = S_("2026-02-03")); /* and once more */
+    assert_true(w.answer != LEDGER_ACCEPTED || w.receipt->outcome->n_warning != 0);
+    assert_in_range(w.ledger->bank_entry_count, booked, booked + 1);
+    assert_balanced(&w);
+}
+
+static void test_sums_stay_within_64_bits(void **state)
+{
+    (void)state;
+    pay(&w, "P000001", 100, "CHF", "IN-1");
+    Pledged__V1__Movement *list[] = {movement(&w, INT64_MAX - 50, "2026-02-03", "HUGE", ""), NULL};
+    size_t entries = w.ledger->bank_entry_count;
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_refused(&w, SUM_OVERFLOW);
+    assert_int_equal(w.ledger->bank_entry_count, entries);
+    assert_balanced(&w);
+}
+
+static void test_why_somebody_has_to_look(void **state)
+{
+    (void)state;
+    Pledged__V1__Movement *list[] = {movement(&w, 100000, "2026-02-03", "Q-1", refers(&w, 1)),
+                                     movement(&w, -70, "2026-02-03", "Q-2", ""), NULL};
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_accepted(&w);
+    const struct ledger *l = w.ledger;
+    assert_int_equal(statement_queue(l, &l->bank_entry[0]), 0); /* all of it is allocated */
+    reverse(&w, l->allocation[0].seq);
+    assert_accepted(&w);
+    assert_int_equal(statement_queue(l, &l->bank_entry[0]),
+                     PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_AMOUNT_DIFFERS);
+    assert_int_equal(statement_queue(l, &l->bank_entry[1]),
+                     PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT);
+    w.ledger->movement[1].queue = 0; /* as if it had paid something, and that was undone */
+    assert_int_equal(statement_queue(l, &l->bank_entry[1]),
+                     PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT);
+    pay(&w, "P000001", 200000, "CHF", "BY-HAND"); /* no statement brought this one */
+    assert_int_equal(statement_queue(l, &l->bank_entry[2]), 0);
+}
+
 int main(void)
 {
 #define T_(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
@@ -331,6 +404,9 @@ int main(void)
         T_(test_which_payment_by_hand_it_is),
         T_(test_what_a_clerk_types_afterwards),
         T_(test_what_the_bank_cannot_take_back),
+        T_(test_what_a_clerk_types_is_looked_for_narrowly),
+        T_(test_sums_stay_within_64_bits),
+        T_(test_why_somebody_has_to_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

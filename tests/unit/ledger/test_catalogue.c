@@ -54,6 +54,8 @@ static void test_shipped_catalogue_is_well_formed(void **state)
     assert_int_equal(catalogue_find_tier(catalogue, "Platinum"),
                      catalogue_find_tier(catalogue, "platine"));
     assert_int_equal(catalogue_find_tier(catalogue, "bronze"), -1);
+    assert_int_equal(catalogue_find_tier(catalogue, "7-or"), -1);
+    assert_int_equal(catalogue_find_tier(catalogue, ""), -1);
     static const struct {
         const char *tier;
         uint32_t grants;

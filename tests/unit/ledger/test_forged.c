@@ -406,6 +406,8 @@ static void on_other_promises(struct forging *f, const Pledged__V1__Entry *entry
         WHILE(l->contributor[i].hold_seq, 1);
     for (size_t i = 0; i < l->period_count; i++)
         WHILE(l->period[i].month, l->period[i].month + 1);
+    WHILE(l->proposal_open, LEDGER_PROPOSALS_OPEN_MAX);
+    WHILE(l->proposal_open_bytes, LEDGER_PROPOSALS_OPEN_BYTES_MAX);
     WHILE(l->exported_month, INT32_MAX);
     WHILE(l->policy.four_eyes, 0);
     WHILE(l->policy.four_eyes, ~0u);

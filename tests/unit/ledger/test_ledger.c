@@ -349,6 +349,18 @@ static void test_deciding_changes_nothing(void **state)
     world_fini(&w);
 }
 
+static void test_before_the_first_entry(void **state)
+{
+    (void)state;
+    struct ledger *empty = ledger_new();
+    assert_null(ledger_id(empty));
+    assert_null(ledger_origin(empty));
+    assert_int_equal(ledger_next_due_us(empty), INT64_MAX);
+    assert_int_equal(ledger_reason_code((Pledged__V1__Reason)129), PL_E_UNAVAILABLE); /* of later */
+    ledger_free(empty);
+    ledger_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_time_grows_even_if_the_clock_does_not),
         cmocka_unit_test(test_history_is_a_chain),
         cmocka_unit_test(test_deciding_changes_nothing),
+        cmocka_unit_test(test_before_the_first_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -347,6 +347,103 @@ static void test_a_due_hold_is_not_extended(void **state)
     world_fini(&w);
 }
 
+/* --- when a hold ends --- */
+
+static void hold_until(struct world *w, const char *pledge, int64_t for_s, int64_t until_us)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Hold hold = PLEDGED__V1__HOLD__INIT;
+    Pledged__V1__Extend extend = PLEDGED__V1__EXTEND__INIT;
+    hold.tier = (char *)"many";
+    hold.contributor = (char *)"C000001";
+    extend.pledge = (char *)(uintptr_t)pledge;
+    if (until_us != 0) {
+        hold.until_case = PLEDGED__V1__HOLD__UNTIL_UNTIL_US;
+        extend.until_case = PLEDGED__V1__EXTEND__UNTIL_UNTIL_US;
+        hold.until_us = extend.until_us = until_us;
+    } else if (for_s != 0) {
+        hold.until_case = PLEDGED__V1__HOLD__UNTIL_FOR_S;
+        extend.until_case = PLEDGED__V1__EXTEND__UNTIL_FOR_S;
+        hold.for_s = extend.for_s = for_s;
+    }
+    command.command_case = pledge == NULL ? COMMAND(HOLD) : COMMAND(EXTEND);
+    if (pledge == NULL)
+        command.hold = &hold;
+    else
+        command.extend = &extend;
+    give(w, &command);
+}
+
+static void test_a_hold_ends_at_a_moment_that_can_be(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    for (int held = 0; held <= 1; held++) {
+        const char *pledge = held ? "P000001" : NULL;
+        hold_until(&w, pledge, 0, w.now_us - 5);
+        assert_refused(&w, FIELD_INVALID);
+        hold_until(&w, pledge, 0, w.now_us + 400 * DAY_US);
+        assert_refused(&w, HOLD_TOO_LONG);
+        hold_until(&w, pledge, INT64_MAX, 0);
+        assert_refused(&w, HOLD_TOO_LONG);
+        hold_until(&w, pledge, INT64_MAX / 1000000, 0); /* with the time that it is, too much */
+        assert_refused(&w, HOLD_TOO_LONG);
+        hold_until(&w, pledge, 0, w.now_us + DAY_US);
+        assert_accepted(&w);
+        assert_true(w.receipt->outcome->expires_us >= w.now_us + DAY_US - 1000000);
+    }
+    hold_until(&w, "P000001", 0, 0); /* as long as the catalogue says */
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void submit_held(struct world *w, const char *contributor, const char *tier, bool free_one)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Submit body = PLEDGED__V1__SUBMIT__INIT;
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    money.minor = 5000000;
+    money.currency = (char *)"CHF";
+    body.pledge = (char *)"P000001";
+    body.contributor = (char *)(uintptr_t)contributor;
+    body.amount = &money;
+    if (tier != NULL) {
+        body.offer_case = PLEDGED__V1__SUBMIT__OFFER_TIER;
+        body.tier = (char *)(uintptr_t)tier;
+    } else if (free_one) {
+        body.offer_case = PLEDGED__V1__SUBMIT__OFFER_FREE;
+        body.free = true;
+    }
+    command.command_case = COMMAND(SUBMIT);
+    command.submit = &body;
+    give(w, &command);
+}
+
+static void test_what_is_submitted_is_what_was_held(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    hold_until(&w, NULL, 86400, 0);
+    submit_held(&w, "C000001", "nowhere", false);
+    assert_refused(&w, TIER_UNKNOWN);
+    submit_held(&w, "C000002", NULL, false);
+    assert_int_not_equal(w.answer, LEDGER_ACCEPTED);
+    submit_held(&w, "C000001", "duo", false);
+    assert_int_not_equal(w.answer, LEDGER_ACCEPTED);
+    submit_held(&w, "C000001", NULL, true);
+    assert_int_not_equal(w.answer, LEDGER_ACCEPTED);
+    submit(&w, NULL, "C000002", NULL, INT64_MAX - 10, "CHF");
+    assert_accepted(&w);
+    submit_held(&w, "C000001", "many", false);
+    assert_refused(&w, SUM_OVERFLOW);
+    withdraw(&w, "P000002");
+    submit_held(&w, "C000001", "many", false);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +463,8 @@ int main(void)
         cmocka_unit_test(test_closed_offers),
         cmocka_unit_test(test_refused_submissions_of_a_hold_are_its_history),
         cmocka_unit_test(test_a_due_hold_is_not_extended),
+        cmocka_unit_test(test_a_hold_ends_at_a_moment_that_can_be),
+        cmocka_unit_test(test_what_is_submitted_is_what_was_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

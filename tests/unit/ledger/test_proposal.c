@@ -717,6 +717,27 @@ static void test_a_difference_over_the_limit(void **state)
     world_fini(&w);
 }
 
+static void test_only_so_many_wait(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    w.ledger->proposal_open = LEDGER_PROPOSALS_OPEN_MAX;
+    commit(&w, "P000001");
+    assert_refused(&w, TOO_BIG);
+    w.ledger->proposal_open = 0;
+    w.ledger->proposal_open_bytes = LEDGER_PROPOSALS_OPEN_BYTES_MAX;
+    commit(&w, "P000001");
+    assert_refused(&w, TOO_BIG);
+    w.ledger->proposal_open_bytes = 0;
+    adopt_policy(&w, ~0u, 0); /* no length of its own: a month */
+    commit(&w, "P000001");
+    (void)proposed(&w);
+    assert_int_equal(world_last(&w)->proposed->expires_us, world_last(&w)->time_us + 30 * DAY_US);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -740,6 +761,7 @@ int main(void)
         cmocka_unit_test(test_a_saved_state_knows_what_waits),
         cmocka_unit_test(test_logs_that_break_the_rules_are_refused),
         cmocka_unit_test(test_the_list),
+        cmocka_unit_test(test_only_so_many_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
