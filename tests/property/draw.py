@@ -17,7 +17,7 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
            "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 3}
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 5}
 
 
 class Sequence:
@@ -393,12 +393,12 @@ class Sequence:
         for _ in range(self.random.choice([1, 1, 2, 3])):
             body.rate.add(currency=self.random.choice(["USD", "EUR", "JPY", "USD", "EUR", "CHF", "XXX"]
                                                       if self.chance(0.3) else ["USD", "EUR", "JPY"]),
-                          date=self.random.choice(["2026-02-28", "2026-03-31", "2026-01-31",
+                          date=self.random.choice(["2026-02-28", "2026-03-11", "2026-04-01", "2026-03-10", "2026-01-31",
                                                    self.fund.today] +
                                                   (["2999-01-01"] if self.chance(0.2) else [])),
                           mantissa=self.random.choice([0, 10**15] if self.chance(0.05) else
-                                                      [8850, 1, 10**15 - 1]),
-                          scale=self.random.choice([0, 4, 12] + ([13] if self.chance(0.1) else [])),
+                                                      [8850, 11213, 97]),
+                          scale=13 if self.chance(0.04) else 4,
                           source="" if self.chance(0.03) else "UN Treasury")
         return command(record_rates=body)
 

@@ -97,7 +97,8 @@ class Statements:
         surest = next(iter(levels))
         twins = sum(1 for there, _ in self.movements if there.get(surest) == levels[surest])
         if paid is not None:
-            self.entry(paid.pledge)
+            refund = next((r for r in self.refunds.values() if r.debit is paid), None)
+            self.entry(refund.bank.pledge if refund else paid.pledge)
             paid.confirmed, paid.word = True, movement
             self.movements.append((levels, paid))
             told["confirmed"] += 1

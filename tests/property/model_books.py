@@ -4,9 +4,7 @@ journals, the sums of the IATI file, the months handed to the accounting system 
 import collections
 
 from model_desk import month_trouble
-from model_life import OPEN, Wrong, money_trouble
-
-EXPONENT = {"JPY": 0, "VND": 0}
+from model_life import EXPONENT, OPEN, Wrong, money_trouble
 
 
 class Books:

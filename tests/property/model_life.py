@@ -19,6 +19,7 @@ MOST = (1 << 63) - 1
 KINDS = {1: "government", 2: "private-sector", 3: "civil-society", 4: "academia",
          5: "international-organisation"}
 CURRENCIES = {"CHF", "EUR", "USD", "JPY", "SEK", "VND"}
+EXPONENT = {"JPY": 0, "VND": 0}     # digits after the point, where they are not two
 # Who may give which command; what is not here is a clerk's alone.
 BOTH = {"clerk", "approver"}
 MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH, "reverse": BOTH,

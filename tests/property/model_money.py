@@ -200,7 +200,7 @@ class Money:
         return wrong, effect
 
     def undo_deed(self, deed):
-        deed.reversed = self.entry(deed.pledge)
+        deed.reversed = self.entry(deed.refund.bank.pledge if deed.refund else deed.pledge)
         if deed.refund is None:
             return self.move_benefit(deed.pledge, deed.benefit, deed.which, -deed.quantity)
         refund, debit = deed.refund, deed.refund.debit
@@ -237,9 +237,12 @@ class Money:
                 wrong.add("FIELD_INVALID", {f"{name}.settled", f"{name}.settled.currency",
                                             f"{name}.settled.minor"})
             return body.settled.minor, wrong
-        if not same:
+        if same:
+            return minor, wrong
+        settled = self.exchanged(minor, bank, pledge.currency)
+        if settled is None:
             wrong.add("RATE_REQUIRED", f"{name}.settled")
-        return minor, wrong
+        return settled or 0, wrong
 
     def judge_allocate(self, command, body):
         wrong = Wrong()

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """model_terms: what the fund's rules say of schedules of instalments and of rates of exchange (see
 model_life.py)."""
-from model_life import CURRENCIES, OPEN, Wrong, date_there_is, money_trouble
+import fractions
+
+from model_desk import days
+from model_life import CURRENCIES, EXPONENT, OPEN, Wrong, date_there_is, money_trouble
+
+RATE_DAYS = 31   # a rate that money is settled by is not older
 
 
 class Terms:
@@ -64,6 +69,26 @@ class Terms:
         pledge.minor = minor
 
     # --- rates ---
+
+    def rate_of(self, currency, day):
+        """Francs for one, by the rate of that day or one that is not much older."""
+        if currency == "CHF":
+            return fractions.Fraction(1)
+        there = [r for r in self.rates if r["rate"].currency == currency
+                 and r["rate"].date <= day and not r["superseded"]]
+        rate = max((r["rate"] for r in there), key=lambda r: r.date, default=None)
+        if rate is None or days(day) - days(rate.date) > RATE_DAYS:
+            return None
+        return fractions.Fraction(rate.mantissa, 10**rate.scale)
+
+    def exchanged(self, minor, bank, currency):
+        """What money of a bank entry counts in another currency on its value date; halves to the
+        even number."""
+        one, two = self.rate_of(bank.currency, bank.day), self.rate_of(currency, bank.day)
+        if one is None or two is None:
+            return None
+        return round(fractions.Fraction(minor, 10**EXPONENT.get(bank.currency, 2)) * one / two *
+                     10**EXPONENT.get(currency, 2))
 
     @staticmethod
     def malformed_record_rates(command, body, wrong):
