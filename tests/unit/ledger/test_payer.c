@@ -10,6 +10,7 @@
 
 static void have_account(struct world *world)
 {
+    free(world->ledger->account);
     world->ledger->account = calloc(1, sizeof(*world->ledger->account));
     world->ledger->account_count = 1;
     (void)snprintf(world->ledger->account[0].account, sizeof(world->ledger->account[0].account),
@@ -24,7 +25,7 @@ static void import(struct world *world, const char *id, uint8_t first, size_t co
     static uint8_t sha256[32];
     Pledged__V1__Movement movement[300], *list[300];
     uint8_t commitment[300][32];
-    char ref[300][16];
+    char ref[300][32];
     Pledged__V1__BankStatement bank = PLEDGED__V1__BANK_STATEMENT__INIT, *banks[] = {&bank};
     Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
     COMMAND_INIT_(command);

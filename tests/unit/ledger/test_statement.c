@@ -18,6 +18,7 @@ static void have_account(struct world *world)
 {
     static struct state_account account = {.account = ACCOUNT};
     account.currency = (int16_t)pl_currency_index("CHF");
+    free(world->ledger->account);
     world->ledger->account = calloc(1, sizeof(account)); /* the policy would have set it */
     world->ledger->account[0] = account;
     world->ledger->account_count = 1;
