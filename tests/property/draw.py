@@ -271,6 +271,9 @@ class Sequence:
         if there is not None:
             self.part(body, self.fund.free(there), there.currency)
         self.settle(body, there, promised)
+        if there is not None and not body.HasField("amount") and promised is not None \
+                and there.currency != promised.currency and self.fund.free(there):
+            body.amount.CopyFrom(money(self.fund.free(there), there.currency))
         return command(allocate=body)
 
     def crossing(self):

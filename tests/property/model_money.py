@@ -262,7 +262,7 @@ class Money:
         if free == 0 or minor > free:
             wrong.add("ENTRY_SPENT", {"allocate.bank_entry", "allocate.amount",
                                       "allocate.amount.minor"}, set(self.bank_seqs(bank)))
-        if settled > due or due == 0:
+        if settled > due or due == 0 or (settled == 0 and "RATE_REQUIRED" not in wrong.reasons()):
             wrong.add("OVER_REMAINDER", {"allocate.amount", "allocate.settled", "allocate.pledge",
                                          "allocate.amount.minor", "allocate.settled.minor"},
                       set(pledge.seqs))
@@ -300,7 +300,7 @@ class Money:
         wrong += trouble
         if minor > there.minor:
             wrong.add("ENTRY_SPENT", {"reallocate.amount", "reallocate.amount.minor"})
-        if settled > self.balance(pledge):
+        if settled > self.balance(pledge) or (settled == 0 and "RATE_REQUIRED" not in wrong.reasons()):
             wrong.add("OVER_REMAINDER", {"reallocate.amount", "reallocate.settled",
                                          "reallocate.pledge"}, set(pledge.seqs))
         return wrong, lambda: self.move(there, pledge, minor, settled)
