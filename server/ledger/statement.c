@@ -256,7 +256,9 @@ static const struct state_movement *row_at(const struct importing *import, uint3
     return index < count ? &import->ledger->movement[index] : &import->row[index - count];
 }
 
-/* A statement that goes on where the other one ends cannot hold the same movements. */
+/* A statement that goes on where the other one ends cannot hold the same movements. A notification
+ * has no balances that would show it: what looks the same there is the same, and if it was not, the
+ * statement brings the twin. */
 static bool goes_on(const struct importing *import, const struct state_movement *before)
 {
     const struct ledger *ledger = import->ledger;
@@ -266,7 +268,8 @@ static bool goes_on(const struct importing *import, const struct state_movement 
     uint64_t sequence = import->known_as == STATE_NONE
                             ? import->bank->sequence
                             : ledger->statement[import->known_as].sequence;
-    return earlier->kind == import->bank->kind && sequence != 0 &&
+    return earlier->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT &&
+           earlier->kind == import->bank->kind && sequence != 0 &&
            earlier->sequence + 1 == sequence && earlier->closing == import->bank->opening_minor &&
            strcmp(ledger->text + earlier->account, import->bank->account) == 0;
 }

@@ -226,6 +226,22 @@ static void test_a_statement_that_goes_on_has_movements_of_its_own(void **state)
     world_fini(&w);
 }
 
+/* Nothing shows that a notification goes on where another one ended. */
+static void test_a_notification_after_another_may_say_the_same(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line bare[] = {LINE(500, NULL)}, named[] = {LINE(500, "A1")};
+    const struct line both[] = {LINE(500, "A1"), LINE(500, "A2")};
+    bank_ready(&w, 1);
+    BRINGS(&w, PAPER(.id = "1", .sequence = 1, .notification = true), bare, 1, 0, 0, 0);
+    BRINGS(&w, PAPER(.id = "2", .sequence = 2, .notification = true), named, 0, 1, 0, 0);
+    assert_int_equal(received(&w), 500);
+    BRINGS(&w, PAPER(.id = "3", .sequence = 1), both, 1, 1, 0, 0); /* there were two */
+    assert_int_equal(received(&w), 1000);
+    world_fini(&w);
+}
+
 static void test_year_account_and_amount_are_part_of_it(void **state)
 {
     (void)state;
@@ -675,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_twins_are_two),
         cmocka_unit_test(test_what_is_surer_tells_them_apart),
         cmocka_unit_test(test_a_statement_that_goes_on_has_movements_of_its_own),
+        cmocka_unit_test(test_a_notification_after_another_may_say_the_same),
         cmocka_unit_test(test_year_account_and_amount_are_part_of_it),
         cmocka_unit_test(test_a_reversal_of_either_sign),
         cmocka_unit_test(test_what_is_no_statement_of_ours),
