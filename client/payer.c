@@ -78,7 +78,7 @@ static Pledged__V1__PrivateRecord *private_record(const struct payers *payers, s
                                                   struct pl_arena *arena)
 {
     Pledged__V1__PrivateRecord *made = pl_arena_alloc(arena, sizeof(*made));
-    uint8_t *bytes = pl_arena_alloc(arena, 2 * PL_SHA256_BYTES), about[20];
+    uint8_t *bytes = pl_arena_alloc(arena, (size_t)2 * PL_SHA256_BYTES), about[20];
     struct pl_slice record = payers->record[index];
     if (made == NULL || bytes == NULL)
         return NULL;

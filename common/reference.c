@@ -292,7 +292,8 @@ bool pl_reference_mint_scor(const char *body, char out[PL_REFERENCE_BYTES])
             return false;
     }
     unsigned check = 98 - mod97(mod97(0, body, len), "RF00", 4);
-    memcpy(out, "RF", 2); /* by hand: it is made for each pledge */
+    out[0] = 'R'; /* by hand: it is made for each pledge */
+    out[1] = 'F';
     out[2] = (char)('0' + check / 10);
     out[3] = (char)('0' + check % 10);
     memcpy(out + 4, body, len + 1);

@@ -143,6 +143,10 @@ struct pl_status payer_check_erased(const struct ledger *ledger,
 
 void payer_apply_erased(struct ledger *ledger, const Pledged__V1__SubjectErased *fact, uint64_t seq)
 {
-    for (size_t i = 0; i < fact->n_bank_entry; i++)
-        payer_record(ledger, state_bank_entry(ledger, fact->bank_entry[i]))->erased_seq = seq;
+    for (size_t i = 0; i < fact->n_bank_entry; i++) {
+        struct state_erasable *record =
+            payer_record(ledger, state_bank_entry(ledger, fact->bank_entry[i]));
+        PL_ASSERT(record != NULL); /* checked */
+        record->erased_seq = seq;
+    }
 }
