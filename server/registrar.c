@@ -138,6 +138,26 @@ static void forget(struct registrar *registrar, const struct command *command)
         *at = command->next_private;
 }
 
+/* What a command brings again is not to be erased any more for what happened to it before; if it
+ * comes to nothing once more, withdraw takes it away as if it were new. */
+static void spare(struct registrar *registrar, const struct command *command)
+{
+    uint8_t *all = registrar->undone.data + registrar->undone.start;
+    size_t len = pl_buf_len(&registrar->undone), kept = 0;
+    for (size_t at = 0; at + LEDGER_COMMITMENT_BYTES <= len; at += LEDGER_COMMITMENT_BYTES) {
+        bool brought = false;
+        for (size_t i = 0; i < command->row_count; i++) {
+            if (memcmp(command->row[i].commitment, all + at, LEDGER_COMMITMENT_BYTES) == 0)
+                brought = command->row[i].is_new = true;
+        }
+        if (!brought) {
+            memmove(all + kept, all + at, LEDGER_COMMITMENT_BYTES);
+            kept += LEDGER_COMMITMENT_BYTES;
+        }
+    }
+    registrar->undone.end = registrar->undone.start + kept;
+}
+
 static void pass_on(struct registrar *registrar, struct command *command)
 {
     bool dry = command->item_count == 1 && command->item[0].msg->dry_run;
@@ -153,6 +173,8 @@ static void pass_on(struct registrar *registrar, struct command *command)
                    "request id");
             return;
         }
+        if (pl_buf_len(&registrar->undone) != 0)
+            spare(registrar, command);
         command->next_private = registrar->under_way;
         registrar->under_way = command;
     }

@@ -34,16 +34,19 @@ uint64_t payer_erased_seq(const struct ledger *ledger, const struct state_bank_e
 /* The money of an entry is for the pledges in this walk: the one that it is meant for, or, of a
  * debit, whose money is paid back; then each that it pays for. */
 struct walk {
+    size_t refund; /* the next one to look at, of a debit: it may pay many */
     uint32_t next;
     bool began;
 };
 
-static uint32_t refunded_pledge(const struct ledger *ledger, const struct state_bank_entry *debit)
+static uint32_t refunded_pledge(const struct ledger *ledger, const struct state_bank_entry *debit,
+                                struct walk *walk)
 {
-    for (size_t i = 0; i < ledger->refund_count; i++) {
-        const struct state_refund *refund = &ledger->refund[i];
-        if (refund->debit == (uint32_t)(debit - ledger->bank_entry))
-            return ledger->bank_entry[refund->bank_entry].pledge;
+    while (walk->refund < ledger->refund_count) {
+        const struct state_refund *refund = &ledger->refund[walk->refund++];
+        uint32_t pledge = ledger->bank_entry[refund->bank_entry].pledge;
+        if (refund->debit == (uint32_t)(debit - ledger->bank_entry) && pledge != STATE_NONE)
+            return pledge;
     }
     return STATE_NONE;
 }
@@ -55,10 +58,12 @@ static uint32_t next_pledge(const struct ledger *ledger, const struct state_bank
     if (!walk->began) {
         walk->began = true;
         walk->next = entry->alloc_first;
-        uint32_t first = entry->debit ? refunded_pledge(ledger, entry) : entry->pledge;
-        if (first != STATE_NONE)
-            return first;
+        if (!entry->debit && entry->pledge != STATE_NONE)
+            return entry->pledge;
     }
+    uint32_t refunded = entry->debit ? refunded_pledge(ledger, entry, walk) : STATE_NONE;
+    if (refunded != STATE_NONE)
+        return refunded;
     while (walk->next != STATE_NONE) {
         const struct state_allocation *allocation = &ledger->allocation[walk->next];
         walk->next = allocation->next_of_entry;

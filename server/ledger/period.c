@@ -276,10 +276,12 @@ struct pl_status period_check_posting(const struct ledger *ledger, const Pledged
     return pl_ok();
 }
 
-static struct pl_status check_closed(const struct ledger *ledger,
-                                     const Pledged__V1__PeriodClosed *fact)
+static struct pl_status check_closed(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    const Pledged__V1__PeriodClosed *fact = entry->period_closed;
     int month = month_parse(fact->period);
+    NEED(month < pl_date_month(pl_date_of_us(entry->time_us)),
+         "a period is closed that is not over");
     NEED(month >= 0 && (ledger->closed_through < 0 || month == ledger->closed_through + 1),
          "a period is closed out of turn");
     NEED(fact->head_size <= ledger->size &&
@@ -304,7 +306,7 @@ static struct pl_status check_closed(const struct ledger *ledger,
 struct pl_status period_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     if (entry->fact_case == FACT(PERIOD_CLOSED))
-        return check_closed(ledger, entry->period_closed);
+        return check_closed(ledger, entry);
     const struct state_period *last = last_closing(ledger);
     NEED(last != NULL && last->month == month_parse(entry->period_reopened->period) &&
              last->closed_seq == entry->period_reopened->closed_seq,

@@ -400,6 +400,16 @@ static void pay_by(struct maker *maker, const struct state_refund *refund, uint3
     paid_receipt(maker, refund, debit);
 }
 
+/* Money that a statement saw leave, and that nothing explains yet. */
+static bool may_pay(const struct ledger *ledger, const struct state_bank_entry *debit)
+{
+    if (!debit->debit || debit->movement == STATE_NONE || debit->reversed)
+        return false;
+    uint8_t kind = ledger->movement[debit->movement].kind;
+    return kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT ||
+           kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_BATCH;
+}
+
 void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, int32_t day)
 {
     const struct state_refund *refund = find_open(maker, command->refund, "pay.refund");
@@ -416,7 +426,7 @@ void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, in
         statement_debit_as(maker->ledger, command->bank_ref, refund->amount, currency, day);
     if (debit != STATE_NONE) { /* a statement brought it before: it is not booked again */
         const struct state_bank_entry *known = &maker->ledger->bank_entry[debit];
-        if (allocation_free(known) < refund->amount) {
+        if (!may_pay(maker->ledger, known) || allocation_free(known) < refund->amount) {
             maker_refuse(maker, REASON(PAYMENT_DUPLICATE), "pay.bank_ref", known->seq, NULL);
             maker_arg(maker, "bank_entry", maker_id(maker, 'B', (uint64_t)debit + 1));
             return;
@@ -428,16 +438,6 @@ void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, in
     debit = (uint32_t)maker->ledger->bank_entry_count;
     refund_add_paid(maker, refund, debit, date_text(maker, day), command->bank_ref);
     paid_receipt(maker, refund, debit);
-}
-
-/* Money that a statement saw leave, and that nothing explains yet. */
-static bool may_pay(const struct ledger *ledger, const struct state_bank_entry *debit)
-{
-    if (!debit->debit || debit->movement == STATE_NONE || debit->reversed)
-        return false;
-    uint8_t kind = ledger->movement[debit->movement].kind;
-    return kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT ||
-           kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_BATCH;
 }
 
 static void match(struct maker *maker, const Pledged__V1__MatchRefund *command)

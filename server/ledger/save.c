@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/check.h"
+#include "common/date.h"
 #include "common/hash.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
@@ -1141,7 +1142,8 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
         a->pledge = row_u32(in);
         a->receipt = row_u32(in);
         if (a->bank_entry >= ledger->bank_entry_count || a->pledge >= ledger->pledge_count ||
-            a->amount < 0 || a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
+            ledger->pledge[a->pledge].stage == PLEDGED__V1__STAGE__STAGE_HELD || a->amount < 0 ||
+            a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
             a->reversed_by > ledger->size || (i > 0 && a->seq <= a[-1].seq))
             return bad();
         allocation_link(ledger, (uint32_t)i);
@@ -1450,8 +1452,8 @@ static struct pl_status load_periods(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &p->head_size));
         PL_TRY(get_i64(in, &p->closed_us));
         p->month = (int32_t)month;
-        if (p->month < 0 || p->closed_seq == 0 || p->closed_seq > ledger->size ||
-            p->reopened_seq > ledger->size)
+        if (p->month < 0 || p->month >= pl_date_month(pl_date_of_us(ledger->last_time_us)) ||
+            p->closed_seq == 0 || p->closed_seq > ledger->size || p->reopened_seq > ledger->size)
             return bad();
         last = p->reopened_seq == 0 ? p->month : last;
     }

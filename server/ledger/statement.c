@@ -231,6 +231,7 @@ struct importing {
     struct pl_map received;  /* currency (u32) -> amount (i64) */
     struct pl_map details;   /* commitment (32) -> 1 (u32) */
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
+    struct pl_map spent;     /* bank entry (u32) whose money has a place now -> 1 (u32) */
     uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
     size_t candidate_count;
 };
@@ -516,7 +517,9 @@ static Pledged__V1__QueueReason queue_of(const struct importing *import,
 
 static void allocate(struct importing *import, uint32_t bank_entry, uint32_t pledge, int64_t minor)
 {
+    uint32_t one = 1;
     allocation_add(import->maker, bank_entry, pledge, minor, minor);
+    pl_map_put(&import->spent, &bank_entry, &one);
     int64_t sum = get_i64(&import->allocated, pledge) + minor;
     pl_map_put(&import->allocated, &pledge, &sum);
     import->told->allocated++;
@@ -629,7 +632,19 @@ static int64_t sum_of_known_parts(const struct ledger *ledger, const struct stat
     return sum;
 }
 
-enum batch_answer { BATCH_NONE, BATCH_KNOWN, BATCH_PART, BATCH_CONFLICT };
+enum batch_answer { BATCH_NONE, BATCH_KNOWN, BATCH_PART, BATCH_CONFLICT, BATCH_TWICE };
+
+/* A sum and its details that both are new in one file: their money would be in twice. */
+static bool beside_its_sum(const struct importing *import, const struct state_movement *row)
+{
+    static const uint8_t none[16] = {0};
+    for (size_t i = 0; i < import->row_count; i++) {
+        const struct state_movement *other = &import->row[i];
+        if (other->whole != row->whole && memcmp(other->batch_key, row->batch_key, 16) == 0)
+            return memcmp(row->batch_key, none, 16) != 0;
+    }
+    return false;
+}
 
 /* A detail whose sum is in the ledger, or a sum whose details are. */
 static enum batch_answer look_for_batch(struct importing *import,
@@ -639,7 +654,7 @@ static enum batch_answer look_for_batch(struct importing *import,
     const struct ledger *ledger = import->ledger;
     const uint32_t *found = pl_map_get(&ledger->batches, row->batch_key);
     if (found == NULL)
-        return BATCH_NONE;
+        return beside_its_sum(import, row) ? BATCH_TWICE : BATCH_NONE;
     const struct state_movement *known = &ledger->movement[*found];
     if (row->whole)
         return !known->whole && sum_of_known_parts(ledger, row) == movement->minor ? BATCH_KNOWN
@@ -647,14 +662,15 @@ static enum batch_answer look_for_batch(struct importing *import,
     if (!known->whole && known->statement == import->known_as)
         return BATCH_NONE; /* of the same statement: it was in its remainder before */
     const struct state_bank_entry *batch = &ledger->bank_entry[known->bank_entry];
-    bool under_way = get_u32(&import->split, &known->bank_entry) == import->ordinal;
+    uint32_t split_by = get_u32(&import->split, &known->bank_entry);
+    bool under_way = split_by == import->ordinal;
     int64_t whole = batch->debit ? -batch->amount : batch->amount;
     row->batch = known->bank_entry;
     if (known->whole && under_way)
         return BATCH_PART;
-    if (!known->whole || batch->amount == 0 || !parts_are(import, row, whole))
+    if (!known->whole || batch->amount == 0 || split_by != 0 || !parts_are(import, row, whole))
         return BATCH_CONFLICT;
-    if (!movement_may_be_split(ledger, batch))
+    if (!movement_may_be_split(ledger, batch) || get_u32(&import->spent, &known->bank_entry) != 0)
         return BATCH_KNOWN; /* somebody has dealt with the sum: its money is in */
     pl_map_put(&import->split, &known->bank_entry, &import->ordinal);
     return BATCH_PART;
@@ -681,6 +697,9 @@ static void allocate_known(struct importing *import, const Pledged__V1__Movement
         return;
     const struct state_movement *before = &import->ledger->movement[known];
     const struct state_bank_entry *entry = &import->ledger->bank_entry[before->bank_entry];
+    if (get_u32(&import->spent, &before->bank_entry) != 0 ||
+        get_u32(&import->split, &before->bank_entry) != 0)
+        return; /* another statement of the file was before */
     if (before->meant != STATE_NONE || entry->pledge != STATE_NONE || entry->reversed ||
         entry->debit || entry->allocated != 0 || entry->refunded != 0 ||
         entry->amount != movement->minor || queue_of(import, movement, row) != QUEUE(UNSPECIFIED))
@@ -721,6 +740,10 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
     switch (look_for_batch(import, movement, &row)) {
     case BATCH_CONFLICT:
         refuse_batch(import, &row);
+        return;
+    case BATCH_TWICE:
+        refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".movement.batch_ref", 0);
+        maker_arg(import->maker, "why", "the file has a sum and its details");
         return;
     case BATCH_KNOWN:
         import->told->known++;
@@ -901,6 +924,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.received, sizeof(uint32_t), sizeof(int64_t), 0);
     pl_map_init(&import.details, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.spent, sizeof(uint32_t), sizeof(uint32_t), 0);
     find_candidates(&import);
     for (size_t i = 0; i < command->n_statement && !import.refused; i++) {
         import.bank = command->statement[i];
@@ -916,6 +940,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.received);
     pl_map_fini(&import.details);
     pl_map_fini(&import.split);
+    pl_map_fini(&import.spent);
     free(import.candidate);
 }
 
@@ -1001,6 +1026,8 @@ static uint32_t by_bank_ref(const struct ledger *ledger, const char *bank_ref, i
             asked.kind = KIND(PAYMENT);
             asked.minor = minor;
             asked.booking_date = (char *)(uintptr_t)pl_date_format(value_date + days, day);
+            if (!pl_date_valid(day)) /* at an end of the calendar */
+                continue;
             asked.value_date = asked.booking_date;
             asked.bank_ref = (char *)(uintptr_t)bank_ref;
             asked.uetr = asked.bank_ref;

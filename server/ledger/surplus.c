@@ -23,9 +23,11 @@ struct split {
     struct valuation_pair pair;
 };
 
-/* a * b / c, half to even; 0 <= a, b and a <= c, so that it fits. */
+/* a * b / c, half to even; 0 <= a, b and a <= c, so that it fits. Nothing of nothing is nothing. */
 static int64_t share(int64_t a, int64_t b, int64_t c)
 {
+    if (c == 0)
+        return 0;
     __int128 product = (__int128)a * b, quotient = product / c, twice = (product % c) * 2;
     if (twice > c || (twice == c && (quotient & 1) != 0))
         quotient++;

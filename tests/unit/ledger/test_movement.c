@@ -344,31 +344,54 @@ static void test_reference_and_amount_must_fit(void **state)
     world_fini(&w);
 }
 
+static void schedule_two(struct world *w, const char *pledge, int64_t first, int64_t second)
+{
+    Pledged__V1__Instalment row[2], *rows[] = {&row[0], &row[1]};
+    Pledged__V1__Money amount[2];
+    Pledged__V1__SetSchedule body = PLEDGED__V1__SET_SCHEDULE__INIT;
+    COMMAND_INIT_(command);
+    for (size_t i = 0; i < 2; i++) {
+        pledged__v1__instalment__init(&row[i]);
+        pledged__v1__money__init(&amount[i]);
+        row[i].due = text(i == 0 ? "2026-03-31" : "2026-06-30", "");
+        row[i].amount = &amount[i];
+        amount[i].minor = i == 0 ? first : second;
+        amount[i].currency = text("CHF", "");
+    }
+    body.pledge = text(pledge, "");
+    body.n_instalment = 2;
+    body.instalment = rows;
+    command.reason = text("as agreed", "");
+    command.command_case = COMMAND(SET_SCHEDULE);
+    command.set_schedule = &body;
+    give(w, &command);
+}
+
+static void pay_dated(struct world *w, const char *pledge, int64_t minor, const char *bank_ref,
+                      const char *day)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    Pledged__V1__Pay body = PLEDGED__V1__PAY__INIT;
+    money.minor = minor;
+    money.currency = text("CHF", "");
+    body.pledge = text(pledge, "");
+    body.amount = &money;
+    body.bank_ref = text(bank_ref, "");
+    body.value_date = text(day, "");
+    command.command_case = COMMAND(PAY);
+    command.pay = &body;
+    give(w, &command);
+}
+
 /* An instalment that is due next fits as well; one that is not does not. */
 static void test_an_instalment_fits(void **state)
 {
     (void)state;
     struct world w;
     char one[PL_REFERENCE_BYTES];
-    Pledged__V1__Instalment row[2], *rows[] = {&row[0], &row[1]};
-    Pledged__V1__Money amount[2];
-    Pledged__V1__SetSchedule body = PLEDGED__V1__SET_SCHEDULE__INIT;
-    COMMAND_INIT_(command);
     bank_ready(&w, 1);
-    for (size_t i = 0; i < 2; i++) {
-        pledged__v1__instalment__init(&row[i]);
-        pledged__v1__money__init(&amount[i]);
-        row[i].due = text(i == 0 ? "2026-03-31" : "2026-06-30", "");
-        row[i].amount = &amount[i];
-        amount[i].minor = i == 0 ? 30000 : 70000;
-        amount[i].currency = text("CHF", "");
-    }
-    body.pledge = text("P000001", "");
-    body.n_instalment = 2;
-    body.instalment = rows;
-    command.command_case = COMMAND(SET_SCHEDULE);
-    command.set_schedule = &body;
-    give(&w, &command);
+    schedule_two(&w, "P000001", 30000, 70000);
     assert_accepted(&w);
     const struct line lines[] = {LINE(70000, "A", .reference = scor(1, one)),
                                  LINE(30000, "B", .reference = one),
@@ -520,6 +543,131 @@ static void test_details_beyond_64_bits(void **state)
     BRINGS(&w, PAPER(.id = "S"), sum_line, 1, 0, 0, 0);
     REFUSED(&w, PAPER(.id = "N", .notification = true), lines, STATEMENT_CONFLICT, true);
     assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* Two statements of one file: what the first one did, the second one sees. */
+static void import_two(struct world *w, struct paper first, const struct line *a, size_t a_count,
+                       struct paper second, const struct line *b, size_t b_count)
+{
+    static uint8_t sha256[32] = {7};
+    struct paper papers[] = {first, second};
+    const struct line *lines[] = {a, b};
+    const size_t counts[] = {a_count, b_count};
+    Pledged__V1__Movement movement[2][LINES_MAX], *list[2][LINES_MAX];
+    Pledged__V1__BankStatement bank[2], *banks[] = {&bank[0], &bank[1]};
+    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    COMMAND_INIT_(command);
+    for (size_t s = 0; s < 2; s++) {
+        pledged__v1__bank_statement__init(&bank[s]);
+        bank[s].kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
+        bank[s].account = text(NULL, ALONE);
+        bank[s].currency = text(NULL, "CHF");
+        bank[s].id = text(papers[s].id, "");
+        bank[s].created = text(NULL, "2026-01-31");
+        for (size_t i = 0; i < counts[s]; i++) {
+            Pledged__V1__Movement *m = list[s][i] = &movement[s][i];
+            pledged__v1__movement__init(m);
+            m->kind = KIND(PAYMENT);
+            m->minor = lines[s][i].minor;
+            m->booking_date = m->value_date = text(NULL, DAY);
+            m->bank_ref = text(lines[s][i].bank_ref, "");
+            m->batch_ref = text(lines[s][i].batch_ref, "");
+            m->reference = text(lines[s][i].reference, "");
+        }
+        bank[s].movement = list[s];
+        bank[s].n_movement = counts[s];
+    }
+    body.file_sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    body.statement = banks;
+    body.n_statement = 2;
+    command.command_case = COMMAND(IMPORT_STATEMENT);
+    command.import_statement = &body;
+    give(w, &command);
+}
+#define IMPORT_TWO(w_, one_, a_, two_, b_)                                                         \
+    import_two(w_, (struct paper)one_, a_, PL_COUNT(a_), (struct paper)two_, b_, PL_COUNT(b_))
+
+/* A known entry gets its reference from both: its money has one place all the same. */
+static void test_a_file_that_says_it_twice(void **state)
+{
+    (void)state;
+    struct world w;
+    char reference[PL_REFERENCE_BYTES];
+    const struct line bare[] = {LINE(50000, "X")};
+    bank_ready(&w, 1);
+    schedule_two(&w, "P000001", 50000, 50000);
+    assert_accepted(&w);
+    import(&w, &(struct paper){.id = "1", .notification = true}, bare, 1);
+    assert_accepted(&w);
+    assert_true(pl_reference_mint_scor("P000001", reference));
+    const struct line named[] = {LINE(50000, "X", .reference = reference)};
+    IMPORT_TWO(&w, PAPER(.id = "2"), named, PAPER(.id = "3"), named);
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->statement[0]->allocated, 1);
+    assert_int_equal(w.receipt->outcome->statement[1]->allocated, 0);
+    assert_int_equal(w.ledger->pledge[0].allocated, 50000);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* Details take the place of a known sum, and the sum comes once more, with a reference. */
+static void test_details_and_the_sum_of_a_known_entry(void **state)
+{
+    (void)state;
+    struct world w;
+    char reference[PL_REFERENCE_BYTES];
+    assert_true(pl_reference_mint_scor("P000001", reference));
+    const struct line sum[] = {LINE(100000, "X")};
+    const struct line named[] = {LINE(100000, "X", .reference = reference)};
+    const struct line details[] = {LINE(40000, NULL, .batch_ref = "X"),
+                                   LINE(60000, NULL, .batch_ref = "X")};
+    for (int turn = 0; turn < 2; turn++) {
+        bank_ready(&w, 1);
+        import(&w, &(struct paper){.id = "1", .notification = true}, sum, 1);
+        if (turn == 0)
+            IMPORT_TWO(&w, PAPER(.id = "2"), details, PAPER(.id = "3"), named);
+        else
+            IMPORT_TWO(&w, PAPER(.id = "2"), named, PAPER(.id = "3"), details);
+        assert_accepted(&w);
+        assert_int_equal(received(&w), 100000);
+        assert_balanced(&w);
+        world_fini(&w);
+    }
+}
+
+static void test_a_sum_and_its_details_in_one_file(void **state)
+{
+    (void)state;
+    struct world w;
+    const struct line sum[] = {LINE(100, "X")};
+    const struct line details[] = {LINE(40, NULL, .batch_ref = "X"),
+                                   LINE(60, NULL, .batch_ref = "X")};
+    bank_ready(&w, 1);
+    IMPORT_TWO(&w, PAPER(.id = "2"), sum, PAPER(.id = "3"), details);
+    assert_refused(&w, STATEMENT_CONFLICT);
+    IMPORT_TWO(&w, PAPER(.id = "2"), details, PAPER(.id = "3"), sum);
+    assert_refused(&w, STATEMENT_CONFLICT);
+    assert_int_equal(received(&w), 0);
+    import(&w, &(struct paper){.id = "1", .notification = true}, sum, 1);
+    IMPORT_TWO(&w, PAPER(.id = "4"), details, PAPER(.id = "5"),
+               details); /* the same again is known */
+    assert_accepted(&w);
+    assert_int_equal(received(&w), 100);
+    world_fini(&w);
+}
+
+static void test_payments_at_the_ends_of_the_calendar(void **state)
+{
+    (void)state;
+    static const char *const days[] = {"1900-01-01", "1900-06-01", "2999-12-31"};
+    struct world w;
+    bank_ready(&w, 1);
+    for (size_t i = 0; i < PL_COUNT(days); i++) {
+        char ref[8] = {'R', (char)('1' + i), '\0'};
+        pay_dated(&w, "P000001", 100, ref, days[i]);
+        assert_accepted(&w);
+    }
     world_fini(&w);
 }
 
@@ -704,6 +852,10 @@ int main(void)
         cmocka_unit_test(test_what_was_imported_is_not_paid_again),
         cmocka_unit_test(test_a_sum_gives_way_to_its_details),
         cmocka_unit_test(test_details_beyond_64_bits),
+        cmocka_unit_test(test_a_file_that_says_it_twice),
+        cmocka_unit_test(test_details_and_the_sum_of_a_known_entry),
+        cmocka_unit_test(test_a_sum_and_its_details_in_one_file),
+        cmocka_unit_test(test_payments_at_the_ends_of_the_calendar),
         cmocka_unit_test(test_details_before_their_sum),
         cmocka_unit_test(test_a_sum_that_was_dealt_with_stays),
         cmocka_unit_test(test_what_a_reversal_may_take_back),
