@@ -196,6 +196,7 @@ static struct pl_status add_unmatched(struct due *due)
                 return pl_fail(TOO_BIG, "the list does not fit into memory");
             *left = *one->amount;
             left->minor -= one->allocated == NULL ? 0 : one->allocated->minor;
+            left->minor -= one->refunded == NULL ? 0 : one->refunded->minor;
             item.dated = pl_is_ok(pl_date_parse(one->value_date, &item.day));
             PL_TRY(add(due, item));
         }

@@ -57,6 +57,7 @@ struct letter {
     struct paper *paper;
     struct pl_arena *arena;
     double y;
+    const char *reference; /* that the payer has to give; NULL: the pledge's */
 };
 
 static void sender(struct letter *letter, const struct qrbill_party *from)
@@ -143,7 +144,10 @@ static void pledge_facts(struct letter *letter, const struct documents_input *in
     fact(letter, _("Pledge"), input->pledge->pledge);
     fact(letter, _("For"), what_for(input, letter->arena));
     fact(letter, _("Reference"),
-         pl_arena_strdup(letter->arena, pl_reference_print(input->pledge->reference, print)));
+         pl_arena_strdup(letter->arena,
+                         pl_reference_print(letter->reference != NULL ? letter->reference
+                                                                      : input->pledge->reference,
+                                            print)));
 }
 
 static struct pl_status begin(const struct documents_input *input, const char *words,
@@ -272,6 +276,9 @@ struct pl_status documents_invoice(const struct documents_input *input, struct p
     sender(&letter, &input->treasury->creditor);
     recipient(&letter, input->pledge->contributor_name, input->pledge->contributor);
     title(&letter, _("Invoice"), input->pledge->pledge, input->date);
+    char qrr[PL_REFERENCE_BYTES]; /* a QR-IBAN takes no other one */
+    if (has_payment_part(account) && account->qr_iban[0] != '\0')
+        letter.reference = pl_reference_qrr(pl_reference_pledge(input->pledge->reference), qrr);
     invoice_lines(input, &letter);
     struct pl_status status = pl_ok();
     if (has_payment_part(account))

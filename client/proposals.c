@@ -6,6 +6,7 @@
 
 #include "client/text.h"
 #include "common/check.h"
+#include "common/json.h"
 #include "common/scan.h"
 #include "pledged/v1/command.pb-c.h"
 
@@ -22,15 +23,18 @@ static const struct column columns[] = {
     {"reason", N_("Reason"), IN_ALL, false},
     {"time_us", NULL, IN_JSON, true},
     {"expires_us", NULL, IN_JSON, true},
+    {"details", N_("What exactly"), IN_ALL, false},
 };
+enum { DETAILS_MAX = 128 << 10 };
 
 void proposals_init(struct sheet *sheet, struct pl_arena *arena)
 {
     sheet_init(sheet, "proposals", columns, PL_COUNT(columns), arena);
 }
 
-/* The words that came with it; only while it is open. */
-static const char *reason_of(const Pledged__V1__ProposalStatus *row, struct pl_arena *arena)
+/* What was proposed; only while it is open. */
+static const Pledged__V1__Command *command_of(const Pledged__V1__ProposalStatus *row,
+                                              struct pl_arena *arena)
 {
     ProtobufCMessage *message = NULL;
     if (row->command.len == 0 ||
@@ -38,11 +42,27 @@ static const char *reason_of(const Pledged__V1__ProposalStatus *row, struct pl_a
                                     pl_slice(row->command.data, row->command.len), arena,
                                     &message)))
         return NULL;
-    return ((const Pledged__V1__Command *)message)->reason;
+    return (const Pledged__V1__Command *)message;
+}
+
+/* All that a second person has to see: the command with its amounts, days and documents, as JSON
+ * on one line; not who asked and why, which have columns of their own. */
+static const char *details_of(const Pledged__V1__Command *command, struct pl_arena *arena)
+{
+    struct pl_buf text PL_CLEANUP(pl_buf_fini);
+    Pledged__V1__Command only = *command;
+    only.request_id.len = 0;
+    only.reason = (char *)(uintptr_t) "";
+    pl_buf_init(&text, DETAILS_MAX);
+    if (!pl_is_ok(pl_json_print(&only.base, &text)))
+        return NULL;
+    struct pl_slice json = pl_buf_slice(&text);
+    return pl_arena_printf(arena, "%.*s", (int)json.len, (const char *)json.data);
 }
 
 void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
 {
+    const Pledged__V1__Command *command = command_of(row, sheet->arena);
     sheet_seq(sheet, row->seq);
     sheet_code(sheet, TEXT_PROPOSAL, (int)row->state);
     sheet_code(sheet, TEXT_CLASS, (int)row->class_);
@@ -52,7 +72,8 @@ void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
     sheet_time(sheet, row->time_us);
     sheet_time(sheet, row->expires_us);
     sheet_seq(sheet, row->closed_seq);
-    sheet_quoted(sheet, reason_of(row, sheet->arena));
+    sheet_quoted(sheet, command == NULL ? NULL : command->reason);
     sheet_time_us(sheet, row->time_us);
     sheet_time_us(sheet, row->expires_us);
+    sheet_text(sheet, command == NULL ? NULL : details_of(command, sheet->arena));
 }

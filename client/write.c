@@ -76,8 +76,11 @@ static const struct column receipt_columns[] = {
 static const char *subject_id(const struct write *write, const Pledged__V1__Outcome *outcome)
 {
     switch (write->subject) {
-    case WRITE_PLEDGE:
-        return outcome->pledge;
+    case WRITE_PLEDGE: /* an approval is about what the approved command is about */
+        return write->command.command_case == PLEDGED__V1__COMMAND__COMMAND_APPROVE &&
+                       outcome->refund[0] != '\0'
+                   ? outcome->refund
+                   : outcome->pledge;
     case WRITE_CONTRIBUTOR:
         return outcome->contributor;
     case WRITE_BANK_ENTRY:
@@ -122,11 +125,17 @@ static void warn(struct cli *cli, const Pledged__V1__Outcome *outcome)
 }
 
 /* A script asks the exit code, a person reads. */
-static void tell_proposal(struct cli *cli, uint64_t seq)
+static void tell_proposal(struct cli *cli, const Pledged__V1__Receipt *receipt)
 {
+    uint64_t seq = receipt->outcome->proposal_seq;
     cli->answer = EXIT_PROPOSED;
     if (cli->config.quiet || cli->config.format == OUTPUT_JSON)
         return;
+    if (receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN) {
+        (void)fputs(_("This would become a proposal: another person would have to approve it.\n"),
+                    stderr);
+        return;
+    }
     (void)fprintf(stderr,
                   _("Nothing has happened yet: this is a proposal. Another person has to say: "
                     "pledge approve %" PRIu64 "\n"),
@@ -153,10 +162,20 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     static const Pledged__V1__Outcome nothing = PLEDGED__V1__OUTCOME__INIT;
     const Pledged__V1__Outcome *outcome = receipt->outcome == NULL ? &nothing : receipt->outcome;
     struct sheet sheet;
-    sheet_init(&sheet, NULL, receipt_columns, PL_COUNT(receipt_columns), &cli->arena);
+    struct column columns[PL_COUNT(receipt_columns)];
+    bool proposed = outcome->proposal_seq != 0;
+    memcpy(columns, receipt_columns, sizeof(columns));
+    for (size_t i = 0; i < PL_COUNT(columns) && proposed; i++) {
+        if (strcmp(columns[i].key, "expires") == 0)
+            columns[i].title = N_("Proposal expires");
+    }
+    sheet_init(&sheet, NULL, columns, PL_COUNT(columns), &cli->arena);
     sheet_text(&sheet, subject_id(write, outcome));
     sheet_seq(&sheet, receipt->seq);
-    sheet_code(&sheet, TEXT_RECEIPT, (int)receipt->kind);
+    if (proposed && receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW)
+        sheet_pair(&sheet, text_code(TEXT_RECEIPT, (int)receipt->kind), _("proposed"));
+    else
+        sheet_code(&sheet, TEXT_RECEIPT, (int)receipt->kind);
     add_left(&sheet, write, outcome);
     sheet_text(&sheet, outcome->tier);
     sheet_code(&sheet, TEXT_STAGE, (int)outcome->stage);
@@ -190,7 +209,7 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     PL_TRY(cli_show(cli, &sheet));
     warn(cli, outcome);
     if (outcome->proposal_seq != 0)
-        tell_proposal(cli, outcome->proposal_seq);
+        tell_proposal(cli, receipt);
     return pl_ok();
 }
 

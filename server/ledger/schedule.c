@@ -145,6 +145,7 @@ const char *schedule_wrong(const Pledged__V1__SetSchedule *command, Pledged__V1_
         *ret_reason = REASON(DATE_INVALID);
         if (!pl_is_ok(pl_date_parse(command->instalment[i]->due, &day)))
             return "a date has the form YYYY-MM-DD";
+        *ret_reason = REASON(FIELD_INVALID);
         if (day <= before)
             return "every instalment is due after the one before";
         const Pledged__V1__Money *amount = command->instalment[i]->amount;

@@ -117,7 +117,7 @@ static void test_what_is_wrong_in_itself(void **state)
     give_schedule(&w, "P000001", part, SCHEDULE_PARTS_MAX + 1, true);
     assert_wrong(&w, FIELD_TOO_LONG, "set_schedule.instalment");
     give_schedule(&w, "P000001", part, 2, true); /* one day twice */
-    assert_wrong(&w, DATE_INVALID, "set_schedule.instalment.due");
+    assert_wrong(&w, FIELD_INVALID, "set_schedule.instalment.due");
     part[0].due = "2026-02-30";
     give_schedule(&w, "P000001", part, 1, true);
     assert_wrong(&w, DATE_INVALID, "set_schedule.instalment.due");
