@@ -24,7 +24,7 @@ class Terms:
                 wrong.add("DATE_INVALID", "set_schedule.instalment.due")
             money_trouble(part.amount, "set_schedule.instalment.amount", wrong)
         if any(one.due >= two.due for one, two in zip(parts, parts[1:])):
-            wrong.add("DATE_INVALID", "set_schedule.instalment.due")
+            wrong.add("FIELD_INVALID", "set_schedule.instalment.due")
 
     def judge_set_schedule(self, command, body):
         wrong = Wrong()
