@@ -68,6 +68,18 @@ static const char *arg_words(const char *name)
         {"receipt", N_("receipt")},
         {"number", N_("next number")},
         {"minor", N_("amount")},
+        {"sum_minor", N_("sum")},
+        {"amount_minor", N_("amount")},
+        {"count", N_("how many")},
+        {"bank_entries", N_("payments")},
+        {"benefit", N_("benefit")},
+        {"closed", N_("closed up to")},
+        {"date", N_("day")},
+        {"due", N_("due")},
+        {"last", N_("last")},
+        {"left", N_("left")},
+        {"period", N_("period")},
+        {"person", N_("person")},
         {"outstanding_minor", N_("still to be paid")},
         {"unallocated_minor", N_("not allocated")},
         {"refund", N_("refund")},
@@ -85,28 +97,6 @@ static const char *arg_words(const char *name)
     return name;
 }
 
-/* Phrases that the ledger puts into values; others are shown as they are. */
-static const char *phrase(const char *value)
-{
-    static const char *const phrases[] = {
-        N_("the currency of a pledge does not change"),
-        N_("the end is in the past"),
-        N_("the hold says otherwise"),
-        N_("a free contribution has no tier"),
-        N_("this bank entry does not pay for the pledge"),
-        N_("the money pays for this pledge already"),
-        N_("some of it is paid back: cancel the refund first"),
-        N_("it pays for many pledges: reverse some of its allocations first"),
-        N_("payments and allocations can be reversed; a pledge is withdrawn or "
-           "cancelled, a contributor or an amount is amended"),
-    };
-    for (size_t i = 0; i < PL_COUNT(phrases); i++) {
-        if (strcmp(phrases[i], value) == 0)
-            return _(phrases[i]);
-    }
-    return value;
-}
-
 static const char *stage_words(const char *value)
 {
     char code[32];
@@ -116,7 +106,7 @@ static const char *stage_words(const char *value)
         code[i] = (char)(from[i] >= 'A' && from[i] <= 'Z' ? from[i] - 'A' + 'a' : from[i]);
     code[i] = '\0';
     int stage;
-    return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : phrase(value);
+    return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : gettext(value);
 }
 
 static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, const char *name)
@@ -164,8 +154,11 @@ static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal
         add_seconds(failure, arg->value);
         return;
     }
+    bool sentence = strcmp(arg->name, "why") == 0 || strcmp(arg->name, "use") == 0;
     add(failure, _("%s: %s"), arg_words(arg->name),
-        strcmp(arg->name, "stage") == 0 ? stage_words(arg->value) : phrase(arg->value));
+        strcmp(arg->name, "stage") == 0     ? stage_words(arg->value)
+        : sentence && arg->value[0] != '\0' ? gettext(arg->value)
+                                            : arg->value);
 }
 
 static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *refusal)

@@ -178,11 +178,13 @@ static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, s
 
 struct pl_status proofs_root(struct proofs *proofs, uint64_t size, struct pl_merkle_hash *ret)
 {
-    struct pl_merkle_frontier frontier;
+    struct pl_merkle_frontier frontier = {.size =
+                                              0}; /* of no entries: known before one is signed */
     const struct signed_tree *newest = proofs_newest(proofs);
-    if (newest == NULL || size > newest->checkpoint.size)
+    if (size != 0 && (newest == NULL || size > newest->checkpoint.size))
         return pl_fail(NOT_FOUND, "no signed checkpoint covers so many entries");
-    PL_TRY(pl_merkle_frontier_at(read_hashes, proofs, size, &frontier));
+    if (size != 0)
+        PL_TRY(pl_merkle_frontier_at(read_hashes, proofs, size, &frontier));
     pl_merkle_root(&frontier, ret);
     return pl_ok();
 }

@@ -152,10 +152,29 @@ static void item_refuse(struct command_item *item, struct pl_arena *arena, enum 
     (void)arena;
 }
 
-/* What can be judged without the ledger: size, role, form. Sets item->msg if it may go on. */
-static void item_fill(struct command_item *item, const struct net_person *person,
-                      const Pledged__V1__Command *msg, struct pl_slice bytes, bool with_records,
-                      struct pl_arena *arena)
+/* Nobody may put into the ledger that it was another one: an auditor's tool would find it wrong for
+ * ever. The rules cannot know the root of a tree. NULL: it is this one, or none is named. */
+static Pledged__V1__Refusal *head_wrong(struct service *service, const Pledged__V1__Command *msg,
+                                        struct pl_arena *arena)
+{
+    struct pl_merkle_hash root;
+    if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
+        return NULL;
+    const Pledged__V1__ClosePeriod *close = msg->close_period;
+    if (service->proofs == NULL || !pl_is_ok(proofs_root(service->proofs, close->head_size, &root)))
+        return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_size",
+                       "no signed checkpoint of this ledger covers so many entries");
+    if (memcmp(root.bytes, close->head_root.data, sizeof(root.bytes)) != 0)
+        return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_root",
+                       "this is not the root of the ledger at that size");
+    return NULL;
+}
+
+/* What can be judged without the ledger's state: size, role, form, a named checkpoint. Sets
+ * item->msg if it may go on. */
+static void item_fill(struct service *service, struct command_item *item,
+                      const struct net_person *person, const Pledged__V1__Command *msg,
+                      struct pl_slice bytes, bool with_records, struct pl_arena *arena)
 {
     item->bytes = bytes;
     item->msg = msg;
@@ -178,37 +197,13 @@ static void item_fill(struct command_item *item, const struct net_person *person
     if (wrong == NULL && !with_records && private_commitments(msg) != 0)
         wrong = refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, "record",
                         "the record that this command commits to is missing: ExecutePrivate");
+    if (wrong == NULL)
+        wrong = head_wrong(service, msg, arena);
     if (wrong != NULL) {
         item_refuse(item, arena, ledger_reason_code(wrong->reason), wrong, msg);
         return;
     }
     pl_sha256(bytes, item->digest);
-}
-
-/* Nobody may put into the ledger that it was another one: an auditor's tool would find it wrong for
- * ever. The rules cannot know the root of a tree. */
-static void item_judge_head(struct command_item *item, struct service *service,
-                            struct pl_arena *arena)
-{
-    if (item->msg == NULL || item->msg->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
-        return;
-    const Pledged__V1__ClosePeriod *close = item->msg->close_period;
-    struct pl_merkle_hash root;
-    struct pl_status status = service->proofs == NULL
-                                  ? pl_fail(NOT_FOUND, "nothing is signed here")
-                                  : proofs_root(service->proofs, close->head_size, &root);
-    if (!pl_is_ok(status))
-        item_refuse(item, arena, PL_E_INVALID,
-                    refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
-                            "close_period.head_size",
-                            "no signed checkpoint of this ledger covers so many entries"),
-                    item->msg);
-    else if (memcmp(root.bytes, close->head_root.data, sizeof(root.bytes)) != 0)
-        item_refuse(item, arena, PL_E_INVALID,
-                    refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
-                            "close_period.head_root",
-                            "this is not the root of the ledger at that size"),
-                    item->msg);
 }
 
 static void on_execute(struct call *call, void *user)
@@ -225,9 +220,8 @@ static void on_execute(struct call *call, void *user)
     }
     command->item_count = 1;
     struct command_item *item = &command->item[0];
-    item_fill(item, call_person(call), (const Pledged__V1__Command *)call_request(call),
+    item_fill(service, item, call_person(call), (const Pledged__V1__Command *)call_request(call),
               call_request_bytes(call), false, command->arena);
-    item_judge_head(item, service, command->arena);
     if (item->msg == NULL)
         finish(call, item->code, NULL, item->refusal);
     else
@@ -258,8 +252,8 @@ static void on_execute_private(struct call *call, void *user)
     }
     command->item_count = 1;
     struct command_item *item = &command->item[0];
-    item_fill(item, call_person(call), request->command, private_bytes(call), true, command->arena);
-    item_judge_head(item, service, command->arena);
+    item_fill(service, item, call_person(call), request->command, private_bytes(call), true,
+              command->arena);
     Pledged__V1__Refusal *wrong =
         item->msg == NULL
             ? NULL
@@ -301,9 +295,8 @@ static void on_execute_batch(struct call *call, void *user)
         struct pl_slice bytes;
         bool found = pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
         PL_ASSERT(found); /* the scan saw as many */
-        item_fill(&command->item[i], call_person(call), request->command[i], bytes, false,
+        item_fill(service, &command->item[i], call_person(call), request->command[i], bytes, false,
                   command->arena);
-        item_judge_head(&command->item[i], service, command->arena);
     }
     command_send(call, service, command);
 }

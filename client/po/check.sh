@@ -13,8 +13,9 @@ collect() {
     cd "$here/../.."
     xgettext --from-code=UTF-8 --language=C --keyword=_ --keyword=N_ --flag=_:1:pass-c-format \
         --no-location --sort-output --package-name=pledge --omit-header -o "$1" client/*.c client/*.h
-    # the rules that 'pledge verify' may find broken: NEED(condition, "words")
-    xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --join-existing \
+    # the rules that 'pledge verify' may find broken: NEED(condition, "words"); what the ledger says
+    # of a refusal: maker_say(maker, name, "words")
+    xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --keyword=maker_say:3 --join-existing \
         --no-location --sort-output --omit-header -o "$1" server/ledger/*.c
 }
 

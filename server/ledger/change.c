@@ -87,7 +87,7 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
     }
     if (pledge->currency >= 0 && *ret_currency != pledge->currency) {
         maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->changed_seq, pledge);
-        maker_arg(maker, "why", "the currency of a pledge does not change");
+        maker_say(maker, "why", "the currency of a pledge does not change");
         return false;
     }
     if (*ret_minor < state_settled(pledge)) {
@@ -159,7 +159,7 @@ static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *comm
     const struct state_tier *from = tier_of(maker, pledge);
     if (from == NULL) {
         maker_refuse(maker, REASON(STATE_WRONG), "change_tier.pledge", pledge->first_seq, pledge);
-        maker_arg(maker, "stage", "a free contribution has no tier");
+        maker_say(maker, "stage", "a free contribution has no tier");
         return;
     }
     const struct state_tier *to =

@@ -110,7 +110,7 @@ static void record(struct maker *maker, const Pledged__V1__RecordContact *comman
     const struct state_erasable *known = erasable(maker->ledger, command->commitment.data);
     if (known != NULL) {
         maker_refuse(maker, REASON(FIELD_INVALID), "record_contact.commitment", known->seq, NULL);
-        maker_arg(maker, "why", "the ledger has this commitment already");
+        maker_say(maker, "why", "the ledger has this commitment already");
         return;
     }
     if (count_live(maker->ledger, contributor) >= ERASED_AT_ONCE_MAX) {

@@ -200,83 +200,78 @@ void maker_remaining(struct maker *maker, const struct state_tier *tier, int64_t
 
 /* --- refusals --- */
 
+/* One row a reason that a decision may give. */
+static const char *const reason_messages[] = {
+    [REASON(TIER_UNKNOWN)] = "the catalogue has no such tier",
+    [REASON(HOLD_TOO_LONG)] = "a hold may not last that long",
+    [REASON(AMOUNT_REQUIRED)] = "an amount is needed here",
+    [REASON(AMOUNT_NOT_TIER)] = "the amount is below the tier's, or in another currency",
+    [REASON(FIELD_INVALID)] = "the value does not fit",
+    [REASON(MONEY_PLAN_MISSING)] = "money was received: say whether to keep, refund or move it",
+    [REASON(CONTRIBUTOR_UNKNOWN)] = "there is no such contributor",
+    [REASON(CONTACT_UNKNOWN)] = "there is no such person, or no record any more",
+    [REASON(PLEDGE_UNKNOWN)] = "there is no such pledge",
+    [REASON(ENTRY_UNKNOWN)] = "there is no such entry",
+    [REASON(CATALOGUE_UNKNOWN)] = "no catalogue is adopted yet",
+    [REASON(PROPOSAL_UNKNOWN)] = "there is no such proposal",
+    [REASON(SAME_PERSON)] = "who proposed it cannot approve it: another person has to",
+    [REASON(PROPOSAL_CLOSED)] = "the proposal is decided already",
+    [REASON(PERMISSION_DENIED)] = "the role does not allow this",
+    [REASON(TIER_SOLD_OUT)] = "the tier is sold out",
+    [REASON(TIER_NOT_FULL)] = "the tier is not full: hold a slot instead of waiting",
+    [REASON(TIER_CLOSED)] = "the offers are closed",
+    [REASON(STATE_WRONG)] = "the pledge is not in a stage that allows this",
+    [REASON(HAS_SLOT)] = "the contributor already has a slot of this catalogue",
+    [REASON(EXTENSIONS_SPENT)] = "the hold was extended as often as allowed",
+    [REASON(CAPACITY_BELOW_TAKEN)] = "the capacity would fall below the slots taken",
+    [REASON(TIER_IN_USE)] = "a tier with live pledges would disappear",
+    [REASON(CATALOGUE_NOT_NEWER)] = "a newer version of this catalogue is needed",
+    [REASON(CONTRIBUTOR_DUPLICATE)] = "a contributor of this name exists",
+    [REASON(PAYMENT_DUPLICATE)] = "a payment with this bank reference is booked already",
+    [REASON(ALREADY_REVERSED)] = "the entry is reversed already",
+    [REASON(NOT_REVERSIBLE)] = "an entry of this kind cannot be reversed",
+    [REASON(BELOW_ALLOCATED)] = "more than this amount is allocated already",
+    [REASON(SAME_TIER)] = "the pledge is in this tier already",
+    [REASON(WAITING_AHEAD)] = "others wait for this slot",
+    [REASON(SCHEDULE_SUM)] = "the instalments do not add up to the promised amount",
+    [REASON(EVIDENCE_MISSING)] = "a document is needed",
+    [REASON(BENEFIT_UNKNOWN)] = "the catalogue has no such benefit",
+    [REASON(REASON_REQUIRED)] = "the agreement is not signed yet: a reason is needed",
+    [REASON(NOT_GRANTED)] = "this benefit was not granted",
+    [REASON(QUANTITY_SPENT)] = "not so much of this benefit is left",
+    [REASON(EXPORTED_ALREADY)] = "this month, or a later one, was exported already",
+    [REASON(LEGAL_HOLD)] = "a legal hold is on: nobody of this organisation may be erased now",
+    [REASON(ACCOUNT_UNKNOWN)] = "this is not one of the fund's accounts",
+    [REASON(STATEMENT_CONFLICT)] = "this contradicts what is in already",
+    [REASON(SUM_OVERFLOW)] = "a total of the ledger would leave 64 bits",
+    [REASON(TOO_BIG)] = "the ledger holds no more of these",
+    [REASON(BANK_ENTRY_UNKNOWN)] = "there is no such bank entry",
+    [REASON(ENTRY_SPENT)] = "not so much of this bank entry is free",
+    [REASON(PLEDGE_NOT_OPEN)] = "the pledge takes no money: it is not open",
+    [REASON(REFUND_UNKNOWN)] = "there is no such refund",
+    [REASON(OVER_REFUND)] = "not so much of this bank entry is free to be paid back",
+    [REASON(OPEN_ITEMS)] = "something that belongs to the commitment is open",
+    [REASON(NOT_DUE)] = "it is not past due yet",
+    [REASON(NO_SURPLUS)] = "no free money of a known contributor",
+    [REASON(REFUND_STATE)] = "the refund is paid or cancelled already",
+    [REASON(OVER_REMAINDER)] = "it is more than is still to be paid",
+    [REASON(NUMBER_STALE)] = "the document's number or what it lists is not the next: read again",
+    [REASON(NOTHING_RECEIVED)] = "no money came in that has no receipt yet",
+    [REASON(RECEIPT_ISSUED)] = "a receipt names this allocation: an approver has to undo it",
+    [REASON(PERIOD_UNKNOWN)] = "no such period was closed",
+    [REASON(PERIOD_BLOCKED)] = "the period cannot be closed yet",
+    [REASON(PERIOD_CLOSED)] = "the period is closed already",
+    [REASON(PERIOD_NOT_NEXT)] = "periods are closed in order, and opened in the other order",
+    [REASON(RATE_INVALID)] = "this is not a rate of exchange that can be recorded",
+    [REASON(RATE_REQUIRED)] =
+        "another currency, and no rate of that day: record it, or say what the money counts",
+};
+
 const char *reason_message(Pledged__V1__Reason reason)
 {
-    static const struct {
-        Pledged__V1__Reason reason;
-        const char *message;
-    } texts[] = {
-        {REASON(TIER_UNKNOWN), "the catalogue has no such tier"},
-        {REASON(HOLD_TOO_LONG), "a hold may not last that long"},
-        {REASON(AMOUNT_REQUIRED), "an amount is needed here"},
-        {REASON(AMOUNT_NOT_TIER), "the amount is below the tier's, or in another currency"},
-        {REASON(FIELD_INVALID), "the value does not fit"},
-        {REASON(MONEY_PLAN_MISSING), "money was received: say whether to keep, refund or move it"},
-        {REASON(CONTRIBUTOR_UNKNOWN), "there is no such contributor"},
-        {REASON(CONTACT_UNKNOWN), "there is no such person, or no record any more"},
-        {REASON(PLEDGE_UNKNOWN), "there is no such pledge"},
-        {REASON(ENTRY_UNKNOWN), "there is no such entry"},
-        {REASON(CATALOGUE_UNKNOWN), "no catalogue is adopted yet"},
-        {REASON(PROPOSAL_UNKNOWN), "there is no such proposal"},
-        {REASON(SAME_PERSON), "who proposed it cannot approve it: another person has to"},
-        {REASON(PROPOSAL_CLOSED), "the proposal is decided already"},
-        {REASON(PERMISSION_DENIED), "the role does not allow this"},
-        {REASON(TIER_SOLD_OUT), "the tier is sold out"},
-        {REASON(TIER_NOT_FULL), "the tier is not full: hold a slot instead of waiting"},
-        {REASON(TIER_CLOSED), "the offers are closed"},
-        {REASON(STATE_WRONG), "the pledge is not in a stage that allows this"},
-        {REASON(HAS_SLOT), "the contributor already has a slot of this catalogue"},
-        {REASON(EXTENSIONS_SPENT), "the hold was extended as often as allowed"},
-        {REASON(CAPACITY_BELOW_TAKEN), "the capacity would fall below the slots taken"},
-        {REASON(TIER_IN_USE), "a tier with live pledges would disappear"},
-        {REASON(CATALOGUE_NOT_NEWER), "a newer version of this catalogue is needed"},
-        {REASON(CONTRIBUTOR_DUPLICATE), "a contributor of this name exists"},
-        {REASON(PAYMENT_DUPLICATE), "a payment with this bank reference is booked already"},
-        {REASON(ALREADY_REVERSED), "the entry is reversed already"},
-        {REASON(NOT_REVERSIBLE), "an entry of this kind cannot be reversed"},
-        {REASON(BELOW_ALLOCATED), "more than this amount is allocated already"},
-        {REASON(SAME_TIER), "the pledge is in this tier already"},
-        {REASON(WAITING_AHEAD), "others wait for this slot"},
-        {REASON(SCHEDULE_SUM), "the instalments do not add up to the promised amount"},
-        {REASON(EVIDENCE_MISSING), "a document is needed"},
-        {REASON(BENEFIT_UNKNOWN), "the catalogue has no such benefit"},
-        {REASON(REASON_REQUIRED), "the agreement is not signed yet: a reason is needed"},
-        {REASON(NOT_GRANTED), "this benefit was not granted"},
-        {REASON(QUANTITY_SPENT), "not so much of this benefit is left"},
-        {REASON(EXPORTED_ALREADY), "this month, or a later one, was exported already"},
-        {REASON(LEGAL_HOLD), "a legal hold is on: nobody of this organisation may be erased now"},
-        {REASON(ACCOUNT_UNKNOWN), "this is not one of the fund's accounts"},
-        {REASON(STATEMENT_CONFLICT), "this contradicts what is in already"},
-        {REASON(SUM_OVERFLOW), "a total of the ledger would leave 64 bits"},
-        {REASON(TOO_BIG), "the ledger holds no more of these"},
-        {REASON(BANK_ENTRY_UNKNOWN), "there is no such bank entry"},
-        {REASON(ENTRY_SPENT), "not so much of this bank entry is free"},
-        {REASON(PLEDGE_NOT_OPEN), "the pledge takes no money: it is not open"},
-        {REASON(REFUND_UNKNOWN), "there is no such refund"},
-        {REASON(OVER_REFUND), "not so much of this bank entry is free to be paid back"},
-        {REASON(OPEN_ITEMS), "something that belongs to the commitment is open"},
-        {REASON(NOT_DUE), "it is not past due yet"},
-        {REASON(NO_SURPLUS), "no free money of a known contributor"},
-        {REASON(REFUND_STATE), "the refund is paid or cancelled already"},
-        {REASON(PERMISSION_DENIED), "this role may not decide that"},
-        {REASON(OVER_REMAINDER), "it is more than is still to be paid"},
-        {REASON(NUMBER_STALE),
-         "the document's number or what it lists is not the next: read again"},
-        {REASON(NOTHING_RECEIVED), "no money came in that has no receipt yet"},
-        {REASON(RECEIPT_ISSUED), "a receipt names this allocation: an approver has to undo it"},
-        {REASON(PERIOD_UNKNOWN), "no such period was closed"},
-        {REASON(PERIOD_BLOCKED), "the period cannot be closed yet"},
-        {REASON(PERIOD_CLOSED), "the period is closed already"},
-        {REASON(PERIOD_NOT_NEXT), "periods are closed in order, and opened in the other order"},
-        {REASON(RATE_INVALID), "this is not a rate of exchange that can be recorded"},
-        {REASON(RATE_REQUIRED),
-         "another currency, and no rate of that day: record it, or say what the money counts"},
-    };
-    for (size_t i = 0; i < PL_COUNT(texts); i++) {
-        if (texts[i].reason == reason)
-            return texts[i].message;
-    }
-    return "refused";
+    size_t row = (size_t)reason;
+    bool known = row < PL_COUNT(reason_messages) && reason_messages[row] != NULL;
+    return known ? reason_messages[row] : "refused";
 }
 
 void maker_class(struct maker *maker, Pledged__V1__CommandClass class)
@@ -321,6 +316,11 @@ void maker_arg(struct maker *maker, const char *name, const char *value)
     fact->arg[fact->n_arg++] = arg;
     Pledged__V1__Receipt *none = NULL;
     ledger_receipt(maker->out->entry[0], false, maker->arena, &none, &maker->out->refusal);
+}
+
+void maker_say(struct maker *maker, const char *name, const char *sentence)
+{
+    maker_arg(maker, name, sentence);
 }
 
 void maker_arg_number(struct maker *maker, const char *name, int64_t value)

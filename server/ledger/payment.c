@@ -173,7 +173,7 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
         return;
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
-    maker_arg(maker, "use",
+    maker_say(maker, "use",
               "payments, allocations, write-offs, differences, paid refunds and what was said of "
               "a benefit can be reversed; a pledge is withdrawn or cancelled, a contributor or an "
               "amount is amended");
@@ -253,7 +253,7 @@ static void reverse_entry(struct maker *maker, uint32_t index)
     }
     if (entry->refunded != 0) {
         maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", entry->seq, NULL);
-        maker_arg(maker, "use", "some of it is paid back: cancel the refund first");
+        maker_say(maker, "use", "some of it is paid back: cancel the refund first");
         return;
     }
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;
@@ -268,7 +268,7 @@ static void reverse_entry(struct maker *maker, uint32_t index)
     }
     if (others >= LEDGER_ENTRIES_PER_COMMAND_MAX) {
         maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", entry->seq, NULL);
-        maker_arg(maker, "use", "it pays for many pledges: reverse some of its allocations first");
+        maker_say(maker, "use", "it pays for many pledges: reverse some of its allocations first");
         return;
     }
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;

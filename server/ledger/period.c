@@ -192,17 +192,17 @@ static void close_period(struct maker *maker, const Pledged__V1__ClosePeriod *co
     }
     if (command->head_size > ledger->size) {
         maker_refuse(maker, REASON(FIELD_INVALID), "close_period.head_size", 0, NULL);
-        maker_arg(maker, "why", "the ledger has fewer entries");
+        maker_say(maker, "why", "the ledger has fewer entries");
         return;
     }
     if (ledger->size - command->head_size > LEDGER_HEAD_BEHIND_MAX) {
         maker_refuse(maker, REASON(FIELD_INVALID), "close_period.head_size", 0, NULL);
-        maker_arg(maker, "why", "a newer checkpoint is needed");
+        maker_say(maker, "why", "a newer checkpoint is needed");
         return;
     }
     if (month >= pl_date_month(pl_date_of_us(maker_time(maker)))) {
         maker_refuse(maker, REASON(PERIOD_BLOCKED), "close_period.period", 0, NULL);
-        maker_arg(maker, "why", "the month is not over");
+        maker_say(maker, "why", "the month is not over");
         return;
     }
     find_blockers(ledger, month, pl_date_of_us(maker_time(maker)), &blockers);

@@ -207,7 +207,7 @@ static bool hold_end(struct maker *maker, const Pledged__V1__CataloguePolicy *po
         end_us = INT64_MAX;
     if (end_us <= now_us) {
         maker_refuse(maker, REASON(FIELD_INVALID), field, 0, pledge);
-        maker_arg(maker, "why", "the end is in the past");
+        maker_say(maker, "why", "the end is in the past");
         return false;
     }
     if (end_us - now_us > policy->hold_max_s * 1000000) {
@@ -382,7 +382,7 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     if (other || named != tier || command->offer_case == PLEDGED__V1__SUBMIT__OFFER_FREE) {
         maker_refuse(maker, REASON(FIELD_INVALID), other ? "submit.contributor" : "submit.offer",
                      pledge->first_seq, pledge);
-        maker_arg(maker, "why", "the hold says otherwise");
+        maker_say(maker, "why", "the hold says otherwise");
         return;
     }
     int64_t minor;

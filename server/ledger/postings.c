@@ -35,7 +35,7 @@ void postings_decide(struct maker *maker)
     }
     if (month >= pl_date_month(pl_date_of_us(maker_time(maker)))) {
         maker_refuse(maker, REASON(FIELD_INVALID), "export_postings.period", 0, NULL);
-        maker_arg(maker, "why", "the month is not over");
+        maker_say(maker, "why", "the month is not over");
         return;
     }
     if (command->to_seq > ledger->size || command->to_seq < ledger->exported_to) {

@@ -300,7 +300,7 @@ static void propose(struct maker *maker, Pledged__V1__CommandClass class)
     if (ledger->proposal_open >= LEDGER_PROPOSALS_OPEN_MAX ||
         maker->command_bytes.len > LEDGER_PROPOSALS_OPEN_BYTES_MAX - ledger->proposal_open_bytes) {
         maker_refuse(maker, REASON(TOO_BIG), "", 0, pledge);
-        maker_arg(maker, "why", "too many proposals wait");
+        maker_say(maker, "why", "too many proposals wait");
         return;
     }
     int64_t ttl_s = ledger->policy.proposal_ttl_s;

@@ -167,7 +167,7 @@ static bool in_future(struct maker *maker, const Pledged__V1__Rate *rate, int32_
     maker_refuse(maker, REASON(RATE_INVALID), "record_rates.rate.date", 0, NULL);
     maker_arg(maker, "currency", rate->currency);
     maker_arg(maker, "date", rate->date);
-    maker_arg(maker, "why", "the day has not come");
+    maker_say(maker, "why", "the day has not come");
     return true;
 }
 

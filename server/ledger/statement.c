@@ -720,7 +720,7 @@ static bool detail_fits(struct importing *import, const Pledged__V1__Movement *m
         return true;
     }
     refuse(import, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment", 0);
-    maker_arg(import->maker, "why", "the ledger has this commitment already");
+    maker_say(import->maker, "why", "the ledger has this commitment already");
     return false;
 }
 
@@ -743,7 +743,7 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
         return;
     case BATCH_TWICE:
         refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".movement.batch_ref", 0);
-        maker_arg(import->maker, "why", "the file has a sum and its details");
+        maker_say(import->maker, "why", "the file has a sum and its details");
         return;
     case BATCH_KNOWN:
         import->told->known++;
@@ -784,7 +784,7 @@ static bool remainder_fine(struct importing *import, const struct state_account 
         return true;
     refuse(import, account->shared ? REASON(FIELD_REQUIRED) : REASON(FIELD_INVALID),
            FIELD_ ".remainder", 0);
-    maker_arg(import->maker, "use",
+    maker_say(import->maker, "use",
               account->shared ? "the account is shared: import with --ours"
                               : "the account is the fund's alone: import without --ours");
     leave_nothing(import);

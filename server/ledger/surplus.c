@@ -132,7 +132,7 @@ static void reallocate(struct maker *maker, const Pledged__V1__Reallocate *comma
         return;
     if (to == old) {
         maker_refuse(maker, REASON(FIELD_INVALID), "reallocate.pledge", from->seq, to);
-        maker_arg(maker, "why", "the money pays for this pledge already");
+        maker_say(maker, "why", "the money pays for this pledge already");
         return;
     }
     if (!allocation_open(to) || !measure(maker, command, from, to, &split)) {

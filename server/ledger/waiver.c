@@ -211,7 +211,7 @@ static void accept_difference(struct maker *maker, const Pledged__V1__AcceptDiff
     if (!pays(maker->ledger, from, pledge)) {
         maker_refuse(maker, REASON(FIELD_INVALID), "accept_difference.bank_entry", from->seq,
                      pledge);
-        maker_arg(maker, "why", "this bank entry does not pay for the pledge");
+        maker_say(maker, "why", "this bank entry does not pay for the pledge");
         return;
     }
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
