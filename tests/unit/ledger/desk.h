@@ -144,4 +144,97 @@ static inline void desk_ready(struct world *world, int64_t minor)
     assert_balanced(world);
 }
 
+/* --- statements of the bank --- */
+
+#define DESK_ACCOUNT "CH8109000000150001234"
+enum { DESK_MOVEMENTS_MAX = 300 };
+
+/* As the policy would have it. */
+static inline void have_account(struct world *world)
+{
+    struct ledger *ledger = world->ledger;
+    free(ledger->account);
+    ledger->account = calloc(1, sizeof(*ledger->account));
+    ledger->account_count = 1;
+    (void)snprintf(ledger->account[0].account, sizeof(ledger->account[0].account), DESK_ACCOUNT);
+    ledger->account[0].currency = (int16_t)pl_currency_index("CHF");
+}
+
+static inline void a_movement(Pledged__V1__Movement *ret, Pledged__V1__MovementKind kind,
+                              int64_t minor, const char *bank_ref)
+{
+    pledged__v1__movement__init(ret);
+    ret->kind = kind;
+    ret->minor = minor;
+    ret->booking_date = ret->value_date = (char *)(uintptr_t) "2026-02-02";
+    ret->bank_ref = (char *)(uintptr_t)bank_ref;
+}
+
+/* A statement balances; a notification has no balances. */
+static inline void give_bank(struct world *world, const char *id, Pledged__V1__StatementKind kind,
+                             Pledged__V1__Movement *movement, size_t count)
+{
+    static uint8_t sha256[32];
+    Pledged__V1__Movement *list[DESK_MOVEMENTS_MAX];
+    Pledged__V1__BankStatement bank = PLEDGED__V1__BANK_STATEMENT__INIT, *banks[] = {&bank};
+    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    COMMAND_INIT_(command);
+    bank.kind = kind;
+    bank.account = (char *)(uintptr_t)DESK_ACCOUNT;
+    bank.currency = (char *)(uintptr_t) "CHF";
+    bank.id = (char *)(uintptr_t)id;
+    bank.created = (char *)(uintptr_t) "2026-02-03";
+    for (size_t i = 0; i < count; i++) {
+        list[i] = &movement[i];
+        if (kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT)
+            bank.closing_minor += movement[i].minor;
+    }
+    bank.n_movement = count;
+    bank.movement = list;
+    body.file_sha256 = (ProtobufCBinaryData){32, sha256};
+    body.n_statement = 1;
+    body.statement = banks;
+    command.command_case = COMMAND(IMPORT_STATEMENT);
+    command.import_statement = &body;
+    give(world, &command);
+}
+
+static inline void match_refund(struct world *world, const char *bank_entry, const char *id)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__MatchRefund body = PLEDGED__V1__MATCH_REFUND__INIT;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.refund = (char *)(uintptr_t)id;
+    command.command_case = COMMAND(MATCH_REFUND);
+    command.match_refund = &body;
+    give(world, &command);
+}
+
+/* --- erasure --- */
+
+/* "": that field is not given. */
+static inline void erase(struct world *world, const char *contributor, const char *contact,
+                         const char *bank_entry)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__EraseContact body = PLEDGED__V1__ERASE_CONTACT__INIT;
+    body.contributor = (char *)(uintptr_t)contributor;
+    body.contact = (char *)(uintptr_t)contact;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    command.command_case = COMMAND(ERASE_CONTACT);
+    command.erase_contact = &body;
+    give(world, &command);
+}
+
+static inline void legal_hold(struct world *world, const char *contributor, bool on)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__SetLegalHold body = PLEDGED__V1__SET_LEGAL_HOLD__INIT;
+    body.contributor = (char *)(uintptr_t)contributor;
+    body.on = on;
+    command.command_case = COMMAND(SET_LEGAL_HOLD);
+    command.set_legal_hold = &body;
+    give(world, &command);
+}
+
 #endif

@@ -3,7 +3,7 @@
  * Goal: the ledger knows a person by number and commitment alone; each one is erased once, none
  * under a legal hold, and a saved state remembers all of it.
  */
-#include "fixture.h"
+#include "desk.h"
 #include "server/ledger/contact.h"
 
 static void record(struct world *world, const char *contributor, uint8_t byte)
@@ -16,28 +16,6 @@ static void record(struct world *world, const char *contributor, uint8_t byte)
     body.commitment = (ProtobufCBinaryData){sizeof(commitment), commitment};
     command.command_case = COMMAND(RECORD_CONTACT);
     command.record_contact = &body;
-    give(world, &command);
-}
-
-static void erase(struct world *world, const char *contributor, const char *contact)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__EraseContact body = PLEDGED__V1__ERASE_CONTACT__INIT;
-    body.contributor = (char *)(uintptr_t)contributor;
-    body.contact = (char *)(uintptr_t)contact;
-    command.command_case = COMMAND(ERASE_CONTACT);
-    command.erase_contact = &body;
-    give(world, &command);
-}
-
-static void legal_hold(struct world *world, const char *contributor, bool on)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__SetLegalHold body = PLEDGED__V1__SET_LEGAL_HOLD__INIT;
-    body.contributor = (char *)(uintptr_t)contributor;
-    body.on = on;
-    command.command_case = COMMAND(SET_LEGAL_HOLD);
-    command.set_legal_hold = &body;
     give(world, &command);
 }
 
@@ -80,14 +58,14 @@ static void test_one_is_erased_once(void **state)
     (void)state;
     struct world w;
     two_persons(&w);
-    erase(&w, "", "K000001");
+    erase(&w, "", "K000001", "");
     assert_accepted(&w);
     uint64_t seq = w.receipt->seq;
     assert_int_equal(w.receipt->outcome->n_erased, 1);
     assert_int_equal(w.receipt->outcome->erased[0].data[0], 1);
     assert_int_equal(look(&w, 1), LEDGER_ERASABLE_ERASED);
     assert_int_equal(look(&w, 2), LEDGER_ERASABLE_LIVE);
-    erase(&w, "", "K000001");
+    erase(&w, "", "K000001", "");
     assert_refused(&w, CONTACT_UNKNOWN);
     assert_int_equal(w.code, PL_E_NOT_FOUND);
     assert_int_equal(w.refusal->deciding_seq, seq);
@@ -101,15 +79,15 @@ static void test_all_of_one_contributor(void **state)
     (void)state;
     struct world w;
     two_persons(&w);
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 2);
     assert_int_equal(look(&w, 3), LEDGER_ERASABLE_LIVE);
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_refused(&w, CONTACT_UNKNOWN);
-    erase(&w, "C000007", "");
+    erase(&w, "C000007", "", "");
     assert_refused(&w, CONTRIBUTOR_UNKNOWN);
-    erase(&w, "C000001", "K000001");
+    erase(&w, "C000001", "K000001", "");
     assert_int_equal(w.answer, LEDGER_INVALID);
     world_fini(&w);
 }
@@ -124,16 +102,16 @@ static void test_a_legal_hold_protects(void **state)
     legal_hold(&w, "C000001", true);
     assert_accepted(&w);
     uint64_t seq = w.receipt->seq;
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_refused(&w, LEGAL_HOLD);
     assert_int_equal(w.code, PL_E_REFUSED);
     assert_int_equal(w.refusal->deciding_seq, seq);
-    erase(&w, "", "K000002");
+    erase(&w, "", "K000002", "");
     assert_refused(&w, LEGAL_HOLD);
-    erase(&w, "", "K000003"); /* of somebody else */
+    erase(&w, "", "K000003", ""); /* of somebody else */
     assert_accepted(&w);
     legal_hold(&w, "C000001", false);
-    erase(&w, "", "K000002");
+    erase(&w, "", "K000002", "");
     assert_accepted(&w);
     world_fini(&w);
 }
@@ -157,7 +135,7 @@ static void test_no_more_than_can_be_erased_at_once(void **state)
         give(&w, &command);
     }
     assert_refused(&w, TOO_BIG);
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 256);
     world_fini(&w);
@@ -173,9 +151,9 @@ static void test_a_saved_state_remembers_all_of_it(void **state)
         record(&w, i % 2 == 0 ? "C000001" : "C000002", i);
         assert_accepted(&w);
     }
-    erase(&w, "", "K000002");
+    erase(&w, "", "K000002", "");
     assert_accepted(&w);
-    erase(&w, "", "K000050");
+    erase(&w, "", "K000050", "");
     assert_accepted(&w);
     struct ledger *again = world_reloaded(w.ledger);
     assert_same_state(w.ledger, again);

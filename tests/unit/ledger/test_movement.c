@@ -745,17 +745,6 @@ static void test_what_a_reversal_may_take_back(void **state)
     world_fini(&w);
 }
 
-static void match_refund(struct world *w, const char *debit, const char *refund)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__MatchRefund body = PLEDGED__V1__MATCH_REFUND__INIT;
-    body.bank_entry = text(debit, "");
-    body.refund = text(refund, "");
-    command.command_case = COMMAND(MATCH_REFUND);
-    command.match_refund = &body;
-    give(w, &command);
-}
-
 static void test_dollars_pay_no_refund_of_francs(void **state)
 {
     (void)state;

@@ -6,79 +6,23 @@
 #include "desk.h"
 #include "server/ledger/payer.h"
 
-#define ACCOUNT "CH8109000000150001234"
-
-static void have_account(struct world *world)
-{
-    free(world->ledger->account);
-    world->ledger->account = calloc(1, sizeof(*world->ledger->account));
-    world->ledger->account_count = 1;
-    (void)snprintf(world->ledger->account[0].account, sizeof(world->ledger->account[0].account),
-                   ACCOUNT);
-    world->ledger->account[0].currency = (int16_t)pl_currency_index("CHF");
-}
-
 /* `count` payments of 1.00, 2.00 ...; their commitments are of bytes first, first + 1 ...; 0: none
  */
 static void import(struct world *world, const char *id, uint8_t first, size_t count)
 {
-    static uint8_t sha256[32];
-    Pledged__V1__Movement movement[300], *list[300];
-    uint8_t commitment[300][32];
-    char ref[300][32];
-    Pledged__V1__BankStatement bank = PLEDGED__V1__BANK_STATEMENT__INIT, *banks[] = {&bank};
-    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
-    COMMAND_INIT_(command);
-    bank.kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
-    bank.account = (char *)(uintptr_t)ACCOUNT;
-    bank.currency = (char *)(uintptr_t) "CHF";
-    bank.id = (char *)(uintptr_t)id;
-    bank.created = (char *)(uintptr_t) "2026-02-03";
+    Pledged__V1__Movement movement[DESK_MOVEMENTS_MAX];
+    uint8_t commitment[DESK_MOVEMENTS_MAX][32];
+    char ref[DESK_MOVEMENTS_MAX][32];
     for (size_t i = 0; i < count; i++) {
-        pledged__v1__movement__init(&movement[i]);
-        movement[i].kind = PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT;
-        movement[i].minor = (int64_t)(i + 1) * 100;
-        movement[i].booking_date = (char *)(uintptr_t) "2026-02-02";
-        movement[i].value_date = movement[i].booking_date;
         (void)snprintf(ref[i], sizeof(ref[i]), "X%u-%zu", first, i);
-        movement[i].bank_ref = ref[i];
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT,
+                   (int64_t)(i + 1) * 100, ref[i]);
         memset(commitment[i], first, 32);
         memcpy(commitment[i], &i, sizeof(uint16_t));
         if (first != 0)
             movement[i].detail_commitment = (ProtobufCBinaryData){32, commitment[i]};
-        list[i] = &movement[i];
     }
-    bank.n_movement = count;
-    bank.movement = list;
-    body.file_sha256 = (ProtobufCBinaryData){32, sha256};
-    body.n_statement = 1;
-    body.statement = banks;
-    command.command_case = COMMAND(IMPORT_STATEMENT);
-    command.import_statement = &body;
-    give(world, &command);
-}
-
-static void erase(struct world *world, const char *contributor, const char *bank_entry)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__EraseContact body = PLEDGED__V1__ERASE_CONTACT__INIT;
-    body.contributor = (char *)(uintptr_t)contributor;
-    body.bank_entry = (char *)(uintptr_t)bank_entry;
-    command.command_case = COMMAND(ERASE_CONTACT);
-    command.erase_contact = &body;
-    give(world, &command);
-}
-
-static void legal_hold(struct world *world, const char *contributor, bool on)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__SetLegalHold body = PLEDGED__V1__SET_LEGAL_HOLD__INIT;
-    body.contributor = (char *)(uintptr_t)contributor;
-    body.on = on;
-    command.command_case = COMMAND(SET_LEGAL_HOLD);
-    command.set_legal_hold = &body;
-    give(world, &command);
-    assert_accepted(world);
+    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION, movement, count);
 }
 
 static enum ledger_erasable look(const struct world *world, uint8_t first, uint16_t at)
@@ -105,23 +49,55 @@ static void test_one_alone(void **state)
     (void)state;
     struct world w;
     ready(&w);
-    erase(&w, "", "B000003");
+    erase(&w, "", "", "B000003");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 1);
     assert_string_equal(w.receipt->outcome->bank_entry, "B000003");
     assert_int_equal(look(&w, 7, 1), LEDGER_ERASABLE_ERASED);
     assert_int_equal(look(&w, 7, 0), LEDGER_ERASABLE_LIVE);
     uint64_t by = w.ledger->size;
-    erase(&w, "", "B000003");
+    erase(&w, "", "", "B000003");
     assert_refused(&w, CONTACT_UNKNOWN);
     assert_int_equal(w.refusal->deciding_seq, by);
-    erase(&w, "", "B000001"); /* paid by hand: nothing is known of the payer */
+    erase(&w, "", "", "B000001"); /* paid by hand: nothing is known of the payer */
     assert_refused(&w, CONTACT_UNKNOWN);
-    erase(&w, "", "B000099");
+    erase(&w, "", "", "B000099");
     assert_refused(&w, BANK_ENTRY_UNKNOWN);
-    erase(&w, "C000001", "B000002");
+    erase(&w, "C000001", "", "B000002");
     assert_refused(&w, FIELD_REQUIRED);
     assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* One debit pays back two organisations: the hold of either keeps its payee. */
+static void test_a_debit_for_two(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t commitment[32] = {9};
+    Pledged__V1__Movement debit;
+    desk_ready(&w, 16000000);
+    have_account(&w);
+    pay(&w, "P000002", 16000000, "CHF", "BANK-2");
+    refund(&w, "B000001", 20000, "CHF");
+    refund(&w, "B000002", 30000, "CHF");
+    assert_accepted(&w);
+    a_movement(&debit, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, -50000, "OUT");
+    debit.detail_commitment = (ProtobufCBinaryData){sizeof(commitment), commitment};
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION, &debit, 1);
+    match_refund(&w, "B000003", "R000001");
+    match_refund(&w, "B000003", "R000002");
+    assert_accepted(&w);
+    for (int turn = 0; turn < 2; turn++) {
+        const char *who = turn == 0 ? "C000001" : "C000002";
+        legal_hold(&w, who, true);
+        erase(&w, "", "", "B000003");
+        assert_refused(&w, LEGAL_HOLD);
+        legal_hold(&w, who, false);
+    }
+    erase(&w, "C000002", "", ""); /* the second one's as well */
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->n_erased, 1);
     world_fini(&w);
 }
 
@@ -130,7 +106,7 @@ static void test_with_the_organisation(void **state)
     (void)state;
     struct world w;
     ready(&w);
-    erase(&w, "C000001", ""); /* no money of the three is for it yet */
+    erase(&w, "C000001", "", ""); /* no money of the three is for it yet */
     assert_refused(&w, CONTACT_UNKNOWN);
     allocate(&w, "B000002", "P000001", 0, NULL, 0, NULL);
     allocate(&w, "B000003", "P000001", 100, "CHF", 0, NULL);
@@ -138,17 +114,17 @@ static void test_with_the_organisation(void **state)
     allocate(&w, "B000004", "P000002", 0, NULL, 0, NULL);
     assert_accepted(&w);
     legal_hold(&w, "C000002", true);
-    erase(&w, "", "B000003");
+    erase(&w, "", "", "B000003");
     assert_refused(&w, LEGAL_HOLD);
-    erase(&w, "C000002", "");
+    erase(&w, "C000002", "", "");
     assert_refused(&w, LEGAL_HOLD);
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_accepted(&w); /* what is the other one's as well stays while that is held */
     assert_int_equal(w.receipt->outcome->n_erased, 1);
     assert_int_equal(look(&w, 7, 0), LEDGER_ERASABLE_ERASED);
     assert_int_equal(look(&w, 7, 1), LEDGER_ERASABLE_LIVE);
     legal_hold(&w, "C000002", false);
-    erase(&w, "C000002", "");
+    erase(&w, "C000002", "", "");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 2);
     assert_balanced(&w);
@@ -169,11 +145,11 @@ static void test_more_than_one_command_takes(void **state)
         allocate(&w, id, "P000001", 0, NULL, 0, NULL);
         assert_accepted(&w);
     }
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 256);
     assert_int_equal(w.receipt->outcome->erased_left, 2);
-    erase(&w, "C000001", "");
+    erase(&w, "C000001", "", "");
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->n_erased, 2);
     assert_int_equal(w.receipt->outcome->erased_left, 0);
@@ -208,7 +184,7 @@ static void test_replay_refuses_what_breaks_a_rule(void **state)
     (void)state;
     struct world w;
     ready(&w);
-    erase(&w, "", "B000003");
+    erase(&w, "", "", "B000003");
     struct ledger *before = world_before(&w, w.entry_count - 1);
     Pledged__V1__Entry *entry = world_last(&w);
     assert_true(pl_is_ok(ledger_check(before, entry)));
@@ -226,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_alone),
+        cmocka_unit_test(test_a_debit_for_two),
         cmocka_unit_test(test_with_the_organisation),
         cmocka_unit_test(test_more_than_one_command_takes),
         cmocka_unit_test(test_each_record_has_its_own_commitment),

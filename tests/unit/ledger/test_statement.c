@@ -5,7 +5,6 @@
  */
 #include "desk.h"
 
-#define ACCOUNT     "CH8109000000150001234"
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
 struct line {
@@ -14,58 +13,14 @@ struct line {
     const char *bank_ref, *end_to_end_id;
 };
 
-static void have_account(struct world *world)
-{
-    static struct state_account account = {.account = ACCOUNT};
-    account.currency = (int16_t)pl_currency_index("CHF");
-    free(world->ledger->account);
-    world->ledger->account = calloc(1, sizeof(account)); /* the policy would have set it */
-    world->ledger->account[0] = account;
-    world->ledger->account_count = 1;
-}
-
 static void import(struct world *world, const char *id, const struct line *line, size_t count)
 {
-    static uint8_t sha256[32];
-    Pledged__V1__Movement movement[4], *list[4];
-    Pledged__V1__BankStatement bank = PLEDGED__V1__BANK_STATEMENT__INIT, *banks[] = {&bank};
-    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
-    COMMAND_INIT_(command);
-    bank.kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
-    bank.account = (char *)(uintptr_t)ACCOUNT;
-    bank.currency = (char *)(uintptr_t) "CHF";
-    bank.id = (char *)(uintptr_t)id;
-    bank.created = (char *)(uintptr_t) "2026-02-03";
+    Pledged__V1__Movement movement[4];
     for (size_t i = 0; i < count; i++) {
-        pledged__v1__movement__init(&movement[i]);
-        movement[i].kind = line[i].kind;
-        movement[i].minor = line[i].minor;
-        movement[i].booking_date = (char *)(uintptr_t) "2026-02-02";
-        movement[i].value_date = movement[i].booking_date;
-        movement[i].bank_ref = (char *)(uintptr_t)line[i].bank_ref;
+        a_movement(&movement[i], line[i].kind, line[i].minor, line[i].bank_ref);
         movement[i].end_to_end_id = (char *)(uintptr_t)line[i].end_to_end_id;
-        bank.closing_minor += line[i].minor;
-        list[i] = &movement[i];
     }
-    bank.n_movement = count;
-    bank.movement = list;
-    body.file_sha256 = (ProtobufCBinaryData){32, sha256};
-    body.n_statement = 1;
-    body.statement = banks;
-    command.command_case = COMMAND(IMPORT_STATEMENT);
-    command.import_statement = &body;
-    give(world, &command);
-}
-
-static void match_refund(struct world *world, const char *bank_entry, const char *id)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__MatchRefund body = PLEDGED__V1__MATCH_REFUND__INIT;
-    body.bank_entry = (char *)(uintptr_t)bank_entry;
-    body.refund = (char *)(uintptr_t)id;
-    command.command_case = COMMAND(MATCH_REFUND);
-    command.match_refund = &body;
-    give(world, &command);
+    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, count);
 }
 
 /* R000001 and R000002 of 3,000 and 2,000. */
