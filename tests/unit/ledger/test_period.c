@@ -136,6 +136,9 @@ static void test_replay_refuses_other_totals(void **state)
     entry->period_closed->totals[0]->pledged_minor--;
     entry->period_closed->head_size = entry->seq;
     assert_false(pl_is_ok(ledger_check(before, entry)));
+    entry->period_closed->head_size = 0;
+    entry->period_closed->period = (char *)(uintptr_t) "2999-12"; /* what comes next has no day */
+    assert_false(pl_is_ok(ledger_check(before, entry)));
     ledger_free(before);
     world_fini(&w);
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a record is kept exactly while some entry commits to it, also where the file was too busy
+ * to take it away at once and the same command came again.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include <poll.h>
+#include <sqlite3.h>
+
+#include "common/check.h"
+#include "dir_fixture.h"
+#include "server/registrar.h"
+
+enum { WAIT_MS = 60000 };
+
+struct place {
+    char *dir;
+    struct registrar *registrar;
+    struct pl_mailbox *writer, *worker;
+    struct pl_arena arena;
+    Pledged__V1__Command msg;
+    Pledged__V1__Receipt receipt;
+};
+
+static void open_place(struct place *p)
+{
+    struct ledger *ledger = ledger_new();
+    *p = (struct place){.dir = temp_new()};
+    pledged__v1__command__init(&p->msg);
+    pledged__v1__receipt__init(&p->receipt);
+    p->receipt.kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+    pl_arena_init(&p->arena, 1 << 20);
+    assert_true(pl_is_ok(pl_mailbox_new(16, &p->writer)));
+    assert_true(pl_is_ok(pl_mailbox_new(0, &p->worker)));
+    const struct registrar_options options = {.data = p->dir,
+                                              .ledger = ledger,
+                                              .unnamed = PERSONS_PENDING_GO,
+                                              .writer = p->writer,
+                                              .inbox_limit = 16};
+    assert_true(pl_is_ok(registrar_new(&options, &p->registrar)));
+    ledger_free(ledger);
+}
+
+static void close_place(struct place *p)
+{
+    registrar_free(p->registrar);
+    pl_mailbox_free(p->writer);
+    pl_mailbox_free(p->worker);
+    pl_arena_fini(&p->arena);
+    temp_remove(p->dir);
+}
+
+static struct command *next_in(struct pl_mailbox *box)
+{
+    struct pollfd fd = {.fd = pl_mailbox_fd(box), .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    struct pl_mail *mail = pl_mailbox_take(box);
+    assert_non_null(mail);
+    return (struct command *)mail; /* mail is the first member */
+}
+
+/* One command with one record, through the writer, who records it or is busy. */
+static void give(struct place *p, const char *text, bool recorded)
+{
+    struct command *command = pl_arena_alloc(&p->arena, sizeof(*command));
+    struct command_item *item = pl_arena_alloc(&p->arena, sizeof(*item));
+    struct persons_row *row = pl_arena_alloc(&p->arena, sizeof(*row));
+    *command = (struct command){.phase = COMMAND_QUEUED,
+                                .home = p->worker,
+                                .arena = &p->arena,
+                                .item = item,
+                                .item_count = 1,
+                                .row = row,
+                                .row_count = 1};
+    *item = (struct command_item){.msg = &p->msg};
+    *row = (struct persons_row){.record = pl_slice_str(text), .named = recorded};
+    persons_commit(row->salt, row->record, row->commitment);
+    assert_true(registrar_post(p->registrar, command));
+    assert_ptr_equal(next_in(p->writer), command);
+    command->phase = COMMAND_DONE;
+    command->code = recorded ? PL_E_OK : PL_E_BUSY;
+    item->receipt = recorded ? &p->receipt : NULL;
+    assert_true(pl_mailbox_post(command->home, &command->mail));
+    assert_ptr_equal(next_in(p->worker), command);
+}
+
+static bool is_kept(struct place *p, const char *text)
+{
+    struct persons *persons = NULL;
+    uint8_t salt[PERSONS_SALT_BYTES] = {0}, commitment[LEDGER_COMMITMENT_BYTES];
+    struct pl_slice record;
+    persons_commit(salt, pl_slice_str(text), commitment);
+    assert_true(pl_is_ok(persons_open(in_dir(p->dir, PERSONS_FILE), PERSONS_READ, &persons)));
+    struct pl_status status =
+        persons_get(persons, pl_slice(commitment, sizeof(commitment)), &p->arena, &record);
+    persons_close(persons);
+    assert_true(pl_is_ok(status) || status.code == PL_E_NOT_FOUND);
+    return pl_is_ok(status);
+}
+
+static void test_kept_while_recorded(void **state)
+{
+    (void)state;
+    struct place p;
+    open_place(&p);
+    give(&p, "one", true);
+    give(&p, "two", false);
+    assert_true(is_kept(&p, "one"));
+    assert_false(is_kept(&p, "two"));
+    close_place(&p);
+}
+
+/* Somebody who reads the file (a backup does) keeps a record that has to go. It is brought again
+ * and recorded: what could not be done before must not be done now. */
+static void test_brought_again_while_the_file_is_busy(void **state)
+{
+    (void)state;
+    struct place p;
+    sqlite3 *reader = NULL;
+    open_place(&p);
+    give(&p, "other", true);
+    assert_int_equal(sqlite3_open(in_dir(p.dir, PERSONS_FILE), &reader), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM sqlite_master", NULL, NULL, NULL),
+        SQLITE_OK);
+    give(&p, "again", false);
+    give(&p, "again", true);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    give(&p, "more", true); /* after each command the thread looks whether something is undone */
+    give(&p, "more still", true);
+    assert_true(is_kept(&p, "again"));
+    assert_true(is_kept(&p, "other"));
+    close_place(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept_while_recorded),
+        cmocka_unit_test(test_brought_again_while_the_file_is_busy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
