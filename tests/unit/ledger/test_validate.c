@@ -335,6 +335,30 @@ static void test_a_spent_arena_still_refuses(void **state)
     pl_arena_fini(&none);
 }
 
+static void test_every_command_of_the_proto_has_a_row(void **state)
+{
+    (void)state;
+    const ProtobufCMessageDescriptor *type = &pledged__v1__command__descriptor;
+    size_t commands = 0;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
+            continue;
+        begin();
+        ProtobufCMessage *body =
+            protobuf_c_message_unpack(field->descriptor, NULL, 0, (const uint8_t *)"");
+        c.command_case = (Pledged__V1__Command__CommandCase)field->id;
+        c.approve = (Pledged__V1__Approve *)body; /* all members are pointers */
+        const Pledged__V1__Refusal *refusal = ledger_validate(&c, &arena);
+        if (refusal != NULL)
+            if (refusal->reason == REASON(COMMAND_MISSING))
+                fail_msg("%s", field->name);
+        protobuf_c_message_free_unpacked(body, NULL);
+        commands++;
+    }
+    assert_true(commands > 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_changes_and_withdrawals),
         cmocka_unit_test(test_payments_and_reversals),
         cmocka_unit_test(test_catalogues_are_looked_into),
+        cmocka_unit_test(test_every_command_of_the_proto_has_a_row),
         cmocka_unit_test(test_a_spent_arena_still_refuses),
     };
     pl_arena_init(&arena, 1 << 26);
