@@ -80,9 +80,14 @@ static struct pl_status read_treasury(struct cli *cli, struct treasury *ret)
     ProtobufCMessage *message = NULL;
     PL_TRY(cli_read(cli, "GetTreasury", &request.base,
                     &pledged__v1__get_treasury_response__descriptor, &message));
-    return treasury_take((const void *)message, ret)
-               ? pl_ok()
-               : treasury_load(cli->config.path, &cli->arena, ret, &cli->failure);
+    if (treasury_take((const void *)message, ret))
+        return pl_ok();
+    if (cli->config.path == NULL)
+        return failure_set(&cli->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           "%s",
+                           _("nobody says who is paid: [creditor] and [account NAME] are "
+                             "missing in the daemon's configuration"));
+    return treasury_load(cli->config.path, &cli->arena, ret, &cli->failure);
 }
 
 static struct pl_status gather(struct cli *cli, struct treasury *treasury,

@@ -176,13 +176,17 @@ static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *
         add(failure, ")");
 }
 
-/* What the reason cannot say: which rule inside a catalogue, which form of a value. */
-static bool message_adds_something(const Pledged__V1__Refusal *refusal)
+/* What the reason cannot say: which form a value should have. A decided refusal says it in values.
+ */
+static void add_message(struct failure *failure, const Pledged__V1__Refusal *refusal)
 {
-    return refusal->message[0] != '\0' &&
-           (refusal->reason == PLEDGED__V1__REASON__REASON_CATALOGUE_INVALID ||
-            refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_INVALID ||
-            refusal->reason == PLEDGED__V1__REASON__REASON_REASON_REQUIRED);
+    const char *message = refusal->message;
+    if (message[0] == '\0' || refusal->n_arg != 0)
+        return;
+    if (refusal->reason == PLEDGED__V1__REASON__REASON_CATALOGUE_INVALID)
+        add(failure, ": \"%s\"", message); /* it quotes the catalogue's own words */
+    else if (refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_INVALID)
+        add(failure, _(": %s"), gettext(message));
 }
 
 struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
@@ -199,8 +203,7 @@ struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
     failure->replay = refusal->replay;
     failure->retryable = refusal->retryable;
     add_args_words(failure, refusal);
-    if (message_adds_something(refusal))
-        add(failure, ": \"%s\"", refusal->message);
+    add_message(failure, refusal);
     if (refusal->field[0] != '\0')
         add(failure, _("; field %s"), refusal->field);
     if (refusal->deciding_seq != 0)

@@ -6,6 +6,7 @@
 
 #include "client/text.h"
 #include "common/check.h"
+#include "common/hash.h"
 #include "common/json.h"
 #include "common/scan.h"
 #include "pledged/v1/command.pb-c.h"
@@ -45,16 +46,35 @@ static const Pledged__V1__Command *command_of(const Pledged__V1__ProposalStatus 
     return (const Pledged__V1__Command *)message;
 }
 
-/* All that a second person has to see: the command with its amounts, days and documents, as JSON
- * on one line; not who asked and why, which have columns of their own. */
+static struct pl_status put_details(const Pledged__V1__Command *command, struct pl_buf *out)
+{
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+        &pledged__v1__command__descriptor, (unsigned)command->command_case);
+    if (field == NULL)
+        return pl_fail(UNIMPLEMENTED, "a command that this version does not know");
+    PL_TRY(pl_buf_printf(out, "{\"%s\": ", field->name));
+    PL_TRY(pl_json_print(&command->approve->base, out)); /* all members are pointers to messages */
+    if (command->effective_date[0] != '\0')
+        PL_TRY(pl_buf_printf(out, ", \"effective_date\": \"%s\"", command->effective_date));
+    for (size_t i = 0; i < command->n_evidence; i++) {
+        char sha256[2 * PL_SHA256_BYTES + 1] = "";
+        ProtobufCBinaryData hash = command->evidence[i]->sha256;
+        if (hash.len == PL_SHA256_BYTES)
+            pl_hex(pl_slice(hash.data, hash.len), sha256);
+        PL_TRY(pl_buf_append_str(out, i == 0 ? ", \"evidence\": [{\"kind\": " : ", {\"kind\": "));
+        PL_TRY(pl_json_string(out, command->evidence[i]->kind));
+        PL_TRY(pl_buf_printf(out, ", \"sha256\": \"%s\"}", sha256));
+    }
+    return pl_buf_append_str(out, command->n_evidence != 0 ? "]}" : "}");
+}
+
+/* All that a second person has to see, on one line: the command's own values, its day, and each
+ * document's kind and hash, to be compared with the file at hand. */
 static const char *details_of(const Pledged__V1__Command *command, struct pl_arena *arena)
 {
     struct pl_buf text PL_CLEANUP(pl_buf_fini);
-    Pledged__V1__Command only = *command;
-    only.request_id.len = 0;
-    only.reason = (char *)(uintptr_t) "";
     pl_buf_init(&text, DETAILS_MAX);
-    if (!pl_is_ok(pl_json_print(&only.base, &text)))
+    if (!pl_is_ok(put_details(command, &text)))
         return NULL;
     struct pl_slice json = pl_buf_slice(&text);
     return pl_arena_printf(arena, "%.*s", (int)json.len, (const char *)json.data);

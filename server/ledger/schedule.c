@@ -136,29 +136,29 @@ const char *schedule_wrong(const Pledged__V1__SetSchedule *command, Pledged__V1_
     *ret_field = "set_schedule.instalment";
     *ret_reason = command->n_instalment == 0 ? REASON(FIELD_REQUIRED) : REASON(FIELD_TOO_LONG);
     if (command->n_instalment == 0)
-        return "one instalment at least is needed";
+        return WORDS("one instalment at least is needed");
     if (command->n_instalment > SCHEDULE_PARTS_MAX)
-        return "at most 60 instalments";
+        return WORDS("at most 60 instalments");
     int32_t day, before = INT32_MIN;
     for (size_t i = 0; i < command->n_instalment; i++, before = day) {
         *ret_field = "set_schedule.instalment.due";
         *ret_reason = REASON(DATE_INVALID);
         if (!pl_is_ok(pl_date_parse(command->instalment[i]->due, &day)))
-            return "a date has the form YYYY-MM-DD";
+            return WORDS("a date has the form YYYY-MM-DD");
         *ret_reason = REASON(FIELD_INVALID);
         if (day <= before)
-            return "every instalment is due after the one before";
+            return WORDS("every instalment is due after the one before");
         const Pledged__V1__Money *amount = command->instalment[i]->amount;
         *ret_field = "set_schedule.instalment.amount";
         *ret_reason = REASON(AMOUNT_REQUIRED);
         if (amount == NULL)
-            return "an amount is needed";
+            return WORDS("an amount is needed");
         *ret_reason = REASON(CURRENCY_UNKNOWN);
         if (pl_currency_index(amount->currency) < 0)
-            return "not a currency of ISO 4217";
+            return WORDS("not a currency of ISO 4217");
         *ret_reason = REASON(AMOUNT_NOT_POSITIVE);
         if (amount->minor <= 0)
-            return "the amount must be more than zero";
+            return WORDS("the amount must be more than zero");
     }
     return NULL;
 }

@@ -785,8 +785,8 @@ static bool remainder_fine(struct importing *import, const struct state_account 
     refuse(import, account->shared ? REASON(FIELD_REQUIRED) : REASON(FIELD_INVALID),
            FIELD_ ".remainder", 0);
     maker_say(import->maker, "use",
-              account->shared ? "the account is shared: import with --ours"
-                              : "the account is the fund's alone: import without --ours");
+              account->shared ? WORDS("the account is shared: import with --ours")
+                              : WORDS("the account is the fund's alone: import without --ours"));
     leave_nothing(import);
     return false;
 }

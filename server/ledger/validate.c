@@ -77,11 +77,11 @@ static bool id(struct judge *judge, const char *value, char prefix, const char *
     if (pl_id_parse(value, prefix) != 0)
         return true;
     return wrong(judge, REASON(FIELD_INVALID), field,
-                 prefix == 'P'   ? "a pledge id looks like P000042"
-                 : prefix == 'B' ? "a bank entry's id looks like B000310"
-                 : prefix == 'K' ? "a person's id looks like K000004"
-                 : prefix == 'R' ? "a refund's id looks like R000007"
-                                 : "a contributor id looks like C000017");
+                 prefix == 'P'   ? WORDS("a pledge id looks like P000042")
+                 : prefix == 'B' ? WORDS("a bank entry's id looks like B000310")
+                 : prefix == 'K' ? WORDS("a person's id looks like K000004")
+                 : prefix == 'R' ? WORDS("a refund's id looks like R000007")
+                                 : WORDS("a contributor id looks like C000017"));
 }
 
 static bool day(struct judge *judge, const char *value, const char *field)
