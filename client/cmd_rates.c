@@ -34,6 +34,16 @@ static struct pl_status wrong_rate(struct cli *cli, const struct rates *rates, c
                        rates->where, text);
 }
 
+/* "1,234": only what a comma with three digits behind it makes */
+static struct pl_status two_rates(struct cli *cli, const struct rates *rates, const char *text)
+{
+    int whole = (int)strcspn(text, ",");
+    return failure_set(
+        &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_RATE_INVALID, "record_rates.rate",
+        _("%sthe rate '%s' can be read in two ways: type %.*s.%s or %.*s%s"), rates->where, text,
+        whole, text, text + whole + 1, whole, text, text + whole + 1);
+}
+
 static struct pl_status add(struct cli *cli, struct rates *rates, const char *date,
                             const char *currency, const char *text, const char *source)
 {
@@ -50,8 +60,10 @@ static struct pl_status add(struct cli *cli, struct rates *rates, const char *da
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
                            "record_rates.rate.date", "%s%s: %s", rates->where, date,
                            text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
-    if (pl_rate_parse(text, SCALE_MAX, &rate->mantissa, &rate->scale) != PL_DECIMAL_OK ||
-        rate->mantissa == 0)
+    enum pl_decimal_problem problem = pl_rate_parse(text, SCALE_MAX, &rate->mantissa, &rate->scale);
+    if (problem == PL_DECIMAL_AMBIGUOUS)
+        return two_rates(cli, rates, text);
+    if (problem != PL_DECIMAL_OK || rate->mantissa == 0)
         return wrong_rate(cli, rates, text);
     source = source[0] != '\0' ? source : rates->source;
     if (source == NULL || source[0] == '\0')

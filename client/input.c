@@ -45,49 +45,74 @@ char *input_id(struct cli *cli, const char *text, char prefix)
 
 /* --- money --- */
 
+/* What an ambiguous amount consists of: "1,234.50" has 2 marks of which the last differs. */
+struct marks {
+    char digits[40];
+    size_t len, after; /* digits in all, digits behind the last mark */
+    size_t count;      /* points and commas */
+    bool differ;       /* the last mark is not the first one */
+};
+
+static struct marks marks_of(const char *amount)
+{
+    struct marks marks = {.len = 0};
+    char first = '\0';
+    for (const char *p = amount; *p != '\0' && marks.len + 1 < sizeof(marks.digits); p++) {
+        if (*p >= '0' && *p <= '9') {
+            marks.digits[marks.len++] = *p;
+            marks.after++;
+        } else if (*p == ',' || *p == '.') {
+            first = first == '\0' ? *p : first;
+            marks.differ = *p != first;
+            marks.after = 0;
+            marks.count++;
+        }
+    }
+    return marks;
+}
+
+/* The digits with a point before the last `after` of them, and zeros up to the exponent. */
+static const char *reading(struct cli *cli, const struct marks *marks, size_t after, int exponent)
+{
+    static const char zeros[] = "0000";
+    size_t whole = marks->len - after;
+    size_t missing = (size_t)exponent > after ? (size_t)exponent - after : 0;
+    PL_ASSERT(missing < sizeof(zeros));
+    return pl_arena_printf(&cli->arena, "%.*s%s%s%.*s", (int)whole, marks->digits,
+                           after + missing == 0 ? "" : ".", marks->digits + whole, (int)missing,
+                           zeros);
+}
+
 /* "1,500" or "1.500": the same digits, once read as thousands and once as a fraction. */
 static struct pl_status ambiguous(struct cli *cli, const char *amount, const char *currency,
                                   int exponent, const char *field)
 {
-    char digits[40];
-    size_t len = 0, after = 0;
-    bool mark = false;
-    for (const char *p = amount; *p != '\0' && len + 1 < sizeof(digits); p++) {
-        if (*p >= '0' && *p <= '9') {
-            digits[len++] = *p;
-            after += mark;
-        } else if (*p == ',' || *p == '.') {
-            mark = true;
-            after = 0;
-        }
-    }
-    digits[len] = '\0';
-    bool point = strchr(amount, ',') == NULL;
-    Pledged__V1__Reason reason = point ? PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION
-                                       : PLEDGED__V1__REASON__REASON_FIELD_INVALID;
-    int64_t whole = 0;
-    size_t kept = len - after;
-    if (len == 0 || len > 17 || !options_parse_number(digits, 0, INT64_MAX / 10000, &whole))
+    struct marks marks = marks_of(amount);
+    Pledged__V1__Reason reason = strchr(amount, ',') == NULL
+                                     ? PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION
+                                     : PLEDGED__V1__REASON__REASON_FIELD_INVALID;
+    size_t last = marks.differ && marks.after <= (size_t)exponent ? marks.after : 0;
+    if (marks.len == 0 || marks.len > 17 || (marks.differ && last == 0))
         return failure_set(&cli->failure, PL_E_INVALID, reason, field,
                            _("the amount '%s' can be read in two ways: write it without grouping, "
                              "for example 150000.00"),
                            amount);
-    const char *zeros = exponent == 0 ? "" : ".";
-    const char *thousands =
-        pl_arena_printf(&cli->arena, "%s%s%.*s", digits, zeros, exponent, "0000");
-    if (exponent == 0)
+    const char *first = reading(cli, &marks, last, exponent);
+    if (marks.count > 1)
         return failure_set(&cli->failure, PL_E_INVALID, reason, field,
-                           _("the amount '%s' can be read in two ways; if it is %s %s, type %s"),
-                           amount, currency, thousands, thousands);
-    const char *fraction =
-        pl_arena_printf(&cli->arena, "%.*s.%s", (int)kept, digits, digits + kept);
+                           _("the amount '%s' has points or commas between its digits that may "
+                             "mean anything; type %s if that is meant"),
+                           amount, first);
+    const char *second = reading(cli, &marks, marks.after, exponent);
+    if (marks.after <= (size_t)exponent)
+        return failure_set(&cli->failure, PL_E_INVALID, reason, field,
+                           _("the amount '%s' can be read in two ways: type %s or %s"), amount,
+                           first, second);
     return failure_set(&cli->failure, PL_E_INVALID, reason, field,
-                       _("the amount '%s' can be read in two ways: type %s for thousands; %s has "
-                         "%d digits after the point, %s"),
-                       amount, thousands, currency, exponent,
-                       after == (size_t)exponent
-                           ? pl_arena_printf(&cli->arena, _("type %s if that is meant"), fraction)
-                           : pl_arena_printf(&cli->arena, _("'%s' does not"), fraction));
+                       _("the amount '%s' can be read in two ways, as %s and as %s: type %s if the "
+                         "first is meant; the second has more digits after the point than %s has "
+                         "(%d)"),
+                       amount, first, second, first, currency, exponent);
 }
 
 struct pl_status input_money(struct cli *cli, const char *amount, const char *currency,

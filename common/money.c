@@ -106,6 +106,7 @@ struct decimal {
     size_t whole;
     const char *fraction;
     size_t fraction_len;
+    bool comma; /* before the fraction, as French has it */
 };
 
 /* Groups, once begun, must have three digits each. */
@@ -132,9 +133,8 @@ static enum pl_decimal_problem split(const char *text, struct decimal *ret)
     }
     if (ret->whole == 0 || (grouped && since_group != 3))
         return PL_DECIMAL_SYNTAX;
-    if (*text == ',')
-        return PL_DECIMAL_AMBIGUOUS;
-    if (*text == '.') {
+    if (*text == '.' || *text == ',') {
+        ret->comma = *text == ',';
         ret->fraction = ++text;
         while (is_digit(*text))
             text++;
@@ -153,13 +153,22 @@ static bool shift_in(int64_t *value, char digit)
            !__builtin_add_overflow(*value, digit - '0', value);
 }
 
+/* Three digits behind one mark may be a group of thousands, unless nothing but zero is before it. A
+ * point is believed where the currency has three digits; a comma means both in English and French.
+ */
+static bool may_be_thousands(const struct decimal *decimal, int exponent)
+{
+    return decimal->fraction_len == 3 && decimal->digits[0] != '0' &&
+           (decimal->comma || exponent != 3);
+}
+
 enum pl_decimal_problem pl_decimal_parse(const char *text, int exponent, int64_t *ret_minor)
 {
     struct decimal decimal = {.whole = 0};
     enum pl_decimal_problem problem = split(text, &decimal);
     if (problem != PL_DECIMAL_OK)
         return problem;
-    if (decimal.fraction_len == 3 && exponent != 3)
+    if (may_be_thousands(&decimal, exponent))
         return PL_DECIMAL_AMBIGUOUS;
     if (decimal.fraction_len > (size_t)exponent)
         return PL_DECIMAL_PRECISION;
@@ -215,12 +224,12 @@ enum pl_decimal_problem pl_rate_parse(const char *text, uint32_t scale_max, int6
     int64_t mantissa = 0;
     if (whole == 0)
         return PL_DECIMAL_SYNTAX;
-    if (text[whole] == ',')
-        return PL_DECIMAL_AMBIGUOUS;
-    if (text[whole] == '.')
+    if (text[whole] == '.' || text[whole] == ',')
         behind = strspn(text + whole + 1, "0123456789");
     if (text[whole + (behind != 0 ? behind + 1 : 0)] != '\0')
         return PL_DECIMAL_SYNTAX;
+    if (text[whole] == ',' && behind == 3 && text[0] != '0')
+        return PL_DECIMAL_AMBIGUOUS;
     if (behind > scale_max)
         return PL_DECIMAL_PRECISION;
     for (size_t i = 0; i < whole + behind; i++) {

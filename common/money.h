@@ -34,18 +34,19 @@ enum pl_decimal_problem {
     PL_DECIMAL_PRECISION, /* more digits than the currency has */
     PL_DECIMAL_OVERFLOW,
 };
-/* "150000", "150000.00", "150'000.00", "150 000.00" (also with no-break and narrow no-break
- * spaces), to minor units. A comma is refused as AMBIGUOUS, as is a point followed by exactly
- * three digits where the currency has not three. Negative amounts are SYNTAX. */
+/* "150000", "150000.00", "150'000.00", "150 000,00" (also with no-break and narrow no-break
+ * spaces), to minor units. Point and comma both stand before the fraction. AMBIGUOUS: one of them
+ * followed by exactly three digits ("12,345"), except a point where the currency has three, and a
+ * whole part that begins with zero; and more than one of them. Negative amounts are SYNTAX. */
 enum pl_decimal_problem pl_decimal_parse(const char *text, int exponent, int64_t *ret_minor);
 /* "150000.00"; with negative sign where needed. `out` of at least 32 bytes. Returns out. */
 const char *pl_decimal_format(int64_t minor, int exponent, char *out);
 /* For people: groups of three with `group` ("'" or U+202F), e.g. "150'000.00". out >= 64 bytes. */
 const char *pl_decimal_format_grouped(int64_t minor, int exponent, const char *group, char *out);
 
-/* A rate of exchange: "0.8850" is mantissa 8850, scale 4. Digits, and a point with digits behind
- * it; no sign, no grouping. Zero parses. PRECISION: more than scale_max digits after the point;
- * OVERFLOW: more than 15 in all. */
+/* A rate of exchange: "0.8850" or "0,8850" is mantissa 8850, scale 4. Digits, and a point or comma
+ * with digits behind it; no sign, no grouping. Zero parses. AMBIGUOUS: "1,234"; PRECISION: more
+ * than scale_max digits after the point; OVERFLOW: more than 15 in all. */
 enum { PL_RATE_DIGITS_MAX = 15 };
 enum pl_decimal_problem pl_rate_parse(const char *text, uint32_t scale_max, int64_t *ret_mantissa,
                                       uint32_t *ret_scale);

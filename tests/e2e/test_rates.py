@@ -55,7 +55,7 @@ class Rates(DaemonTest):
         for day, currency, number, reason in (
                 ("2026-03-31", "USD", "0", "RATE_INVALID"),
                 ("2026-03-31", "USD", "0.000", "RATE_INVALID"),
-                ("2026-03-31", "USD", "0,885", "RATE_INVALID"),
+                ("2026-03-31", "USD", "1,885", "RATE_INVALID"),
                 ("2026-03-31", "USD", "eins", "RATE_INVALID"),
                 ("2026-03-31", "USD", "1e3", "RATE_INVALID"),
                 ("2026-03-31", "USD", "0.1234567890123", "RATE_INVALID"),

@@ -466,11 +466,16 @@ class OnTheCommandLine(DaemonTest):
         self.assertIn("slots", ran.err)
 
     def test_ambiguous_amounts_get_the_form_to_type(self):
-        for typed in ("1,500", "1.500", "1.000,50", "150,000.00"):
+        for typed in ("1,500", "1.500", "1.000,50", "150,000.00", "12,345"):
             with self.subTest(typed=typed):
                 ran = self.fails(65, "clerk", "pay", self.gold, typed, "CHF", lang="en",
                                  format="table")
                 self.assertRegex(ran.err, r"\d+\.\d{2}\b|\d'\d")
+
+    def test_a_decimal_comma_is_understood(self):
+        ran = self.home.pledge("clerk", "pay", self.gold, "12 345,67", "CHF", "--dry-run",
+                               format="json")
+        self.assertEqual(ran.code, 0, ran)
 
     def test_missing_files(self):
         ran = self.fails(66, "admin", "catalogue", "adopt", "/nonexistent/file.json")

@@ -59,6 +59,8 @@ static void test_amounts(void **state)
         {"150000", "CHF", 15000000},  {"150'000.00", "CHF", 15000000},
         {"12 500.5", "CHF", 1250050}, {"33401000", "JPY", 33401000},
         {"1.234", "KWD", 1234},       {"0", "CHF", 0},
+        {"12345,67", "CHF", 1234567}, {"12 345,6", "CHF", 1234560},
+        {"12,50", "TND", 12500},      {"1’234.50", "CHF", 123450},
     };
     for (size_t i = 0; i < PL_COUNT(good); i++) {
         Pledged__V1__Money *money = NULL;
@@ -83,7 +85,14 @@ static void test_wrong_amounts_say_what_to_type(void **state)
         {"1.0055", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "(2)"},
         {"1.5", "JPY", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "JPY"},
         {"1,500", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "1500.00"},
-        {"1,50", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "1.50"},
+        {"12,345", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "as 12345.00 and as 12.345:"},
+        {"12,345", "TND", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "type 12345.000 or 12.345"},
+        {"12.345", "CLF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
+         "type 12345.0000 or 12.3450"},
+        {"1.500,00", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "type 1500.00 "},
+        {"1.500,005", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "without grouping"},
+        {"1,500,000", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "type 1500000.00 "},
+        {"1,50", "JPY", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "(0)"},
         {"1,500", "JPY", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "type 1500"},
         {"150,000.00", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "150000.00"},
         {"-5", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "-5"},
