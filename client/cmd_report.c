@@ -3,6 +3,8 @@
  * cmd_report: gathers the answers for the report and writes it. What a role may not ask is left out
  * and said so; a fund without catalogue has a report without tiers.
  */
+#include <string.h>
+
 #include "client/commands.h"
 #include "client/report.h"
 #include "common/check.h"
@@ -94,7 +96,139 @@ static struct pl_status ask_unmatched(struct cli *cli, struct report_input *inpu
     return pl_fail(TOO_BIG, "there are more payments than the report takes");
 }
 
-static struct pl_status gather(struct cli *cli, struct report_input *input)
+/* --- the rates that values follow from --- */
+
+/* The rates of pledges and payments, each once, ascending by seq. */
+struct rates {
+    struct report_rate *rate;
+    size_t count, cap;
+    uint64_t as_of; /* 0: nothing read yet; UINT64_MAX: answers of different moments */
+};
+
+/* The place of a rate, made if it is new. NULL: no memory. */
+static struct report_rate *place_of(struct cli *cli, struct rates *rates, uint64_t seq)
+{
+    size_t low = 0, high = rates->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (rates->rate[middle].seq < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < rates->count && rates->rate[low].seq == seq)
+        return &rates->rate[low];
+    if (rates->count == rates->cap) {
+        size_t cap = rates->cap == 0 ? 64 : rates->cap * 2;
+        struct report_rate *larger = pl_arena_alloc(&cli->arena, cap * sizeof(*larger));
+        if (larger == NULL)
+            return NULL;
+        if (rates->count > 0)
+            memcpy(larger, rates->rate, rates->count * sizeof(*larger));
+        rates->rate = larger;
+        rates->cap = cap;
+    }
+    memmove(&rates->rate[low + 1], &rates->rate[low],
+            (rates->count++ - low) * sizeof(*rates->rate));
+    rates->rate[low] = (struct report_rate){.seq = seq};
+    return &rates->rate[low];
+}
+
+static struct pl_status count_rate(struct cli *cli, struct rates *rates, const char *currency,
+                                   const Pledged__V1__Valuation *valuation, bool pledge)
+{
+    if (valuation == NULL)
+        return pl_ok();
+    struct report_rate *rate = place_of(cli, rates, valuation->rate_seq);
+    if (rate == NULL)
+        return pl_fail(TOO_BIG, "the report does not fit into memory");
+    rate->currency = currency;
+    rate->date = valuation->rate_date;
+    rate->source = valuation->source;
+    rate->mantissa = valuation->mantissa;
+    rate->scale = valuation->scale;
+    rate->pledges += pledge;
+    rate->payments += !pledge;
+    return pl_ok();
+}
+
+static void note_moment(struct rates *rates, uint64_t as_of)
+{
+    rates->as_of = rates->as_of == 0 || rates->as_of == as_of ? as_of : UINT64_MAX;
+}
+
+/* Only promises that the totals count. */
+static struct pl_status rates_of_pledges(struct cli *cli, struct rates *rates, char *currency)
+{
+    static Pledged__V1__Stage stages[] = {PLEDGED__V1__STAGE__STAGE_PLEDGED,
+                                          PLEDGED__V1__STAGE__STAGE_COMMITTED,
+                                          PLEDGED__V1__STAGE__STAGE_CLOSED};
+    Pledged__V1__ListPledgesRequest request = PLEDGED__V1__LIST_PLEDGES_REQUEST__INIT;
+    request.currency = currency;
+    request.stage = stages;
+    request.n_stage = PL_COUNT(stages);
+    request.page_size = PAGE_SIZE;
+    for (int page = 0; page < PAGES_MAX; page++) {
+        ProtobufCMessage *message = NULL;
+        PL_TRY(cli_read(cli, "ListPledges", &request.base,
+                        &pledged__v1__list_pledges_response__descriptor, &message));
+        const Pledged__V1__ListPledgesResponse *answer = (const void *)message;
+        note_moment(rates, answer->as_of_seq);
+        for (size_t i = 0; i < answer->n_pledge; i++)
+            PL_TRY(count_rate(cli, rates, currency, answer->pledge[i]->valuation, true));
+        if (answer->next_page_token[0] == '\0')
+            return pl_ok();
+        request.page_token = answer->next_page_token;
+    }
+    return pl_fail(TOO_BIG, "there are more pledges than the report takes");
+}
+
+/* Only money that came in and stayed. */
+static struct pl_status rates_of_payments(struct cli *cli, struct rates *rates, char *currency)
+{
+    Pledged__V1__ListPaymentsRequest request = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+    request.currency = currency;
+    request.page_size = PAGE_SIZE;
+    for (int page = 0; page < PAGES_MAX; page++) {
+        ProtobufCMessage *message = NULL;
+        PL_TRY(cli_read(cli, "ListPayments", &request.base,
+                        &pledged__v1__list_payments_response__descriptor, &message));
+        const Pledged__V1__ListPaymentsResponse *answer = (const void *)message;
+        note_moment(rates, answer->as_of_seq);
+        for (size_t i = 0; i < answer->n_payment; i++) {
+            const Pledged__V1__PaymentStatus *payment = answer->payment[i];
+            if (!payment->reversed && !payment->debit)
+                PL_TRY(count_rate(cli, rates, currency, payment->valuation, false));
+        }
+        if (answer->next_page_token[0] == '\0')
+            return pl_ok();
+        request.page_token = answer->next_page_token;
+    }
+    return pl_fail(TOO_BIG, "there are more payments than the report takes");
+}
+
+/* Of every currency but the franc. Who may not see payments sees no rates either. */
+static struct pl_status ask_rates(struct cli *cli, struct report_input *input, struct rates *rates)
+{
+    *rates = (struct rates){.count = 0};
+    if (!input->unmatched_known)
+        return pl_ok();
+    for (size_t i = 0; i < input->totals->n_line; i++) {
+        char *currency = input->totals->line[i]->currency;
+        if (strcmp(currency, "CHF") == 0)
+            continue;
+        PL_TRY(rates_of_pledges(cli, rates, currency));
+        PL_TRY(rates_of_payments(cli, rates, currency));
+    }
+    input->rate = rates->rate;
+    input->rate_count = rates->count;
+    input->rates_known = true;
+    return pl_ok();
+}
+
+/* --- all of it --- */
+
+static struct pl_status gather(struct cli *cli, struct report_input *input, struct rates *rates)
 {
     Pledged__V1__GetStatusRequest status = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
     ProtobufCMessage *message = NULL;
@@ -106,24 +240,27 @@ static struct pl_status gather(struct cli *cli, struct report_input *input)
     PL_TRY(ask_totals(cli, PLEDGED__V1__TOTALS_BY__TOTALS_BY_CATEGORY, &input->by_category));
     PL_TRY(ask_totals(cli, PLEDGED__V1__TOTALS_BY__TOTALS_BY_MONTH, &input->by_month));
     PL_TRY(ask_offers(cli, input));
-    return ask_unmatched(cli, input);
+    PL_TRY(ask_unmatched(cli, input));
+    return ask_rates(cli, input, rates);
 }
 
 /* Nothing was written between the first answer and the last. */
-static bool one_moment(const struct report_input *input)
+static bool one_moment(const struct report_input *input, const struct rates *rates)
 {
     uint64_t seq = input->totals->as_of_seq;
     return input->by_category->as_of_seq == seq && input->by_month->as_of_seq == seq &&
            (input->tiers == NULL || input->tiers->as_of_seq == seq) &&
-           (!input->unmatched_known || input->unmatched_seq == seq);
+           (!input->unmatched_known || input->unmatched_seq == seq) &&
+           (rates->as_of == 0 || rates->as_of == seq);
 }
 
 struct pl_status cmd_report(struct cli *cli)
 {
     struct report_input input;
+    struct rates rates;
     for (int attempt = 0;; attempt++) {
-        PL_TRY(gather(cli, &input));
-        if (one_moment(&input))
+        PL_TRY(gather(cli, &input, &rates));
+        if (one_moment(&input, &rates))
             break;
         if (attempt == ATTEMPTS_MAX)
             return failure_set(

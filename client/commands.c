@@ -572,8 +572,10 @@ static const struct command table[] = {
      .options = BIT(OPTION_OUTPUT),
      .group = COMMAND_RECORDS,
      .words = N_("the state of the fund as one page for a browser or for paper (HTML)"),
-     .more = N_("Figures over time, by tier, category and currency, and money that is not matched. "
-                "The file needs nothing else: it may be sent by mail or printed."),
+     .more =
+         N_("Figures over time, by tier, category and currency, values in CHF with the rates they "
+            "follow from, and money that is not matched. "
+            "The file needs nothing else: it may be sent by mail or printed."),
      .examples = "pledge report -o report.html\npledge report --lang fr -o rapport.html",
      .run = cmd_report},
     {.name = "claim",

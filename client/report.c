@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * report: see report.h. From top to bottom as the page is: head, sums, course, tiers, categories,
- * currencies, unmatched money, benefits, foot.
+ * currencies, values in francs, unmatched money, benefits, foot.
  */
 #include "client/report.h"
 
@@ -18,6 +18,8 @@
 #include "common/date.h"
 #include "common/hash.h"
 #include "common/money.h"
+
+#define FRANCS "CHF" /* what values are in */
 
 enum { TIERS_MAX = 64, CATEGORIES_MAX = 16, CURRENCIES_MAX = 200, MONTHS_MAX = 240 };
 
@@ -42,6 +44,7 @@ static const char style[] =
     ".sum{background:var(--tint);border-left:4px solid var(--c2);padding:12px 14px}\n"
     ".sum b{display:block;font-size:20px;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     ".sum span{color:var(--soft);font-size:13px}\n"
+    ".together{margin:14px 0 0}\ntr.all td{font-weight:600;border-top:2px solid var(--line)}\n"
     "figure{margin:14px 0 0}\nsvg{width:100%;height:auto;display:block}\n"
     "svg text{font-size:13px;fill:var(--ink)}\n"
     ".start{text-anchor:start}.middle{text-anchor:middle}.end{text-anchor:end}\n"
@@ -194,6 +197,48 @@ static struct pl_status print_sum(struct page *page, const char *name, int64_t m
     return put(page, "</div>\n");
 }
 
+/* What the lines add up to in francs: all (category NULL) or those of one. */
+struct francs {
+    int64_t promised, received;
+    bool whole;    /* every line has its value */
+    bool possible; /* the sums do not leave 64 bits */
+    bool foreign;  /* a line is in another currency */
+};
+
+static struct francs francs_of(const Pledged__V1__GetTotalsResponse *totals, const char *category)
+{
+    struct francs sum = {.whole = true, .possible = true};
+    for (size_t i = 0; i < totals->n_line; i++) {
+        const Pledged__V1__TotalsLine *line = totals->line[i];
+        if (category != NULL && strcmp(line->key, category) != 0)
+            continue;
+        sum.possible = sum.possible &&
+                       pl_add64(sum.promised, line->pledged_chf_minor, &sum.promised) &&
+                       pl_add64(sum.received, line->received_chf_minor, &sum.received);
+        sum.whole =
+            sum.whole && line->pledged_unvalued_minor == 0 && line->received_unvalued_minor == 0;
+        sum.foreign = sum.foreign || strcmp(line->currency, FRANCS) != 0;
+    }
+    return sum;
+}
+
+/* All currencies in one figure, where there is more than one. */
+static struct pl_status print_together(struct page *page)
+{
+    struct francs sum = francs_of(page->in->totals, NULL);
+    if (!sum.foreign || !sum.possible)
+        return pl_ok();
+    const char *words =
+        pl_arena_printf(page->arena, _("All currencies together: %s promised, %s received."),
+                        output_money(page->arena, sum.promised, FRANCS),
+                        output_money(page->arena, sum.received, FRANCS));
+    if (words != NULL && !sum.whole)
+        words = pl_arena_printf(
+            page->arena, "%s %s", words,
+            _("Money for which no rate was recorded is not in it; it is named below."));
+    return put_element(page, "p", "together", words);
+}
+
 static struct pl_status print_sums(struct page *page)
 {
     static const Pledged__V1__TotalsLine nothing = PLEDGED__V1__TOTALS_LINE__INIT;
@@ -205,7 +250,8 @@ static struct pl_status print_sums(struct page *page)
     PL_TRY(print_sum(page, _("signed"), line->committed_minor));
     PL_TRY(print_sum(page, _("received"), line->received_minor));
     PL_TRY(print_sum(page, _("still to come"), line->outstanding_minor));
-    return put(page, "</div>\n");
+    PL_TRY(put(page, "</div>\n"));
+    return print_together(page);
 }
 
 /* --- the course --- */
@@ -478,6 +524,148 @@ static struct pl_status print_currencies(struct page *page)
     return put(page, "</section>\n");
 }
 
+/* --- in francs --- */
+
+/* An amount, what of it is worth in francs, and what no rate was known for: dashes for nothing. */
+static struct pl_status put_value(struct page *page, int64_t minor, int64_t francs,
+                                  int64_t unvalued, const char *currency)
+{
+    PL_TRY(put_money(page, minor, currency));
+    PL_TRY(minor != 0 && unvalued == minor ? put_element(page, "td", "n", "–")
+                                           : put_money(page, francs, FRANCS));
+    return unvalued == 0 ? put_element(page, "td", "n", "–") : put_money(page, unvalued, currency);
+}
+
+static struct pl_status print_value_row(struct page *page, const Pledged__V1__TotalsLine *line)
+{
+    PL_TRY(put(page, "<tr>"));
+    PL_TRY(put_element(page, "td", NULL, line->currency));
+    PL_TRY(put_value(page, line->pledged_minor, line->pledged_chf_minor,
+                     line->pledged_unvalued_minor, line->currency));
+    PL_TRY(put_value(page, line->received_minor, line->received_chf_minor,
+                     line->received_unvalued_minor, line->currency));
+    return put(page, "</tr>\n");
+}
+
+static struct pl_status print_values(struct page *page, const struct francs *sum)
+{
+    const Pledged__V1__GetTotalsResponse *totals = page->in->totals;
+    const char *titles[] = {_("Currency"),
+                            right(page, _("promised")),
+                            right(page, _("in CHF")),
+                            right(page, _("without a rate")),
+                            right(page, _("received")),
+                            right(page, _("in CHF")),
+                            right(page, _("without a rate"))};
+    PL_TRY(begin_table(page, NULL, titles, PL_COUNT(titles)));
+    for (size_t i = 0; i < totals->n_line; i++)
+        PL_TRY(print_value_row(page, totals->line[i]));
+    PL_TRY(put(page, "<tr class=\"all\">"));
+    PL_TRY(put_element(page, "td", NULL, _("Together")));
+    PL_TRY(put(page, "<td></td>"));
+    PL_TRY(put_money(page, sum->promised, FRANCS));
+    PL_TRY(put(page, "<td></td><td></td>"));
+    PL_TRY(put_money(page, sum->received, FRANCS));
+    PL_TRY(put(page, "<td></td></tr>\n"));
+    return end_table(page);
+}
+
+/* The key of this line is that of one before. */
+static bool said_before(const Pledged__V1__GetTotalsResponse *totals, size_t line)
+{
+    for (size_t i = 0; i < line; i++) {
+        if (strcmp(totals->line[i]->key, totals->line[line]->key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct pl_status print_category_values(struct page *page)
+{
+    const Pledged__V1__GetTotalsResponse *by = page->in->by_category;
+    const char *titles[] = {_("Category"), right(page, _("promised, in CHF")),
+                            right(page, _("received, in CHF")), _("Whole")};
+    PL_TRY(begin_table(page, NULL, titles, PL_COUNT(titles)));
+    for (size_t i = 0; i < by->n_line; i++) {
+        const char *key = by->line[i]->key;
+        if (said_before(by, i))
+            continue;
+        struct francs sum = francs_of(by, key);
+        PL_TRY(put(page, "<tr>"));
+        PL_TRY(put_element(page, "td", NULL, category_label(key)));
+        PL_TRY(put_money(page, sum.promised, FRANCS));
+        PL_TRY(put_money(page, sum.received, FRANCS));
+        PL_TRY(put_element(page, "td", NULL, sum.whole ? _("yes") : _("no: a rate is missing")));
+        PL_TRY(put(page, "</tr>\n"));
+    }
+    return end_table(page);
+}
+
+static struct pl_status print_rate_row(struct page *page, const struct report_rate *rate)
+{
+    char number[32];
+    PL_TRY(put(page, "<tr>"));
+    PL_TRY(put_element(page, "td", NULL, rate->currency));
+    PL_TRY(put_element(page, "td", NULL, rate->date));
+    PL_TRY(
+        put_element(page, "td", "n", pl_decimal_format(rate->mantissa, (int)rate->scale, number)));
+    PL_TRY(put_element(page, "td", NULL, rate->source));
+    PL_TRY(put_number(page, rate->pledges));
+    PL_TRY(put_number(page, rate->payments));
+    return put(page, "</tr>\n");
+}
+
+static int by_currency_and_day(const void *a, const void *b)
+{
+    const struct report_rate *left = a, *later = b;
+    int order = strcmp(left->currency, later->currency);
+    order = order != 0 ? order : strcmp(left->date, later->date);
+    return order != 0 ? order : (left->seq > later->seq) - (left->seq < later->seq);
+}
+
+static struct pl_status print_rates(struct page *page)
+{
+    const struct report_input *in = page->in;
+    if (!in->rates_known)
+        return put_element(page, "p", NULL,
+                           _("The rates one by one are shown to clerks, approvers and auditors "
+                             "only."));
+    if (in->rate_count == 0)
+        return put_element(page, "p", NULL,
+                           _("No rate was recorded that any of it could be valued by."));
+    struct report_rate *sorted = pl_arena_alloc(page->arena, in->rate_count * sizeof(*sorted));
+    if (sorted == NULL)
+        return pl_fail(TOO_BIG, "the report does not fit into memory");
+    memcpy(sorted, in->rate, in->rate_count * sizeof(*sorted));
+    qsort(sorted, in->rate_count, sizeof(*sorted), by_currency_and_day);
+    const char *titles[] = {_("Currency"),
+                            _("Rate of"),
+                            right(page, _("CHF for one")),
+                            _("Source"),
+                            right(page, _("Promises")),
+                            right(page, _("Payments"))};
+    PL_TRY(begin_table(page, _("Rates that were used"), titles, PL_COUNT(titles)));
+    for (size_t i = 0; i < in->rate_count; i++)
+        PL_TRY(print_rate_row(page, &sorted[i]));
+    return end_table(page);
+}
+
+static struct pl_status print_francs(struct page *page)
+{
+    struct francs sum = francs_of(page->in->totals, NULL);
+    if (!sum.foreign || !sum.possible)
+        return pl_ok();
+    PL_TRY(begin_section(
+        page, _("In Swiss francs"),
+        _("Each promise and each payment counts at the rate of its day, or the last one of the 31 "
+          "days before; a rate that is recorded later changes nothing. What no rate was known for "
+          "is not in the sums.")));
+    PL_TRY(print_values(page, &sum));
+    PL_TRY(print_category_values(page));
+    PL_TRY(print_rates(page));
+    return put(page, "</section>\n");
+}
+
 /* --- unmatched money --- */
 
 static int by_date(const void *a, const void *b)
@@ -614,6 +802,7 @@ struct pl_status report_print(const struct report_input *input, struct pl_arena 
     PL_TRY(print_tiers(&page));
     PL_TRY(print_categories(&page));
     PL_TRY(print_currencies(&page));
+    PL_TRY(print_francs(&page));
     PL_TRY(print_unmatched(&page));
     PL_TRY(print_benefits(&page));
     return print_foot(&page);

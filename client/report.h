@@ -13,6 +13,15 @@
 #include "common/buf.h"
 #include "pledged/v1/service.pb-c.h"
 
+/* A rate that promises or payments were valued by, and how many of them. */
+struct report_rate {
+    uint64_t seq; /* its RateRecorded */
+    const char *currency, *date, *source;
+    int64_t mantissa;
+    uint32_t scale;
+    int64_t pledges, payments;
+};
+
 /* Answers to reads of one moment, all borrowed. */
 struct report_input {
     const Pledged__V1__GetCatalogueResponse *catalogue; /* NULL: none adopted */
@@ -23,8 +32,11 @@ struct report_input {
     const Pledged__V1__GetStatusResponse *status;
     Pledged__V1__PaymentStatus *const *unmatched; /* money that is not allocated */
     size_t unmatched_count;
-    uint64_t unmatched_seq; /* the entry it is as of */
-    bool unmatched_known;   /* false: the role may not see single payments */
+    uint64_t unmatched_seq;         /* the entry it is as of */
+    bool unmatched_known;           /* false: the role may not see single payments */
+    const struct report_rate *rate; /* ascending by seq, each once */
+    size_t rate_count;
+    bool rates_known; /* false: the role may not see single promises and payments */
 };
 
 PL_MUST_CHECK struct pl_status report_print(const struct report_input *input,

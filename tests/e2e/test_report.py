@@ -6,7 +6,7 @@ import html.parser
 import re
 import unittest
 
-from harness import DaemonTest, pb
+from harness import DaemonTest, money, pb
 
 NBSP = "\u00a0"
 
@@ -67,12 +67,26 @@ class Report(DaemonTest):
         who = [clerk.contributor(name, kind=kind) for kind, name in enumerate(names, 1)]
         first = clerk.submit_tier("platine", who[0]).outcome.pledge
         clerk.submit_tier("or", who[1])
+        cls.rate("USD", "2026-03-31", 8850, 4)
+        cls.rate("EUR", "2026-03-20", 94, 2)
+        cls.rate("EUR", "2026-01-05", 93, 2)  # values nothing
         clerk.submit_free(who[2], 33_401_000, "JPY")
+        clerk.execute(submit=pb.Submit(contributor=who[1], free=True, amount=money(1_000_01, "EUR")),
+                      reason="letter", effective_date="2026-03-25")
+        gone = clerk.execute(submit=pb.Submit(contributor=who[1], free=True,
+                                              amount=money(5_000_00, "USD")),
+                             reason="letter", effective_date="2026-04-02").outcome.pledge
+        clerk.withdraw(gone)  # its rate is used by the payment alone
         clerk.hold("argent", who[2])
         clerk.commit(first)
         clerk.execute(deliver_benefit=pb.DeliverBenefit(pledge=first, benefit="VIS6", quantity=3))
         clerk.pay(first, 16_000_000, value_date="2026-03-10")
         clerk.pay(first, 700_00, "USD", value_date="2026-04-01")
+
+    @classmethod
+    def rate(cls, currency, date, mantissa, scale):
+        cls.clerk.execute(record_rates=pb.RecordRates(rate=[pb.Rate(
+            currency=currency, date=date, mantissa=mantissa, scale=scale, source="Bank <&> Sons")]))
 
     def page(self, person="clerk", **fields):
         path = self.home.path / f"report-{person}.html"
@@ -94,6 +108,41 @@ class Report(DaemonTest):
         by = self.reader.GetTotals(by=pb.TOTALS_BY_CATEGORY)
         told = sorted(minor(row[2]) for row in page.table("Category"))
         self.assertEqual(told, sorted((line.pledged_minor, line.currency) for line in by.line))
+
+    def test_francs(self):
+        text = self.page()
+        rows = Page(text).tables[self.titled(text, "without a rate")]
+        answer = self.reader.GetTotals()
+        for line, row in zip(answer.line, rows[1:-1], strict=True):
+            self.assertEqual(row[0], line.currency)
+            self.assertEqual([minor(cell)[0] if cell != "–" else 0 for cell in row[1:]], [
+                line.pledged_minor, line.pledged_chf_minor, line.pledged_unvalued_minor,
+                line.received_minor, line.received_chf_minor, line.received_unvalued_minor])
+        promised = sum(line.pledged_chf_minor for line in answer.line)
+        received = sum(line.received_chf_minor for line in answer.line)
+        self.assertEqual((minor(rows[-1][2]), minor(rows[-1][5])),
+                         ((promised, "CHF"), (received, "CHF")))
+        chf = next(line for line in answer.line if line.currency == "CHF")
+        self.assertEqual(promised, chf.pledged_minor + 940_01)  # 1000.01 EUR at 0.94
+        self.assertEqual(received, chf.received_minor + 619_50)  # 700 USD at 0.8850
+        self.assertIn("no rate was recorded is not in it", text)
+        kinds = {row[0]: row for row in Page(text).tables[self.titled(text, "Whole")][1:]}
+        self.assertEqual(sum(minor(row[1])[0] for row in kinds.values()), promised)
+        self.assertEqual(sum(minor(row[2])[0] for row in kinds.values()), received)
+        self.assertEqual({row[3] for row in kinds.values()}, {"yes", "no: a rate is missing"})
+
+    @staticmethod
+    def titled(text, title):
+        return next(i for i, t in enumerate(Page(text).tables) if title in t[0])
+
+    def test_rates_that_were_used(self):
+        text = self.page()
+        rows = Page(text).tables[self.titled(text, "CHF for one")][1:]
+        self.assertEqual(rows, [["EUR", "2026-03-20", "0.94", "Bank <&> Sons", "1", "0"],
+                                ["USD", "2026-03-31", "0.8850", "Bank <&> Sons", "0", "1"]])
+        reader = self.page("reader")
+        self.assertNotIn("Bank &lt;", reader)
+        self.assertIn("The rates one by one are shown to clerks", reader)
 
     def test_months_add_up(self):
         last = Page(self.page()).table("Month")[-1]
@@ -141,6 +190,7 @@ class Report(DaemonTest):
         text = self.page(lang="fr")
         self.assertIn('<html lang="fr">', text)
         self.assertIn("Le fonds dans le temps", text)
+        self.assertIn("En francs suisses", text)
         self.assertNotIn("not matched", text)
         Page(text)
 

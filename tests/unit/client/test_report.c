@@ -123,11 +123,60 @@ static void test_a_fund(void **state)
     drop(&made);
 }
 
+/* Francs, dollars with a value, yen without one. */
+static void test_francs(void **state)
+{
+    (void)state;
+    Pledged__V1__TotalsLine francs = line("", 10000, 5000), dollars = line("", 20000, 20000),
+                            yen = line("", 1000, 0);
+    francs.pledged_chf_minor = 10000;
+    francs.received_chf_minor = 5000;
+    dollars.currency = (char *)"USD";
+    dollars.pledged_chf_minor = 17700;
+    dollars.received_chf_minor = 17600;
+    yen.currency = (char *)"JPY";
+    yen.pledged_unvalued_minor = 1000;
+    Pledged__V1__TotalsLine *lines[] = {&francs, &dollars, &yen};
+    Pledged__V1__GetTotalsResponse totals = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT,
+                                   none = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT;
+    totals.n_line = 1;
+    totals.line = lines;
+    Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+    const struct report_rate rates[] = {
+        {1, "USD", "2026-03-31", "Bank <&> Sons", 8850, 4, 1, 0},
+        {2, "USD", "2026-02-28", "another", 88, 2, 0, 1},
+    };
+    struct report_input input = {.totals = &totals,
+                                 .by_category = &none,
+                                 .by_month = &none,
+                                 .status = &status,
+                                 .rate = rates,
+                                 .rate_count = 2,
+                                 .rates_known = true};
+    struct made made;
+    assert_null(strstr(print(&made, &input), "In Swiss francs")); /* nothing but francs */
+    drop(&made);
+    totals.n_line = 3;
+    const char *page = print(&made, &input);
+    assert_non_null(strstr(page, "CHF\u00a0277.00 promised, CHF\u00a0226.00 received."));
+    assert_non_null(strstr(page, "Money for which no rate was recorded"));
+    assert_non_null(strstr(page, "JPY\u00a01'000</td><td class=\"n\">–</td>"
+                                 "<td class=\"n\">JPY\u00a01'000</td>"));
+    const char *older = strstr(page, "2026-02-28"), *newer = strstr(page, "2026-03-31");
+    assert_true(older != NULL && newer != NULL && older < newer);
+    assert_non_null(strstr(page, "Bank &lt;&amp;&gt; Sons"));
+    drop(&made);
+    francs.pledged_chf_minor = INT64_MAX; /* a sum beyond 64 bits is not told */
+    assert_null(strstr(print(&made, &input), "In Swiss francs"));
+    drop(&made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_a_fund),
+        cmocka_unit_test(test_francs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
