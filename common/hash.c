@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hash: one EVP_MD fetched for the process, one context a thread: OpenSSL 3 takes locks on every
- * implicit fetch.
+ * hash: SHA-256 of what is at hand is done by the functions below EVP: EVP allocates, clears and
+ * frees its state for each digest, which for a leaf or a node of the tree is more work than hashing
+ * it. They are the same code underneath. Streams and HMAC go through EVP.
  */
+/* SHA256_Init and its sisters are deprecated since 3.0, without another way that costs as little */
+#define OPENSSL_SUPPRESS_DEPRECATED 1
 #include "common/hash.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -14,52 +18,30 @@
 #include "common/check.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t context_key;
 static EVP_MD *sha256_md;
 
-static void free_context(void *context)
-{
-    EVP_MD_CTX_free(context);
-}
-
-/* The main thread's context and the digest go at exit: thread destructors do not run for it. */
 static void at_exit(void)
 {
-    EVP_MD_CTX_free(pthread_getspecific(context_key));
-    (void)pthread_setspecific(context_key, NULL);
     EVP_MD_free(sha256_md);
     sha256_md = NULL;
 }
 
+/* One fetch for the process: OpenSSL 3 takes locks on every implicit one. */
 static void setup(void)
 {
     sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
     PL_ASSERT(sha256_md != NULL);
-    int failed = pthread_key_create(&context_key, free_context);
+    int failed = atexit(at_exit);
     PL_ASSERT(failed == 0);
-    failed = atexit(at_exit);
-    PL_ASSERT(failed == 0);
-}
-
-static EVP_MD_CTX *context(void)
-{
-    (void)pthread_once(&once, setup);
-    EVP_MD_CTX *made = pthread_getspecific(context_key);
-    if (made == NULL) {
-        made = EVP_MD_CTX_new();
-        PL_ASSERT(made != NULL);
-        (void)pthread_setspecific(context_key, made);
-    }
-    return made;
 }
 
 void pl_sha256_parts(const struct pl_slice *parts, size_t count, uint8_t out[PL_SHA256_BYTES])
 {
-    EVP_MD_CTX *md = context();
-    int fine = EVP_DigestInit_ex2(md, sha256_md, NULL);
+    SHA256_CTX state;
+    int fine = SHA256_Init(&state);
     for (size_t i = 0; i < count; i++)
-        fine = fine && (parts[i].len == 0 || EVP_DigestUpdate(md, parts[i].data, parts[i].len));
-    fine = fine && EVP_DigestFinal_ex(md, out, NULL);
+        fine = fine && (parts[i].len == 0 || SHA256_Update(&state, parts[i].data, parts[i].len));
+    fine = fine && SHA256_Final(out, &state);
     PL_ASSERT(fine == 1);
 }
 

@@ -5,6 +5,7 @@
 #include "common/pack.h"
 
 #include "common/check.h"
+#include "common/plan.h"
 
 enum { PACKED_BYTES_MOST = 2 << 20 };
 
@@ -173,31 +174,6 @@ static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *fiel
     put_tag(sink, field, 2);
 }
 
-/* Singular fields of proto3 are on the wire unless they say nothing. Most of a message says
- * nothing. */
-static inline void put_unless_nothing(struct sink *sink, const ProtobufCFieldDescriptor *field,
-                                      const void *place)
-{
-    bool nothing = false;
-    uint64_t number = 0;
-    if (field->type == PROTOBUF_C_TYPE_STRING) {
-        const char *text = *(const char *const *)place;
-        nothing = text == NULL || *text == '\0';
-    } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        nothing = ((const ProtobufCBinaryData *)place)->len == 0;
-    } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-        nothing = *(const void *const *)place == NULL;
-    } else if (number_of(field->type, place, &number)) {
-        if (number != 0) {
-            put_varint(sink, number);
-            put_tag(sink, field, 0);
-        }
-        return;
-    }
-    if (!nothing)
-        put_value(sink, field, place);
-}
-
 /* False: the member of the oneof is another one, or a text or message that is not there. */
 static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
                       const void *place)
@@ -209,79 +185,111 @@ static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescr
     return !pointer || (value != NULL && value != field->default_value);
 }
 
-/* One that is no member of a oneof. */
-static inline void put_field(struct sink *sink, const ProtobufCMessage *message,
-                             const ProtobufCFieldDescriptor *field)
+/* The member that is chosen, if it is one of those of the step. */
+static void put_member(struct sink *sink, const ProtobufCMessage *message,
+                       const struct pl_plan *plan, const struct pl_plan_step *step)
 {
+    uint32_t chosen = *(const uint32_t *)(const void *)((const uint8_t *)message + step->offset);
+    const ProtobufCFieldDescriptor *field = chosen == 0 ? NULL : pl_plan_field(plan, chosen);
+    if (field == NULL || field < &plan->type->fields[step->first] ||
+        field > &plan->type->fields[step->last])
+        return;
     const uint8_t *place = (const uint8_t *)message + field->offset;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+    if (is_chosen(message, field, place))
+        put_value(sink, field, place);
+}
+
+static inline void put_step_tag(struct sink *sink, const struct pl_plan_step *step)
+{
+    put(sink, step->tag, step->tag_len);
+}
+
+static inline void put_number(struct sink *sink, const struct pl_plan_step *step, uint64_t number)
+{
+    if (number == 0)
+        return;
+    put_varint(sink, number);
+    put_step_tag(sink, step);
+}
+
+static inline void put_delimited(struct sink *sink, const struct pl_plan_step *step,
+                                 const void *data, size_t len)
+{
+    const uint8_t *end = sink->at;
+    put(sink, data, len);
+    put_length(sink, end);
+    put_step_tag(sink, step);
+}
+
+static void put_inner(struct sink *sink, const struct pl_plan_step *step,
+                      const ProtobufCMessage *inner)
+{
+    const uint8_t *end = sink->at;
+    put_message(sink, inner);
+    put_length(sink, end);
+    put_step_tag(sink, step);
+}
+
+/* Singular fields of proto3 are on the wire unless they say nothing. Most of a message says
+ * nothing. */
+static inline void put_step(struct sink *sink, const ProtobufCMessage *message,
+                            const struct pl_plan *plan, const struct pl_plan_step *step)
+{
+    const void *place = (const uint8_t *)message + step->offset;
+    switch ((enum pl_plan_kind)step->kind) {
+    case PL_PLAN_STRING: {
+        const char *text = *(const char *const *)place;
+        if (text != NULL && *text != '\0')
+            put_delimited(sink, step, text, strlen(text));
+        return;
+    }
+    case PL_PLAN_BYTES: {
+        const ProtobufCBinaryData *bytes = place;
+        if (bytes->len != 0)
+            put_delimited(sink, step, bytes->data, bytes->len);
+        return;
+    }
+    case PL_PLAN_MESSAGE: {
+        const ProtobufCMessage *inner = *(const ProtobufCMessage *const *)place;
+        if (inner != NULL)
+            put_inner(sink, step, inner);
+        return;
+    }
+    case PL_PLAN_SIGNED32:
+        put_number(sink, step, (uint64_t)(int64_t) * (const int32_t *)place);
+        return;
+    case PL_PLAN_UNSIGNED32:
+        put_number(sink, step, *(const uint32_t *)place);
+        return;
+    case PL_PLAN_NUMBER64:
+        put_number(sink, step, *(const uint64_t *)place);
+        return;
+    case PL_PLAN_BOOL:
+        put_number(sink, step, *(const protobuf_c_boolean *)place != 0);
+        return;
+    case PL_PLAN_REPEATED: {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[step->first];
         size_t count = count_of(message, field);
         if (count > 0)
             put_repeated(sink, field, count, *(const uint8_t *const *)place);
-    } else if (field->label == PROTOBUF_C_LABEL_NONE ||
-               (field->label == PROTOBUF_C_LABEL_OPTIONAL &&
-                field->type == PROTOBUF_C_TYPE_MESSAGE)) {
-        put_unless_nothing(sink, field, place);
-    } else {
-        sink->failed = true; /* proto2 */
+        return;
     }
-}
-
-/* Members of one oneof that stand in a row and end with this field. An entry has dozens, and to
- * look at each would be most of the work of packing it. */
-static unsigned members_up_to(const ProtobufCFieldDescriptor *first,
-                              const ProtobufCFieldDescriptor *last)
-{
-    enum { KNOWN = 64 };
-    static _Thread_local struct {
-        const ProtobufCFieldDescriptor *last;
-        unsigned count;
-    } known[KNOWN];
-    size_t at = (uintptr_t)last / sizeof(*last) % KNOWN;
-    if (known[at].last == last)
-        return known[at].count;
-    unsigned count = 1;
-    for (const ProtobufCFieldDescriptor *field = last;
-         field > first && (field[-1].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
-         field[-1].quantifier_offset == last->quantifier_offset;
-         field--)
-        count++;
-    known[at].last = last;
-    known[at].count = count;
-    return count;
-}
-
-/* The one that is chosen of the members that end before `end`, if it is one of them; how many they
- * are. */
-static unsigned put_member(struct sink *sink, const ProtobufCMessage *message, unsigned end)
-{
-    const ProtobufCMessageDescriptor *type = message->descriptor;
-    const ProtobufCFieldDescriptor *last = &type->fields[end - 1];
-    unsigned count = members_up_to(type->fields, last);
-    uint32_t chosen = *(const uint32_t *)((const uint8_t *)message + last->quantifier_offset);
-    if (chosen == 0)
-        return count;
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, chosen);
-    const uint8_t *place = (const uint8_t *)message + (field != NULL ? field->offset : 0);
-    if (field != NULL && field <= last && field > last - count && is_chosen(message, field, place))
-        put_value(sink, field, place);
-    return count;
+    case PL_PLAN_ONEOF:
+        put_member(sink, message, plan, step);
+        return;
+    case PL_PLAN_OTHER:
+        sink->failed = true;
+        return;
+    }
 }
 
 static void put_message(struct sink *sink, const ProtobufCMessage *message)
 {
-    const ProtobufCMessageDescriptor *type = message->descriptor;
+    const struct pl_plan *plan = pl_plan_of(message->descriptor);
     if (message->n_unknown_fields != 0)
         sink->failed = true;
-    for (unsigned i = type->n_fields; i > 0 && !sink->failed;) {
-        const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
-        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
-            i -= put_member(sink, message, i);
-            continue;
-        }
-        put_field(sink, message, field);
-        i--;
-    }
+    for (unsigned i = plan->count; i > 0 && !sink->failed; i--)
+        put_step(sink, message, plan, &plan->step[i - 1]);
 }
 
 struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room)
@@ -341,28 +349,49 @@ static bool own_repeated(const ProtobufCFieldDescriptor *field, size_t count, vo
     return elements != NULL;
 }
 
-static bool own_field(ProtobufCMessage *copy, const ProtobufCFieldDescriptor *field,
-                      struct pl_arena *arena)
+/* Numbers came with the struct. */
+static bool own_step(ProtobufCMessage *copy, const struct pl_plan_step *step,
+                     struct pl_arena *arena)
 {
-    uint8_t *place = (uint8_t *)copy + field->offset;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        return own_repeated(field, count_of(copy, field), (void **)place, arena);
-    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && !is_chosen(copy, field, place))
+    uint8_t *place = (uint8_t *)copy + step->offset;
+    const ProtobufCFieldDescriptor *field = &copy->descriptor->fields[step->first];
+    switch ((enum pl_plan_kind)step->kind) {
+    case PL_PLAN_STRING:
+    case PL_PLAN_BYTES:
+    case PL_PLAN_MESSAGE:
+    case PL_PLAN_OTHER:
+        return own_value(field, place, arena);
+    case PL_PLAN_REPEATED:
+        return own_repeated(field, count_of(copy, field), (void **)(void *)place, arena);
+    case PL_PLAN_ONEOF:
+        for (unsigned i = step->first; i <= step->last; i++) {
+            const ProtobufCFieldDescriptor *member = &copy->descriptor->fields[i];
+            uint8_t *value = (uint8_t *)copy + member->offset;
+            if (is_chosen(copy, member, value))
+                return own_value(member, value, arena);
+        }
         return true;
-    return own_value(field, place, arena);
+    case PL_PLAN_SIGNED32:
+    case PL_PLAN_UNSIGNED32:
+    case PL_PLAN_NUMBER64:
+    case PL_PLAN_BOOL:
+        return true;
+    }
+    return true;
 }
 
 ProtobufCMessage *pl_message_copy(const ProtobufCMessage *message, struct pl_arena *arena)
 {
     const ProtobufCMessageDescriptor *type = message->descriptor;
-    ProtobufCMessage *copy = pl_arena_alloc(arena, type->sizeof_message);
+    const struct pl_plan *plan = pl_plan_of(type);
+    ProtobufCMessage *copy = pl_arena_take(arena, type->sizeof_message);
     if (copy == NULL)
         return NULL;
     memcpy(copy, message, type->sizeof_message);
     copy->n_unknown_fields = 0;
     copy->unknown_fields = NULL;
-    for (unsigned i = 0; i < type->n_fields; i++)
-        if (!own_field(copy, &type->fields[i], arena))
+    for (unsigned i = 0; i < plan->count; i++)
+        if (!own_step(copy, &plan->step[i], arena))
             return NULL;
     return copy;
 }

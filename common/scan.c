@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/pack.h"
+#include "common/plan.h"
 #include "common/unpack.h"
 
 enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
@@ -232,28 +233,31 @@ static struct pl_status scan_value(struct scan *scan, const ProtobufCFieldDescri
 
 /* A singular field, or a second member of its oneof, may stand once: merging costs quadratic time.
  */
-static bool seen_before(const ProtobufCMessageDescriptor *type, unsigned index, uint64_t *seen)
+static bool seen_before(const struct pl_plan *plan, unsigned index, uint64_t *seen)
 {
-    const ProtobufCFieldDescriptor *field = &type->fields[index];
-    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+    if (plan->type->fields[index].label == PROTOBUF_C_LABEL_REPEATED)
         return false;
-    bool oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-    for (unsigned i = 0; i < type->n_fields; i++) {
-        bool same =
-            i == index || (oneof && (type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
-                           type->fields[i].quantifier_offset == field->quantifier_offset);
-        if (same && (*seen >> i & 1) != 0)
-            return true;
-    }
-    *seen |= 1ull << index;
-    return false;
+    uint64_t bit = 1ull << plan->group[index];
+    bool before = (*seen & bit) != 0;
+    *seen |= bit;
+    return before;
+}
+
+static struct pl_status unknown(struct scan *scan, uint32_t number)
+{
+    char name[24];
+    (void)snprintf(name, sizeof(name), "#%u", number);
+    scan->error->unknown_field = true;
+    return wrong(scan, name, "no field has this number");
 }
 
 static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *type,
                                      struct pl_slice bytes, int depth)
 {
+    const struct pl_plan *plan = pl_plan_of(type);
     uint64_t seen = 0;
-    size_t count[FIELDS_MAX] = {0};
+    size_t elements[FIELDS_MAX];
+    uint64_t counted = 0; /* which of them are set */
     size_t cursor = 0;
     struct wire_field wire = {0};
     bool bad = false;
@@ -261,18 +265,16 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
     if (depth > DEPTH_MAX)
         return wrong(scan, "", "nested too deep");
     while (next_field(bytes, &cursor, &wire, &bad)) {
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(type, wire.number);
-        if (field == NULL) {
-            char name[24];
-            (void)snprintf(name, sizeof(name), "#%u", wire.number);
-            scan->error->unknown_field = true;
-            return wrong(scan, name, "no field has this number");
-        }
+        const ProtobufCFieldDescriptor *field = pl_plan_field(plan, wire.number);
+        if (field == NULL)
+            return unknown(scan, wire.number);
         unsigned index = (unsigned)(field - type->fields);
-        if (seen_before(type, index, &seen))
+        if (seen_before(plan, index, &seen))
             return wrong(scan, field->name, "given twice");
-        PL_TRY(scan_value(scan, field, &wire, &count[index], depth));
+        if ((counted >> index & 1) == 0)
+            elements[index] = 0;
+        counted |= 1ull << index;
+        PL_TRY(scan_value(scan, field, &wire, &elements[index], depth));
     }
     return bad ? wrong(scan, "", "damaged bytes") : pl_ok();
 }

@@ -109,6 +109,22 @@ bool segment_record_header(const uint8_t *bytes, struct store_batch *ret, uint64
     return *ret_body_bytes <= STORE_BATCH_BYTES_MAX;
 }
 
+bool segment_record_intact(const uint8_t *record, size_t len)
+{
+    struct store_batch batch;
+    uint64_t body_bytes, body_sum;
+    if (len < segment_record_bytes(0) ||
+        !segment_record_header(record, &batch, &body_bytes, &body_sum) ||
+        segment_record_bytes((size_t)body_bytes) != len)
+        return false;
+    const uint8_t *body = record + SEGMENT_RECORD_HEADER_BYTES;
+    const uint8_t *trailer = record + len - sizeof(record_trailer);
+    size_t padding = (size_t)(trailer - body) - (size_t)body_bytes;
+    return pl_xxh3(pl_slice(body, (size_t)body_bytes), batch.number) == body_sum &&
+           all_zero(body + body_bytes, padding) &&
+           memcmp(trailer, record_trailer, sizeof(record_trailer)) == 0;
+}
+
 /* --- the window --- */
 
 void segment_window_init(struct segment_window *window, struct io *io, int fd, uint64_t file_bytes)
@@ -175,11 +191,7 @@ struct pl_status segment_read(struct segment_window *window, uint64_t offset, bo
     size_t whole = (size_t)segment_record_bytes((size_t)body_bytes);
     PL_TRY(segment_window_get(window, offset, whole, &bytes));
     ret->body = pl_slice(bytes + SEGMENT_RECORD_HEADER_BYTES, (size_t)body_bytes);
-    size_t padding = whole - sizeof(record_trailer) - SEGMENT_RECORD_HEADER_BYTES - ret->body.len;
-    *ret_valid =
-        pl_xxh3(ret->body, ret->number) == body_sum && (!hashed || store_batch_verify(ret)) &&
-        all_zero(ret->body.data + ret->body.len, padding) &&
-        memcmp(bytes + whole - sizeof(record_trailer), record_trailer, sizeof(record_trailer)) == 0;
+    *ret_valid = segment_record_intact(bytes, whole) && (!hashed || store_batch_verify(ret));
     return pl_ok();
 }
 

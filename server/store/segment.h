@@ -77,6 +77,8 @@ static inline uint64_t segment_record_bytes(size_t body_bytes)
 }
 /* Header, body and padding. `out` has segment_record_bytes(). */
 void segment_record_encode(const struct store_batch *batch, uint8_t *out);
+/* Are the bytes of an encoded record still those that were encoded, as its sums say? */
+bool segment_record_intact(const uint8_t *record, size_t len);
 
 /* A file read through a window: one thread. */
 struct segment_window {

@@ -256,6 +256,25 @@ static void test_row_only_plausible_headers_count(void **state)
     }
 }
 
+static void test_a_changed_byte_is_noticed_before_it_is_written(void **state)
+{
+    (void)state;
+    struct image image;
+    image_make(&image, 1473);
+    uint8_t *record = image.byte + image.at[2];
+    size_t len = (size_t)(image.at[3] - image.at[2]);
+    assert_true(segment_record_intact(record, len));
+    for (size_t i = 0; i < len; i++) {
+        record[i] ^= 0x10;
+        assert_false(segment_record_intact(record, len));
+        record[i] ^= 0x10;
+    }
+    assert_true(segment_record_intact(record, len));
+    assert_false(segment_record_intact(record, len - 8)); /* of another length than it says */
+    assert_false(segment_record_intact(record, len + 8));
+    assert_false(segment_record_intact(record, 100));
+}
+
 static void test_row_more_bytes_than_a_record(void **state)
 {
     (void)state;
@@ -429,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_row_zeros_up_to_the_end),
         cmocka_unit_test(test_row_the_log_went_on),
         cmocka_unit_test(test_row_only_plausible_headers_count),
+        cmocka_unit_test(test_a_changed_byte_is_noticed_before_it_is_written),
         cmocka_unit_test(test_row_more_bytes_than_a_record),
         cmocka_unit_test(test_row_the_end_is_missing),
         cmocka_unit_test(test_row_sectors_are_missing),
