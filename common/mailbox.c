@@ -86,6 +86,10 @@ bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
 
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
 {
+    /* The descriptor is readable when there is mail, and only then: whoever looks often and in vain
+     * is spared the system call. Mail that comes at this moment is announced. */
+    if (pl_mailbox_count(box) == 0)
+        return NULL;
     uint64_t ignored;
     ssize_t got = read(box->fd, &ignored, sizeof(ignored));
     PL_ASSERT(got == sizeof(ignored) || errno == EAGAIN || errno == EINTR);

@@ -552,14 +552,20 @@ static void publish(struct writer *writer, struct view *view)
 {
     for (size_t i = 0; i < writer->options.view_slot_count; i++)
         view_unref(pl_slot_put(&writer->options.view_slots[i], view_ref(view)));
+    view_unref(writer->published);
+    writer->published = view;
+    writer->rebuilt = false;
+}
+
+/* Behind the replies: who follows the log can wait for a processor, who asked for an entry should
+ * not wait for them. */
+static void ring(struct writer *writer)
+{
     for (size_t i = 0; writer->options.view_bells != NULL && i < writer->options.view_slot_count;
          i++) {
         if (writer->options.view_bells[i] != NULL)
             pl_bell_ring(writer->options.view_bells[i]);
     }
-    view_unref(writer->published);
-    writer->published = view;
-    writer->rebuilt = false;
 }
 
 static void on_append(void *arg, enum store_outcome outcome)
@@ -675,6 +681,7 @@ static struct pl_status complete(struct writer *writer)
         publish(writer, PL_TAKE(batch->view)); /* W2: before the replies */
         writer->in_flight = NULL;
         answer_all(&batch->waiting);
+        ring(writer);
         return pl_ok();
     case STORE_UNKNOWN:
         writer->resubmit = true;
@@ -722,6 +729,7 @@ static void refresh_view(struct writer *writer)
         return;
     writer->view_stale = false;
     publish(writer, make_view(writer, NULL));
+    ring(writer);
 }
 
 static void expire(struct writer *writer, int64_t now_us)

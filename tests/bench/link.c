@@ -44,6 +44,7 @@ struct pl_status link_target_init(struct link_target *target, const char *ca, co
         SSL_CTX_set_alpn_protos(context, alpn, sizeof(alpn)) != 0)
         return pl_fail(INTERNAL, "setting up TLS");
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_read_ahead(context, 1); /* one read(2) for all that arrived, as the daemon does */
     (void)SSL_CTX_set_mode(
         context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN); /* as pledge does */
