@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/plan.h"
 #include "common/scan.h"
 
 enum { DEPTH_MAX = 32, NAME_BYTES = 128 };
@@ -518,12 +519,12 @@ static struct pl_status read_message(struct reader *reader, const json_t *object
                                      const ProtobufCMessageDescriptor *type, int depth,
                                      ProtobufCMessage **ret)
 {
-    uint64_t seen = 0;
+    struct pl_plan_set seen = {{0}};
     if (!json_is_object(object))
         return wrong(reader, "", "an object is needed");
     if (depth > DEPTH_MAX)
         return wrong(reader, "", "nested too deep");
-    PL_ASSERT(type->n_fields <= 64);
+    PL_ASSERT(type->n_fields <= PL_PLAN_FIELDS_MAX);
     ProtobufCMessage *message = pl_arena_alloc(reader->arena, type->sizeof_message);
     if (message == NULL)
         return pl_fail(TOO_BIG, "read JSON within the budget");
@@ -539,9 +540,8 @@ static struct pl_status read_message(struct reader *reader, const json_t *object
             reader->error->unknown_field = true;
             return wrong(reader, name, "there is no such field");
         }
-        if ((seen >> index & 1) != 0)
+        if (!pl_plan_set_add(&seen, (unsigned)index))
             return wrong(reader, type->fields[index].name, "given twice");
-        seen |= 1ull << index;
         if (!json_is_null(value))
             PL_TRY(read_field(reader, &type->fields[index], value, depth, (uint8_t *)message));
     }

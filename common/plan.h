@@ -11,6 +11,7 @@
 #define PL_PLAN_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,20 @@ struct pl_plan {
     unsigned count;             /* of steps */
     struct pl_plan_step step[]; /* in the order of the fields */
 };
+
+/* Fields of one message, by index: those that were met. */
+enum { PL_PLAN_FIELDS_MAX = 128 };
+struct pl_plan_set {
+    uint64_t word[PL_PLAN_FIELDS_MAX / 64];
+};
+/* False: it was in it already. */
+static inline bool pl_plan_set_add(struct pl_plan_set *set, unsigned index)
+{
+    uint64_t *word = &set->word[index / 64], bit = 1ull << index % 64;
+    bool fresh = (*word & bit) == 0;
+    *word |= bit;
+    return fresh;
+}
 
 /* Borrowed for ever. */
 const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type);

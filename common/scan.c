@@ -13,7 +13,7 @@
 #include "common/plan.h"
 #include "common/unpack.h"
 
-enum { DEPTH_MAX = 16, FIELDS_MAX = 64 };
+enum { DEPTH_MAX = 16, FIELDS_MAX = PL_PLAN_FIELDS_MAX };
 
 struct scan {
     size_t elements_left;
@@ -233,14 +233,11 @@ static struct pl_status scan_value(struct scan *scan, const ProtobufCFieldDescri
 
 /* A singular field, or a second member of its oneof, may stand once: merging costs quadratic time.
  */
-static bool seen_before(const struct pl_plan *plan, unsigned index, uint64_t *seen)
+static bool seen_before(const struct pl_plan *plan, unsigned index, struct pl_plan_set *seen)
 {
     if (plan->type->fields[index].label == PROTOBUF_C_LABEL_REPEATED)
         return false;
-    uint64_t bit = 1ull << plan->group[index];
-    bool before = (*seen & bit) != 0;
-    *seen |= bit;
-    return before;
+    return !pl_plan_set_add(seen, plan->group[index]);
 }
 
 static struct pl_status unknown(struct scan *scan, uint32_t number)
@@ -255,9 +252,9 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
                                      struct pl_slice bytes, int depth)
 {
     const struct pl_plan *plan = pl_plan_of(type);
-    uint64_t seen = 0;
+    struct pl_plan_set seen = {{0}};
     size_t elements[FIELDS_MAX];
-    uint64_t counted = 0; /* which of them are set */
+    struct pl_plan_set counted = {{0}}; /* which of them are set */
     size_t cursor = 0;
     struct wire_field wire = {0};
     bool bad = false;
@@ -271,9 +268,8 @@ static struct pl_status scan_message(struct scan *scan, const ProtobufCMessageDe
         unsigned index = (unsigned)(field - type->fields);
         if (seen_before(plan, index, &seen))
             return wrong(scan, field->name, "given twice");
-        if ((counted >> index & 1) == 0)
+        if (pl_plan_set_add(&counted, index))
             elements[index] = 0;
-        counted |= 1ull << index;
         PL_TRY(scan_value(scan, field, &wire, &elements[index], depth));
     }
     return bad ? wrong(scan, "", "damaged bytes") : pl_ok();

@@ -87,6 +87,18 @@ static void test_every_type(void **state)
         check_type(types[i], 0);
 }
 
+static void test_a_set_holds_every_field_once(void **state)
+{
+    (void)state;
+    struct pl_plan_set set = {{0}};
+    for (unsigned i = 0; i < PL_PLAN_FIELDS_MAX; i += 3)
+        assert_true(pl_plan_set_add(&set, i));
+    for (unsigned i = 0; i < PL_PLAN_FIELDS_MAX; i++)
+        assert_int_equal(pl_plan_set_add(&set, i), i % 3 != 0);
+    for (unsigned i = 0; i < PL_PLAN_FIELDS_MAX; i++)
+        assert_false(pl_plan_set_add(&set, i));
+}
+
 enum { THREADS = 4 };
 static pthread_barrier_t start;
 
@@ -123,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_get_the_same),
         cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_a_set_holds_every_field_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/check.h"
+#include "common/plan.h"
 #include "common/scan.h"
 #include "pledged/v1/command.pb-c.h"
 #include "pledged/v1/entry.pb-c.h"
@@ -627,7 +628,7 @@ static void check_type(const ProtobufCMessageDescriptor *type, struct way *way)
     }
     assert_true(way->depth < TYPES_ON_A_WAY);
     way->type[way->depth++] = type;
-    assert_true(type->n_fields <= 64); /* one bit a field while scanning and reading */
+    assert_true(type->n_fields <= PL_PLAN_FIELDS_MAX); /* one bit a field when it is read */
     for (unsigned i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         bool one_of_labels =
