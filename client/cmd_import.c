@@ -170,6 +170,7 @@ static const struct column entry_columns[] = {
     {"payer_account", NULL, IN_PROGRAMS, false},
     {"payer_text", NULL, IN_PROGRAMS, false},
     {"payer_erased_seq", NULL, IN_PROGRAMS, true},
+    {"charge_seq", NULL, IN_PROGRAMS, true},
 };
 
 static int32_t today(void)
@@ -223,6 +224,7 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_text(sheet, payer != NULL ? payer->account : NULL);
     sheet_text(sheet, payer != NULL ? payer->text : NULL);
     sheet_seq(sheet, row->detail_erased_seq);
+    sheet_seq(sheet, row->charge_seq);
 }
 
 /* --older-than 30d: booked before that day. */
@@ -473,5 +475,18 @@ struct pl_status cmd_match(struct cli *cli)
     write.left = WRITE_LEFT_BALANCE;
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_MATCH_REVERSAL;
     write.command.match_reversal = &match;
+    return write_run(cli, &write);
+}
+
+struct pl_status cmd_charge(struct cli *cli)
+{
+    struct write write;
+    Pledged__V1__BookCharge charge = PLEDGED__V1__BOOK_CHARGE__INIT;
+    PL_TRY(write_init(cli, &write, "statement"));
+    charge.bank_entry = input_id(cli, cli->arg[0], 'B');
+    write.subject = WRITE_BANK_ENTRY;
+    write.left = WRITE_LEFT_BALANCE;
+    write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_BOOK_CHARGE;
+    write.command.book_charge = &charge;
     return write_run(cli, &write);
 }

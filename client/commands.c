@@ -370,6 +370,19 @@ static const struct command table[] = {
      .examples = "pledge match B000312 B000310 --reason 'returned by the bank'\n"
                  "pledge match B000315 R000007",
      .run = cmd_match},
+    {.name = "charge",
+     .args = "BANK-ENTRY",
+     .least = 1,
+     .most = 1,
+     .options = OPTIONS_WRITE,
+     .writes = true,
+     .group = COMMAND_PAYMENTS,
+     .words = N_("say that a debit is a charge of the bank: what no refund explains of it is "
+                 "booked as one"),
+     .more = N_("The entry that books it is in the column charge_seq of 'pledge entries'; 'pledge "
+                "reverse' of that entry takes it back."),
+     .examples = "pledge charge B000312",
+     .run = cmd_charge},
     {.name = "reverse",
      .args = "SEQ",
      .least = 1,

@@ -98,6 +98,7 @@ PL_MUST_CHECK struct pl_status cmd_close(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reallocate(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_convert(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_refund(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_charge(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_refund_paid(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_refund_cancel(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_write_off(struct cli *cli);

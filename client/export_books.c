@@ -30,6 +30,7 @@ void export_books_fini(struct export_books *books)
     free(books->bank_entry);
     free(books->waiver);
     free(books->refund);
+    free(books->charge);
     free(books->allocation);
     free(books->move);
 }
@@ -67,7 +68,23 @@ static void add_move(struct export_books *books, enum export_move_kind kind, uin
     if (minor == 0)
         return;
     books->move = grow(books->move, books->moves, &books->move_cap, sizeof(*books->move));
-    books->move[books->moves++] = (struct export_move){kind, pledge, bank_entry, minor, currency};
+    books->move[books->moves++] =
+        (struct export_move){kind, pledge, bank_entry, minor, currency, 0};
+}
+
+/* Takes money of a debit out of suspense (sign 1), for a pledge's or nobody's bank entry, or puts
+ * it back (-1). */
+static struct pl_status explain(struct export_books *books, enum export_move_kind kind,
+                                uint64_t bank_entry, uint64_t debit, int64_t minor, int sign)
+{
+    struct export_bank_entry *from = &books->bank_entry[debit - 1];
+    const struct export_bank_entry *whose = &books->bank_entry[bank_entry - 1];
+    if (!from->stated || from->currency != whose->currency || minor <= 0 ||
+        !pl_add64(from->withdrawn, -sign * minor, &from->withdrawn) || from->withdrawn < 0)
+        return unfit();
+    add_move(books, kind, whose->pledge, bank_entry, sign * minor, from->currency);
+    books->move[books->moves - 1].debit = debit;
+    return pl_ok();
 }
 
 /* --- contributors --- */
@@ -341,6 +358,9 @@ static struct pl_status take_refund_paid(struct export_books *books, uint64_t se
         (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     refund->done = true;
     refund->paid_seq = seq;
+    refund->debit = debit;
+    if (books->bank_entry[debit - 1].stated)
+        return explain(books, EXPORT_REFUND_MATCHED, refund->bank_entry, debit, refund->minor, 1);
     add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, refund->minor,
              from->currency);
     return pl_ok();
@@ -358,6 +378,9 @@ static struct pl_status undo_refund_paid(struct export_books *books,
     const struct export_bank_entry *from = &books->bank_entry[refund->bank_entry - 1];
     refund->done = false;
     refund->paid_seq = 0;
+    if (books->bank_entry[refund->debit - 1].stated) /* it has left, for something else */
+        return explain(books, EXPORT_REFUND_MATCHED, refund->bank_entry, refund->debit,
+                       refund->minor, -1);
     add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, -refund->minor,
              from->currency);
     return pl_ok();
@@ -460,29 +483,76 @@ static struct pl_status take_recorded(struct export_books *books, uint64_t seq, 
             return unfit();
         struct export_bank_entry *batch = &books->bank_entry[whole - 1];
         add_move(books, EXPORT_RECEIVED, batch->pledge, whole, -batch->amount, batch->currency);
-        batch->amount = 0;
+        add_move(books, EXPORT_WITHDRAWN, 0, whole, -batch->withdrawn, batch->currency);
+        batch->amount = batch->withdrawn = 0;
     }
     books->bank_entry = grow(books->bank_entry, books->bank_entries, &books->bank_entry_cap,
                              sizeof(*books->bank_entry));
     uint64_t number = ++books->bank_entries;
-    int64_t credit = movement->minor > 0 ? movement->minor : 0;
-    books->bank_entry[number - 1] =
-        (struct export_bank_entry){.seq = seq, .amount = credit, .currency = currency};
+    int64_t credit = movement->minor > 0 ? movement->minor : 0, debit = credit - movement->minor;
+    books->bank_entry[number - 1] = (struct export_bank_entry){
+        .seq = seq, .amount = credit, .withdrawn = debit, .currency = currency, .stated = true};
     add_move(books, EXPORT_RECEIVED, 0, number, credit, currency);
+    add_move(books, EXPORT_WITHDRAWN, 0, number, debit, currency);
     return pl_ok();
+}
+
+/* It is booked, and has its day; from now on it has left, or come, for certain. */
+static struct pl_status take_confirmed(struct export_books *books,
+                                       const Pledged__V1__PaymentConfirmed *fact)
+{
+    uint64_t number = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries)
+        return unfit();
+    books->bank_entry[number - 1].stated = true;
+    return pl_ok();
+}
+
+/* --- charges --- */
+
+static struct pl_status take_charge(struct export_books *books, uint64_t seq, bool posted,
+                                    const Pledged__V1__ChargeBooked *fact)
+{
+    uint64_t number = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries || fact->amount == NULL ||
+        !pl_date_valid(fact->value_date))
+        return unfit();
+    if (!posted)
+        (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
+    books->charge = grow(books->charge, books->charges, &books->charge_cap, sizeof(*books->charge));
+    books->charge[books->charges++] =
+        (struct export_charge){.seq = seq, .debit = number, .minor = fact->amount->minor};
+    return explain(books, EXPORT_CHARGED, number, number, fact->amount->minor, 1);
+}
+
+static struct export_charge *charge_at(struct export_books *books, uint64_t seq)
+{
+    for (size_t i = 0; i < books->charges; i++) {
+        if (books->charge[i].seq == seq)
+            return &books->charge[i];
+    }
+    return NULL;
+}
+
+static struct pl_status undo_charge(struct export_books *books, struct export_charge *charge)
+{
+    if (charge->undone)
+        return unfit();
+    charge->undone = true;
+    return explain(books, EXPORT_CHARGED, charge->debit, charge->debit, charge->minor, -1);
 }
 
 static struct pl_status take_bank_reversal(struct export_books *books,
                                            const Pledged__V1__BankReversal *fact)
 {
-    uint64_t number = pl_id_parse(fact->original, 'B');
-    if (number == 0 || number > books->bank_entries || books->bank_entry[number - 1].reversed)
+    uint64_t number = pl_id_parse(fact->original, 'B'), back = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->bank_entries || books->bank_entry[number - 1].reversed ||
+        back == 0 || back > books->bank_entries)
         return unfit();
     PL_TRY(undo_of_entry(books, number));
     struct export_bank_entry *from = &books->bank_entry[number - 1];
     from->reversed = true;
-    add_move(books, EXPORT_RECEIVED, from->pledge, number, -from->amount, from->currency);
-    return pl_ok();
+    return explain(books, EXPORT_TAKEN_BACK, number, back, from->amount, 1);
 }
 
 static bool same_money(const Pledged__V1__Money *money, int64_t minor)
@@ -500,6 +570,9 @@ static struct pl_status take_reversed(struct export_books *books, const Pledged_
     struct export_waiver *waiver = waiver_at(books, fact->target_seq);
     if (waiver != NULL)
         return undo_waiver(books, waiver);
+    struct export_charge *charge = charge_at(books, fact->target_seq);
+    if (charge != NULL)
+        return undo_charge(books, charge);
     if (fact->benefit[0] != '\0') /* moves no money */
         return pl_ok();
     if (fact->refund[0] != '\0')
@@ -581,6 +654,10 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(BANK_ENTRY_RECORDED):
         return take_recorded(books, entry->seq, entry->posting_date[0] != '\0',
                              entry->bank_entry_recorded);
+    case FACT(PAYMENT_CONFIRMED):
+        return take_confirmed(books, entry->payment_confirmed);
+    case FACT(CHARGE_BOOKED):
+        return take_charge(books, entry->seq, entry->posting_date[0] != '\0', entry->charge_booked);
     case FACT(BANK_REVERSAL):
         return take_bank_reversal(books, entry->bank_reversal);
     case FACT(LEDGER_CREATED):
@@ -610,7 +687,6 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(PLEDGE_CLOSED): /* moves no money */
     case FACT(STATEMENT_IMPORTED):
     case FACT(STATEMENT_REPEATED):
-    case FACT(PAYMENT_CONFIRMED): /* the payment is booked, and has its day */
         return pl_ok();
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:

@@ -16,13 +16,19 @@
  *   PREPAID    ... counts for P, not signed       Equity:Exchange | Liabilities:Advance:P
  *   REFUND_ORDERED  money of B goes back          Liabilities:Unallocated:B | Liabilities:Refund:B
  *   REFUND_PAID     ... and left the account      Liabilities:Refund:B | Assets:Bank:CUR
+ *   WITHDRAWN       a statement saw money leave   Assets:Suspense:B | Assets:Bank:CUR
+ *   REFUND_MATCHED  ... and it paid a refund      Liabilities:Refund:B | Assets:Suspense:B
+ *   TAKEN_BACK      ... it was money of B         Liabilities:Unallocated:B | Assets:Suspense:B
+ *   CHARGED         ... the bank took it          Expenses:BankCharges | Assets:Suspense:B
  *   WRITTEN_OFF     a part of P will not come     Expenses:WrittenOff:P | Assets:Receivable:P
  *   DIFFERENCE      P fell short, accepted        Expenses:Difference:P | Assets:Receivable:P
  *   DIFFERENCE_BEFORE  ... P is not signed        Expenses:Difference:P | Liabilities:Advance:P
  *
- * A negative amount is the same movement backwards. Then, in each currency, `pledge totals` is:
- *   committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged + committed
- *   received - refunded = Assets:Bank + Liabilities:Refund
+ * Every movement of a statement is on Assets:Bank once, with its own amount: it moves by closing
+ * less opening balance. A negative amount is the same movement backwards. Then, in each currency,
+ * `pledge totals` is: committed = -Liabilities:Deferred      pledged = Equity:Memo:Pledged +
+ * committed received - refunded = Assets:Bank + Assets:Suspense + Expenses:BankCharges
+ *                         + Liabilities:Refund
  *   unallocated = -Liabilities:Unallocated
  *   outstanding = pledged - received + refunded + unallocated - Equity:Exchange
  *                 - Expenses:WrittenOff - Expenses:Difference
@@ -51,12 +57,18 @@ enum export_move_kind {
     EXPORT_WRITTEN_OFF,
     EXPORT_DIFFERENCE,
     EXPORT_DIFFERENCE_BEFORE,
+    EXPORT_WITHDRAWN,
+    EXPORT_REFUND_MATCHED,
+    EXPORT_TAKEN_BACK,
+    EXPORT_CHARGED,
 };
 struct export_move {
     enum export_move_kind kind;
     uint64_t pledge, bank_entry; /* numbers; 0: none */
     int64_t minor;
     int currency; /* pl_currency_index */
+    uint64_t
+        debit; /* number of the bank entry in suspense, where it is another one; 0: it is not */
 };
 
 struct export_pledge {
@@ -69,11 +81,13 @@ struct export_pledge {
     Pledged__V1__Publish publish;
 };
 struct export_bank_entry {
-    uint64_t seq;    /* of its payment */
-    uint64_t pledge; /* that it was meant for; 0: nobody knows */
-    int64_t amount, allocated, refunded;
+    uint64_t seq;                        /* of its payment */
+    uint64_t pledge;                     /* that it was meant for; 0: nobody knows */
+    int64_t amount, allocated, refunded; /* amount 0: money that left */
+    int64_t withdrawn;                   /* a debit: what is in suspense */
     int currency;
     bool reversed;
+    bool stated;   /* a statement has it */
     size_t newest; /* allocation of it: index + 1; 0: none */
 };
 struct export_allocation {
@@ -90,8 +104,16 @@ struct export_waiver {
     int64_t minor;
     bool undone;
 };
+/* What a debit was said to be: by the bank's statement a charge. */
+struct export_charge {
+    uint64_t seq; /* ascending */
+    uint64_t debit;
+    int64_t minor;
+    bool undone;
+};
 struct export_refund {
     uint64_t bank_entry;
+    uint64_t debit; /* that paid it */
     int64_t minor;
     bool done;         /* paid or cancelled */
     uint64_t paid_seq; /* 0: not paid */
@@ -108,8 +130,10 @@ struct export_books {
     struct export_allocation *allocation;
     struct export_waiver *waiver;
     struct export_refund *refund; /* index = number - 1 */
-    size_t contributors, pledges, bank_entries, allocations, waivers, refunds;
+    struct export_charge *charge;
+    size_t contributors, pledges, bank_entries, allocations, waivers, refunds, charges;
     size_t contributor_cap, pledge_cap, bank_entry_cap, allocation_cap, waiver_cap, refund_cap;
+    size_t charge_cap;
     struct export_move *move; /* owns; of the entry that came last */
     size_t moves, move_cap;
     char date[11]; /* business date of that entry; of a payment the value date */

@@ -94,6 +94,8 @@ static int type_of(enum export_move_kind kind)
         return 11;
     case EXPORT_RECEIVED:
     case EXPORT_REFUND_PAID: /* goes back to where it came from */
+    case EXPORT_REFUND_MATCHED:
+    case EXPORT_TAKEN_BACK:
         return 1;
     case EXPORT_ALLOCATED:
     case EXPORT_ADVANCED:
@@ -104,15 +106,19 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_REFUND_ORDERED:
     case EXPORT_DIFFERENCE:
     case EXPORT_DIFFERENCE_BEFORE:
+    case EXPORT_WITHDRAWN:
+    case EXPORT_CHARGED:
         break;
     }
     return 0; /* moves inside the fund are nobody else's matter */
 }
 
-/* Refunds and write-offs are negative transactions of the type that they take back. */
+/* Refunds, write-offs and what the bank takes back are negative transactions of the type that they
+ * take back. */
 static int64_t value_of(const struct export_move *move)
 {
-    bool back = move->kind == EXPORT_REFUND_PAID || move->kind == EXPORT_WRITTEN_OFF;
+    bool back = move->kind == EXPORT_REFUND_PAID || move->kind == EXPORT_REFUND_MATCHED ||
+                move->kind == EXPORT_TAKEN_BACK || move->kind == EXPORT_WRITTEN_OFF;
     return back ? -move->minor : move->minor;
 }
 

@@ -30,6 +30,8 @@ enum account {
     ACCOUNT_WRITTEN_OFF,
     ACCOUNT_DIFFERENCE,
     ACCOUNT_EXCHANGE,
+    ACCOUNT_SUSPENSE,
+    ACCOUNT_CHARGES,
 };
 
 /* What each movement adds to, and what it takes from. */
@@ -48,16 +50,30 @@ static const enum account sides[][2] = {
     [EXPORT_WRITTEN_OFF] = {ACCOUNT_WRITTEN_OFF, ACCOUNT_RECEIVABLE},
     [EXPORT_DIFFERENCE] = {ACCOUNT_DIFFERENCE, ACCOUNT_RECEIVABLE},
     [EXPORT_DIFFERENCE_BEFORE] = {ACCOUNT_DIFFERENCE, ACCOUNT_ADVANCE},
+    [EXPORT_WITHDRAWN] = {ACCOUNT_SUSPENSE, ACCOUNT_BANK},
+    [EXPORT_REFUND_MATCHED] = {ACCOUNT_REFUND, ACCOUNT_SUSPENSE},
+    [EXPORT_TAKEN_BACK] = {ACCOUNT_UNALLOCATED, ACCOUNT_SUSPENSE},
+    [EXPORT_CHARGED] = {ACCOUNT_CHARGES, ACCOUNT_SUSPENSE},
 };
+
+/* Which bank entry an account is of; 0: it is of a pledge. */
+static uint64_t bank_entry_of(enum account account, const struct export_move *move)
+{
+    if (account == ACCOUNT_SUSPENSE && move->debit != 0)
+        return move->debit;
+    bool of_one =
+        account == ACCOUNT_UNALLOCATED || account == ACCOUNT_REFUND || account == ACCOUNT_SUSPENSE;
+    return of_one ? move->bank_entry : 0;
+}
 
 /* The account's name; *ret_number tells it from others of its kind. */
 static const char *account_name(enum account account, const struct export_move *move,
                                 uint64_t *ret_number, char out[ACCOUNT_MAX])
 {
     char id[24];
-    bool of_bank_entry = account == ACCOUNT_UNALLOCATED || account == ACCOUNT_REFUND;
-    const char *number = of_bank_entry ? pl_id_format('B', move->bank_entry, id)
-                                       : pl_id_format('P', move->pledge, id);
+    uint64_t bank_entry = bank_entry_of(account, move);
+    const char *number =
+        bank_entry != 0 ? pl_id_format('B', bank_entry, id) : pl_id_format('P', move->pledge, id);
     static const char *const names[] = {
         [ACCOUNT_MEMO] = "Equity:Memo:Pledged",
         [ACCOUNT_CONTRA] = "Equity:Memo:Contra",
@@ -70,9 +86,11 @@ static const char *account_name(enum account account, const struct export_move *
         [ACCOUNT_WRITTEN_OFF] = "Expenses:WrittenOff",
         [ACCOUNT_DIFFERENCE] = "Expenses:Difference",
         [ACCOUNT_EXCHANGE] = "Equity:Exchange",
+        [ACCOUNT_SUSPENSE] = "Assets:Suspense",
+        [ACCOUNT_CHARGES] = "Expenses:BankCharges",
     };
-    *ret_number = of_bank_entry ? move->bank_entry : move->pledge;
-    if (account == ACCOUNT_CONTRA || account == ACCOUNT_EXCHANGE) {
+    *ret_number = bank_entry != 0 ? bank_entry : move->pledge;
+    if (account == ACCOUNT_CONTRA || account == ACCOUNT_EXCHANGE || account == ACCOUNT_CHARGES) {
         *ret_number = 0;
         (void)snprintf(out, ACCOUNT_MAX, "%s", names[account]);
     } else if (account == ACCOUNT_BANK) {

@@ -40,6 +40,8 @@ static const char *const events[] = {
     [EXPORT_PREPAID] = "prepayment",      [EXPORT_REFUND_ORDERED] = "refund",
     [EXPORT_REFUND_PAID] = "refund-paid", [EXPORT_WRITTEN_OFF] = "write-off",
     [EXPORT_DIFFERENCE] = "difference",   [EXPORT_DIFFERENCE_BEFORE] = "difference-before",
+    [EXPORT_WITHDRAWN] = "debit",         [EXPORT_REFUND_MATCHED] = "refund-matched",
+    [EXPORT_TAKEN_BACK] = "reversal",     [EXPORT_CHARGED] = "charge",
 };
 
 void postings_init(struct postings *postings, struct pl_arena *arena)

@@ -17,6 +17,7 @@
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/charge.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/movement.h"
@@ -651,6 +652,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(STATEMENT_REPEATED)] = {movement_check, movement_apply, 0},
     [FACT(PAYMENT_CONFIRMED)] = {movement_check, movement_apply, ABOUT(PaymentConfirmed)},
     [FACT(BANK_REVERSAL)] = {movement_check, movement_apply, ABOUT(BankReversal)},
+    [FACT(CHARGE_BOOKED)] = {charge_check, charge_apply, 0},
     [FACT(REFUND_ORDERED)] = {refund_check, refund_apply, ABOUT(RefundOrdered)},
     [FACT(REFUND_PAID)] = {refund_check, refund_apply, ABOUT(RefundPaid)},
     [FACT(REFUND_CANCELLED)] = {refund_check, refund_apply, ABOUT(RefundCancelled)},

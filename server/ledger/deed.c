@@ -11,11 +11,17 @@
 #include "common/check.h"
 #include "common/ids.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/charge.h"
 #include "server/ledger/refund.h"
 
 static bool is_refund(const struct state_deed *deed)
 {
     return deed->fact == FACT(REFUND_PAID);
+}
+
+static bool is_charge(const struct state_deed *deed)
+{
+    return deed->fact == FACT(CHARGE_BOOKED);
 }
 
 void deed_add(struct ledger *ledger, const struct state_deed *deed)
@@ -32,6 +38,8 @@ bool deed_fits(const struct ledger *ledger, const struct state_deed *deed)
 {
     if (is_refund(deed))
         return deed->of < ledger->refund_count && deed->quantity == 0;
+    if (is_charge(deed))
+        return deed->of < ledger->bank_entry_count && deed->quantity > 0;
     return (deed->fact == FACT(BENEFIT_CLAIMED) || deed->fact == FACT(BENEFIT_DECLINED) ||
             deed->fact == FACT(BENEFIT_DELIVERED)) &&
            deed->of < ledger->fulfilment_count && deed->quantity > 0;
@@ -58,7 +66,7 @@ bool deed_all_add_up(const struct ledger *ledger)
         left[i] = ledger->fulfilment[i];
     for (size_t i = 0; i < ledger->deed_count && fine; i++) {
         const struct state_deed *deed = &ledger->deed[i];
-        if (deed->reversed_by != 0)
+        if (deed->reversed_by != 0 || is_charge(deed)) /* charges: with what their debits say */
             continue;
         fine = is_refund(deed) ? paid[deed->of]++ == 0 : take_off(deed, &left[deed->of]);
     }
@@ -75,6 +83,8 @@ bool deed_all_add_up(const struct ledger *ledger)
 uint32_t deed_debit(const struct ledger *ledger, uint32_t index)
 {
     const struct state_deed *deed = &ledger->deed[index];
+    if (is_charge(deed))
+        return deed->of;
     return is_refund(deed) ? ledger->refund[deed->of].debit : STATE_NONE;
 }
 
@@ -85,6 +95,8 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
     NEED(deed->reversed_by == 0, "a reversal of what is reversed already");
     if (is_refund(deed))
         return refund_check_reversed(ledger, fact, deed->of);
+    if (is_charge(deed))
+        return charge_check_reversed(ledger, fact, deed->of, deed->quantity);
     const struct state_fulfilment *row = &ledger->fulfilment[deed->of];
     NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)row->pledge + 1 &&
              strcmp(fact->benefit, ledger->text + row->code) == 0 &&
@@ -101,16 +113,28 @@ void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
         refund_undo(ledger, deed->of, seq);
         return;
     }
+    if (is_charge(deed)) {
+        charge_undo(ledger, deed->of, deed->quantity);
+        return;
+    }
     benefit_move(ledger, deed->of, (Pledged__V1__Entry__FactCase)deed->fact, -deed->quantity, seq);
+}
+
+/* Whose history it stands in; NULL: nobody's. */
+static const struct state_pledge *pledge_of(const struct ledger *ledger,
+                                            const struct state_deed *deed)
+{
+    if (is_charge(deed))
+        return NULL;
+    return is_refund(deed) ? refund_pledge(ledger, &ledger->refund[deed->of])
+                           : &ledger->pledge[ledger->fulfilment[deed->of].pledge];
 }
 
 void deed_decide_reverse(struct maker *maker, uint32_t index)
 {
     const struct ledger *ledger = maker->ledger;
     const struct state_deed *deed = &ledger->deed[index];
-    const struct state_pledge *about = is_refund(deed)
-                                           ? refund_pledge(ledger, &ledger->refund[deed->of])
-                                           : &ledger->pledge[ledger->fulfilment[deed->of].pledge];
+    const struct state_pledge *about = pledge_of(ledger, deed);
     if (deed->reversed_by != 0) {
         maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", deed->reversed_by, about);
         return;
@@ -125,6 +149,8 @@ void deed_decide_reverse(struct maker *maker, uint32_t index)
     entry->reversed = fact;
     if (is_refund(deed))
         refund_fill_reversed(maker, deed->of, fact);
+    else if (is_charge(deed))
+        charge_fill_reversed(maker, deed->of, deed->quantity, fact);
     else
         benefit_fill_reversed(maker, deed, fact);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * deed: facts that say that something was done, and that may turn out wrong: a refund was paid, a
- * benefit was claimed, declined or delivered. Each has a row, so that it can be undone once by
- * `reverse`. Private to server/ledger.
+ * debit is a charge, a benefit was claimed, declined or delivered. Each has a row, so that it can
+ * be undone once by `reverse`. Private to server/ledger.
  */
 #ifndef LEDGER_DEED_H
 #define LEDGER_DEED_H
@@ -15,7 +15,8 @@ void deed_add(struct ledger *ledger, const struct state_deed *deed);
 bool deed_fits(const struct ledger *ledger, const struct state_deed *deed);
 /* Of a loaded state: what stands of the rows is what became of the benefits and refunds. */
 bool deed_all_add_up(const struct ledger *ledger);
-/* The debit that pays the refund (index of a bank entry); STATE_NONE: it is about no money. */
+/* The debit that pays the refund, or is a charge (index of a bank entry); STATE_NONE: it is about
+ * no money. */
 uint32_t deed_debit(const struct ledger *ledger, uint32_t index);
 
 /* Reversed of row `index`. */

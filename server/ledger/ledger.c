@@ -12,6 +12,7 @@
 #include "common/pack.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/charge.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/period.h"
@@ -133,6 +134,7 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(REFUND)] = refund_decide,
     [COMMAND(CANCEL_REFUND)] = refund_decide,
     [COMMAND(MATCH_REFUND)] = refund_decide,
+    [COMMAND(BOOK_CHARGE)] = charge_decide,
     [COMMAND(WRITE_OFF)] = waiver_decide,
     [COMMAND(ACCEPT_DIFFERENCE)] = waiver_decide,
     [COMMAND(RECORD_RATES)] = rate_decide,

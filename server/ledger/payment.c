@@ -174,9 +174,9 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
     maker_say(maker, "use",
-              "payments, allocations, write-offs, differences, paid refunds and what was said of "
-              "a benefit can be reversed; a pledge is withdrawn or cancelled, a contributor or an "
-              "amount is amended");
+              "payments, allocations, write-offs, differences, paid refunds, charges and what was "
+              "said of a benefit can be reversed; a pledge is withdrawn or cancelled, a "
+              "contributor or an amount is amended");
 }
 
 /* One Reversed. pledge STATE_NONE: money that was meant for none. */

@@ -1194,6 +1194,7 @@ static enum pl_code bank_entry_row(struct query *q, struct walk *walk, uint32_t 
     row->seq = from->seq;
     row->occurrence = from->occurrence;
     row->detail_erased_seq = payer_erased_seq(ledger, entry);
+    row->charge_seq = from->charge_seq;
     enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
     *ret = q->spent ? NULL : row;
     return code;

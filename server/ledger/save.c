@@ -17,6 +17,7 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/charge.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/movement.h"
@@ -1767,7 +1768,8 @@ static bool entry_money_fine(const struct ledger *ledger, const struct state_ban
     return allocated == b->allocated && (!b->reversed || (allocated == 0 && b->refunded == 0));
 }
 
-/* Every refund takes from a credit what it says; every debit pays what is matched to it. */
+/* Every refund takes from a credit what it says; every debit pays what is matched to it, or is a
+ * charge. */
 static bool refunds_fine(const struct ledger *ledger)
 {
     int64_t *left = calloc(ledger->bank_entry_count + 1, sizeof(*left));
@@ -1791,6 +1793,14 @@ static bool refunds_fine(const struct ledger *ledger)
             continue;
         fine = r->amount <= left[r->debit];
         left[r->debit] -= fine ? r->amount : 0;
+    }
+    for (size_t i = 0; i < ledger->deed_count && fine; i++) {
+        const struct state_deed *d = &ledger->deed[i];
+        if (d->fact != FACT(CHARGE_BOOKED) || d->reversed_by != 0)
+            continue;
+        fine = ledger->bank_entry[d->of].debit &&
+               ledger->bank_entry[d->of].movement != STATE_NONE && d->quantity <= left[d->of];
+        left[d->of] -= fine ? d->quantity : 0;
     }
     for (size_t i = 0; i < ledger->bank_entry_count; i++)
         fine = fine && left[i] == 0;
@@ -1874,10 +1884,11 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_statements(in, ledger));
     PL_TRY(load_movements(in, ledger));
     PL_TRY(load_maps(in, ledger));
-    return queues_fine(ledger) && money_fine(ledger) && refunds_fine(ledger) &&
-                   deed_all_add_up(ledger) && rebuild_tallies(ledger)
-               ? pl_ok()
-               : bad();
+    if (!queues_fine(ledger) || !money_fine(ledger) || !refunds_fine(ledger) ||
+        !deed_all_add_up(ledger) || !rebuild_tallies(ledger))
+        return bad();
+    charge_link(ledger);
+    return pl_ok();
 }
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)

@@ -109,7 +109,7 @@ struct state_bank_entry {
     uint32_t movement;                /* what a statement said about it; STATE_NONE: none did */
     int16_t currency;
     uint8_t confirmed, reversed;
-    uint8_t debit; /* money that left; allocated: what of it paid refunds */
+    uint8_t debit; /* money that left; allocated: what of it paid refunds or is a charge */
 };
 
 /* A part of a bank entry that pays for a pledge: money of one entry may go to many pledges, and a
@@ -152,13 +152,13 @@ struct state_refund {
     uint8_t state;       /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
-/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, and what was said of a
- * benefit. */
+/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, ChargeBooked, and what
+ * was said of a benefit. */
 struct state_deed {
     uint64_t seq;
     uint64_t reversed_by; /* 0: it stands */
-    int64_t quantity;     /* of the benefit */
-    uint32_t of;          /* index of the refund, or of the fulfilment */
+    int64_t quantity;     /* of the benefit; of a charge its amount */
+    uint32_t of;          /* index of the refund, of the charge's debit, or of the fulfilment */
     uint8_t fact;         /* Pledged__V1__Entry__FactCase */
 };
 /* In ledger.reversible: what the index is one of, in the two highest bits. */
@@ -223,6 +223,8 @@ enum state_level {
 /* What a statement said about a bank entry; texts are in its entry. */
 struct state_movement {
     uint64_t seq; /* BankEntryRecorded or PaymentConfirmed */
+    uint64_t
+        charge_seq; /* entry that books what was left of it as a charge; 0: none does; derived */
     uint32_t bank_entry, statement;
     uint32_t meant; /* index of the pledge that its reference names; STATE_NONE: none of ours */
     uint32_t batch; /* index of the bank entry that it is a part of; STATE_NONE: of none */

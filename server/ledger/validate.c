@@ -644,6 +644,11 @@ static bool match_refund(struct judge *judge)
            id(judge, command->refund, 'R', "match_refund.refund");
 }
 
+static bool book_charge(struct judge *judge)
+{
+    return id(judge, judge->command->book_charge->bank_entry, 'B', "book_charge.bank_entry");
+}
+
 /* One row a command. */
 static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(ADOPT_CATALOGUE)] = adopt_catalogue,
@@ -686,6 +691,7 @@ static bool (*const rows[])(struct judge *judge) = {
     [COMMAND(IMPORT_STATEMENT)] = import_statement,
     [COMMAND(MATCH_REVERSAL)] = match_reversal,
     [COMMAND(MATCH_REFUND)] = match_refund,
+    [COMMAND(BOOK_CHARGE)] = book_charge,
 };
 
 static bool by_command(struct judge *judge)

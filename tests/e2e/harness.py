@@ -1252,6 +1252,11 @@ class Oracle:
                       (pledge, benefit, quantity, ""), e, "another benefit")
             self.fulfilled[pledge, benefit][which] -= quantity
             return
+        if len(deed) == 2:  # a charge: the debit waits again
+            self.need((body.bank_entry, body.amount.minor, body.refund) == (*deed, ""), e,
+                      "another charge")
+            self.bank[deed[0]]["allocated"] -= deed[1]
+            return
         refund = self.refunds[body.refund]
         self.need(deed == (body.refund,) and refund["state"] == "PAID", e, "not paid")
         self.need((body.bank_entry, body.amount.minor, body.benefit) ==
@@ -1344,6 +1349,14 @@ class Oracle:
         self.need(bank["allocated"] == 0 and bank["amount"] == body.amount.minor, e, "amount")
         self.need(bank["refunded"] == 0, e, "taken back, and paid back as well")
         bank["amount"] = 0
+
+    def on_charge_booked(self, e, body):
+        debit = self.bank[body.bank_entry]
+        self.need(debit["debit"] and body.bank_entry in self.confirmed, e, "no debit of the bank")
+        self.need(body.amount.currency == debit["currency"], e, "currency")
+        self.need(0 < body.amount.minor == debit["amount"] - debit["allocated"], e, "what is left")
+        debit["allocated"] += body.amount.minor
+        self.deeds[e.seq] = (body.bank_entry, body.amount.minor)
 
     def forgive(self, e, body):
         pledge = self.pledges[body.pledge]

@@ -544,6 +544,40 @@ class Refunds(Bank):
                                  self.home.pledge("auditor", "status", format="json").json["vkey"]))
 
 
+class Charges(Bank):
+    def charged(self):
+        return [(r["bank_entry"], r["unmatched"], bool(r["charge_seq"])) for r in self.listed()
+                if r["amount"].startswith("-")]
+
+    def test_a_debit_is_said_to_be_a_charge(self):
+        self.bring("charges-debit.xml", "reversal.xml")
+        self.assertEqual(self.charged(), [("B000001", "-1500.00", False), ("B000002", "-26.00", False),
+                                          ("B000003", "-100.00", False)])
+        done = self.pledge("clerk", "charge", "B2", format="json").json
+        self.assertEqual(done["id"], "B000002")
+        self.assertEqual(self.charged()[1], ("B000002", "0.00", True))
+        self.assertEqual([r["charge_seq"] for r in self.listed("B2")], [done["seq"]])
+        self.fails(10, "clerk", "charge", "B2")
+        self.fails(10, "clerk", "charge", "B3")  # a reversal of the bank
+        self.fails(11, "clerk", "charge", "B99")
+        self.fails(65, "clerk", "charge", "Bx")
+        for person in ("approver", "auditor", "reader"):
+            self.fails(77, person, "charge", "B1")
+        ran = self.fails(10, "clerk", "charge", "B2", lang="fr")
+        self.assertIn("0.00", ran.err.replace(",", "."))
+        self.pledge("clerk", "reverse", str(done["seq"]), "--reason", "not ours")
+        self.assertEqual(self.charged()[1], ("B000002", "-26.00", False))
+        self.fails(10, "clerk", "reverse", str(done["seq"]), "--reason", "once more")
+        self.pledge("clerk", "charge", "B2")
+        check_ledger(self.dump())
+        path = self.home.path / "charges.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"]))
+        self.home.restart()
+        self.assertEqual(self.charged()[1], ("B000002", "0.00", True))
+
+
 class Payers(Bank):
     SECRETS = (b"Example Ministry", b"CH9300762011623852957", b"gift of the year")
 

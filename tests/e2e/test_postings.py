@@ -9,9 +9,11 @@ import decimal
 import io
 import shutil
 import unittest
+import xml.etree.ElementTree as ET
 
 from harness import DaemonTest, ROOT, pb, run
 
+CORPUS = ROOT / "tests" / "camt"
 ACCOUNTS = ROOT / "deploy" / "accounts.example.csv"
 D = decimal.Decimal
 
@@ -186,6 +188,130 @@ class Beancount(DaemonTest):
         _, rows, _ = self.export("2026-02", accounts=mine)
         self.assertEqual({r["account"].strip(): D(r["n"]) for r in csv.DictReader(io.StringIO(said.out))
                           if D(r["n"])}, {k[0]: v for k, v in self.balances(rows).items()})
+
+
+def balances_of(path):
+    """What a statement of the corpus says of its account: closing less opening balance."""
+    sums = {}
+    for balance in ET.parse(path).findall(".//{*}Bal"):
+        amount = balance.find("{*}Amt")
+        sign = 1 if balance.find("{*}CdtDbtInd").text == "CRDT" else -1
+        sums[balance.find("{*}Tp/{*}CdOrPrtry/{*}Cd").text] = sign * D(amount.text)
+    return sums["CLBD"] - sums["OPBD"]
+
+
+class Reconciled(DaemonTest):
+    """Every movement of a statement is on the account of the bank once, whatever it turns out to
+    be: the postings' bank moves by closing less opening balance."""
+    settings = {"account CHF01": {"iban": "CH8109000000150001234", "currency": "CHF"}}
+    export, balances = Postings.export, Postings.balances
+    BANK, SUSPENSE = ("1020 bank", "CHF"), ("2310 debits not explained", "CHF")
+    CHARGES, REFUNDS = ("6910 bank charges and differences", "CHF"), ("2400 refunds ordered", "CHF")
+    FILES = ["reference-blanks.xml", "charges.xml", "charges-debit.xml", "reversal.xml",
+             "batch-alone.xml", "twins.xml"]
+
+    def setUp(self):
+        """A ledger of its own for every test: numbers of pledges are in the files."""
+        type(self).tearDownClass()
+        type(self).setUpClass()
+        partner = self.clerk.contributor(self.id())
+        for minor in (1, 2, 3, 4, 5, 6, 152600, 8, 9, 10000):
+            self.clerk.submit_free(partner, minor, "CHF")
+
+    def bring(self, *names):
+        for name in names:
+            self.ok(self.home.pledge("clerk", "import", CORPUS / name))
+
+    def month(self, period, *more, **kw):
+        ran, rows, _ = self.export(period, *more, **kw)
+        self.ok(ran)
+        return rows
+
+    def test_the_bank_moves_by_what_the_statements_say(self):
+        moved = sum(balances_of(CORPUS / name) for name in self.FILES)
+        self.assertNotEqual(moved, 0)
+        self.bring(*self.FILES)
+        april = self.month("2026-04")
+        books = self.balances(april)
+        self.assertEqual(books[self.BANK], moved)
+        self.assertEqual(books[self.SUSPENSE], D("26") + 1500 + 26 + 100)
+        bank = [(r["bank_entry"], r["event"]) for r in april
+                if self.BANK[0] in (r["debit"], r["credit"])]
+        self.assertEqual(len(bank), len(set(bank)))  # each movement once
+
+        # what they turn out to be takes them out of suspense, and never touches the bank
+        entries = self.home.pledge("clerk", "entries", format="json").json["bank_entries"]
+        charges = [r for r in entries if r["kind"] == "charge"]
+        self.assertEqual(len(charges), 2)
+        for row in charges:
+            self.ok(self.home.pledge("clerk", "charge", row["bank_entry"]))
+        back = next(r for r in entries if r["kind"] == "reversal")["bank_entry"]
+        credit = next(r for r in entries if r["amount"] == "100.00")["bank_entry"]
+        day = ("--effective-date", "2026-05-20", "--reason", "as the bank says")
+        self.ok(self.home.pledge("clerk", "match", back, credit, *day))
+        wrong = next(r for r in entries if r["amount"] == "-1500.00")["bank_entry"]
+        done = self.home.pledge("clerk", "charge", wrong, format="json")
+        self.ok(done)
+        self.ok(self.home.pledge("clerk", "reverse", str(done.json["seq"]), *day))
+        may = self.month("2026-05")
+        self.assertEqual([(r["event"], r["date"][:7], r["amount"], r["reversal"]) for r in may
+                          if r["event"] in ("charge", "reversal")],
+                         [("charge", "2026-04", "26.00", "no"), ("charge", "2026-04", "26.00", "no"),
+                          ("reversal", "2026-05", "100.00", "no"),
+                          ("charge", "2026-04", "1500.00", "no"),
+                          ("charge", "2026-05", "1500.00", "yes")])
+        books = self.balances(april + may)
+        self.assertEqual(books[self.BANK], moved)
+        self.assertEqual(books[self.SUSPENSE], 1500)
+        self.assertEqual(books[self.CHARGES], 52)
+        self.assertEqual(sum(books.values()), 0)
+        self.assertNotIn(self.BANK[0], {r[side] for r in may for side in ("debit", "credit")})
+        self.journal(moved)
+
+    def journal(self, moved):
+        """The ledger's own journal says so as well, in hledger's and beancount's words."""
+        for form, judge in (("hledger", ["hledger", "-f"]), ("beancount", ["bean-check"])):
+            path = self.home.path / f"own.{form}"
+            self.ok(self.home.pledge("auditor", "dump", "--as", form, "-o", path))
+            self.ok(run([*judge, path, *(["check", "-s"] if form == "hledger" else [])]))
+        said = run(["hledger", "-f", self.home.path / "own.hledger", "balance", "--flat",
+                    "--no-total", "-O", "csv", "--depth", "2"])
+        self.ok(said)
+        theirs = {row["account"]: D(row["balance"].split()[1])
+                  for row in csv.DictReader(io.StringIO(said.out)) if " " in row["balance"]}
+        self.assertEqual((theirs["Assets:Bank"], theirs["Assets:Suspense"],
+                          theirs["Expenses:BankCharges"]), (moved, 1500, 52))
+
+    def test_a_refund_leaves_once(self):
+        """Typed by hand, seen by the bank, reversed, matched again: one debit of the bank."""
+        self.bring("reference-blanks.xml")
+        letter = self.home.path / "letter.txt"
+        letter.write_text("as we wrote")
+        pay = ("--effective-date", "2026-06-01")
+        self.ok(self.home.pledge("clerk", "pay", "P000001", "800.00", "CHF", "--value-date",
+                                 "2026-05-30"))
+        self.ok(self.home.pledge("clerk", "refund", "B2", "--amount", "500", "--currency", "CHF",
+                                 "--evidence", letter, *pay))
+        self.ok(self.home.pledge("clerk", "refund-paid", "R1", "500", "CHF", "--value-date",
+                                 "2026-06-01"))
+        self.bring("refund.xml")
+        moved = balances_of(CORPUS / "reference-blanks.xml") + balances_of(CORPUS / "refund.xml")
+        rows = self.month("2026-06")
+        self.assertEqual(self.balances(rows)[self.BANK], moved + 800)
+        paid = [e.seq for e in self.auditor.dump() if e.HasField("refund_paid")][0]
+        day = ("--effective-date", "2026-07-02", "--reason", "it was another debit")
+        self.ok(self.home.pledge("clerk", "reverse", str(paid), *day))
+        july = self.month("2026-07")
+        books = self.balances(rows + july)
+        self.assertEqual((books[self.BANK], books[self.SUSPENSE], books[self.REFUNDS]),
+                         (moved + 800, 500, -500))
+        self.ok(self.home.pledge("clerk", "match", "B3", "R1"))
+        august = self.month("2026-08")
+        books = self.balances(rows + july + august)
+        self.assertEqual(books[self.BANK], moved + 800)
+        self.assertNotIn(self.SUSPENSE, books)
+        self.assertNotIn(self.REFUNDS, books)
+        self.assertEqual([r["event"] for r in august], ["refund-matched"])
 
 
 class Refusals(DaemonTest):

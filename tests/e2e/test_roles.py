@@ -180,6 +180,7 @@ class Roles(DaemonTest):
                     created="2026-04-01")])),
             "match_reversal": dict(match_reversal=pb.MatchReversal(
                 bank_entry="B000001", original="B000002"), reason="r"),
+            "book_charge": dict(book_charge=pb.BookCharge(bank_entry="B000001")),
             "match_refund": dict(match_refund=pb.MatchRefund(
                 bank_entry="B000001", refund="R000001")),
         }

@@ -17,7 +17,7 @@ WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
            "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 5}
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "book_charge": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 5}
 
 
 class Sequence:
@@ -553,6 +553,12 @@ class Sequence:
         if fitting and not self.chance(0.2):
             body.bank_entry = self.random.choice(fitting)
         return command(match_refund=body)
+
+    def draw_book_charge(self):
+        debits = [b.id for b in self.fund.banks.values() if b.debit]
+        some = debits and self.chance(0.8)
+        return command(book_charge=pb.BookCharge(
+            bank_entry=self.random.choice(debits) if some else self.bank()))
 
     # --- benefits, papers, persons, months ---
 

@@ -4,7 +4,7 @@ booked once, allocated only if reference and amount fit (see model_life.py)."""
 import datetime
 import re
 
-from model_life import OPEN, Allocation, Bank, Wrong
+from model_life import OPEN, Allocation, Bank, Deed, Wrong
 
 NEAR = 10  # days between a payment typed by hand and the bank's day, where both name the pledge
 PAYMENT, CHARGE, REVERSAL, RETURN = 1, 2, 4, 5
@@ -199,6 +199,22 @@ class Statements:
         def effect():
             self.pay_refund(refund, debit)
             return dict(refund=refund.id)
+        return wrong, effect
+
+    def judge_book_charge(self, command, body):
+        wrong = Wrong()
+        debit = self.known_bank("book_charge", body.bank_entry, wrong)
+        if debit is None:
+            return wrong, None
+        if debit.movement is None or debit.movement.kind in (REVERSAL, RETURN) or not debit.debit:
+            wrong.add("STATEMENT_CONFLICT", "book_charge.bank_entry")
+        elif self.unexplained(debit) == 0:
+            wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {debit.seq})
+
+        def effect():
+            self.deeds.append(Deed(self.entry(), None, quantity=self.unexplained(debit),
+                                   charge=debit))
+            return dict(bank_entry=debit.id)
         return wrong, effect
 
     def pay_imported(self, pledge, bank):

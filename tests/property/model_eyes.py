@@ -40,7 +40,8 @@ class Eyes:
         """Money of the bank that is dated in a closed month; what will not come has no such day."""
         banks = [b for b in self.banks.values() if b.seq == seq] + \
             [a.bank for a in self.allocations if a.seq == seq] + \
-            [d.refund.debit for d in self.deeds if d.seq == seq and d.refund]
+            [d.refund.debit if d.refund else d.charge for d in self.deeds
+             if d.seq == seq and (d.refund or d.charge)]
         return any(b.day[:7] <= self.closed_through() for b in banks)
 
     def propose(self, person, command, body, sort):

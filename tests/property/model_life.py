@@ -81,10 +81,11 @@ class Refund:
 
 
 class Deed:
-    """That something was done: a refund was paid, a benefit claimed, declined or delivered."""
+    """That something was done: a refund was paid, a debit is a charge, a benefit was claimed,
+    declined or delivered."""
 
-    def __init__(self, seq, pledge, refund=None, benefit="", which=0, quantity=0):
-        self.seq, self.pledge, self.refund = seq, pledge, refund
+    def __init__(self, seq, pledge, refund=None, benefit="", which=0, quantity=0, charge=None):
+        self.seq, self.pledge, self.refund, self.charge = seq, pledge, refund, charge
         self.benefit, self.which, self.quantity = benefit, which, quantity
         self.reversed = 0
 

@@ -106,9 +106,10 @@ class Money:
         return refund.last
 
     def unexplained(self, debit):
-        """How much of what left the account no refund explains."""
+        """How much of what left the account neither a refund nor a charge explains."""
         return 0 if debit.matched else debit.minor - sum(
-            r.minor for r in self.refunds.values() if r.debit is debit)
+            r.minor for r in self.refunds.values() if r.debit is debit) - sum(
+                d.quantity for d in self.deeds if d.charge is debit and not d.reversed)
 
     def open_refund(self, name, text, wrong):
         refund = self.refunds.get(text)
@@ -201,6 +202,8 @@ class Money:
 
     def undo_deed(self, deed):
         deed.reversed = self.entry(deed.refund.bank.pledge if deed.refund else deed.pledge)
+        if deed.charge is not None:
+            return dict(bank_entry=deed.charge.id)
         if deed.refund is None:
             return self.move_benefit(deed.pledge, deed.benefit, deed.which, -deed.quantity)
         refund, debit = deed.refund, deed.refund.debit

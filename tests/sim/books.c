@@ -24,6 +24,7 @@ void books_fini(struct books *books)
     free(books->part);
     free(books->waiver);
     free(books->refund);
+    free(books->charge);
     free(books->proposal);
     free(books->statement);
     free(books->closing);
@@ -51,7 +52,8 @@ int64_t books_forgiven(const struct books *books, size_t pledge)
     return sum;
 }
 
-/* Of a bank entry: allocated, or set aside to be paid back, or (a debit) paid by it. */
+/* Of a bank entry: allocated, or set aside to be paid back, or (a debit) paid by it, or a charge.
+ */
 static int64_t used(const struct books *books, size_t bank)
 {
     int64_t sum = 0;
@@ -63,6 +65,9 @@ static int64_t used(const struct books *books, size_t bank)
         bool paid = refund->state == BOOK_PAID && refund->debit == bank;
         sum += aside || paid ? refund->amount : 0;
     }
+    for (size_t i = 0; i < books->charges; i++)
+        sum += books->charge[i].debit == bank && !books->charge[i].undone ? books->charge[i].amount
+                                                                          : 0;
     return sum;
 }
 
@@ -310,6 +315,13 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
             return true;
         }
     }
+    for (size_t i = 0; i < books->charges; i++) {
+        if (books->charge[i].seq == target && !books->charge[i].undone) {
+            books->charge[i].undone = true;
+            return e->reversed->amount->minor == books->charge[i].amount ||
+                   model_wrong(model, ENTRY "another charge is undone", e->seq);
+        }
+    }
     for (size_t i = 0; i < books->banks; i++) {
         int64_t undone = 0;
         if (books->bank[i].seq == target && books->bank[i].by_hand)
@@ -394,6 +406,24 @@ static bool see_paid(struct model *model, const Pledged__V1__Entry *e)
     return true;
 }
 
+static bool see_charge(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__ChargeBooked *fact = e->charge_booked;
+    struct books *books = &model->books;
+    struct book_bank *bank = bank_of(model, e->seq, fact->bank_entry);
+    if (bank == NULL)
+        return false;
+    size_t debit = (size_t)(bank - books->bank);
+    if (!bank->debit || bank->gone || !bank->confirmed || fact->amount->minor <= 0 ||
+        fact->amount->minor != bank->amount - used(books, debit))
+        return model_wrong(model, ENTRY "%s is no charge", e->seq, fact->bank_entry);
+    books->charge =
+        model_grow(books->charge, books->charges, &books->charge_cap, sizeof(*books->charge));
+    books->charge[books->charges++] =
+        (struct book_charge){.seq = e->seq, .debit = debit, .amount = fact->amount->minor};
+    return true;
+}
+
 static bool see_cancelled(struct model *model, const Pledged__V1__Entry *e)
 {
     const Pledged__V1__RefundCancelled *fact = e->refund_cancelled;
@@ -465,6 +495,8 @@ static void month_of(const Pledged__V1__Entry *e, char month[BOOKS_MONTH])
         day = e->bank_entry_recorded->movement->value_date;
     else if (e->fact_case == IS(REFUND_PAID))
         day = e->refund_paid->value_date;
+    else if (e->fact_case == IS(CHARGE_BOOKED))
+        day = e->charge_booked->value_date;
     if (day[0] == '\0')
         month_of_us(e->time_us, month);
     else
@@ -666,6 +698,8 @@ static bool see_money(struct model *model, const Pledged__V1__Entry *e)
         return see_paid(model, e);
     case IS(REFUND_CANCELLED):
         return see_cancelled(model, e);
+    case IS(CHARGE_BOOKED):
+        return see_charge(model, e);
     case IS(WRITTEN_OFF):
         return see_waiver(model, e->seq, e->written_off->pledge, e->written_off->amount->minor);
     case IS(DIFFERENCE_ACCEPTED):

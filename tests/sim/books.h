@@ -48,6 +48,12 @@ struct book_refund {
     enum book_refund_state state;
     uint64_t paid_seq; /* entry that says so; 0: none */
 };
+struct book_charge {
+    uint64_t seq;
+    size_t debit;
+    int64_t amount;
+    bool undone;
+};
 enum book_proposal_state { BOOK_OPEN, BOOK_APPROVED, BOOK_REJECTED, BOOK_EXPIRED };
 struct book_proposal {
     uint64_t seq;
@@ -71,6 +77,8 @@ struct books {
     size_t waivers, waiver_cap;
     struct book_refund *refund;
     size_t refunds, refund_cap;
+    struct book_charge *charge;
+    size_t charges, charge_cap;
     struct book_proposal *proposal;
     size_t proposals, proposal_cap;
     char (*statement)[BOOKS_KEY];

@@ -388,6 +388,14 @@ static void make_refund(struct maker *maker)
         maker->command->match_refund = body;
         return;
     }
+    if (dice_below(maker->dice, 6) == 0) {
+        Pledged__V1__BookCharge *body = take(maker, sizeof(*body));
+        pledged__v1__book_charge__init(body);
+        body->bank_entry = some_debit(maker);
+        maker->command->command_case = IS(BOOK_CHARGE);
+        maker->command->book_charge = body;
+        return;
+    }
     Pledged__V1__Refund *body = take(maker, sizeof(*body));
     pledged__v1__refund__init(body);
     body->bank_entry = free_money(maker);
@@ -447,7 +455,7 @@ static void make_reversal(struct maker *maker)
     }
     Pledged__V1__Reverse *body = take(maker, sizeof(*body));
     pledged__v1__reverse__init(body);
-    uint64_t which = dice_below(maker->dice, 4);
+    uint64_t which = dice_below(maker->dice, 5);
     body->seq = 1 + dice_below(maker->dice, maker->model->entries + 1);
     if (which == 0 && books->parts != 0)
         body->seq = books->part[dice_below(maker->dice, books->parts)].seq;
@@ -455,6 +463,8 @@ static void make_reversal(struct maker *maker)
         body->seq = books->waiver[dice_below(maker->dice, books->waivers)].seq;
     else if (which == 2 && books->refunds != 0)
         body->seq = paid_entry(maker);
+    else if (which == 3 && books->charges != 0)
+        body->seq = books->charge[dice_below(maker->dice, books->charges)].seq;
     else if (books->banks != 0)
         body->seq = books->bank[dice_below(maker->dice, books->banks)].seq;
     maker->command->command_case = IS(REVERSE);

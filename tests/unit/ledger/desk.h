@@ -199,6 +199,16 @@ static inline void give_bank(struct world *world, const char *id, Pledged__V1__S
     give(world, &command);
 }
 
+static inline void book_charge(struct world *world, const char *bank_entry)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__BookCharge body = PLEDGED__V1__BOOK_CHARGE__INIT;
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    command.command_case = COMMAND(BOOK_CHARGE);
+    command.book_charge = &body;
+    give(world, &command);
+}
+
 static inline void match_refund(struct world *world, const char *bank_entry, const char *id)
 {
     COMMAND_INIT_(command);

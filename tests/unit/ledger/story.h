@@ -464,6 +464,12 @@ static inline void story_bank(struct world *w)
     assert_accepted(w);
     pay_on(w, "P000005", 60, "2026-02-03"); /* a statement brought it: allocated */
     assert_int_equal(w->receipt->outcome->n_warning, 1);
+    book_charge(w, "B000016");
+    assert_accepted(w);
+    reverse(w, w->receipt->seq);
+    assert_accepted(w);
+    book_charge(w, "B000016");
+    assert_accepted(w);
 }
 
 static inline void story_terms(struct world *w)
