@@ -339,12 +339,13 @@ class Round:
              [(s["id"], s["each"].kind, s["each"].account, s["each"].id, s["each"].sequence,
                s["each"].created, *s["balances"], len(s["each"].movement), s["seq"])
               for s in self.fund.statements.values()], "statements")
-        told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence)
+        charges = {d.charge.id: d.seq for d in self.fund.deeds if d.charge and not d.reversed}
+        told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence, b.charge_seq)
                 for b in self.pages("ListBankEntries", "bank_entry")}
         for name, bank in self.fund.banks.items():
             if bank.movement is not None:
                 same(told[name], (bank.statement, bank.movement, bool(bank.reversed or bank.matched),
-                                  bank.occurrence), name)
+                                  bank.occurrence, charges.get(name, 0)), name)
 
     def compare_contributors(self):
         same([(c.contributor, c.name, c.kind, c.seq)
