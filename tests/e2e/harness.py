@@ -829,7 +829,7 @@ class Oracle:
     @staticmethod
     def business_day(e):
         day = e.effective_date
-        for fact in ("payment_recorded", "refund_paid"):  # their day is the bank's
+        for fact in ("payment_recorded", "refund_paid", "charge_booked"):  # their day is the bank's
             if e.HasField(fact):
                 day = getattr(e, fact).value_date or day
         if e.HasField("bank_entry_recorded"):

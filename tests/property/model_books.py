@@ -25,13 +25,20 @@ class Books:
             if not b.debit and not b.reversed:
                 move(f"Assets:Bank:{b.currency}", f"Liabilities:Unallocated:{b.id}", b.currency,
                      b.minor)
+            elif b.debit and b.confirmed and not b.matched:  # waits until it is explained
+                move(f"Assets:Suspense:{b.id}", f"Assets:Bank:{b.currency}", b.currency, b.minor)
+        for d in self.deeds:
+            if d.charge is not None and not d.reversed:
+                move("Expenses:BankCharges", f"Assets:Suspense:{d.charge.id}", d.charge.currency,
+                     d.quantity)
         for r in self.refunds.values():
             if r.state != "CANCELLED":
                 move(f"Liabilities:Unallocated:{r.bank.id}", f"Liabilities:Refund:{r.bank.id}",
                      r.bank.currency, r.minor)
             if r.state == "PAID":
-                move(f"Liabilities:Refund:{r.bank.id}", f"Assets:Bank:{r.bank.currency}",
-                     r.bank.currency, r.minor)
+                seen = r.debit.confirmed
+                move(f"Liabilities:Refund:{r.bank.id}", f"Assets:Suspense:{r.debit.id}" if seen
+                     else f"Assets:Bank:{r.bank.currency}", r.bank.currency, r.minor)
         for a in self.live_allocations():
             from_bank, to_pledge = f"Liabilities:Unallocated:{a.bank.id}", self.side_of(a.pledge)
             if a.bank.currency == a.pledge.currency:
