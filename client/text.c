@@ -558,6 +558,9 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_CLOCK_STOPPED,
      N_("the daemon's clock jumped; an operator has to look at it")},
     {PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, N_("it is not known whether this was recorded")},
+    {PLEDGED__V1__REASON__REASON_INTERNAL, N_("the daemon's rules contradict themselves about "
+                                              "this: a mistake in the program; nothing was "
+                                              "recorded")},
 };
 
 /* Name of an enum value without its type's prefix. */

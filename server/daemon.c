@@ -274,6 +274,11 @@ static void on_durable(void *arg, size_t entries, int64_t took_ns)
     metrics_batch(arg, entries, took_ns);
 }
 
+static void on_disagreement(void *arg)
+{
+    metrics_disagreement(arg);
+}
+
 static struct pl_status make_notary(struct daemon *daemon, uint64_t size, char *message)
 {
     const struct config *config = daemon->config;
@@ -350,7 +355,8 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
                   .policy = daemon->config->policy},
         .clock_jump_limit_us = daemon->config->clock_jump_limit_s * 1000000,
         .on_durable = on_durable,
-        .on_durable_arg = daemon->metrics,
+        .on_disagreement = on_disagreement,
+        .told_arg = daemon->metrics,
         .read_only = why_read_only(daemon),
         .rebuild = rebuild,
         .rebuild_arg = daemon,

@@ -45,6 +45,7 @@ struct metrics {
     unsigned lanes;
     struct lane *lane;
     struct histogram sync, batch;
+    cell disagreements;
     _Atomic(const struct net_method *) methods; /* of the first worker */
     const struct net_method **tables;           /* one a worker; its own thread reads it */
     atomic_size_t method_count;
@@ -146,6 +147,11 @@ void metrics_batch(struct metrics *metrics, size_t entries, int64_t took_ns)
     add(&metrics->batch.bucket[i], 1);
     add(&metrics->batch.sum, entries);
     observe_time(&metrics->sync, took_ns);
+}
+
+void metrics_disagreement(struct metrics *metrics)
+{
+    add(&metrics->disagreements, 1);
 }
 
 /* --- telling --- */
@@ -291,6 +297,9 @@ static void tell_commands(struct page *page, const struct metrics *metrics)
     for (size_t i = 0; i < METRICS_RESULTS; i++)
         TELL(page, "pledged_commands_total{result=\"%s\"} %" PRIu64 "\n", names[i],
              sum_of(metrics, offsetof(struct lane, command) + i * sizeof(cell)));
+    single(page, "pledged_disagreements_total", "counter",
+           "Decisions that the rules' own check refused: not recorded, a mistake in the program.",
+           get(&metrics->disagreements));
 }
 
 static void tell_connections(struct page *page, const struct metrics *metrics)

@@ -42,6 +42,8 @@ void metrics_worker(struct metrics *metrics, unsigned worker, const struct net_s
 
 /* Writer: a batch became durable. `took_ns`: from handing it to the store to its completion. */
 void metrics_batch(struct metrics *metrics, size_t entries, int64_t took_ns);
+/* Writer: a decision contradicted the check, and was not recorded. */
+void metrics_disagreement(struct metrics *metrics);
 
 /* What is looked up when somebody asks. Times are Unix seconds; 0: does not apply, not told. */
 struct metrics_now {

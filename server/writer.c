@@ -60,6 +60,7 @@ struct writer {
     bool roster_changed; /* since the start: workers may still let in who was on the old one */
     bool rebuilt;        /* the state is a new one: its view shares nothing with the one before */
     bool view_stale;     /* something but an entry changed what the view says */
+    bool spoiled; /* half of a decision that the check refused is in the state: it starts over */
 };
 
 /* --- small things --- */
@@ -226,26 +227,50 @@ static bool fits(const struct writer *writer, size_t total)
     return pl_buf_len(&writer->filling->body) + total <= LIMIT_BATCH_BODY_BYTES;
 }
 
-static void record(struct writer *writer, const struct ledger_decision *decision,
+/* What no replay would take is told to operators: the rules have a mistake. */
+static void tell_disagreement(const struct writer *writer, const Pledged__V1__Entry *entry,
+                              struct pl_status why)
+{
+    const ProtobufCFieldDescriptor *fact = protobuf_c_message_descriptor_get_field(
+        &pledged__v1__entry__descriptor, (unsigned)entry->fact_case);
+    pl_log_error("writer", "a decision is not one that a replay would take; it was not recorded",
+                 "seq=%" PRIu64 " fact=%s why=%s", entry->seq, fact != NULL ? fact->name : "none",
+                 PL_QUOTED(why.what));
+    if (writer->options.on_disagreement != NULL)
+        writer->options.on_disagreement(writer->options.told_arg);
+}
+
+/* The check of replay and audit, before anything is for ever. An entry is judged on top of the ones
+ * before it. False: none of them is in the batch; if some are in the state, it is spoiled. */
+static bool record(struct writer *writer, const struct ledger_decision *decision,
                    const struct pl_slice *packed)
 {
     for (size_t i = 0; i < decision->entry_count; i++) {
-        batch_add(writer->filling, packed[i]);
+        struct pl_status status = ledger_check(writer->ledger, decision->entry[i]);
+        if (!pl_is_ok(status)) {
+            writer->spoiled = i > 0;
+            tell_disagreement(writer, decision->entry[i], status);
+            return false;
+        }
         ledger_apply(writer->ledger, decision->entry[i]);
     }
+    for (size_t i = 0; i < decision->entry_count; i++)
+        batch_add(writer->filling, packed[i]);
+    return true;
 }
 
+enum own { OWN_NOTHING, OWN_RECORDED, OWN_WRONG };
+
 /* Facts the daemon makes by itself: expiries, promotions. */
-static bool record_own(struct writer *writer, const struct ledger_decision *decision)
+static enum own record_own(struct writer *writer, const struct ledger_decision *decision)
 {
     if (decision->answer == LEDGER_NOTHING)
-        return false;
+        return OWN_NOTHING;
     PL_ASSERT(decision->answer == LEDGER_ACCEPTED);
     size_t total;
     const struct pl_slice *packed = pack(writer, decision, &total);
     PL_ASSERT(packed != NULL && fits(writer, total));
-    record(writer, decision, packed);
-    return true;
+    return record(writer, decision, packed) ? OWN_RECORDED : OWN_WRONG;
 }
 
 /* Which of the records that came with a command its entries commit to: those of what is in the
@@ -325,6 +350,16 @@ static void copy_refusal(struct command *command, struct command_item *item,
         (Pledged__V1__Refusal *)pl_message_copy(&decision->refusal->base, command->arena);
 }
 
+static const char disagreement[] =
+    "the rules contradict themselves about this: a mistake in the program; nothing was recorded";
+
+static void item_disagrees(struct command *command, struct command_item *item)
+{
+    item->receipt = NULL;
+    item_refuse(command, item, PL_E_INTERNAL, PLEDGED__V1__REASON__REASON_INTERNAL, "",
+                disagreement);
+}
+
 /* False: it waits for the next batch, nothing is done yet. */
 static bool item_decide(struct writer *writer, struct command *command, struct command_item *item,
                         int64_t now_us)
@@ -355,15 +390,21 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
         item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */
         return true;
     }
-    if (item->msg->dry_run) {
-        if (item->receipt != NULL)
+    if (item->msg->dry_run) { /* of a second entry nothing is known without the first */
+        struct pl_status status = ledger_check(writer->ledger, decision.entry[0]);
+        if (!pl_is_ok(status)) {
+            tell_disagreement(writer, decision.entry[0], status);
+            item_disagrees(command, item);
+        } else if (item->receipt != NULL)
             item->receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN;
         else if (item->refusal != NULL)
             item->refusal->seq = 0; /* nothing was recorded */
         return true;
     }
-    record(writer, &decision, packed);
-    mark_rows(command, &decision);
+    if (record(writer, &decision, packed))
+        mark_rows(command, &decision);
+    else
+        item_disagrees(command, item);
     return true;
 }
 
@@ -433,7 +474,11 @@ static void run_adopt(struct writer *writer, struct command *command, int64_t no
         answer(command);
         return;
     }
-    (void)record_own(writer, &decision);
+    if (record_own(writer, &decision) == OWN_WRONG) {
+        refuse_whole(command, PL_E_INTERNAL, PLEDGED__V1__REASON__REASON_INTERNAL, disagreement);
+        answer(command);
+        return;
+    }
     exchange_start(writer, command);
     writer->roster_changed = true;
     command->phase = COMMAND_DECIDED;
@@ -479,7 +524,7 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
         return true;
     }
     while (command->item_next < command->item_count) {
-        if (batch_full(writer->filling))
+        if (batch_full(writer->filling) || writer->spoiled)
             return false;
         if (!decide_item(writer, command, &command->item[command->item_next], now_us))
             return false;
@@ -596,6 +641,12 @@ static bool item_durable(const struct writer *writer, const struct command_item 
     return seq != 0 && seq < writer->head.next_seq;
 }
 
+/* What it is told stays what it is told. */
+static bool item_settled(const struct writer *writer, const struct command_item *item)
+{
+    return item->msg == NULL || item->code == PL_E_INTERNAL || item_durable(writer, item);
+}
+
 /* A command that spans batches may be recorded in part: what is durable is told as it is (G3), the
  * rest as not recorded. One of which nothing is recorded is refused as a whole. */
 static void fail_command(struct writer *writer, struct command *command,
@@ -604,7 +655,7 @@ static void fail_command(struct writer *writer, struct command *command,
     bool partly = false;
     for (size_t i = 0; i < command->item_count; i++)
         partly =
-            partly || (command->item[i].msg != NULL && item_durable(writer, &command->item[i]));
+            partly || (command->item[i].msg != NULL && item_settled(writer, &command->item[i]));
     if (command->kind == COMMAND_ADOPT)
         exchange_start(writer, command);
     if (!partly) {
@@ -614,7 +665,7 @@ static void fail_command(struct writer *writer, struct command *command,
     }
     for (size_t i = 0; i < command->item_count; i++) {
         struct command_item *item = &command->item[i];
-        if (item->msg == NULL || item_durable(writer, item))
+        if (item_settled(writer, item))
             continue;
         item->receipt = NULL;
         item_refuse(command, item, failure->code, failure->reason, "", failure->message);
@@ -631,8 +682,26 @@ static void fail_commands(struct writer *writer, struct waiting *list,
         fail_command(writer, command_of(mail), failure);
 }
 
-/* A definite failure: what was decided on top of it never happened. A command that was partly
- * decided is answered too: its later items were meant to follow its earlier ones. */
+/* What was decided and is not durable never happened. A command that was partly decided is answered
+ * too: its later items were meant to follow its earlier ones. */
+static struct pl_status start_over(struct writer *writer, const struct failure *failure)
+{
+    PL_ASSERT(writer->in_flight == NULL);
+    fail_commands(writer, &writer->filling->waiting, failure);
+    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0)
+        fail_command(writer, command_of(waiting_pop(&writer->queue)), failure);
+    struct ledger *rebuilt = NULL;
+    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));
+    ledger_free(writer->ledger);
+    writer->ledger = rebuilt;
+    writer->rebuilt = true;
+    writer->spoiled = false;
+    writer->view_stale = true;
+    batch_reset(writer, writer->filling);
+    return pl_ok();
+}
+
+/* A definite failure of the store. */
 static struct pl_status roll_back(struct writer *writer, enum store_outcome outcome)
 {
     bool full = outcome == STORE_NO_SPACE;
@@ -642,27 +711,28 @@ static struct pl_status roll_back(struct writer *writer, enum store_outcome outc
                                     .message =
                                         "not recorded; repeat with the same request id later"};
     fail_commands(writer, &writer->in_flight->waiting, &failure);
-    fail_commands(writer, &writer->filling->waiting, &failure);
-    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0)
-        fail_command(writer, command_of(waiting_pop(&writer->queue)), &failure);
     view_unref(writer->in_flight->view);
     writer->in_flight->view = NULL;
     writer->in_flight = NULL;
-    struct ledger *rebuilt = NULL;
-    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));
-    ledger_free(writer->ledger);
-    writer->ledger = rebuilt;
-    writer->rebuilt = true;
-    writer->view_stale = true;
-    batch_reset(writer, writer->filling);
-    return pl_ok();
+    return start_over(writer, &failure);
+}
+
+/* What is in flight was decided before the mistake, and is durable now. */
+static struct pl_status mend(struct writer *writer)
+{
+    static const struct failure failure = {
+        .code = PL_E_UNAVAILABLE,
+        .reason = PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+        .message = "not recorded, because of a mistake with another command; repeat with the same "
+                   "request id"};
+    return writer->spoiled && writer->in_flight == NULL ? start_over(writer, &failure) : pl_ok();
 }
 
 static void tell_durable(const struct writer *writer, const struct batch *batch)
 {
     const struct writer_options *options = &writer->options;
     if (options->on_durable != NULL)
-        options->on_durable(options->on_durable_arg, batch->header.count,
+        options->on_durable(options->told_arg, batch->header.count,
                             options->clock->mono_ns(options->clock) - writer->submitted_ns);
 }
 
@@ -725,7 +795,8 @@ static void look_for_room(struct writer *writer)
 
 static void refresh_view(struct writer *writer)
 {
-    if (!writer->view_stale || writer->in_flight != NULL || !batch_empty(writer->filling))
+    if (!writer->view_stale || writer->spoiled || writer->in_flight != NULL ||
+        !batch_empty(writer->filling))
         return;
     writer->view_stale = false;
     publish(writer, make_view(writer, NULL));
@@ -741,7 +812,13 @@ static void expire(struct writer *writer, int64_t now_us)
         pl_arena_reset(&writer->scratch);
         memset(&decision, 0, sizeof(decision));
         ledger_decide_due(writer->ledger, now_us, &writer->scratch, &decision);
-        if (!record_own(writer, &decision))
+        enum own own = record_own(writer, &decision);
+        if (own == OWN_WRONG) { /* nothing may be decided before what is due is */
+            writer->options.read_only = "what is due cannot be recorded: the rules contradict "
+                                        "themselves, a mistake in the program";
+            writer->view_stale = true;
+        }
+        if (own != OWN_RECORDED)
             return;
     }
 }
@@ -764,7 +841,7 @@ static void collect(struct writer *writer)
 static void decide_queue(struct writer *writer, int64_t now_us)
 {
     int queries = 0;
-    while (writer->queue.first != NULL && !batch_full(writer->filling)) {
+    while (writer->queue.first != NULL && !batch_full(writer->filling) && !writer->spoiled) {
         struct command *command = command_of(writer->queue.first);
         if (command->kind == COMMAND_QUERY && ++queries > LIMIT_QUERIES_A_TURN)
             return;
@@ -793,7 +870,7 @@ static void seal(struct writer *writer, struct batch *batch, int64_t now_us)
 
 static void submit(struct writer *writer, int64_t now_us)
 {
-    if (writer->in_flight != NULL || batch_empty(writer->filling))
+    if (writer->in_flight != NULL || batch_empty(writer->filling) || writer->spoiled)
         return;
     struct batch *batch = writer->filling;
     seal(writer, batch, now_us);
@@ -812,6 +889,7 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     if (writer->resubmit &&
         writer->options.clock->mono_ns(writer->options.clock) >= writer->resubmit_at_ns)
         submit_again(writer);
+    PL_TRY(mend(writer));
     int64_t now_us = turn_time(writer);
     look_for_room(writer);
     expire(writer, now_us);
@@ -820,7 +898,8 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     submit(writer, now_us);
     refresh_view(writer);
     /* asking for room may have brought a completion that no descriptor will announce again */
-    *ret_busy = writer->completed || (writer->queue.first != NULL && !batch_full(writer->filling));
+    *ret_busy = writer->completed || (writer->spoiled && writer->in_flight == NULL) ||
+                (writer->queue.first != NULL && !batch_full(writer->filling) && !writer->spoiled);
     return pl_ok();
 }
 
@@ -849,7 +928,7 @@ int64_t writer_next_wake_ns(const struct writer *writer)
 
 bool writer_idle(const struct writer *writer)
 {
-    return writer->in_flight == NULL && batch_empty(writer->filling) &&
+    return writer->in_flight == NULL && batch_empty(writer->filling) && !writer->spoiled &&
            writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
 }
 
@@ -889,7 +968,8 @@ static struct pl_status barrier(struct writer *writer)
     pl_arena_reset(&writer->scratch);
     ledger_decide_start(writer->ledger, &writer->options.start, now_us, &writer->scratch,
                         &decision);
-    (void)record_own(writer, &decision);
+    if (record_own(writer, &decision) == OWN_WRONG)
+        return pl_fail(INTERNAL, "decide what a start has to record");
     struct batch *batch = writer->filling;
     seal(writer, batch, now_us);
     writer->in_flight = batch;

@@ -17,11 +17,15 @@
  *  W2 the view of a batch is published before its replies are posted (G7).
  *  W3 at most one batch is in flight; its bytes do not change until it resolves.
  *  W4 no command is decided twice for one request id (G3).
+ *  W5 no entry gets into a batch that ledger_check, which replay and auditors ask, does not take.
  *
  * Failure modes: no room -> writes are refused NO_SPACE before anything is decided, reads go on,
  * heals by itself. UNKNOWN -> the same bytes again until it resolves. NO_SPACE or UNAVAILABLE of a
  * batch -> its commands are answered so, the state is rebuilt from the log. CONFLICT, FENCED,
- * CORRUPT -> writer_turn returns the status; the daemon stops. No memory left in a request's own
+ * CORRUPT -> writer_turn returns the status; the daemon stops. A decision that the check refuses
+ * (W5) -> INTERNAL, nothing of it is recorded; if parts of it were in the state, that is rebuilt
+ * from the log and what was not handed to the store yet is answered UNAVAILABLE. If it is about
+ * what is due, the ledger is read-only from there on. No memory left in a request's own
  * arena -> TOO_BIG, and nothing is recorded; none for the state, a batch or a view to grow -> the
  * process ends by an assertion, as good as killed: nothing of it was told.
  *
@@ -57,7 +61,9 @@ struct writer_options {
     /* A batch became durable: its entries, and the time from handing it to the store to that. NULL:
      * nobody counts. */
     void (*on_durable)(void *arg, size_t entries, int64_t took_ns);
-    void *on_durable_arg;
+    /* A decision was not one that replay would take, and was not recorded. NULL: nobody counts. */
+    void (*on_disagreement)(void *arg);
+    void *told_arg;
     /* Not NULL: nothing is written, not even the first batch of an epoch, and commands are refused
      * with these words: a ledger that may not be the newest one must not go on. Borrowed. */
     const char *read_only;

@@ -42,6 +42,7 @@ enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
             {REASON(DEADLINE), PL_E_TIMEOUT},
             {REASON(CLOCK_STOPPED), PL_E_UNAVAILABLE},
             {REASON(OUTCOME_UNKNOWN), PL_E_UNKNOWN_OUTCOME},
+            {REASON(INTERNAL), PL_E_INTERNAL},
         };
         for (size_t i = 0; i < PL_COUNT(service); i++) {
             if (service[i].reason == reason)

@@ -54,7 +54,8 @@ PERSONS = {
     "admin": "admin",
 }
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
-                   "WARNING: ThreadSanitizer", "assertion failed")
+                   "WARNING: ThreadSanitizer", "assertion failed",
+                   "not one that a replay would take")
 
 
 def patience(seconds):

@@ -59,6 +59,12 @@ static void fill_policy(const struct process *process, Pledged__V1__PolicyAdopte
     policy->n_account = 1;
 }
 
+static void on_disagreement(void *arg)
+{
+    struct process *process = arg;
+    process->disagreements++;
+}
+
 static struct pl_status boot(struct process *process)
 {
     static Pledged__V1__RosterAdopted roster;
@@ -82,6 +88,8 @@ static struct pl_status boot(struct process *process)
         .clock = process->clock,
         .start = {"example.org/sim", ledger_id_bytes, &roster, &policy},
         .clock_jump_limit_us = PROCESS_JUMP_LIMIT_US,
+        .on_disagreement = on_disagreement,
+        .told_arg = process,
         .rebuild = rebuild,
         .rebuild_arg = process,
     };

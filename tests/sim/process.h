@@ -44,7 +44,8 @@ struct process {
     struct pl_mailbox *inbox, *home;
     struct pl_slot slot[2]; /* views: for the world, for connections */
     unsigned rebuilds;
-    unsigned planned; /* appends up to here have their fate */
+    unsigned disagreements; /* decisions that the check refused */
+    unsigned planned;       /* appends up to here have their fate */
 };
 
 void process_options(const struct process *process, bool read_only, struct recover_options *ret);

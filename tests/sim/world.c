@@ -760,6 +760,13 @@ static void check_pledge(const Pledged__V1__GetPledgeResponse *response)
         check_money(response->pledge, number);
 }
 
+/* Sound rules decide nothing that their own check refuses. */
+static void check_agreement(void)
+{
+    if (w.process.disagreements != 0)
+        wrong("a decision that the check refused");
+}
+
 static void check_query(const struct call *call)
 {
     const struct command *command = &call->command;
@@ -774,6 +781,7 @@ static void answer_call(struct call *call)
     struct client *client = call->client >= 0 ? &w.client[call->client] : NULL;
     if (command->phase != COMMAND_DONE)
         wrong("an answer of a command that is not done");
+    check_agreement();
     if (command->kind == COMMAND_QUERY) {
         check_query(call);
         return;

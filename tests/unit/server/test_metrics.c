@@ -108,6 +108,9 @@ static void test_commands_and_batches(void **state)
     assert_told(&rig, "pledged_batch_entries_sum 8197");
     assert_told(&rig, "pledged_fsync_seconds_bucket{le=\"0.0001\"} 2");
     assert_told(&rig, "pledged_fsync_seconds_count 3");
+    assert_told(&rig, "pledged_disagreements_total 0");
+    metrics_disagreement(rig.metrics);
+    assert_told(&rig, "pledged_disagreements_total 1");
     rig_fini(&rig);
 }
 

@@ -44,7 +44,7 @@ struct bench {
     struct pl_mail *came; /* answers taken from the home box, not yet looked at */
     struct sent *made;
     const char *read_only;
-    unsigned rebuilds;
+    unsigned rebuilds, disagreements;
 };
 
 /* --- the bench --- */
@@ -67,6 +67,12 @@ static inline struct pl_status bench_rebuild(void *arg, struct ledger **ret)
     return pl_ok();
 }
 
+static inline void bench_disagrees(void *arg)
+{
+    struct bench *b = arg;
+    b->disagreements++;
+}
+
 static inline struct pl_status bench_try_writer(struct bench *b, struct writer **ret)
 {
     struct writer_options options = {.store = b->store,
@@ -79,6 +85,8 @@ static inline struct pl_status bench_try_writer(struct bench *b, struct writer *
                                      .start = b->start,
                                      .clock_jump_limit_us = JUMP_US,
                                      .read_only = b->read_only,
+                                     .on_disagreement = bench_disagrees,
+                                     .told_arg = b,
                                      .rebuild = bench_rebuild,
                                      .rebuild_arg = b};
     return writer_new(&options, ret);
