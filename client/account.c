@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * account: see account.h. What ends a pledge takes its promise and its payments off again: that
- * money is then free, and no payment for this pledge. Everything lives in the arena.
+ * money is then free, and no payment for this pledge. Promises and payments are in the pledge's
+ * currency, money that came in or went back in its own: they have lines of their own. Everything
+ * lives in the arena.
  */
 #include "client/account.h"
 
@@ -10,13 +12,18 @@
 
 #include "common/check.h"
 #include "common/date.h"
+#include "common/ids.h"
 #include "common/money.h"
 
-struct account_payment {
+struct account_item {
     uint64_t seq;
-    const char *pledge, *bank_entry;
+    const char *pledge, *bank_entry; /* bank_entry NULL: a waiver */
     int64_t settled;
     bool live;
+};
+struct account_entry {
+    uint64_t number;
+    const char *value_date;
 };
 
 static struct pl_status unfit(void)
@@ -57,6 +64,8 @@ static bool grow(struct account *account, void **array, size_t count, size_t *ca
     return true;
 }
 
+/* --- lines --- */
+
 static const char *day_of(struct account *account, const Pledged__V1__Entry *entry)
 {
     char day[11];
@@ -65,27 +74,37 @@ static const char *day_of(struct account *account, const Pledged__V1__Entry *ent
     return pl_arena_strdup(account->arena, pl_date_format(pl_date_of_us(entry->time_us), day));
 }
 
-static struct pl_status add(struct account *account, const Pledged__V1__Entry *entry,
-                            int64_t promised, int64_t paid)
+/* date NULL: the value date of the line's bank entry. */
+static struct pl_status add_line(struct account *account, struct documents_line line)
 {
     void *lines = account->line;
-    if (account->currency == NULL)
+    if (line.currency == NULL)
         return unfit();
     if (!grow(account, &lines, account->count, &account->cap, sizeof(*account->line)))
         return no_room();
     account->line = lines;
-    const char *day = day_of(account, entry);
-    if (day == NULL)
-        return no_room();
-    account->line[account->count++] = (struct documents_line){.seq = entry->seq,
-                                                              .date = day,
-                                                              .pledge = account->pledge,
-                                                              .fact = (int)entry->fact_case,
-                                                              .promised = promised,
-                                                              .paid = paid,
-                                                              .currency = account->currency};
-    return pl_add64(account->promised, promised, &account->promised) ? pl_ok() : unfit();
+    account->line[account->count++] = line;
+    return pl_ok();
 }
+
+/* A line of the pledge, on the day that the entry is of. */
+static struct pl_status add(struct account *account, const Pledged__V1__Entry *entry,
+                            struct documents_line line)
+{
+    line.seq = entry->seq;
+    line.pledge = account->pledge;
+    line.fact = (int)entry->fact_case;
+    line.date = day_of(account, entry);
+    if (line.date == NULL)
+        return no_room();
+    if (line.currency == NULL)
+        line.currency = account->currency;
+    if (!pl_add64(account->promised, line.promised, &account->promised))
+        return unfit();
+    return add_line(account, line);
+}
+
+/* --- promises --- */
 
 static struct pl_status take_amount(struct account *account, const Pledged__V1__Entry *entry,
                                     const Pledged__V1__Money *amount)
@@ -98,69 +117,170 @@ static struct pl_status take_amount(struct account *account, const Pledged__V1__
     if (strcmp(account->currency, amount->currency) != 0 ||
         __builtin_sub_overflow(amount->minor, account->promised, &change))
         return unfit();
-    return change == 0 ? pl_ok() : add(account, entry, change, 0);
+    return change == 0 ? pl_ok() : add(account, entry, (struct documents_line){.promised = change});
+}
+
+static struct pl_status keep_item(struct account *account, const Pledged__V1__Entry *entry,
+                                  const char *bank_entry, const Pledged__V1__Money *settled)
+{
+    void *items = account->item;
+    if (settled == NULL || account->currency == NULL ||
+        strcmp(settled->currency, account->currency) != 0)
+        return unfit();
+    if (!grow(account, &items, account->items, &account->item_cap, sizeof(*account->item)))
+        return no_room();
+    account->item = items;
+    account->item[account->items++] =
+        (struct account_item){entry->seq, account->pledge, bank_entry, settled->minor, true};
+    return pl_ok();
 }
 
 static struct pl_status take_allocated(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__Allocated *fact = entry->allocated;
     const Pledged__V1__Money *settled = fact->settled != NULL ? fact->settled : fact->amount;
-    void *payments = account->payment;
-    if (settled == NULL || account->currency == NULL ||
-        strcmp(settled->currency, account->currency) != 0)
-        return unfit();
-    if (!grow(account, &payments, account->payments, &account->payment_cap,
-              sizeof(*account->payment)))
-        return no_room();
-    account->payment = payments;
-    account->payment[account->payments++] = (struct account_payment){
-        entry->seq, account->pledge, fact->bank_entry, settled->minor, true};
-    return add(account, entry, 0, settled->minor);
+    PL_TRY(keep_item(account, entry, fact->bank_entry, settled));
+    return add_line(account, (struct documents_line){.seq = entry->seq,
+                                                     .pledge = account->pledge,
+                                                     .fact = (int)entry->fact_case,
+                                                     .paid = settled->minor,
+                                                     .currency = account->currency,
+                                                     .bank_entry = fact->bank_entry});
 }
 
-/* What an allocation, a bank entry (or, both unset, the pledge) paid is taken back. */
-static bool undo(struct account *account, uint64_t seq, const char *bank_entry, int64_t *ret)
+static struct pl_status take_waived(struct account *account, const Pledged__V1__Entry *entry,
+                                    const Pledged__V1__Money *amount)
+{
+    PL_TRY(keep_item(account, entry, NULL, amount));
+    return add(account, entry, (struct documents_line){.waived = amount->minor});
+}
+
+/* --- what is taken back --- */
+
+enum undo { UNDO_ONE, UNDO_BANK_ENTRY, UNDO_PAID, UNDO_WAIVED };
+
+/* Items of the pledge that are meant: the one of seq, those of a bank entry, all of a sort. */
+static bool undo(struct account *account, enum undo which, uint64_t seq, const char *bank_entry,
+                 int64_t *ret)
 {
     int64_t sum = 0;
-    for (size_t i = 0; i < account->payments; i++) {
-        struct account_payment *payment = &account->payment[i];
-        bool meant = payment->live && payment->pledge == account->pledge &&
-                     (seq == 0 || payment->seq == seq) &&
-                     (bank_entry == NULL || strcmp(payment->bank_entry, bank_entry) == 0);
-        if (meant && !pl_add64(sum, payment->settled, &sum))
+    for (size_t i = 0; i < account->items; i++) {
+        struct account_item *item = &account->item[i];
+        bool paid = item->bank_entry != NULL, meant = false;
+        if (!item->live || item->pledge != account->pledge)
+            continue;
+        switch (which) {
+        case UNDO_ONE:
+            meant = item->seq == seq;
+            break;
+        case UNDO_BANK_ENTRY:
+            meant = paid && strcmp(item->bank_entry, bank_entry) == 0;
+            break;
+        case UNDO_PAID:
+            meant = paid;
+            break;
+        case UNDO_WAIVED:
+            meant = !paid;
+            break;
+        }
+        if (meant && !pl_add64(sum, item->settled, &sum))
             return false;
-        payment->live = payment->live && !meant;
+        item->live = !meant;
     }
     *ret = sum;
     return true;
 }
 
-static bool is_allocation(const struct account *account, uint64_t seq)
+static const struct account_item *find_item(const struct account *account, uint64_t seq)
 {
-    for (size_t i = 0; i < account->payments; i++) {
-        if (account->payment[i].seq == seq)
-            return true;
+    for (size_t i = 0; i < account->items; i++) {
+        if (account->item[i].seq == seq)
+            return &account->item[i];
     }
-    return false;
+    return NULL;
+}
+
+/* A whole payment was none, or the bank took it back: what it paid, and the money itself. */
+static struct pl_status take_payment_back(struct account *account, const Pledged__V1__Entry *entry,
+                                          const char *original, const Pledged__V1__Money *amount)
+{
+    int64_t sum;
+    if (!undo(account, UNDO_BANK_ENTRY, 0, original, &sum))
+        return unfit();
+    if (sum != 0)
+        PL_TRY(add(account, entry, (struct documents_line){.paid = -sum, .bank_entry = original}));
+    if (amount == NULL)
+        return pl_ok();
+    return add(account, entry,
+               (struct documents_line){.received = -amount->minor,
+                                       .currency = amount->currency,
+                                       .bank_entry = original});
 }
 
 static struct pl_status take_reversed(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__Reversed *fact = entry->reversed;
+    const struct account_item *item = find_item(account, fact->target_seq);
     int64_t sum;
-    bool one = is_allocation(account, fact->target_seq);
-    if (!undo(account, one ? fact->target_seq : 0, one ? NULL : fact->bank_entry, &sum))
+    if (fact->benefit[0] != '\0')
+        return pl_ok();
+    if (fact->refund[0] != '\0')
+        return fact->amount == NULL
+                   ? unfit()
+                   : add(account, entry,
+                         (struct documents_line){.returned = -fact->amount->minor,
+                                                 .currency = fact->amount->currency,
+                                                 .bank_entry = fact->bank_entry});
+    if (item == NULL)
+        return take_payment_back(account, entry, fact->bank_entry, fact->amount);
+    if (!undo(account, UNDO_ONE, item->seq, NULL, &sum))
         return unfit();
-    return sum == 0 ? pl_ok() : add(account, entry, 0, -sum);
+    if (sum == 0)
+        return pl_ok();
+    return item->bank_entry == NULL
+               ? add(account, entry, (struct documents_line){.waived = -sum})
+               : add(account, entry,
+                     (struct documents_line){.paid = -sum, .bank_entry = item->bank_entry});
+}
+
+/* The bank's own reversal has a value date too. */
+static struct pl_status take_bank_reversal(struct account *account, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__BankReversal *fact = entry->bank_reversal;
+    size_t before = account->count;
+    PL_TRY(take_payment_back(account, entry, fact->original, fact->amount));
+    for (size_t i = before; i < account->count; i++) {
+        account->line[i].bank_entry = fact->bank_entry;
+        account->line[i].date = NULL;
+    }
+    return pl_ok();
 }
 
 static struct pl_status take_end(struct account *account, const Pledged__V1__Entry *entry)
 {
-    int64_t sum;
-    if (!undo(account, 0, NULL, &sum))
+    struct documents_line line = {.promised = -account->promised};
+    int64_t paid, waived;
+    if (!undo(account, UNDO_PAID, 0, NULL, &paid) || !undo(account, UNDO_WAIVED, 0, NULL, &waived))
         return unfit();
-    return account->promised == 0 && sum == 0 ? pl_ok()
-                                              : add(account, entry, -account->promised, -sum);
+    if (account->promised == 0 && paid == 0 && waived == 0)
+        return pl_ok();
+    line.paid = -paid;
+    line.waived = -waived;
+    return add(account, entry, line);
+}
+
+static struct pl_status take_refund(struct account *account, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__RefundPaid *fact = entry->refund_paid;
+    if (fact->amount == NULL || !pl_date_valid(fact->value_date))
+        return unfit();
+    return add_line(account, (struct documents_line){.seq = entry->seq,
+                                                     .date = fact->value_date,
+                                                     .pledge = account->pledge,
+                                                     .fact = (int)entry->fact_case,
+                                                     .returned = fact->amount->minor,
+                                                     .currency = fact->amount->currency,
+                                                     .bank_entry = fact->bank_entry});
 }
 
 struct pl_status account_take(struct account *account, const Pledged__V1__Entry *entry)
@@ -175,8 +295,16 @@ struct pl_status account_take(struct account *account, const Pledged__V1__Entry 
         return take_amount(account, entry, entry->tier_changed->amount);
     case PLEDGED__V1__ENTRY__FACT_ALLOCATED:
         return take_allocated(account, entry);
+    case PLEDGED__V1__ENTRY__FACT_WRITTEN_OFF:
+        return take_waived(account, entry, entry->written_off->amount);
+    case PLEDGED__V1__ENTRY__FACT_DIFFERENCE_ACCEPTED:
+        return take_waived(account, entry, entry->difference_accepted->amount);
     case PLEDGED__V1__ENTRY__FACT_REVERSED:
         return take_reversed(account, entry);
+    case PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL:
+        return take_bank_reversal(account, entry);
+    case PLEDGED__V1__ENTRY__FACT_REFUND_PAID:
+        return take_refund(account, entry);
     case PLEDGED__V1__ENTRY__FACT_WITHDRAWN:
     case PLEDGED__V1__ENTRY__FACT_CANCELLED:
         return take_end(account, entry);
@@ -185,11 +313,92 @@ struct pl_status account_take(struct account *account, const Pledged__V1__Entry 
     }
 }
 
-static int by_seq(const void *a, const void *b)
+/* --- bank entries --- */
+
+/* Where a number is, or belongs. */
+static size_t place_of(const struct account *account, uint64_t number)
 {
-    uint64_t left = ((const struct documents_line *)a)->seq;
-    uint64_t right = ((const struct documents_line *)b)->seq;
-    return left < right ? -1 : left > right;
+    size_t low = 0, high = account->entries;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (account->entry[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static const char *value_date(const struct account *account, const char *bank_entry)
+{
+    uint64_t number = pl_id_parse(bank_entry, 'B');
+    size_t at = place_of(account, number);
+    return at < account->entries && account->entry[at].number == number
+               ? account->entry[at].value_date
+               : NULL;
+}
+
+struct pl_status account_learn(struct account *account, const char *bank_entry, const char *date)
+{
+    void *entries = account->entry;
+    uint64_t number = pl_id_parse(bank_entry, 'B');
+    if (number == 0 || !pl_date_valid(date))
+        return unfit();
+    if (value_date(account, bank_entry) != NULL)
+        return pl_ok();
+    if (!grow(account, &entries, account->entries, &account->entry_cap, sizeof(*account->entry)))
+        return no_room();
+    account->entry = entries;
+    size_t at = place_of(account, number);
+    memmove(&account->entry[at + 1], &account->entry[at],
+            (account->entries++ - at) * sizeof(*account->entry));
+    account->entry[at] = (struct account_entry){number, date};
+    return pl_ok();
+}
+
+struct pl_status account_receive(struct account *account, const Pledged__V1__PaymentStatus *payment)
+{
+    if (payment->amount == NULL)
+        return unfit();
+    PL_TRY(account_learn(account, payment->bank_entry, payment->value_date));
+    int64_t amount = payment->amount->minor;
+    int64_t used = payment->allocated == NULL ? 0 : payment->allocated->minor;
+    used += payment->refunded == NULL ? 0 : payment->refunded->minor;
+    if (amount == 0) /* a batch whose parts are told one by one */
+        return pl_ok();
+    return add_line(account,
+                    (struct documents_line){.seq = payment->seq,
+                                            .date = payment->value_date,
+                                            .pledge = payment->pledge,
+                                            .fact = PLEDGED__V1__ENTRY__FACT_PAYMENT_RECORDED,
+                                            .received = amount,
+                                            .unallocated = payment->reversed ? 0 : amount - used,
+                                            .currency = payment->amount->currency,
+                                            .bank_entry = payment->bank_entry});
+}
+
+const char *account_unknown(struct account *account)
+{
+    for (; account->dated < account->count; account->dated++) {
+        const struct documents_line *line = &account->line[account->dated];
+        if (line->date == NULL && value_date(account, line->bank_entry) == NULL)
+            return line->bank_entry;
+    }
+    return NULL;
+}
+
+/* --- the end --- */
+
+/* Of one entry, what it paid is told first. */
+static int by_day(const void *a, const void *b)
+{
+    const struct documents_line *left = a, *later = b;
+    int order = strcmp(left->date, later->date);
+    if (order != 0)
+        return order;
+    if (left->seq != later->seq)
+        return left->seq < later->seq ? -1 : 1;
+    return (later->paid != 0) - (left->paid != 0);
 }
 
 struct pl_status account_finish(struct account *account)
@@ -199,13 +408,21 @@ struct pl_status account_finish(struct account *account)
     if (balance == NULL)
         return no_room();
     memset(balance, 0, (size_t)pl_currency_count() * sizeof(*balance));
+    for (size_t i = 0; i < account->count; i++) {
+        struct documents_line *line = &account->line[i];
+        if (line->date == NULL)
+            line->date = value_date(account, line->bank_entry);
+        if (line->date == NULL)
+            return unfit();
+    }
     if (account->count > 0)
-        qsort(account->line, account->count, sizeof(*account->line), by_seq);
+        qsort(account->line, account->count, sizeof(*account->line), by_day);
     for (size_t i = 0; i < account->count; i++) {
         struct documents_line *line = &account->line[i];
         int currency = pl_currency_index(line->currency);
         if (currency < 0 || !pl_add64(balance[currency], line->promised, &balance[currency]) ||
-            !pl_add64(balance[currency], -line->paid, &balance[currency]))
+            !pl_add64(balance[currency], -line->paid, &balance[currency]) ||
+            !pl_add64(balance[currency], -line->waived, &balance[currency]))
             return unfit();
         line->balance = balance[currency];
     }

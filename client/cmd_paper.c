@@ -466,6 +466,51 @@ static struct pl_status take_history(struct cli *cli, const char *pledge, struct
     return pl_ok();
 }
 
+static struct pl_status ask_payments(struct cli *cli,
+                                     const Pledged__V1__ListPaymentsRequest *request,
+                                     const Pledged__V1__ListPaymentsResponse **ret)
+{
+    ProtobufCMessage *message = NULL;
+    PL_TRY(cli_read(cli, "ListPayments", &request->base,
+                    &pledged__v1__list_payments_response__descriptor, &message));
+    *ret = (const void *)message;
+    return pl_ok();
+}
+
+/* What came in for a pledge. */
+static struct pl_status take_payments(struct cli *cli, const char *pledge, struct account *account)
+{
+    Pledged__V1__ListPaymentsRequest request = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+    const Pledged__V1__ListPaymentsResponse *answer = NULL;
+    request.pledge = input_lend(pledge);
+    request.page_size = PAGE_SIZE;
+    for (int page = 0; page < PAGES_MAX; page++) {
+        PL_TRY(ask_payments(cli, &request, &answer));
+        for (size_t i = 0; i < answer->n_payment; i++)
+            PL_TRY(account_receive(account, answer->payment[i]));
+        if (answer->next_page_token[0] == '\0')
+            return pl_ok();
+        request.page_token = answer->next_page_token;
+    }
+    return pl_fail(TOO_BIG, "there are more payments than a statement takes");
+}
+
+/* Value dates of money that was meant for other pledges, or for none. */
+static struct pl_status take_dates(struct cli *cli, struct account *account)
+{
+    const char *bank_entry;
+    while ((bank_entry = account_unknown(account)) != NULL) {
+        Pledged__V1__ListPaymentsRequest request = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+        const Pledged__V1__ListPaymentsResponse *answer = NULL;
+        request.bank_entry = input_lend(bank_entry);
+        PL_TRY(ask_payments(cli, &request, &answer));
+        if (answer->n_payment != 1)
+            return pl_fail(INTERNAL, "the daemon does not know a bank entry that it named");
+        PL_TRY(account_learn(account, bank_entry, answer->payment[0]->value_date));
+    }
+    return account_finish(account);
+}
+
 static struct pl_status take_pledges(struct cli *cli, const char *contributor,
                                      struct account *account, struct documents_statement *ret)
 {
@@ -481,25 +526,42 @@ static struct pl_status take_pledges(struct cli *cli, const char *contributor,
         for (size_t i = 0; i < answer->n_pledge; i++) {
             ret->name = answer->pledge[i]->contributor_name;
             PL_TRY(take_history(cli, answer->pledge[i]->pledge, account));
+            PL_TRY(take_payments(cli, answer->pledge[i]->pledge, account));
         }
         if (answer->next_page_token[0] == '\0')
-            return account_finish(account);
+            return take_dates(cli, account);
         request.page_token = answer->next_page_token;
     }
     return pl_fail(TOO_BIG, "there are more pledges than a statement takes");
 }
 
 static const struct column statement_columns[] = {
-    {"seq", N_("Entry"), IN_ALL, true},          {"date", N_("Date"), IN_ALL, false},
-    {"pledge", N_("Pledge"), IN_ALL, false},     {"what", N_("What"), IN_ALL, false},
-    {"promised", N_("Promised"), IN_ALL, true},  {"paid", N_("Paid"), IN_ALL, true},
-    {"balance", N_("To be paid"), IN_ALL, true}, {"currency", NULL, IN_PROGRAMS, false},
+    {"seq", N_("Entry"), IN_ALL, true},
+    {"date", N_("Date"), IN_ALL, false},
+    {"pledge", N_("Pledge"), IN_ALL, false},
+    {"what", N_("What"), IN_ALL, false},
+    {"promised", N_("Promised"), IN_ALL, true},
+    {"paid", N_("Paid"), IN_ALL, true},
+    {"balance", N_("To be paid"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
+    {"waived", N_("Waived"), IN_ALL, true},
+    {"received", N_("Received"), IN_ALL, true},
+    {"returned", N_("Paid back"), IN_ALL, true},
+    {"bank_entry", N_("Bank entry"), IN_ALL, false},
+    {"unallocated", N_("Not allocated"), IN_ALL, true},
 };
 
 static void add_amount(struct sheet *sheet, int64_t minor, const char *currency)
 {
     sheet_pair(sheet, output_decimal(sheet->arena, minor, currency),
                output_money(sheet->arena, minor, currency));
+}
+
+/* For people, nothing where nothing changes. */
+static void add_change(struct sheet *sheet, int64_t minor, const char *currency)
+{
+    sheet_pair(sheet, output_decimal(sheet->arena, minor, currency),
+               minor == 0 ? NULL : output_money(sheet->arena, minor, currency));
 }
 
 static struct pl_status show_statement(struct cli *cli, const struct documents_statement *statement,
@@ -513,10 +575,15 @@ static struct pl_status show_statement(struct cli *cli, const struct documents_s
         sheet_text(&sheet, line->date);
         sheet_text(&sheet, line->pledge);
         sheet_code(&sheet, TEXT_FACT, line->fact);
-        add_amount(&sheet, line->promised, line->currency);
-        add_amount(&sheet, line->paid, line->currency);
+        add_change(&sheet, line->promised, line->currency);
+        add_change(&sheet, line->paid, line->currency);
         add_amount(&sheet, line->balance, line->currency);
         sheet_text(&sheet, line->currency);
+        add_change(&sheet, line->waived, line->currency);
+        add_change(&sheet, line->received, line->currency);
+        add_change(&sheet, line->returned, line->currency);
+        sheet_text(&sheet, line->bank_entry);
+        add_change(&sheet, line->unallocated, line->currency);
     }
     sheet_as_of(&sheet, statement->as_of_seq, 0);
     return cli_show(cli, &sheet);

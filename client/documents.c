@@ -460,39 +460,133 @@ struct pl_status documents_certificate(const struct documents_input *input, stru
 
 /* --- the statement of account --- */
 
-static void statement_titles(struct letter *letter)
+/* A table of a statement: what was promised and paid, or what came in. */
+struct statement_table {
+    const char *words; /* above it; NULL: none */
+    const char *title[6];
+    bool money; /* what came in */
+};
+
+static void statement_titles(struct letter *letter, const struct statement_table *table)
 {
     struct paper *paper = letter->paper;
     paper_color(paper, QUIET);
-    paper_text(paper, LEFT, letter->y, PAPER_BOLD, 8, _("Date"));
-    paper_text(paper, LEFT + 19, letter->y, PAPER_BOLD, 8, _("Pledge"));
-    paper_text(paper, LEFT + 36, letter->y, PAPER_BOLD, 8, _("What"));
-    paper_text_right(paper, LEFT + 106, letter->y, PAPER_BOLD, 8, _("Promised"));
-    paper_text_right(paper, LEFT + 136, letter->y, PAPER_BOLD, 8, _("Paid"));
-    paper_text_right(paper, RIGHT, letter->y, PAPER_BOLD, 8, _("To be paid"));
+    paper_text(paper, LEFT, letter->y, PAPER_BOLD, 8, table->title[0]);
+    paper_text(paper, LEFT + 19, letter->y, PAPER_BOLD, 8, table->title[1]);
+    paper_text(paper, LEFT + 36, letter->y, PAPER_BOLD, 8, table->title[2]);
+    paper_text_right(paper, LEFT + 106, letter->y, PAPER_BOLD, 8, table->title[3]);
+    paper_text_right(paper, LEFT + 136, letter->y, PAPER_BOLD, 8, table->title[4]);
+    paper_text_right(paper, RIGHT, letter->y, PAPER_BOLD, 8, table->title[5]);
     paper_color(paper, RULE);
     paper_line(paper, LEFT, letter->y + 1.6, RIGHT, letter->y + 1.6, 0.6);
     paper_color(paper, INK);
     letter->y += 6;
 }
 
-static void statement_row(struct letter *letter, const struct documents_line *line)
+static void statement_amount(struct letter *letter, double right, enum paper_face face,
+                             int64_t minor, const char *currency)
+{
+    paper_text_right(letter->paper, right, letter->y, face, 8,
+                     output_money(letter->arena, minor, currency));
+}
+
+static bool statement_has(const struct statement_table *table, const struct documents_line *line)
+{
+    return table->money ? line->received != 0 || line->returned != 0
+                        : line->promised != 0 || line->paid != 0 || line->waived != 0;
+}
+
+static void statement_row(struct letter *letter, const struct statement_table *table,
+                          const struct documents_line *line)
 {
     struct paper *paper = letter->paper;
-    double y = letter->y;
-    paper_text(paper, LEFT, y, PAPER_REGULAR, 8, line->date);
-    paper_text(paper, LEFT + 19, y, PAPER_REGULAR, 8, line->pledge);
-    (void)paper_block(paper, LEFT + 36, y, 44, PAPER_REGULAR, 8, 10, 1,
+    int64_t first = table->money ? line->received : line->promised;
+    int64_t second = table->money ? line->returned : line->paid + line->waived;
+    int64_t third = table->money ? line->unallocated : line->balance;
+    paper_text(paper, LEFT, letter->y, PAPER_REGULAR, 8, line->date);
+    paper_text(paper, LEFT + 19, letter->y, PAPER_REGULAR, 8,
+               table->money ? line->bank_entry : line->pledge);
+    (void)paper_block(paper, LEFT + 36, letter->y, 44, PAPER_REGULAR, 8, 10, 1,
                       text_label(TEXT_FACT, line->fact));
-    if (line->promised != 0)
-        paper_text_right(paper, LEFT + 106, y, PAPER_REGULAR, 8,
-                         output_money(letter->arena, line->promised, line->currency));
-    if (line->paid != 0)
-        paper_text_right(paper, LEFT + 136, y, PAPER_REGULAR, 8,
-                         output_money(letter->arena, line->paid, line->currency));
-    paper_text_right(paper, RIGHT, y, PAPER_REGULAR, 8,
-                     output_money(letter->arena, line->balance, line->currency));
+    if (first != 0)
+        statement_amount(letter, LEFT + 106, PAPER_REGULAR, first, line->currency);
+    if (second != 0)
+        statement_amount(letter, LEFT + 136, PAPER_REGULAR, second, line->currency);
+    if (third != 0 || !table->money)
+        statement_amount(letter, RIGHT, PAPER_REGULAR, third, line->currency);
     letter->y += 5.2;
+}
+
+static void statement_room(struct letter *letter, const struct statement_table *table)
+{
+    if (letter->y <= 275)
+        return;
+    paper_page(letter->paper);
+    letter->y = 25;
+    statement_titles(letter, table);
+}
+
+/* What the lines of a currency come to. */
+static void statement_sum(struct letter *letter, const struct statement_table *table,
+                          const struct documents_statement *statement, const char *currency)
+{
+    int64_t first = 0, second = 0, third = 0;
+    for (size_t i = 0; i < statement->count; i++) {
+        const struct documents_line *line = &statement->line[i];
+        if (strcmp(line->currency, currency) != 0)
+            continue;
+        first += table->money ? line->received : line->promised;
+        second += table->money ? line->returned : line->paid + line->waived;
+        third = table->money ? third + line->unallocated : line->balance;
+    }
+    paper_text(letter->paper, LEFT + 36, letter->y, PAPER_BOLD, 8, _("Together"));
+    statement_amount(letter, LEFT + 106, PAPER_BOLD, first, currency);
+    statement_amount(letter, LEFT + 136, PAPER_BOLD, second, currency);
+    statement_amount(letter, RIGHT, PAPER_BOLD, third, currency);
+    letter->y += 5.2;
+}
+
+/* Sums by currency, in the order in which the lines first name them. */
+static void statement_sums(struct letter *letter, const struct statement_table *table,
+                           const struct documents_statement *statement)
+{
+    paper_color(letter->paper, RULE);
+    paper_line(letter->paper, LEFT, letter->y - 3.4, RIGHT, letter->y - 3.4, 0.6);
+    paper_color(letter->paper, INK);
+    letter->y += 0.6;
+    for (size_t i = 0; i < statement->count; i++) {
+        const struct documents_line *line = &statement->line[i];
+        bool first = statement_has(table, line);
+        for (size_t k = 0; first && k < i; k++)
+            first = !statement_has(table, &statement->line[k]) ||
+                    strcmp(statement->line[k].currency, line->currency) != 0;
+        if (!first)
+            continue;
+        statement_room(letter, table);
+        statement_sum(letter, table, statement, line->currency);
+    }
+}
+
+static void statement_table(struct letter *letter, const struct statement_table *table,
+                            const struct documents_statement *statement)
+{
+    if (table->words != NULL) {
+        letter->y += 6;
+        if (letter->y > 262) {
+            paper_page(letter->paper);
+            letter->y = 25;
+        }
+        paper_text(letter->paper, LEFT, letter->y, PAPER_BOLD, 10, table->words);
+        letter->y += 6.5;
+    }
+    statement_titles(letter, table);
+    for (size_t i = 0; i < statement->count; i++) {
+        if (!statement_has(table, &statement->line[i]))
+            continue;
+        statement_room(letter, table);
+        statement_row(letter, table, &statement->line[i]);
+    }
+    statement_sums(letter, table, statement);
 }
 
 struct pl_status documents_statement(const struct documents_statement *statement,
@@ -500,24 +594,29 @@ struct pl_status documents_statement(const struct documents_statement *statement
                                      struct pl_buf *out)
 {
     struct letter letter = {.arena = arena};
+    const struct statement_table promises = {.title = {_("Date"), _("Pledge"), _("What"),
+                                                       _("Promised"), _("Paid or waived"),
+                                                       _("To be paid")}};
+    const struct statement_table money = {.words = _("Money that came in, by its value date"),
+                                          .title = {_("Date"), _("Number"), _("What"),
+                                                    _("Received"), _("Paid back"),
+                                                    _("Not allocated")},
+                                          .money = true};
+    bool any = false;
     const struct paper_about about = {
         .title = format2(arena, _("Statement of account"), statement->contributor),
         .author = statement->treasury->creditor.name,
         .date = statement->date,
     };
+    for (size_t i = 0; i < statement->count; i++)
+        any = any || statement_has(&money, &statement->line[i]);
     PL_TRY(paper_new(&about, failure, &letter.paper));
     sender(&letter, &statement->treasury->creditor);
     recipient(&letter, statement->name, statement->contributor);
     title(&letter, _("Statement of account"), statement->contributor, statement->date);
-    statement_titles(&letter);
-    for (size_t i = 0; i < statement->count; i++) {
-        if (letter.y > 275) {
-            paper_page(letter.paper);
-            letter.y = 25;
-            statement_titles(&letter);
-        }
-        statement_row(&letter, &statement->line[i]);
-    }
+    statement_table(&letter, &promises, statement);
+    if (any)
+        statement_table(&letter, &money, statement);
     const char *as_of = pl_arena_printf(arena, _("As of entry %" PRIu64 " of the fund's ledger."),
                                         statement->as_of_seq);
     paper_color(letter.paper, QUIET);

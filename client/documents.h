@@ -39,9 +39,13 @@ PL_MUST_CHECK struct pl_status documents_certificate(const struct documents_inpu
 /* One line of a statement of account; the balance is what is still to be paid after it. */
 struct documents_line {
     uint64_t seq;
-    const char *date, *pledge;
-    int fact;               /* Entry.fact_case: what happened */
-    int64_t promised, paid; /* changes; 0: none */
+    const char *date, *pledge;  /* of money the value date */
+    int fact;                   /* Entry.fact_case: what happened */
+    int64_t promised, paid;     /* changes; 0: none */
+    int64_t waived;             /* written off, or accepted as a difference */
+    int64_t received, returned; /* money that came in for a pledge, that was paid back */
+    int64_t unallocated;        /* what of it pays for nothing and does not go back, as of today */
+    const char *bank_entry;     /* NULL: none */
     int64_t balance;
     const char *currency;
 };

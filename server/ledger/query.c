@@ -867,15 +867,18 @@ enum pl_code query_list_contributors(const struct ledger *ledger, const struct q
 /* --- payments --- */
 
 struct payment_filter {
-    uint32_t pledge; /* STATE_NONE: any */
-    int currency;    /* -1: any */
+    uint32_t pledge;     /* STATE_NONE: any */
+    uint32_t bank_entry; /* STATE_NONE: any */
+    int currency;        /* -1: any */
     bool unallocated_only;
 };
 
 static bool payment_matches(const struct payment_filter *filter,
                             const struct state_bank_entry *entry)
 {
-    if (entry->debit || (filter->currency >= 0 && entry->currency != filter->currency))
+    if ((entry->debit && filter->bank_entry == STATE_NONE) ||
+        (filter->currency >= 0 && entry->currency != filter->currency) ||
+        (filter->pledge != STATE_NONE && entry->pledge != filter->pledge))
         return false;
     return !filter->unallocated_only || (!entry->reversed && allocation_free(entry) > 0);
 }
@@ -884,6 +887,8 @@ static bool payment_matches(const struct payment_filter *filter,
 static uint32_t payment_next(const struct ledger *ledger, const struct payment_filter *filter,
                              uint32_t at)
 {
+    if (filter->bank_entry != STATE_NONE)
+        return STATE_NONE;
     if (filter->pledge != STATE_NONE)
         return ledger->bank_entry[at].next_of_pledge;
     return at + 1 < ledger->bank_entry_count ? at + 1 : STATE_NONE;
@@ -894,7 +899,9 @@ static enum pl_code payment_first(struct query *q, const struct payment_filter *
 {
     const struct ledger *ledger = q->ledger;
     *ret = page->from < ledger->bank_entry_count ? (uint32_t)page->from : STATE_NONE;
-    if (filter->pledge == STATE_NONE)
+    if (filter->bank_entry != STATE_NONE)
+        *ret = filter->bank_entry;
+    if (filter->pledge == STATE_NONE || filter->bank_entry != STATE_NONE)
         return PL_E_OK;
     if (!page->resumed) {
         *ret = ledger->pledge[filter->pledge].bank_first;
@@ -948,11 +955,15 @@ enum pl_code query_list_payments(const struct ledger *ledger, const struct query
     const Pledged__V1__ListPaymentsRequest *want =
         (const Pledged__V1__ListPaymentsRequest *)request;
     struct payment_filter filter = {.pledge = STATE_NONE,
+                                    .bank_entry = STATE_NONE,
                                     .unallocated_only = want->unallocated_only != 0};
     struct page page;
     enum pl_code code = PL_E_OK;
     if (want->pledge[0] != '\0')
         code = read_pledge_id(&q, want->pledge, &filter.pledge);
+    if (code == PL_E_OK && want->bank_entry[0] != '\0')
+        code = read_id(&q, "bank_entry", want->bank_entry, 'B', ledger->bank_entry_count,
+                       PLEDGED__V1__REASON__REASON_BANK_ENTRY_UNKNOWN, &filter.bank_entry);
     if (code == PL_E_OK)
         code = read_currency(&q, want->currency, &filter.currency);
     if (code == PL_E_OK)

@@ -345,7 +345,8 @@ class Paper(DaemonTest):
         self.clerk.withdraw(free)
         ran = self.pledge("clerk", "statement", who, format="csv").csv
         got = [(row["pledge"], row["what"], row["promised"], row["paid"], row["balance"],
-                row["currency"]) for row in ran]
+                row["currency"]) for row in ran
+               if (row["promised"], row["paid"]) != ("0.00", "0.00")]
         self.assertEqual(got, [
             (tier, "pledge_made", "50000.00", "0.00", "50000.00", "CHF"),
             (tier, "allocated", "0.00", "10000.00", "40000.00", "CHF"),
@@ -363,6 +364,71 @@ class Paper(DaemonTest):
         self.assertIn("Église & Cie", text)
         outstanding = self.clerk.GetPledge(pledge=tier).pledge.outstanding.minor
         self.assertEqual(got[4][4], f"{outstanding // 100}.00")
+
+    def test_a_statement_has_value_dates_and_what_went_back(self):
+        who = self.clerk.contributor("Ministère des Télégraphes")
+        tier = self.clerk.execute(submit=pb.Submit(contributor=who, tier="argent"), reason="r",
+                                  effective_date="2026-03-05").outcome.pledge
+        self.clerk.commit(tier)
+        first = self.clerk.pay(tier, 4900000, value_date="2026-02-27").outcome.bank_entry
+        fee = self.clerk.execute(accept_difference=pb.AcceptDifference(
+            pledge=tier, bank_entry=first, kind=pb.DIFFERENCE_KIND_FEE, amount=money(2500)),
+            reason="fee", effective_date="2026-03-09")
+        more = self.clerk.pay(tier, 100000, value_date="2026-03-10").outcome.bank_entry
+        letter = {"reason": "they asked", "evidence": [document("letter")]}
+        refund = self.clerk.execute(refund=pb.Refund(bank_entry=more, amount=money(1500)),
+                                    **letter).outcome.refund
+        debit = self.clerk.execute(pay=pb.Pay(refund=refund, amount=money(1500),
+                                              value_date="2026-03-20")).outcome.bank_entry
+        self.clerk.execute(refund=pb.Refund(bank_entry=more, amount=money(700)), **letter)
+        self.clerk.execute(reverse=pb.Reverse(seq=fee.seq), reason="they paid it",
+                           effective_date="2026-03-25")
+        self.clerk.execute(write_off=pb.WriteOff(pledge=tier, amount=money(2000)), reason="r",
+                           effective_date="2026-03-26")
+        other = self.clerk.execute(
+            submit=pb.Submit(contributor=who, free=True, amount=money(100, "EUR")), reason="r",
+            effective_date="2026-03-27").outcome.pledge
+        # money that another one's payment brought, in another currency, for this contributor
+        stranger = self.clerk.submit_free(self.clerk.contributor("Somebody"), 10000).outcome.pledge
+        foreign = self.clerk.pay(stranger, 50, "USD", value_date="2026-02-01").outcome.bank_entry
+        self.clerk.execute(allocate=pb.Allocate(bank_entry=foreign, pledge=other,
+                                                amount=money(50, "USD"), settled=money(40, "EUR")))
+        rows = self.pledge("clerk", "statement", who, format="csv").csv
+        names = ("date", "what", "promised", "paid", "waived", "balance", "received", "returned",
+                 "bank_entry", "unallocated")
+        self.assertEqual([tuple(row[name] for name in names)
+                          for row in rows if row["currency"] == "CHF"], [
+            ("2026-02-27", "payment_recorded", "0.00", "0.00", "0.00", "0.00", "49000.00", "0.00",
+             first, "0.00"),
+            ("2026-02-27", "allocated", "0.00", "49000.00", "0.00", "-49000.00", "0.00", "0.00",
+             first, "0.00"),
+            ("2026-03-05", "pledge_made", "50000.00", "0.00", "0.00", "1000.00", "0.00", "0.00",
+             "", "0.00"),
+            ("2026-03-09", "difference_accepted", "0.00", "0.00", "25.00", "975.00", "0.00",
+             "0.00", "", "0.00"),
+            ("2026-03-10", "payment_recorded", "0.00", "0.00", "0.00", "975.00", "1000.00",
+             "0.00", more, "3.00"),
+            ("2026-03-10", "allocated", "0.00", "975.00", "0.00", "0.00", "0.00", "0.00", more,
+             "0.00"),
+            ("2026-03-20", "refund_paid", "0.00", "0.00", "0.00", "0.00", "0.00", "15.00",
+             debit, "0.00"),
+            ("2026-03-25", "reversed", "0.00", "0.00", "-25.00", "25.00", "0.00", "0.00", "",
+             "0.00"),
+            ("2026-03-26", "written_off", "0.00", "0.00", "20.00", "5.00", "0.00", "0.00", "",
+             "0.00"),
+        ])
+        euro = [row for row in rows if row["currency"] == "EUR"]
+        self.assertEqual([(row["date"], row["paid"], row["balance"]) for row in euro],
+                         [("2026-02-01", "0.40", "-0.40"), ("2026-03-27", "0.00", "0.60")])
+        for pledge, balance in ((tier, "5.00"), (other, "0.60")):
+            self.assertEqual(self.clerk.GetPledge(pledge=pledge).pledge.outstanding.minor,
+                             round(float(balance) * 100))
+        path = self.file()
+        self.pledge("clerk", "statement", who, "-o", path, "--at", "2026-06-01", lang="fr")
+        text = words(path)
+        for wanted in ("Argent reçu, à sa date de valeur", "2026-02-27", "2026-03-20", "Ensemble",
+                       "CHF 49 000.00", "CHF 15.00", "CHF 5.00", "EUR 0.60"):
+            self.assertIn(wanted, text.replace("\u202f", " ").replace("\u00a0", " "))
 
     def test_roles(self):
         pledge = self.promise()

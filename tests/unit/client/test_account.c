@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: a statement adds up: promises, payments, what was taken back, and the end of a pledge.
+ * Goal: a statement adds up: promises, payments, what was waived or taken back, and the end of a
+ * pledge; money has its value date.
  */
 #include "client/account.h"
 
@@ -31,6 +32,7 @@ static struct pl_status take(uint64_t seq, Pledged__V1__Entry__FactCase kind, vo
 {
     Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
     entry.seq = seq;
+    entry.effective_date = (char *)(uintptr_t) "2026-03-05";
     entry.fact_case = kind;
     entry.pledge_made = fact; /* a union of pointers */
     return account_take(&account, &entry);
@@ -59,6 +61,28 @@ static void reverse(uint64_t seq, uint64_t target, const char *bank_entry)
     assert_true(pl_is_ok(take(seq, PLEDGED__V1__ENTRY__FACT_REVERSED, &fact)));
 }
 
+/* Of a payment that is meant for the contributor: on what day its money was there. */
+static void receive(uint64_t seq, const char *bank_entry, int64_t minor, const char *date)
+{
+    static Pledged__V1__PaymentStatus all[16];
+    static size_t used;
+    Pledged__V1__PaymentStatus *payment = &all[used++ % 16];
+    pledged__v1__payment_status__init(payment);
+    payment->seq = seq;
+    payment->bank_entry = (char *)(uintptr_t)bank_entry;
+    payment->amount = chf(minor);
+    payment->value_date = (char *)(uintptr_t)date;
+    assert_true(pl_is_ok(account_receive(&account, payment)));
+}
+
+/* All value dates are one day. */
+static void learn_all(const char *date)
+{
+    const char *bank_entry;
+    while ((bank_entry = account_unknown(&account)) != NULL)
+        assert_true(pl_is_ok(account_learn(&account, bank_entry, date)));
+}
+
 static void line(size_t at, uint64_t seq, int64_t promised, int64_t paid, int64_t balance)
 {
     assert_true(at < account.count);
@@ -85,6 +109,7 @@ static void test_one_pledge_after_the_other(void **state)
     allocate(15, "B000003", 50);
     Pledged__V1__Cancelled end = PLEDGED__V1__CANCELLED__INIT;
     assert_true(pl_is_ok(take(19, PLEDGED__V1__ENTRY__FACT_CANCELLED, &end)));
+    learn_all("2026-03-05");
     assert_true(pl_is_ok(account_finish(&account)));
     assert_int_equal(account.count, 9);
     line(0, 10, 1000, 0, 1000);
@@ -97,6 +122,105 @@ static void test_one_pledge_after_the_other(void **state)
     line(7, 19, -50, -50, 700);
     line(8, 20, 0, -300, 1000);
     assert_string_equal(account.line[7].pledge, "P000002");
+}
+
+/* The money of a promise of March came in February, too much of it; the rest goes back in April. */
+static void test_value_dates(void **state)
+{
+    (void)state;
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    allocate(12, "B000001", 990);
+    Pledged__V1__RefundPaid back = PLEDGED__V1__REFUND_PAID__INIT;
+    back.amount = chf(10);
+    back.bank_entry = (char *)(uintptr_t) "B000002";
+    back.value_date = (char *)(uintptr_t) "2026-04-01";
+    assert_true(pl_is_ok(take(13, PLEDGED__V1__ENTRY__FACT_REFUND_PAID, &back)));
+    receive(11, "B000001", 1000, "2026-02-27");
+    assert_null(account_unknown(&account));
+    assert_true(pl_is_ok(account_finish(&account)));
+    assert_int_equal(account.count, 4);
+    line(0, 11, 0, 0, 0);
+    assert_int_equal(account.line[0].received, 1000);
+    assert_string_equal(account.line[0].date, "2026-02-27");
+    line(1, 12, 0, 990, -990);
+    assert_string_equal(account.line[1].date, "2026-02-27");
+    line(2, 10, 1000, 0, 10);
+    line(3, 13, 0, 0, 10);
+    assert_int_equal(account.line[3].returned, 10);
+    assert_string_equal(account.line[3].date, "2026-04-01");
+}
+
+static void test_a_bank_entry_that_nobody_knows(void **state)
+{
+    (void)state;
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    allocate(12, "B000007", 1000);
+    assert_string_equal(account_unknown(&account), "B000007");
+    assert_int_equal(account_finish(&account).code, PL_E_CORRUPT);
+    assert_int_equal(account_learn(&account, "B000007", "soon").code, PL_E_CORRUPT);
+    assert_int_equal(account_learn(&account, "P000007", "2026-03-01").code, PL_E_CORRUPT);
+    assert_true(pl_is_ok(account_learn(&account, "B000009", "2026-03-09")));
+    assert_true(pl_is_ok(account_learn(&account, "B000007", "2026-03-07")));
+    assert_true(pl_is_ok(account_learn(&account, "B000007", "2026-03-08"))); /* the first counts */
+    assert_null(account_unknown(&account));
+    assert_true(pl_is_ok(account_finish(&account)));
+    assert_string_equal(account.line[1].date, "2026-03-07");
+}
+
+static void test_waivers(void **state)
+{
+    (void)state;
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    allocate(11, "B000001", 600);
+    Pledged__V1__DifferenceAccepted fee = PLEDGED__V1__DIFFERENCE_ACCEPTED__INIT;
+    fee.amount = chf(20);
+    fee.bank_entry = (char *)(uintptr_t) "B000001";
+    assert_true(pl_is_ok(take(12, PLEDGED__V1__ENTRY__FACT_DIFFERENCE_ACCEPTED, &fee)));
+    Pledged__V1__WrittenOff rest = PLEDGED__V1__WRITTEN_OFF__INIT;
+    rest.amount = chf(380);
+    assert_true(pl_is_ok(take(13, PLEDGED__V1__ENTRY__FACT_WRITTEN_OFF, &rest)));
+    reverse(14, 12, "B000001"); /* the difference, not the payment that fell short */
+    Pledged__V1__Withdrawn end = PLEDGED__V1__WITHDRAWN__INIT;
+    assert_true(pl_is_ok(take(15, PLEDGED__V1__ENTRY__FACT_WITHDRAWN, &end)));
+    learn_all("2026-03-05");
+    assert_true(pl_is_ok(account_finish(&account)));
+    assert_int_equal(account.count, 6);
+    line(1, 11, 0, 600, 400);
+    line(2, 12, 0, 0, 380);
+    line(3, 13, 0, 0, 0);
+    line(4, 14, 0, 0, 20);
+    assert_int_equal(account.line[4].waived, -20);
+    line(5, 15, -1000, -600, 0);
+    assert_int_equal(account.line[5].waived, -380);
+}
+
+static void test_what_the_bank_takes_back(void **state)
+{
+    (void)state;
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    allocate(12, "B000001", 1000);
+    Pledged__V1__BankReversal fact = PLEDGED__V1__BANK_REVERSAL__INIT;
+    fact.bank_entry = (char *)(uintptr_t) "B000002";
+    fact.original = (char *)(uintptr_t) "B000001";
+    fact.amount = chf(1500);
+    assert_true(pl_is_ok(take(13, PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL, &fact)));
+    receive(11, "B000001", 1500, "2026-03-06");
+    assert_string_equal(account_unknown(&account), "B000002");
+    learn_all("2026-03-20");
+    assert_true(pl_is_ok(account_finish(&account)));
+    assert_int_equal(account.count, 5);
+    line(3, 13, 0, -1000, 1000);
+    line(4, 13, 0, 0, 1000);
+    assert_int_equal(account.line[4].received, -1500);
+    assert_string_equal(account.line[4].date, "2026-03-20");
 }
 
 static void test_what_does_not_fit(void **state)
@@ -120,6 +244,10 @@ int main(void)
     pl_arena_init(&arena, 1 << 20);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_pledge_after_the_other),
+        cmocka_unit_test(test_value_dates),
+        cmocka_unit_test(test_a_bank_entry_that_nobody_knows),
+        cmocka_unit_test(test_waivers),
+        cmocka_unit_test(test_what_the_bank_takes_back),
         cmocka_unit_test(test_what_does_not_fit),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,14 @@ static void test_a_statement_of_many_pages(void **state)
     assert_true(pl_is_ok(documents_statement(&statement, &arena, &failure, &out)));
     struct pl_slice pdf = pl_buf_slice(&out);
     assert_non_null(memmem(pdf.data, pdf.len, "/Count 5", 8)); /* 34 lines, then 48 a page */
+    for (size_t i = 0; i < PL_COUNT(lines); i++) {
+        lines[i].received = 6;
+        lines[i].bank_entry = "B000001";
+    }
+    struct pl_buf longer PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&longer, 1 << 22);
+    assert_true(pl_is_ok(documents_statement(&statement, &arena, &failure, &longer)));
+    assert_non_null(memmem(longer.data + longer.start, pl_buf_len(&longer), "/Count 9", 8));
     size_t before = pdf.len;
     statement.name = "\u682a";
     assert_int_equal(documents_statement(&statement, &arena, &failure, &out).code, PL_E_INVALID);

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#define ARENA_BYTES  (8u << 20)
+#define ARENA_BYTES (8u << 20)
 
 enum { LOG_MAX = 64 };
 
@@ -893,6 +893,29 @@ static void test_payments_are_filtered(void **state)
     assert_int_equal(got->payment[0]->seq, 102);
 }
 
+static void test_one_payment(void **state)
+{
+    struct world *w = *state;
+    add_some_payments(w);
+    Pledged__V1__ListPaymentsRequest request = PLEDGED__V1__LIST_PAYMENTS_REQUEST__INIT;
+    request.bank_entry = (char *)"B000003";
+    assert_int_equal(ask(w, query_list_payments, &request), PL_E_OK);
+    const Pledged__V1__ListPaymentsResponse *got = (void *)w->ret;
+    assert_int_equal(got->n_payment, 1);
+    assert_string_equal(got->payment[0]->bank_entry, "B000003");
+    assert_string_equal(got->next_page_token, "");
+    w->ledger.bank_entry[2].debit = 1; /* named, it is told */
+    assert_int_equal(payments(w, "P000001", false, "")->n_payment, 1);
+    assert_int_equal(ask(w, query_list_payments, &request), PL_E_OK);
+    assert_true(((Pledged__V1__ListPaymentsResponse *)w->ret)->payment[0]->debit);
+    request.pledge = (char *)"P000002"; /* filters combine */
+    assert_int_equal(ask(w, query_list_payments, &request), PL_E_OK);
+    assert_int_equal(((Pledged__V1__ListPaymentsResponse *)w->ret)->n_payment, 0);
+    request.bank_entry = (char *)"B000009";
+    assert_refused(w, query_list_payments, &request, PL_E_NOT_FOUND, REASON(BANK_ENTRY_UNKNOWN),
+                   "bank_entry");
+}
+
 static void test_payments_are_paged_along_one_pledge(void **state)
 {
     struct world *w = *state;
@@ -1182,6 +1205,7 @@ int main(void)
         CASE(test_contributors_are_found_by_kind_and_part_of_the_name),
         CASE(test_contributors_are_paged),
         CASE(test_payments_are_filtered),
+        CASE(test_one_payment),
         CASE(test_payments_are_paged_along_one_pledge),
         CASE(test_history_is_oldest_first_and_paged_backwards),
         CASE(test_history_before_any_seq),
