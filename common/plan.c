@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * plan: a table of plans by the address of their type. Whoever makes one puts it into a place that
- * was empty; who comes second takes that of the first.
+ * was empty; who comes second takes that of the first, and leaves a few bytes unused. Plans are in
+ * memory of the program's own, so that a message can be read when there is no other left.
  */
 #include "common/plan.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "common/check.h"
 
@@ -15,9 +15,20 @@ enum {
     PLACES = 1024, /* several times the types of the API */
     TAG_ONE_BYTE_MAX = 15,
     TAG_TWO_BYTES_MAX = 2047,
+    POOL_BYTES = 256 * 1024, /* several times what all types take */
 };
 
 static _Atomic(const struct pl_plan *) known[PLACES];
+static _Alignas(16) uint8_t pool[POOL_BYTES];
+static _Atomic size_t pool_used;
+
+static void *take(size_t bytes)
+{
+    size_t rounded = (bytes + 15) / 16 * 16;
+    size_t at = atomic_fetch_add_explicit(&pool_used, rounded, memory_order_relaxed);
+    PL_ASSERT(rounded >= bytes && at <= POOL_BYTES && rounded <= POOL_BYTES - at);
+    return pool + at;
+}
 
 static enum pl_plan_kind kind_of_type(ProtobufCType type)
 {
@@ -97,8 +108,7 @@ static void list_fields(struct pl_plan *plan)
         plan->number_max =
             type->fields[i].id > plan->number_max ? type->fields[i].id : plan->number_max;
     PL_ASSERT(plan->number_max <= UINT16_MAX);
-    uint16_t *list = calloc((size_t)plan->number_max + 1 + type->n_fields, sizeof(*list));
-    PL_ASSERT(list != NULL);
+    uint16_t *list = take(((size_t)plan->number_max + 1 + type->n_fields) * sizeof(*list));
     uint16_t *group = list + plan->number_max + 1;
     for (unsigned i = 0; i < type->n_fields; i++) {
         list[type->fields[i].id] = (uint16_t)(i + 1);
@@ -115,8 +125,8 @@ static void list_fields(struct pl_plan *plan)
 
 static struct pl_plan *make(const ProtobufCMessageDescriptor *type)
 {
-    struct pl_plan *plan = calloc(1, sizeof(*plan) + type->n_fields * sizeof(*plan->step));
-    PL_ASSERT(plan != NULL && type->n_fields < UINT16_MAX && type->sizeof_message <= UINT16_MAX);
+    PL_ASSERT(type->n_fields < UINT16_MAX && type->sizeof_message <= UINT16_MAX);
+    struct pl_plan *plan = take(sizeof(*plan) + type->n_fields * sizeof(*plan->step));
     plan->type = type;
     list_fields(plan);
     for (unsigned i = 0; i < type->n_fields; i++) {
@@ -148,8 +158,6 @@ const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type)
             if (atomic_compare_exchange_strong_explicit(place, &plan, made, memory_order_acq_rel,
                                                         memory_order_acquire))
                 return made;
-            free((void *)(uintptr_t)made->by_number);
-            free(made);
         }
         if (plan->type == type)
             return plan;
