@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Goal: a row is there when it was put, and not one byte of it when it was erased; the file is for
- * its owner alone; a record that does not fit its commitment is never given out.
+ * its owner alone; a record that does not fit its commitment is never given out. When the disk
+ * fails all rows of a change are there or none, and the same change works again once it is well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,10 @@
 
 #include <dirent.h>
 
+#include "../ledger/desk.h"
 #include "common/check.h"
 #include "dir_fixture.h"
+#include "failing_vfs.h"
 #include "server/persons.h"
 
 struct place {
@@ -206,6 +209,260 @@ static void test_against_an_empty_ledger(void **state)
     ledger_free(ledger);
 }
 
+/* Changes the file behind the room's back. */
+static void with_sqlite(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void test_files_of_others(void **state)
+{
+    struct place *p = *state;
+    struct persons *other = NULL;
+    const char *path = in_dir(p->dir, PERSONS_FILE);
+    persons_close(p->persons);
+    p->persons = NULL;
+    with_sqlite(path, "PRAGMA user_version = 2");
+    assert_int_equal(persons_open(path, PERSONS_READ, &other).code, PL_E_UNIMPLEMENTED);
+    assert_int_equal(persons_open(path, PERSONS_WRITE, &other).code, PL_E_UNIMPLEMENTED);
+    with_sqlite(path, "PRAGMA user_version = 1; PRAGMA application_id = 1");
+    assert_int_equal(persons_open(path, PERSONS_WRITE, &other).code, PL_E_CORRUPT);
+    assert_null(other);
+    assert_int_equal(persons_open("/dev/null/no", PERSONS_WRITE, &other).code, PL_E_IO);
+    assert_int_equal(symlink(path, in_dir(p->dir, "link")), 0);
+    assert_int_equal(persons_open(in_dir(p->dir, "link"), PERSONS_READ, &other).code, PL_E_IO);
+    assert_int_equal(persons_copy(in_dir(p->dir, "none"), in_dir(p->dir, "copy")).code,
+                     PL_E_NO_INPUT);
+}
+
+/* A file that lost its table, or whose pages were overwritten, is told as what it is. */
+static void test_damaged_files(void **state)
+{
+    struct place *p = *state;
+    struct persons_row one = row("Whole Person", 1);
+    struct persons_report found;
+    struct pl_slice record;
+    struct ledger *ledger = ledger_new();
+    const char *path = in_dir(p->dir, PERSONS_FILE);
+    assert_true(pl_is_ok(persons_put(p->persons, &one, 1)));
+    persons_close(p->persons);
+    for (off_t at = 4096; at < 4096 + 16; at++)
+        damage(path, at); /* the begin of the table's page */
+    assert_true(pl_is_ok(persons_open(path, PERSONS_WRITE, &p->persons)));
+    assert_int_equal(get(p, &one, &record), PL_E_CORRUPT);
+    assert_int_equal(persons_put(p->persons, &one, 1).code, PL_E_CORRUPT);
+    assert_int_equal(persons_settle(p->persons, &one, 1).code, PL_E_CORRUPT);
+    const struct pl_slice gone = commitment(&one);
+    assert_int_equal(persons_erase(p->persons, &gone, 1).code, PL_E_CORRUPT);
+    assert_int_equal(persons_check(p->persons, ledger, &found).code, PL_E_CORRUPT);
+    assert_int_equal(persons_reconcile(p->persons, ledger, PERSONS_UNNAMED_GO, &found).code,
+                     PL_E_CORRUPT);
+    with_sqlite(in_dir(p->dir, "less"), "PRAGMA application_id = 1347178578;"
+                                        "PRAGMA user_version = 1; CREATE TABLE other(a)");
+    persons_close(p->persons);
+    assert_true(pl_is_ok(persons_open(in_dir(p->dir, "less"), PERSONS_WRITE, &p->persons)));
+    assert_int_equal(get(p, &one, &record), PL_E_IO);
+    assert_int_equal(persons_put(p->persons, &one, 1).code, PL_E_IO);
+    with_sqlite(in_dir(p->dir, "less"), "CREATE TABLE another(a)"); /* nothing is left locked */
+    assert_int_equal(persons_settle(p->persons, &one, 1).code, PL_E_IO);
+    assert_int_equal(persons_erase(p->persons, &gone, 1).code, PL_E_IO);
+    assert_int_equal(persons_reconcile(p->persons, ledger, PERSONS_UNNAMED_GO, &found).code,
+                     PL_E_IO);
+    ledger_free(ledger);
+}
+
+/* --- beside a ledger that names four records and has erased one of them --- */
+
+static struct persons_row named(struct world *world, const char *text, uint8_t salt)
+{
+    struct persons_row made = row(text, salt);
+    COMMAND_INIT_(command);
+    Pledged__V1__RecordContact body = PLEDGED__V1__RECORD_CONTACT__INIT;
+    body.contributor = (char *)(uintptr_t) "C000001";
+    body.commitment = (ProtobufCBinaryData){sizeof(made.commitment), made.commitment};
+    command.command_case = COMMAND(RECORD_CONTACT);
+    command.record_contact = &body;
+    give(world, &command);
+    assert_accepted(world);
+    return made;
+}
+
+static void test_against_a_ledger(void **state)
+{
+    struct place *p = *state;
+    struct world w;
+    struct persons_report found;
+    struct pl_slice record;
+    world_init(&w);
+    add_contributor(&w, "One");
+    struct persons_row kept = named(&w, "Kept", 1), erased = named(&w, "Erased", 2),
+                       missing = named(&w, "Missing", 3), other = row("Other", 4);
+    (void)named(&w, "Missing too", 5);
+    erase(&w, "", "K000002", "");
+    assert_accepted(&w);
+    other.record = pl_slice_str("Another");
+    assert_true(pl_is_ok(persons_put(p->persons, &kept, 1)));
+    assert_true(pl_is_ok(persons_settle(p->persons, &erased, 1)));
+    assert_true(pl_is_ok(persons_settle(p->persons, &other, 1)));
+    for (int pass = 0; pass < 2; pass++) { /* looking changes nothing */
+        assert_true(pl_is_ok(persons_check(p->persons, w.ledger, &found)));
+        assert_int_equal(found.kept, 1);
+        assert_int_equal(found.erased, 1);
+        assert_int_equal(found.missing, 2);
+        assert_int_equal(found.unknown, 1);
+        assert_int_equal(found.withdrawn, 0);
+        assert_int_equal(found.damaged, 1);
+    }
+    assert_true(pl_is_ok(persons_reconcile(p->persons, w.ledger, PERSONS_UNNAMED_STAY, &found)));
+    assert_int_equal(found.missing, 2);
+    assert_int_equal(get(p, &kept, &record), PL_E_OK);
+    assert_int_equal(get(p, &erased, &record), PL_E_NOT_FOUND);
+    assert_int_equal(get(p, &missing, &record), PL_E_NOT_FOUND);
+    assert_int_equal(get(p, &other, &record), PL_E_CORRUPT); /* still there, never given out */
+    assert_false(somewhere(p->dir, "Erased"));
+    /* it was pending, and is not any more: nothing else tells */
+    struct ledger *empty = ledger_new();
+    assert_true(pl_is_ok(persons_reconcile(p->persons, empty, PERSONS_PENDING_GO, &found)));
+    assert_int_equal(found.unknown, 2);
+    assert_int_equal(found.withdrawn, 0);
+    assert_int_equal(get(p, &kept, &record), PL_E_OK);
+    ledger_free(empty);
+    world_fini(&w);
+}
+
+/* More rows than the first list of changes has room for. */
+static void test_many_rows_go(void **state)
+{
+    struct place *p = *state;
+    static struct persons_row rows[200];
+    struct ledger *ledger = ledger_new();
+    struct persons_report found;
+    for (size_t i = 0; i < PL_COUNT(rows); i++)
+        rows[i] = row("Many", (uint8_t)i);
+    assert_true(pl_is_ok(persons_put(p->persons, rows, PL_COUNT(rows))));
+    assert_true(pl_is_ok(persons_reconcile(p->persons, ledger, PERSONS_PENDING_GO, &found)));
+    assert_int_equal(found.withdrawn, PL_COUNT(rows));
+    assert_true(pl_is_ok(persons_check(p->persons, ledger, &found)));
+    assert_int_equal(found.withdrawn, 0);
+    ledger_free(ledger);
+}
+
+/* --- the disk fails --- */
+
+enum { FAILING_ROWS = 12 };
+
+struct failing {
+    struct place *place;
+    struct persons_row rows[FAILING_ROWS];
+    struct ledger *ledger;
+};
+
+static size_t count_rows(struct failing *f)
+{
+    size_t count = 0;
+    struct pl_slice record;
+    for (size_t i = 0; i < FAILING_ROWS; i++)
+        count += get(f->place, &f->rows[i], &record) == PL_E_OK;
+    return count;
+}
+
+static struct pl_status try_put(struct failing *f)
+{
+    return persons_put(f->place->persons, f->rows, FAILING_ROWS);
+}
+static struct pl_status try_settle(struct failing *f)
+{
+    return persons_settle(f->place->persons, f->rows, FAILING_ROWS);
+}
+static struct pl_status try_erase(struct failing *f)
+{
+    struct pl_slice gone[FAILING_ROWS];
+    for (size_t i = 0; i < FAILING_ROWS; i++)
+        gone[i] = commitment(&f->rows[i]);
+    return persons_erase(f->place->persons, gone, FAILING_ROWS);
+}
+static struct pl_status try_reconcile(struct failing *f)
+{
+    struct persons_report found;
+    return persons_reconcile(f->place->persons, f->ledger, PERSONS_UNNAMED_GO, &found);
+}
+static struct pl_status try_copy(struct failing *f)
+{
+    return persons_copy(in_dir(f->place->dir, PERSONS_FILE), in_dir(f->place->dir, "copy.db"));
+}
+/* Closed and opened: what is in the write-ahead log goes into the file. */
+static struct pl_status try_open(struct failing *f)
+{
+    persons_close(f->place->persons);
+    f->place->persons = NULL;
+    return persons_open(in_dir(f->place->dir, PERSONS_FILE), PERSONS_WRITE, &f->place->persons);
+}
+
+struct trial {
+    struct pl_status (*what)(struct failing *);
+    size_t before, after; /* rows */
+    bool gone;            /* none of their bytes are left once it went well */
+};
+
+/* One more life of a file in which the n-th call fails. True: there was such a call. */
+static bool fail_once(void **state, const struct trial *trial, size_t n, int code, bool stays)
+{
+    char text[FAILING_ROWS][700];
+    assert_int_equal(setup(state), 0);
+    struct failing f = {.place = *state, .ledger = ledger_new()};
+    for (unsigned i = 0; i < FAILING_ROWS; i++) {
+        (void)snprintf(text[i], sizeof(text[i]), "Unmistakable-%02u-%0600u", i, i);
+        f.rows[i] = row(text[i], (uint8_t)i);
+    }
+    if (trial->before != 0)
+        assert_true(pl_is_ok(persons_put(f.place->persons, f.rows, FAILING_ROWS)));
+    failing_vfs_at(n, code, stays);
+    struct pl_status status = trial->what(&f);
+    bool failed = failing_vfs.failed, opening = failing_vfs.opening;
+    failing_vfs_at(0, 0, false);
+    enum pl_code expected = code == SQLITE_FULL ? PL_E_NO_SPACE : PL_E_IO;
+    if (!pl_is_ok(status))
+        assert_true(failed && status.code == (opening ? PL_E_IO : expected));
+    if (f.place->persons == NULL)
+        assert_true(pl_is_ok(try_open(&f)));
+    size_t rows = count_rows(&f);
+    assert_true(rows == trial->before || rows == trial->after);
+    assert_true(!pl_is_ok(status) || rows == trial->after);
+    if (!pl_is_ok(status)) /* once more, and all is well */
+        assert_true(pl_is_ok(trial->what(&f)));
+    assert_int_equal(count_rows(&f), trial->after);
+    if (trial->gone)
+        assert_false(somewhere(f.place->dir, "Unmistakable"));
+    ledger_free(f.ledger);
+    assert_int_equal(teardown(state), 0);
+    return failed;
+}
+
+static void test_the_disk_fails(void **state)
+{
+    const struct trial trials[] = {
+        {try_put, 0, FAILING_ROWS, false},
+        {try_settle, FAILING_ROWS, FAILING_ROWS, false},
+        {try_settle, 0, FAILING_ROWS, false},
+        {try_erase, FAILING_ROWS, 0, true},
+        {try_reconcile, FAILING_ROWS, 0, true},
+        {try_copy, FAILING_ROWS, FAILING_ROWS, false},
+        {try_open, FAILING_ROWS, FAILING_ROWS, false},
+    };
+    static const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
+    failing_vfs_install();
+    for (size_t i = 0; i < PL_COUNT(trials) * PL_COUNT(codes) * 2; i++) {
+        const struct trial *trial = &trials[i / 4];
+        size_t n = 1;
+        while (n < 500 && fail_once(state, trial, n, codes[i % 2], i / 2 % 2 != 0))
+            n++;
+        assert_in_range(n, 3, 499); /* some calls failed, and then none was left */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +474,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_copy_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_files_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_against_an_empty_ledger, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_against_a_ledger, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_rows_go, setup, teardown),
+        cmocka_unit_test(test_the_disk_fails),
     };
     return cmocka_run_group_tests_name("persons", tests, NULL, NULL);
 }
