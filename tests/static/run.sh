@@ -6,8 +6,8 @@
 #   run.sh cppcheck             clean, but for what cppcheck.txt explains
 #   run.sh tidy [FILE...]       clang-tidy with .clang-tidy, clean (default: all of common, server, client)
 #   run.sh analyzer [FILE...]   gcc -fanalyzer, clean (default: the same)
-#   run.sh valgrind [BOX[/TEST]...]  unit tests under valgrind (default: all of common)
-#   run.sh daemon [THEME...]    the daemon under valgrind while tests of e2e ask it (default: main_job)
+#   run.sh valgrind [WHAT...]   unit tests, and the daemon while other tests ask it, under valgrind:
+#                               see valgrind.sh
 #   run.sh coverage [--least PERCENT] [BOX...]
 #                               unit tests, simulator and n-th failures of these boxes (default: store,
 #                               ledger), and the table of lines and branches a file; fails where a box
@@ -72,38 +72,6 @@ analyzer() {
         -O1 -fanalyzer -Wno-analyzer-malloc-leak -Werror -S -o /dev/null || return 1
 }
 
-memcheck='valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no'
-
-valgrind_() {
-    need valgrind
-    [ $# -gt 0 ] || set -- common
-    for what in "$@"; do
-        case $what in
-        */*) tests=$build/tests/$(echo "$what" | tr / _) ;;
-        *) tests=$(ls "$build/tests/${what}"_test_*) ;;
-        esac
-        for test in $tests; do
-            printf '%s: ' "$(basename "$test")"
-            $memcheck "$test" >"$build/valgrind.log" 2>&1 || { cat "$build/valgrind.log"; return 1; }
-            echo clean
-        done
-    done
-}
-
-daemon() {
-    need valgrind
-    [ $# -gt 0 ] || set -- main_job
-    place=$(cd "$build" && pwd)
-    for theme in "$@"; do
-        rm -f "$place"/valgrind.daemon.*
-        # PLEDGED_WRAP: harness.py. A file of each daemon that ran, empty where it was clean.
-        PLEDGED_WRAP="$memcheck --log-file=$place/valgrind.daemon.%p" PLEDGED_TEST_SCALE="${PLEDGED_TEST_SCALE:-10}" \
-            PLEDGED_BIN_DIR=$place/bin /usr/bin/python3 -B "tests/e2e/test_$theme.py" || return 1
-        cat "$place"/valgrind.daemon.* >"$place/valgrind.log"
-        [ ! -s "$place/valgrind.log" ] || { cat "$place/valgrind.log"; return 1; }
-    done
-}
-
 coverage() {
     need gcovr
     least=95
@@ -148,8 +116,7 @@ case $word in
 cppcheck) check ;;
 tidy) tidy "$@" ;;
 analyzer) analyzer "$@" ;;
-valgrind) valgrind_ "$@" ;;
-daemon) daemon "$@" ;;
+valgrind) exec sh tests/static/valgrind.sh "$@" ;;
 coverage) coverage "$@" ;;
 *) usage ;;
 esac
