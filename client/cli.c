@@ -34,7 +34,7 @@ struct pl_status cli_print(struct cli *cli, const struct pl_buf *text)
     if (pl_is_ok(status))
         return status;
     return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       _("the answer cannot be written: %s"), strerrordesc_np(status.sys_errno));
+                       _("the answer cannot be written: %s"), text_errno(status.sys_errno));
 }
 
 struct pl_status cli_show(struct cli *cli, const struct sheet *sheet)

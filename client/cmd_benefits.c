@@ -295,14 +295,20 @@ static void add_value(struct sheet *sheet, int64_t minor, int64_t unvalued, int6
         sheet_minor(sheet, chf, "CHF");
 }
 
+/* What a line is the sum of, for people. */
+static const char *label_of(const Pledged__V1__GetTotalsResponse *answer, const char *key)
+{
+    if (strcmp(key, "unmatched") == 0)
+        return _("not matched yet");
+    if (answer->by == PLEDGED__V1__TOTALS_BY__TOTALS_BY_CATEGORY)
+        return text_label_of_code(TEXT_KIND, key);
+    return strcmp(key, "free") == 0 ? _("free contributions") : key;
+}
+
 static void add_totals(struct sheet *sheet, const Pledged__V1__GetTotalsResponse *answer,
                        const Pledged__V1__TotalsLine *line)
 {
-    const char *label = line->key;
-    if (answer->by == PLEDGED__V1__TOTALS_BY__TOTALS_BY_CATEGORY)
-        label = text_label_of_code(TEXT_KIND, line->key);
-    else if (strcmp(line->key, "free") == 0)
-        label = _("free contributions");
+    const char *label = label_of(answer, line->key);
     sheet_pair(sheet, line->key[0] == '\0' ? NULL : line->key, label[0] == '\0' ? NULL : label);
     sheet_text(sheet, line->currency);
     sheet_number(sheet, line->pledges);
@@ -336,7 +342,7 @@ static void tell_unvalued(struct cli *cli, const Pledged__V1__GetTotalsResponse 
             _("Not in the sums in CHF, for no rate was recorded: %s promised, %s received (%s)\n"),
             output_money(&cli->arena, line->pledged_unvalued_minor, line->currency),
             output_money(&cli->arena, line->received_unvalued_minor, line->currency),
-            line->key[0] != '\0' ? line->key : line->currency);
+            line->key[0] != '\0' ? label_of(answer, line->key) : line->currency);
     }
 }
 

@@ -35,7 +35,7 @@ static struct pl_status read_form(struct cli *cli, enum dump_form *ret)
 static struct pl_status cannot_write(struct cli *cli, const char *path)
 {
     return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       _("%s cannot be written: %s"), path, strerrordesc_np(errno));
+                       _("%s cannot be written: %s"), path, text_errno(errno));
 }
 
 /* How much there is to come, for the bar alone. */

@@ -142,7 +142,7 @@ static struct pl_status write_out(struct cli *cli, struct postings *postings, co
     if (pl_is_ok(status))
         return status;
     return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       _("%s cannot be written: %s"), path, strerrordesc_np(status.sys_errno));
+                       _("%s cannot be written: %s"), path, text_errno(status.sys_errno));
 }
 
 /* The very bytes that were handed over, or nothing. */

@@ -40,7 +40,7 @@ static struct pl_status put_text(struct cli *cli, const char *text)
                    ? status
                    : failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
                                  "", _("%s cannot be written: %s"), path,
-                                 strerrordesc_np(status.sys_errno));
+                                 text_errno(status.sys_errno));
     }
     PL_TRY(pl_buf_append_str(&out, text));
     return cli_print(cli, &out);
@@ -145,7 +145,7 @@ static struct pl_status explain(struct cli *cli, const char *dir, struct pl_stat
         return status;
     return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                        "%s: %s%s%s", dir, gettext(status.what), status.sys_errno == 0 ? "" : ": ",
-                       status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+                       status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
 }
 
 static struct pl_status fetch_entries(struct cli *cli, struct fetch *fetch, uint64_t size)

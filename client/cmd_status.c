@@ -62,15 +62,17 @@ static struct pl_status add_witnesses(struct sheet *sheet,
     return pl_ok();
 }
 
-/* Codes, as in the configuration: one word that is the same in every language. */
-static const char *classes(struct cli *cli, const Pledged__V1__GetStatusResponse *answer)
+/* Programs read codes, as in the configuration. */
+static void add_classes(struct sheet *sheet, const Pledged__V1__GetStatusResponse *answer)
 {
-    const char *all = NULL;
+    const char *codes = NULL, *labels = NULL;
     for (size_t i = 0; i < answer->n_four_eyes; i++) {
-        const char *code = text_code(TEXT_CLASS, (int)answer->four_eyes[i]);
-        all = all == NULL ? code : pl_arena_printf(&cli->arena, "%s,%s", all, code);
+        int class = (int)answer->four_eyes[i];
+        const char *code = text_code(TEXT_CLASS, class), *label = text_label(TEXT_CLASS, class);
+        codes = codes == NULL ? code : pl_arena_printf(sheet->arena, "%s,%s", codes, code);
+        labels = labels == NULL ? label : pl_arena_printf(sheet->arena, "%s, %s", labels, label);
     }
-    return all;
+    sheet_pair(sheet, codes, labels);
 }
 
 struct pl_status cmd_status(struct cli *cli)
@@ -107,7 +109,7 @@ struct pl_status cmd_status(struct cli *cli)
     else
         sheet_text(&sheet, NULL);
     PL_TRY(add_witnesses(&sheet, answer));
-    sheet_text(&sheet, classes(cli, answer));
+    add_classes(&sheet, answer);
     sheet_number(&sheet, (int64_t)answer->open_proposals);
     return cli_show(cli, &sheet);
 }

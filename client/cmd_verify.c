@@ -32,7 +32,7 @@ struct pl_status cmd_verify_explain(struct cli *cli, const char *path, struct pl
 {
     if (status.code == PL_E_NO_INPUT)
         return failure_set(&cli->failure, PL_E_NO_INPUT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
-                           "", _("%s cannot be read: %s"), path, strerrordesc_np(status.sys_errno));
+                           "", _("%s cannot be read: %s"), path, text_errno(status.sys_errno));
     if (status.code == PL_E_INVALID)
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("%s is no dump (--as bin), no mirror and no proof"), path);

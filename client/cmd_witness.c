@@ -59,7 +59,7 @@ static struct pl_status make_key(struct cli *cli, const char *path, const char *
     explicit_bzero(secret, sizeof(secret));
     if (!pl_is_ok(status))
         return fail_with(cli, IO, "", _("%s cannot be written: %s"), path,
-                         strerrordesc_np(status.sys_errno));
+                         text_errno(status.sys_errno));
     return pl_ok();
 }
 
@@ -171,7 +171,7 @@ static struct pl_status start(struct cli *cli, struct witness_http_options *opti
     return fail_with(cli, UNAVAILABLE, "", _("cannot listen on %s: %s"),
                      options_required(&cli->options, OPTION_LISTEN),
                      status.sys_errno == 0 ? _("the certificate or its key is wrong")
-                                           : strerrordesc_np(status.sys_errno));
+                                           : text_errno(status.sys_errno));
 }
 
 /* --- the run --- */
@@ -241,7 +241,7 @@ static struct pl_status explain(struct cli *cli, const char *dir, struct pl_stat
         return status;
     return fail_with(cli, CONFIG, "", "%s: %s%s%s", dir, gettext(status.what),
                      status.sys_errno == 0 ? "" : ": ",
-                     status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+                     status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
 }
 
 struct pl_status cmd_witness(struct cli *cli)

@@ -155,7 +155,7 @@ static struct pl_status load_profile(const struct options *options, struct pl_ar
         return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("cannot read the configuration %s (profile '%s'): %s"),
                            path == NULL ? "" : path, profile == NULL ? "" : profile,
-                           strerrordesc_np(errno));
+                           text_errno(errno));
     }
     raw->path = path;
     struct loader loader = {.file = file,

@@ -165,14 +165,16 @@ static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *
 {
     bool whole_amount = find_arg(refusal, "minor") != NULL;
     const char *before = " (";
+    bool any = false;
     for (size_t i = 0; i < refusal->n_arg; i++) {
         if (whole_amount && strcmp(refusal->arg[i]->name, "currency") == 0)
             continue;
         add(failure, "%s", before);
         add_arg(failure, refusal, refusal->arg[i]);
-        before = "; ";
+        before = _("; ");
+        any = true;
     }
-    if (before[0] == ';')
+    if (any)
         add(failure, ")");
 }
 
@@ -221,7 +223,7 @@ void failure_complete(struct failure *failure, struct pl_status status)
         failure_set(failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s%s%s%s%s",
                     text_failure(status.code), status.what[0] == '\0' ? "" : ": ", status.what,
                     status.sys_errno == 0 ? "" : ": ",
-                    status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+                    status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
     (void)same;
 }
 

@@ -263,7 +263,7 @@ struct pl_status input_refs(struct cli *cli, Pledged__V1__ExternalRef ***ret, si
 static struct pl_status no_file(struct cli *cli, const char *path)
 {
     return failure_set(&cli->failure, PL_E_NO_INPUT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       "%s: %s", path, strerrordesc_np(errno));
+                       "%s: %s", path, text_errno(errno));
 }
 
 static struct pl_status open_file(struct cli *cli, const char *path, int *ret_fd)

@@ -170,7 +170,7 @@ static struct pl_status judge_broken(struct session *session, struct attempt *at
     struct pl_status told =
         failure_set(session->failure, status.code, reason_of_code(status.code), "", "%s: %s%s%s",
                     text_failure(status.code), error->text, status.sys_errno == 0 ? "" : ": ",
-                    status.sys_errno == 0 ? "" : strerrordesc_np(status.sys_errno));
+                    status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
     session->failure->retryable = pl_code_retryable(status.code) && !error->untrusted;
     return told;
 }

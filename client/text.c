@@ -5,6 +5,7 @@
  */
 #include "client/text.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +170,7 @@ static const struct word refund_states[] = {
 };
 static const struct word money_plans[] = {
     {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP, "keep", N_("keep")},
-    {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND, "refund", N_("refund")},
+    {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_REFUND, "refund", N_("pay back")},
     {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_MOVE, "move", N_("move")},
 };
 static const struct word units[] = {
@@ -655,6 +656,40 @@ const char *text_failure(enum pl_code code)
 }
 
 /* --- texts of the catalogue --- */
+
+const char *text_errno(int number)
+{
+    static const struct {
+        int number;
+        const char *words;
+    } causes[] = {
+        {ENOENT, N_("No such file or directory")},
+        {EACCES, N_("Permission denied")},
+        {EPERM, N_("Operation not permitted")},
+        {EEXIST, N_("File exists")},
+        {EISDIR, N_("Is a directory")},
+        {ENOTDIR, N_("Not a directory")},
+        {ENAMETOOLONG, N_("File name too long")},
+        {EFBIG, N_("File too large")},
+        {ENOSPC, N_("No space left on device")},
+        {EDQUOT, N_("Disk quota exceeded")},
+        {EROFS, N_("Read-only file system")},
+        {EIO, N_("Input/output error")},
+        {EPIPE, N_("Broken pipe")},
+        {ECONNREFUSED, N_("Connection refused")},
+        {ECONNRESET, N_("Connection reset by peer")},
+        {ETIMEDOUT, N_("Connection timed out")},
+        {EHOSTUNREACH, N_("No route to host")},
+        {ENETUNREACH, N_("Network is unreachable")},
+        {EADDRINUSE, N_("Address already in use")},
+    };
+    for (size_t i = 0; i < PL_COUNT(causes); i++) {
+        if (causes[i].number == number)
+            return _(causes[i].words);
+    }
+    const char *words = strerrordesc_np(number);
+    return words == NULL ? "" : words;
+}
 
 const char *text_pick(Pledged__V1__Text *const *texts, size_t count, const char *language)
 {

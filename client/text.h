@@ -78,6 +78,8 @@ const char *text_warning_code(Pledged__V1__WarningKind kind);
 const char *text_warning(Pledged__V1__WarningKind kind);
 /* What an operating failure is called, without its cause. */
 const char *text_failure(enum pl_code code);
+/* What the system says of an errno; "" for a number that is none. */
+const char *text_errno(int number);
 
 /* The text in this language; else the authentic one; else the first; "" if there is none. */
 const char *text_pick(Pledged__V1__Text *const *texts, size_t count, const char *language);

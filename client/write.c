@@ -248,8 +248,7 @@ struct pl_status write_send(struct cli *cli, struct write *write, Pledged__V1__R
             return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
                                "", _("the request id cannot be kept in %s (%s); nothing was sent"),
                                kept == NULL ? "?" : kept,
-                               status.sys_errno != 0 ? strerrordesc_np(status.sys_errno)
-                                                     : status.what);
+                               status.sys_errno != 0 ? text_errno(status.sys_errno) : status.what);
     }
     struct pl_status status = write->record_count != 0
                                   ? session_execute_private(cli->session, bytes, ret)

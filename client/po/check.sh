@@ -14,10 +14,11 @@ collect() {
     xgettext --from-code=UTF-8 --language=C --keyword=_ --keyword=N_ --flag=_:1:pass-c-format \
         --no-location --sort-output --package-name=pledge --omit-header -o "$1" client/*.c client/*.h
     # the rules that 'pledge verify' may find broken: NEED(condition, "words"); what the ledger says
-    # of a refusal: maker_say(maker, name, "words"), wrong(..., "words") and the like
+    # of a refusal: maker_say(maker, name, "words"), wrong(..., "words") and the like; what is wrong
+    # with a question: refuse(query, reason, field, value, "words")
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --keyword=maker_say:3 --keyword=wrong:4 --keyword=say:4 --keyword=WORDS \
-        --join-existing \
-        --no-location --sort-output --omit-header -o "$1" server/ledger/*.c
+        --keyword=refuse:5 --keyword=query_refuse:5 --join-existing \
+        --no-location --sort-output --omit-header -o "$1" server/ledger/*.c server/view.c
 }
 
 if [ "$1" = --update ]; then
