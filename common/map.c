@@ -37,13 +37,28 @@ static size_t home(const struct pl_map *map, const void *key)
     return (size_t)pl_xxh3(pl_slice(key, map->key_size), map->seed) & (map->cap - 1);
 }
 
+/* Most keys have 16 bytes. */
+static inline bool same_key(const struct pl_map *map, const void *a, const void *b)
+{
+    return map->key_size == 16 ? memcmp(a, b, 16) == 0 : memcmp(a, b, map->key_size) == 0;
+}
+
 /* Place of the key, or of the free slot where it would go. */
 static size_t find(const struct pl_map *map, const void *key)
 {
     size_t i = home(map, key);
-    while (pl_map_is_full(map, i) && memcmp(pl_map_slot(map, i), key, map->key_size) != 0)
+    while (pl_map_is_full(map, i) && !same_key(map, pl_map_slot(map, i), key))
         i = (i + 1) & (map->cap - 1);
     return i;
+}
+
+void pl_map_expect(const struct pl_map *map, const void *key)
+{
+    if (map->count == 0)
+        return;
+    size_t i = home(map, key);
+    __builtin_prefetch(&map->full[i / 64]);
+    __builtin_prefetch(pl_map_slot(map, i));
 }
 
 static void grow(struct pl_map *map, size_t cap)

@@ -31,6 +31,9 @@ void pl_map_reserve(struct pl_map *map, size_t count);
 /* Value of the key, borrowed until the next put or remove; NULL if absent. It stands right behind
  * its key, so that it is aligned only if the sizes of both make it so. */
 void *pl_map_get(const struct pl_map *map, const void *key);
+/* Has the place of a key brought near, for who knows a while ahead which one will be asked for: a
+ * large map is far away from the processor. */
+void pl_map_expect(const struct pl_map *map, const void *key);
 /* Inserts or overwrites. Memory exhaustion is fatal (PL_ASSERT): the state has no half-applied
  * form. */
 void pl_map_put(struct pl_map *map, const void *key, const void *value);

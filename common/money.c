@@ -57,11 +57,17 @@ int pl_currency_index(const char *code)
     int low = 0, high = pl_currency_count() - 1;
     if (code[0] == '\0' || code[1] == '\0' || code[2] == '\0' || code[3] != '\0')
         return -1;
+    /* mostly the one that was asked for before, whoever asked */
+    static _Thread_local int last;
     int wanted = code_number(code);
+    if (wanted == code_number(currencies[last].code))
+        return last;
     while (low <= high) {
         int middle = (low + high) / 2, found = code_number(currencies[middle].code);
-        if (wanted == found)
+        if (wanted == found) {
+            last = middle;
             return middle;
+        }
         if (wanted < found)
             high = middle - 1;
         else

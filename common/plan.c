@@ -123,12 +123,36 @@ static void list_fields(struct pl_plan *plan)
     plan->group = group;
 }
 
+static enum pl_plan_form form_of(const ProtobufCFieldDescriptor *field)
+{
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return PL_PLAN_LIST;
+    if (is_member(field))
+        return PL_PLAN_MEMBER;
+    return kind_of(field) != PL_PLAN_OTHER ? PL_PLAN_SINGLE : PL_PLAN_ODD;
+}
+
+static void list_values(struct pl_plan *plan)
+{
+    const ProtobufCMessageDescriptor *type = plan->type;
+    struct pl_plan_value *value = take(type->n_fields * sizeof(*value));
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        value[i] = (struct pl_plan_value){.offset = (uint16_t)field->offset,
+                                          .choice = (uint16_t)field->quantifier_offset,
+                                          .kind = (uint8_t)kind_of_type(field->type),
+                                          .form = (uint8_t)form_of(field)};
+    }
+    plan->value = value;
+}
+
 static struct pl_plan *make(const ProtobufCMessageDescriptor *type)
 {
     PL_ASSERT(type->n_fields < UINT16_MAX && type->sizeof_message <= UINT16_MAX);
     struct pl_plan *plan = take(sizeof(*plan) + type->n_fields * sizeof(*plan->step));
     plan->type = type;
     list_fields(plan);
+    list_values(plan);
     for (unsigned i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         struct pl_plan_step *step = &plan->step[plan->count++];
@@ -147,18 +171,27 @@ static struct pl_plan *make(const ProtobufCMessageDescriptor *type)
     return plan;
 }
 
+/* Apart, so that the way of those who find theirs is short. */
+__attribute__((noinline)) static const struct pl_plan *learn(const ProtobufCMessageDescriptor *type,
+                                                             _Atomic(const struct pl_plan *) *place)
+{
+    const struct pl_plan *there = NULL;
+    struct pl_plan *made = make(type);
+    if (atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return made;
+    return there;
+}
+
 const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type)
 {
-    size_t at = (uintptr_t)type / sizeof(*type);
+    /* addresses of descriptors lie close together: the multiplication parts them */
+    size_t at = (size_t)((uintptr_t)type * UINT64_C(0x9e3779b97f4a7c15) >> 32);
     for (unsigned looks = 0; looks < PLACES; looks++, at++) {
         _Atomic(const struct pl_plan *) *place = &known[at % PLACES];
         const struct pl_plan *plan = atomic_load_explicit(place, memory_order_acquire);
-        if (plan == NULL) {
-            struct pl_plan *made = make(type);
-            if (atomic_compare_exchange_strong_explicit(place, &plan, made, memory_order_acq_rel,
-                                                        memory_order_acquire))
-                return made;
-        }
+        if (plan == NULL)
+            plan = learn(type, place);
         if (plan->type == type)
             return plan;
     }

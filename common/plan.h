@@ -36,10 +36,20 @@ struct pl_plan_step {
     uint16_t first, last; /* indexes of its fields in the descriptor; the same but for a oneof */
 };
 
+enum pl_plan_form { PL_PLAN_SINGLE, PL_PLAN_MEMBER, PL_PLAN_LIST, PL_PLAN_ODD };
+
+struct pl_plan_value {
+    uint16_t offset; /* of the value, or of the list */
+    uint16_t choice; /* of a member: offset of which one of its oneof is chosen */
+    uint8_t kind;    /* enum pl_plan_kind of one value; OTHER: nothing that this API uses */
+    uint8_t form;    /* enum pl_plan_form */
+};
+
 struct pl_plan {
     const ProtobufCMessageDescriptor *type;
-    const uint16_t *by_number; /* index of the field + 1; 0: no field has the number */
-    const uint16_t *group;     /* of a field: itself, or the first member of its oneof */
+    const struct pl_plan_value *value; /* one a field */
+    const uint16_t *by_number;         /* index of the field + 1; 0: no field has the number */
+    const uint16_t *group;             /* of a field: itself, or the first member of its oneof */
     uint32_t number_max;
     unsigned count;             /* of steps */
     struct pl_plan_step step[]; /* in the order of the fields */

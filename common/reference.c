@@ -62,12 +62,15 @@ static size_t squeeze(const char *text, char *out, size_t most)
 
 static unsigned mod97(unsigned rest, const char *text, size_t len)
 {
+    uint64_t number = rest;
     for (size_t i = 0; i < len; i++) {
         unsigned value =
             is_digit(text[i]) ? (unsigned)(text[i] - '0') : (unsigned)(text[i] - 'A') + 10;
-        rest = (rest * (value > 9 ? 100 : 10) + value) % 97;
+        if (number > UINT64_MAX / 1000) /* dividing only when it has to be is most of the time */
+            number %= 97;
+        number = number * (value > 9 ? 100 : 10) + value;
     }
-    return rest;
+    return (unsigned)(number % 97);
 }
 
 /* The first four move to the end; check digits 00, 01 and 99 are never minted. */

@@ -5,7 +5,7 @@
  */
 #include "common/unpack.h"
 
-#include "common/check.h"
+#include "common/plan.h"
 
 struct cursor {
     const uint8_t *at, *end;
@@ -52,6 +52,7 @@ static inline bool read_piece(struct cursor *cursor, struct piece *ret)
         len > (uint64_t)(cursor->end - cursor->at))
         return false;
     ret->bytes = pl_slice(cursor->at, (size_t)len);
+    ret->value = 0;
     cursor->at += len;
     return true;
 }
@@ -66,37 +67,6 @@ static size_t count_ahead(struct cursor cursor, uint32_t number)
     return count;
 }
 
-static bool set_number(ProtobufCType type, void *place, uint64_t value)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-        *(uint32_t *)place = (uint32_t)value;
-        return true;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-        *(uint64_t *)place = value;
-        return true;
-    case PROTOBUF_C_TYPE_BOOL:
-        *(protobuf_c_boolean *)place = value != 0;
-        return true;
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_DOUBLE:
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return false;
-    }
-    return false;
-}
-
 /* Ended with a NUL. Most are short. */
 static inline void *copy_of(struct pl_slice bytes, struct pl_arena *arena)
 {
@@ -108,90 +78,95 @@ static inline void *copy_of(struct pl_slice bytes, struct pl_arena *arena)
     return copy;
 }
 
-static bool set_value(const ProtobufCFieldDescriptor *field, void *place, const struct piece *piece,
-                      struct pl_arena *arena)
+/* One value of the message's field with this index. Inline: a call is as long as most values. */
+__attribute__((always_inline)) static inline bool set_value(const struct pl_plan *plan,
+                                                            unsigned index, void *place,
+                                                            const struct piece *piece,
+                                                            struct pl_arena *arena)
 {
-    if (piece->wire_type == 0)
-        return set_number(field->type, place, piece->value);
-    if (field->type == PROTOBUF_C_TYPE_STRING) {
-        char *text = copy_of(piece->bytes, arena);
-        *(char **)place = text;
-        return text != NULL;
-    }
-    if (field->type == PROTOBUF_C_TYPE_BYTES) {
+    const struct pl_plan_value *value = &plan->value[index];
+    bool delimited = value->kind <= PL_PLAN_MESSAGE;
+    if (delimited != (piece->wire_type == 2))
+        return false;
+    switch ((enum pl_plan_kind)value->kind) {
+    case PL_PLAN_STRING:
+        *(char **)place = copy_of(piece->bytes, arena);
+        return *(char **)place != NULL;
+    case PL_PLAN_BYTES: {
         ProtobufCBinaryData *bytes = place;
         bytes->len = piece->bytes.len;
         bytes->data = bytes->len == 0 ? NULL : copy_of(piece->bytes, arena);
         return bytes->len == 0 || bytes->data != NULL;
     }
-    if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+    case PL_PLAN_MESSAGE:
+        *(ProtobufCMessage **)place =
+            pl_unpack_plain(plan->type->fields[index].descriptor, piece->bytes, arena);
+        return *(ProtobufCMessage **)place != NULL;
+    case PL_PLAN_SIGNED32:
+    case PL_PLAN_UNSIGNED32:
+        *(uint32_t *)place = (uint32_t)piece->value;
+        return true;
+    case PL_PLAN_NUMBER64:
+        *(uint64_t *)place = piece->value;
+        return true;
+    case PL_PLAN_BOOL:
+        *(protobuf_c_boolean *)place = piece->value != 0;
+        return true;
+    case PL_PLAN_REPEATED:
+    case PL_PLAN_ONEOF:
+    case PL_PLAN_OTHER:
         return false;
-    ProtobufCMessage *inner = pl_unpack_plain(field->descriptor, piece->bytes, arena);
-    *(ProtobufCMessage **)place = inner;
-    return inner != NULL;
+    }
+    return false;
 }
 
-static size_t element_size(ProtobufCType type)
+/* 0: arrays of numbers are packed, or unusual. */
+static size_t element_size(uint8_t kind)
 {
-    if (type == PROTOBUF_C_TYPE_BYTES)
+    if (kind == PL_PLAN_BYTES)
         return sizeof(ProtobufCBinaryData);
-    return type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE ? sizeof(void *) : 0;
+    return kind == PL_PLAN_STRING || kind == PL_PLAN_MESSAGE ? sizeof(void *) : 0;
 }
 
-/* One element more. Arrays of numbers are packed, or unusual. */
-static bool add_element(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+/* One element more. */
+static bool add_element(ProtobufCMessage *message, const struct pl_plan *plan, unsigned index,
                         const struct piece *piece, const struct cursor *rest,
                         struct pl_arena *arena)
 {
-    size_t *count = (size_t *)(void *)((uint8_t *)message + field->quantifier_offset);
-    uint8_t **array = (uint8_t **)(void *)((uint8_t *)message + field->offset);
-    size_t size = element_size(field->type);
+    const struct pl_plan_value *value = &plan->value[index];
+    size_t *count = (size_t *)(void *)((uint8_t *)message + value->choice);
+    uint8_t **array = (uint8_t **)(void *)((uint8_t *)message + value->offset);
+    size_t size = element_size(value->kind);
     if (size == 0)
         return false;
     if (*count == 0) {
-        size_t all = count_ahead(*rest, field->id);
+        size_t all = count_ahead(*rest, piece->number);
         *array = all > SIZE_MAX / size ? NULL : pl_arena_alloc(arena, all * size);
     }
-    if (*array == NULL || !set_value(field, *array + *count * size, piece, arena))
+    if (*array == NULL || !set_value(plan, index, *array + *count * size, piece, arena))
         return false;
     (*count)++;
     return true;
 }
 
-static bool set_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                      const struct piece *piece, struct pl_arena *arena)
+static inline bool set_field(ProtobufCMessage *message, const struct pl_plan *plan, unsigned index,
+                             const struct piece *piece, const struct cursor *rest,
+                             struct pl_arena *arena)
 {
-    uint8_t *place = (uint8_t *)message + field->offset;
-    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
-        uint32_t *chosen = (uint32_t *)(void *)((uint8_t *)message + field->quantifier_offset);
+    const struct pl_plan_value *value = &plan->value[index];
+    uint8_t *place = (uint8_t *)message + value->offset;
+    if (value->form == PL_PLAN_LIST)
+        return add_element(message, plan, index, piece, rest, arena);
+    if (value->form == PL_PLAN_MEMBER) {
+        uint32_t *chosen = (uint32_t *)(void *)((uint8_t *)message + value->choice);
         if (*chosen != 0)
             return false; /* another member was there: who wins is protobuf-c's to say */
-        *chosen = field->id;
-        return set_value(field, place, piece, arena);
+        *chosen = piece->number;
+    } else if (value->form == PL_PLAN_ODD ||
+               (value->kind == PL_PLAN_MESSAGE && *(ProtobufCMessage **)(void *)place != NULL)) {
+        return false; /* proto2, or a message again */
     }
-    bool message_again =
-        field->type == PROTOBUF_C_TYPE_MESSAGE && *(ProtobufCMessage **)(void *)place != NULL;
-    bool proto3 =
-        field->label == PROTOBUF_C_LABEL_NONE ||
-        (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type == PROTOBUF_C_TYPE_MESSAGE);
-    return proto3 && !message_again && set_value(field, place, piece, arena);
-}
-
-/* Descriptors ascend by number, and so do the fields that our writers put out: *next is where the
- * one after the last one found may be, some further on. */
-static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
-                                                       uint32_t number, unsigned *next)
-{
-    enum { LOOKS = 6 };
-    for (unsigned i = *next; i < type->n_fields && i < *next + LOOKS; i++) {
-        if (type->fields[i].id == number) {
-            *next = i + 1;
-            return &type->fields[i];
-        }
-    }
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, number);
-    *next = field == NULL ? 0 : (unsigned)(field - type->fields) + 1;
-    return field;
+    return set_value(plan, index, place, piece, arena);
 }
 
 ProtobufCMessage *pl_unpack_plain(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
@@ -201,22 +176,17 @@ ProtobufCMessage *pl_unpack_plain(const ProtobufCMessageDescriptor *type, struct
     const uint8_t *from =
         bytes.len != 0 ? bytes.data : nothing; /* an empty slice may have no place */
     struct cursor cursor = {from, from + bytes.len};
+    const struct pl_plan *plan = pl_plan_of(type);
     ProtobufCMessage *message = pl_arena_take(arena, type->sizeof_message); /* init writes it all */
     if (message == NULL)
         return NULL;
     protobuf_c_message_init(type, message);
-    unsigned next = 0;
     while (cursor.at < cursor.end) {
         struct piece piece;
-        if (!read_piece(&cursor, &piece))
+        if (!read_piece(&cursor, &piece) || piece.number > plan->number_max)
             return NULL;
-        const ProtobufCFieldDescriptor *field = field_of(type, piece.number, &next);
-        if (field == NULL)
-            return NULL;
-        bool fine = field->label == PROTOBUF_C_LABEL_REPEATED
-                        ? add_element(message, field, &piece, &cursor, arena)
-                        : set_field(message, field, &piece, arena);
-        if (!fine)
+        unsigned index = plan->by_number[piece.number];
+        if (index == 0 || !set_field(message, plan, index - 1, &piece, &cursor, arena))
             return NULL;
     }
     return message;

@@ -39,6 +39,9 @@
 #include "server/writer.h"
 
 enum { LOOK_S = 1, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
+/* So many entries between two looks are a load that a snapshot would only slow down: it waits for
+ * its end, but not for more than so many times what is due. */
+enum { LOAD_ENTRIES = 5000, LOAD_PATIENCE = 10 };
 
 enum { DAEMON_EVENTS = 5 };
 
@@ -76,6 +79,7 @@ struct daemon {
     struct event_base *base;
     struct view *view;
     uint64_t snapshot_seq; /* of the newest snapshot, or of the last try */
+    uint64_t looked_seq;   /* when last it was asked whether one is due */
     pid_t snapshot_child;
     int exit_code;
     struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
@@ -199,9 +203,10 @@ static void start_snapshot(struct daemon *daemon)
 
 /* A snapshot costs as much as the state is large: a fixed number of entries between two would make
  * a large ledger pay more for each entry than a small one. */
-static uint64_t snapshot_due(uint64_t last_seq, uint64_t every)
+static bool snapshot_due(uint64_t last_seq, uint64_t every, uint64_t size, bool loaded)
 {
-    return last_seq + every + last_seq / 10;
+    uint64_t fresh = size - last_seq, due = every + last_seq / 10;
+    return fresh >= due && (!loaded || fresh / LOAD_PATIENCE >= due);
 }
 
 static void look_at_snapshots(struct daemon *daemon)
@@ -217,10 +222,14 @@ static void look_at_snapshots(struct daemon *daemon)
     }
     take_view(daemon);
     uint64_t every = live(daemon)->config->snapshot_entries;
-    if (every == 0 || daemon->view == NULL ||
-        view_get_log(daemon->view)->size < snapshot_due(daemon->snapshot_seq, every))
+    if (every == 0 || daemon->view == NULL)
         return;
-    daemon->snapshot_seq = view_get_log(daemon->view)->size;
+    uint64_t size = view_get_log(daemon->view)->size;
+    bool loaded = size - daemon->looked_seq >= LOAD_ENTRIES;
+    daemon->looked_seq = size;
+    if (!snapshot_due(daemon->snapshot_seq, every, size, loaded))
+        return;
+    daemon->snapshot_seq = size;
     start_snapshot(daemon);
 }
 
@@ -253,6 +262,7 @@ static struct pl_status open_ledger(struct daemon *daemon, struct ledger **ret_l
                        "bytes=%" PRIu64 " kept_in=%s", daemon->recovered.torn_bytes,
                        daemon->recovered.torn_kept_in);
     daemon->snapshot_seq = daemon->recovered.snapshot_seq;
+    daemon->looked_seq = ledger_size(*ret_ledger);
     return pl_ok();
 }
 

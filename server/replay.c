@@ -25,6 +25,7 @@ enum {
     LOAD_ENTRIES = 1024,
     LOAD_FULL_BYTES = 512 << 10,
     ENTRY_ARENA_BYTES = 4 << 20, /* the most that one entry takes */
+    EXPECT_AHEAD = 4,
 };
 
 struct load {
@@ -82,9 +83,17 @@ static void tell_wrong(struct replay *replay, struct pl_status status)
                    ledger_size(replay->ledger) + 1, status.what);
 }
 
+/* So that memory answers while the entries before it are applied. */
+static void expect(const struct replay *replay, const struct load *load, size_t index)
+{
+    if (index < load->count && load->entry[index]->request_id.len == LEDGER_REQUEST_ID_BYTES)
+        ledger_expect_request(replay->ledger, load->entry[index]->request_id.data);
+}
+
 static void apply_load(struct replay *replay, struct load *load)
 {
     for (size_t i = 0; i < load->count && pl_is_ok(replay->status); i++) {
+        expect(replay, load, i + EXPECT_AHEAD);
         struct pl_status status = ledger_check(replay->ledger, load->entry[i]);
         if (!pl_is_ok(status)) {
             tell_wrong(replay, status);

@@ -20,6 +20,8 @@
 #include "server/limits.h"
 #include "server/persons.h"
 
+enum { EXPECT_AHEAD = 4 };
+
 struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
 };
@@ -408,6 +410,13 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
     return true;
 }
 
+/* So that memory answers while the commands before it are decided. */
+static void expect(const struct writer *writer, const struct command *command, size_t item)
+{
+    if (item < command->item_count && command->item[item].msg != NULL)
+        ledger_expect_request(writer->ledger, command->item[item].msg->request_id.data);
+}
+
 static bool decide_item(struct writer *writer, struct command *command, struct command_item *item,
                         int64_t now_us)
 {
@@ -526,6 +535,7 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
     while (command->item_next < command->item_count) {
         if (batch_full(writer->filling) || writer->spoiled)
             return false;
+        expect(writer, command, command->item_next + EXPECT_AHEAD);
         if (!decide_item(writer, command, &command->item[command->item_next], now_us))
             return false;
         command->item_next++;

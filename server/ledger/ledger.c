@@ -69,6 +69,11 @@ uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_
     return seq != NULL ? *seq : 0;
 }
 
+void ledger_expect_request(const struct ledger *ledger, const uint8_t request_id[16])
+{
+    pl_map_expect(&ledger->requests, request_id);
+}
+
 uint64_t ledger_size(const struct ledger *ledger)
 {
     return ledger->size;

@@ -84,6 +84,8 @@ enum pl_code ledger_reason_code(Pledged__V1__Reason reason);
 
 /* Seq of the first entry with this request id, or 0. The writer answers repeats from that entry. */
 uint64_t ledger_find_request(const struct ledger *ledger, const uint8_t request_id[16]);
+/* This one will be asked for, or recorded, in a moment: what knows it is brought near. */
+void ledger_expect_request(const struct ledger *ledger, const uint8_t request_id[16]);
 
 /* Never called with a request id that ledger_find_request knows. The arena must have room: what
  * validation lets through needs less than LIMIT_DECIDE_ARENA_BYTES; running out is a bug. */

@@ -223,7 +223,9 @@ int state_tier(const struct ledger *ledger, const char *catalogue, const char *c
 {
     int index = state_catalogue(ledger, catalogue);
     for (size_t i = 0; index >= 0 && i < ledger->tier_count; i++) {
-        if (ledger->tier[i].catalogue == (uint32_t)index && strcmp(ledger->tier[i].code, code) == 0)
+        const struct state_tier *tier = &ledger->tier[i];
+        if (tier->catalogue == (uint32_t)index && tier->code[0] == code[0] &&
+            strcmp(tier->code, code) == 0)
             return (int)i;
     }
     return -1;

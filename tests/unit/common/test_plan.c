@@ -53,6 +53,18 @@ static void check_step(const ProtobufCMessageDescriptor *type, const struct pl_p
     assert_memory_equal(tag, step->tag, step->tag_len);
 }
 
+static void check_value(const ProtobufCFieldDescriptor *field, const struct pl_plan_value *value)
+{
+    assert_int_equal(value->offset, field->offset);
+    assert_int_equal(value->form, field->label == PROTOBUF_C_LABEL_REPEATED ? PL_PLAN_LIST
+                                  : is_member(field)                        ? PL_PLAN_MEMBER
+                                                                            : PL_PLAN_SINGLE);
+    assert_int_equal(value->kind == PL_PLAN_MESSAGE, field->type == PROTOBUF_C_TYPE_MESSAGE);
+    assert_int_equal(value->kind == PL_PLAN_STRING, field->type == PROTOBUF_C_TYPE_STRING);
+    if (is_member(field))
+        assert_int_equal(value->choice, field->quantifier_offset);
+}
+
 static void check_type(const ProtobufCMessageDescriptor *type, int depth)
 {
     const struct pl_plan *plan = pl_plan_of(type);
@@ -65,6 +77,8 @@ static void check_type(const ProtobufCMessageDescriptor *type, int depth)
         fields = plan->step[i].last + 1u;
     }
     assert_int_equal(fields, type->n_fields);
+    for (unsigned i = 0; i < type->n_fields; i++)
+        check_value(&type->fields[i], &plan->value[i]);
     for (uint32_t number = 0; number < 300; number++)
         assert_ptr_equal(pl_plan_field(plan, number),
                          protobuf_c_message_descriptor_get_field(type, number));
