@@ -46,6 +46,23 @@ static void test_put_overwrites(void **state)
     assert_int_equal(map.count, 0);
 }
 
+static void test_expecting_changes_nothing(void **state)
+{
+    (void)state;
+    struct pl_map map;
+    uint8_t key[16] = {7}, other[16] = {8};
+    uint64_t value = 11;
+    pl_map_init(&map, sizeof(key), sizeof(value), 0);
+    pl_map_expect(&map, key); /* nothing is there to look at */
+    pl_map_put(&map, key, &value);
+    pl_map_expect(&map, key);
+    pl_map_expect(&map, other);
+    assert_int_equal(map.count, 1);
+    assert_memory_equal(pl_map_get(&map, key), &value, sizeof(value));
+    assert_null(pl_map_get(&map, other));
+    pl_map_fini(&map);
+}
+
 static void test_keys_without_values(void **state)
 {
     (void)state;
@@ -211,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_put_overwrites),
+        cmocka_unit_test(test_expecting_changes_nothing),
         cmocka_unit_test(test_keys_without_values),
         cmocka_unit_test(test_reserved_room_is_not_grown),
         cmocka_unit_test(test_a_map_is_put_back_slot_by_slot),
