@@ -63,14 +63,17 @@ static struct pl_status read_payload(void *arg, uint8_t *into, size_t len)
 
 /* The state of the newest snapshot before `batch`; derived data: if anything is wrong with it, an
  * older one or the log tells the same. NOT_FOUND: there is none left. */
-static struct pl_status load_before(const char *dir, const uint8_t ledger_id[16], uint64_t batch,
-                                    struct snapshot_meta *ret_meta, struct ledger **ret)
+static struct pl_status load_before(const struct recover_options *options, const char *dir,
+                                    uint64_t batch, struct snapshot_meta *ret_meta,
+                                    struct ledger **ret)
 {
     struct snapshot *snapshot = NULL;
     struct ledger *ledger = NULL;
-    if (!pl_is_ok(snapshot_open_before(io_system(), dir, ledger_id, batch, &snapshot)))
+    if (!pl_is_ok(snapshot_open_before(io_system(), dir, options->ledger_id, batch, &snapshot)))
         return pl_fail(NOT_FOUND, "there is no usable snapshot");
     *ret_meta = *snapshot_get_meta(snapshot);
+    if (!options->alone && ret_meta->seq > REPLAY_ALONE_ENTRIES)
+        snapshot_read_ahead(snapshot);
     struct pl_status status = ledger_load(read_payload, snapshot, &ledger);
     if (pl_is_ok(status))
         status = snapshot_finish(snapshot);
@@ -93,7 +96,7 @@ static void load_snapshot(const struct recover_options *options, struct snapshot
     struct pl_status status =
         options->ignore_snapshots ? pl_fail(NOT_FOUND, "not looked for") : pl_fail(CORRUPT, "");
     for (uint64_t before = UINT64_MAX; status.code == PL_E_CORRUPT; before = ret_meta->batch)
-        status = load_before(dir, options->ledger_id, before, ret_meta, ret);
+        status = load_before(options, dir, before, ret_meta, ret);
 }
 
 /* Opens it, and replays while it is read and looked at: once is enough. */

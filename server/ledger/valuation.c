@@ -128,16 +128,31 @@ const struct state_rate *valuation_rate(const struct ledger *ledger, const struc
 unsigned __int128 valuation_exact(int64_t minor, int currency, const struct state_rate *rate)
 {
     enum { UNIT = 16 }; /* no currency has more than 4 digits, no rate more than 12 */
+    static const uint64_t powers[UNIT + 1] = {1,
+                                              10,
+                                              100,
+                                              1000,
+                                              10000,
+                                              100000,
+                                              1000000,
+                                              10000000,
+                                              100000000,
+                                              1000000000,
+                                              10000000000,
+                                              100000000000,
+                                              1000000000000,
+                                              10000000000000,
+                                              100000000000000,
+                                              1000000000000000,
+                                              10000000000000000};
     int power = UNIT - pl_currency_exponent(pl_currency_code(currency));
     unsigned __int128 value = (unsigned __int128)minor;
     if (rate != NULL) {
         value *= (unsigned __int128)rate->mantissa;
         power -= rate->scale;
     }
-    PL_ASSERT(power >= 0);
-    for (; power > 0; power--)
-        value *= 10;
-    return value;
+    PL_ASSERT(power >= 0 && power <= UNIT);
+    return value * powers[power];
 }
 
 /* --- allocating across currencies --- */

@@ -20,13 +20,18 @@
  */
 #include "server/store/snapshot.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/mailbox.h"
 #include "server/store/io.h"
 
 enum {
@@ -39,6 +44,7 @@ enum {
     SUM_BYTES = 8,
     PIECE_BYTES = 1 << 18,
     PATH_BYTES = 4096,
+    PIECES_AHEAD = 4,
 };
 
 static const char magic[8] = "PLEDGSNP";
@@ -225,18 +231,35 @@ static struct pl_status names_read(struct io *io, const char *dir, struct names 
 
 /* --- reading --- */
 
+struct piece {
+    struct pl_mail mail; /* first member */
+    struct pl_status status;
+    size_t len;
+    uint8_t *bytes; /* owns; checked (format 2) */
+};
+
 struct snapshot {
     struct io *io;
     int fd;
     uint32_t format;
     struct snapshot_meta meta;
-    uint64_t payload_bytes, payload_read; /* read into `piece` so far, that is */
-    uint64_t file_offset;
-    uint64_t sum;                    /* of the piece */
-    uint8_t *piece;                  /* owns; checked (format 2) */
-    size_t at, end;                  /* of it, what was not handed out yet */
-    uint8_t last[PL_SHA256_BYTES];   /* what the header says of the end */
+    uint64_t payload_bytes, handed_out;
+    struct pl_status wrong;        /* what was, with the first piece that could not be had */
+    uint8_t last[PL_SHA256_BYTES]; /* what the header says of the end */
+    struct piece *piece;           /* what is handed out of now; NULL: none yet */
+    size_t at;                     /* of it, what was not handed out yet */
+    struct piece *waiting;         /* full ones after it, linked by mail.next */
+    struct piece pieces[PIECES_AHEAD];
+    /* of the thread that reads ahead, while there is one: */
+    uint64_t payload_read, file_offset;
+    uint64_t sum;                    /* of the piece read last */
     struct pl_sha256_stream *sha256; /* owns; of a format 1, over what was read */
+    /* the thread; all of them NULL and false without one */
+    bool ahead;
+    _Atomic bool stop;
+    pthread_t thread;
+    struct pl_mail wake;
+    struct pl_mailbox *full, *emptied;
 };
 
 static uint64_t file_bytes_of(const struct snapshot *snapshot)
@@ -283,34 +306,133 @@ static struct pl_status decode_header(struct snapshot *snapshot, const uint8_t *
     return pl_ok();
 }
 
-static struct pl_status read_piece(struct snapshot *snapshot)
+/* The next one of the file. */
+static struct pl_status read_piece(struct snapshot *snapshot, struct piece *piece)
 {
     uint64_t left = snapshot->payload_bytes - snapshot->payload_read;
     size_t len = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
     size_t behind = snapshot->format == FORMAT_OLD ? 0 : SUM_BYTES;
     if (len == 0)
         return pl_fail(CORRUPT, "a snapshot ends too early");
-    PL_TRY(snapshot->io->pread(snapshot->io, snapshot->fd, snapshot->piece, len + behind,
+    PL_TRY(snapshot->io->pread(snapshot->io, snapshot->fd, piece->bytes, len + behind,
                                snapshot->file_offset));
-    struct pl_slice bytes = pl_slice(snapshot->piece, len);
+    struct pl_slice bytes = pl_slice(piece->bytes, len);
     if (snapshot->format == FORMAT_OLD)
         pl_sha256_update(snapshot->sha256, bytes);
     else
         snapshot->sum = pl_xxh3(bytes, snapshot->sum);
-    if (behind != 0 && pl_get_le64(snapshot->piece + len) != snapshot->sum)
+    if (behind != 0 && pl_get_le64(piece->bytes + len) != snapshot->sum)
         return pl_fail(CORRUPT, "a snapshot's payload is damaged");
     snapshot->payload_read += len;
     snapshot->file_offset += len + behind;
-    snapshot->at = 0;
-    snapshot->end = len;
+    piece->len = len;
     return pl_ok();
+}
+
+/* --- reading ahead --- */
+
+static struct pl_mail *wait_for(struct pl_mailbox *box)
+{
+    for (;;) {
+        struct pl_mail *mail = pl_mailbox_take(box);
+        if (mail != NULL)
+            return mail;
+        struct pollfd fd = {.fd = pl_mailbox_fd(box), .events = POLLIN};
+        int ready = poll(&fd, 1, -1);
+        PL_ASSERT(ready > 0 || errno == EINTR);
+    }
+}
+
+static void post(struct pl_mailbox *box, struct pl_mail *mail)
+{
+    bool posted = pl_mailbox_post(box, mail);
+    PL_ASSERT(posted); /* no limit there */
+}
+
+/* Fills what is empty, up to the end, to a piece that is wrong, or until it is told to stop. */
+static void *read_ahead(void *arg)
+{
+    struct snapshot *snapshot = arg;
+    for (;;) {
+        struct pl_mail *mail = wait_for(snapshot->emptied);
+        while (mail != NULL) {
+            if (atomic_load_explicit(&snapshot->stop, memory_order_acquire))
+                return NULL;
+            struct piece *piece = (struct piece *)mail;
+            mail = mail->next; /* the piece is not ours once it is full */
+            struct pl_status status = piece->status = read_piece(snapshot, piece);
+            post(snapshot->full, &piece->mail);
+            if (!pl_is_ok(status))
+                return NULL;
+        }
+    }
+}
+
+void snapshot_read_ahead(struct snapshot *snapshot)
+{
+    PL_ASSERT(snapshot->piece == NULL && !snapshot->ahead);
+    struct pl_status status = pl_mailbox_new(0, &snapshot->full);
+    if (pl_is_ok(status))
+        status = pl_mailbox_new(0, &snapshot->emptied);
+    if (!pl_is_ok(status))
+        return;
+    for (size_t i = 0; i < PIECES_AHEAD; i++) {
+        struct piece *piece = &snapshot->pieces[i];
+        if (piece->bytes == NULL)
+            piece->bytes = malloc(PIECE_BYTES + SUM_BYTES);
+        PL_ASSERT(piece->bytes != NULL);
+        post(snapshot->emptied, &piece->mail);
+    }
+    snapshot->ahead = pthread_create(&snapshot->thread, NULL, read_ahead, snapshot) == 0;
+}
+
+/* What the thread had is the caller's again. */
+static void stop_ahead(struct snapshot *snapshot)
+{
+    if (!snapshot->ahead)
+        return;
+    atomic_store_explicit(&snapshot->stop, true, memory_order_release);
+    post(snapshot->emptied, &snapshot->wake);
+    int failed = pthread_join(snapshot->thread, NULL);
+    PL_ASSERT(failed == 0);
+    snapshot->ahead = false;
+}
+
+/* Waits for the next full piece, after giving the one before it back. */
+static struct pl_status next_ahead(struct snapshot *snapshot)
+{
+    if (snapshot->piece != NULL)
+        post(snapshot->emptied, &snapshot->piece->mail);
+    if (snapshot->waiting == NULL)
+        snapshot->waiting = (struct piece *)wait_for(snapshot->full);
+    struct piece *piece = snapshot->waiting;
+    snapshot->waiting = (struct piece *)piece->mail.next;
+    snapshot->piece = piece;
+    return piece->status;
+}
+
+static struct pl_status next_piece(struct snapshot *snapshot)
+{
+    if (pl_is_ok(snapshot->wrong) && snapshot->handed_out == snapshot->payload_bytes)
+        return pl_fail(CORRUPT, "a snapshot ends too early");
+    if (pl_is_ok(snapshot->wrong) && snapshot->ahead) {
+        snapshot->wrong = next_ahead(snapshot);
+    } else if (pl_is_ok(snapshot->wrong)) {
+        snapshot->piece = &snapshot->pieces[0];
+        snapshot->wrong = read_piece(snapshot, snapshot->piece);
+    }
+    snapshot->at = 0;
+    if (!pl_is_ok(snapshot->wrong))
+        snapshot->piece->len = 0; /* nothing of it is handed out, however often it is asked for */
+    return snapshot->wrong;
 }
 
 struct pl_status snapshot_finish(struct snapshot *snapshot)
 {
     uint8_t last[PL_SHA256_BYTES] = {0};
-    if (snapshot->payload_read != snapshot->payload_bytes || snapshot->at != snapshot->end)
+    if (snapshot->handed_out != snapshot->payload_bytes)
         return pl_fail(CORRUPT, "a snapshot holds more than a state");
+    stop_ahead(snapshot);
     if (snapshot->format == FORMAT_OLD)
         pl_sha256_final(snapshot->sha256, last);
     else
@@ -342,9 +464,10 @@ static struct pl_status open_path(struct io *io, const char *path, const uint8_t
     PL_ASSERT(snapshot != NULL);
     snapshot->io = io;
     snapshot->fd = -1;
+    snapshot->wrong = pl_ok();
     snapshot->sha256 = pl_sha256_new();
-    snapshot->piece = malloc(PIECE_BYTES + SUM_BYTES);
-    PL_ASSERT(snapshot->piece != NULL);
+    snapshot->pieces[0].bytes = malloc(PIECE_BYTES + SUM_BYTES);
+    PL_ASSERT(snapshot->pieces[0].bytes != NULL);
     struct pl_status status = open_one(snapshot, path, ledger_id);
     if (!pl_is_ok(status)) {
         snapshot_close(snapshot);
@@ -382,12 +505,13 @@ const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot)
 struct pl_status snapshot_read(struct snapshot *snapshot, uint8_t *into, size_t len)
 {
     while (len > 0) {
-        if (snapshot->at == snapshot->end)
-            PL_TRY(read_piece(snapshot));
-        size_t have = snapshot->end - snapshot->at;
+        if (snapshot->piece == NULL || snapshot->at == snapshot->piece->len)
+            PL_TRY(next_piece(snapshot));
+        size_t have = snapshot->piece->len - snapshot->at;
         size_t part = len < have ? len : have;
-        memcpy(into, snapshot->piece + snapshot->at, part);
+        memcpy(into, snapshot->piece->bytes + snapshot->at, part);
         snapshot->at += part;
+        snapshot->handed_out += part;
         into += part;
         len -= part;
     }
@@ -398,10 +522,18 @@ void snapshot_close(struct snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
+    stop_ahead(snapshot);
+    while (snapshot->full != NULL && pl_mailbox_take(snapshot->full) != NULL)
+        ;
+    while (snapshot->emptied != NULL && pl_mailbox_take(snapshot->emptied) != NULL)
+        ;
+    pl_mailbox_free(snapshot->full);
+    pl_mailbox_free(snapshot->emptied);
     if (snapshot->fd >= 0)
         snapshot->io->close(snapshot->io, snapshot->fd);
     pl_sha256_free(snapshot->sha256);
-    free(snapshot->piece);
+    for (size_t i = 0; i < PIECES_AHEAD; i++)
+        free(snapshot->pieces[i].bytes);
     free(snapshot);
 }
 

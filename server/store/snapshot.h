@@ -40,6 +40,9 @@ struct snapshot;
 PL_MUST_CHECK struct pl_status snapshot_open_before(struct io *io, const char *dir,
                                                     const uint8_t ledger_id[16], uint64_t batch,
                                                     struct snapshot **ret);
+/* From here on a thread of its own reads pieces and looks at them ahead of who wants them: for a
+ * large one. Before the first read. Where no thread is to be had, nothing changes. */
+void snapshot_read_ahead(struct snapshot *snapshot);
 const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot);
 /* Exactly `len` payload bytes, in order; CORRUPT if the piece that they are in is not as it was
  * written. What is looked at is what is handed out: a disk may give other bytes the next time. */

@@ -126,7 +126,7 @@ MUTANTS = [
            "    *ret_valid = body_sum != 1 && (!hashed || ret->number != 0);", ["store/test_scan", "sim/seeds"]),
     Mutant("believe a damaged snapshot", "server/store/snapshot.c",
            "        snapshot->sum = pl_xxh3(bytes, snapshot->sum);",
-           "        snapshot->sum = pl_get_le64(snapshot->piece + len);", ["store/test_snapshot"]),
+           "        snapshot->sum = pl_get_le64(piece->bytes + len);", ["store/test_snapshot"]),
     Mutant("believe a snapshot of another log", "server/replay.c",
            "        replay->vouched = memcmp(batch->hash, replay->options.vouched_hash, "
            "STORE_HASH_BYTES) == 0;",

@@ -36,6 +36,7 @@ static void write_one(const char *dir, uint64_t batch, size_t bytes)
 }
 
 static uint8_t big[700000];
+static bool ahead; /* by a thread of its own */
 
 /* Of the newest one that is right to its end. */
 static uint64_t newest(const char *dir)
@@ -45,6 +46,8 @@ static uint64_t newest(const char *dir)
     while (pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, batch, &snapshot))) {
         batch = snapshot_get_meta(snapshot)->batch;
         size_t len = bytes_of(dir, batch);
+        if (ahead)
+            snapshot_read_ahead(snapshot);
         bool whole =
             pl_is_ok(snapshot_read(snapshot, big, len)) && pl_is_ok(snapshot_finish(snapshot));
         snapshot_close(snapshot);
@@ -73,6 +76,45 @@ static void test_what_changes_after_opening_is_seen(void **state)
     for (size_t i = 0; i < 200000; i++)
         assert_int_equal(big[i], (uint8_t)((i + 1000) * 7 + 12));
     assert_int_equal(snapshot_read(snapshot, big, 300000).code, PL_E_CORRUPT);
+    assert_int_equal(snapshot_read(snapshot, big, 1).code, PL_E_CORRUPT); /* and so it stays */
+    snapshot_close(snapshot);
+    dir_remove(dir);
+}
+
+/* More pieces than are read ahead, in bites that fit none of them; closed at any place. */
+static void test_reading_ahead(void **state)
+{
+    (void)state;
+    enum { BYTES = 3000017, BITE = 99991 };
+    char *dir = dir_new(), path[600];
+    const uint8_t other = 0xEE;
+    snprintf(path, sizeof(path), "%s/%016x.snap", dir, 12);
+    write_one(dir, 12, BYTES);
+    for (size_t until = 0; until <= BYTES + BITE; until += 10 * BITE) {
+        struct snapshot *snapshot = NULL;
+        size_t at = 0;
+        assert_true(pl_is_ok(
+            snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
+        snapshot_read_ahead(snapshot);
+        for (size_t bite; at < BYTES && at < until; at += bite) {
+            bite = BYTES - at < BITE ? BYTES - at : BITE;
+            assert_true(pl_is_ok(snapshot_read(snapshot, big, bite)));
+            for (size_t i = 0; i < bite; i++)
+                assert_int_equal(big[i], (uint8_t)((at + i) * 7 + 12));
+        }
+        assert_int_equal(snapshot_finish(snapshot).code, at == BYTES ? PL_E_OK : PL_E_CORRUPT);
+        assert_true(at < BYTES || snapshot_read(snapshot, big, 1).code == PL_E_CORRUPT);
+        snapshot_close(snapshot);
+    }
+    put_at(path, 2000000, &other, 1); /* found long before it is asked for, told when it is */
+    struct snapshot *snapshot = NULL;
+    assert_true(
+        pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
+    snapshot_read_ahead(snapshot);
+    for (size_t at = 0; at < 7 << 18; at += 1 << 18)
+        assert_true(pl_is_ok(snapshot_read(snapshot, big, 1 << 18)));
+    for (int times = 0; times < 3; times++)
+        assert_int_equal(snapshot_read(snapshot, big, 1).code, PL_E_CORRUPT);
     snapshot_close(snapshot);
     dir_remove(dir);
 }
@@ -348,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_changes_after_opening_is_seen),
         cmocka_unit_test(test_a_piece_of_another_one_is_not_taken),
+        cmocka_unit_test(test_reading_ahead),
         cmocka_unit_test(test_the_newest_is_read_back),
         cmocka_unit_test(test_a_damaged_one_is_passed_over),
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
@@ -357,5 +400,7 @@ int main(void)
         cmocka_unit_test(test_many_and_other_names),
         cmocka_unit_test(test_a_snapshot_that_was_read_in_part_is_not_finished),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int alone = cmocka_run_group_tests(tests, NULL, NULL);
+    ahead = true;
+    return alone | cmocka_run_group_tests(tests, NULL, NULL);
 }
