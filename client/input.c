@@ -115,14 +115,27 @@ static struct pl_status ambiguous(struct cli *cli, const char *amount, const cha
                        amount, first, second, first, currency, exponent);
 }
 
+static struct pl_status no_currency(struct cli *cli, const char *currency, const char *field)
+{
+    char upper[4] = "";
+    for (size_t i = 0; i < 3 && currency[i] != '\0'; i++)
+        upper[i] = (char)(currency[i] >= 'a' && currency[i] <= 'z' ? currency[i] - 'a' + 'A'
+                                                                   : currency[i]);
+    if (strlen(currency) == 3 && pl_currency_index(upper) >= 0)
+        return failure_set(
+            &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, field,
+            _("the code of a currency is in capitals: type %s, not %s"), upper, currency);
+    return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN,
+                       field, _("%s: %s"), currency,
+                       text_reason(PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN));
+}
+
 struct pl_status input_money(struct cli *cli, const char *amount, const char *currency,
                              const char *field, Pledged__V1__Money **ret)
 {
     int exponent = pl_currency_exponent(currency);
     if (exponent < 0)
-        return failure_set(&cli->failure, PL_E_INVALID,
-                           PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, field, "%s: %s", currency,
-                           text_reason(PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN));
+        return no_currency(cli, currency, field);
     int64_t minor = 0;
     switch (pl_decimal_parse(amount, exponent, &minor)) {
     case PL_DECIMAL_OK:
@@ -138,7 +151,7 @@ struct pl_status input_money(struct cli *cli, const char *amount, const char *cu
             _("'%s' has more digits after the point than %s has (%d)"), amount, currency, exponent);
     case PL_DECIMAL_OVERFLOW:
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW,
-                           field, "%s: %s", amount,
+                           field, _("%s: %s"), amount,
                            text_reason(PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW));
     }
     Pledged__V1__Money *money = pl_arena_alloc(&cli->arena, sizeof(*money));
@@ -216,7 +229,7 @@ struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
         if (!pl_is_ok(status))
             return failure_set(
                 &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID, "until_us",
-                "--until %s: %s", until, text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
+                _("--until %s: %s"), until, text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
         *ret_which = 2;
     }
     return pl_ok();
@@ -263,7 +276,7 @@ struct pl_status input_refs(struct cli *cli, Pledged__V1__ExternalRef ***ret, si
 static struct pl_status no_file(struct cli *cli, const char *path)
 {
     return failure_set(&cli->failure, PL_E_NO_INPUT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       "%s: %s", path, text_errno(errno));
+                       _("%s: %s"), path, text_errno(errno));
 }
 
 static struct pl_status open_file(struct cli *cli, const char *path, int *ret_fd)

@@ -743,7 +743,7 @@ static const char *benefit_words(struct page *page, const Pledged__V1__BenefitLi
     const char *label = pick(line->label, line->n_label);
     for (size_t i = 0; i < line->n_attribute; i++) {
         if (strcmp(line->attribute[i]->name, "size") == 0)
-            return pl_arena_printf(page->arena, "%s: %s", label, line->attribute[i]->value);
+            return pl_arena_printf(page->arena, _("%s: %s"), label, line->attribute[i]->value);
     }
     return label;
 }

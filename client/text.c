@@ -404,12 +404,21 @@ bool text_parse(enum text_list list, const char *code, int *ret)
     return true;
 }
 
+/* In French what each code means stands behind it. */
+static const char *code_words(const struct word *word, struct pl_arena *arena)
+{
+    const char *label = _(word->label), *made = NULL;
+    if (text_language() == TEXT_FRENCH && strcmp(label, word->code) != 0)
+        made = pl_arena_printf(arena, "%s (%s)", word->code, label);
+    return made == NULL ? word->code : made;
+}
+
 const char *text_codes(enum text_list list, struct pl_arena *arena)
 {
     const char *all = "";
     for (size_t i = 0; i < lists[list].count; i++) {
-        const char *more =
-            pl_arena_printf(arena, "%s%s%s", all, i == 0 ? "" : ", ", lists[list].word[i].code);
+        const char *more = pl_arena_printf(arena, "%s%s%s", all, i == 0 ? "" : ", ",
+                                           code_words(&lists[list].word[i], arena));
         all = more == NULL ? all : more;
     }
     return all;

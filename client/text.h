@@ -66,7 +66,8 @@ const char *text_label(enum text_list list, int value);
 /* Label of a code, or the code itself. */
 const char *text_label_of_code(enum text_list list, const char *code);
 bool text_parse(enum text_list list, const char *code, int *ret);
-/* "government, private-sector, ..." for messages and help. Lives in the arena. */
+/* "government, private-sector, ..." for messages, in French with words: "government (gouvernement),
+ * ...". Lives in the arena. */
 const char *text_codes(enum text_list list, struct pl_arena *arena);
 
 /* "TIER_SOLD_OUT"; "" for unspecified. */

@@ -138,7 +138,7 @@ struct pl_status treasury_load(const char *path, struct pl_arena *arena, struct 
     FILE *file = path == NULL ? NULL : fopen(path, "re");
     if (path != NULL && file == NULL)
         return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                           "%s: %s", path, text_errno(errno));
+                           _("%s: %s"), path, text_errno(errno));
     int bad = file == NULL ? 0 : ini_parse_file(file, on_key, &loader);
     if (file != NULL)
         (void)fclose(file);

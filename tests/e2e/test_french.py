@@ -15,7 +15,7 @@ WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # What is typed, or names something, stays as it is: what is in quotes, options, commands, places of
 # arguments, files, codes of lists, formats, and the fields of requests.
 TYPED = re.compile(
-    r"\bchamp [\w.]+|l’une de ces valeurs\u00a0: [a-z-]+(?:, [a-z-]+)*|«[^»]*»|'[^']*'|\"[^\"]*\"|--[a-z-]+(?:[= ][A-Z_|]+)?|\bpledge(?: (?!:)[a-z-]+)+|\bpledged\b|"
+    r"\bchamp [\w.]+|(?:l’une de ces valeurs\u00a0:|(?<=\)),) [a-z-]+(?:, [a-z-]+)*(?: (?=\())?|«[^»]*»|'[^']*'|\"[^\"]*\"|--[a-z-]+(?:[= ][A-Z_|]+)?|\bpledge(?: (?!:)[a-z-]+)+|\bpledged\b|"
     r"\b[A-Z][A-Z_|:]+\b|\S*[/=@]\S*|\b[a-z]+(?:-[a-z]+)*(?:[_|,][a-z]+(?:[-_|,][a-z]+)*)+\b|"
     r"%[-.*0-9 ]*(?:ll|l|z)?(?:<\w+>)?[a-zA-Z]|\b\S+\.(?:pdf|csv|xml|txt|conf|json|html|bin)\b")
 # French words that no sentence of the client happens to have.
@@ -221,6 +221,18 @@ class French(DaemonTest):
                 ran = self.home.pledge("clerk", *args, format="table", lang="fr")
                 self.assertNotEqual(ran.code, 0, ran)
                 self.assertEqual(self.english_in(ran.err), [], ran)
+
+    def test_codes_are_explained(self):
+        for args, wanted in ((("list", "--kind", "ministère"), "government (gouvernement), "),
+                             (("accept-difference", self.bank, self.one, "--kind", "frais"),
+                              "fee (frais bancaires), "),
+                             (("pay", self.one, "1", "chf"), "CHF"),
+                             (("pay", self.one, "1", "fr"), "fr\u00a0: ")):
+            with self.subTest(args=args):
+                ran = self.home.pledge("clerk", *args, format="table", lang="fr")
+                self.assertIn(wanted, ran.err)
+        ran = self.home.pledge("clerk", "list", "--kind", "ministry", lang="en")
+        self.assertIn("government, private-sector", ran.err)
 
     def test_help_of_every_command(self):
         source = (ROOT / "client" / "commands.c").read_text(encoding="utf-8")
