@@ -21,7 +21,7 @@
 #include "common/slice.h"
 
 enum {
-    CAMT_MOVEMENTS_MAX = 1000, /* a file; as many as one command holds */
+    CAMT_MOVEMENTS_MAX = 10000, /* a file; as many as one command may have */
     CAMT_BYTES_MAX = 16 << 20,
 };
 

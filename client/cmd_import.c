@@ -22,7 +22,7 @@ static struct pl_status no_memory(void)
     return pl_fail(TOO_BIG, "the file does not fit into memory");
 }
 
-enum { ENTRY_BYTES_MAX = 65535, ENTRY_REST_BYTES = 1500, OUTCOME_BYTES = 250 };
+enum { COMMAND_BYTES_MAX = 1 << 20, REQUEST_BYTES_MAX = 4 << 20 };
 
 /* One file of a bank: the command, and who paid. */
 struct import {
@@ -84,14 +84,17 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_number(sheet, told->refunded);
 }
 
-/* The command stands in one entry, with what became of each statement. */
+/* A file is one command, and travels with who paid in one request. */
 static struct pl_status check_size(struct cli *cli, const char *path, const struct write *write)
 {
     const Pledged__V1__ImportStatement *import = write->command.import_statement;
     size_t size = pledged__v1__command__get_packed_size(&write->command), movements = 0;
+    size_t all = size;
+    for (size_t i = 0; i < write->record_count; i++)
+        all += pledged__v1__private_record__get_packed_size(write->record[i]) + 8;
     for (size_t i = 0; i < import->n_statement; i++)
         movements += import->statement[i]->n_movement;
-    if (size + ENTRY_REST_BYTES + import->n_statement * OUTCOME_BYTES <= ENTRY_BYTES_MAX)
+    if (size <= COMMAND_BYTES_MAX && all + 64 <= REQUEST_BYTES_MAX)
         return pl_ok();
     return failure_set(&cli->failure, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
                        _("%s: %zu movements are more than one command takes, nothing of the file "

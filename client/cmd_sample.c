@@ -136,7 +136,7 @@ static struct pl_status add_row(struct sheet *sheet, const struct sample_item *i
     struct pl_slice bytes = pl_slice(item->bytes, item->len);
     PL_TRY(pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, sheet->arena, &message));
     const Pledged__V1__Entry *entry = (const void *)message;
-    if (entry->command.len > 0)
+    if (entry->command.len > 0 && entry->command_bytes == 0) /* a large import has no letters */
         PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor,
                                  pl_slice(entry->command.data, entry->command.len), sheet->arena,
                                  &command));

@@ -92,11 +92,17 @@ static uint64_t number_of(const ProtobufCMessage *fact, const char *name)
     return place == NULL ? 0 : *(const uint64_t *)place;
 }
 
+/* Is the command here? Of a large import only its first bytes are. */
+static bool is_whole(const Pledged__V1__Entry *entry)
+{
+    return entry->command.len != 0 && entry->command_bytes == 0;
+}
+
 /* The words that the command gave; they are in the first entry of a command only. */
 static const char *reason_of(const Pledged__V1__Entry *entry, struct pl_arena *arena)
 {
     ProtobufCMessage *message = NULL;
-    if (entry->command.len == 0)
+    if (!is_whole(entry))
         return NULL;
     struct pl_status status =
         pl_unpack_trusted(&pledged__v1__command__descriptor,
@@ -145,7 +151,7 @@ static struct pl_status print_command(const Pledged__V1__Entry *entry, struct pl
                                       struct pl_buf *out)
 {
     ProtobufCMessage *command = NULL;
-    if (entry->command.len == 0)
+    if (!is_whole(entry))
         return pl_buf_append_str(out, "null");
     PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor,
                              pl_slice(entry->command.data, entry->command.len), arena, &command));

@@ -665,6 +665,7 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(POLICY_ADOPTED):
     case FACT(CATALOGUE_ADOPTED):
     case FACT(COMMAND_REFUSED):
+    case FACT(COMMAND_CONTINUED):
     case FACT(POSTINGS_EXPORTED):
     case FACT(BENEFIT_CLAIMED):
     case FACT(BENEFIT_DECLINED):

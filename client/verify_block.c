@@ -39,37 +39,29 @@ struct pl_status verify_block_add(struct verify_block *block, struct pl_slice en
     return pl_ok();
 }
 
-static const Pledged__V1__Command *read_command(struct verify_block *block,
-                                                struct verify_entry *entry)
+const char *verify_block_command(const Pledged__V1__Entry *entry, struct pl_slice bytes,
+                                 struct pl_arena *arena, const Pledged__V1__Command **ret)
 {
     struct pl_scan_error error;
     ProtobufCMessage *message = NULL;
     uint8_t digest[PL_SHA256_BYTES];
-    const Pledged__V1__Entry *read = entry->message;
-    struct pl_slice bytes = pl_slice(read->command.data, read->command.len);
+    *ret = NULL;
     pl_sha256(bytes, digest);
     if (!pl_slice_eq(pl_slice(digest, sizeof(digest)),
-                     pl_slice(read->command_digest.data, read->command_digest.len))) {
-        entry->wrong = N_("the command in it does not have the digest that it names");
-        return NULL;
-    }
-    if (!pl_is_ok(pl_unpack(&pledged__v1__command__descriptor, bytes, ELEMENTS_MAX, &block->arena,
-                            &message, &error))) {
-        entry->wrong = N_("the command in it cannot be read");
-        return NULL;
-    }
+                     pl_slice(entry->command_digest.data, entry->command_digest.len)))
+        return N_("the command in it does not have the digest that it names");
+    if (!pl_is_ok(pl_unpack(&pledged__v1__command__descriptor, bytes, ELEMENTS_MAX, arena, &message,
+                            &error)))
+        return N_("the command in it cannot be read");
     const Pledged__V1__Command *command = (const void *)message;
     if (command->request_id.len != REQUEST_ID_BYTES ||
         !pl_slice_eq(pl_slice(command->request_id.data, command->request_id.len),
-                     pl_slice(read->request_id.data, read->request_id.len))) {
-        entry->wrong = N_("its request id is not the one of its command");
-        return NULL;
-    }
-    if (ledger_validate(command, &block->arena) != NULL) {
-        entry->wrong = N_("the command in it should not have been accepted as it is written");
-        return NULL;
-    }
-    return command;
+                     pl_slice(entry->request_id.data, entry->request_id.len)))
+        return N_("its request id is not the one of its command");
+    if (ledger_validate(command, arena) != NULL)
+        return N_("the command in it should not have been accepted as it is written");
+    *ret = command;
+    return NULL;
 }
 
 static void read_entry(struct verify_block *block, size_t at)
@@ -84,8 +76,10 @@ static void read_entry(struct verify_block *block, size_t at)
     }
     entry->message = (const void *)message;
     entry->seq = entry->message->seq;
-    if (entry->message->command.len > 0)
-        entry->command = read_command(block, entry);
+    if (entry->message->command.len > 0 && entry->message->command_bytes == 0)
+        entry->wrong = verify_block_command(
+            entry->message, pl_slice(entry->message->command.data, entry->message->command.len),
+            &block->arena, &entry->command);
 }
 
 /* The number of an entry is its first field: a byte 0x08, then seven bits a byte from the lowest

@@ -56,6 +56,11 @@ PL_MUST_CHECK struct pl_status verify_block_add(struct verify_block *block, stru
 /* What the pool does with a block. Any thread. */
 void verify_block_work(struct verify_block *block);
 
+/* Reads the command of an entry, whose bytes may go on behind it. NULL: it is the one; else what is
+ * wrong, a literal. */
+const char *verify_block_command(const Pledged__V1__Entry *entry, struct pl_slice bytes,
+                                 struct pl_arena *arena, const Pledged__V1__Command **ret);
+
 struct verify_pool;
 /* threads 0: as many as there are processors to use. */
 PL_MUST_CHECK struct pl_status verify_pool_new(size_t threads, struct verify_pool **ret);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * verify_rules: check, decide again, compare, apply. Deciding again answers with all entries of a
- * command at once; those that are still to come are kept packed until their turn.
+ * command at once; those that are still to come are kept packed until their turn. Entries whose
+ * command goes on behind them wait until it is whole.
  */
 #include "client/verify_rules.h"
 
@@ -14,7 +15,7 @@
 #include "common/hash.h"
 #include "common/scan.h"
 
-enum { ARENA_BYTES = 16 << 20, ROSTER_BYTES = 1 << 20 };
+enum { ARENA_BYTES = 96 << 20, ROSTER_BYTES = 1 << 20 };
 /* A command that was under way when the roster changed was let in by the one before. */
 enum { RULES_FIRST = 1 }; /* of a ledger whose policy does not say */
 static const int64_t ROSTER_GRACE_US = 60 * 1000000LL;
@@ -24,8 +25,18 @@ struct roster {
     const Pledged__V1__RosterAdopted *message; /* NULL: none yet */
 };
 
+/* A command that has more bytes than an entry: its entries so far, and what they have of it. */
+struct partial {
+    struct pl_buf command;
+    struct pl_buf entries; /* each behind its length */
+    size_t count, bytes;   /* bytes: of the whole command */
+    struct pl_arena arena; /* of the command and its entries once more */
+    struct pl_slice whole; /* while those entries are judged */
+};
+
 struct verify_rules {
     struct ledger *ledger;
+    struct partial partial;
     struct pl_arena arena;     /* of the decision that is being followed */
     struct pl_slice *expected; /* in the arena */
     size_t expected_count, expected_at;
@@ -43,6 +54,9 @@ struct verify_rules *verify_rules_new(void)
     rules->ledger = ledger_new();
     rules->version = RULES_FIRST;
     pl_arena_init(&rules->arena, ARENA_BYTES);
+    pl_buf_init(&rules->partial.command, LEDGER_IMPORT_BYTES_MAX);
+    pl_buf_init(&rules->partial.entries, 2 * LEDGER_IMPORT_BYTES_MAX);
+    pl_arena_init(&rules->partial.arena, ARENA_BYTES);
     for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
         pl_arena_init(&rules->roster[i].arena, ROSTER_BYTES);
     return rules;
@@ -55,6 +69,9 @@ void verify_rules_free(struct verify_rules *rules)
     for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
         pl_arena_fini(&rules->roster[i].arena);
     pl_arena_fini(&rules->arena);
+    pl_buf_fini(&rules->partial.command);
+    pl_buf_fini(&rules->partial.entries);
+    pl_arena_fini(&rules->partial.arena);
     ledger_free(rules->ledger);
     free(rules);
 }
@@ -229,7 +246,8 @@ static bool decide_at(struct verify_rules *rules, const Pledged__V1__Entry *entr
     struct ledger_decision decision;
     struct ledger_request request = {
         .command = command,
-        .bytes = pl_slice(entry->command.data, entry->command.len),
+        .bytes = rules->partial.whole.len != 0 ? rules->partial.whole
+                                               : pl_slice(entry->command.data, entry->command.len),
         .actor = {entry->actor->person, entry->actor->role, entry->actor->identity,
                   entry->actor->issuer},
         .now_us = now_us,
@@ -349,7 +367,7 @@ static uint32_t version_of(const Pledged__V1__PolicyAdopted *policy)
 
 uint64_t verify_rules_unjudged(const struct verify_rules *rules)
 {
-    return rules->unjudged;
+    return rules->unjudged + rules->partial.count;
 }
 
 /* What a daemon of another version decided by its own rules is not decided again: it has to be
@@ -372,12 +390,9 @@ static const char *judge(struct verify_rules *rules, const struct verify_entry *
     return NULL;
 }
 
-const char *verify_rules_take(struct verify_rules *rules, const struct verify_entry *entry,
-                              struct pl_slice bytes)
+static const char *take(struct verify_rules *rules, const struct verify_entry *entry,
+                        struct pl_slice bytes)
 {
-    if (entry->wrong != NULL)
-        return entry->wrong;
-    PL_ASSERT(entry->message != NULL);
     struct pl_status status = ledger_check(rules->ledger, entry->message);
     if (!pl_is_ok(status))
         return status.what;
@@ -390,4 +405,93 @@ const char *verify_rules_take(struct verify_rules *rules, const struct verify_en
     if (entry->message->fact_case == PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED)
         rules->version = version_of(entry->message->policy_adopted);
     return wrong;
+}
+
+/* --- commands that go on behind their first entry --- */
+
+#define TOO_LARGE N_("the command in it is larger than any may be")
+
+static const char *keep_part(struct partial *partial, ProtobufCBinaryData part,
+                             struct pl_slice bytes)
+{
+    uint8_t len[4];
+    pl_put_le32(len, (uint32_t)bytes.len);
+    if (!pl_is_ok(pl_buf_append(&partial->command, part.data, part.len)) ||
+        !pl_is_ok(pl_buf_append(&partial->entries, len, sizeof(len))) ||
+        !pl_is_ok(pl_buf_append(&partial->entries, bytes.data, bytes.len)) ||
+        pl_buf_len(&partial->command) > partial->bytes)
+        return TOO_LARGE;
+    partial->count++;
+    return NULL;
+}
+
+static void forget(struct partial *partial)
+{
+    pl_buf_clear(&partial->command);
+    pl_buf_clear(&partial->entries);
+    pl_arena_reset(&partial->arena);
+    partial->count = partial->bytes = 0;
+    partial->whole = (struct pl_slice){NULL, 0};
+}
+
+/* The next of the entries that waited, unpacked again. */
+static const char *next_waiting(struct partial *partial, size_t *at, struct pl_slice *ret_bytes,
+                                const Pledged__V1__Entry **ret)
+{
+    struct pl_slice all = pl_buf_slice(&partial->entries);
+    ProtobufCMessage *message = NULL;
+    *ret_bytes = pl_slice(all.data + *at + 4, pl_get_le32(all.data + *at));
+    *at += 4 + ret_bytes->len;
+    if (!pl_is_ok(pl_unpack_trusted(&pledged__v1__entry__descriptor, *ret_bytes, &partial->arena,
+                                    &message)))
+        return TOO_LARGE;
+    *ret = (const void *)message;
+    return NULL;
+}
+
+static const char *take_whole(struct verify_rules *rules)
+{
+    struct partial *partial = &rules->partial;
+    const char *wrong = NULL;
+    size_t at = 0, count = partial->count;
+    partial->whole = pl_buf_slice(&partial->command);
+    for (size_t i = 0; i < count && wrong == NULL; i++) {
+        struct verify_entry entry = {.message = NULL};
+        struct pl_slice bytes;
+        wrong = next_waiting(partial, &at, &bytes, &entry.message);
+        if (wrong == NULL && i == 0)
+            wrong = verify_block_command(entry.message, partial->whole, &partial->arena,
+                                         &entry.command);
+        if (wrong == NULL)
+            wrong = take(rules, &entry, bytes);
+    }
+    forget(partial);
+    return wrong;
+}
+
+/* An entry whose command is not whole yet. */
+static const char *take_part(struct verify_rules *rules, const Pledged__V1__Entry *entry,
+                             struct pl_slice bytes)
+{
+    struct partial *partial = &rules->partial;
+    bool first = partial->count == 0;
+    if (!first && entry->fact_case != PLEDGED__V1__ENTRY__FACT_COMMAND_CONTINUED)
+        return N_("it stands where the rest of a command should be");
+    if (first)
+        partial->bytes = entry->command_bytes;
+    const char *wrong =
+        keep_part(partial, first ? entry->command : entry->command_continued->bytes, bytes);
+    return wrong == NULL && pl_buf_len(&partial->command) == partial->bytes ? take_whole(rules)
+                                                                            : wrong;
+}
+
+const char *verify_rules_take(struct verify_rules *rules, const struct verify_entry *entry,
+                              struct pl_slice bytes)
+{
+    if (entry->wrong != NULL)
+        return entry->wrong;
+    PL_ASSERT(entry->message != NULL);
+    bool goes_on = entry->message->command.len != 0 && entry->message->command_bytes != 0;
+    return goes_on || rules->partial.count != 0 ? take_part(rules, entry->message, bytes)
+                                                : take(rules, entry, bytes);
 }

@@ -224,10 +224,18 @@ static bool is_settled(const struct cli *cli, struct pl_status status)
     return !cli->failure.uncertain && !cli->failure.retryable;
 }
 
+/* Records travel beside the command; and what is too large for the usual way takes this one. */
+static bool is_private(const struct write *write)
+{
+    enum { PLAIN_BYTES_MAX = 64 << 10 };
+    return write->record_count != 0 ||
+           pledged__v1__command__get_packed_size(&write->command) > PLAIN_BYTES_MAX;
+}
+
 static struct pl_slice pack(struct cli *cli, struct write *write)
 {
     Pledged__V1__ExecutePrivateRequest request = PLEDGED__V1__EXECUTE_PRIVATE_REQUEST__INIT;
-    if (write->record_count == 0)
+    if (!is_private(write))
         return pl_pack(&write->command.base, &cli->arena);
     request.command = &write->command;
     request.record = write->record;
@@ -250,9 +258,8 @@ struct pl_status write_send(struct cli *cli, struct write *write, Pledged__V1__R
                                kept == NULL ? "?" : kept,
                                status.sys_errno != 0 ? text_errno(status.sys_errno) : status.what);
     }
-    struct pl_status status = write->record_count != 0
-                                  ? session_execute_private(cli->session, bytes, ret)
-                                  : session_execute(cli->session, bytes, ret);
+    struct pl_status status = is_private(write) ? session_execute_private(cli->session, bytes, ret)
+                                                : session_execute(cli->session, bytes, ret);
     if (kept != NULL && is_settled(cli, status))
         requests_forget(kept);
     return status;

@@ -34,6 +34,7 @@
 #include "server/reload.h"
 #include "server/restore.h"
 #include "server/sockets.h"
+#include "server/store/file.h"
 #include "server/store/lock.h"
 #include "server/worker.h"
 #include "server/writer.h"
@@ -370,6 +371,7 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
         .read_only = why_read_only(daemon),
         .rebuild = rebuild,
         .rebuild_arg = daemon,
+        .batch_bytes = file_batch_max(daemon->config->segment_bytes),
     };
     pl_rng_bytes(options.writer_id, sizeof(options.writer_id));
     PL_TRY(writer_new(&options, &daemon->writer));

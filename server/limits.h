@@ -12,6 +12,9 @@ enum {
     LIMIT_WORKERS = 64,
     /* a single command's packed bytes; its entry repeats some of them and must stay under 65,535 */
     LIMIT_COMMAND_BYTES = 64 * 1024,
+    /* an ImportStatement of ExecutePrivate alone, from somebody who may import: it goes on in
+     * further entries */
+    LIMIT_IMPORT_BYTES = LEDGER_IMPORT_BYTES_MAX,
     /* ExecuteBatch */
     LIMIT_BATCH_COMMANDS = 8192,
     LIMIT_BATCH_REQUEST_BYTES = 1024 * 1024,
@@ -21,9 +24,12 @@ enum {
      * the wire size for tiny elements; element counts are bounded by the scan */
     LIMIT_CALL_ARENA_BYTES = 16 * 1024 * 1024,
     /* scratch of one decision: its entries repeat the command once, as messages and packed; an
-     * approval unpacks the proposed command, see above */
-    LIMIT_DECIDE_ARENA_BYTES = 6 * 1024 * 1024,
-    /* body of one batch; room is kept for the entries of one more command */
+     * approval unpacks the proposed command, see above. An import makes up to two entries for each
+     * movement. Address space, until somebody imports so much */
+    LIMIT_DECIDE_ARENA_BYTES = 64 * 1024 * 1024,
+    /* bodies of batches: filled up to the first, where room is kept for the entries of one more
+     * command; an import, whose entries are one batch, may go up to the second */
+    LIMIT_BATCH_FILL_BYTES = 1024 * 1024,
     LIMIT_BATCH_BODY_BYTES = STORE_BATCH_BYTES_MAX,
     LIMIT_COMMAND_ENTRIES_BYTES = LEDGER_ENTRIES_PER_COMMAND_MAX * 4096 + 65536,
     /* queries answered between two looks at the store: a bounded share of a turn */
@@ -50,7 +56,7 @@ enum {
     LIMIT_RESUBMIT_MS = 100,
 };
 
-_Static_assert(LIMIT_COMMAND_ENTRIES_BYTES < LIMIT_BATCH_BODY_BYTES / 2,
+_Static_assert(LIMIT_COMMAND_ENTRIES_BYTES < LIMIT_BATCH_FILL_BYTES / 2,
                "a command's entries must fit a batch");
 
 #endif

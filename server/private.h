@@ -12,7 +12,7 @@
 #include "pledged/v1/service.pb-c.h"
 #include "server/persons.h"
 
-enum { PRIVATE_RECORDS_MAX = 4096, PRIVATE_READ_MAX = 256 };
+enum { PRIVATE_RECORDS_MAX = 10000, PRIVATE_READ_MAX = 256 };
 
 /* How many commitments the command names, and so how many records must come with it. */
 size_t private_commitments(const Pledged__V1__Command *command);

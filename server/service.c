@@ -170,7 +170,20 @@ static Pledged__V1__Refusal *head_wrong(struct service *service, const Pledged__
     return NULL;
 }
 
-/* What can be judged without the ledger's state: size, role, form, a named checkpoint. Sets
+/* NULL: it is not too large. */
+static Pledged__V1__Refusal *size_wrong(const Pledged__V1__Command *msg, struct pl_slice bytes,
+                                        bool with_records, struct pl_arena *arena)
+{
+    bool import =
+        with_records && msg->command_case == PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
+    if (bytes.len <= (import ? LIMIT_IMPORT_BYTES : LIMIT_COMMAND_BYTES))
+        return NULL;
+    return refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                   import ? "an import may have at most 1,048,576 bytes"
+                          : "a command may have at most 65,536 bytes");
+}
+
+/* What can be judged without the ledger's state: role, size, form, a named checkpoint. Sets
  * item->msg if it may go on. */
 static void item_fill(struct service *service, struct command_item *item,
                       const struct net_person *person, const Pledged__V1__Command *msg,
@@ -178,13 +191,6 @@ static void item_fill(struct service *service, struct command_item *item,
 {
     item->bytes = bytes;
     item->msg = msg;
-    if (bytes.len > LIMIT_COMMAND_BYTES) {
-        item_refuse(item, arena, PL_E_TOO_BIG,
-                    refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-                            "a command may have at most 65,536 bytes"),
-                    msg);
-        return;
-    }
     if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
         !authz_may_execute(person->role, msg->command_case)) {
         item_refuse(item, arena, PL_E_DENIED,
@@ -193,7 +199,9 @@ static void item_fill(struct service *service, struct command_item *item,
                     msg);
         return;
     }
-    Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
+    Pledged__V1__Refusal *wrong = size_wrong(msg, bytes, with_records, arena);
+    if (wrong == NULL)
+        wrong = ledger_validate(msg, arena);
     if (wrong == NULL && !with_records && private_commitments(msg) != 0)
         wrong = refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, "record",
                         "the record that this command commits to is missing: ExecutePrivate");
@@ -262,7 +270,7 @@ static void on_execute_private(struct call *call, void *user)
         finish(call, item->code, NULL, item->refusal);
     else if (wrong != NULL)
         finish(call, ledger_reason_code(wrong->reason), NULL, wrong);
-    else if (service->registrar == NULL)
+    else if (service->registrar == NULL && command->row_count != 0)
         fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
              "no records of persons are kept here");
     else

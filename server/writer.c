@@ -146,7 +146,7 @@ static void batch_reset(struct writer *writer, struct batch *batch)
 
 static bool batch_full(const struct batch *batch)
 {
-    return pl_buf_len(&batch->body) + LIMIT_COMMAND_ENTRIES_BYTES > LIMIT_BATCH_BODY_BYTES;
+    return pl_buf_len(&batch->body) + LIMIT_COMMAND_ENTRIES_BYTES > LIMIT_BATCH_FILL_BYTES;
 }
 
 static bool batch_empty(const struct batch *batch)
@@ -220,13 +220,14 @@ static struct pl_slice *pack(struct writer *writer, const struct ledger_decision
         if (packed[i].len > LEDGER_ENTRY_BYTES_MAX)
             return NULL;
     }
-    return *ret_total <= LIMIT_BATCH_BODY_BYTES ? packed : NULL;
+    return *ret_total <= writer->options.batch_bytes - LIMIT_BATCH_FILL_BYTES ? packed : NULL;
 }
 
-/* Most commands have their room in every batch (batch_full); a bank statement may need more. */
+/* Most commands have their room in every batch (batch_full). A bank statement may need more, and
+ * has it in a batch that is filled no further than others are. */
 static bool fits(const struct writer *writer, size_t total)
 {
-    return pl_buf_len(&writer->filling->body) + total <= LIMIT_BATCH_BODY_BYTES;
+    return pl_buf_len(&writer->filling->body) + total <= writer->options.batch_bytes;
 }
 
 /* What no replay would take is told to operators: the rules have a mistake. */
@@ -789,7 +790,7 @@ static void look_for_room(struct writer *writer)
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
     if ((writer->no_room && now_ns < writer->room_retry_at_ns) || writer->options.read_only != NULL)
         return;
-    bool full = !store_has_room(writer->options.store, LIMIT_BATCH_BODY_BYTES);
+    bool full = !store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES);
     writer->room_retry_at_ns = now_ns + 500000000LL;
     if (full == writer->no_room)
         return;
@@ -971,7 +972,7 @@ static struct pl_status barrier_wait(struct writer *writer)
  * log is the writer. */
 static struct pl_status barrier(struct writer *writer)
 {
-    if (!store_has_room(writer->options.store, LIMIT_BATCH_BODY_BYTES))
+    if (!store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES))
         return pl_fail(NO_SPACE, "write the first batch of this epoch");
     int64_t now_us = turn_time(writer);
     struct ledger_decision decision = {0};
@@ -1000,6 +1001,9 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     struct writer *writer PL_CLEANUP(free_writer) = calloc(1, sizeof(*writer));
     PL_ASSERT(writer != NULL);
     writer->options = *options;
+    if (writer->options.batch_bytes == 0 || writer->options.batch_bytes > LIMIT_BATCH_BODY_BYTES)
+        writer->options.batch_bytes = LIMIT_BATCH_BODY_BYTES;
+    PL_ASSERT(writer->options.batch_bytes > LIMIT_BATCH_FILL_BYTES);
     writer->ledger = options->ledger;
     pl_arena_init(&writer->scratch, LIMIT_DECIDE_ARENA_BYTES);
     if (!pl_arena_reserve(&writer->scratch)) /* a decision never runs out of memory half way */

@@ -69,6 +69,8 @@ struct writer_options {
     const char *read_only;
     writer_rebuild_fn rebuild;
     void *rebuild_arg;
+    size_t batch_bytes; /* that the store takes at most, more than LIMIT_BATCH_FILL_BYTES; 0: as the
+                           limits say */
 };
 
 /* Writes the barrier batch of a new epoch with the start-up facts and waits for it (bounded by the

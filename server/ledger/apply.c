@@ -606,6 +606,19 @@ static void apply_nothing(struct ledger *ledger, const Pledged__V1__Entry *entry
     (void)ledger, (void)entry;
 }
 
+/* Whether the parts are those of the command is a matter of its digest: whoever decides it again
+ * puts them together. */
+static struct pl_status check_continued(const struct ledger *ledger,
+                                        const Pledged__V1__Entry *entry)
+{
+    (void)ledger;
+    size_t len = entry->command_continued->bytes.len;
+    NEED(entry->request_id.len != 0 && entry->cause_seq != 0 && len > 0 &&
+             len <= LEDGER_COMMAND_PART_BYTES,
+         "a part of no command");
+    return pl_ok();
+}
+
 struct fact_row {
     struct pl_status (*check)(const struct ledger *ledger, const Pledged__V1__Entry *entry);
     void (*apply)(struct ledger *ledger, const Pledged__V1__Entry *entry);
@@ -622,6 +635,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(PROPOSED)] = {proposal_check, proposal_apply, ABOUT(Proposed)},
     [FACT(PROPOSAL_REJECTED)] = {proposal_check, proposal_apply, ABOUT(ProposalRejected)},
     [FACT(PROPOSAL_EXPIRED)] = {proposal_check, proposal_apply, ABOUT(ProposalExpired)},
+    [FACT(COMMAND_CONTINUED)] = {check_continued, apply_nothing, 0},
     [FACT(CONTRIBUTOR_ADDED)] = {check_contributor_added, add_contributor, 0},
     [FACT(CONTRIBUTOR_AMENDED)] = {check_contributor_amended, amend_contributor, 0},
     [FACT(CONTACT_RECORDED)] = {contact_check, contact_apply, 0},
@@ -689,6 +703,10 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
 /* The first entry of a command has the command; the others point to the first. */
 static struct pl_status check_request(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    NEED(entry->command_bytes == 0 || (entry->command.len == LEDGER_COMMAND_PART_BYTES &&
+                                       entry->command_bytes > LEDGER_COMMAND_PART_BYTES &&
+                                       entry->command_bytes <= LEDGER_IMPORT_BYTES_MAX),
+         "a command that goes on and does not");
     if (entry->command.len == 0) {
         NEED(entry->request_id.len == 0 ||
                  (entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->cause_seq != 0 &&

@@ -34,7 +34,12 @@
 /* Proposals that wait at one time, and what their commands may take together. */
 #define LEDGER_PROPOSALS_OPEN_MAX       10000u
 #define LEDGER_PROPOSALS_OPEN_BYTES_MAX (64u << 20)
-#define LEDGER_MOVEMENTS_MAX            1000
+/* Of a file of the bank, which is one command. */
+#define LEDGER_MOVEMENTS_MAX    10000
+#define LEDGER_IMPORT_BYTES_MAX (1u << 20)
+/* So much of a command stands in one entry beside what became of its statements; the rest of an
+ * import is in entries behind its first one. */
+#define LEDGER_COMMAND_PART_BYTES (46u << 10)
 
 struct ledger;
 

@@ -85,6 +85,13 @@ static Pledged__V1__Actor *actor(struct maker *maker)
     return made;
 }
 
+/* Only an import may be larger than an entry. */
+static bool goes_on(const struct ledger_request *request)
+{
+    return request->command->command_case == COMMAND(IMPORT_STATEMENT) &&
+           request->bytes.len > LEDGER_COMMAND_PART_BYTES;
+}
+
 static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
 {
     const struct ledger_request *request = maker->request;
@@ -97,6 +104,10 @@ static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
     if (maker->out->entry_count != 0)
         return; /* the first entry of the command has the rest */
     entry->command.len = request->bytes.len;
+    if (goes_on(request)) {
+        entry->command.len = LEDGER_COMMAND_PART_BYTES;
+        entry->command_bytes = (uint32_t)request->bytes.len;
+    }
     entry->command.data = (uint8_t *)(uintptr_t)request->bytes.data;
     entry->command_digest.len = sizeof(request->digest);
     entry->command_digest.data = (uint8_t *)(uintptr_t)request->digest;
@@ -117,7 +128,7 @@ static void make_room(struct maker *maker)
     out->entry_cap = cap;
 }
 
-Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
+static Pledged__V1__Entry *add_entry(struct maker *maker, uint64_t prev_seq)
 {
     struct ledger_decision *out = maker->out;
     make_room(maker);
@@ -134,6 +145,31 @@ Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
     out->answer = LEDGER_ACCEPTED;
     out->entry[out->entry_count++] = entry;
     maker_dated(maker, entry, maker_day(maker));
+    return entry;
+}
+
+/* The bytes of the command that its first entry has no room for. */
+static void continue_command(struct maker *maker)
+{
+    struct pl_slice bytes = maker->request->bytes;
+    for (size_t at = LEDGER_COMMAND_PART_BYTES; at < bytes.len; at += LEDGER_COMMAND_PART_BYTES) {
+        size_t left = bytes.len - at;
+        Pledged__V1__Entry *entry = add_entry(maker, 0);
+        Pledged__V1__CommandContinued *fact = maker_alloc(maker, sizeof(*fact));
+        pledged__v1__command_continued__init(fact);
+        fact->bytes.len = left < LEDGER_COMMAND_PART_BYTES ? left : LEDGER_COMMAND_PART_BYTES;
+        fact->bytes.data = (uint8_t *)(uintptr_t)bytes.data + at;
+        entry->fact_case = FACT(COMMAND_CONTINUED);
+        entry->command_continued = fact;
+    }
+}
+
+Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq)
+{
+    bool first = maker->out->entry_count == 0;
+    Pledged__V1__Entry *entry = add_entry(maker, prev_seq);
+    if (first && maker->request != NULL && goes_on(maker->request))
+        continue_command(maker);
     return entry;
 }
 

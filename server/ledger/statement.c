@@ -155,7 +155,7 @@ static bool all_fine(const Pledged__V1__ImportStatement *command, struct wrong *
     for (size_t i = 0; i < command->n_statement; i++)
         movements += command->statement[i]->n_movement;
     if (movements > LEDGER_MOVEMENTS_MAX)
-        return say(wrong, REASON(TOO_BIG), FIELD_ ".movement", "at most 1000 movements a file");
+        return say(wrong, REASON(TOO_BIG), FIELD_ ".movement", "at most 10000 movements a file");
     for (size_t i = 0; i < command->n_statement; i++) {
         if (!bank_fine(command->statement[i], wrong))
             return false;
@@ -230,6 +230,8 @@ struct importing {
     struct pl_map refunded;  /* refund (u32) -> 1 (u32) */
     struct pl_map received;  /* currency (u32) -> amount (i64) */
     struct pl_map details;   /* commitment (32) -> 1 (u32) */
+    struct pl_map part_sum;  /* batch key (16) -> sum of the statement's parts of it (struct sum) */
+    uint32_t summed;         /* ordinal of the statement whose parts those are; 0: none yet */
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
     struct pl_map spent;     /* bank entry (u32) whose money has a place now -> 1 (u32) */
     uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
@@ -602,21 +604,42 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
 
 /* --- batches --- */
 
-/* Are the statement's movements that are parts of the same entry of the bank this sum? What does
- * not fit 64 bits on the way is not. */
-static bool parts_are(const struct importing *import, const struct state_movement *row,
-                      int64_t whole)
+/* The parts of one entry of the bank. What does not fit 64 bits on the way is no sum. */
+struct sum {
+    int64_t minor;
+    bool overflows;
+};
+
+static void sum_parts(struct importing *import)
 {
-    int64_t sum = 0;
+    pl_map_fini(&import->part_sum);
+    pl_map_init(&import->part_sum, 16, sizeof(struct sum), 0);
+    import->summed = import->ordinal;
     for (size_t i = 0; i < import->bank->n_movement; i++) {
-        struct state_movement other = {.levels = 0};
-        movement_fill(&other, import->bank->movement[i], import->bank->account,
+        struct state_movement row = {.levels = 0};
+        movement_fill(&row, import->bank->movement[i], import->bank->account,
                       import->bank->currency);
-        if (!other.whole && memcmp(other.batch_key, row->batch_key, 16) == 0 &&
-            !pl_add64(sum, import->bank->movement[i]->minor, &sum))
-            return false;
+        const void *found = pl_map_get(&import->part_sum, row.batch_key);
+        struct sum sum = {.minor = 0};
+        if (found != NULL)
+            memcpy(&sum, found, sizeof(sum));
+        sum.overflows =
+            sum.overflows || !pl_add64(sum.minor, import->bank->movement[i]->minor, &sum.minor);
+        if (!row.whole)
+            pl_map_put(&import->part_sum, row.batch_key, &sum);
     }
-    return sum == whole;
+}
+
+/* Are the statement's movements that are parts of the same entry of the bank this sum? */
+static bool parts_are(struct importing *import, const struct state_movement *row, int64_t whole)
+{
+    struct sum sum = {.minor = 0};
+    if (import->summed != import->ordinal)
+        sum_parts(import);
+    const void *found = pl_map_get(&import->part_sum, row->batch_key);
+    if (found != NULL)
+        memcpy(&sum, found, sizeof(sum));
+    return !sum.overflows && sum.minor == whole;
 }
 
 static int64_t sum_of_known_parts(const struct ledger *ledger, const struct state_movement *row)
@@ -923,6 +946,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.refunded, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.received, sizeof(uint32_t), sizeof(int64_t), 0);
     pl_map_init(&import.details, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
+    pl_map_init(&import.part_sum, 16, sizeof(struct sum), 0);
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.spent, sizeof(uint32_t), sizeof(uint32_t), 0);
     find_candidates(&import);
@@ -939,6 +963,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.refunded);
     pl_map_fini(&import.received);
     pl_map_fini(&import.details);
+    pl_map_fini(&import.part_sum);
     pl_map_fini(&import.split);
     pl_map_fini(&import.spent);
     free(import.candidate);

@@ -284,6 +284,13 @@ static void roll(struct file_store *file, const struct store_batch *batch)
     must(io->pwrite(io, file->fd, page, sizeof(page), 0));
 }
 
+uint64_t file_batch_max(uint64_t segment_bytes)
+{
+    /* a body is padded to eight bytes */
+    uint64_t most = (segment_bytes - SEGMENT_HEADER_BYTES - segment_record_bytes(0)) & ~7ull;
+    return most < STORE_BATCH_BYTES_MAX ? most : STORE_BATCH_BYTES_MAX;
+}
+
 /* DURABLE: to be written, or (the head itself, resubmitted) in the log already. */
 static enum store_outcome judge(struct file_store *file, const struct store_batch *batch)
 {

@@ -21,7 +21,7 @@ struct io;
 struct file_options {
     const char *dir;        /* exists; the caller holds the data directory's lock */
     struct io *io;          /* io_system() but in tests */
-    uint64_t segment_bytes; /* size of a new segment; from 2 MiB on, every batch fits */
+    uint64_t segment_bytes; /* size of a new segment; a batch fits into one, see file_batch_max */
     uint8_t ledger_id[16];  /* must match the id in every segment header */
     bool read_only; /* for snapshot, fsck: never writes, never cuts; a torn tail is just the end */
     uint64_t trusted_batch; /* a snapshot vouches for everything up to here: scan from there; 0:
@@ -35,6 +35,8 @@ struct file_report {
     char torn_kept_in[128]; /* file name of the .broken copy, or "" */
     char damage[384];       /* on failure: file, offset, batch, and what to do */
 };
+/* Most bytes of a batch body that segments of this size take. */
+uint64_t file_batch_max(uint64_t segment_bytes);
 PL_MUST_CHECK struct pl_status file_open(const struct file_options *options,
                                          struct file_report *ret_report, struct store **ret);
 #endif

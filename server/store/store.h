@@ -22,8 +22,9 @@
 
 #define STORE_HASH_BYTES   32
 #define STORE_WRITER_BYTES 16
-/* Most bytes of a batch body; a distributed engine's request limit is 1.5 MiB. */
-#define STORE_BATCH_BYTES_MAX (1u << 20)
+/* Most bytes of a batch body. The writer fills batches up to 1 MiB (a distributed engine's request
+ * limit is 1.5 MiB); only the import of a large bank statement, which is one batch, takes more. */
+#define STORE_BATCH_BYTES_MAX (8u << 20)
 
 /* What became durable together. `body` is `count` times (le32 length, entry bytes). Batch numbers
  * start at 1; batch 0 does not exist and its hash is 32 zero bytes. A batch may hold no

@@ -771,6 +771,7 @@ class Oracle:
         self.reversed = set()
         self.waivers = {}       # seq -> what is not to come of which pledge
         self.refunds = {}       # id -> dict
+        self.partial = None     # first entry of a command that goes on behind it, bytes so far
         self.deeds = {}         # seq -> what was said to be done: a refund's id, or of a benefit
         self.statements = {}    # id -> dict
         self.confirmed = set()  # bank entries that a statement knows
@@ -799,14 +800,16 @@ class Oracle:
             self.need(len(e.request_id) == 16, e, "request id has 16 bytes")
             self.need(e.actor.identity != "", e, "identity")
             first = self.first_of.setdefault(bytes(e.request_id), e.seq)
-            if first == e.seq:
-                self.need(hashlib.sha256(e.command).digest() == e.command_digest, e, "digest")
-                sent = pb.Command.FromString(e.command)
-                self.need(sent.request_id == e.request_id, e, "command of another request id")
-                self.need(not sent.dry_run, e, "dry run in the ledger")
+            if first == e.seq and e.command_bytes:
+                self.need(self.partial is None, e, "the command before it is not whole")
+                self.partial = (e, e.command)
+            elif first == e.seq:
+                self.command_of(e, e.command)
             else:
                 self.need(e.command == b"", e, "a second entry with command bytes: done twice")
                 self.need(e.cause_seq == first, e, "cause is the command's first entry")
+        self.need(self.partial is None or e.HasField("command_continued")
+                  or self.partial[0].seq == e.seq, e, "the rest of a command was to come")
         self.seq, self.time_us = e.seq, e.time_us
         self.need(e.posting_date == self.posting(e), e, f"posted to {self.posting(e)!r}")
         body = getattr(e, fact)
@@ -826,6 +829,21 @@ class Oracle:
 
     def nothing(self, e, body):
         pass
+
+    def command_of(self, e, whole):
+        self.need(hashlib.sha256(whole).digest() == e.command_digest, e, "digest")
+        sent = pb.Command.FromString(whole)
+        self.need(sent.request_id == e.request_id, e, "command of another request id")
+        self.need(not sent.dry_run, e, "dry run in the ledger")
+
+    def on_command_continued(self, e, body):
+        first, so_far = self.partial
+        self.need(first.seq == e.cause_seq, e, "the rest of another command")
+        so_far += body.bytes
+        self.partial = (first, so_far)
+        if len(so_far) >= first.command_bytes:
+            self.partial = None
+            self.command_of(first, so_far)
 
     @staticmethod
     def business_day(e):
@@ -1300,7 +1318,7 @@ class Oracle:
         key = (body.account, body.id, body.sequence, body.created[:4], body.kind)
         self.need(key not in [s["key"] for s in self.statements.values()], e, "came in twice")
         self.statements[body.statement] = dict(key=key, currency=body.currency)
-        if self.first_of.get(bytes(e.request_id)) == e.seq:
+        if self.first_of.get(bytes(e.request_id)) == e.seq and not e.command_bytes:
             for sent in pb.Command.FromString(e.command).import_statement.statement:
                 if sent.kind == pb.STATEMENT_KIND_STATEMENT:
                     moved = sum(m.minor for m in sent.movement) + sent.remainder.minor

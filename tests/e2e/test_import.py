@@ -13,7 +13,8 @@ import unittest
 import uuid
 from datetime import date
 
-from harness import BIN, DaemonTest, Proxy, check_ledger, command, pb, run
+import audit
+from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, pb, run
 
 CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
 SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
@@ -578,6 +579,177 @@ class Charges(Bank):
         self.assertEqual(self.charged()[1], ("B000002", "0.00", True))
 
 
+def large(count, day="2026-05-04", names=True, first=0):
+    """A statement of many movements, each with a reference of the bank; every tenth is a charge."""
+    rows, total = [], 0
+    for i in range(first, first + count):
+        minor = 1000 + i
+        sign = "DBIT" if i % 10 == 9 else "CRDT"
+        total += minor if sign == "CRDT" else -minor
+        who = f"<RltdPties><Dbtr><Pty><Nm>Payer {i} of Example</Nm></Pty></Dbtr></RltdPties>"
+        rows.append(
+            f"<Ntry><Amt Ccy='CHF'>{minor / 100:.2f}</Amt><CdtDbtInd>{sign}</CdtDbtInd>"
+            f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>"
+            f"<AcctSvcrRef>LARGE-{i}</AcctSvcrRef><NtryDtls><TxDtls><Refs><EndToEndId>E2E-{i}"
+            f"</EndToEndId></Refs><Amt Ccy='CHF'>{minor / 100:.2f}</Amt>"
+            f"<CdtDbtInd>{sign}</CdtDbtInd>{who if names else ''}</TxDtls></NtryDtls></Ntry>")
+    balance = ("<Bal><Tp><CdOrPrtry><Cd>{}</Cd></CdOrPrtry></Tp><Amt Ccy='CHF'>{:.2f}</Amt>"
+               "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{}</Dt></Dt></Bal>")
+    return ("<Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.053.001.08'><BkToCstmrStmt>"
+            f"<GrpHdr><MsgId>LARGE</MsgId><CreDtTm>{day}T23:00:00</CreDtTm></GrpHdr><Stmt>"
+            f"<Id>STM-LARGE-{first}</Id><ElctrncSeqNb>900</ElctrncSeqNb><CreDtTm>{day}T23:00:00"
+            f"</CreDtTm><Acct><Id><IBAN>{CHF}</IBAN></Id><Ccy>CHF</Ccy></Acct>"
+            + balance.format("OPBD", 0, day) + balance.format("CLBD", total / 100, day)
+            + "".join(rows) + "</Stmt></BkToCstmrStmt></Document>"), total
+
+
+class Large(Bank):
+    """A statement that is larger than an entry is one command all the same: whole, or not at all."""
+    settings = {**ACCOUNTS, "store": {"segment_bytes": 16 << 20}}
+
+    def write(self, count, **fields):
+        path = self.home.path / f"large-{count}-{fields}.xml".replace(" ", "")
+        text, total = large(count, **fields)
+        path.write_text(text)
+        return path, total
+
+    def bring_file(self, path, **fields):
+        return json.loads(self.pledge("clerk", "import", path, format="json", timeout=120,
+                                      **fields).out)["statements"][0]
+
+    def verified(self):
+        path = self.home.path / "large.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"],
+                                 timeout=120))
+
+    def test_five_thousand_movements(self):
+        path, total = self.write(5000)
+        request_id = uuid.uuid4().bytes
+        row = self.bring_file(path, request_id=request_id)
+        self.assertEqual((row["recorded"], row["queued"], row["result"]), (5000, 5000, "NEW"))
+        entries = self.dump()
+        made = [e for e in entries if e.request_id == request_id]
+        self.assertEqual([e.WhichOneof("fact") for e in made[:2]],
+                         ["statement_imported", "command_continued"])
+        self.assertGreater(made[0].command_bytes, 300_000)
+        parts = made[0].command + b"".join(e.command_continued.bytes for e in made
+                                           if e.HasField("command_continued"))
+        self.assertEqual((len(parts), hashlib.sha256(parts).digest()),
+                         (made[0].command_bytes, made[0].command_digest))
+        self.assertEqual(max(len(e.SerializeToString()) for e in entries) < 65536, True)
+        self.assertEqual(sum(m.bank_entry_recorded.movement.minor for m in made
+                             if m.HasField("bank_entry_recorded")), total)
+        self.assertEqual(self.rows(), 4500)  # who was paid is not told
+        again = self.bring_file(path, request_id=request_id)
+        self.assertEqual((again["result"], again["seq"]), ("REPLAY", row["seq"]))
+        other = self.bring_file(path)
+        self.assertEqual((other["already_in"], other["known"], other["recorded"]),
+                         (True, 5000, 0))
+        check_ledger(self.dump())
+        self.verified()
+        jsonl = self.pledge("auditor", "dump", "--as", "jsonl").out.splitlines()
+        self.assertEqual(len(jsonl), len(self.dump()) + 1)  # and what it is
+        self.home.restart(kill=True)
+        self.assertEqual(len(self.listed()), 5000)
+        self.assertTrue(self.bring_file(path)["already_in"])
+
+    def rows(self):
+        with sqlite3.connect(f"file:{self.home.data}/persons.db?mode=ro", uri=True) as db:
+            return db.execute("SELECT count(*) FROM record WHERE pending = 0").fetchone()[0]
+
+    def test_parts_that_somebody_changed_are_found(self):
+        """By whoever has the key: the entries are signed again."""
+        path, _ = self.write(1200)
+        self.bring_file(path)
+        raw = self.auditor.dump_bytes()[0]
+        signer = audit.Signer.from_file(self.home.data / "ledger.key")
+        places = [i for i, e in enumerate(raw) if pb.Entry.FromString(e).HasField(
+            "command_continued")]
+        self.assertGreater(len(places), 1)
+        changed = pb.Entry.FromString(raw[places[0]])
+        changed.command_continued.bytes = changed.command_continued.bytes.replace(b"LARGE-", b"SMALL-", 1)
+        shorter = pb.Entry.FromString(raw[places[-1]])
+        shorter.command_continued.bytes = shorter.command_continued.bytes[:-1]
+        first, second = places[:2]
+        swapped = [pb.Entry.FromString(raw[i]) for i in (second, first)]
+        swapped[0].seq, swapped[1].seq = first + 1, second + 1
+        swapped[0].time_us, swapped[1].time_us = swapped[1].time_us, swapped[0].time_us
+        key = self.pledge("auditor", "status", format="json").json["vkey"]
+        for name, forged in [
+                ("same", {}), ("changed", {first: changed}), ("shorter", {places[-1]: shorter}),
+                ("swapped", {first: swapped[0], second: swapped[1]})]:
+            entries = [forged[i].SerializeToString() if i in forged else e
+                       for i, e in enumerate(raw)]
+            self.assertEqual(name == "same", entries == raw)
+            dump = self.home.path / f"{name}.bin"
+            dump.write_bytes(audit.dump_of(entries, signer))
+            ran = self.home.pledge("auditor", "verify", dump, "--key", key, format="json",
+                                   timeout=120)
+            self.assertEqual(ran.code, 0 if name == "same" else 17, (name, ran))
+
+    def test_without_a_name_it_goes_the_same_way(self):
+        path, _ = self.write(3000, names=False)
+        self.assertEqual(self.bring_file(path)["recorded"], 3000)
+        self.verified()
+
+    def test_killed_on_the_way_it_is_in_once_or_not_at_all(self):
+        path, _ = self.write(4000)
+        for wait in (0.05, 0.15, 0.3):
+            started = subprocess.Popen(
+                [BIN / "pledge", *self.home.client_args("clerk"), "import", path],
+                env=self.home.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                started.wait(wait)
+            except subprocess.TimeoutExpired:
+                pass
+            self.home.kill()
+            started.kill()
+            started.wait(30)
+            self.home.drop_clients()
+            self.home.start()
+            self.assertIn(len(self.listed()), (0, 4000))
+        row = self.bring_file(path)
+        self.assertEqual(row["recorded"] + row["known"], 4000)
+        self.assertEqual(len(self.listed()), 4000)
+
+    def test_what_is_too_large_is_not_sent(self):
+        path, _ = self.write(10001)
+        size = len(self.dump())
+        ran = self.fails(65, "clerk", "import", path, format="json")
+        self.assertEqual(ran.error["reason"], "TOO_BIG")
+        self.assertEqual(len(self.dump()), size)
+
+    def test_the_larger_limit_is_for_imports_and_who_may_import(self):
+        path, _ = self.write(1500)
+        self.fails(77, "approver", "import", path)
+        self.fails(77, "reader", "import", path)
+        hold = command(hold=pb.Hold(tier="t" * 70000, contributor="C000001"))
+        for person in ("clerk", "reader"):
+            with self.assertRaises(Refused) as caught:
+                self.home.client(person).call("ExecutePrivate", pb.ExecutePrivateRequest(
+                    command=hold))
+            self.assertIn(caught.exception.reason, ("TOO_BIG", "PERMISSION_DENIED"))
+        with self.assertRaises(Refused) as caught:
+            self.clerk.execute(hold)
+        self.assertEqual(caught.exception.reason, "TOO_BIG")
+
+
+class LargeForItsFile(Bank):
+    """Every entry of an import is in one batch, and that in one file of the log."""
+    def test_a_log_of_small_files_takes_no_large_statement(self):
+        path = self.home.path / "large.xml"
+        path.write_text(large(6000)[0])
+        size = len(self.dump())
+        ran = self.fails(65, "clerk", "import", path, format="json", timeout=120)
+        self.assertEqual(ran.error["reason"], "TOO_BIG")
+        self.assertEqual(len(self.dump()), size)
+        path.write_text(large(1500)[0])
+        self.pledge("clerk", "import", path)
+        self.assertEqual(len(self.listed()), 1500)
+
+
 class Payers(Bank):
     SECRETS = (b"Example Ministry", b"CH9300762011623852957", b"gift of the year")
 
@@ -733,9 +905,9 @@ class Payers(Bank):
         self.assertEqual(len([r for r in self.listed() if r["payer"]]), 600)
         size = len(self.dump())
         for lang, word in (("en", "shorter periods"), ("fr", "plus courtes")):
-            ran = self.fails(65, "clerk", "import", self.many(1000), lang=lang)
-            self.assertIn("many-1000.xml", ran.err)
-            self.assertIn("1000 mo", ran.err)
+            ran = self.fails(65, "clerk", "import", self.many(10001), lang=lang)
+            self.assertIn("many-10001.xml", ran.err)
+            self.assertIn("10000 mo", ran.err)
             self.assertIn(word, ran.err)
         self.assertEqual((len(self.dump()), self.rows()), (size, (600, 0)))
 

@@ -147,7 +147,7 @@ static inline void desk_ready(struct world *world, int64_t minor)
 /* --- statements of the bank --- */
 
 #define DESK_ACCOUNT "CH8109000000150001234"
-enum { DESK_MOVEMENTS_MAX = 300 };
+enum { DESK_MOVEMENTS_MAX = 2000 };
 
 /* As the policy would have it. */
 static inline void have_account(struct world *world)

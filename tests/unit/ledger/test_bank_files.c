@@ -132,13 +132,14 @@ static void test_files_are_bounded(void **state)
     (void)state;
     Pledged__V1__ImportStatement command = PLEDGED__V1__IMPORT_STATEMENT__INIT;
     Pledged__V1__BankStatement *banks[65];
-    Pledged__V1__Movement **many = pl_arena_alloc(&w.arena, 1002 * sizeof(*many));
+    Pledged__V1__Movement **many =
+        pl_arena_alloc(&w.arena, (LEDGER_MOVEMENTS_MAX + 1) * sizeof(*many));
     Pledged__V1__Reason reason = 0;
     const char *field = NULL;
     begin();
     for (size_t i = 0; i < 65; i++)
         banks[i] = bank;
-    for (size_t i = 0; i < 1001; i++)
+    for (size_t i = 0; i <= LEDGER_MOVEMENTS_MAX; i++)
         many[i] = first;
     command.statement = banks;
     command.n_statement = 1;
@@ -156,13 +157,13 @@ static void test_files_are_bounded(void **state)
     }
     command.n_statement = 1;
     bank->movement = many;
-    bank->n_movement = 1001;
+    bank->n_movement = LEDGER_MOVEMENTS_MAX + 1;
     assert_non_null(statement_wrong(&command, &reason, &field));
     assert_int_equal(reason, REASON(TOO_BIG));
-    bank->n_movement = 1000;
-    bank->closing_minor = 1000 + 700000;
+    bank->n_movement = LEDGER_MOVEMENTS_MAX;
+    bank->closing_minor = 1000 + 700 * LEDGER_MOVEMENTS_MAX;
     assert_null(statement_wrong(&command, &reason, &field));
-    assert_true(statement_room(&command) > 1000 * sizeof(struct state_movement));
+    assert_true(statement_room(&command) > LEDGER_MOVEMENTS_MAX * sizeof(struct state_movement));
 }
 
 /* Whose money it is, is nobody's business here: not even the attempt is written down. */

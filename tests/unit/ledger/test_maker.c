@@ -3,6 +3,8 @@
  * Goal: every entry of a decision says who, when, why and after what; a refusal is one entry and
  * drops all else; an arena that is too small is told before anything is begun.
  */
+#include "common/buf.h"
+#include "desk.h"
 #include "storm.h"
 
 static void test_first_entry_carries_the_command(void **state)
@@ -36,6 +38,104 @@ static void test_first_entry_carries_the_command(void **state)
     }
     assert_int_equal(world_last(&w)->prev_seq, w.entry_count - 1); /* HoldPlaced, WaitPromoted */
     assert_int_equal(ledger_find_request(w.ledger, first->request_id.data), first->seq);
+    world_fini(&w);
+}
+
+enum { LARGE = 1500 };
+
+/* An import of many movements; larger than an entry. */
+static void import_large(struct world *world, const char *id)
+{
+    static Pledged__V1__Movement movement[LARGE];
+    static char ref[LARGE][24];
+    for (size_t i = 0; i < LARGE; i++) {
+        (void)snprintf(ref[i], sizeof(ref[i]), "A-REFERENCE-%zu", i);
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1 + (int64_t)i,
+                   ref[i]);
+    }
+    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, LARGE);
+}
+
+/* The command of the entry at `place`, put together again; how many entries have the rest of it. */
+static size_t put_together(struct world *world, size_t place, struct pl_buf *into)
+{
+    const Pledged__V1__Entry *first = world_entry(world, place);
+    size_t parts = 0;
+    assert_true(pl_is_ok(pl_buf_append(into, first->command.data, first->command.len)));
+    while (pl_buf_len(into) < first->command_bytes) {
+        const Pledged__V1__Entry *e = world_entry(world, place + ++parts);
+        assert_int_equal(e->fact_case, FACT(COMMAND_CONTINUED));
+        assert_int_equal(e->cause_seq, first->seq);
+        assert_true(pl_is_ok(pl_buf_append(into, e->command_continued->bytes.data,
+                                           e->command_continued->bytes.len)));
+    }
+    uint8_t digest[32];
+    pl_sha256(pl_buf_slice(into), digest);
+    assert_int_equal(pl_buf_len(into), first->command_bytes);
+    assert_memory_equal(first->command_digest.data, digest, 32);
+    return parts;
+}
+
+static void test_a_large_command_goes_on_behind_its_first_entry(void **state)
+{
+    (void)state;
+    struct world w;
+    struct pl_buf whole;
+    pl_buf_init(&whole, LEDGER_IMPORT_BYTES_MAX);
+    desk_ready(&w, 16000000);
+    have_account(&w);
+    size_t before = w.entry_count;
+    import_large(&w, "A");
+    assert_accepted(&w);
+    Pledged__V1__Entry *first = world_entry(&w, before);
+    assert_int_equal(first->fact_case, FACT(STATEMENT_IMPORTED));
+    assert_int_equal(first->command.len, LEDGER_COMMAND_PART_BYTES);
+    size_t parts = put_together(&w, before, &whole);
+    assert_int_equal(w.entry_count, before + 1 + parts + LARGE);
+    for (size_t i = before; i < w.entry_count; i++)
+        assert_true(pledged__v1__entry__get_packed_size(world_entry(&w, i)) <=
+                    LEDGER_ENTRY_BYTES_MAX);
+
+    struct ledger *then = world_before(&w, before);
+    assert_true(pl_is_ok(ledger_check(then, first)));
+    for (uint32_t wrong = 1; wrong < 3 * LEDGER_IMPORT_BYTES_MAX;
+         wrong += LEDGER_IMPORT_BYTES_MAX) {
+        uint32_t right = first->command_bytes;
+        first->command_bytes = wrong == 1 ? LEDGER_COMMAND_PART_BYTES : wrong;
+        assert_false(pl_is_ok(ledger_check(then, first)));
+        first->command_bytes = right;
+    }
+    ledger_free(then);
+    then = world_before(&w, before + 1);
+    Pledged__V1__Entry *part = world_entry(&w, before + 1);
+    assert_true(pl_is_ok(ledger_check(then, part)));
+    part->command_continued->bytes.len = 0;
+    assert_false(pl_is_ok(ledger_check(then, part)));
+    ledger_free(then);
+    pl_buf_fini(&whole);
+    world_fini(&w);
+}
+
+/* A refusal is decided again from the command, so that is there as well; and nothing else is. */
+static void test_a_refusal_of_a_large_command_has_all_of_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct pl_buf whole;
+    pl_buf_init(&whole, LEDGER_IMPORT_BYTES_MAX);
+    Pledged__V1__Movement one;
+    desk_ready(&w, 16000000);
+    have_account(&w);
+    a_movement(&one, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1, "X");
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, &one, 1);
+    assert_accepted(&w);
+    size_t before = w.entry_count;
+    import_large(&w, "A"); /* which said something else the first time */
+    assert_refused(&w, STATEMENT_CONFLICT);
+    size_t parts = put_together(&w, before, &whole);
+    assert_true(parts > 0);
+    assert_int_equal(w.entry_count, before + 1 + parts);
+    pl_buf_fini(&whole);
     world_fini(&w);
 }
 
@@ -293,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_entry_carries_the_command),
+        cmocka_unit_test(test_a_large_command_goes_on_behind_its_first_entry),
+        cmocka_unit_test(test_a_refusal_of_a_large_command_has_all_of_it),
         cmocka_unit_test(test_time_is_the_clock_or_one_more),
         cmocka_unit_test(test_a_refusal_is_told_as_it_is_written),
         cmocka_unit_test(test_receipts_come_from_the_entry_alone),
