@@ -573,7 +573,7 @@ static struct pl_status take_reversed(struct export_books *books, const Pledged_
     struct export_charge *charge = charge_at(books, fact->target_seq);
     if (charge != NULL)
         return undo_charge(books, charge);
-    if (fact->benefit[0] != '\0') /* moves no money */
+    if (fact->benefit[0] != '\0' || fact->amount == NULL) /* a closing: moves no money either */
         return pl_ok();
     if (fact->refund[0] != '\0')
         return undo_refund_paid(books, fact);

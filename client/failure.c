@@ -12,6 +12,7 @@
 
 #include "client/options.h"
 #include "client/text.h"
+#include "client/when.h"
 #include "common/check.h"
 #include "common/json.h"
 #include "common/money.h"
@@ -75,6 +76,9 @@ static const char *arg_words(const char *name)
         {"benefit", N_("benefit")},
         {"closed", N_("closed up to")},
         {"date", N_("day")},
+        {"today", N_("today")},
+        {"expires_us", N_("ends")},
+        {"asked_us", N_("asked for")},
         {"due", N_("due")},
         {"last", N_("last")},
         {"left", N_("left")},
@@ -118,12 +122,6 @@ static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, con
     return NULL;
 }
 
-static bool is_amount(const Pledged__V1__Arg *arg)
-{
-    const char *end = strrchr(arg->name, '_'); /* "minor", "outstanding_minor" */
-    return strcmp(end == NULL ? arg->name : end + 1, "minor") == 0;
-}
-
 /* Minor units and their currency come as two values; people read one amount. */
 static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refusal,
                        const char *words, const char *value)
@@ -152,10 +150,19 @@ static void add_seconds(struct failure *failure, const char *value)
 static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,
                     const Pledged__V1__Arg *arg)
 {
-    if (is_amount(arg) && add_amount(failure, refusal, arg_words(arg->name), arg->value))
+    const char *end = strrchr(arg->name, '_'); /* "minor", "outstanding_minor" */
+    if (strcmp(end == NULL ? arg->name : end + 1, "minor") == 0 &&
+        add_amount(failure, refusal, arg_words(arg->name), arg->value))
         return;
     if (strcmp(arg->name, "max_s") == 0) {
         add_seconds(failure, arg->value);
+        return;
+    }
+    int64_t moment_us;
+    char moment[40];
+    if (end != NULL && strcmp(end, "_us") == 0 &&
+        options_parse_number(arg->value, 0, INT64_MAX, &moment_us)) {
+        add(failure, _("%s: %s"), arg_words(arg->name), when_format(moment_us, moment));
         return;
     }
     bool sentence = strcmp(arg->name, "why") == 0 || strcmp(arg->name, "use") == 0;
@@ -167,10 +174,9 @@ static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal
 
 static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *refusal)
 {
-    bool whole_amount = false, any = false; /* an amount names its currency */
+    bool whole_amount = find_arg(refusal, "minor") != NULL;
     const char *before = " (";
-    for (size_t i = 0; i < refusal->n_arg; i++)
-        whole_amount = whole_amount || is_amount(refusal->arg[i]);
+    bool any = false;
     for (size_t i = 0; i < refusal->n_arg; i++) {
         if (whole_amount && strcmp(refusal->arg[i]->name, "currency") == 0)
             continue;

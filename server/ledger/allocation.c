@@ -13,7 +13,9 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/valuation.h"
@@ -152,6 +154,8 @@ struct pl_status allocation_check_payment(const struct ledger *ledger,
          "a payment without amount or date");
     NEED(tally_may_receive(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
          "a total leaves 64 bits");
+    NEED(!state_rules(ledger, 3) || period_day_of(entry) <= pl_date_of_us(entry->time_us) + 1,
+         "a payment of a day to come");
     state_key_of_text(fact->bank_ref, key);
     NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
          "one credit is booked twice");
@@ -294,14 +298,14 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
         NEED(allocation->reversed_by == 0, "a reversal of what is reversed already");
         NEED(names(fact, allocation->bank_entry, allocation->pledge),
              "a reversal that names another bank entry or pledge");
-        return pl_ok();
+        return closing_check_guard(ledger, &ledger->pledge[allocation->pledge], allocation->seq);
     }
     const struct state_bank_entry *from = &ledger->bank_entry[*found];
     NEED(!from->reversed, "a reversal of what is reversed already");
     NEED(from->refunded == 0 && !from->debit, "a reversal of money that is paid back");
     NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
-    return pl_ok();
+    return closing_check_money(ledger, from);
 }
 
 void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq)

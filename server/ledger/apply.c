@@ -341,9 +341,11 @@ static void apply_hold(struct ledger *ledger, const Pledged__V1__Entry *entry)
 
 static struct pl_status check_extended(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
-    NEED(in_stage(state_pledge(ledger, entry->hold_extended->pledge), 1u << STAGE(HELD)) &&
-             entry->hold_extended->expires_us > entry->time_us,
+    const struct state_pledge *pledge = state_pledge(ledger, entry->hold_extended->pledge);
+    NEED(in_stage(pledge, 1u << STAGE(HELD)) && entry->hold_extended->expires_us > entry->time_us,
          "an extension of what is not held");
+    NEED(!state_rules(ledger, 3) || entry->hold_extended->expires_us > pledge->expires_us,
+         "an extension that ends a hold sooner");
     return pl_ok();
 }
 
@@ -384,6 +386,8 @@ static struct pl_status check_wait(const struct ledger *ledger, const Pledged__V
     NEED(state_wait_of(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, (uint32_t)tier) ==
              STATE_NONE,
          "one contributor waits twice for one tier");
+    NEED(!state_rules(ledger, 3) || ledger->tier[tier].capacity != 0,
+         "a queue for a tier without a place");
     return pl_ok();
 }
 
@@ -493,6 +497,9 @@ static struct pl_status check_amount(const struct ledger *ledger, const struct s
          "a new amount that does not fit the pledge");
     NEED(tally_may_pledge(ledger, pledge->currency, amount->minor - pledge->amount),
          "a total leaves 64 bits");
+    NEED(!state_rules(ledger, 3) ||
+             valuation_fits(ledger, index_of(ledger, pledge), pledge->currency, amount->minor),
+         "a value leaves 64 bits");
     return pl_ok();
 }
 
@@ -587,11 +594,6 @@ static void apply_cancelled(struct ledger *ledger, const Pledged__V1__Entry *ent
                  (uint8_t)entry->cancelled->money_plan, entry->seq);
 }
 
-static void apply_closed(struct ledger *ledger, const Pledged__V1__Entry *entry)
-{
-    set_stage(ledger, entry->pledge_closed->pledge, STAGE(CLOSED), entry->seq);
-}
-
 /* --- the table: one row a fact --- */
 
 static struct pl_status check_nothing(const struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -653,7 +655,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(WITHDRAWN)] = {check_withdrawn, apply_withdrawn, ABOUT(Withdrawn)},
     [FACT(CANCELLED)] = {check_cancelled, apply_cancelled, ABOUT(Cancelled)},
     [FACT(SCHEDULE_SET)] = {schedule_check, schedule_apply, ABOUT(ScheduleSet)},
-    [FACT(PLEDGE_CLOSED)] = {closing_check, apply_closed, ABOUT(PledgeClosed)},
+    [FACT(PLEDGE_CLOSED)] = {closing_check, closing_apply, ABOUT(PledgeClosed)},
     [FACT(BENEFIT_CLAIMED)] = {benefit_check, benefit_apply, ABOUT(BenefitClaimed)},
     [FACT(BENEFIT_DECLINED)] = {benefit_check, benefit_apply, ABOUT(BenefitDeclined)},
     [FACT(BENEFIT_DELIVERED)] = {benefit_check, benefit_apply, ABOUT(BenefitDelivered)},

@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 
 enum { OPEN = 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) | 1u << STAGE(CLOSED) };
@@ -342,6 +343,7 @@ void benefit_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         known != NULL ? &ledger->fulfilment[known - ledger->fulfilment]
                       : benefit_add(ledger, pledge, state_add_text(ledger, moved.benefit));
     struct state_deed deed = {.seq = entry->seq,
+                              .day = period_posted_on(entry),
                               .quantity = moved.claimed + moved.declined + moved.delivered,
                               .of = (uint32_t)(row - ledger->fulfilment),
                               .fact = (uint8_t)entry->fact_case};

@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/money.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/valuation.h"
 
 enum { OPEN = 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) };
 
@@ -98,6 +99,11 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
     }
     if (!tally_may_pledge(maker->ledger, *ret_currency, *ret_minor - pledge->amount)) {
         maker_refuse(maker, REASON(SUM_OVERFLOW), field, 0, pledge);
+        return false;
+    }
+    if (!valuation_fits(maker->ledger, pledge_index(maker, pledge), *ret_currency, *ret_minor)) {
+        maker_refuse(maker, REASON(AMOUNT_OVERFLOW), field, pledge->changed_seq, pledge);
+        maker_say(maker, "why", "its value in francs would leave 64 bits");
         return false;
     }
     return true;

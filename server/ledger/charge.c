@@ -12,6 +12,7 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/period.h"
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
@@ -56,6 +57,7 @@ void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     const Pledged__V1__ChargeBooked *fact = entry->charge_booked;
     uint32_t debit = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1;
     struct state_deed deed = {.seq = entry->seq,
+                              .day = period_posted_on(entry),
                               .of = debit,
                               .quantity = fact->amount->minor,
                               .fact = FACT(CHARGE_BOOKED)};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * closing: see closing.h. Happy path: one PledgeClosed. Failure: OPEN_ITEMS, with each thing that
- * is open as an argument of the refusal.
+ * closing: see closing.h. Happy path: one PledgeClosed, which is a deed. Failure: OPEN_ITEMS, with
+ * each thing that is open as an argument of the refusal; STATE_WRONG for what a closing rests on.
  */
 #include "server/ledger/closing.h"
 
@@ -9,6 +9,8 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/benefit.h"
+#include "server/ledger/deed.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 
 struct open_items {
@@ -56,7 +58,86 @@ struct pl_status closing_check(const struct ledger *ledger, const Pledged__V1__E
     const struct state_pledge *pledge = state_pledge(ledger, entry->pledge_closed->pledge);
     NEED(pledge != NULL && pledge->stage == STAGE(COMMITTED), "a closing of what is not committed");
     NEED(pledge->amount == state_settled(pledge), "a closing of what is not paid");
+    NEED(ledger->deed_count < STATE_ROWS_MAX, "more deeds than there may be");
     return pl_ok();
+}
+
+/* The sums ask for the stage, so they are taken apart and put together around the move. */
+static void move(struct ledger *ledger, uint32_t index, uint8_t stage, uint64_t seq)
+{
+    struct state_pledge *pledge = &ledger->pledge[index];
+    tally_pledge(ledger, pledge, -1);
+    state_move(ledger, index, stage, pledge->tier, seq);
+    tally_pledge(ledger, pledge, 1);
+}
+
+void closing_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    struct state_deed deed = {
+        .seq = entry->seq,
+        .of = (uint32_t)(state_pledge(ledger, entry->pledge_closed->pledge) - ledger->pledge),
+        .day = period_posted_on(entry),
+        .fact = FACT(PLEDGE_CLOSED),
+    };
+    deed_add(ledger, &deed);
+    move(ledger, deed.of, STAGE(CLOSED), entry->seq);
+}
+
+void closing_undo(struct ledger *ledger, uint32_t pledge, uint64_t seq)
+{
+    move(ledger, pledge, STAGE(COMMITTED), seq);
+}
+
+/* Rare enough to look at all of them. */
+const struct state_deed *closing_of(const struct ledger *ledger, const struct state_pledge *pledge)
+{
+    uint32_t index = (uint32_t)(pledge - ledger->pledge);
+    if (pledge->stage != STAGE(CLOSED))
+        return NULL;
+    for (size_t i = ledger->deed_count; i > 0; i--) {
+        const struct state_deed *deed = &ledger->deed[i - 1];
+        if (deed->fact == FACT(PLEDGE_CLOSED) && deed->of == index && deed->reversed_by == 0)
+            return deed;
+    }
+    return NULL;
+}
+
+/* What came later, money without a place or a benefit that was waived, the closing does not know.
+ */
+static const struct state_deed *resting_on(const struct ledger *ledger,
+                                           const struct state_pledge *pledge, uint64_t seq)
+{
+    const struct state_deed *closing = closing_of(ledger, pledge);
+    return closing != NULL && seq < closing->seq ? closing : NULL;
+}
+
+struct pl_status closing_check_guard(const struct ledger *ledger, const struct state_pledge *pledge,
+                                     uint64_t seq)
+{
+    NEED(!state_rules(ledger, 3) || resting_on(ledger, pledge, seq) == NULL,
+         "a reversal of what a closed pledge rests on");
+    return pl_ok();
+}
+
+struct pl_status closing_check_money(const struct ledger *ledger,
+                                     const struct state_bank_entry *entry)
+{
+    return entry->allocated == 0 || entry->pledge == STATE_NONE
+               ? pl_ok()
+               : closing_check_guard(ledger, &ledger->pledge[entry->pledge], entry->seq);
+}
+
+bool closing_guards(struct maker *maker, const struct state_pledge *pledge, uint64_t seq,
+                    const char *field)
+{
+    const struct state_deed *closing = resting_on(maker->ledger, pledge, seq);
+    if (closing == NULL)
+        return false;
+    maker_refuse(maker, REASON(STATE_WRONG), field, closing->seq, pledge);
+    maker_arg(maker, "pledge", maker_id(maker, 'P', (uint64_t)closing->of + 1));
+    maker_arg(maker, "stage", "STAGE_CLOSED");
+    maker_say(maker, "use", "the pledge is closed because of it: reverse the closing first");
+    return true;
 }
 
 static void refuse(struct maker *maker, const struct state_pledge *pledge,

@@ -12,6 +12,8 @@
 #include "common/ids.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/charge.h"
+#include "server/ledger/closing.h"
+#include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
 
 static bool is_refund(const struct state_deed *deed)
@@ -22,6 +24,11 @@ static bool is_refund(const struct state_deed *deed)
 static bool is_charge(const struct state_deed *deed)
 {
     return deed->fact == FACT(CHARGE_BOOKED);
+}
+
+static bool is_closing(const struct state_deed *deed)
+{
+    return deed->fact == FACT(PLEDGE_CLOSED);
 }
 
 void deed_add(struct ledger *ledger, const struct state_deed *deed)
@@ -40,6 +47,8 @@ bool deed_fits(const struct ledger *ledger, const struct state_deed *deed)
         return deed->of < ledger->refund_count && deed->quantity == 0;
     if (is_charge(deed))
         return deed->of < ledger->bank_entry_count && deed->quantity > 0;
+    if (is_closing(deed))
+        return deed->of < ledger->pledge_count && deed->quantity == 0;
     return (deed->fact == FACT(BENEFIT_CLAIMED) || deed->fact == FACT(BENEFIT_DECLINED) ||
             deed->fact == FACT(BENEFIT_DELIVERED)) &&
            deed->of < ledger->fulfilment_count && deed->quantity > 0;
@@ -56,17 +65,45 @@ static bool take_off(const struct state_deed *deed, struct state_fulfilment *lef
     return fine;
 }
 
+size_t deed_closings(const struct ledger *ledger)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ledger->deed_count; i++)
+        count += is_closing(&ledger->deed[i]) && ledger->deed[i].reversed_by == 0;
+    return count;
+}
+
+/* Each of a pledge that is closed, and no pledge twice. */
+static bool closings_add_up(const struct ledger *ledger)
+{
+    struct pl_map seen;
+    uint32_t one = 1;
+    bool fine = true;
+    pl_map_init(&seen, sizeof(uint32_t), sizeof(uint32_t), 0);
+    for (size_t i = 0; i < ledger->deed_count && fine; i++) {
+        const struct state_deed *deed = &ledger->deed[i];
+        if (!is_closing(deed) || deed->reversed_by != 0)
+            continue;
+        fine =
+            ledger->pledge[deed->of].stage == STAGE(CLOSED) && pl_map_get(&seen, &deed->of) == NULL;
+        pl_map_put(&seen, &deed->of, &one);
+    }
+    pl_map_fini(&seen);
+    return fine;
+}
+
 bool deed_all_add_up(const struct ledger *ledger)
 {
     struct state_fulfilment *left = calloc(ledger->fulfilment_count + 1, sizeof(*left));
     uint8_t *paid = calloc(ledger->refund_count + 1, sizeof(*paid));
-    bool fine = true;
+    bool fine = closings_add_up(ledger);
     PL_ASSERT(left != NULL && paid != NULL);
     for (size_t i = 0; i < ledger->fulfilment_count; i++)
         left[i] = ledger->fulfilment[i];
     for (size_t i = 0; i < ledger->deed_count && fine; i++) {
         const struct state_deed *deed = &ledger->deed[i];
-        if (deed->reversed_by != 0 || is_charge(deed)) /* charges: with what their debits say */
+        if (deed->reversed_by != 0 || is_charge(deed) /* with what their debits say */ ||
+            is_closing(deed))
             continue;
         fine = is_refund(deed) ? paid[deed->of]++ == 0 : take_off(deed, &left[deed->of]);
     }
@@ -97,12 +134,19 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
         return refund_check_reversed(ledger, fact, deed->of);
     if (is_charge(deed))
         return charge_check_reversed(ledger, fact, deed->of, deed->quantity);
+    if (is_closing(deed)) {
+        NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)deed->of + 1 && fact->refund[0] == '\0' &&
+                 fact->bank_entry[0] == '\0' && fact->benefit[0] == '\0' && fact->quantity == 0 &&
+                 fact->amount == NULL && fact->deallocated == NULL,
+             "a reversal that names another pledge, or more than the closing");
+        return pl_ok();
+    }
     const struct state_fulfilment *row = &ledger->fulfilment[deed->of];
     NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)row->pledge + 1 &&
              strcmp(fact->benefit, ledger->text + row->code) == 0 &&
              fact->quantity == deed->quantity && fact->refund[0] == '\0',
          "a reversal that names another benefit");
-    return pl_ok();
+    return closing_check_guard(ledger, &ledger->pledge[row->pledge], deed->seq);
 }
 
 void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
@@ -117,40 +161,62 @@ void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
         charge_undo(ledger, deed->of, deed->quantity);
         return;
     }
+    if (is_closing(deed)) {
+        closing_undo(ledger, deed->of, seq);
+        return;
+    }
     benefit_move(ledger, deed->of, (Pledged__V1__Entry__FactCase)deed->fact, -deed->quantity, seq);
 }
 
-/* Whose history it stands in; NULL: nobody's. */
-static const struct state_pledge *pledge_of(const struct ledger *ledger,
-                                            const struct state_deed *deed)
+/* The pledge whose history it belongs to; NULL: none. */
+static const struct state_pledge *about_of(const struct ledger *ledger,
+                                           const struct state_deed *deed)
 {
     if (is_charge(deed))
         return NULL;
-    return is_refund(deed) ? refund_pledge(ledger, &ledger->refund[deed->of])
-                           : &ledger->pledge[ledger->fulfilment[deed->of].pledge];
+    if (is_refund(deed))
+        return refund_pledge(ledger, &ledger->refund[deed->of]);
+    return &ledger->pledge[is_closing(deed) ? deed->of : ledger->fulfilment[deed->of].pledge];
+}
+
+static Pledged__V1__Reversed *add_reversed(struct maker *maker, const struct state_deed *deed,
+                                           const struct state_pledge *about)
+{
+    Pledged__V1__Entry *entry = maker_entry(maker, about != NULL ? about->last_seq : 0);
+    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
+    pledged__v1__reversed__init(fact);
+    fact->target_seq = deed->seq;
+    if (about != NULL)
+        fact->pledge = maker_id(maker, 'P', (uint64_t)(about - maker->ledger->pledge) + 1);
+    entry->fact_case = FACT(REVERSED);
+    entry->reversed = fact;
+    return fact;
+}
+
+void deed_reopen(struct maker *maker, const struct state_deed *closing)
+{
+    const struct state_pledge *pledge = &maker->ledger->pledge[closing->of];
+    const Pledged__V1__Reversed *fact = add_reversed(maker, closing, pledge);
+    pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
+                   STAGE(COMMITTED), pledge->amount, state_settled(pledge), pledge->currency);
 }
 
 void deed_decide_reverse(struct maker *maker, uint32_t index)
 {
     const struct ledger *ledger = maker->ledger;
     const struct state_deed *deed = &ledger->deed[index];
-    const struct state_pledge *about = pledge_of(ledger, deed);
+    const struct state_pledge *about = about_of(ledger, deed);
     if (deed->reversed_by != 0) {
         maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", deed->reversed_by, about);
         return;
     }
-    Pledged__V1__Entry *entry = maker_entry(maker, about != NULL ? about->last_seq : 0);
-    Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
-    pledged__v1__reversed__init(fact);
-    fact->target_seq = deed->seq;
-    if (about != NULL)
-        fact->pledge = maker_id(maker, 'P', (uint64_t)(about - ledger->pledge) + 1);
-    entry->fact_case = FACT(REVERSED);
-    entry->reversed = fact;
-    if (is_refund(deed))
-        refund_fill_reversed(maker, deed->of, fact);
-    else if (is_charge(deed))
-        charge_fill_reversed(maker, deed->of, deed->quantity, fact);
-    else
-        benefit_fill_reversed(maker, deed, fact);
+    if (is_closing(deed)) {
+        deed_reopen(maker, deed);
+    } else if (is_refund(deed)) {
+        refund_fill_reversed(maker, deed->of, add_reversed(maker, deed, about));
+    } else if (is_charge(deed)) {
+        charge_fill_reversed(maker, deed->of, deed->quantity, add_reversed(maker, deed, about));
+    } else if (!closing_guards(maker, about, deed->seq, "reverse.seq")) {
+        benefit_fill_reversed(maker, deed, add_reversed(maker, deed, about));
+    }
 }

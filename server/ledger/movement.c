@@ -17,6 +17,7 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/valuation.h"
@@ -330,6 +331,7 @@ static struct pl_status check_bank_reversal(const struct ledger *ledger,
          "a reversal of another amount");
     NEED(from->refunded == 0, "a reversal of money that is paid back");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
+    PL_TRY(closing_check_money(ledger, from));
     NEED(from->pledge == STATE_NONE ? fact->pledge[0] == '\0'
                                     : pl_id_parse(fact->pledge, 'P') == (uint64_t)from->pledge + 1,
          "a reversal that names another pledge");

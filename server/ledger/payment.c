@@ -10,6 +10,7 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
@@ -98,10 +99,22 @@ static bool is_booked(struct maker *maker, const Pledged__V1__Pay *command)
     return true;
 }
 
-static int32_t value_day(const struct maker *maker, const Pledged__V1__Pay *command)
+/* Money that was seen has come: its day is not after today, where the sun rises first. False:
+ * refused. */
+static bool value_day(struct maker *maker, const Pledged__V1__Pay *command, int32_t *ret)
 {
-    int32_t day;
-    return pl_is_ok(pl_date_parse(command->value_date, &day)) ? day : maker_day(maker);
+    bool given = pl_is_ok(pl_date_parse(command->value_date, ret));
+    int32_t today = pl_date_of_us(maker_time(maker));
+    char text[11];
+    if (!given)
+        *ret = maker_day(maker);
+    if (*ret <= today + 1)
+        return true;
+    maker_refuse(maker, REASON(DATE_INVALID), given ? "pay.value_date" : "effective_date", 0, NULL);
+    maker_say(maker, "why", "money that was seen has no day to come");
+    maker_arg(maker, "date", pl_date_format(*ret, text));
+    maker_arg(maker, "today", pl_date_format(today, text));
+    return false;
 }
 
 /* A statement brought this credit before: it is allocated, not booked again. */
@@ -137,7 +150,9 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
         return;
     int currency = pl_currency_index(command->amount->currency);
     int64_t minor = command->amount->minor;
-    int32_t day = value_day(maker, command);
+    int32_t day;
+    if (!value_day(maker, command, &day))
+        return;
     uint32_t booked = statement_imported_as(ledger, command->bank_ref, minor, currency, day,
                                             pledge_index(maker, pledge));
     if (booked != STATE_NONE) {
@@ -174,8 +189,8 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
     maker_say(maker, "use",
-              "payments, allocations, write-offs, differences, paid refunds, charges and what was "
-              "said of a benefit can be reversed; a pledge is withdrawn or cancelled, a "
+              "payments, allocations, write-offs, differences, paid refunds, charges, closings and "
+              "what was said of a benefit can be reversed; a pledge is withdrawn or cancelled, a "
               "contributor or an amount is amended");
 }
 
@@ -225,7 +240,9 @@ static void reverse_allocation(struct maker *maker, const struct state_allocatio
                      &ledger->pledge[allocation->pledge]);
         return;
     }
-    if (receipt_guards(maker, allocation, "reverse.seq"))
+    if (closing_guards(maker, &ledger->pledge[allocation->pledge], allocation->seq,
+                       "reverse.seq") ||
+        receipt_guards(maker, allocation, "reverse.seq"))
         return;
     (void)add_reversed(maker, allocation->seq, allocation->bank_entry, allocation->pledge,
                        allocation->amount, allocation->amount);
@@ -259,6 +276,10 @@ static void reverse_entry(struct maker *maker, uint32_t index)
     for (uint32_t i = entry->alloc_first; i != STATE_NONE;
          i = ledger->allocation[i].next_of_entry) {
         const struct state_allocation *allocation = &ledger->allocation[i];
+        if (allocation->reversed_by == 0 &&
+            closing_guards(maker, &ledger->pledge[allocation->pledge], allocation->seq,
+                           "reverse.seq"))
+            return;
         if (receipt_guards(maker, allocation, "reverse.seq"))
             return;
         others += undoes_first(allocation, entry);
@@ -321,8 +342,9 @@ void payment_decide(struct maker *maker)
 {
     const Pledged__V1__Command *command = maker->command;
     if (command->command_case == COMMAND(PAY) && command->pay->refund[0] != '\0') {
-        if (!is_booked(maker, command->pay))
-            refund_decide_paid(maker, command->pay, value_day(maker, command->pay));
+        int32_t day;
+        if (!is_booked(maker, command->pay) && value_day(maker, command->pay, &day))
+            refund_decide_paid(maker, command->pay, day);
     } else if (command->command_case == COMMAND(PAY))
         pay(maker, command->pay);
     else

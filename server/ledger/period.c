@@ -78,6 +78,12 @@ int32_t period_day_of(const Pledged__V1__Entry *entry)
                                                                 : pl_date_of_us(entry->time_us);
 }
 
+int32_t period_posted_on(const Pledged__V1__Entry *entry)
+{
+    int32_t day;
+    return pl_is_ok(pl_date_parse(entry->posting_date, &day)) ? day : period_day_of(entry);
+}
+
 /* --- closing --- */
 
 struct blockers {

@@ -17,6 +17,8 @@ const char *period_posting(const struct ledger *ledger, int32_t day, char out[11
 /* The business day of an entry: its effective date, else the day of its time; of a payment the
  * value date. */
 int32_t period_day_of(const Pledged__V1__Entry *entry);
+/* The day that the books have it on: the same, or what a closed month leaves for it. */
+int32_t period_posted_on(const Pledged__V1__Entry *entry);
 
 void period_decide(struct maker *maker);
 /* Any entry's posting date: what period_posting says of its day. */

@@ -253,6 +253,19 @@ static void hold(struct maker *maker, const Pledged__V1__Hold *command)
     warn_event_past(maker, tier);
 }
 
+/* Whoever holds a slot has been told until when: the end only moves away. */
+static bool ends_later(struct maker *maker, const struct state_pledge *pledge, int64_t end_us,
+                       const char *field)
+{
+    if (end_us > pledge->expires_us)
+        return true;
+    maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->changed_seq, pledge);
+    maker_say(maker, "why", "the hold would not end later than it does");
+    maker_arg_number(maker, "expires_us", pledge->expires_us);
+    maker_arg_number(maker, "asked_us", end_us);
+    return false;
+}
+
 static void extend(struct maker *maker, const Pledged__V1__Extend *command)
 {
     const struct state_pledge *pledge =
@@ -278,7 +291,8 @@ static void extend(struct maker *maker, const Pledged__V1__Extend *command)
                         : policy->hold_default_s;
     int64_t end_us;
     if (!hold_end(maker, policy, for_s, moment ? command->until_us : 0,
-                  moment ? "extend.until_us" : "extend.for_s", pledge, &end_us))
+                  moment ? "extend.until_us" : "extend.for_s", pledge, &end_us) ||
+        !ends_later(maker, pledge, end_us, moment ? "extend.until_us" : "extend.for_s"))
         return;
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
     Pledged__V1__HoldExtended *fact = maker_alloc(maker, sizeof(*fact));
@@ -291,6 +305,28 @@ static void extend(struct maker *maker, const Pledged__V1__Extend *command)
                    0, 0, -1);
     maker_outcome(maker)->expires_us = end_us;
     maker_remaining(maker, tier, 0);
+}
+
+/* Nobody is promoted into a tier without places, nor beside a slot that excludes another: whoever
+ * would wait for that would wait for ever. */
+static bool may_be_promoted(struct maker *maker, const struct state_tier *tier,
+                            uint32_t contributor)
+{
+    const struct ledger *ledger = maker->ledger;
+    if (tier->capacity == 0) {
+        maker_refuse(maker, REASON(TIER_CLOSED), "wait.tier",
+                     ledger->catalogue[tier->catalogue].current->adopted_seq, NULL);
+        maker_say(maker, "why", "the tier has no places at all");
+        return false;
+    }
+    uint32_t slot = state_slot_of(ledger, contributor, tier->catalogue);
+    if (slot == STATE_NONE || pledge_catalogue(maker, tier)->policy->many_slots_per_contributor)
+        return true;
+    maker_refuse(maker, REASON(HAS_SLOT), "wait.contributor", ledger->pledge[slot].changed_seq,
+                 NULL);
+    maker_arg(maker, "pledge", maker_id(maker, 'P', (uint64_t)slot + 1));
+    maker_say(maker, "use", "change the tier of that pledge once a place is free");
+    return false;
 }
 
 static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
@@ -307,6 +343,8 @@ static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
         maker_arg(maker, "tier", tier->code);
         return;
     }
+    if (!may_be_promoted(maker, tier, contributor_index(maker, who)))
+        return;
     /* one place in a queue is enough */
     uint32_t already = state_wait_of(maker->ledger, contributor_index(maker, who),
                                      (uint32_t)(tier - maker->ledger->tier));

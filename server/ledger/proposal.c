@@ -214,10 +214,12 @@ static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
         return false;
     uint32_t entry = STATE_NONE, index = state_reversible_index(*found);
     switch (state_reversible_kind(*found)) {
-    case STATE_REVERSIBLE_WAIVER: /* has no day of the bank */
-        break;
+    case STATE_REVERSIBLE_WAIVER: /* has no day of the bank, as most deeds */
+        return period_is_closed(ledger, ledger->waiver[index].day);
     case STATE_REVERSIBLE_DEED:
         entry = deed_debit(ledger, index);
+        if (entry == STATE_NONE)
+            return period_is_closed(ledger, ledger->deed[index].day);
         break;
     case STATE_REVERSIBLE_ALLOCATION:
         entry = ledger->allocation[index].bank_entry;
@@ -226,7 +228,7 @@ static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
         entry = index;
         break;
     }
-    return entry != STATE_NONE && period_is_closed(ledger, ledger->bank_entry[entry].value_date);
+    return period_is_closed(ledger, ledger->bank_entry[entry].value_date);
 }
 
 /* What a clerk may accept alone is in the policy, a currency each; of others nothing is. */

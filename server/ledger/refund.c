@@ -11,6 +11,7 @@
 #include "common/money.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/statement.h"
 
@@ -76,7 +77,8 @@ static struct pl_status check_paid(const struct ledger *ledger, const Pledged__V
              "one debit is booked twice");
         return pl_ok();
     }
-    NEED(debit->debit && debit->currency == pl_currency_index(fact->amount->currency) &&
+    NEED(debit->debit && !debit->reversed &&
+             debit->currency == pl_currency_index(fact->amount->currency) &&
              fact->amount->minor <= allocation_free(debit),
          "a refund that was not paid by this bank entry");
     return pl_ok();
@@ -140,19 +142,24 @@ static uint32_t new_debit(struct ledger *ledger, const Pledged__V1__RefundPaid *
     return allocation_add_entry(ledger, &made);
 }
 
-static void apply_paid(struct ledger *ledger, const Pledged__V1__RefundPaid *fact, uint64_t seq)
+static void apply_paid(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    const Pledged__V1__RefundPaid *fact = entry->refund_paid;
     const struct state_bank_entry *known = state_bank_entry(ledger, fact->bank_entry);
-    uint32_t debit =
-        known != NULL ? (uint32_t)(known - ledger->bank_entry) : new_debit(ledger, fact, seq);
+    uint32_t debit = known != NULL ? (uint32_t)(known - ledger->bank_entry)
+                                   : new_debit(ledger, fact, entry->seq);
     struct state_refund *refund = refund_of(ledger, fact->refund);
     PL_ASSERT(refund != NULL);
     struct state_deed deed = {
-        .seq = seq, .of = (uint32_t)(refund - ledger->refund), .fact = FACT(REFUND_PAID)};
+        .seq = entry->seq,
+        .of = (uint32_t)(refund - ledger->refund),
+        .day = period_posted_on(entry),
+        .fact = FACT(REFUND_PAID),
+    };
     ledger->bank_entry[debit].allocated += refund->amount;
     refund->state = REFUND(PAID);
     refund->debit = debit;
-    refund->changed_seq = seq;
+    refund->changed_seq = entry->seq;
     deed_add(ledger, &deed);
 }
 
@@ -163,7 +170,7 @@ void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         return;
     }
     if (entry->fact_case == FACT(REFUND_PAID)) {
-        apply_paid(ledger, entry->refund_paid, entry->seq);
+        apply_paid(ledger, entry);
         return;
     }
     struct state_refund *refund = refund_of(ledger, entry->refund_cancelled->refund);

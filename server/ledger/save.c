@@ -27,7 +27,7 @@
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 14 };
+enum { SAVE_FORMAT = 15 };
 
 /* --- writing --- */
 
@@ -300,6 +300,7 @@ static void save_waivers(struct out *out, const struct ledger *ledger)
         put_u64(out, w->reversed_by);
         put_u32(out, w->pledge);
         put_u32(out, w->bank_entry);
+        put_u32(out, (uint32_t)w->day);
         put(out, &w->kind, 1);
     }
 }
@@ -343,6 +344,7 @@ static void save_deeds(struct out *out, const struct ledger *ledger)
         put_u64(out, d->reversed_by);
         put_i64(out, d->quantity);
         put_u32(out, d->of);
+        put_u32(out, (uint32_t)d->day);
         put(out, &d->fact, 1);
     }
 }
@@ -1257,6 +1259,15 @@ static struct pl_status load_proposals(struct in *in, struct ledger *ledger)
     return pl_ok();
 }
 
+/* A day that can be written as a date, more or less. */
+static struct pl_status get_day(struct in *in, int32_t *ret)
+{
+    uint32_t day = 0;
+    PL_TRY(get_u32(in, &day));
+    *ret = (int32_t)day;
+    return *ret > -40000 && *ret < 400000 ? pl_ok() : bad();
+}
+
 static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
 {
     size_t count;
@@ -1272,6 +1283,7 @@ static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &w->reversed_by));
         PL_TRY(get_u32(in, &w->pledge));
         PL_TRY(get_u32(in, &w->bank_entry));
+        PL_TRY(get_day(in, &w->day));
         PL_TRY(get(in, &w->kind, 1));
         if (w->amount <= 0 || w->seq == 0 || w->seq > ledger->size ||
             w->reversed_by > ledger->size || (i > 0 && w->seq <= w[-1].seq) ||
@@ -1379,6 +1391,7 @@ static struct pl_status load_deeds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &d.reversed_by));
         PL_TRY(get_i64(in, &d.quantity));
         PL_TRY(get_u32(in, &d.of));
+        PL_TRY(get_day(in, &d.day));
         PL_TRY(get(in, &d.fact, 1));
         if (d.seq == 0 || d.seq > ledger->size || d.reversed_by > ledger->size ||
             (i > 0 && d.seq <= ledger->deed[i - 1].seq) || !deed_fits(ledger, &d))
@@ -1810,7 +1823,7 @@ static bool refunds_fine(const struct ledger *ledger)
 
 static bool money_fine(const struct ledger *ledger)
 {
-    size_t count = 0;
+    size_t count = 0, closed = 0;
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         if (!entry_money_fine(ledger, &ledger->bank_entry[i]))
             return false;
@@ -1819,8 +1832,9 @@ static bool money_fine(const struct ledger *ledger)
     for (size_t i = 0; i < ledger->pledge_count; i++) {
         if (!bank_entries_of(ledger, (uint32_t)i, &count))
             return false;
+        closed += ledger->pledge[i].stage == STAGE(CLOSED);
     }
-    return count == ledger->bank_entry_count;
+    return count == ledger->bank_entry_count && closed == deed_closings(ledger);
 }
 
 /* False where a sum would leave 64 bits (G8). */

@@ -131,6 +131,7 @@ struct state_waiver {
     uint32_t pledge;
     uint32_t bank_entry;     /* STATE_NONE: written off */
     uint32_t next_of_pledge; /* older one */
+    int32_t day;             /* on which it is posted, days since 1970 */
     uint8_t kind;            /* Pledged__V1__DifferenceKind; 0: written off */
 };
 /* When a promise is to be paid; the parts add up to its amount. */
@@ -152,13 +153,14 @@ struct state_refund {
     uint8_t state;       /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
-/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, ChargeBooked, and what
- * was said of a benefit. */
+/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, ChargeBooked,
+ * PledgeClosed, and what was said of a benefit. */
 struct state_deed {
     uint64_t seq;
     uint64_t reversed_by; /* 0: it stands */
     int64_t quantity;     /* of the benefit; of a charge its amount */
-    uint32_t of;          /* index of the refund, of the charge's debit, or of the fulfilment */
+    uint32_t of;          /* index of the refund, charge's debit, pledge, or fulfilment */
+    int32_t day;          /* on which it is posted, days since 1970 */
     uint8_t fact;         /* Pledged__V1__Entry__FactCase */
 };
 /* In ledger.reversible: what the index is one of, in the two highest bits. */
@@ -439,6 +441,12 @@ static inline int64_t state_forgiven(const struct state_pledge *pledge)
 static inline int64_t state_settled(const struct state_pledge *pledge)
 {
     return pledge->allocated + state_forgiven(pledge);
+}
+/* Are these rules in force, or newer ones? What older ones let through stays as it is when a log is
+ * replayed. */
+static inline bool state_rules(const struct ledger *ledger, unsigned version)
+{
+    return ledger->policy.message->rules >= version;
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
 bool state_stage_live(uint8_t stage); /* HELD, PLEDGED, COMMITTED, CLOSED: a slot is taken */

@@ -17,7 +17,9 @@
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/deed.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
@@ -1010,7 +1012,15 @@ static void match_reversal(struct maker *maker, const Pledged__V1__MatchReversal
     }
     const struct state_pledge *pledge =
         from->pledge != STATE_NONE ? &ledger->pledge[from->pledge] : NULL;
-    Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
+    Pledged__V1__Stage stage = pledge != NULL ? (Pledged__V1__Stage)pledge->stage : 0;
+    if (stage == STAGE(CLOSED) && from->allocated != 0) { /* it is paid no more */
+        const struct state_deed *closing = closing_of(ledger, pledge);
+        PL_ASSERT(closing != NULL); /* what is closed was closed by an entry that stands */
+        deed_reopen(maker, closing);
+        stage = STAGE(COMMITTED);
+    }
+    Pledged__V1__Entry *entry =
+        maker_entry(maker, pledge != NULL ? maker_prev(maker, from->pledge) : 0);
     Pledged__V1__BankReversal *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__bank_reversal__init(fact);
     fact->bank_entry = command->bank_entry;
@@ -1020,9 +1030,8 @@ static void match_reversal(struct maker *maker, const Pledged__V1__MatchReversal
     entry->bank_reversal = fact;
     if (pledge != NULL) {
         fact->pledge = maker_id(maker, 'P', from->pledge + 1);
-        pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1),
-                       (Pledged__V1__Stage)pledge->stage, pledge->amount,
-                       state_settled(pledge) - from->allocated,
+        pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1), stage,
+                       pledge->amount, state_settled(pledge) - from->allocated,
                        tally_counts(pledge) ? pledge->currency : -1);
     }
     maker_outcome(maker)->bank_entry = fact->bank_entry;

@@ -125,6 +125,16 @@ const struct state_rate *valuation_rate(const struct ledger *ledger, const struc
     return rate_of_seq(ledger, currency, valued.day, valued.seq);
 }
 
+bool valuation_fits(const struct ledger *ledger, uint32_t pledge, int currency, int64_t minor)
+{
+    const struct state_rate *rate =
+        valuation_is_home(currency)
+            ? NULL
+            : valuation_rate(ledger, &ledger->pledge_rates, pledge, currency);
+    int64_t value;
+    return rate == NULL || value_of(rate, minor, currency, &value);
+}
+
 unsigned __int128 valuation_exact(int64_t minor, int currency, const struct state_rate *rate)
 {
     enum { UNIT = 16 }; /* no currency has more than 4 digits, no rate more than 12 */

@@ -32,6 +32,8 @@ size_t valuation_room(void);
 void valuation_keep(struct pl_map *map, uint32_t index, const Pledged__V1__Valuation *valuation);
 const struct state_rate *valuation_rate(const struct ledger *ledger, const struct pl_map *map,
                                         uint32_t index, int currency);
+/* Has another amount of this pledge a value within 64 bits, by the rate it was valued with? */
+bool valuation_fits(const struct ledger *ledger, uint32_t pledge, int currency, int64_t minor);
 /* Exact, in units of 10^-16 CHF, so that the values of parts add up to that of the whole. The rate
  * may be NULL for CHF alone. Sums wrap beyond 10^22 CHF, and come back. */
 unsigned __int128 valuation_exact(int64_t minor, int currency, const struct state_rate *rate);

@@ -11,6 +11,8 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/closing.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/schedule.h"
 
@@ -103,6 +105,7 @@ void waiver_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .pledge = (uint32_t)(state_pledge(ledger, apply_pledge_of(entry)) - ledger->pledge),
         .bank_entry = off ? STATE_NONE
                           : (uint32_t)pl_id_parse(entry->difference_accepted->bank_entry, 'B') - 1,
+        .day = period_posted_on(entry),
         .kind = off ? 0 : (uint8_t)entry->difference_accepted->kind,
     };
     waiver_link(ledger, index);
@@ -116,7 +119,7 @@ struct pl_status waiver_check_reversed(const struct ledger *ledger,
     NEED(waiver->reversed_by == 0, "a reversal of what is reversed already");
     NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)waiver->pledge + 1,
          "a reversal that names another bank entry or pledge");
-    return pl_ok();
+    return closing_check_guard(ledger, &ledger->pledge[waiver->pledge], waiver->seq);
 }
 
 void waiver_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
@@ -235,6 +238,8 @@ void waiver_decide_reverse(struct maker *maker, uint32_t index)
         maker_refuse(maker, REASON(ALREADY_REVERSED), "reverse.seq", waiver->reversed_by, pledge);
         return;
     }
+    if (closing_guards(maker, pledge, waiver->seq, "reverse.seq"))
+        return;
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
     Pledged__V1__Reversed *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__reversed__init(fact);

@@ -1097,6 +1097,7 @@ class Oracle:
     def on_hold_extended(self, e, body):
         pledge = self.stage(e, body.pledge, "HELD")
         self.need(e.time_us < pledge["expires"], e, "extended after its end")
+        self.need(body.expires_us > pledge["expires"], e, "a hold is made shorter")
         pledge["expires"] = body.expires_us
 
     def on_hold_expired(self, e, body):
@@ -1106,6 +1107,9 @@ class Oracle:
 
     def on_wait_added(self, e, body):
         key = (body.catalogue, body.tier)
+        self.need(not any(p["contributor"] == body.contributor and p["stage"] in LIVE and p["key"]
+                          and p["key"][0] == body.catalogue for p in self.pledges.values()), e,
+                  "who has a slot waits for ever")
         self.new_pledge(e, body.pledge, body.contributor, key, "WAITING", since=e.seq)
 
     def on_wait_promoted(self, e, body):
@@ -1191,6 +1195,7 @@ class Oracle:
 
     def undo(self, seq):
         there = self.allocations[seq]
+        assert self.pledges[there["pledge"]]["stage"] != "CLOSED", "a closed pledge loses money"
         self.reversed.add(seq)
         self.bank[there["bank"]]["allocated"] -= there["minor"]
         self.pledges[there["pledge"]]["allocated"] -= there["settled"]
@@ -1240,6 +1245,7 @@ class Oracle:
         if target in self.waivers:
             there = self.waivers[target]
             self.need(there["pledge"] == body.pledge, e, "pledge")
+            self.need(self.pledges[body.pledge]["stage"] != "CLOSED", e, "closed because of it")
             self.reversed.add(target)
             self.pledges[there["pledge"]]["forgiven"] -= there["minor"]
             return
@@ -1265,6 +1271,11 @@ class Oracle:
         bank["amount"] = 0
 
     def undo_deed(self, e, body, deed):
+        if deed[0] == "closing":
+            self.need(body.pledge == deed[1] and not body.HasField("amount"), e, "another pledge")
+            self.need(self.pledges[body.pledge]["stage"] == "CLOSED", e, "it is not closed")
+            self.pledges[body.pledge]["stage"] = "COMMITTED"
+            return
         if len(deed) == 4:
             pledge, benefit, which, quantity = deed
             self.need((body.pledge, body.benefit, body.quantity, body.refund) ==
@@ -1409,6 +1420,7 @@ class Oracle:
             self.need(grant.tier != pledge["key"][1] or sent.close.waive_benefits or
                       grant.quantity <= done[1] + done[2], e, f"{grant.benefit} is owed")
         pledge["stage"] = "CLOSED"
+        self.deeds[e.seq] = ("closing", body.pledge)
 
     def on_refund_ordered(self, e, body):
         bank = self.bank[body.bank_entry]

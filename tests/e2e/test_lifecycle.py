@@ -95,6 +95,21 @@ class Lifecycle(DaemonTest):
         ran = self.fails(65, "clerk", "extend", pledge, "--for", "9h", format="json")
         self.assertEqual(ran.error["reason"], "REASON_REQUIRED")
 
+    def test_an_extension_only_moves_the_end_away(self):
+        pledge = self.clerk.hold("or", self.who(), 86400).outcome.pledge
+        until = self.status(pledge).expires_us
+        ran = self.fails(65, "clerk", "extend", pledge, "--for", "2h", "--reason", "shorter",
+                         "--lang", "en")
+        self.assertIn("would not end later", ran.err)
+        self.assertRegex(ran.err, r"ends: \d{4}-\d\d-\d\d .*; asked for: \d{4}-\d\d-\d\d ")
+        french = self.fails(65, "clerk", "extend", pledge, "--for", "2h", "--reason", "shorter",
+                            "--lang", "fr")
+        self.assertIn("se termine : ", french.err.replace("\u00a0", " ").replace("\u202f", " "))
+        self.assertEqual(self.status(pledge).expires_us, until)
+        self.pledge("clerk", "extend", pledge, "--for", "2d", "--reason", "longer")
+        self.assertGreater(self.status(pledge).expires_us, until)
+        self.clerk.withdraw(pledge)
+
     def test_an_expired_hold_can_neither_be_extended_nor_submitted(self):
         pledge = self.clerk.hold("or", self.who(), 1).outcome.pledge
         self.eventually(lambda: self.stage(pledge) == "EXPIRED")
@@ -164,6 +179,18 @@ class Lifecycle(DaemonTest):
     def test_waiting_for_a_tier_that_is_not_full(self):
         ran = self.fails(10, "clerk", "wait", "or", "--contributor", self.who(), format="json")
         self.assertEqual(ran.error["reason"], "TIER_NOT_FULL")
+
+    def test_who_has_a_slot_does_not_wait_for_another(self):
+        held = self.clerk.hold("diamant", self.who(), 3600).outcome.pledge
+        who = self.who()
+        other = self.clerk.hold("or", who, 3600)
+        ran = self.fails(10, "clerk", "wait", "diamant", "--contributor", who, format="json")
+        self.assertEqual(ran.error["reason"], "HAS_SLOT")
+        self.assertEqual(int(ran.error["deciding_seq"]), other.seq)
+        self.clerk.withdraw(other.outcome.pledge)
+        waits = self.pledge("clerk", "wait", "diamant", "--contributor", who).rows[0][0]
+        self.pledge("clerk", "withdraw", waits, "--reason", "end")
+        self.clerk.withdraw(held)
 
     # --- the promise ---
 

@@ -85,6 +85,27 @@ class Money(DaemonTest):
         self.assertEqual(self.show(pledge)["stage"], "closed")
         self.fails(10, "clerk", "close", pledge)
 
+    def test_a_closed_commitment_keeps_its_money_until_the_closing_is_taken_back(self):
+        pledge, _, allocation = self.ready("Closed", 10_000_000)
+        closed = self.pledge("approver", "close", pledge, "--waive", "--reason",
+                             "the forum is over", format="json").json["seq"]
+        for seq in (allocation, allocation - 1):
+            ran = self.fails(10, "approver", "reverse", seq, "--reason", "wrong", format="json")
+            self.assertEqual((ran.error["reason"], int(ran.error["deciding_seq"])),
+                             ("STATE_WRONG", closed))
+        self.assertIn("annuler d’abord la clôture", self.fails(
+            10, "clerk", "reverse", allocation, "--reason", "faux", "--lang", "fr").err)
+        self.fails(65, "clerk", "pay", pledge, "1", "CHF", "--value-date", "2999-12-31")
+        self.pledge("clerk", "reverse", closed, "--reason", "it was not over")
+        self.assertEqual(self.show(pledge)["stage"], "committed")
+        self.pledge("clerk", "reverse", allocation - 1, "--reason", "never came")
+        self.clerk.pay(pledge, 10_000_000)
+        self.pledge("approver", "close", pledge, "--waive", "--reason", "now it is")
+        facts = [pb.Entry.FromString(b).WhichOneof("fact")
+                 for b in self.clerk.GetHistory(pledge=pledge).entry]
+        self.assertEqual(facts.count("pledge_closed"), 2)
+        self.assertEqual(self.show(pledge)["stage"], "closed")
+
     def test_money_moves_by_the_donors_choice(self):
         pledge, bank, allocation = self.ready("Moves", 10_000_500)
         other, _, _ = self.ready("Other", 1)

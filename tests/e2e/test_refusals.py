@@ -300,9 +300,9 @@ class OfTheState(DaemonTest):
     def test_nobody_passes_the_queue(self):
         """A slot that came free belongs to who waits, also before the promotion is written: here
         the one who waits had another slot until the command just before."""
-        other = self.clerk.submit_tier("or", self.who).outcome.pledge
         taken = self.clerk.hold("diamant", self.other).outcome.pledge
         waits = self.clerk.execute(wait=pb.Wait(tier="diamant", contributor=self.who))
+        other = self.clerk.submit_tier("or", self.who).outcome.pledge
         self.clerk.withdraw(taken)  # who waits has a slot already: it stays free
         self.assertEqual(self.clerk.remaining("diamant"), 1)
         first, second = self.clerk.batch([

@@ -47,7 +47,7 @@ class Sequence:
         if held:
             pledge = self.random.choice(held).id
             self.planned += [lambda: ("clerk", command(
-                extend=pb.Extend(pledge=pledge, for_s=7200), reason="again"))] * 4
+                extend=pb.Extend(pledge=pledge, for_s=5_000_000), reason="again"))] * 4
 
     def person(self, drawn):
         """Mostly somebody who may."""
@@ -160,7 +160,7 @@ class Sequence:
         pledge = max(held, key=lambda p: p.extensions).id if held and self.chance(0.6) else \
             self.pledge("HELD")
         return command(extend=pb.Extend(pledge=pledge, for_s=self.random.choice(
-            [7200, 7200, 99 * 86400])), reason="board")
+            [7200, 90000, 5_000_000, 99 * 86400])), reason="board")
 
     def draw_wait(self):
         return command(wait=pb.Wait(tier=self.random.choice(["diamant", "platine", "or", self.tier()]),
@@ -231,6 +231,8 @@ class Sequence:
             fields["bank_ref"] = self.random.choice(imported)
         if self.chance(0.5):
             fields["value_date"] = self.random.choice(["2026-01-31", "2026-02-28", "2026-04-01"])
+            if self.chance(0.05):
+                fields["value_date"] = "2999-12-31"
         return fields
 
     def draw_pay(self):
@@ -339,6 +341,10 @@ class Sequence:
 
     def draw_write_off(self):
         body = pb.WriteOff(pledge=self.pledge("COMMITTED"))
+        to_come = [p.id for p in self.fund.pledges.values() if p.stage == "COMMITTED"
+                   and p.schedule and p.schedule[-1][0] >= self.fund.today]
+        if to_come and self.chance(0.3):
+            body.pledge = self.random.choice(to_come)
         there = self.fund.pledges.get(body.pledge)
         if there is not None and there.minor:
             self.part(body, self.fund.balance(there), there.currency)
@@ -517,9 +523,9 @@ class Sequence:
         made.reference = scor(bank.pledge.id) if self.chance(0.5) else ""
 
     def crooked(self, made):
-        if self.chance(0.15):
+        if self.chance(0.2):
             self.random.choice([
-                lambda: setattr(made, "closing_minor", made.closing_minor + 1),
+                *[lambda: setattr(made, "closing_minor", made.closing_minor + 1)] * 2,
                 lambda: setattr(made, "account", "CH4309000000159999999"),
                 lambda: setattr(made, "currency", "SEK"),
                 lambda: setattr(made, "created", "2026-02-30"),

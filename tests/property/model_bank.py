@@ -206,7 +206,7 @@ class Statements:
         debit = self.known_bank("book_charge", body.bank_entry, wrong)
         if debit is None:
             return wrong, None
-        if debit.movement is None or debit.movement.kind in (REVERSAL, RETURN) or not debit.debit:
+        if debit.word is None or debit.word.kind in (REVERSAL, RETURN) or not debit.debit:
             wrong.add("STATEMENT_CONFLICT", "book_charge.bank_entry")
         elif self.unexplained(debit) == 0:
             wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {debit.seq})
@@ -260,6 +260,10 @@ class Statements:
                       {original.seq, original.reversed, original.matched})
 
         def effect():
+            closing = self.closing_of(original.pledge)
+            if closing is not None and self.live_allocations(bank=original):
+                closing.reversed = self.entry(original.pledge)  # it is paid no more
+                original.pledge.stage = "COMMITTED"
             seq = self.entry(original.pledge)
             for each in self.live_allocations(bank=original):
                 each.reversed = seq

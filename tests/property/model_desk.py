@@ -54,7 +54,8 @@ class Desk:
             wrong.add("REASON_REQUIRED", "reason")
 
         def effect():
-            self.deeds.append(Deed(self.entry(pledge), pledge, None, body.benefit, which, quantity))
+            self.deeds.append(self.dated(Deed(self.entry(pledge), pledge, None, body.benefit, which,
+                                              quantity)))
             return self.move_benefit(pledge, body.benefit, which, quantity)
         return wrong, effect
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """model_eyes: what needs a second person: a command of a class under the policy waits as a proposal and
 is decided when somebody else approves it (see model_life.py)."""
+from model_desk import after
 from model_life import Wrong
 
 CLASSES = ["commit", "cancel", "refund", "write-off", "difference", "catalogue", "period", "exception",
@@ -37,12 +38,20 @@ class Eyes:
         return ALWAYS.get(name)
 
     def closed_money(self, seq):
-        """Money of the bank that is dated in a closed month; what will not come has no such day."""
+        """What the bank dates, or the books, in a closed month."""
         banks = [b for b in self.banks.values() if b.seq == seq] + \
             [a.bank for a in self.allocations if a.seq == seq] + \
             [d.refund.debit if d.refund else d.charge for d in self.deeds
              if d.seq == seq and (d.refund or d.charge)]
-        return any(b.day[:7] <= self.closed_through() for b in banks)
+        own = [w for w in self.waivers if w.seq == seq] + \
+            [d for d in self.deeds if d.seq == seq and not d.refund and not d.charge]
+        return any(each.day[:7] <= self.closed_through() for each in banks + own)
+
+    def dated(self, each):
+        """The business day, or the first one that the closed months leave for it."""
+        closed = self.closed_through()
+        each.day = self.day if self.day[:7] > closed else f"{after(closed)}-01"
+        return each
 
     def propose(self, person, command, body, sort):
         pledge = self.pledges.get(self.meant(body))

@@ -71,6 +71,7 @@ class Waiver:
     def __init__(self, seq, pledge, minor, bank=None, kind=0):
         self.seq, self.pledge, self.minor, self.bank, self.kind = seq, pledge, minor, bank, kind
         self.reversed = 0
+        self.day = ""           # that the books have it on
 
 
 class Refund:
@@ -81,13 +82,18 @@ class Refund:
 
 
 class Deed:
-    """That something was done: a refund was paid, a debit is a charge, a benefit was claimed,
-    declined or delivered."""
+    """That something was done: a refund was paid, a debit is a charge, a pledge was closed, a
+    benefit was claimed, declined or delivered."""
 
     def __init__(self, seq, pledge, refund=None, benefit="", which=0, quantity=0, charge=None):
         self.seq, self.pledge, self.refund, self.charge = seq, pledge, refund, charge
         self.benefit, self.which, self.quantity = benefit, which, quantity
         self.reversed = 0
+        self.day = ""           # that the books have it on
+
+    @property
+    def closing(self):
+        return self.refund is None and self.charge is None and not self.benefit
 
 
 class Pledge:
@@ -98,6 +104,7 @@ class Pledge:
         self.currency = None
         self.month = None       # of the promise's business date
         self.extensions = 0
+        self.length = 0         # of the hold, in seconds, since somebody last said so
         self.schedule = []      # day and amount of each part
         self.seqs = []          # entries about it, oldest first
 
@@ -421,8 +428,13 @@ class Life:
             wrong += self.slot_trouble("hold", tier, body.contributor)
 
         def effect():
-            return self.about(self.new_pledge(body.contributor, tier, "HELD"))
+            pledge = self.new_pledge(body.contributor, tier, "HELD")
+            pledge.length = self.length_of(body)
+            return self.about(pledge)
         return wrong, effect
+
+    def length_of(self, body):
+        return body.for_s if body.WhichOneof("until") else int(self.policy["holdDefaultS"])
 
     def judge_extend(self, command, body):
         wrong = Wrong()
@@ -434,9 +446,12 @@ class Life:
             wrong.add("EXTENSIONS_SPENT", "extend.pledge", set(pledge.seqs))
         if body.for_s > int(self.policy["holdMaxS"]):
             wrong.add("HOLD_TOO_LONG", "extend.for_s")
+        if self.length_of(body) < pledge.length:    # no test takes as long as they differ
+            wrong.add("FIELD_INVALID", "extend.for_s", pledge.changed)
 
         def effect():
             pledge.extensions += 1
+            pledge.length = self.length_of(body)
             self.entry(pledge)
             return self.about(pledge)
         return wrong, effect
@@ -452,6 +467,8 @@ class Life:
             return wrong, None
         if self.left(tier) is None or self.left(tier) > 0:
             wrong.add("TIER_NOT_FULL", "wait.tier")
+        for slot in self.slots_of(body.contributor):    # passed over as long as it is there
+            wrong.add("HAS_SLOT", "wait.contributor", {slot.took, slot.changed})
         for there in self.queues[tier]:
             if there.contributor == body.contributor:
                 wrong.add("STATE_WRONG", {"wait.contributor", "wait.tier"}, set(there.seqs))
@@ -602,7 +619,7 @@ class Life:
         if first is None:
             return False
         self.queues[tier].remove(first)
-        first.stage = "HELD"
+        first.stage, first.length = "HELD", int(self.policy["promotionHoldS"])
         self.entry(first)
         first.took = self.entry(first)
         return True

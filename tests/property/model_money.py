@@ -2,6 +2,7 @@
 """model_money: what the fund's rules say of money: payments, allocations, what moves by the donor's
 choice, refunds, what will not come, and all the sums (see model_life.py)."""
 import collections
+import datetime
 
 from model_life import (COUNTED, MOST, OPEN, Allocation, Bank, Deed, Refund, Waiver, Wrong)
 
@@ -31,6 +32,12 @@ class Money:
                 wrong.add("PAYMENT_DUPLICATE", f"{name}.bank_ref", bank.seq)
         return wrong
 
+    def day_to_come(self, body):
+        """Money that was seen has come, though somewhere it may be tomorrow already."""
+        tomorrow = str(datetime.date.fromisoformat(self.today) + datetime.timedelta(1))
+        late = (body.value_date or self.day) > tomorrow
+        return Wrong().add("DATE_INVALID", {"pay.value_date", "effective_date"}) if late else Wrong()
+
     def judge_pay(self, command, body):
         if body.refund:
             return self.judge_pay_back(body)
@@ -38,7 +45,7 @@ class Money:
         pledge = self.known_pledge("pay", body.pledge, wrong)
         if pledge is None:
             return wrong, None
-        wrong += self.booked_already("pay", body.bank_ref)
+        wrong += self.booked_already("pay", body.bank_ref) + self.day_to_come(body)
         imported = None if wrong else self.imported_as(body, pledge)
         if imported is not None:
             return self.pay_imported(pledge, imported)
@@ -81,7 +88,7 @@ class Money:
         """The money that left the account for a refund."""
         wrong = Wrong()
         refund = self.open_refund("pay", body.refund, wrong)
-        wrong += self.booked_already("pay", body.bank_ref)
+        wrong += self.booked_already("pay", body.bank_ref) + self.day_to_come(body)
         if refund is None:
             return wrong, None
         if (body.amount.minor, body.amount.currency) != (refund.minor, refund.bank.currency):
@@ -191,6 +198,7 @@ class Money:
             wrong.add("ALREADY_REVERSED", "reverse.seq", there.reversed)
         if there in self.allocations:
             wrong += self.guarded("reverse.seq", [there])
+        wrong += self.rested_on([there])
 
         if there in self.deeds:
             return wrong, lambda: self.undo_deed(there)
@@ -200,10 +208,26 @@ class Money:
             return {} if there.bank is None else dict(bank_entry=there.bank.id)
         return wrong, effect
 
+    def closing_of(self, pledge):
+        return next((d for d in reversed(self.deeds) if d.closing and d.pledge is pledge
+                     and not d.reversed), None)
+
+    def rested_on(self, undone):
+        """What a pledge was closed for stays while it is closed."""
+        wrong = Wrong()
+        for each in undone:
+            closing = None if getattr(each, "refund", None) else self.closing_of(each.pledge)
+            if closing is not None and each.seq < closing.seq and not each.reversed:
+                wrong.add("STATE_WRONG", "reverse.seq", closing.seq)
+        return wrong
+
     def undo_deed(self, deed):
         deed.reversed = self.entry(deed.refund.bank.pledge if deed.refund else deed.pledge)
         if deed.charge is not None:
             return dict(bank_entry=deed.charge.id)
+        if deed.closing:
+            deed.pledge.stage = "COMMITTED"
+            return self.about(deed.pledge, tier=False)
         if deed.refund is None:
             return self.move_benefit(deed.pledge, deed.benefit, deed.which, -deed.quantity)
         refund, debit = deed.refund, deed.refund.debit
@@ -219,6 +243,7 @@ class Money:
         elif bank.debit or bank.confirmed or self.refunded(bank):
             wrong.add("NOT_REVERSIBLE", "reverse.seq")
         wrong += self.guarded("reverse.seq", self.live_allocations(bank=bank))
+        wrong += self.rested_on(self.live_allocations(bank=bank))
 
         def effect():
             for each in self.live_allocations(bank=bank):
@@ -344,7 +369,7 @@ class Money:
             wrong.add("NOT_DUE", "write_off.pledge")
 
         def effect():
-            self.waivers.append(Waiver(self.entry(pledge), pledge, minor))
+            self.waivers.append(self.dated(Waiver(self.entry(pledge), pledge, minor)))
             return self.about(pledge, tier=False)
         return wrong, effect
 
@@ -363,7 +388,8 @@ class Money:
             wrong.add("FIELD_INVALID", "accept_difference.bank_entry")
 
         def effect():
-            self.waivers.append(Waiver(self.entry(pledge), pledge, minor, bank, body.kind))
+            self.waivers.append(self.dated(Waiver(self.entry(pledge), pledge, minor, bank,
+                                                  body.kind)))
             return dict(self.about(pledge, tier=False), bank_entry=bank.id)
         return wrong, effect
 
@@ -382,7 +408,7 @@ class Money:
                 seq for b in meant for seq in self.bank_seqs(b)})
 
         def effect():
-            self.entry(pledge)
+            self.deeds.append(self.dated(Deed(self.entry(pledge), pledge)))
             pledge.stage = "CLOSED"
             return self.about(pledge)
         return wrong, effect

@@ -270,12 +270,28 @@ static bool is_aside(const struct books *books, size_t bank)
     return false;
 }
 
+static bool is_closed(const struct model *model, size_t pledge)
+{
+    return model_stage_at(model, pledge, UINT64_MAX) == STAGE_IS(CLOSED);
+}
+
+/* Does a closed pledge live by this money? */
+static bool keeps_closed(const struct model *model, size_t bank)
+{
+    for (size_t i = 0; i < model->books.parts; i++) {
+        const struct book_part *part = &model->books.part[i];
+        if (!part->undone && part->bank == bank && is_closed(model, part->pledge))
+            return true;
+    }
+    return false;
+}
+
 /* The bank's money is gone, once, and not behind the back of whoever else it paid for. */
 static bool take_back(struct model *model, uint64_t seq, size_t bank, int64_t *ret_undone)
 {
     struct books *books = &model->books;
     if (books->bank[bank].gone || books->bank[bank].debit || pays_others(books, bank) ||
-        is_aside(books, bank))
+        is_aside(books, bank) || keeps_closed(model, bank))
         return model_wrong(model, ENTRY "B%06zu cannot be taken back", seq, bank + 1);
     *ret_undone = undo_all(books, bank, SIZE_MAX);
     books->bank[bank].gone = true;
@@ -296,9 +312,13 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
 {
     struct books *books = &model->books;
     uint64_t target = e->reversed->target_seq;
+    if (e->reversed->amount == NULL)
+        return true; /* a closing: it moves no money */
     for (size_t i = 0; i < books->parts; i++) {
         if (books->part[i].seq == target && !books->part[i].undone) {
             books->part[i].undone = true;
+            if (is_closed(model, books->part[i].pledge))
+                return model_wrong(model, ENTRY "a closed pledge loses money", e->seq);
             return e->reversed->deallocated->minor == books->part[i].amount ||
                    model_wrong(model, ENTRY "another amount is undone", e->seq);
         }
@@ -306,7 +326,8 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
     for (size_t i = 0; i < books->waivers; i++) {
         if (books->waiver[i].seq == target && !books->waiver[i].undone) {
             books->waiver[i].undone = true;
-            return true;
+            return !is_closed(model, books->waiver[i].pledge) ||
+                   model_wrong(model, ENTRY "a closed pledge is to be paid again", e->seq);
         }
     }
     for (size_t i = 0; i < books->refunds; i++) {

@@ -89,7 +89,7 @@ static bool is_live(int stage)
 
 static bool go_to(struct model *model, struct model_pledge *pledge, uint64_t seq, int stage)
 {
-    if (pledge->steps == 8)
+    if (pledge->steps == MODEL_STEPS)
         return model_wrong(model, "entry %" PRIu64 ": a pledge with too long a life", seq);
     pledge->course[pledge->steps++] = (struct model_stage){seq, stage};
     return true;
@@ -188,6 +188,20 @@ static bool see_end(struct model *model, const Pledged__V1__Entry *e, const char
     return go_to(model, pledge, e->seq, stage);
 }
 
+/* What takes back a closing names nothing but the pledge; it is a commitment again, for now. */
+static bool see_reopened(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__Reversed *fact = e->reversed;
+    struct model_pledge *pledge = known(model, e->seq, fact->pledge);
+    if (pledge == NULL)
+        return false;
+    const struct model_stage *last = &pledge->course[pledge->steps - 1];
+    if (pledge->steps == 0 || last->stage != STAGE_IS(CLOSED) || last->seq != fact->target_seq)
+        return model_wrong(model, "entry %" PRIu64 ": %s is opened that is not closed", e->seq,
+                           fact->pledge);
+    return go_to(model, pledge, e->seq, STAGE_IS(COMMITTED));
+}
+
 static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
 {
     switch ((int)e->fact_case) {
@@ -215,6 +229,9 @@ static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
         return see_end(model, e, e->cancelled->pledge, STAGE_IS(CANCELLED));
     case FACT_CASE(PLEDGE_CLOSED):
         return see_end(model, e, e->pledge_closed->pledge, STAGE_IS(CLOSED));
+    case FACT_CASE(REVERSED):
+        return e->reversed->amount != NULL || e->reversed->benefit[0] != '\0' ||
+               see_reopened(model, e);
     default:
         return true; /* says nothing about slots or money of ours */
     }

@@ -14,7 +14,7 @@
 #include "pledged/v1/entry.pb-c.h"
 #include "tests/sim/books.h"
 
-enum { MODEL_TIERS = 4, MODEL_ID = 16 };
+enum { MODEL_TIERS = 4, MODEL_ID = 16, MODEL_STEPS = 32 };
 
 struct model_entry {
     uint8_t *bytes; /* owns */
@@ -33,7 +33,7 @@ struct model_pledge {
     int tier; /* -1: free */
     char contributor[16];
     int64_t expires_us;
-    struct model_stage course[8];
+    struct model_stage course[MODEL_STEPS];
     int steps;
     int64_t amount; /* promised */
 };

@@ -441,6 +441,21 @@ static uint64_t paid_entry(struct maker *maker)
     return seq != 0 ? seq : 1;
 }
 
+/* Entry that closed some pledge; where none is closed, the first one of the ledger. */
+static uint64_t closing_entry(struct maker *maker)
+{
+    const struct model *model = maker->model;
+    size_t from = dice_below(maker->dice, model->pledges + 1);
+    for (size_t i = 0; i < model->pledges; i++) {
+        const struct model_pledge *pledge = &model->pledge[(from + i) % model->pledges];
+        for (int step = 0; step < pledge->steps; step++) {
+            if (pledge->course[step].stage == PLEDGED__V1__STAGE__STAGE_CLOSED)
+                return pledge->course[step].seq;
+        }
+    }
+    return 1;
+}
+
 static void make_reversal(struct maker *maker)
 {
     const struct books *books = &maker->model->books;
@@ -455,7 +470,7 @@ static void make_reversal(struct maker *maker)
     }
     Pledged__V1__Reverse *body = take(maker, sizeof(*body));
     pledged__v1__reverse__init(body);
-    uint64_t which = dice_below(maker->dice, 5);
+    uint64_t which = dice_below(maker->dice, 6);
     body->seq = 1 + dice_below(maker->dice, maker->model->entries + 1);
     if (which == 0 && books->parts != 0)
         body->seq = books->part[dice_below(maker->dice, books->parts)].seq;
@@ -465,6 +480,8 @@ static void make_reversal(struct maker *maker)
         body->seq = paid_entry(maker);
     else if (which == 3 && books->charges != 0)
         body->seq = books->charge[dice_below(maker->dice, books->charges)].seq;
+    else if (which == 4)
+        body->seq = closing_entry(maker);
     else if (books->banks != 0)
         body->seq = books->bank[dice_below(maker->dice, books->banks)].seq;
     maker->command->command_case = IS(REVERSE);

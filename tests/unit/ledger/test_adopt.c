@@ -114,17 +114,30 @@ static void test_a_tier_that_is_waited_for_stays(void **state)
     Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 1, 0); /* "duo" has no slot yet */
     adopt(&w, c);
     add_contributor(&w, "x");
-    wait_in(&w, "duo", "C000001");
+    add_contributor(&w, "y");
+    wait_in(&w, "duo", "C000001"); /* nobody waits for what there is not */
+    assert_refused(&w, TIER_CLOSED);
+    assert_int_equal(w.refusal->deciding_seq, w.ledger->catalogue[0].current->adopted_seq);
+    adopt(&w, test_catalogue(&w.arena, 2, 1));
+    wait_in(&w, "top", "C000001"); /* there is a place: not waited for either */
+    assert_refused(&w, TIER_NOT_FULL);
+    hold(&w, "duo", "C000002", 0);
+    wait_in(&w, "duo", "C000001"); /* P000002 */
     assert_accepted(&w);
-    c = test_catalogue(&w.arena, 2, 2);
+    hold(&w, "many", "C000001", 0); /* P000003: in the queue, but not to be promoted now */
+    assert_accepted(&w);
+    withdraw(&w, "P000001");
+    c = test_catalogue(&w.arena, 3, 2);
     c->tier[1] = c->tier[2];
     c->tier[2] = c->tier[3];
     c->n_tier = 3;
     adopt(&w, c);
     assert_refused(&w, TIER_IN_USE);
-    withdraw(&w, "P000001");
+    withdraw(&w, "P000002");
     adopt(&w, c);
     assert_accepted(&w);
+    wait_in(&w, "duo", "C000002"); /* withdrawn: nothing to wait for */
+    assert_refused(&w, TIER_UNKNOWN);
     world_fini(&w);
 }
 

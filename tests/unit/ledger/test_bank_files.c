@@ -4,6 +4,7 @@
  * ledger refuses all of the file, and a file about somebody else's money leaves nothing at all.
  */
 #include "common/check.h"
+#include "common/ids.h"
 #include "server/ledger/statement.h"
 #include "story.h"
 
@@ -230,6 +231,7 @@ static void test_the_same_statement_must_say_the_same(void **state)
 static void test_which_payment_by_hand_it_is(void **state)
 {
     (void)state;
+    w.now_us += 30 * DAY_US; /* whatever was paid is not of a day to come */
     static const struct {
         const char *paid, *ref;
         bool names; /* the movement names the pledge */
@@ -283,8 +285,55 @@ static void test_what_a_clerk_types_afterwards(void **state)
     assert_int_equal(w.receipt->outcome->unallocated->minor, 400);
     pay(&w, "P000001", 99500, "CHF", "N-2");
     assert_refused(&w, PAYMENT_DUPLICATE);
-    pay_on(&w, "P000001", 900, "2026-02-05"); /* another day: another payment */
+    pay_on(&w, "P000001", 900, "2026-02-01"); /* another day: another payment */
     assert_int_equal(w.ledger->bank_entry_count, entries + 1);
+    assert_balanced(&w);
+}
+
+/* The bank asks nobody: a pledge that was closed with the money is a commitment again. */
+static void test_the_bank_takes_money_from_a_closed_pledge(void **state)
+{
+    (void)state;
+    SAY(&w, Commit, COMMIT, commit, body.pledge = S_("P000001"));
+    assert_accepted(&w);
+    int64_t due = w.ledger->pledge[0].amount - state_settled(&w.ledger->pledge[0]);
+    pay(&w, "P000001", due, "CHF", "IN-1");
+    assert_accepted(&w);
+    uint32_t paid = (uint32_t)w.ledger->bank_entry_count;
+    SAY(&w, Close, CLOSE, close, body.pledge = S_("P000001"));
+    assert_accepted(&w);
+    uint64_t closing = w.receipt->seq;
+    Pledged__V1__Movement *list[] = {movement_of(&w, MOVES(RETURN), -due, "R-1"), NULL};
+    import_one(&w, bank_statement(&w, "ST-1", 0, list));
+    assert_accepted(&w);
+    char back[24], original[24];
+    match_reversal(&w, pl_id_format('B', w.ledger->bank_entry_count, back),
+                   pl_id_format('B', paid, original));
+    assert_accepted(&w);
+    assert_int_equal(w.made, 2);
+    const Pledged__V1__Entry *opened = world_entry(&w, w.entry_count - 2);
+    assert_int_equal(opened->fact_case, FACT(REVERSED));
+    assert_int_equal(opened->reversed->target_seq, closing);
+    Pledged__V1__Entry *taken = world_last(&w);
+    assert_int_equal(taken->fact_case, FACT(BANK_REVERSAL));
+    assert_int_equal(taken->prev_seq, opened->seq);
+    assert_int_equal(w.receipt->outcome->stage, STAGE(COMMITTED));
+    assert_int_equal(w.receipt->outcome->balance->minor, due);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(COMMITTED));
+    assert_balanced(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 2); /* still closed */
+    taken->seq = before->size + 1;
+    taken->prev_seq = before->pledge[0].last_seq;
+    taken->cause_seq = 0;
+    taken->request_id.len = 0;
+    before->policy.message->rules = 3;
+    assert_string_equal(ledger_check(before, taken).what,
+                        "a reversal of what a closed pledge rests on");
+    ledger_free(before);
+    pay(&w, "P000001", due, "CHF", "IN-2");
+    SAY(&w, Close, CLOSE, close, body.pledge = S_("P000001"));
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(CLOSED));
     assert_balanced(&w);
 }
 
@@ -404,6 +453,7 @@ int main(void)
         T_(test_the_same_statement_must_say_the_same),
         T_(test_which_payment_by_hand_it_is),
         T_(test_what_a_clerk_types_afterwards),
+        T_(test_the_bank_takes_money_from_a_closed_pledge),
         T_(test_what_the_bank_cannot_take_back),
         T_(test_what_a_clerk_types_is_looked_for_narrowly),
         T_(test_sums_stay_within_64_bits),

@@ -2,6 +2,7 @@
  *
  * Goal: a commitment is closed only when nothing of it is open, and the refusal says what is.
  */
+#include "common/check.h"
 #include "desk.h"
 #include "server/ledger/closing.h"
 
@@ -91,12 +92,101 @@ static void test_one_open_item_is_enough(void **state)
     world_fini(&w);
 }
 
+/* While it is closed nothing takes away what it was closed for; the closing can be taken back. */
+static void test_what_a_closing_rests_on_stays(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 14000000);
+    uint64_t paid = w.receipt->seq, allocated = paid + 1;
+    write_off(&w, "P000001", 0, NULL);
+    uint64_t off = w.receipt->seq;
+    close_pledge(&w, "P000001");
+    uint64_t closing = w.receipt->seq;
+    const uint64_t rests[] = {paid, allocated, off};
+    for (size_t i = 0; i < PL_COUNT(rests); i++) {
+        reverse(&w, rests[i]);
+        assert_refused(&w, STATE_WRONG);
+        assert_string_equal(w.refusal->field, "reverse.seq");
+        assert_int_equal(w.refusal->deciding_seq, closing);
+    }
+    pay(&w, "P000001", 5, "CHF", ""); /* came later: no closing rests on it */
+    reverse(&w, w.receipt->seq);
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(CLOSED));
+    reverse(&w, closing);
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->stage, STAGE(COMMITTED));
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(COMMITTED));
+    assert_int_equal(w.ledger->tier[1].closed, 0);
+    assert_int_equal(w.ledger->tier[1].committed, 1); /* it has its place all the time */
+    assert_balanced(&w);
+    uint64_t opened = w.receipt->seq;
+    reverse(&w, closing);
+    assert_refused(&w, ALREADY_REVERSED);
+    assert_int_equal(w.refusal->deciding_seq, opened);
+    reverse(&w, off);
+    assert_accepted(&w);
+    close_pledge(&w, "P000001");
+    assert_refused(&w, OPEN_ITEMS);
+    pay(&w, "P000001", 1000000, "CHF", "");
+    close_pledge(&w, "P000001"); /* and again */
+    assert_accepted(&w);
+    assert_balanced(&w);
+    reverse(&w, w.receipt->seq);
+    assert_accepted(&w);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* A log of these rules in which a closed pledge loses its money is CORRUPT; so is an opening that
+ * says more than that. */
+static void test_replay_knows_what_a_closing_rests_on(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 14000000);
+    uint64_t paid = w.receipt->seq;
+    write_off(&w, "P000001", 0, NULL);
+    uint64_t off = w.receipt->seq;
+    close_pledge(&w, "P000001");
+    uint64_t closing = w.receipt->seq;
+    size_t closed = w.entry_count;
+    reverse(&w, closing);
+    Pledged__V1__Entry *opened = world_last(&w);
+    struct ledger *before = world_before(&w, closed);
+    before->policy.message->rules = 3;
+    assert_true(pl_is_ok(ledger_check(before, opened)));
+    opened->reversed->bank_entry = (char *)(uintptr_t) "B000001";
+    assert_false(pl_is_ok(ledger_check(before, opened)));
+    opened->reversed->bank_entry = (char *)(uintptr_t) "";
+    opened->reversed->pledge = (char *)(uintptr_t) "P000002";
+    opened->prev_seq = before->pledge[1].last_seq;
+    assert_false(pl_is_ok(ledger_check(before, opened)));
+    const uint64_t rests[] = {off, paid + 1, paid};
+    for (size_t i = 0; i < PL_COUNT(rests); i++) {
+        reverse(&w, rests[i]);
+        assert_accepted(&w);
+        Pledged__V1__Entry *undone = world_last(&w);
+        undone->seq = before->size + 1;
+        undone->prev_seq = before->pledge[0].last_seq;
+        before->policy.message->rules = 3;
+        assert_false(pl_is_ok(ledger_check(before, undone)));
+        before->policy.message->rules = 2; /* as daemons of older rules had it */
+        assert_true(pl_is_ok(ledger_check(before, undone)));
+    }
+    ledger_free(before);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says_what_is_open),
         cmocka_unit_test(test_written_off_is_done),
         cmocka_unit_test(test_one_open_item_is_enough),
+        cmocka_unit_test(test_what_a_closing_rests_on_stays),
+        cmocka_unit_test(test_replay_knows_what_a_closing_rests_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

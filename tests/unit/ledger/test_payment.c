@@ -24,6 +24,51 @@ static bool warned(const struct world *w, Pledged__V1__WarningKind kind)
     return false;
 }
 
+static void pay_at(struct world *w, const char *value_date, const char *effective)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Pay body = PLEDGED__V1__PAY__INIT;
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    money.minor = 100;
+    money.currency = (char *)"CHF";
+    body.pledge = (char *)"P000001";
+    body.amount = &money;
+    body.value_date = (char *)(uintptr_t)value_date;
+    command.effective_date = (char *)(uintptr_t)effective;
+    command.command_case = COMMAND(PAY);
+    command.pay = &body;
+    give(w, &command);
+}
+
+/* Money that somebody saw has come: today is 2 February, and tomorrow already further east. */
+static void test_no_payment_of_a_day_to_come(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    pay_at(&w, "2026-02-04", "");
+    assert_refused(&w, DATE_INVALID);
+    assert_string_equal(w.refusal->field, "pay.value_date");
+    assert_string_equal(w.refusal->arg[1]->value, "2026-02-04");
+    assert_string_equal(w.refusal->arg[2]->value, "2026-02-02");
+    pay_at(&w, "", "2026-02-04");
+    assert_refused(&w, DATE_INVALID);
+    assert_string_equal(w.refusal->field, "effective_date");
+    pay_at(&w, "2026-02-02", "2026-02-04"); /* the bank's day is the payment's */
+    assert_accepted(&w);
+    pay_at(&w, "2026-02-03", "");
+    assert_accepted(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 2);
+    Pledged__V1__Entry *entry = world_entry(&w, w.entry_count - 2);
+    entry->payment_recorded->value_date = (char *)(uintptr_t) "2026-02-04";
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    before->policy.message->rules = 3;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 static void test_part_full_and_surplus(void **state)
 {
     (void)state;
@@ -165,6 +210,7 @@ static void test_cancelling_asks_what_becomes_of_the_money(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_payment_of_a_day_to_come),
         cmocka_unit_test(test_part_full_and_surplus),
         cmocka_unit_test(test_late_and_foreign_money_is_kept),
         cmocka_unit_test(test_withdrawing_frees_the_money),

@@ -121,7 +121,7 @@ static void test_holds_have_limits(void **state)
     assert_refused(&w, HOLD_TOO_LONG);
     hold(&w, "duo", "C000001", -1);
     assert_refused(&w, FIELD_INVALID);
-    hold(&w, "duo", "C000001", 0);
+    hold(&w, "duo", "C000001", 3600);
     assert_accepted(&w);
     extend_hold(&w, "P000002", 86400);
     assert_accepted(&w);
@@ -347,6 +347,42 @@ static void test_a_due_hold_is_not_extended(void **state)
     world_fini(&w);
 }
 
+/* Whoever holds a slot was told until when. */
+static void test_an_extension_ends_later(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    hold(&w, "duo", "C000001", 10 * 86400);
+    uint64_t held = w.receipt->seq;
+    int64_t ends_us = w.receipt->outcome->expires_us;
+    extend_hold(&w, "P000001", 9 * 86400);
+    assert_refused(&w, FIELD_INVALID);
+    assert_string_equal(w.refusal->field, "extend.for_s");
+    assert_int_equal(w.refusal->deciding_seq, held);
+    assert_int_equal(w.refusal->n_arg, 3);
+    assert_string_equal(w.refusal->arg[1]->name, "expires_us");
+    assert_int_equal(strtoll(w.refusal->arg[1]->value, NULL, 10), ends_us);
+    assert_string_equal(w.refusal->arg[2]->name, "asked_us");
+    assert_in_range(ends_us - strtoll(w.refusal->arg[2]->value, NULL, 10), DAY_US - 1000,
+                    DAY_US + 1000);
+    assert_int_equal(w.ledger->pledge[0].expires_us, ends_us);
+    assert_int_equal(w.ledger->pledge[0].extensions, 0); /* and none of them is used up */
+    extend_hold(&w, "P000001", 11 * 86400);
+    assert_accepted(&w);
+    /* an older daemon's log may have shortened a hold; one of these rules has not */
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    entry->hold_extended->expires_us = ends_us;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    before->policy.message->rules = 3;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    entry->hold_extended->expires_us++;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 /* --- when a hold ends --- */
 
 static void hold_until(struct world *w, const char *pledge, int64_t for_s, int64_t until_us)
@@ -389,7 +425,7 @@ static void test_a_hold_ends_at_a_moment_that_can_be(void **state)
         assert_refused(&w, HOLD_TOO_LONG);
         hold_until(&w, pledge, INT64_MAX / 1000000, 0); /* with the time that it is, too much */
         assert_refused(&w, HOLD_TOO_LONG);
-        hold_until(&w, pledge, 0, w.now_us + DAY_US);
+        hold_until(&w, pledge, 0, w.now_us + (1 + held) * DAY_US);
         assert_accepted(&w);
         assert_true(w.receipt->outcome->expires_us >= w.now_us + DAY_US - 1000000);
     }
@@ -463,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_closed_offers),
         cmocka_unit_test(test_refused_submissions_of_a_hold_are_its_history),
         cmocka_unit_test(test_a_due_hold_is_not_extended),
+        cmocka_unit_test(test_an_extension_ends_later),
         cmocka_unit_test(test_a_hold_ends_at_a_moment_that_can_be),
         cmocka_unit_test(test_what_is_submitted_is_what_was_held),
     };

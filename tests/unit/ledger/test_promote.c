@@ -134,10 +134,41 @@ static void test_who_gives_back_may_be_next(void **state)
     struct world w;
     world_ready(&w, 2);
     submit(&w, NULL, "C000001", "top", 0, NULL);
-    wait_in(&w, "top", "C000001"); /* the holder waits for the same tier */
-    withdraw(&w, "P000001");
+    wait_in(&w, "top", "C000002"); /* P2 */
+    submit(&w, NULL, "C000002", "many", 0, NULL);
+    change_tier(&w, "P000001", "duo", 0);
+    change_tier(&w, "P000003", "top", 0); /* the holder waits for the same tier */
+    assert_accepted(&w);
+    withdraw(&w, "P000003");
     assert_int_equal(w.made, 3);
     assert_int_equal(w.ledger->pledge[1].stage, STAGE(HELD));
+    world_fini(&w);
+}
+
+/* Who has a slot is passed over, so a place in the queue would be none. */
+static void test_who_has_a_slot_does_not_join_the_queue(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 3);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    hold(&w, "many", "C000002", 0);
+    uint64_t held = w.receipt->seq;
+    wait_in(&w, "top", "C000002");
+    assert_refused(&w, HAS_SLOT);
+    assert_string_equal(w.refusal->field, "wait.contributor");
+    assert_int_equal(w.refusal->deciding_seq, held);
+    wait_in(&w, "top", "C000001"); /* nor for the tier that it is a slot of */
+    assert_refused(&w, HAS_SLOT);
+    withdraw(&w, "P000002");
+    wait_in(&w, "top", "C000002");
+    assert_accepted(&w);
+    Pledged__V1__Catalogue *c = test_catalogue(&w.arena, 2, 2);
+    c->policy->many_slots_per_contributor = true;
+    adopt(&w, c);
+    assert_accepted(&w);
+    wait_in(&w, "top", "C000001"); /* where one may have many, who has one may be promoted */
+    assert_accepted(&w);
     world_fini(&w);
 }
 
@@ -229,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_several_that_are_due_go_one_by_one),
         cmocka_unit_test(test_who_has_a_slot_is_passed_over_and_keeps_waiting),
         cmocka_unit_test(test_who_gives_back_may_be_next),
+        cmocka_unit_test(test_who_has_a_slot_does_not_join_the_queue),
         cmocka_unit_test(test_nobody_overtakes_the_queue),
         cmocka_unit_test(test_more_slots_serve_the_queue_in_order),
         cmocka_unit_test(test_a_tier_without_limit_empties_its_queue),

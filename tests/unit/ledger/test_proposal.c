@@ -4,6 +4,8 @@
  * checker (I4), under whatever certificate; a proposal is decided once, by the rules of the moment
  * when it is approved; replay and the saved state know all of it.
  */
+#include "common/check.h"
+#include "common/ids.h"
 #include "desk.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/query.h"
@@ -492,6 +494,53 @@ static void test_a_refund_paid_in_a_closed_month(void **state)
     world_fini(&w);
 }
 
+/* And so is what was written off, accepted as lost, or closed in it: each has its day. */
+static void test_what_no_bank_dates_has_a_day_too(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t seq[3];
+    (void)desk_with_policy(&w);
+    adopt_policy(&w, 0, 86400);
+    accept_fee(&w, "B000002", "P000002", 10, "CHF");
+    assert_accepted(&w);
+    seq[0] = w.receipt->seq;
+    write_off(&w, "P000002", 20, "CHF");
+    assert_accepted(&w);
+    seq[1] = w.receipt->seq;
+    submit(&w, NULL, "C000002", NULL, 100, "CHF");
+    char pledge[24];
+    (void)pl_id_format('P', w.ledger->pledge_count, pledge);
+    commit(&w, pledge);
+    pay(&w, pledge, 100, "CHF", "");
+    close_pledge(&w, pledge);
+    assert_accepted(&w);
+    seq[2] = w.receipt->seq;
+    pass(&w, 40 * DAY_US);
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Reverse body = PLEDGED__V1__REVERSE__INIT;
+    command.command_case = COMMAND(REVERSE);
+    command.reverse = &body;
+    for (size_t i = 0; i < PL_COUNT(seq); i++) {
+        body.seq = seq[i];
+        assert_int_equal(proposal_class_of(w.ledger, &command), CLASS(UNSPECIFIED));
+    }
+    set_period(&w, true, "2026-01");
+    close_with_waiver(&w, "2026-02");
+    assert_accepted(&w);
+    adopt_policy(&w, ~0u, 86400);
+    as_anna(&w);
+    for (size_t i = 0; i < PL_COUNT(seq); i++) {
+        reverse(&w, seq[i]);
+        waits_as(&w, CLASS(PERIOD));
+    }
+    struct ledger *again = world_reloaded(w.ledger);
+    assert_int_equal(again->waiver[0].day, 1770000000 / 86400);
+    assert_int_equal(again->deed[0].day, 1770000000 / 86400);
+    ledger_free(again);
+    world_fini(&w);
+}
+
 static bool warned(const struct world *w)
 {
     bool found = false;
@@ -755,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_a_difference_in_a_currency_without_limit),
         cmocka_unit_test(test_a_correction_of_a_closed_month),
         cmocka_unit_test(test_a_refund_paid_in_a_closed_month),
+        cmocka_unit_test(test_what_no_bank_dates_has_a_day_too),
         cmocka_unit_test(test_without_the_policy_the_entry_says_so),
         cmocka_unit_test(test_a_catalogue_is_adopted_out_of_its_proposal),
         cmocka_unit_test(test_the_effective_date_is_the_proposed_one),

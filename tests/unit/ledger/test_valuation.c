@@ -346,6 +346,33 @@ static void test_sums_are_rounded_once(void **state)
     assert_false(state_value(centime * INT64_MAX + centime, &value));
 }
 
+/* A promise that has a value keeps one: what would make it leave 64 bits is refused. */
+static void test_an_amount_too_large_to_be_valued(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    rate(&w, "KWD", "2026-02-01", 999999999999999, 0);
+    promise(&w, 1000, "KWD", "2026-02-02");
+    commit(&w, "P000001");
+    uint64_t signed_seq = w.receipt->seq;
+    assert_int_equal(w.ledger->pledge_rates.count, 1);
+    amend(&w, "P000001", INT64_MAX / 4, "KWD");
+    assert_refused(&w, AMOUNT_OVERFLOW);
+    assert_string_equal(w.refusal->field, "amend_pledge.amount");
+    assert_int_equal(w.refusal->deciding_seq, signed_seq);
+    amend(&w, "P000001", 92000, "KWD");
+    assert_accepted(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    before->policy.message->rules = 3;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    entry->commitment_amended->amount->minor = INT64_MAX / 4;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_replay_refuses_a_value_that_does_not_follow),
         cmocka_unit_test(test_replay_refuses_what_was_not_settled_so),
         cmocka_unit_test(test_sums_are_rounded_once),
+        cmocka_unit_test(test_an_amount_too_large_to_be_valued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
