@@ -122,6 +122,12 @@ static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, con
     return NULL;
 }
 
+static bool is_amount(const Pledged__V1__Arg *arg)
+{
+    const char *end = strrchr(arg->name, '_'); /* "minor", "outstanding_minor" */
+    return strcmp(end == NULL ? arg->name : end + 1, "minor") == 0;
+}
+
 /* Minor units and their currency come as two values; people read one amount. */
 static bool add_amount(struct failure *failure, const Pledged__V1__Refusal *refusal,
                        const char *words, const char *value)
@@ -150,14 +156,13 @@ static void add_seconds(struct failure *failure, const char *value)
 static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,
                     const Pledged__V1__Arg *arg)
 {
-    const char *end = strrchr(arg->name, '_'); /* "minor", "outstanding_minor" */
-    if (strcmp(end == NULL ? arg->name : end + 1, "minor") == 0 &&
-        add_amount(failure, refusal, arg_words(arg->name), arg->value))
+    if (is_amount(arg) && add_amount(failure, refusal, arg_words(arg->name), arg->value))
         return;
     if (strcmp(arg->name, "max_s") == 0) {
         add_seconds(failure, arg->value);
         return;
     }
+    const char *end = strrchr(arg->name, '_'); /* "expires_us" */
     int64_t moment_us;
     char moment[40];
     if (end != NULL && strcmp(end, "_us") == 0 &&
@@ -174,9 +179,10 @@ static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal
 
 static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *refusal)
 {
-    bool whole_amount = find_arg(refusal, "minor") != NULL;
+    bool whole_amount = false, any = false; /* an amount names its currency */
     const char *before = " (";
-    bool any = false;
+    for (size_t i = 0; i < refusal->n_arg; i++)
+        whole_amount = whole_amount || is_amount(refusal->arg[i]);
     for (size_t i = 0; i < refusal->n_arg; i++) {
         if (whole_amount && strcmp(refusal->arg[i]->name, "currency") == 0)
             continue;
