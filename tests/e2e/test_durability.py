@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -506,6 +507,22 @@ class Snapshots(OneHome):
         before = self.picture(home)
         home.restart(kill=True)
         self.same_after(home, load, before)
+
+    def test_a_snapshot_follows_a_load_when_it_ends(self):
+        home = self.opened(settings={"store": {"snapshot_entries": 2000}})
+        clerk = home.client("clerk")
+        for turn in range(6):
+            clerk.batch([command(add_contributor=pb.AddContributor(
+                name=f"{turn} {n}", kind=1 + n % 5)) for n in range(2500)])
+        size = clerk.GetStatus().size
+        self.assertGreater(size, 15000)
+        deadline = time.monotonic() + patience(30)
+        newest = 0
+        while newest < size - 2000 - size // 10 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            newest = max((struct.unpack_from("<Q", path.read_bytes()[:48], 40)[0]
+                          for path in (home.data / "snapshot").glob("*.snap")), default=0)
+        self.assertGreaterEqual(newest, size - 2000 - size // 10, "no snapshot of what the load left")
 
     def test_history_beyond_one_segment_and_restart(self):
         home = self.opened()
