@@ -19,9 +19,16 @@
 #include "common/clock.h"
 #include "common/date.h"
 #include "common/hash.h"
+#include "common/rng.h"
 #include "common/scan.h"
 
-enum { PDF_MAX = 16 << 20, ATTEMPTS_MAX = 50, PAGES_MAX = 100000, PAGE_SIZE = 1000 };
+enum {
+    PDF_MAX = 16 << 20,
+    ATTEMPTS_MAX = 50,
+    PAGES_MAX = 100000,
+    PAGE_SIZE = 1000,
+    REQUEST_ID_BYTES = 16
+};
 
 static struct pl_status no_memory(void)
 {
@@ -211,6 +218,8 @@ struct issue {
     struct treasury treasury;
     struct documents_input input;
     const Pledged__V1__ListDocumentsResponse *open;
+    Pledged__V1__PledgeStatus then;   /* of the pledge, as far as the document tells it */
+    const Pledged__V1__Entry *issued; /* by this request id before; NULL: it is new */
     uint8_t digest[PL_SHA256_BYTES];
     const char *path, *draft;
     uint64_t seqs[128];
@@ -243,6 +252,108 @@ static struct pl_status read_open(struct issue *issue)
         return refuse(cli, PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED,
                       text_reason(PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED));
     return issue->open->n_open <= PL_COUNT(issue->seqs) ? pl_ok() : no_memory();
+}
+
+/* --- the same request once more --- */
+
+static bool is_issue(const struct issue *issue, const Pledged__V1__Entry *entry,
+                     const uint8_t request_id[REQUEST_ID_BYTES])
+{
+    Pledged__V1__Entry__FactCase fact = issue->certificate
+                                            ? PLEDGED__V1__ENTRY__FACT_CERTIFICATE_ISSUED
+                                            : PLEDGED__V1__ENTRY__FACT_RECEIPT_ISSUED;
+    return entry->fact_case == fact && entry->request_id.len == REQUEST_ID_BYTES &&
+           memcmp(entry->request_id.data, request_id, REQUEST_ID_BYTES) == 0;
+}
+
+/* The document that this request id issued before, in the history of the pledge. */
+static struct pl_status find_issued(struct issue *issue)
+{
+    struct cli *cli = issue->cli;
+    Pledged__V1__GetHistoryRequest request = PLEDGED__V1__GET_HISTORY_REQUEST__INIT;
+    uint8_t request_id[REQUEST_ID_BYTES];
+    const char *given = options_get(&cli->options, OPTION_REQUEST_ID);
+    if (given == NULL || !pl_is_ok(pl_uuid_parse(given, request_id)))
+        return pl_ok(); /* what is wrong with it is said when the command is made */
+    request.pledge = issue->input.pledge->pledge;
+    request.page_size = PAGE_SIZE;
+    for (int page = 0; page < PAGES_MAX && issue->issued == NULL; page++) {
+        ProtobufCMessage *message = NULL, *entry = NULL;
+        PL_TRY(cli_read(cli, "GetHistory", &request.base,
+                        &pledged__v1__get_history_response__descriptor, &message));
+        const Pledged__V1__GetHistoryResponse *answer = (const void *)message;
+        for (size_t i = 0; i < answer->n_entry && issue->issued == NULL; i++) {
+            PL_TRY(pl_unpack_trusted(&pledged__v1__entry__descriptor,
+                                     pl_slice(answer->entry[i].data, answer->entry[i].len),
+                                     &cli->arena, &entry));
+            if (is_issue(issue, (const void *)entry, request_id))
+                issue->issued = (const void *)entry;
+        }
+        request.before_seq = answer->earlier_before_seq;
+        if (request.before_seq == 0)
+            break;
+    }
+    return pl_ok();
+}
+
+/* The rows that the receipt lists, of those that are live; another number of them is told by the
+ * hash of what is drawn. */
+static struct pl_status read_listed(struct issue *issue)
+{
+    struct cli *cli = issue->cli;
+    const Pledged__V1__ReceiptIssued *fact = issue->issued->receipt_issued;
+    Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    request.pledge = issue->input.pledge->pledge;
+    PL_TRY(cli_read(cli, "GetPledge", &request.base, &pledged__v1__get_pledge_response__descriptor,
+                    &message));
+    const Pledged__V1__GetPledgeResponse *answer = (const void *)message;
+    Pledged__V1__AllocationStatus **listed =
+        pl_arena_alloc(&cli->arena, (answer->n_allocation + 1) * sizeof(*listed));
+    if (listed == NULL || fact->n_allocation_seq > PL_COUNT(issue->seqs))
+        return no_memory();
+    issue->input.allocation = listed;
+    issue->input.allocation_count = 0;
+    for (size_t i = 0; i < answer->n_allocation; i++) {
+        if (strcmp(answer->allocation[i]->receipt, fact->number) == 0)
+            listed[issue->input.allocation_count++] = answer->allocation[i];
+    }
+    return pl_ok();
+}
+
+/* As it was drawn then: its number, its day, and what was still to be paid. */
+static struct pl_status read_again(struct issue *issue)
+{
+    const Pledged__V1__Entry *entry = issue->issued;
+    issue->input.date = entry->effective_date;
+    if (issue->certificate) {
+        issue->input.number = entry->certificate_issued->number;
+        return pl_ok();
+    }
+    issue->input.number = entry->receipt_issued->number;
+    issue->then = *issue->input.pledge;
+    if (entry->outcome != NULL && entry->outcome->balance != NULL)
+        issue->then.outstanding = entry->outcome->balance;
+    issue->input.pledge = &issue->then;
+    return read_listed(issue);
+}
+
+/* What the ledger has is the hash of one file: another one would not be that document. */
+static struct pl_status same_again(struct issue *issue)
+{
+    ProtobufCBinaryData sha256 = issue->certificate
+                                     ? issue->issued->certificate_issued->document_sha256
+                                     : issue->issued->receipt_issued->document_sha256;
+    if (sha256.len == sizeof(issue->digest) &&
+        memcmp(sha256.data, issue->digest, sizeof(issue->digest)) == 0)
+        return pl_ok();
+    if (!options_has(&issue->cli->options, OPTION_DRY_RUN))
+        (void)unlink(issue->draft);
+    return failure_set(&issue->cli->failure, PL_E_REFUSED, PLEDGED__V1__REASON__REASON_STATE_WRONG,
+                       "request_id",
+                       _("%s was issued with this request id, and cannot be drawn again as it was: "
+                         "the language, or what it tells, is another one now"),
+                       issue->input.number);
 }
 
 static struct pl_status draw(struct issue *issue)
@@ -281,7 +392,7 @@ static void fill(struct issue *issue, struct write *write)
         body->pledge = issue->input.pledge->pledge;
         body->number = input_lend(issue->input.number);
         body->document_sha256 = sha256;
-        for (size_t i = 0; i < issue->input.allocation_count; i++)
+        for (size_t i = 0; i < issue->input.allocation_count && i < PL_COUNT(issue->seqs); i++)
             issue->seqs[i] = issue->input.allocation[i]->seq;
         body->n_allocation_seq = issue->input.allocation_count;
         body->allocation_seq = issue->seqs;
@@ -315,8 +426,11 @@ static struct pl_status issue_document(struct cli *cli, bool certificate)
     struct issue issue = {.cli = cli, .certificate = certificate};
     for (int attempt = 0;; attempt++) {
         PL_TRY(gather(cli, &issue.treasury, &issue.input));
-        PL_TRY(read_open(&issue));
+        PL_TRY(find_issued(&issue));
+        PL_TRY(issue.issued != NULL ? read_again(&issue) : read_open(&issue));
         PL_TRY(draw(&issue));
+        if (issue.issued != NULL)
+            PL_TRY(same_again(&issue));
         struct pl_status status = send_it(&issue);
         bool again = !pl_is_ok(status) &&
                      cli->failure.reason == PLEDGED__V1__REASON__REASON_NUMBER_STALE &&

@@ -7,6 +7,7 @@ import hashlib
 import pathlib
 import subprocess
 import unittest
+import uuid
 
 from harness import DaemonTest, document, money, pb
 
@@ -230,6 +231,25 @@ class Paper(DaemonTest):
         ran = self.home.pledge("clerk", "receipt", pledge, "-o", self.file())
         self.assertEqual(ran.code, 10)
         self.assertIn("receipt", ran.err)
+
+    def test_a_repeated_request_gives_the_same_document(self):
+        for command, paid in (("receipt", 4000000), ("certificate", 4000000)):
+            pledge = self.promise(name=f"Repeated {command}")
+            self.clerk.commit(pledge)
+            self.clerk.pay(pledge, paid, value_date="2026-04-02")
+            first, second, third = self.file(), self.file() + "2", self.file() + "3"
+            request = str(uuid.uuid4())
+            args = ("clerk", command, pledge, "--request-id", request)
+            made = self.pledge(*args, "-o", first)
+            self.clerk.pay(pledge, 1000000, value_date="2026-04-09")  # money that came later
+            again = self.pledge(*args, "-o", second)
+            self.assertEqual((made.rows[0][:2], made.rows[0][2], again.rows[0][2]),
+                             (again.rows[0][:2], "NEW", "REPLAY"))
+            self.assertEqual(pathlib.Path(first).read_bytes(), pathlib.Path(second).read_bytes())
+            ran = self.fails(10, *args, "-o", third, lang="fr")  # another language: another file
+            self.assertIn("ne peut plus être", ran.err)
+            self.assertFalse(pathlib.Path(third).exists() or pathlib.Path(third + ".draft").exists())
+            self.assertEqual(len(self.pledge("clerk", "documents", pledge).rows), 1)
 
     def test_nothing_received(self):
         pledge = self.promise()
