@@ -90,10 +90,12 @@ struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
      * is spared the system call. Mail that comes at this moment is announced. */
     if (pl_mailbox_count(box) == 0)
         return NULL;
+    lock(box);
+    /* under the lock: between a sender's counting and its writing there would be nothing to read
+     * yet, and the descriptor would stay readable over an empty box */
     uint64_t ignored;
     ssize_t got = read(box->fd, &ignored, sizeof(ignored));
     PL_ASSERT(got == sizeof(ignored) || errno == EAGAIN || errno == EINTR);
-    lock(box);
     struct pl_mail *first = box->first;
     box->first = box->last = NULL;
     box->count = 0;

@@ -123,6 +123,45 @@ static void test_closed_box_refuses_but_gives_up_its_mail(void **state)
     pl_mailbox_free(NULL);
 }
 
+enum { ROUNDS = 20000 };
+
+struct calls { /* one letter a round */
+    struct pl_mailbox *box;
+    struct letter letter;
+    _Atomic int round, posted;
+};
+
+static void *send_one_a_round(void *argument)
+{
+    struct calls *calls = argument;
+    for (int i = 1; i <= ROUNDS; i++) {
+        while (calls->round < i)
+            (void)sched_yield();
+        PL_ASSERT(pl_mailbox_post(calls->box, &calls->letter.mail));
+        calls->posted = i;
+    }
+    return NULL;
+}
+
+/* Whoever waits for the descriptor would turn round and round until more mail comes. */
+static void test_an_empty_box_is_never_announced(void **state)
+{
+    (void)state;
+    struct calls calls = {.box = new_box(0)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, send_one_a_round, &calls), 0);
+    for (int i = 1; i <= ROUNDS; i++) {
+        calls.round = i;
+        while (pl_mailbox_take(calls.box) == NULL) /* looks while the letter is being posted */
+            (void)sched_yield();
+        while (calls.posted < i)
+            (void)sched_yield();
+        assert_false(readable(calls.box, 0));
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pl_mailbox_free(calls.box);
+}
+
 enum { SENDERS = 4, LETTERS = 20000, LIMIT = 64 };
 
 struct sender {
@@ -253,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_a_used_mail_can_be_posted_again),
         cmocka_unit_test(test_full_box_refuses),
         cmocka_unit_test(test_closed_box_refuses_but_gives_up_its_mail),
+        cmocka_unit_test(test_an_empty_box_is_never_announced),
         cmocka_unit_test(test_four_senders),
         cmocka_unit_test(test_the_last_mail_frees_the_box),
         cmocka_unit_test(test_slot_gives_the_newest),

@@ -288,6 +288,24 @@ static void test_a_rehearsal_is_checked_too(void **state)
     assert_int_equal(log_entries(b), READY_ENTRIES);
 }
 
+/* It has no effect, so that it is no second one. */
+static void test_a_rehearsal_may_have_an_id_that_was_used(void **state)
+{
+    struct bench *b = *state;
+    struct command *first = put(b, 1, msg_contributor(b, "First"));
+    settle(b);
+    assert_answered(b, first);
+    assert_accepted_at(first, 0, 7, NEW);
+    Pledged__V1__Command *trial = msg_contributor(b, "Trial");
+    trial->dry_run = true;
+    struct command *command = put(b, 1, trial);
+    settle(b);
+    assert_answered(b, command);
+    assert_accepted_at(command, 0, 8, DRY_RUN);
+    assert_int_equal(b->disagreements, 0);
+    assert_int_equal(log_entries(b), 7);
+}
+
 /* --- what the daemon decides by itself --- */
 
 static void due_goes_wrong(struct bench *b, size_t entry)
@@ -309,6 +327,37 @@ static void due_goes_wrong(struct bench *b, size_t entry)
     assert_int_equal(b->disagreements, 1);
     assert_state_is_the_log(b);
     assert_true(writer_next_wake_ns(b->writer) == INT64_MAX); /* nothing is tried again and again */
+}
+
+/* What is due waits until the state is right again, and is decided from that one. */
+static void test_nothing_is_due_in_a_spoiled_state(void **state)
+{
+    struct bench *b = *state;
+    queue_for_top(b);
+    struct command *third = put(b, 13, msg_contributor(b, "Third"));
+    struct command *hold = put(b, 14, msg_hold(b, "many", "C000003", 60));
+    settle(b);
+    assert_answered(b, third);
+    assert_answered(b, hold);
+    assert_accepted_at(hold, 0, 10, NEW);
+    fault_plan(b->store, 0, (struct fault){.kind = FAULT_NONE, .delay = 8});
+    struct command *flying = put(b, 1, msg_contributor(b, "In flight"));
+    (void)turn(b);
+    plan(1, of_the_past);
+    struct command *guilty = put(b, 3, msg_withdraw(b, "P000001"));
+    (void)turn(b);
+    plan(0, of_the_past); /* the next decision would be wrong too, and not spoil anything */
+    pl_clock_fake_advance_us(&b->clock, 61 * SECOND_US);
+    (void)turn(b);
+    assert_non_null(make_wrong); /* nothing was decided */
+    make_wrong = NULL;
+    settle(b);
+    assert_answered(b, flying);
+    assert_answered(b, guilty);
+    assert_refused_item(guilty, 0, INTERNAL, INTERNAL);
+    assert_int_equal(b->disagreements, 1);
+    assert_int_equal(b->rebuilds, 1);
+    assert_goes_on(b, 2);
 }
 
 static void test_what_is_due_and_wrong_stops_writing(void **state)
@@ -372,6 +421,8 @@ int main(void)
         CASE(the_parts_of_a_command_are_told_apart),
         CASE(the_other_parts_go_on_where_nothing_is_spoiled),
         CASE(a_rehearsal_is_checked_too),
+        CASE(a_rehearsal_may_have_an_id_that_was_used),
+        CASE(nothing_is_due_in_a_spoiled_state),
         CASE(what_is_due_and_wrong_stops_writing),
         CASE(half_of_what_is_due_is_undone),
         CASE(a_start_that_decides_wrongly_fails),
