@@ -12,6 +12,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "common/scan.h"
+#include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"
 
@@ -232,19 +233,33 @@ static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
 }
 
 /* What a clerk may accept alone is in the policy, a currency each; of others nothing is. */
-static bool over_limit(const struct ledger *ledger, const Pledged__V1__AcceptDifference *command)
+static bool over_limit(const struct ledger *ledger, int64_t minor, int currency)
 {
     const Pledged__V1__PolicyAdopted *policy = ledger->policy.message;
-    const struct state_pledge *pledge = state_pledge(ledger, command->pledge);
-    if (pledge == NULL || pledge->currency < 0)
-        return false; /* refused anyway */
-    int64_t minor =
-        command->amount != NULL ? command->amount->minor : pledge->amount - state_settled(pledge);
     for (size_t i = 0; i < policy->n_difference_limit; i++) {
-        if (pl_currency_index(policy->difference_limit[i]->currency) == pledge->currency)
+        if (pl_currency_index(policy->difference_limit[i]->currency) == currency)
             return minor > policy->difference_limit[i]->minor;
     }
     return true;
+}
+
+/* Of what is refused anyway: no. */
+static bool difference_over_limit(const struct ledger *ledger,
+                                  const Pledged__V1__AcceptDifference *command)
+{
+    const struct state_pledge *pledge = state_pledge(ledger, command->pledge);
+    if (pledge == NULL || pledge->currency < 0)
+        return false;
+    int64_t minor =
+        command->amount != NULL ? command->amount->minor : pledge->amount - state_settled(pledge);
+    return over_limit(ledger, minor, pledge->currency);
+}
+
+/* Money that left is not said to be the bank's by one person alone, where it is more than that. */
+static bool charge_over_limit(const struct ledger *ledger, const Pledged__V1__BookCharge *command)
+{
+    const struct state_bank_entry *debit = state_bank_entry(ledger, command->bank_entry);
+    return debit != NULL && over_limit(ledger, allocation_free(debit), debit->currency);
 }
 
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
@@ -277,8 +292,11 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(WRITE_OFF):
         return CLASS(WRITE_OFF);
     case COMMAND(ACCEPT_DIFFERENCE):
-        return over_limit(ledger, command->accept_difference) ? CLASS(DIFFERENCE)
-                                                              : CLASS(UNSPECIFIED);
+        return difference_over_limit(ledger, command->accept_difference) ? CLASS(DIFFERENCE)
+                                                                         : CLASS(UNSPECIFIED);
+    case COMMAND(BOOK_CHARGE):
+        return charge_over_limit(ledger, command->book_charge) ? CLASS(DIFFERENCE)
+                                                               : CLASS(UNSPECIFIED);
     case COMMAND(REALLOCATE):
     case COMMAND(CONVERT):
         return CLASS(SURPLUS);

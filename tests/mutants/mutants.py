@@ -80,7 +80,7 @@ MUTANTS = [
            "        struct pl_status status = ledger_check(writer->ledger, decision->entry[i]);",
            "        struct pl_status status = pl_ok();", ["server/test_disagreement"]),
     Mutant("go on with half of a decision", WRITER,
-           "            writer->spoiled = i > 0;", "            writer->spoiled = false;",
+           "            writer->spoiled = writer->spoiled || i > 0;", "            writer->spoiled = false;",
            ["server/test_disagreement"]),
     Mutant("go on past what is due", WRITER,
            "        if (own == OWN_WRONG) {", "        if (own == OWN_WRONG && now_us == 0) {",

@@ -35,6 +35,9 @@ class Eyes:
             pledge = self.pledges[body.pledge]
             minor = body.amount.minor if body.HasField("amount") else self.balance(pledge)
             return "difference" if minor > self.limits.get(pledge.currency, 0) else None
+        if name == "book_charge":
+            debit = self.banks[body.bank_entry]
+            return "difference" if self.unexplained(debit) > self.limits.get(debit.currency, 0) else None
         return ALWAYS.get(name)
 
     def closed_money(self, seq):

@@ -616,6 +616,7 @@ static int class_of(const Pledged__V1__Entry *e)
     case IS(WRITTEN_OFF):
         return CLASS(WRITE_OFF);
     case IS(DIFFERENCE_ACCEPTED): /* the policy here has no limit */
+    case IS(CHARGE_BOOKED):
         return CLASS(DIFFERENCE);
     case IS(PERIOD_CLOSED):
     case IS(PERIOD_REOPENED):

@@ -444,6 +444,36 @@ static void test_a_difference_in_a_currency_without_limit(void **state)
     world_fini(&w);
 }
 
+/* Money that left is no charge of the bank because one person says so. */
+static void test_a_charge_over_the_limit(void **state)
+{
+    (void)state;
+    struct world w;
+    Pledged__V1__Movement movement[3];
+    eyes_ready(&w, 1);
+    have_account(&w);
+    a_movement(&movement[0], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, -5000, "X1");
+    a_movement(&movement[1], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, -5001, "X2");
+    a_movement(&movement[2], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_CHARGE, -5001, "X3");
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, 3);
+    assert_accepted(&w);
+    book_charge(&w, "B000001");
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    book_charge(&w, "B000002");
+    waits_as(&w, CLASS(DIFFERENCE));
+    book_charge(&w, "B000003");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    assert_int_equal(w.ledger->bank_entry[1].allocated, 0);
+    assert_int_equal(w.ledger->bank_entry[2].allocated, 5001);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 /* A payment of a closed month is corrected by two; of an open one by one. */
 static void test_a_correction_of_a_closed_month(void **state)
 {
@@ -802,6 +832,7 @@ int main(void)
         cmocka_unit_test(test_every_class_waits_for_a_second_person),
         cmocka_unit_test(test_a_cancelled_refund_waits_too),
         cmocka_unit_test(test_a_difference_in_a_currency_without_limit),
+        cmocka_unit_test(test_a_charge_over_the_limit),
         cmocka_unit_test(test_a_correction_of_a_closed_month),
         cmocka_unit_test(test_a_refund_paid_in_a_closed_month),
         cmocka_unit_test(test_what_no_bank_dates_has_a_day_too),
