@@ -100,6 +100,35 @@ void movement_map_key(const uint8_t key[16], uint32_t occurrence, uint8_t out[16
         out[i] ^= (uint8_t)(occurrence >> (8 * i));
 }
 
+static bool is_place_taken(const struct pl_map *rows, const struct pl_map *more,
+                           const uint8_t key[16], uint32_t occurrence)
+{
+    uint8_t place[16];
+    movement_map_key(key, occurrence, place);
+    return pl_map_get(rows, place) != NULL || (more != NULL && pl_map_get(more, place) != NULL);
+}
+
+/* Rows never go, so that there are no gaps; and a file may have thousands of twins: small gifts of
+ * one day and amount. */
+uint32_t movement_free_place(const struct pl_map *rows, const struct pl_map *more,
+                             const uint8_t key[16])
+{
+    uint32_t taken = 0, found = 1;
+    while (is_place_taken(rows, more, key, found)) {
+        taken = found;
+        found *= 2;
+        PL_ASSERT(found > taken);
+    }
+    while (found - taken > 1) {
+        uint32_t middle = taken + (found - taken) / 2;
+        if (is_place_taken(rows, more, key, middle))
+            taken = middle;
+        else
+            found = middle;
+    }
+    return found;
+}
+
 void movement_register(struct ledger *ledger, uint32_t index)
 {
     static const uint8_t none[16];
@@ -109,10 +138,8 @@ void movement_register(struct ledger *ledger, uint32_t index)
         if ((row->levels >> level & 1) == 0)
             continue;
         /* twins of one level may differ in another: each level has its own next free place */
-        uint32_t occurrence = 1;
-        do
-            movement_map_key(row->key[level], occurrence++, key);
-        while (pl_map_get(&ledger->movements, key) != NULL);
+        movement_map_key(row->key[level],
+                         movement_free_place(&ledger->movements, NULL, row->key[level]), key);
         pl_map_put(&ledger->movements, key, &index);
     }
     if (memcmp(row->batch_key, none, sizeof(none)) != 0 &&

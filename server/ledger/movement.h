@@ -17,6 +17,9 @@ void movement_fill(struct state_movement *row, const Pledged__V1__Movement *move
                    const char *account, const char *currency);
 /* The key under which a row stands in the map: with its occurrence. */
 void movement_map_key(const uint8_t key[16], uint32_t occurrence, uint8_t out[16]);
+/* The first occurrence under which no row stands, in either map (more NULL: there is one only). */
+uint32_t movement_free_place(const struct pl_map *rows, const struct pl_map *more,
+                             const uint8_t key[16]);
 /* Into the maps; the row is in ledger->movement already. */
 void movement_register(struct ledger *ledger, uint32_t index);
 /* Key of a statement: account, id, sequence, kind and year. */

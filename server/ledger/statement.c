@@ -227,6 +227,7 @@ struct importing {
     struct pl_map keys;      /* map key -> place in row (u32) */
     struct pl_map own;       /* statement key -> ordinal (u32) */
     struct pl_map taken;     /* movement (ledger's index, or its count + place) -> ordinal (u32) */
+    struct pl_map passed;    /* struct passed -> how many twins need no second look (u32) */
     struct pl_map allocated; /* pledge (u32) -> amount (i64) */
     struct pl_map confirmed; /* bank entry (u32) -> 1 (u32) */
     struct pl_map refunded;  /* refund (u32) -> 1 (u32) */
@@ -288,27 +289,58 @@ static bool same_movement(const struct importing *import, const struct state_mov
     return level != STATE_BY_CONTENT || !goes_on(import, known);
 }
 
+/* Rows of one level and one statement that can be known by the same things. */
+struct passed {
+    uint8_t key[16];
+    uint32_t ordinal, levels;
+};
+
+static const uint32_t *twin_at(const struct importing *import, const uint8_t key[16],
+                               uint32_t occurrence)
+{
+    uint8_t place[16];
+    movement_map_key(key, occurrence, place);
+    const uint32_t *found = pl_map_get(&import->ledger->movements, place);
+    return found != NULL ? found : pl_map_get(&import->keys, place);
+}
+
+static bool may_be(const struct importing *import, uint32_t known, const struct state_movement *row,
+                   int level)
+{
+    return get_u32(&import->taken, &known) != import->ordinal &&
+           same_movement(import, row_at(import, known), row, level);
+}
+
+/* The first twin in one level that this movement may be; NULL: none. *ret_occurrence: its number,
+ * or the next one. What it is not, no other such row of the statement is either: with thousands of
+ * twins each of them is looked at once and not once for each other. */
+static const uint32_t *find_twin(struct importing *import, const struct state_movement *row,
+                                 int level, uint32_t *ret_occurrence)
+{
+    struct passed such = {.ordinal = import->ordinal, .levels = row->levels};
+    memcpy(such.key, row->key[level], sizeof(such.key));
+    uint32_t passed = get_u32(&import->passed, &such);
+    const uint32_t *found;
+    while ((found = twin_at(import, row->key[level], passed + 1)) != NULL &&
+           !may_be(import, *found, row, level))
+        passed++;
+    pl_map_put(&import->passed, &such, &passed);
+    *ret_occurrence = passed + 1;
+    return found;
+}
+
 /* The movement that this one is; STATE_NONE: it is new. *ret_occurrence: among its twins. */
 static uint32_t identify(struct importing *import, const struct state_movement *row,
                          uint32_t *ret_occurrence)
 {
     *ret_occurrence = 0;
     for (int level = 0; level < STATE_LEVELS; level++) {
+        uint32_t occurrence;
         if ((row->levels >> level & 1) == 0)
             continue;
-        uint32_t occurrence = 1;
-        for (;; occurrence++) {
-            uint8_t key[16];
-            movement_map_key(row->key[level], occurrence, key);
-            const uint32_t *found = pl_map_get(&import->ledger->movements, key);
-            if (found == NULL)
-                found = pl_map_get(&import->keys, key);
-            if (found == NULL)
-                break;
-            if (get_u32(&import->taken, found) != import->ordinal &&
-                same_movement(import, row_at(import, *found), row, level))
-                return *found;
-        }
+        const uint32_t *found = find_twin(import, row, level, &occurrence);
+        if (found != NULL)
+            return *found;
         *ret_occurrence = *ret_occurrence == 0 ? occurrence : *ret_occurrence;
     }
     return STATE_NONE;
@@ -325,13 +357,11 @@ static void add_row(struct importing *import, const struct state_movement *row)
     import->row[import->row_count++] = *row;
     for (int level = 0; level < STATE_LEVELS; level++) {
         uint8_t key[16];
-        uint32_t occurrence = 1;
         if ((row->levels >> level & 1) == 0)
             continue;
-        do
-            movement_map_key(row->key[level], occurrence++, key);
-        while (pl_map_get(&import->ledger->movements, key) != NULL ||
-               pl_map_get(&import->keys, key) != NULL);
+        movement_map_key(
+            row->key[level],
+            movement_free_place(&import->ledger->movements, &import->keys, row->key[level]), key);
         pl_map_put(&import->keys, key, &index);
     }
     take(import, index);
@@ -943,6 +973,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.keys, 16, sizeof(uint32_t), 0);
     pl_map_init(&import.own, 16, sizeof(uint32_t), 0);
     pl_map_init(&import.taken, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.passed, sizeof(struct passed), sizeof(uint32_t), 0);
     pl_map_init(&import.allocated, sizeof(uint32_t), sizeof(int64_t), 0);
     pl_map_init(&import.confirmed, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.refunded, sizeof(uint32_t), sizeof(uint32_t), 0);
@@ -960,6 +991,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.keys);
     pl_map_fini(&import.own);
     pl_map_fini(&import.taken);
+    pl_map_fini(&import.passed);
     pl_map_fini(&import.allocated);
     pl_map_fini(&import.confirmed);
     pl_map_fini(&import.refunded);

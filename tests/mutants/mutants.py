@@ -186,11 +186,11 @@ MUTANTS = [
            "    return items->outstanding == 0 && items->unallocated == 0",
            "    return items->outstanding == 0", ["ledger/test_closing"]),
     Mutant("book a known movement again", STATEMENT,
-           "            if (get_u32(&import->taken, found) != import->ordinal &&",
-           "            if (import->ordinal == 0 &&", ["ledger/test_movement", "e2e/import"]),
+           "    return get_u32(&import->taken, &known) != import->ordinal &&",
+           "    return import->ordinal == 0 &&", ["ledger/test_movement", "e2e/import"]),
     Mutant("take twins for one", STATEMENT,
-           "            if (get_u32(&import->taken, found) != import->ordinal &&\n"
-           "                same", "            if (same", ["ledger/test_movement", "e2e/import"]),
+           "    return get_u32(&import->taken, &known) != import->ordinal &&\n"
+           "           same", "    return same", ["ledger/test_movement", "e2e/import"]),
     Mutant("count a sum and its details", "server/ledger/movement.c",
            "    allocation_split(ledger, row->batch);", "    (void)batch;",
            ["ledger/test_movement", "e2e/import"]),

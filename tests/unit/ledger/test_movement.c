@@ -188,6 +188,41 @@ static void test_twins_are_two(void **state)
     world_fini(&w);
 }
 
+/* As many as a file of small gifts has: told apart by their references, or counted. */
+static void test_thousands_of_twins(void **state)
+{
+    (void)state;
+    static Pledged__V1__Movement movement[DESK_MOVEMENTS_MAX];
+    static char ref[DESK_MOVEMENTS_MAX][24];
+    static const Pledged__V1__StatementKind kinds[] = {
+        PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT,
+        PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION};
+    struct world w;
+    bank_ready(&w, 1);
+    have_account(&w);
+    for (size_t i = 0; i < DESK_MOVEMENTS_MAX; i++) {
+        if (i % 3 != 0) /* of three one has none, the others one of two */
+            (void)snprintf(ref[i], sizeof(ref[i]), "A%zu", i % 2 == 0 ? i / 6 : i);
+        a_movement(&movement[i], KIND(PAYMENT), 500, ref[i]);
+    }
+    for (size_t i = 0; i < PL_COUNT(kinds); i++) {
+        give_bank(&w, i == 0 ? "S" : "N", kinds[i], movement, DESK_MOVEMENTS_MAX);
+        assert_accepted(&w);
+        const Pledged__V1__StatementOutcome *told = w.receipt->outcome->statement[0];
+        assert_int_equal(told->recorded, i == 0 ? DESK_MOVEMENTS_MAX : 0);
+        assert_int_equal(told->known, i == 0 ? 0 : DESK_MOVEMENTS_MAX);
+    }
+    for (uint32_t i = 0; i < DESK_MOVEMENTS_MAX; i += 3) /* all of one day and amount count */
+        assert_int_equal(w.ledger->movement[i].occurrence, i + 1);
+    assert_int_equal(w.ledger->movement[7].occurrence, 1);
+    assert_int_equal(w.ledger->movement[8].occurrence, 2); /* A1, as 1 and 10 have */
+    assert_int_equal(w.ledger->movement[10].occurrence, 3);
+    struct ledger *again = world_reloaded(w.ledger);
+    assert_same_state(w.ledger, again);
+    ledger_free(again);
+    world_fini(&w);
+}
+
 /* The same day and amount, and references that tell them apart. */
 static void test_what_is_surer_tells_them_apart(void **state)
 {
@@ -828,6 +863,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_statement_again_brings_nothing),
         cmocka_unit_test(test_twins_are_two),
+        cmocka_unit_test(test_thousands_of_twins),
         cmocka_unit_test(test_what_is_surer_tells_them_apart),
         cmocka_unit_test(test_a_statement_that_goes_on_has_movements_of_its_own),
         cmocka_unit_test(test_a_notification_after_another_may_say_the_same),
