@@ -3,6 +3,7 @@
  * Goal: calls end with what the server said, or with a failure that says whether the server may
  * have seen the request; nothing hangs, nothing is trusted that was not checked.
  */
+#include "../apart.h"
 #include "../client/fake_server.h"
 #include "common/clock.h"
 #include "common/h2client.h"
@@ -21,7 +22,7 @@ static struct fake_pki pki;
 static int64_t in_ms(int64_t ms)
 {
     struct pl_clock *clock = pl_clock_system();
-    return clock->mono_ns(clock) + ms * 1000000;
+    return clock->mono_ns(clock) + patience(ms) * 1000000;
 }
 
 static void echo(void *arg, unsigned n, const char *path, struct pl_slice request,
@@ -214,8 +215,10 @@ static void test_a_stream_that_falls_silent_ends_long_before_its_deadline(void *
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = stall};
     fake_start(&server);
-    struct pl_h2client_options options = {
-        .host = "127.0.0.1", .port = server.port, .ca_file = pki.ca, .silence_ms = 300};
+    struct pl_h2client_options options = {.host = "127.0.0.1",
+                                          .port = server.port,
+                                          .ca_file = pki.ca,
+                                          .silence_ms = (int)patience(300)};
     struct pl_h2client *client = NULL;
     struct pl_h2client_error error;
     assert_true(pl_is_ok(pl_h2client_connect(&options, in_ms(5000), &error, &client)));

@@ -2,7 +2,7 @@
  *
  * fixture: a whole net with a few methods, and a small HTTP/2 client that can say anything, right
  * or wrong. Both live on the test's thread: `pump` gives each its turn until a condition holds (at
- * most 60 seconds). The client knows nothing of this box's code.
+ * most 20 seconds, or `patience`). The client knows nothing of this box's code.
  */
 #ifndef TEST_FIXTURE_H
 #define TEST_FIXTURE_H
@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../apart.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "pki.h"
@@ -776,7 +777,8 @@ static UNUSED void pump_once(struct fixture *fx, struct client *client)
 
 #define PUMP_UNTIL(fx_, client_, condition_)                                                       \
     do {                                                                                           \
-        int64_t pump_end_ = pl_clock_system()->mono_ns(pl_clock_system()) + 60000000000LL;         \
+        int64_t pump_end_ =                                                                        \
+            pl_clock_system()->mono_ns(pl_clock_system()) + patience(20000000000LL);               \
         while (!(condition_)) {                                                                    \
             pump_once((fx_), (client_));                                                           \
             if (pl_clock_system()->mono_ns(pl_clock_system()) > pump_end_)                         \
