@@ -315,8 +315,11 @@ static struct pl_status read_listed(struct issue *issue)
     issue->input.allocation = listed;
     issue->input.allocation_count = 0;
     for (size_t i = 0; i < answer->n_allocation; i++) {
-        if (strcmp(answer->allocation[i]->receipt, fact->number) == 0)
-            listed[issue->input.allocation_count++] = answer->allocation[i];
+        if (strcmp(answer->allocation[i]->receipt, fact->number) != 0)
+            continue;
+        if (issue->input.allocation_count == PL_COUNT(issue->seqs))
+            return pl_fail(CORRUPT, "more allocations name a receipt than one may list");
+        listed[issue->input.allocation_count++] = answer->allocation[i];
     }
     return pl_ok();
 }
