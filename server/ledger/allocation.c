@@ -156,6 +156,7 @@ struct pl_status allocation_check_payment(const struct ledger *ledger,
          "a total leaves 64 bits");
     NEED(!state_rules(ledger, 3) || period_day_of(entry) <= pl_date_of_us(entry->time_us) + 1,
          "a payment of a day to come");
+    NEED(!fact->confirmed, "a payment that was confirmed before any statement");
     state_key_of_text(fact->bank_ref, key);
     NEED(fact->bank_ref[0] == '\0' || pl_map_get(&ledger->bank_refs, key) == NULL,
          "one credit is booked twice");
@@ -277,6 +278,16 @@ bool allocation_pays_others(const struct ledger *ledger, const struct state_bank
     return false;
 }
 
+static struct pl_status check_sums(const struct ledger *ledger, const Pledged__V1__Reversed *fact,
+                                   uint32_t bank_entry, int64_t minor, int64_t deallocated)
+{
+    int currency = ledger->bank_entry[bank_entry].currency;
+    NEED(state_money_is(fact->amount, minor, currency) &&
+             state_money_is(fact->deallocated, deallocated, currency),
+         "a reversal of another amount");
+    return pl_ok();
+}
+
 struct pl_status allocation_check_reversed(const struct ledger *ledger,
                                            const Pledged__V1__Entry *entry)
 {
@@ -298,6 +309,8 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
         NEED(allocation->reversed_by == 0, "a reversal of what is reversed already");
         NEED(names(fact, allocation->bank_entry, allocation->pledge),
              "a reversal that names another bank entry or pledge");
+        PL_TRY(check_sums(ledger, fact, allocation->bank_entry, allocation->amount,
+                          allocation->amount));
         return closing_check_guard(ledger, &ledger->pledge[allocation->pledge], allocation->seq);
     }
     const struct state_bank_entry *from = &ledger->bank_entry[*found];
@@ -305,6 +318,7 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     NEED(from->refunded == 0 && !from->debit, "a reversal of money that is paid back");
     NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
+    PL_TRY(check_sums(ledger, fact, *found, from->amount, from->allocated));
     return closing_check_money(ledger, from);
 }
 

@@ -46,6 +46,14 @@ static bool is_of(const struct state_pledge *pledge, const char *contributor)
     return pl_id_parse(contributor, 'C') == (uint64_t)pledge->contributor + 1;
 }
 
+/* The word for its tier that an entry carries along. */
+static bool names_tier(const struct ledger *ledger, const struct state_pledge *pledge,
+                       const char *tier)
+{
+    return strcmp(tier, pledge->tier == STATE_TIER_FREE ? "" : ledger->tier[pledge->tier].code) ==
+           0;
+}
+
 static bool money_fine(const Pledged__V1__Money *money)
 {
     return money != NULL && money->minor >= 0 && pl_currency_index(money->currency) >= 0;
@@ -361,6 +369,9 @@ static struct pl_status check_expired(const struct ledger *ledger, const Pledged
     const struct state_pledge *pledge = state_pledge(ledger, entry->hold_expired->pledge);
     NEED(in_stage(pledge, 1u << STAGE(HELD)) && pledge->expires_us <= entry->time_us,
          "an expiry of what is not due");
+    NEED(names_tier(ledger, pledge, entry->hold_expired->tier) &&
+             entry->cause_seq == pledge->changed_seq,
+         "an expiry of another hold");
     return pl_ok();
 }
 
@@ -402,8 +413,9 @@ static void apply_wait(struct ledger *ledger, const Pledged__V1__Entry *entry)
 
 static struct pl_status check_promoted(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
-    NEED(in_stage(state_pledge(ledger, entry->wait_promoted->pledge), 1u << STAGE(WAITING)),
-         "a promotion of what does not wait");
+    const struct state_pledge *pledge = state_pledge(ledger, entry->wait_promoted->pledge);
+    NEED(in_stage(pledge, 1u << STAGE(WAITING)), "a promotion of what does not wait");
+    NEED(names_tier(ledger, pledge, entry->wait_promoted->tier), "a promotion in another queue");
     return pl_ok();
 }
 
@@ -472,9 +484,25 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
 static struct pl_status check_committed(const struct ledger *ledger,
                                         const Pledged__V1__Entry *entry)
 {
-    NEED(in_stage(state_pledge(ledger, entry->commitment_signed->pledge), 1u << STAGE(PLEDGED)),
-         "a commitment to what is not pledged");
-    return check_sha256(&entry->commitment_signed->agreement_sha256);
+    const Pledged__V1__CommitmentSigned *fact = entry->commitment_signed;
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    NEED(in_stage(pledge, 1u << STAGE(PLEDGED)), "a commitment to what is not pledged");
+    PL_TRY(check_sha256(&fact->agreement_sha256));
+    if (pledge->tier == STATE_TIER_FREE) {
+        NEED(fact->catalogue[0] == '\0' && fact->catalogue_version == 0 &&
+                 fact->catalogue_sha256.len == 0 && fact->grants == 0,
+             "a free contribution under a catalogue");
+        return pl_ok();
+    }
+    const struct state_tier *tier = &ledger->tier[pledge->tier];
+    const struct catalogue *now = ledger->catalogue[tier->catalogue].current;
+    NEED(strcmp(fact->catalogue, now->msg->code) == 0 &&
+             fact->catalogue_version == now->msg->version &&
+             fact->catalogue_sha256.len == sizeof(now->sha256) &&
+             memcmp(fact->catalogue_sha256.data, now->sha256, sizeof(now->sha256)) == 0 &&
+             fact->grants == catalogue_grants(now, tier->code),
+         "a commitment under another catalogue than the one in force");
+    return pl_ok();
 }
 
 static void freeze(struct ledger *ledger, const struct state_pledge *pledge, uint64_t seq)
@@ -531,6 +559,7 @@ static struct pl_status check_changed(const struct ledger *ledger, const Pledged
     NEED(in_stage(pledge, 1u << STAGE(HELD) | 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED)) &&
              pledge->tier != STATE_TIER_FREE,
          "a change of tier of what has none");
+    NEED(names_tier(ledger, pledge, fact->from_tier), "a change from another tier");
     NEED(tier >= 0 && tier != pledge->tier && ledger->tier[tier].def >= 0,
          "a change to an unknown tier");
     NEED(room_in(&ledger->tier[tier]), "more holders than the tier has slots");
@@ -572,8 +601,12 @@ static void close_pledge(struct ledger *ledger, const char *id, uint8_t stage, u
 static struct pl_status check_withdrawn(const struct ledger *ledger,
                                         const Pledged__V1__Entry *entry)
 {
-    return check_stage(ledger, entry->withdrawn->pledge,
-                       1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED));
+    const Pledged__V1__Withdrawn *fact = entry->withdrawn;
+    PL_TRY(check_stage(ledger, fact->pledge,
+                       1u << STAGE(WAITING) | 1u << STAGE(HELD) | 1u << STAGE(PLEDGED)));
+    NEED(names_tier(ledger, state_pledge(ledger, fact->pledge), fact->tier),
+         "an end that names another tier");
+    return pl_ok();
 }
 
 static void apply_withdrawn(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -584,8 +617,14 @@ static void apply_withdrawn(struct ledger *ledger, const Pledged__V1__Entry *ent
 static struct pl_status check_cancelled(const struct ledger *ledger,
                                         const Pledged__V1__Entry *entry)
 {
-    NEED((unsigned)entry->cancelled->money_plan <= UINT8_MAX, "a money plan that does not exist");
-    return check_stage(ledger, entry->cancelled->pledge, 1u << STAGE(COMMITTED));
+    const Pledged__V1__Cancelled *fact = entry->cancelled;
+    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    NEED((unsigned)fact->money_plan <= UINT8_MAX, "a money plan that does not exist");
+    PL_TRY(check_stage(ledger, fact->pledge, 1u << STAGE(COMMITTED)));
+    NEED(names_tier(ledger, pledge, fact->tier) &&
+             state_money_is(fact->deallocated, pledge->allocated, pledge->currency),
+         "an end that names another tier, or other money");
+    return pl_ok();
 }
 
 static void apply_cancelled(struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -596,9 +635,11 @@ static void apply_cancelled(struct ledger *ledger, const Pledged__V1__Entry *ent
 
 /* --- the table: one row a fact --- */
 
-static struct pl_status check_nothing(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+static struct pl_status check_refused(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
-    (void)ledger, (void)entry;
+    const Pledged__V1__CommandRefused *fact = entry->command_refused;
+    NEED(fact->reason > 0 && fact->deciding_seq <= ledger->size,
+         "a refusal without a reason, or by what is still to come");
     return pl_ok();
 }
 
@@ -633,7 +674,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(ROSTER_ADOPTED)] = {check_roster, apply_roster, 0},
     [FACT(POLICY_ADOPTED)] = {check_policy, apply_policy, 0},
     [FACT(CATALOGUE_ADOPTED)] = {check_catalogue, adopt, 0},
-    [FACT(COMMAND_REFUSED)] = {check_nothing, apply_nothing, ABOUT(CommandRefused)},
+    [FACT(COMMAND_REFUSED)] = {check_refused, apply_nothing, ABOUT(CommandRefused)},
     [FACT(PROPOSED)] = {proposal_check, proposal_apply, ABOUT(Proposed)},
     [FACT(PROPOSAL_REJECTED)] = {proposal_check, proposal_apply, ABOUT(ProposalRejected)},
     [FACT(PROPOSAL_EXPIRED)] = {proposal_check, proposal_apply, ABOUT(ProposalExpired)},
@@ -714,12 +755,14 @@ static struct pl_status check_request(const struct ledger *ledger, const Pledged
                  (entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->cause_seq != 0 &&
                   ledger_find_request(ledger, entry->request_id.data) == entry->cause_seq),
              "an entry of a command that is not there");
+        NEED(entry->cause_seq < entry->seq, "an entry that a later one caused");
         return pl_ok();
     }
     NEED(entry->request_id.len == LEDGER_REQUEST_ID_BYTES && entry->command_digest.len == 32,
          "a command without request id or digest");
     NEED(ledger_find_request(ledger, entry->request_id.data) == 0,
          "a request id has a second effect");
+    NEED(entry->cause_seq == 0, "a command that another entry caused");
     return pl_ok();
 }
 

@@ -300,18 +300,32 @@ void benefit_decide(struct maker *maker)
 struct moved {
     const char *pledge, *benefit;
     int64_t claimed, declined, delivered;
+    Pledged__V1__Unit unit;
+    bool early; /* delivered before the agreement was signed */
 };
 
 static struct moved read_fact(const Pledged__V1__Entry *entry)
 {
-    if (entry->fact_case == FACT(BENEFIT_CLAIMED))
-        return (struct moved){entry->benefit_claimed->pledge, entry->benefit_claimed->benefit,
-                              entry->benefit_claimed->quantity, 0, 0};
-    if (entry->fact_case == FACT(BENEFIT_DECLINED))
-        return (struct moved){entry->benefit_declined->pledge, entry->benefit_declined->benefit, 0,
-                              entry->benefit_declined->quantity, 0};
-    return (struct moved){entry->benefit_delivered->pledge, entry->benefit_delivered->benefit, 0, 0,
-                          entry->benefit_delivered->quantity};
+    if (entry->fact_case == FACT(BENEFIT_CLAIMED)) {
+        const Pledged__V1__BenefitClaimed *fact = entry->benefit_claimed;
+        return (struct moved){.pledge = fact->pledge,
+                              .benefit = fact->benefit,
+                              .claimed = fact->quantity,
+                              .unit = fact->unit};
+    }
+    if (entry->fact_case == FACT(BENEFIT_DECLINED)) {
+        const Pledged__V1__BenefitDeclined *fact = entry->benefit_declined;
+        return (struct moved){.pledge = fact->pledge,
+                              .benefit = fact->benefit,
+                              .declined = fact->quantity,
+                              .unit = fact->unit};
+    }
+    const Pledged__V1__BenefitDelivered *fact = entry->benefit_delivered;
+    return (struct moved){.pledge = fact->pledge,
+                          .benefit = fact->benefit,
+                          .delivered = fact->quantity,
+                          .unit = fact->unit,
+                          .early = fact->before_commitment != 0};
 }
 
 struct pl_status benefit_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -323,6 +337,9 @@ struct pl_status benefit_check(const struct ledger *ledger, const Pledged__V1__E
     const Pledged__V1__Grant *grant =
         grant_of(benefit_catalogue(ledger, pledge), ledger->tier[pledge->tier].code, moved.benefit);
     NEED(grant != NULL, "a benefit that was not granted");
+    NEED(moved.unit == grant->unit, "a benefit in another unit");
+    NEED(moved.early == (moved.delivered != 0 && pledge->stage == STAGE(PLEDGED)),
+         "a delivery that is wrong about the commitment");
     const struct state_fulfilment *row =
         benefit_of(ledger, (uint32_t)(pledge - ledger->pledge), moved.benefit);
     int64_t left = benefit_left(row, grant->quantity);

@@ -29,6 +29,8 @@
 /* --- state.c: finding (const) --- */
 struct state_pledge *state_pledge(const struct ledger *ledger, const char *id);
 struct state_contributor *state_contributor(const struct ledger *ledger, const char *id);
+/* What an entry says is exactly that; false for none at all. */
+bool state_money_is(const Pledged__V1__Money *money, int64_t minor, int currency);
 struct state_bank_entry *state_bank_entry(const struct ledger *ledger, const char *id);
 int state_catalogue(const struct ledger *ledger, const char *code); /* -1: none */
 int state_tier(const struct ledger *ledger, const char *catalogue, const char *code);

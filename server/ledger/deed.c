@@ -130,6 +130,7 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
 {
     const struct state_deed *deed = &ledger->deed[index];
     NEED(deed->reversed_by == 0, "a reversal of what is reversed already");
+    NEED(fact->deallocated == NULL, "a reversal of what was never allocated");
     if (is_refund(deed))
         return refund_check_reversed(ledger, fact, deed->of);
     if (is_charge(deed))
@@ -144,7 +145,8 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
     const struct state_fulfilment *row = &ledger->fulfilment[deed->of];
     NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)row->pledge + 1 &&
              strcmp(fact->benefit, ledger->text + row->code) == 0 &&
-             fact->quantity == deed->quantity && fact->refund[0] == '\0',
+             fact->quantity == deed->quantity && fact->refund[0] == '\0' &&
+             fact->bank_entry[0] == '\0' && fact->amount == NULL,
          "a reversal that names another benefit");
     return closing_check_guard(ledger, &ledger->pledge[row->pledge], deed->seq);
 }

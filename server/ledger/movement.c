@@ -188,6 +188,16 @@ static struct pl_status check_movement(const struct ledger *ledger,
     return pl_ok();
 }
 
+static bool is_account(const struct ledger *ledger, const char *account, int currency)
+{
+    for (size_t i = 0; i < ledger->account_count; i++) {
+        if (strcmp(ledger->account[i].account, account) == 0 &&
+            ledger->account[i].currency == currency)
+            return true;
+    }
+    return false;
+}
+
 static struct pl_status check_imported(const struct ledger *ledger,
                                        const Pledged__V1__StatementImported *fact)
 {
@@ -197,6 +207,8 @@ static struct pl_status check_imported(const struct ledger *ledger,
     NEED((fact->kind == 1 || fact->kind == 2) && pl_currency_index(fact->currency) >= 0 &&
              pl_date_valid(fact->created) && fact->account[0] != '\0',
          "a statement without kind, account, currency or date");
+    NEED(is_account(ledger, fact->account, pl_currency_index(fact->currency)),
+         "a statement of another account than the fund's");
     movement_statement_key(fact->account, fact->id, fact->sequence, (int)fact->kind, fact->created,
                            key);
     NEED(pl_map_get(&ledger->statements, key) == NULL, "one statement came in twice");

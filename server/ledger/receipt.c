@@ -222,6 +222,10 @@ static struct pl_status check_certificate(const struct ledger *ledger,
     const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     NEED(pledge->stage == STAGE(COMMITTED) || pledge->stage == STAGE(CLOSED),
          "a certificate for what is not signed");
+    const char *tier = pledge->tier == STATE_TIER_FREE ? "" : ledger->tier[pledge->tier].code;
+    NEED(strcmp(fact->tier, tier) == 0 &&
+             state_money_is(fact->amount, pledge->amount, pledge->currency),
+         "a certificate for another tier or amount");
     return pl_ok();
 }
 

@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/hash.h"
 #include "common/ids.h"
+#include "common/money.h"
 #include "server/ledger/change.h"
 #include "server/ledger/proposal.h"
 
@@ -194,6 +195,11 @@ struct state_pledge *state_pledge(const struct ledger *ledger, const char *id)
 {
     uint64_t number = pl_id_parse(id, 'P');
     return number == 0 || number > ledger->pledge_count ? NULL : &ledger->pledge[number - 1];
+}
+
+bool state_money_is(const Pledged__V1__Money *money, int64_t minor, int currency)
+{
+    return money != NULL && money->minor == minor && pl_currency_index(money->currency) == currency;
 }
 
 struct state_contributor *state_contributor(const struct ledger *ledger, const char *id)

@@ -117,8 +117,14 @@ struct pl_status waiver_check_reversed(const struct ledger *ledger,
 {
     const struct state_waiver *waiver = &ledger->waiver[index];
     NEED(waiver->reversed_by == 0, "a reversal of what is reversed already");
-    NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)waiver->pledge + 1,
+    NEED(pl_id_parse(fact->pledge, 'P') == (uint64_t)waiver->pledge + 1 &&
+             (waiver->bank_entry == STATE_NONE
+                  ? fact->bank_entry[0] == '\0'
+                  : pl_id_parse(fact->bank_entry, 'B') == (uint64_t)waiver->bank_entry + 1),
          "a reversal that names another bank entry or pledge");
+    NEED(state_money_is(fact->amount, waiver->amount, ledger->pledge[waiver->pledge].currency) &&
+             fact->deallocated == NULL,
+         "a reversal of another amount");
     return closing_check_guard(ledger, &ledger->pledge[waiver->pledge], waiver->seq);
 }
 

@@ -141,6 +141,12 @@ MUTANTS = [
     Mutant("let every role do everything", "server/net/authz.c",
            "    return (roles_for(command) & (1u << role)) != 0;",
            "    return roles_for(command) != 0;", ["net/test_authz", "e2e/roles"]),
+    Mutant("let an end name any tier", "server/ledger/apply.c",
+           "    NEED(names_tier(ledger, state_pledge(ledger, fact->pledge), fact->tier),",
+           "    NEED(fact->tier != NULL,", ["ledger/test_forged"]),
+    Mutant("take a month closed over any money", PERIOD,
+           "    return check_waived(ledger, entry, month);", "    (void)check_waived;\n    return pl_ok();",
+           ["ledger/test_forged"]),
     # who may come in, and what a peer may cost
     Mutant("let revoked certificates in", TLS,
            "X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);", "0);",

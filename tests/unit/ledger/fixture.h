@@ -493,6 +493,18 @@ static inline Pledged__V1__Entry *world_last(struct world *world)
     return world_entry(world, world->entry_count - 1);
 }
 
+/* Of a ledger that has accounts which no policy of its log names. */
+static inline void take_accounts(struct ledger *ledger, const struct ledger *from)
+{
+    size_t bytes = from->account_count * sizeof(*ledger->account);
+    if (bytes == 0 || ledger->account_count != 0)
+        return;
+    free(ledger->account);
+    ledger->account = malloc(bytes);
+    memcpy(ledger->account, from->account, bytes);
+    ledger->account_count = from->account_count;
+}
+
 /* The ledger as it was before the entry `place`; the caller frees it. */
 static inline struct ledger *world_before(struct world *world, size_t place)
 {
@@ -501,6 +513,7 @@ static inline struct ledger *world_before(struct world *world, size_t place)
         Pledged__V1__Entry *entry = world_entry(world, i);
         assert_true(pl_is_ok(ledger_check(ledger, entry)));
         ledger_apply(ledger, entry);
+        take_accounts(ledger, world->ledger);
     }
     return ledger;
 }

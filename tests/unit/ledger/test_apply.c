@@ -312,11 +312,14 @@ static void test_slots_beyond_the_capacity_are_refused(void **state)
     assert_corrupt(w.ledger, e, "more holders than the tier has slots");
     Pledged__V1__TierChanged change = PLEDGED__V1__TIER_CHANGED__INIT;
     change.pledge = (char *)"P000002";
+    change.from_tier = (char *)"many";
     change.to_tier = (char *)"top";
     change.catalogue = (char *)"test-2026";
     world_follows(&w, e, "P000002");
     e->fact_case = FACT(TIER_CHANGED);
     e->tier_changed = &change;
+    assert_corrupt(w.ledger, e, "a change from another tier");
+    change.from_tier = (char *)"duo";
     assert_corrupt(w.ledger, e, "more holders than the tier has slots");
     change.to_tier = (char *)"gold";
     assert_corrupt(w.ledger, e, "a change to an unknown tier");

@@ -201,6 +201,11 @@ static void test_a_log_that_delivers_too_much_is_corrupt(void **state)
     fact.quantity = 5;
     entry.fact_case = FACT(BENEFIT_DELIVERED);
     entry.benefit_delivered = &fact;
+    assert_int_equal(benefit_check(w.ledger, &entry).code, PL_E_CORRUPT); /* of what? */
+    fact.unit = PLEDGED__V1__UNIT__UNIT_SEAT;
+    fact.before_commitment = true;
+    assert_int_equal(benefit_check(w.ledger, &entry).code, PL_E_CORRUPT);
+    fact.before_commitment = false;
     assert_true(pl_is_ok(benefit_check(w.ledger, &entry)));
     fact.quantity = 6;
     assert_int_equal(benefit_check(w.ledger, &entry).code, PL_E_CORRUPT);
