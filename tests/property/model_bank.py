@@ -108,6 +108,7 @@ class Statements:
         bank.movement = bank.word = movement
         bank.debit, bank.statement = movement.minor < 0, statement
         bank.confirmed, bank.occurrence = True, twins + 1
+        bank.worth = self.worth(bank.currency, bank.day)
         self.banks[bank.id] = bank
         self.movements.append((levels, bank))
         told["recorded"] += 1

@@ -103,6 +103,7 @@ class Pledge:
         self.minor = None       # promised
         self.currency = None
         self.month = None       # of the promise's business date
+        self.worth = None       # of one, in francs, as it was known then; None: nobody knew
         self.extensions = 0
         self.length = 0         # of the hold, in seconds, since somebody last said so
         self.schedule = []      # day and amount of each part
@@ -114,6 +115,7 @@ class Bank:
         self.id = f"B{number:06d}"
         self.minor, self.currency, self.pledge = minor, currency, pledge
         self.seq, self.reference, self.day = seq, reference, day
+        self.worth = None       # of one, in francs, as it was known when it came
         self.reversed = 0
         self.debit = self.confirmed = False
         self.matched = 0        # of a reversal: the entry that says what it takes back
@@ -487,7 +489,7 @@ class Life:
 
     def promise(self, pledge, minor, currency):
         pledge.stage, pledge.minor, pledge.currency = "PLEDGED", minor, currency
-        pledge.month = self.day[:7]
+        pledge.month, pledge.worth = self.day[:7], self.worth(currency, self.day)
         return self.about(pledge)
 
     def judge_submit(self, command, body):

@@ -81,6 +81,7 @@ class Money:
     def new_bank(self, body, pledge, seq):
         bank = Bank(len(self.banks) + 1, body.amount.minor, body.amount.currency, pledge, seq,
                     body.bank_ref, body.value_date or self.day)
+        bank.worth = self.worth(bank.currency, bank.day)
         self.banks[bank.id] = bank
         return bank
 
@@ -428,6 +429,7 @@ class Money:
             line = lines[key_of(p, p.month, p.currency), p.currency]
             line["pledges"] += 1
             line["pledged"] += p.minor
+            self.valued(line, "pledged", p.minor, p)
             line["committed"] += p.minor if p.stage != "PLEDGED" else 0
             line["outstanding"] += self.balance(p)
             line["written_off"] += self.written_off(p)
@@ -437,11 +439,19 @@ class Money:
                 continue
             line = lines[key_of(b.pledge, b.day[:7], b.currency), b.currency]
             line["received"] += self.free(b) + self.refunded(b)
+            self.valued(line, "received", self.free(b) + self.refunded(b), b)
             line["refunded"] += self.refunded(b)
             line["unallocated"] += self.free(b)
             for a in self.live_allocations(bank=b):
-                lines[key_of(a.pledge, b.day[:7], b.currency), b.currency]["received"] += a.minor
-        return {key: dict(line) for key, line in lines.items() if any(line.values())}
+                line = lines[key_of(a.pledge, b.day[:7], b.currency), b.currency]
+                line["received"] += a.minor
+                self.valued(line, "received", a.minor, b)
+        return {key: rounded(line) for key, line in lines.items() if any(line.values())}
+
+
+def rounded(line):
+    """The sums in francs are rounded once, to the even number."""
+    return {name: round(minor) for name, minor in line.items()}
 
 
 def half_even(count, of):

@@ -81,6 +81,34 @@ class Terms:
             return None
         return fractions.Fraction(rate.mantissa, 10**rate.scale)
 
+    # --- what it is worth in francs ---
+
+    def worth(self, currency, day):
+        """Francs for one, by the last rate up to that day, however old, that is known by now."""
+        if currency == "CHF":
+            return fractions.Fraction(1)
+        there = [r["rate"] for r in self.rates if r["rate"].currency == currency
+                 and r["rate"].date <= day and not r["superseded"]]
+        rate = max(there, key=lambda r: r.date, default=None)
+        return rate and fractions.Fraction(rate.mantissa, 10**rate.scale)
+
+    @staticmethod
+    def value(minor, of):
+        """In centimes and parts of them; of a pledge or a bank entry that has a worth."""
+        return fractions.Fraction(minor, 10**EXPONENT.get(of.currency, 2)) * of.worth * 100
+
+    def valued(self, line, name, minor, of):
+        if of.worth is None:
+            line[name + "_unvalued"] += minor
+        else:
+            line[name + "_chf"] += self.value(minor, of)
+
+    def valuation(self, of):
+        """As it is told: None for francs, and where there is none."""
+        if of.worth is None or of.currency == "CHF":
+            return None
+        return round(self.value(of.minor, of))
+
     def exchanged(self, minor, bank, currency):
         """What money of a bank entry counts in another currency on its value date; halves to the
         even number."""

@@ -45,6 +45,7 @@ BY = {"tier": pb.TOTALS_BY_TIER, "category": pb.TOTALS_BY_CATEGORY, "month": pb.
       "currency": pb.TOTALS_BY_CURRENCY}
 SUMS = ("pledged", "committed", "received", "outstanding", "refunded", "unallocated",
         "written_off", "difference")
+VALUES = ("pledged_chf", "received_chf", "pledged_unvalued", "received_unvalued")
 # What has no bearing on the rules, or depends on the calendar.
 UNTOLD_WARNINGS = {"EVENT_PAST"}
 ACCOUNTS = {"account CHF01": {"iban": "CH8109000000150001234", "currency": "CHF"},
@@ -266,7 +267,8 @@ class Round:
         self.fund.settle()
         for by, number in BY.items():
             said = {(line.key, line.currency): dict(
-                {name: getattr(line, name + "_minor") for name in SUMS}, pledges=line.pledges)
+                {name: getattr(line, name + "_minor") for name in SUMS + VALUES},
+                pledges=line.pledges)
                 for line in self.reader.GetTotals(by=number).line}
             said = {key: {k: v for k, v in line.items() if v} for key, line in said.items()}
             mine = {key: {k: v for k, v in line.items() if v}
@@ -296,6 +298,7 @@ class Round:
                       there.written_off.minor, there.difference.minor),
                      (pledge.minor, self.fund.allocated(pledge), self.fund.balance(pledge),
                       self.fund.written_off(pledge), self.fund.accepted(pledge)), name)
+                same(valuation(there), self.fund.valuation(pledge), f"value of {name}")
             self.compare_pledge(name, pledge)
         for tier in self.fund.capacity:
             same(self.reader.remaining(tier), self.fund.left(tier), tier)
@@ -328,6 +331,7 @@ class Round:
                   there.bank_ref, there.reversed, there.debit, there.seq),
                  (bank.pledge.id if bank.pledge else "", bank.minor, bank.currency, bank.day,
                   "" if bank.movement is not None else bank.reference, bool(bank.reversed), bank.debit, bank.seq), name)
+            same(valuation(there), self.fund.valuation(bank), f"value of {name}")
             if not bank.reversed:
                 same((there.allocated.minor, there.refunded.minor),
                      (bank.minor - self.fund.free(bank) - self.fund.refunded(bank),
@@ -507,6 +511,14 @@ class Round:
                 if self.home.expect_dirty_log:  # the first word is the important one
                     stack.enter_context(contextlib.suppress(AssertionError))
                 self.home.close()
+
+
+def valuation(there):
+    """In centimes; None: it has none."""
+    if not there.HasField("valuation"):
+        return None
+    same(there.valuation.value.currency, "CHF", "currency of a value")
+    return there.valuation.value.minor
 
 
 def one_line(message):
