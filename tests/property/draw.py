@@ -13,17 +13,19 @@ CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
 WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 3,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
            "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 5, "allocate": 10, "reallocate": 7,
-           "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 4,
+           "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 5,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
            "claim_benefit": 3, "decline_benefit": 2, "deliver_benefit": 4, "issue_receipt": 5,
-           "issue_certificate": 4, "record_contact": 3, "erase_contact": 2, "set_legal_hold": 2,
-           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "book_charge": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 5}
+           "issue_certificate": 4, "record_contact": 3, "erase_contact": 4, "set_legal_hold": 2,
+           "close_period": 3, "reopen_period": 2, "import_statement": 12, "match_reversal": 4, "match_refund": 4, "book_charge": 4, "export_postings": 3, "set_schedule": 5, "record_rates": 5,
+           "adopt_catalogue": 4}
 
 
 class Sequence:
     def __init__(self, seed, fund):
         self.random = random.Random(seed)
         self.fund = fund
+        self.records = {}   # of payers, by their commitment
         self.planned = []   # commands that belong together, drawn one after another
 
     def chance(self, share):
@@ -56,7 +58,7 @@ class Sequence:
             odds = dict(clerk=1, approver=10, approver2=5)
         if drawn.WhichOneof("command") == "export_postings":
             odds = dict(approver=10, clerk=1)
-        if drawn.WhichOneof("command") in ("erase_contact", "set_legal_hold"):
+        if drawn.WhichOneof("command") in ("erase_contact", "set_legal_hold", "adopt_catalogue"):
             odds = dict(clerk=1, approver=2, admin=10)
         return self.random.choices(list(odds), odds.values())[0]
 
@@ -138,6 +140,32 @@ class Sequence:
     def letter(self):
         return dict(evidence=[document("letter")])
 
+    # --- what is on offer ---
+
+    def draw_adopt_catalogue(self):
+        """Another version of it: more places or fewer, another price, at times without a tier."""
+        drawn = command(adopt_catalogue=pb.AdoptCatalogue(catalogue=self.fund.offers))
+        offered = drawn.adopt_catalogue.catalogue
+        offered.version = self.fund.version + self.random.choice([1] * 8 + [0, 3])
+        for tier in self.random.sample(list(offered.tier), 2):
+            taken = self.fund.taken(tier.code)
+            if tier.capacity.WhichOneof("value") == "count":
+                tier.capacity.count = max(1, taken + self.random.choice([-1, 0, 1, 1, 2]))
+            if tier.HasField("amount") and self.chance(0.3):
+                tier.amount.minor += self.random.choice([-1, 1]) * 100_000
+        used = [t for t in offered.tier if self.fund.taken(t.code) or self.fund.queues[t.code]]
+        full = [t for t in used if self.fund.taken(t.code) > 1 and
+                t.capacity.WhichOneof("value") == "count"]
+        if full and self.chance(0.35):
+            less = self.random.choice(full)
+            less.capacity.count = self.fund.taken(less.code) - 1
+        if used and self.chance(0.15):
+            gone = self.random.choice(used)
+            for grant in [g for g in offered.grant if g.tier == gone.code]:
+                offered.grant.remove(grant)
+            offered.tier.remove(gone)
+        return drawn
+
     # --- the life of a pledge ---
 
     def draw_add_contributor(self):
@@ -179,7 +207,7 @@ class Sequence:
         date = self.random.choice(["", "", "2026-02-27", "2026-03-01"])
         if self.chance(0.3):
             body = pb.Submit(contributor=self.contributor(), free=True, amount=self.amount())
-            if self.chance(0.6 if self.huge() else 0.15):
+            if self.chance(0.8 if self.huge() else 0.2):
                 body.amount.CopyFrom(money(1 << 62, "VND"))
         else:
             body = pb.Submit(contributor=self.contributor(), tier=self.tier(),
@@ -437,30 +465,81 @@ class Sequence:
                 again.opening_minor += 5
                 again.closing_minor += 5
         else:
-            for _ in range(self.random.choice([1, 1, 1, 2])):
+            apart = self.chance(0.25) and self.details(body.statement.add(), past)
+            if not apart:
+                del body.statement[:]
+            for _ in range(0 if apart else self.random.choice([1, 1, 1, 2])):
                 self.statement(body.statement.add(), past)
         self.crooked(body.statement[-1])
         return command(import_statement=body)
 
     def statement(self, made, past):
         """A new statement; some of its movements may be known from another one."""
-        made.kind = self.random.choice([1, 1, 1, 2])
-        made.account, made.currency = self.random.choice(list(self.fund.accounts.items()))
-        self.statements = getattr(self, "statements", 0) + 1
-        made.id, made.sequence = f"STM-{self.statements}", self.statements
-        made.created = self.random.choice(["2026-03-12", "2026-04-02", "2025-12-31"])
+        self.head(made, self.random.choice([1, 1, 1, 2]),
+                  *self.random.choice(list(self.fund.accounts.items())))
         known = [m for s in past if s.account == made.account for m in s.movement]
         for _ in range(self.random.randint(1, 4)):
             movement = made.movement.add()
             if known and self.chance(0.15):
                 movement.CopyFrom(self.random.choice(known))
+                movement.detail_commitment = b""
             else:
                 self.movement(movement, made.currency)
+                self.sum_of_details(movement, made.account)
             if self.chance(0.08):
                 made.movement.add().CopyFrom(movement)  # a twin
+            self.paid_by(movement)
         if made.kind == 1:
             made.opening_minor = self.random.randint(0, 1_000_000)
             made.closing_minor = made.opening_minor + sum(m.minor for m in made.movement)
+
+    def paid_by(self, movement):
+        """Who paid, as the bank names them: a record of its own, of which the ledger keeps a hash."""
+        if movement.minor > 0 and self.chance(0.3):
+            self.payers = getattr(self, "payers", 0) + 1
+            record = pb.PayerDetail(name=f"Payer {self.payers}").SerializeToString()
+            movement.detail_commitment = hmac.new(bytes(32), record, hashlib.sha256).digest()
+            self.records[movement.detail_commitment] = pb.PrivateRecord(
+                record=record, salt=bytes(32), commitment=movement.detail_commitment)
+
+    def head(self, made, kind, account, currency):
+        self.statements = getattr(self, "statements", 0) + 1
+        made.kind, made.account, made.currency = kind, account, currency
+        made.id, made.sequence = f"STM-{self.statements}", self.statements
+        made.created = self.random.choice(["2026-03-12", "2026-04-02", "2025-12-31"])
+
+    def details(self, made, past):
+        """A notification with the parts of a sum: one that a statement brought, or will bring."""
+        sums = [(s, m) for s in past if s.kind == 1 for m in s.movement
+                if m.minor > 3 and m.bank_ref and not m.batch_ref and m.kind in (1, 3)]
+        if not sums:
+            return False
+        said, whole = self.random.choice(sums[-12:])
+        self.head(made, 2, said.account, said.currency)
+        minor, ref = whole.minor, whole.bank_ref
+        if self.chance(0.3):
+            self.names = getattr(self, "names", 0) + 1
+            ref = f"ASR-{self.names}"
+            self.later = [*getattr(self, "later", []), (said.account, ref, minor, whole.booking_date)]
+        cuts = sorted(self.random.sample(range(1, minor), self.random.choice([1, 1, 2])))
+        for begin, end in zip([0] + cuts, cuts + [minor]):
+            self.names = getattr(self, "names", 0) + 1
+            part = made.movement.add(kind=1, minor=end - begin, batch_ref=ref,
+                                     booking_date=whole.booking_date, value_date=whole.value_date,
+                                     end_to_end_id=f"E2E-{self.names}")
+            if self.chance(0.5):
+                part.reference = scor(self.owing())
+        if self.chance(0.1):
+            part.minor += 1
+        return True
+
+    def sum_of_details(self, movement, account):
+        """The sum whose details came first."""
+        there = [each for each in getattr(self, "later", []) if each[0] == account]
+        if there and self.chance(0.5):
+            _, movement.bank_ref, movement.minor, movement.booking_date = self.random.choice(there)
+            movement.kind, movement.end_to_end_id, movement.reference = 3, "", ""
+            movement.minor += self.chance(0.1)
 
     def movement(self, made, currency):
         made.booking_date = self.random.choice(["2026-03-10", "2026-04-01", "2026-02-28"])
@@ -618,7 +697,10 @@ class Sequence:
     def draw_erase_contact(self):
         body = pb.EraseContact()
         there = [c["id"] for c in self.fund.contacts if not c["erased"]]
-        if there and self.chance(0.6):
+        named = [b.id for b in self.fund.banks.values() if b.payer]
+        if named and self.chance(0.3):
+            body.bank_entry = self.random.choice(named) if self.chance(0.85) else self.bank()
+        elif there and self.chance(0.5):
             body.contact = self.random.choice(there)
         elif self.chance(0.3):
             body.contact = self.random.choice([c["id"] for c in self.fund.contacts] + ["K000999"])

@@ -31,7 +31,7 @@ class Statements:
             if each.kind == 2 and (each.opening_minor or each.closing_minor):
                 wrong.add("FIELD_INVALID")
             if any(m.minor == 0 for m in each.movement):
-                wrong.add("FIELD_INVALID").add("AMOUNT_NOT_POSITIVE")
+                wrong.add("AMOUNT_REQUIRED").add("AMOUNT_NOT_POSITIVE")
             for text in [each.created, *(m.value_date for m in each.movement),
                          *(m.booking_date for m in each.movement)]:
                 try:
@@ -50,12 +50,65 @@ class Statements:
             wrong.add("STATEMENT_CONFLICT", None, there["seq"])
         return wrong
 
+    # --- a sum of the bank, and its details ---
+
+    def parts_of(self, each, key):
+        return [m for m in each.movement if m.batch_ref and batch_of(each, m) == key]
+
+    def may_be_split(self, bank):
+        return bank.minor != 0 and not bank.reversed and not bank.matched \
+            and not self.refunded(bank) and not self.live_allocations(bank=bank)
+
+    def batch_trouble(self, each):
+        """Details that are not those of the sum that is in, or come once more in another form."""
+        wrong, taken = Wrong(), set()
+        for movement in each.movement:
+            number = self.known_as(names_of(each, movement), taken)
+            key = batch_of(each, movement)
+            if number is not None:
+                taken.add(number)
+                continue
+            whole, bank = self.batches.get(key, (None, None))
+            if not movement.batch_ref or bank is None:
+                continue
+            if not whole or bank.minor == 0 or \
+                    sum(m.minor for m in self.parts_of(each, key)) != bank.minor:
+                wrong.add("STATEMENT_CONFLICT", None, bank.seq)
+        return wrong
+
+    def is_in(self, each, movement, divided):
+        """Of a new movement: whether its money is in as a sum or as details. Else what it is a
+        part of gives way to it."""
+        key = batch_of(each, movement)
+        whole, bank = self.batches.get(key, (None, None))
+        if bank is None or bank in divided:
+            return False
+        if not movement.batch_ref:
+            return not whole and sum(b.minor for b in self.parts[key]) == movement.minor
+        if not whole:
+            return False        # the details of one notification
+        if not self.may_be_split(bank):
+            return True
+        bank.minor = 0
+        divided.append(bank)
+        self.divided += 1
+        return False
+
+    def keep_row(self, each, movement, levels, bank):
+        key = batch_of(each, movement)
+        self.movements.append((levels, bank))
+        if key is not None:
+            self.batches.setdefault(key, (not movement.batch_ref, bank))
+        if movement.batch_ref:
+            self.parts[key].append(bank)
+
     # --- what it does ---
 
     def judge_import_statement(self, command, body):
         wrong = Wrong()
         for each in body.statement:
             wrong += self.statement_trouble(each)
+            wrong += self.batch_trouble(each)
             coming = sum(m.minor for m in each.movement if m.minor > 0)
             if "VND" == each.currency:
                 wrong += self.received_sum_trouble(None, coming, each.currency)
@@ -72,8 +125,9 @@ class Statements:
         else:
             self.entry()
         taken = set()   # within a statement two movements are never one
+        divided = []    # sums that its details take apart
         for movement in each.movement:
-            self.take_movement(repeated["id"], each, movement, taken, told)
+            self.take_movement(repeated["id"], each, movement, (taken, divided), told)
         told["already_in"] = told["recorded"] == told["confirmed"] == 0
         return (repeated["id"], told)
 
@@ -86,31 +140,36 @@ class Statements:
                     return number
         return None
 
-    def take_movement(self, statement, each, movement, taken, told):
+    def take_movement(self, statement, each, movement, seen, told):
+        taken, divided = seen
         levels = names_of(each, movement)
         number = self.known_as(levels, taken)
-        taken.add(len(self.movements) if number is None else number)
-        if number is not None:
+        if number is not None or self.is_in(each, movement, divided):
+            taken.update({number} - {None})
             told["known"] += 1
             return
-        paid = self.paid_by_hand(each, movement)
+        taken.add(len(self.movements))
+        part = self.batches.get(batch_of(each, movement), (None, None))[1] in divided
+        paid = None if part else self.paid_by_hand(each, movement)
         surest = next(iter(levels))
         twins = sum(1 for there, _ in self.movements if there.get(surest) == levels[surest])
         if paid is not None:
             refund = next((r for r in self.refunds.values() if r.debit is paid), None)
             self.entry(refund.bank.pledge if refund else paid.pledge)
-            paid.confirmed, paid.word = True, movement
-            self.movements.append((levels, paid))
+            paid.confirmed, paid.word, paid.payer = True, movement, movement.detail_commitment
+            self.keep_row(each, movement, levels, paid)
             told["confirmed"] += 1
             return
         bank = Bank(len(self.banks) + 1, abs(movement.minor), each.currency, None, self.entry(),
                     movement.bank_ref, movement.value_date)
         bank.movement = bank.word = movement
+        bank.payer = movement.detail_commitment
+        bank.part_of = self.batches[batch_of(each, movement)][1].id if part else ""
         bank.debit, bank.statement = movement.minor < 0, statement
         bank.confirmed, bank.occurrence = True, twins + 1
         bank.worth = self.worth(bank.currency, bank.day)
         self.banks[bank.id] = bank
-        self.movements.append((levels, bank))
+        self.keep_row(each, movement, levels, bank)
         told["recorded"] += 1
         pledge = self.pledge_of(movement.reference)
         if movement.kind == PAYMENT and movement.minor > 0 and pledge is not None \
@@ -146,7 +205,7 @@ class Statements:
 
     def fit(self, bank, movement):
         """By the bank's reference, else by pledge and day, else by the day alone."""
-        names = {movement.bank_ref, movement.end_to_end_id} - {""}
+        names = {movement.bank_ref, movement.batch_ref, movement.end_to_end_id} - {""}
         if bank.reference and bank.reference in names:
             return 3
         pledge = None if bank.debit else self.pledge_of(movement.reference)
@@ -210,7 +269,8 @@ class Statements:
         if debit.word is None or debit.word.kind in (REVERSAL, RETURN) or not debit.debit:
             wrong.add("STATEMENT_CONFLICT", "book_charge.bank_entry")
         elif self.unexplained(debit) == 0:
-            wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {debit.seq})
+            wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {
+                debit.seq, *(r.last for r in self.refunds.values() if r.debit is debit)})
 
         def effect():
             self.deeds.append(Deed(self.entry(), None, quantity=self.unexplained(debit),
@@ -284,6 +344,12 @@ def statement_key(each):
     return each.account, each.id, each.sequence, each.created[:4], each.kind
 
 
+def batch_of(each, movement):
+    """What a sum and its details have in common; None: nothing."""
+    ref = movement.batch_ref or movement.bank_ref
+    return (each.account, ref, movement.booking_date[:4]) if ref else None
+
+
 def names_of(each, movement):
     """What a movement can be known by, the surest first: what the bank calls it, what the payer
     called it, what it is. Banks use their names again in another year, and do not agree on the
@@ -291,6 +357,8 @@ def names_of(each, movement):
     minor = ("R", abs(movement.minor)) if movement.kind == REVERSAL else movement.minor
     day = movement.booking_date, movement.value_date
     names = {"bank_ref": movement.bank_ref and (movement.bank_ref, movement.booking_date[:4]),
+             "batch_ref": movement.batch_ref and (movement.batch_ref, movement.booking_date[:4],
+                                                  movement.kind == CHARGE),
              "end_to_end_id": movement.end_to_end_id and (movement.end_to_end_id, day),
              "reference": movement.reference and (movement.reference, day),
              "content": (day, movement.kind == CHARGE)}

@@ -176,11 +176,16 @@ class Desk:
         wrong = Wrong()
         if body.contributor and not self.known_contributor(body.contributor):
             return wrong.add("CONTRIBUTOR_UNKNOWN", "erase_contact.contributor"), None
+        if body.bank_entry:
+            return self.judge_erase_payer(body)
         there = [c for c in self.contacts if body.contributor == c["contributor"]
                  or body.contact == c["id"]]
         owner = body.contributor or (there[0]["contributor"] if there else "")
         there = [c for c in there if not c["erased"]]
-        if not there:
+        payers = [bank for bank in self.banks.values() if bank.payer and not bank.payer_erased
+                  and body.contributor and body.contributor in self.payers_of(bank)
+                  and not self.payers_of(bank) & set(self.legal_holds)]
+        if not there and not payers:
             wrong.add("CONTACT_UNKNOWN", {"erase_contact.contact", "erase_contact.contributor"})
         if owner in self.legal_holds:
             wrong.add("LEGAL_HOLD", {"erase_contact.contact", "erase_contact.contributor"},
@@ -190,7 +195,30 @@ class Desk:
             seq = self.entry()
             for each in there:
                 each["erased"] = seq
-            return dict(erased={c["commitment"] for c in there})
+            for bank in payers:
+                bank.payer_erased = seq
+            return dict(erased={c["commitment"] for c in there} | {b.payer for b in payers})
+        return wrong, effect
+
+    def payers_of(self, bank):
+        """The organisations that the money of a bank entry is of."""
+        pledges = [a.pledge for a in self.live_allocations(bank=bank)]
+        return {p.contributor for p in [*pledges, bank.pledge] if p is not None}
+
+    def judge_erase_payer(self, body):
+        wrong = Wrong()
+        bank = self.known_bank("erase_contact", body.bank_entry, wrong)
+        if bank is None:
+            return wrong, None
+        if not bank.payer or bank.payer_erased:
+            wrong.add("CONTACT_UNKNOWN", "erase_contact.bank_entry", bank.payer_erased)
+        held = {self.legal_holds[who] for who in self.payers_of(bank) if who in self.legal_holds}
+        if held:
+            wrong.add("LEGAL_HOLD", {"erase_contact", "erase_contact.bank_entry"}, held)
+
+        def effect():
+            bank.payer_erased = self.entry()
+            return dict(erased={bank.payer}, bank_entry=bank.id)
         return wrong, effect
 
     def judge_set_legal_hold(self, command, body):

@@ -7,7 +7,7 @@ from model_life import Wrong
 CLASSES = ["commit", "cancel", "refund", "write-off", "difference", "catalogue", "period", "exception",
            "extension", "erase", "surplus"]
 ALWAYS = {"commit": "commit", "amend_pledge": "commit", "cancel": "cancel", "refund": "refund", "cancel_refund": "refund",
-          "erase_contact": "erase", "close_period": "period", "reopen_period": "period",
+          "adopt_catalogue": "catalogue", "erase_contact": "erase", "close_period": "period", "reopen_period": "period",
           "write_off": "write-off", "reallocate": "surplus", "convert": "surplus"}
 
 
@@ -65,7 +65,7 @@ class Eyes:
     def meant(self, body):
         """The pledge that a command is about, where it says so itself or by what it names; of a
         free contribution to come it is not there yet."""
-        if body.DESCRIPTOR.name == "Convert":
+        if body.DESCRIPTOR.name in ("Convert", "EraseContact"):
             return None
         if body.DESCRIPTOR.name == "CancelRefund":
             pledge = self.refunds[body.refund].bank.pledge

@@ -27,7 +27,7 @@ MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH
        "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
        "reject": {"clerk", "approver", "admin"}, "erase_contact": {"admin"},
        "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH,
-       "export_postings": {"approver"}, "set_schedule": BOTH, "record_rates": BOTH}
+       "export_postings": {"approver"}, "adopt_catalogue": {"admin"}, "set_schedule": BOTH, "record_rates": BOTH}
 # What has to go with a command: words, a document, or one of the two.
 WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
          "reopen_period", "match_reversal"}
@@ -118,6 +118,8 @@ class Bank:
         self.worth = None       # of one, in francs, as it was known when it came
         self.reversed = 0
         self.debit = self.confirmed = False
+        self.part_of = ""       # the sum that gave way to it
+        self.payer, self.payer_erased = b"", 0  # whose record it names, and the entry that erased it
         self.matched = 0        # of a reversal: the entry that says what it takes back
         self.movement, self.statement, self.occurrence = None, "", 0  # where the bank said it first
         self.word = None        # the movement of a statement that it is, whoever said it first
@@ -138,12 +140,15 @@ class Life:
                                    if "count" in tier["capacity"] else None)
             for word in [code, *tier.get("alias", [])]:
                 self.alias[word] = code
-        self.policy = catalogue["policy"]
+        self.policy, self.version, self.adopted = catalogue["policy"], catalogue["version"], head
+        self.born = head
         self.benefits = {b["code"] for b in catalogue["benefit"]}
         self.grants = {(g["tier"], g["benefit"]): int(g["quantity"]) for g in catalogue["grant"]}
         self.fulfilled = {}         # (pledge, benefit) -> claimed, declined, delivered
         self.receipts, self.certificates, self.contacts, self.closings = [], [], [], []
         self.statements, self.movements = {}, []
+        self.batches, self.parts = {}, collections.defaultdict(list)
+        self.divided = 0            # sums that gave way to their details
         self.exported = ("", 0, 0)  # the newest month, up to which entry, and where that stands
         self.legal_holds = {}       # contributor -> entry
         self.contributors = []      # dicts
@@ -204,6 +209,33 @@ class Life:
             if not self.slots_of(waiting.contributor, but=freed):
                 return waiting
         return None
+
+    # --- what is on offer ---
+
+    def judge_adopt_catalogue(self, command, body):
+        wrong, offered = Wrong(), body.catalogue
+        if offered.version <= self.version:
+            wrong.add("CATALOGUE_NOT_NEWER", "adopt_catalogue.catalogue.version", self.adopted)
+        tiers = {tier.code: tier for tier in offered.tier}
+        place = {tier.code: number for number, tier in enumerate(offered.tier)}
+        for code in self.capacity:
+            if code not in tiers:
+                if self.taken(code) or self.queues[code]:
+                    wrong.add("TIER_IN_USE", "adopt_catalogue.catalogue.tier")
+            elif tiers[code].capacity.WhichOneof("value") == "count" \
+                    and tiers[code].capacity.count < self.taken(code):
+                wrong.add("CAPACITY_BELOW_TAKEN",
+                          f"adopt_catalogue.catalogue.tier[{place[code]}].capacity")
+
+        def effect():
+            self.adopted, self.version, self.offers = self.entry(), offered.version, offered
+            for code, tier in tiers.items():
+                if tier.HasField("amount"):
+                    self.price[code] = tier.amount.minor
+                if tier.capacity.WhichOneof("value") == "count":
+                    self.capacity[code] = tier.capacity.count
+            return {}
+        return wrong, effect
 
     # --- judging ---
 

@@ -40,7 +40,7 @@ from model_books import in_minor  # noqa: E402
 from model_eyes import CLASSES  # noqa: E402
 
 STEPS = int(os.environ.get("PROPERTY_STEPS", "500"))
-FIXED = range(1, 9)
+FIXED = range(1, 10)
 BY = {"tier": pb.TOTALS_BY_TIER, "category": pb.TOTALS_BY_CATEGORY, "month": pb.TOTALS_BY_MONTH,
       "currency": pb.TOTALS_BY_CURRENCY}
 SUMS = ("pledged", "committed", "received", "outstanding", "refunded", "unallocated",
@@ -111,6 +111,7 @@ class Round:
         self.fund = Fund(catalogue, today, self.reader.GetStatus().size, self.home.persons,
                          self.four_eyes, LIMITS, self.unallocated_days,
                          {a.get("iban", a.get("number")): a["currency"] for a in ACCOUNTS.values()})
+        self.fund.offers = harness.shipped_catalogue()
         self.sequence = Sequence(seed, self.fund)
 
     def policy(self):
@@ -197,7 +198,7 @@ class Round:
 
     def rehearse(self, person, sent):
         """A dry run: the answer that it would be, and nothing happens."""
-        if sent.WhichOneof("command") == "record_contact":
+        if self.records_of(sent):
             return None
         tried = pb.Command()
         tried.CopyFrom(sent)
@@ -245,11 +246,17 @@ class Round:
             else:
                 raise AssertionError(f"{who}, {reason}: accepted again: {asked}")
 
-    @staticmethod
-    def send(client, sent):
+    def records_of(self, sent):
+        """What goes beside a command and not into the ledger: persons, and who paid."""
         if sent.WhichOneof("command") == "record_contact":
-            return client.ExecutePrivate(pb.ExecutePrivateRequest(
-                command=sent, record=[private_record(sent)]))
+            return [private_record(sent)]
+        return [self.sequence.records[m.detail_commitment] for s in sent.import_statement.statement
+                for m in s.movement if m.detail_commitment]
+
+    def send(self, client, sent):
+        records = self.records_of(sent)
+        if records:
+            return client.ExecutePrivate(pb.ExecutePrivateRequest(command=sent, record=records))
         return client.execute(sent)
 
     def refused(self, asked, refused, wrong):
@@ -344,12 +351,14 @@ class Round:
                s["each"].created, *s["balances"], len(s["each"].movement), s["seq"])
               for s in self.fund.statements.values()], "statements")
         charges = {d.charge.id: d.seq for d in self.fund.deeds if d.charge and not d.reversed}
-        told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence, b.charge_seq)
+        told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence, b.charge_seq,
+                               b.batch, b.detail_erased_seq)
                 for b in self.pages("ListBankEntries", "bank_entry")}
         for name, bank in self.fund.banks.items():
             if bank.movement is not None:
                 same(told[name], (bank.statement, bank.movement, bool(bank.reversed or bank.matched),
-                                  bank.occurrence, charges.get(name, 0)), name)
+                                  bank.occurrence, charges.get(name, 0), bank.part_of,
+                                  bank.payer_erased), name)
 
     def compare_contributors(self):
         same([(c.contributor, c.name, c.kind, c.seq)
@@ -362,7 +371,7 @@ class Round:
                pb.CommandClass.Name(getattr(p, "class"))[14:].lower().replace("_", "-"), p.pledge,
                p.maker, p.closed_seq, p.command_name)
               for p in self.pages("ListProposals", "proposal", all=True)
-              if p.command_name != "adopt_catalogue"],
+              if p.seq > self.fund.born],
              [(p.seq, p.state, p.sort, p.pledge.id if p.pledge else "", p.maker, p.closed,
                p.command.WhichOneof("command")) for p in self.fund.proposals.values()], "proposals")
 
@@ -377,9 +386,13 @@ class Round:
                  [(c["id"], c["commitment"], c["seq"], c["erased"]) for c in self.fund.contacts
                   if c["contributor"] == contributor["id"]], "contacts")
             same(told.legal_hold, contributor["id"] in self.fund.legal_holds, "legal hold")
-        live = [c["commitment"] for c in self.fund.contacts if not c["erased"]]
-        same([r.commitment for r in self.clerk.GetPrivateRecords(
-            commitment=[c["commitment"] for c in self.fund.contacts]).record], live, "records")
+        all_of = [(c["commitment"], c["erased"]) for c in self.fund.contacts] + [
+            (b.payer, b.payer_erased) for b in self.fund.banks.values() if b.payer]
+        for begin in range(0, len(all_of), 50):
+            some = all_of[begin:begin + 50]
+            same([r.commitment for r in self.clerk.GetPrivateRecords(
+                commitment=[commitment for commitment, _ in some]).record],
+                 [commitment for commitment, erased in some if not erased], "records")
 
     def compare_benefits(self):
         for name, pledge in self.fund.pledges.items():
@@ -539,7 +552,11 @@ class Property(unittest.TestCase):
     ran = set()
 
     def run_seed(self, seed):
-        Round(self, seed, self.counts).run(STEPS)
+        drawn = Round(self, seed, self.counts)
+        drawn.run(STEPS)
+        self.counts["import_statement", "movement divided"] += drawn.fund.divided
+        self.counts["erase_contact", "payers"] += sum(
+            bool(bank.payer_erased) for bank in drawn.fund.banks.values())
         self.ran.add(seed)
 
     @classmethod
@@ -554,8 +571,9 @@ class Property(unittest.TestCase):
             self.skipTest("only after all the fixed seeds")
         accepted = {name for name, end in self.counts if end == "accepted"}
         self.assertFalse(judged() - accepted, "commands that were never accepted")
-        for how in ("recorded", "known", "confirmed", "allocated", "refunded"):
+        for how in ("recorded", "known", "confirmed", "allocated", "refunded", "divided"):
             self.assertGreater(self.counts["import_statement", "movement " + how], 0, how)
+        self.assertGreater(self.counts["erase_contact", "payers"], 0)
         ends = {end for _, end in self.counts}
         self.assertFalse(known() - ends, "reasons that were never an answer")
 
