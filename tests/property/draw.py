@@ -369,6 +369,10 @@ class Sequence:
 
     def draw_write_off(self):
         body = pb.WriteOff(pledge=self.pledge("COMMITTED"))
+        later = [p.id for p in self.fund.pledges.values() if p.stage == "COMMITTED" and p.schedule
+                 and p.schedule[-1][0] > self.fund.today]
+        if later and self.chance(0.3):
+            body.pledge = self.random.choice(later)
         to_come = [p.id for p in self.fund.pledges.values() if p.stage == "COMMITTED"
                    and p.schedule and p.schedule[-1][0] >= self.fund.today]
         if to_come and self.chance(0.3):

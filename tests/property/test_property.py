@@ -40,7 +40,7 @@ from model_books import in_minor  # noqa: E402
 from model_eyes import CLASSES  # noqa: E402
 
 STEPS = int(os.environ.get("PROPERTY_STEPS", "500"))
-FIXED = range(1, 10)
+FIXED = range(1, 12)
 BY = {"tier": pb.TOTALS_BY_TIER, "category": pb.TOTALS_BY_CATEGORY, "month": pb.TOTALS_BY_MONTH,
       "currency": pb.TOTALS_BY_CURRENCY}
 SUMS = ("pledged", "committed", "received", "outstanding", "refunded", "unallocated",
