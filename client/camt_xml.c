@@ -221,7 +221,8 @@ struct pl_status camt_xml_wrong(struct camt_xml *xml, const xmlNode *node,
     va_start(args, format);
     (void)vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    path_of(node, path, sizeof(path));
-    return failure_set(xml->failure, PL_E_INVALID, reason, path, "%s:%ld: %s: %s", xml->file,
-                       node == NULL ? 0L : xmlGetLineNo(node), path, why);
+    path_of(node, path, sizeof(path)); /* empty for the root */
+    return failure_set(xml->failure, PL_E_INVALID, reason, path, "%s:%ld: %s%s%s", xml->file,
+                       node == NULL ? 0L : xmlGetLineNo(node), path, path[0] == '\0' ? "" : ": ",
+                       why);
 }

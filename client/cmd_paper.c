@@ -421,6 +421,9 @@ static struct pl_status send_it(struct issue *issue)
                            _("the document is issued, but stays in %s"), issue->draft);
     if (!pl_is_ok(status) && !cli->failure.uncertain)
         (void)unlink(issue->draft);
+    bool named = options_has(&cli->options, OPTION_OUTPUT);
+    if (pl_is_ok(status) && !named && !cli->config.quiet && cli->config.format == OUTPUT_TABLE)
+        (void)fprintf(stderr, _("The document is in %s\n"), issue->path);
     return status;
 }
 

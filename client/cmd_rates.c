@@ -54,11 +54,11 @@ static struct pl_status add(struct cli *cli, struct rates *rates, const char *da
     if (pl_currency_index(currency) < 0)
         return failure_set(&cli->failure, PL_E_INVALID,
                            PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN,
-                           "record_rates.rate.currency", "%s%s: %s", rates->where, currency,
+                           "record_rates.rate.currency", _("%s%s: %s"), rates->where, currency,
                            text_reason(PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN));
     if (!pl_date_valid(date))
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
-                           "record_rates.rate.date", "%s%s: %s", rates->where, date,
+                           "record_rates.rate.date", _("%s%s: %s"), rates->where, date,
                            text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
     enum pl_decimal_problem problem = pl_rate_parse(text, SCALE_MAX, &rate->mantissa, &rate->scale);
     if (problem == PL_DECIMAL_AMBIGUOUS)

@@ -4,6 +4,7 @@ complaint about what was typed and every page of help is looked through for word
 English sentences of client/po/fr.po have; and the French sentences keep the rules of French print.
 """
 import ast
+import contextlib
 import re
 import unittest
 
@@ -71,7 +72,9 @@ class Print(unittest.TestCase):
 
 
 class French(DaemonTest):
-    settings = {"policy": {"four_eyes": "cancel, write-off, refund"}}
+    settings = {"policy": {"four_eyes": "cancel, write-off, refund"},
+                "creditor": {"name": "Fonds d’exemple", "street": "Rue du Lac", "number": "1",
+                             "postal_code": "1200", "town": "Genève", "country": "CH"}}
 
     @classmethod
     def setUpClass(cls):
@@ -221,6 +224,20 @@ class French(DaemonTest):
                 ran = self.home.pledge("clerk", *args, format="table", lang="fr")
                 self.assertNotEqual(ran.code, 0, ran)
                 self.assertEqual(self.english_in(ran.err), [], ran)
+
+    def test_a_document_says_where_it_is(self):
+        with contextlib.chdir(self.home.path):
+            ran = self.looks_french("clerk", "receipt", self.one)
+        self.assertIn("Le document est dans Q000001.pdf\n", ran.err)
+        self.assertTrue((self.home.path / "Q000001.pdf").exists())
+
+    def test_another_kind_of_statement(self):
+        path = self.home.path / "banque.xml"
+        path.write_text('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.052.001.08"/>')
+        ran = self.home.pledge("clerk", "import", path, format="table", lang="fr")
+        self.assertEqual(ran.code, 65, ran)
+        self.assertIn("banque.xml:1: «", ran.err)
+        self.assertEqual(self.english_in(ran.err), [], ran)
 
     def test_codes_are_explained(self):
         for args, wanted in ((("list", "--kind", "ministère"), "government (gouvernement), "),
