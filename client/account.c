@@ -18,7 +18,7 @@
 struct account_item {
     uint64_t seq;
     const char *pledge, *bank_entry; /* bank_entry NULL: a waiver */
-    int64_t settled;
+    int64_t settled, amount;         /* in the pledge's currency; in the bank entry's */
     bool live;
 };
 struct account_entry {
@@ -121,7 +121,8 @@ static struct pl_status take_amount(struct account *account, const Pledged__V1__
 }
 
 static struct pl_status keep_item(struct account *account, const Pledged__V1__Entry *entry,
-                                  const char *bank_entry, const Pledged__V1__Money *settled)
+                                  const char *bank_entry, const Pledged__V1__Money *settled,
+                                  int64_t amount)
 {
     void *items = account->item;
     if (settled == NULL || account->currency == NULL ||
@@ -130,8 +131,8 @@ static struct pl_status keep_item(struct account *account, const Pledged__V1__En
     if (!grow(account, &items, account->items, &account->item_cap, sizeof(*account->item)))
         return no_room();
     account->item = items;
-    account->item[account->items++] =
-        (struct account_item){entry->seq, account->pledge, bank_entry, settled->minor, true};
+    account->item[account->items++] = (struct account_item){
+        entry->seq, account->pledge, bank_entry, settled->minor, amount, true};
     return pl_ok();
 }
 
@@ -139,7 +140,8 @@ static struct pl_status take_allocated(struct account *account, const Pledged__V
 {
     const Pledged__V1__Allocated *fact = entry->allocated;
     const Pledged__V1__Money *settled = fact->settled != NULL ? fact->settled : fact->amount;
-    PL_TRY(keep_item(account, entry, fact->bank_entry, settled));
+    PL_TRY(keep_item(account, entry, fact->bank_entry, settled,
+                     fact->amount == NULL ? 0 : fact->amount->minor));
     return add_line(account, (struct documents_line){.seq = entry->seq,
                                                      .pledge = account->pledge,
                                                      .fact = (int)entry->fact_case,
@@ -151,7 +153,7 @@ static struct pl_status take_allocated(struct account *account, const Pledged__V
 static struct pl_status take_waived(struct account *account, const Pledged__V1__Entry *entry,
                                     const Pledged__V1__Money *amount)
 {
-    PL_TRY(keep_item(account, entry, NULL, amount));
+    PL_TRY(keep_item(account, entry, NULL, amount, 0));
     return add(account, entry, (struct documents_line){.waived = amount->minor});
 }
 
@@ -362,8 +364,8 @@ struct pl_status account_receive(struct account *account, const Pledged__V1__Pay
         return unfit();
     PL_TRY(account_learn(account, payment->bank_entry, payment->value_date));
     int64_t amount = payment->amount->minor;
-    int64_t used = payment->allocated == NULL ? 0 : payment->allocated->minor;
-    used += payment->refunded == NULL ? 0 : payment->refunded->minor;
+    int64_t allocated = payment->allocated == NULL ? 0 : payment->allocated->minor;
+    int64_t used = allocated + (payment->refunded == NULL ? 0 : payment->refunded->minor);
     if (amount == 0) /* a batch whose parts are told one by one */
         return pl_ok();
     return add_line(account,
@@ -373,6 +375,7 @@ struct pl_status account_receive(struct account *account, const Pledged__V1__Pay
                                             .fact = PLEDGED__V1__ENTRY__FACT_PAYMENT_RECORDED,
                                             .received = amount,
                                             .unallocated = payment->reversed ? 0 : amount - used,
+                                            .elsewhere = payment->reversed ? 0 : allocated,
                                             .currency = payment->amount->currency,
                                             .bank_entry = payment->bank_entry});
 }
@@ -401,6 +404,17 @@ static int by_day(const void *a, const void *b)
     return (later->paid != 0) - (left->paid != 0);
 }
 
+/* Of what a bank entry pays for, the part that the contributor's own pledges do not have. */
+static void take_own_off(struct account *account, struct documents_line *line)
+{
+    for (size_t i = 0; line->elsewhere != 0 && i < account->items; i++) {
+        const struct account_item *item = &account->item[i];
+        if (item->live && item->bank_entry != NULL &&
+            strcmp(item->bank_entry, line->bank_entry) == 0)
+            line->elsewhere -= item->amount;
+    }
+}
+
 struct pl_status account_finish(struct account *account)
 {
     int64_t *balance =
@@ -414,6 +428,7 @@ struct pl_status account_finish(struct account *account)
             line->date = value_date(account, line->bank_entry);
         if (line->date == NULL)
             return unfit();
+        take_own_off(account, line);
     }
     if (account->count > 0)
         qsort(account->line, account->count, sizeof(*account->line), by_day);

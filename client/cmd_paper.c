@@ -669,6 +669,7 @@ static const struct column statement_columns[] = {
     {"returned", N_("Paid back"), IN_ALL, true},
     {"bank_entry", N_("Bank entry"), IN_ALL, false},
     {"unallocated", N_("Not allocated"), IN_ALL, true},
+    {"elsewhere", N_("For others"), IN_ALL, true},
 };
 
 static void add_amount(struct sheet *sheet, int64_t minor, const char *currency)
@@ -704,6 +705,7 @@ static struct pl_status show_statement(struct cli *cli, const struct documents_s
         add_change(&sheet, line->returned, line->currency);
         sheet_text(&sheet, line->bank_entry);
         add_change(&sheet, line->unallocated, line->currency);
+        add_change(&sheet, line->elsewhere, line->currency);
     }
     sheet_as_of(&sheet, statement->as_of_seq, 0);
     return cli_show(cli, &sheet);

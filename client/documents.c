@@ -589,6 +589,23 @@ static void statement_table(struct letter *letter, const struct statement_table 
     statement_sums(letter, table, statement);
 }
 
+/* Money that a partner sent and another one's promise has. */
+static void statement_elsewhere(struct letter *letter, const struct statement_table *table,
+                                const struct documents_statement *statement)
+{
+    for (size_t i = 0; i < statement->count; i++) {
+        const struct documents_line *line = &statement->line[i];
+        if (line->elsewhere == 0)
+            continue;
+        const char *words = pl_arena_printf(
+            letter->arena, _("%s: %s of it pays for pledges of others."), line->bank_entry,
+            output_money(letter->arena, line->elsewhere, line->currency));
+        statement_room(letter, table);
+        paper_text(letter->paper, LEFT, letter->y, PAPER_REGULAR, 8, words == NULL ? "" : words);
+        letter->y += 5.2;
+    }
+}
+
 struct pl_status documents_statement(const struct documents_statement *statement,
                                      struct pl_arena *arena, struct failure *failure,
                                      struct pl_buf *out)
@@ -615,8 +632,10 @@ struct pl_status documents_statement(const struct documents_statement *statement
     recipient(&letter, statement->name, statement->contributor);
     title(&letter, _("Statement of account"), statement->contributor, statement->date);
     statement_table(&letter, &promises, statement);
-    if (any)
+    if (any) {
         statement_table(&letter, &money, statement);
+        statement_elsewhere(&letter, &money, statement);
+    }
     const char *as_of = pl_arena_printf(arena, _("As of entry %" PRIu64 " of the fund's ledger."),
                                         statement->as_of_seq);
     paper_color(letter.paper, QUIET);

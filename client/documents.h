@@ -45,6 +45,7 @@ struct documents_line {
     int64_t waived;             /* written off, or accepted as a difference */
     int64_t received, returned; /* money that came in for a pledge, that was paid back */
     int64_t unallocated;        /* what of it pays for nothing and does not go back, as of today */
+    int64_t elsewhere;          /* what of it pays for pledges of other contributors, as of today */
     const char *bank_entry;     /* NULL: none */
     int64_t balance;
     const char *currency;

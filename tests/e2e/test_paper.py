@@ -413,7 +413,16 @@ class Paper(DaemonTest):
         foreign = self.clerk.pay(stranger, 50, "USD", value_date="2026-02-01").outcome.bank_entry
         self.clerk.execute(allocate=pb.Allocate(bank_entry=foreign, pledge=other,
                                                 amount=money(50, "USD"), settled=money(40, "EUR")))
+        giver = self.clerk.GetPledge(pledge=stranger).pledge.contributor
+        theirs = self.pledge("clerk", "statement", giver, format="csv").csv
+        self.assertEqual([(row["received"], row["unallocated"], row["elsewhere"], row["currency"])
+                          for row in theirs if row["bank_entry"] == foreign],
+                         [("0.50", "0.00", "0.50", "USD")])
+        path = self.file()
+        self.pledge("clerk", "statement", giver, "-o", path)
+        self.assertRegex(words(path), rf"{foreign}: USD.0\.50 of it pays for pledges of others")
         rows = self.pledge("clerk", "statement", who, format="csv").csv
+        self.assertEqual({row["elsewhere"] for row in rows}, {"0.00"})
         names = ("date", "what", "promised", "paid", "waived", "balance", "received", "returned",
                  "bank_entry", "unallocated")
         self.assertEqual([tuple(row[name] for name in names)

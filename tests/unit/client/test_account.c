@@ -71,6 +71,7 @@ static void receive(uint64_t seq, const char *bank_entry, int64_t minor, const c
     payment->seq = seq;
     payment->bank_entry = (char *)(uintptr_t)bank_entry;
     payment->amount = chf(minor);
+    payment->allocated = chf(minor - 10);
     payment->value_date = (char *)(uintptr_t)date;
     assert_true(pl_is_ok(account_receive(&account, payment)));
 }
@@ -143,6 +144,8 @@ static void test_value_dates(void **state)
     assert_int_equal(account.count, 4);
     line(0, 11, 0, 0, 0);
     assert_int_equal(account.line[0].received, 1000);
+    assert_int_equal(account.line[0].unallocated, 10);
+    assert_int_equal(account.line[0].elsewhere, 0);
     assert_string_equal(account.line[0].date, "2026-02-27");
     line(1, 12, 0, 990, -990);
     assert_string_equal(account.line[1].date, "2026-02-27");
@@ -220,6 +223,8 @@ static void test_what_the_bank_takes_back(void **state)
     line(3, 13, 0, -1000, 1000);
     line(4, 13, 0, 0, 1000);
     assert_int_equal(account.line[4].received, -1500);
+    for (size_t i = 0; i < account.count; i++) /* all that it paid for is another one's */
+        assert_int_equal(account.line[i].elsewhere, account.line[i].received == 1500 ? 1490 : 0);
     assert_string_equal(account.line[4].date, "2026-03-20");
 }
 
