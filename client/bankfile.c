@@ -54,7 +54,8 @@ static struct pl_status fill_movement(struct cli *cli, const struct camt_movemen
     };
     Pledged__V1__Movement *movement = pl_arena_alloc(&cli->arena, sizeof(*movement));
     Pledged__V1__Money *instructed = pl_arena_alloc(&cli->arena, sizeof(*instructed));
-    if (movement == NULL || instructed == NULL)
+    Pledged__V1__Money *charges = pl_arena_alloc(&cli->arena, sizeof(*charges));
+    if (movement == NULL || instructed == NULL || charges == NULL)
         return no_memory();
     pledged__v1__movement__init(movement);
     movement->kind = kinds[from->kind];
@@ -74,6 +75,13 @@ static struct pl_status fill_movement(struct cli *cli, const struct camt_movemen
         instructed->minor = from->instructed_minor;
         instructed->currency = input_lend(from->instructed_currency);
         movement->instructed = instructed;
+    }
+    movement->bank_code = input_lend(from->bank_code);
+    if (from->charges_currency[0] != '\0') {
+        pledged__v1__money__init(charges);
+        charges->minor = from->charges_minor;
+        charges->currency = input_lend(from->charges_currency);
+        movement->charges = charges;
     }
     *ret = movement;
     return set_reference(cli, from, movement);

@@ -23,7 +23,8 @@ enum {
     PARTY_MAX = 140,
     TEXT_MAX = 500,
     TEXT_PARTS_MAX = 20,
-    RATE_MAX = 14
+    RATE_MAX = 14,
+    CODE_MAX = 4
 };
 
 struct reader {
@@ -262,6 +263,7 @@ static struct pl_status new_movement(struct reader *reader, const xmlNode *node,
         .reference = "",
         .return_reason = "",
         .rate = "",
+        .bank_code = "",
         .payer = "",
         .payer_iban = "",
         .text = "",
@@ -309,6 +311,54 @@ static struct pl_status set_instructed(struct reader *reader, const xmlNode *det
     return camt_xml_text(&reader->xml, rate, RATE_MAX, &movement->rate);
 }
 
+/* BkTxCd of an entry, or of one of its transactions, which knows better. */
+static struct pl_status set_code(struct reader *reader, const xmlNode *under,
+                                 struct camt_movement *movement)
+{
+    const xmlNode *domain = camt_xml_find(under, "BkTxCd/Domn");
+    const char *code, *family, *sub;
+    if (domain == NULL)
+        return pl_ok();
+    PL_TRY(text_of(reader, domain, "Cd", CODE_MAX, &code));
+    PL_TRY(text_of(reader, domain, "Fmly/Cd", CODE_MAX, &family));
+    PL_TRY(text_of(reader, domain, "Fmly/SubFmlyCd", CODE_MAX, &sub));
+    movement->bank_code = pl_arena_printf(reader->arena, "%s/%s/%s", code, family, sub);
+    return movement->bank_code != NULL ? pl_ok()
+                                       : pl_fail(TOO_BIG, "the file does not fit into memory");
+}
+
+/* Chrgs: the total where it is told, else the records of the first one's currency. What the bank
+ * gave back counts against what it took. */
+static struct pl_status set_charges(struct reader *reader, const xmlNode *under,
+                                    struct camt_movement *movement)
+{
+    const xmlNode *charges = camt_xml_child(under, "Chrgs");
+    const xmlNode *total = camt_xml_child(charges, "TtlChrgsAndTaxAmt");
+    const xmlNode *record = total == NULL ? camt_xml_child(charges, "Rcrd") : NULL;
+    char first[4] = "", currency[4];
+    int64_t sum = 0, minor;
+    if (total != NULL)
+        PL_TRY(amount_of(reader, total, &sum, first));
+    for (; record != NULL; record = camt_xml_next(record)) {
+        const xmlNode *amount = camt_xml_child(record, "Amt");
+        int sign = -1;
+        if (amount == NULL)
+            continue;
+        PL_TRY(amount_of(reader, amount, &minor, currency));
+        if (camt_xml_child(record, "CdtDbtInd") != NULL)
+            PL_TRY(sign_of(reader, record, &sign));
+        if (first[0] == '\0')
+            memcpy(first, currency, sizeof(first));
+        if (strcmp(first, currency) == 0 && !pl_add64(sum, -sign * minor, &sum))
+            return WRONG(reader, amount, AMOUNT_OVERFLOW, _("the details add up to too much"));
+    }
+    if (sum > 0) {
+        movement->charges_minor = sum;
+        memcpy(movement->charges_currency, first, sizeof(first));
+    }
+    return pl_ok();
+}
+
 static struct pl_status set_details(struct reader *reader, const xmlNode *entry,
                                     const xmlNode *details, struct camt_movement *movement)
 {
@@ -324,6 +374,8 @@ static struct pl_status set_details(struct reader *reader, const xmlNode *entry,
         PL_TRY(text_of(reader, details, "RtrInf/Rsn/Prtry", REF_MAX, &movement->return_reason));
     if (movement->kind == CAMT_PAYMENT && camt_xml_child(details, "RtrInf") != NULL)
         movement->kind = CAMT_RETURN;
+    PL_TRY(set_code(reader, details, movement));
+    PL_TRY(set_charges(reader, details, movement));
     return set_instructed(reader, details, movement);
 }
 
@@ -387,7 +439,7 @@ static struct pl_status add_movement(struct reader *reader, const struct entry *
     memcpy((*ret)->booking_date, entry->dates.booking_date, 11);
     memcpy((*ret)->value_date, entry->dates.value_date, 11);
     (*ret)->entry_ref = entry->entry_ref;
-    return pl_ok();
+    return set_code(reader, entry->node, *ret);
 }
 
 /* Every transaction by itself; what they leave over is a charge, in sight. */
@@ -435,6 +487,7 @@ static struct pl_status add_without_details(struct reader *reader, const struct 
     PL_TRY(add_movement(reader, entry, NULL, kind, entry->minor, &movement));
     movement->bank_ref = entry->bank_ref;
     movement->batch_count = kind == CAMT_BATCH ? (uint32_t)entry->batch_count : 0;
+    PL_TRY(set_charges(reader, entry->node, movement));
     return free_text_of(reader, entry->node, NULL, &movement->text);
 }
 

@@ -48,6 +48,9 @@ struct camt_movement {
     int64_t instructed_minor;    /* as the payer ordered it, if in another amount or currency */
     char instructed_currency[4]; /* "": none */
     const char *rate;            /* of the exchange, as the bank writes it */
+    const char *bank_code;       /* "PMNT/RCDT/OTHR": domain, family, sub-family; "": not told */
+    int64_t charges_minor;       /* what banks took of it on the way */
+    char charges_currency[4];    /* "": nothing is told */
     const char *payer, *payer_iban, *text; /* persons may be in here: for the erasable store only */
     long line;
 };

@@ -174,6 +174,9 @@ static const struct column entry_columns[] = {
     {"payer_text", NULL, IN_PROGRAMS, false},
     {"payer_erased_seq", NULL, IN_PROGRAMS, true},
     {"charge_seq", NULL, IN_PROGRAMS, true},
+    {"charges", N_("Charges on the way"), IN_ALL, true},
+    {"charges_currency", NULL, IN_PROGRAMS, false},
+    {"bank_code", NULL, IN_PROGRAMS, false},
 };
 
 static int32_t today(void)
@@ -228,6 +231,9 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_text(sheet, payer != NULL ? payer->text : NULL);
     sheet_seq(sheet, row->detail_erased_seq);
     sheet_seq(sheet, row->charge_seq);
+    sheet_amount(sheet, movement->charges);
+    sheet_text(sheet, movement->charges != NULL ? movement->charges->currency : NULL);
+    sheet_text(sheet, movement->bank_code);
 }
 
 /* --older-than 30d: booked before that day. */

@@ -182,6 +182,8 @@ static struct pl_status check_movement(const struct ledger *ledger,
     NEED(movement->kind >= 1 && (unsigned)movement->kind <= UINT8_MAX, "a movement of no kind");
     NEED(movement->instructed == NULL || pl_currency_index(movement->instructed->currency) >= 0,
          "a movement in an unknown currency");
+    NEED(movement->charges == NULL || pl_currency_index(movement->charges->currency) >= 0,
+         "charges in an unknown currency");
     NEED(movement->detail_commitment.len == 0 ||
              contact_commitment_fits(ledger, movement->detail_commitment),
          "a commitment that does not fit, or is there already");

@@ -47,8 +47,9 @@ static bool text_fine(const char *text, size_t most)
 static bool texts_fine(const Pledged__V1__Movement *movement)
 {
     const char *const texts[] = {
-        movement->bank_ref, movement->batch_ref,     movement->entry_ref, movement->uetr,
-        movement->rate,     movement->end_to_end_id, movement->reference, movement->return_reason};
+        movement->bank_ref,  movement->batch_ref,     movement->entry_ref,
+        movement->uetr,      movement->rate,          movement->end_to_end_id,
+        movement->reference, movement->return_reason, movement->bank_code};
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         if (!text_fine(texts[i], STATEMENT_TEXT_MAX))
             return false;
@@ -88,6 +89,10 @@ static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *w
     if (movement->instructed != NULL && pl_currency_index(movement->instructed->currency) < 0)
         return say(wrong, REASON(CURRENCY_UNKNOWN), FIELD_ ".movement.instructed.currency",
                    "not a currency of ISO 4217");
+    if (movement->charges != NULL &&
+        (pl_currency_index(movement->charges->currency) < 0 || movement->charges->minor <= 0))
+        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.charges",
+                   "charges are more than nothing, in a currency of ISO 4217");
     if (movement->detail_commitment.len != 0 && movement->detail_commitment.len != 32)
         return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment",
                    "a commitment has 32 bytes");
@@ -518,6 +523,18 @@ static void confirm(struct importing *import, const Pledged__V1__Movement *movem
 
 /* --- new bank entries --- */
 
+/* Sub-families of the bank's codes that say that it took the money for itself. */
+static bool says_charge(const char *bank_code)
+{
+    static const char *const codes[] = {"CHRG", "FEES", "COMM", "COME", "COMI", "COMT"};
+    const char *sub = strrchr(bank_code, '/');
+    for (size_t i = 0; sub != NULL && i < PL_COUNT(codes); i++) {
+        if (strcmp(sub + 1, codes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* UNSPECIFIED: reference and amount fit, it is allocated by itself. */
 static Pledged__V1__QueueReason queue_of(const struct importing *import,
                                          const Pledged__V1__Movement *movement,
@@ -532,7 +549,7 @@ static Pledged__V1__QueueReason queue_of(const struct importing *import,
     if (movement->kind == KIND(RETURN))
         return QUEUE(RETURN);
     if (movement->minor < 0)
-        return QUEUE(DEBIT);
+        return says_charge(movement->bank_code) ? QUEUE(CHARGE) : QUEUE(DEBIT);
     if (movement->reference[0] == '\0')
         return QUEUE(NO_REFERENCE);
     if (row->meant == STATE_NONE)

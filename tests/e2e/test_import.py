@@ -546,6 +546,27 @@ class Refunds(Bank):
 
 
 class Charges(Bank):
+    def test_what_was_taken_on_the_way_and_what_the_bank_calls_it(self):
+        self.bring("charges.xml", "charges-debit.xml")
+        self.assertEqual([(r["amount"], r["charges"], r["charges_currency"], r["bank_code"])
+                          for r in self.listed()],
+                         [("1526.00", "26.00", "CHF", "PMNT/RCDT/OTHR"),
+                          ("-26.00", None, None, "PMNT/RCDT/OTHR"),
+                          ("-1500.00", "26.00", "CHF", "PMNT/RCDT/OTHR"),
+                          ("-26.00", None, None, "PMNT/RCDT/OTHR")])
+        fee = self.home.path / "fee.xml"
+        fee.write_text((CORPUS / "refund.xml").read_text().replace(
+            "<Fmly><Cd>ICDT</Cd><SubFmlyCd>OTHR", "<Fmly><Cd>MDOP</Cd><SubFmlyCd>CHRG").replace(
+            "R000001", "FEE-2026-06"))
+        self.pledge("clerk", "import", fee)
+        row = self.listed("--queue", "charge")[-1]
+        self.assertEqual((row["amount"], row["bank_code"], row["kind"]),
+                         ("-500.00", "PMNT/MDOP/CHRG", "payment"))
+        self.pledge("clerk", "charge", row["bank_entry"])
+        self.assertEqual(self.listed(row["bank_entry"])[0]["unmatched"], "0.00")
+        table = self.pledge("clerk", "entries", format="table", lang="fr").out
+        self.assertIn("Frais en route", table)
+
     def charged(self):
         return [(r["bank_entry"], r["unmatched"], bool(r["charge_seq"])) for r in self.listed()
                 if r["amount"].startswith("-")]

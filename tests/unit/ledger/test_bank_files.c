@@ -113,7 +113,7 @@ static void test_fields_of_a_movement(void **state)
     WRONG(first->value_date, S_(""), DATE_INVALID, ".movement.booking_date");
     char **const texts[] = {&first->bank_ref,      &first->batch_ref, &first->entry_ref,
                             &first->uetr,          &first->rate,      &first->end_to_end_id,
-                            &first->return_reason, &first->reference};
+                            &first->return_reason, &first->reference, &first->bank_code};
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         WRONG(*texts[i], longest, FIELD_INVALID, ".movement");
         WRONG(*texts[i], S_("a\x1b"), FIELD_INVALID, ".movement");
@@ -124,6 +124,14 @@ static void test_fields_of_a_movement(void **state)
     WRONG(first->instructed, &money, CURRENCY_UNKNOWN, ".movement.instructed.currency");
     money.currency = S_("USD");
     first->instructed = &money;
+    Pledged__V1__Money charges = PLEDGED__V1__MONEY__INIT;
+    charges.currency = S_("USD");
+    WRONG(first->charges, &charges, FIELD_INVALID, ".movement.charges"); /* of nothing */
+    charges.minor = 1;
+    charges.currency = S_("ABC");
+    WRONG(first->charges, &charges, FIELD_INVALID, ".movement.charges");
+    charges.currency = S_("USD");
+    first->charges = &charges;
     first->detail_commitment = STORY_SHA256;
     WRONG(first->detail_commitment.len, 31, FIELD_INVALID, ".movement.detail_commitment");
 }

@@ -37,6 +37,7 @@ static const char *const free_fields[] = {
     "refund_ordered.other_payee",
     "refund_paid.bank_ref",
     /* What the bank said: the state learns it from this entry. */
+    "bank_entry_recorded.movement.bank_code",
     "bank_entry_recorded.movement.bank_ref",
     "bank_entry_recorded.movement.batch_count",
     "bank_entry_recorded.movement.batch_ref",
@@ -47,6 +48,7 @@ static const char *const free_fields[] = {
     "bank_entry_recorded.movement.reference_in_text",
     "bank_entry_recorded.movement.return_reason",
     "bank_entry_recorded.movement.uetr",
+    "payment_confirmed.movement.bank_code",
     "payment_confirmed.movement.bank_ref",
     "payment_confirmed.movement.batch_count",
     "payment_confirmed.movement.batch_ref",

@@ -3,6 +3,7 @@
  * Goal: a debit that a statement brings pays the refund that it names, or confirms what a person
  * said, or waits; a reversal that was matched is remembered by a saved state.
  */
+#include "common/check.h"
 #include "desk.h"
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
@@ -71,6 +72,36 @@ static void test_named_once_with_its_amount(void **state)
     assert_string_equal(w.receipt->outcome->bank_entry, "B000004");
     assert_int_equal(w.ledger->bank_entry[3].allocated, 200000);
     assert_balanced(&w);
+    world_fini(&w);
+}
+
+static void test_the_banks_own_code_tells_a_charge(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        int64_t minor;
+        Pledged__V1__QueueReason queue;
+    } cases[] = {
+        {"ACMT/MDOP/CHRG", -500, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_CHARGE},
+        {"PMNT/MDOP/COMM", -501, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_CHARGE},
+        {"PMNT/ICDT/OTHR", -502, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
+        {"", -503, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
+        {"CHRG", -504, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
+        {"ACMT/MDOP/CHRG", 505, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_NO_REFERENCE},
+    };
+    struct world w;
+    Pledged__V1__Movement movement[PL_COUNT(cases)];
+    refunds_ready(&w);
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        a_movement(&movement[i], KIND(PAYMENT), cases[i].minor, "");
+        movement[i].bank_code = (char *)(uintptr_t)cases[i].code;
+    }
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement,
+              PL_COUNT(cases));
+    assert_int_equal(told(&w)->queued, PL_COUNT(cases));
+    for (size_t i = 0; i < PL_COUNT(cases); i++)
+        assert_int_equal(w.ledger->movement[i].queue, cases[i].queue);
     world_fini(&w);
 }
 
@@ -148,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_named_once_with_its_amount),
+        cmocka_unit_test(test_the_banks_own_code_tells_a_charge),
         cmocka_unit_test(test_by_hand_first),
         cmocka_unit_test(test_undone_the_debit_of_a_statement_stays),
         cmocka_unit_test(test_a_matched_reversal_is_remembered),
