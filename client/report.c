@@ -657,9 +657,10 @@ static struct pl_status print_francs(struct page *page)
         return pl_ok();
     PL_TRY(begin_section(
         page, _("In Swiss francs"),
-        _("Each promise and each payment counts at the rate of its day, or the last one of the 31 "
-          "days before; a rate that is recorded later changes nothing. What no rate was known for "
-          "is not in the sums.")));
+        _("Each promise and each payment counts at the rate of its day, or the last one before it; "
+          "a "
+          "rate that is recorded later changes nothing. What no rate was known for is not in the "
+          "sums.")));
     PL_TRY(print_values(page, &sum));
     PL_TRY(print_category_values(page));
     PL_TRY(print_rates(page));
