@@ -606,6 +606,7 @@ static struct pl_status take_payments(struct cli *cli, const char *pledge, struc
     request.page_size = PAGE_SIZE;
     for (int page = 0; page < PAGES_MAX; page++) {
         PL_TRY(ask_payments(cli, &request, &answer));
+        PL_ASSERT(answer != NULL);
         for (size_t i = 0; i < answer->n_payment; i++)
             PL_TRY(account_receive(account, answer->payment[i]));
         if (answer->next_page_token[0] == '\0')
@@ -624,6 +625,7 @@ static struct pl_status take_dates(struct cli *cli, struct account *account)
         const Pledged__V1__ListPaymentsResponse *answer = NULL;
         request.bank_entry = input_lend(bank_entry);
         PL_TRY(ask_payments(cli, &request, &answer));
+        PL_ASSERT(answer != NULL);
         if (answer->n_payment != 1)
             return pl_fail(INTERNAL, "the daemon does not know a bank entry that it named");
         PL_TRY(account_learn(account, bank_entry, answer->payment[0]->value_date));

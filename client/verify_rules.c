@@ -55,7 +55,7 @@ struct verify_rules *verify_rules_new(void)
     rules->version = RULES_FIRST;
     pl_arena_init(&rules->arena, ARENA_BYTES);
     pl_buf_init(&rules->partial.command, LEDGER_IMPORT_BYTES_MAX);
-    pl_buf_init(&rules->partial.entries, 2 * LEDGER_IMPORT_BYTES_MAX);
+    pl_buf_init(&rules->partial.entries, (size_t)2 * LEDGER_IMPORT_BYTES_MAX);
     pl_arena_init(&rules->partial.arena, ARENA_BYTES);
     for (size_t i = 0; i < PL_COUNT(rules->roster); i++)
         pl_arena_init(&rules->roster[i].arena, ROSTER_BYTES);

@@ -422,7 +422,7 @@ static struct pl_status next_piece(struct snapshot *snapshot)
         snapshot->wrong = read_piece(snapshot, snapshot->piece);
     }
     snapshot->at = 0;
-    if (!pl_is_ok(snapshot->wrong))
+    if (!pl_is_ok(snapshot->wrong) && snapshot->piece != NULL)
         snapshot->piece->len = 0; /* nothing of it is handed out, however often it is asked for */
     return snapshot->wrong;
 }

@@ -2,6 +2,7 @@
  *
  * Goal: what was said to be done is undone once and exactly, and a saved state remembers both.
  */
+#include "common/check.h"
 #include "desk.h"
 #include "server/ledger/benefit.h"
 #include "server/ledger/deed.h"
@@ -226,6 +227,81 @@ static void test_replay_refuses_what_breaks_a_rule(void **state)
     world_fini(&w);
 }
 
+static char *lend(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+/* The last entry is a reversal: with any one word changed, replay refuses it. */
+static void assert_each_word_counts(struct world *w)
+{
+    struct ledger *before = world_before(w, w->entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(w);
+    Pledged__V1__Reversed *fact = entry->reversed, good = *fact;
+    Pledged__V1__Money other = PLEDGED__V1__MONEY__INIT;
+    other.minor = 3;
+    other.currency = lend("CHF");
+    Pledged__V1__Reversed wrong[8];
+    for (size_t i = 0; i < PL_COUNT(wrong); i++)
+        wrong[i] = good;
+    wrong[0].pledge = lend("P000099");
+    wrong[1].bank_entry = lend("B000099");
+    wrong[2].refund = lend("R000099");
+    wrong[3].benefit = lend("VIS7");
+    wrong[4].quantity = good.quantity + 1;
+    wrong[5].amount = &other;
+    wrong[6].deallocated = &other;
+    wrong[7].target_seq = w->ledger->size + 5;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
+        *fact = wrong[i];
+        assert_false(pl_is_ok(ledger_check(before, entry)));
+    }
+    *fact = good;
+    assert_false(pl_is_ok(ledger_check(w->ledger, entry))); /* it is reversed now */
+    ledger_free(before);
+}
+
+static void test_each_word_of_a_reversal_counts(void **state)
+{
+    (void)state;
+    struct world w;
+    seats_ready(&w);
+    move(&w, COMMAND(DELIVER_BENEFIT), 3);
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    assert_each_word_counts(&w);
+    world_fini(&w);
+    desk_ready(&w, 16000000);
+    refund(&w, "B000001", 600000, "CHF");
+    refund_paid(&w, "R000001", 600000, "CHF", "OUT-1");
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    assert_each_word_counts(&w);
+    world_fini(&w);
+    desk_ready(&w, 10000000);
+    write_off(&w, "P000001", 0, NULL);
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    assert_each_word_counts(&w);
+    world_fini(&w);
+    desk_ready(&w, 14997500);
+    accept_fee(&w, "B000001", "P000001", 0, NULL);
+    assert_accepted(&w);
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    assert_each_word_counts(&w);
+    world_fini(&w);
+    desk_ready(&w, 10000000);
+    write_off(&w, "P000001", 0, NULL);
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    assert_each_word_counts(&w);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_a_close_asks_for_what_is_owed),
         cmocka_unit_test(test_a_refund_that_was_not_paid),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
+        cmocka_unit_test(test_each_word_of_a_reversal_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * Goal: rates are decimals and stay exact; the one in force on a day is that of the day or the last
  * before; a second one for a day supersedes; wrong ones change nothing, in a command and on replay.
  */
+#include "common/check.h"
 #include "common/date.h"
 #include "fixture.h"
 #include "server/ledger/query.h"
@@ -322,7 +323,27 @@ static void test_lists(void **state)
     assert_int_equal(list(&w, "", "2020-13-01", "", 0, &page), PL_E_INVALID);
     assert_int_equal(list(&w, "", "", "p:1", 0, &page), PL_E_INVALID);
     assert_int_equal(list(&w, "EUR", "", "USD:1:1", 0, &page), PL_E_INVALID);
-    assert_int_equal(list(&w, "", "", "USD:1:1x", 0, &page), PL_E_INVALID);
+    static const char *const wrong[] = {"USD:1:1x",
+                                        "USD",
+                                        "USD:",
+                                        "USD:1",
+                                        "USD:1:",
+                                        "USD::1",
+                                        "USD:-:1",
+                                        "USDX1:1",
+                                        "XYZ:1:1",
+                                        "USD:2147483648:1",
+                                        "USD:99999999999999999999:1",
+                                        "USD:1:18446744073709551616",
+                                        "USD:1:18446744073709551620",
+                                        "USD:1:1111111111111111111111111111111111111"};
+    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
+        assert_int_equal(list(&w, "", "", wrong[i], 0, &page), PL_E_INVALID);
+        assert_string_equal(w.refusal->field, "page_token");
+    }
+    /* before 1970: behind nothing, and the page begins with the first row of the currency */
+    assert_int_equal(list(&w, "", "", "USD:-1:1", 0, &page), PL_E_OK);
+    assert_string_equal(page->rate[0]->rate->date, "2020-01-31");
     world_fini(&w);
 }
 

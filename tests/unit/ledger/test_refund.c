@@ -130,6 +130,11 @@ static void test_replay_refuses_what_breaks_a_rule(void **state)
     before = world_before(&w, w.entry_count - 1);
     entry = world_last(&w);
     assert_true(pl_is_ok(refund_check(before, entry)));
+    char *const value_date = entry->refund_paid->value_date;
+    entry->refund_paid->value_date = (char *)(uintptr_t) "2020-02-30";
+    assert_false(pl_is_ok(refund_check(before, entry)));
+    entry->refund_paid->value_date = value_date;
+    assert_true(pl_is_ok(refund_check(before, entry)));
     entry->refund_paid->bank_entry = (char *)(uintptr_t) "B000001"; /* it is a credit */
     assert_false(pl_is_ok(refund_check(before, entry)));
     entry->refund_paid->bank_entry = (char *)(uintptr_t) "B000003";

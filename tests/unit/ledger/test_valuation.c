@@ -323,6 +323,17 @@ static void test_replay_refuses_what_was_not_settled_so(void **state)
     fact->rate[0]->rate = NULL;
     assert_false(pl_is_ok(ledger_check(before, entry)));
     fact->rate[0]->rate = rate_row;
+    Pledged__V1__Rate good = *rate_row;
+    rate_row->currency = (char *)(uintptr_t) "EUR";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *rate_row = good;
+    rate_row->scale++;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *rate_row = good;
+    Pledged__V1__Money *settled = fact->settled;
+    fact->settled = NULL;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->settled = settled;
     assert_true(pl_is_ok(ledger_check(before, entry)));
     ledger_free(before);
     world_fini(&w);

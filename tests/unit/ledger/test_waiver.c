@@ -120,6 +120,24 @@ static void test_replay_refuses_too_much(void **state)
     assert_false(pl_is_ok(waiver_check(before, entry)));
     ledger_free(before);
     world_fini(&w);
+    desk_ready(&w, 14997500);
+    accept_fee(&w, "B000001", "P000001", 0, NULL);
+    before = world_before(&w, w.entry_count - 1);
+    entry = world_last(&w);
+    Pledged__V1__DifferenceAccepted *fact = entry->difference_accepted, good = *fact;
+    assert_true(pl_is_ok(waiver_check(before, entry)));
+    fact->kind = PLEDGED__V1__DIFFERENCE_KIND__DIFFERENCE_KIND_UNSPECIFIED;
+    assert_false(pl_is_ok(waiver_check(before, entry)));
+    *fact = good;
+    fact->bank_entry = (char *)(uintptr_t) "B000002";
+    assert_false(pl_is_ok(waiver_check(before, entry)));
+    *fact = good;
+    fact->amount->currency = (char *)(uintptr_t) "USD";
+    assert_false(pl_is_ok(waiver_check(before, entry)));
+    fact->amount = NULL;
+    assert_false(pl_is_ok(waiver_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
 }
 
 int main(void)
