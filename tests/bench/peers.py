@@ -127,6 +127,7 @@ PLEDGE_VALUE = "C000123,or,10000000,CHF,letter of intent,clerk,2026-03-01T12:00:
 class Redis(Peer):
     """One Lua script: the answer is kept under the request id, and one slot is taken if there is one."""
     title = "Redis"
+    runs = 0
 
     def prepare(self):
         conf = self.dir / "redis.conf"
@@ -156,8 +157,10 @@ save ""
     def reserve(self, clients, in_flight, requests):
         sha = self.cli("SCRIPT", "LOAD", RESERVE_LUA)
         self.cli("SET", "slots:or", str(10**12))
+        # its random numbers begin with the time and the process's number, and may be those of a run before
+        self.runs += 1
         out = said(["redis-benchmark", *self.tls(), "-c", clients, "-P", in_flight, "-n", requests, "-r",
-                    2**31 - 1, "--csv", "EVALSHA", sha, 2, "r:__rand_int__", "slots:or", PLEDGE_VALUE])
+                    2**31 - 1, "--csv", "EVALSHA", sha, 2, f"r{self.runs}:__rand_int__", "slots:or", PLEDGE_VALUE])
         row = next(csv.DictReader(io.StringIO(out[out.index('"test"'):])))
         taken = 10**12 - int(self.cli("GET", "slots:or"))
         if requests - taken > 5 + requests // 1000:  # a handful of random ids may come twice
