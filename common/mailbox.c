@@ -5,6 +5,7 @@
 #include "common/mailbox.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -101,6 +102,17 @@ struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
     box->count = 0;
     unlock(box);
     return first;
+}
+
+struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box)
+{
+    struct pl_mail *mail;
+    while ((mail = pl_mailbox_take(box)) == NULL) {
+        struct pollfd fd = {.fd = box->fd, .events = POLLIN};
+        int ready = poll(&fd, 1, -1);
+        PL_ASSERT(ready > 0 || errno == EINTR);
+    }
+    return mail;
 }
 
 void pl_mailbox_close(struct pl_mailbox *box)

@@ -31,6 +31,8 @@ PL_MUST_CHECK bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
 /* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd.
  */
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box);
+/* The same, but sleeps until there is some: for a thread that has nothing else to do. */
+struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box);
 void pl_mailbox_close(struct pl_mailbox *box);         /* owner: later posts are refused */
 size_t pl_mailbox_count(const struct pl_mailbox *box); /* approximate, any thread */
 int pl_mailbox_fd(const struct pl_mailbox *box);       /* readable while mail may be waiting */

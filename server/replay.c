@@ -8,9 +8,7 @@
  */
 #include "server/replay.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,18 +104,6 @@ static void apply_load(struct replay *replay, struct load *load)
         tell_wrong(replay, load->status);
 }
 
-static struct pl_mail *wait_for(struct pl_mailbox *box)
-{
-    for (;;) {
-        struct pl_mail *mail = pl_mailbox_take(box);
-        if (mail != NULL)
-            return mail;
-        struct pollfd fd = {.fd = pl_mailbox_fd(box), .events = POLLIN};
-        int ready = poll(&fd, 1, -1);
-        PL_ASSERT(ready > 0 || errno == EINTR);
-    }
-}
-
 static void post(struct pl_mailbox *box, struct load *load)
 {
     bool posted = pl_mailbox_post(box, &load->mail);
@@ -128,7 +114,7 @@ static void *apply_main(void *arg)
 {
     struct replay *replay = arg;
     for (;;) {
-        struct pl_mail *mail = wait_for(replay->full);
+        struct pl_mail *mail = pl_mailbox_wait(replay->full);
         while (mail != NULL) {
             struct load *load = (struct load *)mail;
             mail = mail->next; /* the load is not ours once it is given back */
@@ -159,7 +145,7 @@ static struct load *filling(struct replay *replay)
     if (replay->filling != NULL)
         return replay->filling;
     if (replay->empty == NULL)
-        replay->empty = (struct load *)wait_for(replay->emptied);
+        replay->empty = (struct load *)pl_mailbox_wait(replay->emptied);
     struct load *load = replay->empty;
     replay->empty = (struct load *)load->mail.next;
     load->count = 0;

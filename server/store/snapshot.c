@@ -20,9 +20,7 @@
  */
 #include "server/store/snapshot.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -331,18 +329,6 @@ static struct pl_status read_piece(struct snapshot *snapshot, struct piece *piec
 
 /* --- reading ahead --- */
 
-static struct pl_mail *wait_for(struct pl_mailbox *box)
-{
-    for (;;) {
-        struct pl_mail *mail = pl_mailbox_take(box);
-        if (mail != NULL)
-            return mail;
-        struct pollfd fd = {.fd = pl_mailbox_fd(box), .events = POLLIN};
-        int ready = poll(&fd, 1, -1);
-        PL_ASSERT(ready > 0 || errno == EINTR);
-    }
-}
-
 static void post(struct pl_mailbox *box, struct pl_mail *mail)
 {
     bool posted = pl_mailbox_post(box, mail);
@@ -354,7 +340,7 @@ static void *read_ahead(void *arg)
 {
     struct snapshot *snapshot = arg;
     for (;;) {
-        struct pl_mail *mail = wait_for(snapshot->emptied);
+        struct pl_mail *mail = pl_mailbox_wait(snapshot->emptied);
         while (mail != NULL) {
             if (atomic_load_explicit(&snapshot->stop, memory_order_acquire))
                 return NULL;
@@ -404,7 +390,7 @@ static struct pl_status next_ahead(struct snapshot *snapshot)
     if (snapshot->piece != NULL)
         post(snapshot->emptied, &snapshot->piece->mail);
     if (snapshot->waiting == NULL)
-        snapshot->waiting = (struct piece *)wait_for(snapshot->full);
+        snapshot->waiting = (struct piece *)pl_mailbox_wait(snapshot->full);
     struct piece *piece = snapshot->waiting;
     snapshot->waiting = (struct piece *)piece->mail.next;
     snapshot->piece = piece;

@@ -219,6 +219,24 @@ static void test_four_senders(void **state)
     pl_mailbox_free(box);
 }
 
+static void test_who_waits_gets_it_all(void **state)
+{
+    (void)state;
+    struct pl_mailbox *box = new_box(LIMIT);
+    pthread_t thread;
+    struct sender sender = {box, 0};
+    int next[SENDERS] = {0}, received = 0;
+    assert_int_equal(pthread_create(&thread, NULL, send_all, &sender), 0);
+    while (received < LETTERS) {
+        struct pl_mail *mail = pl_mailbox_wait(box);
+        assert_non_null(mail);
+        received += open_all(mail, next);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(pl_mailbox_take(box));
+    pl_mailbox_free(box);
+}
+
 static void *reply_once(void *argument)
 {
     struct sender *sender = argument;
@@ -294,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_closed_box_refuses_but_gives_up_its_mail),
         cmocka_unit_test(test_an_empty_box_is_never_announced),
         cmocka_unit_test(test_four_senders),
+        cmocka_unit_test(test_who_waits_gets_it_all),
         cmocka_unit_test(test_the_last_mail_frees_the_box),
         cmocka_unit_test(test_slot_gives_the_newest),
     };
