@@ -300,6 +300,7 @@ static void test_replay_refuses_what_was_not_settled_so(void **state)
     struct world w;
     world_ready(&w, 1);
     rate(&w, "USD", "2020-03-01", 9, 1);
+    rate(&w, "USD", "2020-03-21", 9, 1); /* as much, but not yet */
     promise(&w, 100000, "CHF", "2020-03-05");
     receive(&w, "P000001", 50000, "USD", "2020-03-20");
     give_to(&w, "B000001", "P000001", 0);
@@ -330,6 +331,12 @@ static void test_replay_refuses_what_was_not_settled_so(void **state)
     rate_row->scale++;
     assert_false(pl_is_ok(ledger_check(before, entry)));
     *rate_row = good;
+    const uint64_t rate_seq = fact->rate[0]->rate_seq;
+    rate_row->date = (char *)(uintptr_t) "2020-03-21";
+    fact->rate[0]->rate_seq = before->rate[1].seq;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *rate_row = good;
+    fact->rate[0]->rate_seq = rate_seq;
     Pledged__V1__Money *settled = fact->settled;
     fact->settled = NULL;
     assert_false(pl_is_ok(ledger_check(before, entry)));
