@@ -237,6 +237,15 @@ class Refused(Exception):
     def reason(self):
         return None if self.refusal is None else pb.Reason.Name(self.refusal.reason)[7:]
 
+    @property
+    def lost_errno(self):
+        """gRPC before 1.61 looks at connect's errno after calls of its own (grpc pull request
+        35064): a connect that is on its way may then count as failed, with an error that no connect
+        of TCP has. Nothing was sent."""
+        return self.code == grpc.StatusCode.UNAVAILABLE and \
+            "failed to connect to all addresses" in self.details and \
+            "No such file or directory" in self.details
+
 
 # --- a gRPC client -------------------------------------------------------------------------------
 
@@ -268,6 +277,14 @@ class Client:
     def call(self, name, request=None, timeout=20, **fields):
         if request is None:
             request = getattr(pb, METHODS[name].input_type.name)(**fields)
+        for left in (2, 1, 0):
+            try:
+                return self.call_once(name, request, timeout)
+            except Refused as refused:
+                if left == 0 or not refused.lost_errno:
+                    raise
+
+    def call_once(self, name, request, timeout):
         try:
             result = self.raw(name)(request, timeout=patience(timeout))
             if name in LASTING:

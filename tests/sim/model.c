@@ -52,6 +52,7 @@ void model_fini(struct model *model)
         free(model->told[i].verdict);
     free(model->entry);
     free(model->pledge);
+    free(model->asked);
     free(model->told);
     books_fini(&model->books);
     memset(model, 0, sizeof(*model));
@@ -287,6 +288,24 @@ uint64_t model_find(const struct model *model, const uint8_t request[MODEL_ID])
     return 0;
 }
 
+static bool is_asked(const struct model *model, const uint8_t request[MODEL_ID])
+{
+    for (size_t i = model->askeds; i > 0; i--) { /* the latest are asked for most */
+        if (memcmp(model->asked[i - 1].request, request, MODEL_ID) == 0)
+            return true;
+    }
+    return false;
+}
+
+void model_ask(struct model *model, const uint8_t request[MODEL_ID])
+{
+    if (is_asked(model, request))
+        return;
+    model->asked =
+        model_grow(model->asked, model->askeds, &model->asked_cap, sizeof(*model->asked));
+    memcpy(model->asked[model->askeds++].request, request, MODEL_ID);
+}
+
 /* Its place, its time, its command. */
 static bool see_frame(struct model *model, uint64_t seq, const Pledged__V1__Entry *e)
 {
@@ -299,6 +318,8 @@ static bool see_frame(struct model *model, uint64_t seq, const Pledged__V1__Entr
         return true;
     uint64_t first = e->request_id.len == MODEL_ID ? model_find(model, e->request_id.data) : 0;
     bool is_first = e->command.len != 0;
+    if (is_first && (e->request_id.len != MODEL_ID || !is_asked(model, e->request_id.data)))
+        return model_wrong(model, "entry %" PRIu64 ": nobody asked for it", seq);
     if (is_first && first != 0)
         return model_wrong(model, "entry %" PRIu64 ": done a second time, first in %" PRIu64, seq,
                            first);

@@ -38,6 +38,10 @@ struct model_pledge {
     int64_t amount; /* promised */
 };
 
+struct model_asked { /* a request id that a client came up with */
+    uint8_t request[MODEL_ID];
+};
+
 struct model_told { /* the verdict of one request id, once and for ever */
     uint8_t request[MODEL_ID];
     uint64_t seq;
@@ -51,6 +55,8 @@ struct model {
     size_t entries, entry_cap;
     struct model_pledge *pledge; /* owns; P000001 is [0] */
     size_t pledges, pledge_cap;
+    struct model_asked *asked; /* owns */
+    size_t askeds, asked_cap;
     struct model_told *told; /* owns */
     size_t tolds, told_cap;
     bool catalogue; /* there is one */
@@ -63,6 +69,8 @@ struct model {
 
 void model_init(struct model *model);
 void model_fini(struct model *model);
+/* A client sends this request, perhaps once more: entries may come of it from now on. */
+void model_ask(struct model *model, const uint8_t request[MODEL_ID]);
 /* The entry that follows, or one that is known already and must be the same. False: wrong, and why.
  */
 bool model_see(struct model *model, uint64_t seq, struct pl_slice bytes);

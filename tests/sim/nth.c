@@ -281,6 +281,8 @@ static bool ask_once(const struct request *request)
 
 static void ask(const struct request *request)
 {
+    for (size_t i = 0; i < request->count; i++)
+        model_ask(&t.model, request->item[i].id);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         bool done = ask_once(request);
         if (t.process.state != PROCESS_UP) {

@@ -492,6 +492,8 @@ static void send_request(int number)
     struct client *client = &w.client[number];
     client->sent++;
     client->retry_at_us = now_us() + TIMEOUT_US;
+    for (size_t i = 0; i < client->request.count; i++)
+        model_ask(&w.model, client->request.item[i].id);
     if (w.wired) {
         send_wired(number);
         return;
