@@ -39,13 +39,22 @@ struct pl_status verify_block_add(struct verify_block *block, struct pl_slice en
     return pl_ok();
 }
 
-const char *verify_block_command(const Pledged__V1__Entry *entry, struct pl_slice bytes,
-                                 struct pl_arena *arena, const Pledged__V1__Command **ret)
+/* Which rules were in force is known only when everything before it was applied. 0: none. */
+static uint32_t newest_rules(const Pledged__V1__Command *command, struct pl_arena *arena)
 {
+    uint32_t rules = LEDGER_RULES;
+    while (rules != 0 && ledger_validate_by(rules, command, arena) != NULL)
+        rules--;
+    return rules;
+}
+
+const char *verify_block_command(struct verify_entry *made, struct pl_slice bytes,
+                                 struct pl_arena *arena)
+{
+    const Pledged__V1__Entry *entry = made->message;
     struct pl_scan_error error;
     ProtobufCMessage *message = NULL;
     uint8_t digest[PL_SHA256_BYTES];
-    *ret = NULL;
     pl_sha256(bytes, digest);
     if (!pl_slice_eq(pl_slice(digest, sizeof(digest)),
                      pl_slice(entry->command_digest.data, entry->command_digest.len)))
@@ -58,9 +67,10 @@ const char *verify_block_command(const Pledged__V1__Entry *entry, struct pl_slic
         !pl_slice_eq(pl_slice(command->request_id.data, command->request_id.len),
                      pl_slice(entry->request_id.data, entry->request_id.len)))
         return N_("its request id is not the one of its command");
-    if (ledger_validate(command, arena) != NULL)
-        return N_("the command in it should not have been accepted as it is written");
-    *ret = command;
+    made->rules = newest_rules(command, arena);
+    if (made->rules == 0)
+        return VERIFY_NOT_ACCEPTED;
+    made->command = command;
     return NULL;
 }
 
@@ -78,8 +88,8 @@ static void read_entry(struct verify_block *block, size_t at)
     entry->seq = entry->message->seq;
     if (entry->message->command.len > 0 && entry->message->command_bytes == 0)
         entry->wrong = verify_block_command(
-            entry->message, pl_slice(entry->message->command.data, entry->message->command.len),
-            &block->arena, &entry->command);
+            entry, pl_slice(entry->message->command.data, entry->message->command.len),
+            &block->arena);
 }
 
 /* The number of an entry is its first field: a byte 0x08, then seven bits a byte from the lowest

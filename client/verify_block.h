@@ -19,12 +19,14 @@
 #include "pledged/v1/entry.pb-c.h"
 
 enum { VERIFY_ENTRY_BYTES_MAX = 65535 };
+#define VERIFY_NOT_ACCEPTED N_("the command in it should not have been accepted as it is written")
 
 struct verify_entry {
     size_t start, len;                   /* in block->bytes */
     uint64_t seq;                        /* what it says of itself; 0: nothing that can be read */
     const Pledged__V1__Entry *message;   /* NULL: not asked for, or it does not parse */
     const Pledged__V1__Command *command; /* NULL: there is none, or it does not parse */
+    uint32_t rules;                      /* the newest version that lets the command through */
     const char *wrong;                   /* literal: what is wrong with it in itself; NULL */
 };
 
@@ -56,10 +58,10 @@ PL_MUST_CHECK struct pl_status verify_block_add(struct verify_block *block, stru
 /* What the pool does with a block. Any thread. */
 void verify_block_work(struct verify_block *block);
 
-/* Reads the command of an entry, whose bytes may go on behind it. NULL: it is the one; else what is
- * wrong, a literal. */
-const char *verify_block_command(const Pledged__V1__Entry *entry, struct pl_slice bytes,
-                                 struct pl_arena *arena, const Pledged__V1__Command **ret);
+/* Reads the command of an entry, whose bytes may go on behind it, into its command and rules. NULL:
+ * it is the one; else what is wrong, a literal. */
+const char *verify_block_command(struct verify_entry *entry, struct pl_slice bytes,
+                                 struct pl_arena *arena);
 
 struct verify_pool;
 /* threads 0: as many as there are processors to use. */

@@ -396,6 +396,8 @@ static const char *take(struct verify_rules *rules, const struct verify_entry *e
     struct pl_status status = ledger_check(rules->ledger, entry->message);
     if (!pl_is_ok(status))
         return status.what;
+    if (entry->command != NULL && entry->rules < rules->version && entry->rules < LEDGER_RULES)
+        return VERIFY_NOT_ACCEPTED;
     const char *wrong = check_actor(rules, entry->message, entry->command);
     if (wrong == NULL)
         wrong = judge(rules, entry, bytes);
@@ -460,8 +462,7 @@ static const char *take_whole(struct verify_rules *rules)
         struct pl_slice bytes;
         wrong = next_waiting(partial, &at, &bytes, &entry.message);
         if (wrong == NULL && i == 0)
-            wrong = verify_block_command(entry.message, partial->whole, &partial->arena,
-                                         &entry.command);
+            wrong = verify_block_command(&entry, partial->whole, &partial->arena);
         if (wrong == NULL)
             wrong = take(rules, &entry, bytes);
     }

@@ -30,7 +30,7 @@
 #define LEDGER_HEAD_BEHIND_MAX (1 << 20)
 /* Version of the rules that decide: what was decided under another one is not decided again. The
  * first one is that of logs whose policy does not say. */
-#define LEDGER_RULES 3u
+#define LEDGER_RULES 4u
 /* Proposals that wait at one time, and what their commands may take together. */
 #define LEDGER_PROPOSALS_OPEN_MAX       10000u
 #define LEDGER_PROPOSALS_OPEN_BYTES_MAX (64u << 20)
@@ -83,6 +83,9 @@ struct ledger_decision {
 /* Judges what can be judged without state: sizes, formats, required fields, currencies, dates, the
  * catalogue's inner consistency. NULL: fine. Any thread. The refusal lives in the arena. */
 Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena);
+/* The same by rules of another version: what older ones let through is in a log for ever. */
+Pledged__V1__Refusal *ledger_validate_by(uint32_t rules, const Pledged__V1__Command *command,
+                                         struct pl_arena *arena);
 
 /* PL_E_OK for accepted, else the code class that a reason belongs to (exit code, gRPC status). */
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason);

@@ -454,7 +454,7 @@ void proposal_expire(struct maker *maker)
 /* --- replay --- */
 
 /* Its approval will decide it, so it has to be one that could have been decided. */
-static struct pl_status check_command(struct pl_slice bytes)
+static struct pl_status check_command(const struct ledger *ledger, struct pl_slice bytes)
 {
     struct pl_arena arena PL_CLEANUP(pl_arena_fini);
     ProtobufCMessage *message = NULL;
@@ -462,7 +462,7 @@ static struct pl_status check_command(struct pl_slice bytes)
     PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor, bytes, &arena, &message));
     const Pledged__V1__Command *command = (const Pledged__V1__Command *)message;
     NEED(command->command_case != COMMAND(APPROVE) && command->command_case != COMMAND(REJECT) &&
-             ledger_validate(command, &arena) == NULL,
+             ledger_validate_by(ledger->policy.message->rules, command, &arena) == NULL,
          "a proposal of what cannot be decided");
     return pl_ok();
 }
@@ -474,7 +474,7 @@ static struct pl_status check_proposed(const struct ledger *ledger, const Pledge
          "a proposal of what needs no second person");
     NEED(entry->command.len != 0 && entry->actor->person[0] != '\0' && entry->proposal_seq == 0,
          "a proposal without a command");
-    PL_TRY(check_command(pl_slice(entry->command.data, entry->command.len)));
+    PL_TRY(check_command(ledger, pl_slice(entry->command.data, entry->command.len)));
     NEED(fact->expires_us > entry->time_us, "a proposal that begins expired");
     NEED(fact->pledge[0] == '\0' || state_pledge(ledger, fact->pledge) != NULL,
          "a proposal about an unknown pledge");

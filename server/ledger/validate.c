@@ -28,6 +28,7 @@ enum {
 struct judge {
     struct pl_arena *arena;
     const Pledged__V1__Command *command;
+    uint32_t rules; /* the version that judges */
     Pledged__V1__Refusal *refusal;
 };
 
@@ -298,7 +299,8 @@ static bool submit(struct judge *judge)
     return MONEY(judge, command->amount, is_free, "submit.amount") &&
            text(judge, command->campaign, 0, 64, "submit.campaign") &&
            text(judge, command->agreement_ref, 0, REFERENCE_MAX, "submit.agreement_ref") &&
-           refs(judge, command->external_ref, command->n_external_ref, "submit.external_ref");
+           refs(judge, command->external_ref, command->n_external_ref, "submit.external_ref") &&
+           (judge->rules < 4 || has_reason(judge, true)); /* the letter, or where it is */
 }
 
 static bool pay(struct judge *judge)
@@ -702,9 +704,15 @@ static bool by_command(struct judge *judge)
     return wrong(judge, REASON(COMMAND_MISSING), "command", "no command is given");
 }
 
-Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena)
+Pledged__V1__Refusal *ledger_validate_by(uint32_t rules, const Pledged__V1__Command *command,
+                                         struct pl_arena *arena)
 {
-    struct judge judge = {.arena = arena, .command = command};
+    struct judge judge = {.arena = arena, .command = command, .rules = rules};
     (void)(common_fields(&judge) && by_command(&judge));
     return judge.refusal;
+}
+
+Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena)
+{
+    return ledger_validate_by(LEDGER_RULES, command, arena);
 }

@@ -133,7 +133,7 @@ def measure(client, who):
         begin = time.perf_counter()
         client.submit_free(who, 100)
         took.append((time.perf_counter() - begin) * 1e6)
-    requests = [[command(submit=pb.Submit(contributor=who, free=True, amount=money(100)))
+    requests = [[command(submit=pb.Submit(contributor=who, free=True, amount=money(100)), reason="r")
                  for _ in range(BATCH)] for _ in range(BATCHES)]
     begin = time.perf_counter()
     for request in requests:

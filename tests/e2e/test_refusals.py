@@ -154,6 +154,12 @@ class OfTheInput(DaemonTest):
         with self.assertRaises(Refused) as caught:
             self.clerk.execute(withdraw=pb.Withdraw(pledge=held))
         self.assertIn(caught.exception.reason, ("REASON_REQUIRED", "EVIDENCE_MISSING"))
+        who = self.clerk.contributor(self.name())
+        for body in (pb.Submit(pledge=held), pb.Submit(contributor=who, tier="or"),
+                     pb.Submit(contributor=who, free=True, amount=money(1))):
+            self.wrong("REASON_REQUIRED", "reason", submit=body)
+        self.clerk.execute(submit=pb.Submit(pledge=held), evidence=[document("letter")])
+        self.clerk.execute(submit=pb.Submit(contributor=who, tier="or"), reason="letter of 3 March")
 
     def test_a_document_is_named_by_a_whole_hash(self):
         self.wrong("FIELD_INVALID", "evidence.sha256", commit=pb.Commit(pledge=self.gold),
@@ -416,6 +422,7 @@ class OnTheCommandLine(DaemonTest):
                                      "--amount", "1", "--currency", "CHF", "--reason", "r")),
             (65, "AMOUNT_REQUIRED", ("submit", "--contributor", self.who, "--tier", "appui",
                                      "--reason", "r")),
+            (65, "REASON_REQUIRED", ("submit", "--contributor", self.who, "--tier", "or")),
             (65, "CURRENCY_UNKNOWN", ("pay", self.gold, "1", "CHX")),
             (65, "AMOUNT_PRECISION", ("pay", self.gold, "1.005", "CHF")),
             (65, "AMOUNT_PRECISION", ("pay", self.gold, "1.5", "JPY")),

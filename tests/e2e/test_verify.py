@@ -293,6 +293,36 @@ class Verify(DaemonTest):
             entry.command_digest = hashlib.sha256(entry.command).digest()
         self.breaks("payment_recorded", nonsense, "should not have been accepted")
 
+    def without_words(self, rules):
+        """The story up to its first closed month under these rules, where nobody said why a pledge
+        was made: the changed entries in the list."""
+        changed, entries = [], list(self.entries[:self.first("period_closed") - 1])
+        for at, raw in enumerate(entries):
+            entry = pb.Entry.FromString(raw)
+            if entry.WhichOneof("fact") == "policy_adopted":
+                entry.policy_adopted.rules = rules
+                entry.policy_adopted.sha256 = b""
+                entry.policy_adopted.sha256 = hashlib.sha256(
+                    entry.policy_adopted.SerializeToString(deterministic=True)).digest()
+            elif entry.WhichOneof("fact") == "pledge_made":
+                made = pb.Command.FromString(entry.command)
+                made.reason = ""
+                entry.command = made.SerializeToString(deterministic=True)
+                entry.command_digest = hashlib.sha256(entry.command).digest()
+                changed.append(at + 1)
+            else:
+                continue
+            entries[at] = entry.SerializeToString(deterministic=True)
+        return entries, changed
+
+    def test_each_command_is_judged_by_the_rules_of_its_time(self):
+        entries, changed = self.without_words(3)
+        ran = self.verify(self.signed(entries))
+        self.holds(ran)
+        entries, changed = self.without_words(4)
+        self.fails(self.verify(self.signed(entries)), 17, "semantics", changed[0],
+                   "should not have been accepted")
+
     def test_a_period_of_another_ledger(self):
         def root(entry):
             made = pb.Command.FromString(entry.command)

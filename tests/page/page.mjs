@@ -148,7 +148,8 @@ test("a hold made elsewhere appears by itself, and so does its end", async () =>
 test("a payment made elsewhere changes the totals and the entries", async () => {
   await looking("clerk", {}, async (page) => {
     await live(page);
-    const free = pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "1000.00", "--currency", "CHF");
+    const free = pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "1000.00", "--currency", "CHF",
+      "--reason", "letter of intent");
     await page.waitForSelector(`#entries li[data-seq="${free.seq}"]`);
     assert.match(await page.textContent(`#entries li[data-seq="${free.seq}"]`), new RegExp(free.id));
     const told = pledge("clerk", "totals").totals.find((line) => line.currency === "CHF").pledged;
@@ -195,7 +196,8 @@ test("what changes is drawn and told, and nothing else", async () => {
   await looking("clerk", { locale: "en-GB" }, async (page) => {
     await live(page);
     const cards = await page.$$("[data-tier]");
-    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "7.00", "--currency", "CHF");
+    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "7.00", "--currency", "CHF",
+      "--reason", "letter of intent");
     const last = pledge("clerk", "status").size;
     await page.waitForSelector(`#entries li[data-seq="${last}"]`);
     for (const card of cards) assert.equal(await card.evaluate((element) => element.isConnected), true);
@@ -214,7 +216,8 @@ test("when the daemon was away, the page comes back by itself and has missed not
     writeFileSync(facts.restart, "");
     await page.waitForSelector('#link[data-state="off"]');
     while (existsSync(facts.restart)) await page.waitForTimeout(50);
-    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "8.00", "--currency", "CHF");
+    pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "8.00", "--currency", "CHF",
+      "--reason", "letter of intent");
     await live(page);
     const last = pledge("clerk", "status").size;
     await page.waitForSelector(`#entries li[data-seq="${last}"]`);

@@ -24,15 +24,15 @@ def history(home):
     telecom = clerk.contributor("Example Télécom SA")
     school = clerk.contributor("Université d'Exemple", kind=4)
     state = clerk.contributor("République d'Exemple", kind=1)
-    signed = clerk.execute(effective_date="2026-02-11",
+    signed = clerk.execute(effective_date="2026-02-11", reason="letter of intent",
                            submit=pb.Submit(tier="platine", contributor=telecom))
     clerk.commit(signed.outcome.pledge)
     clerk.execute(effective_date="2026-03-20", pay=pb.Pay(pledge=signed.outcome.pledge,
                                                           amount=money(5_000_000)))
-    clerk.execute(effective_date="2026-01-15",
+    clerk.execute(effective_date="2026-01-15", reason="letter of intent",
                   submit=pb.Submit(tier="diamant", contributor=state))
     clerk.hold("or", school)
-    clerk.execute(effective_date="2026-05-04", submit=pb.Submit(
+    clerk.execute(effective_date="2026-05-04", reason="letter of intent", submit=pb.Submit(
         contributor=school, free=True, amount=money(1_234_567)))
     clerk.submit_free(telecom, 250_000, currency="JPY")
     clerk.submit_free(state, 1_234, currency="KWD")

@@ -32,7 +32,7 @@ MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH
 WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference", "reject",
          "reopen_period", "match_reversal"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
-EITHER = {"withdraw", "erase_contact", "set_legal_hold", "set_schedule"}
+EITHER = {"submit", "withdraw", "erase_contact", "set_legal_hold", "set_schedule"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
 IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "original": "B", "refund": "R"}
 

@@ -217,6 +217,14 @@ static void test_submissions(void **state)
     body.pledge = (char *)"P000001";
     body.contributor = (char *)"";
     assert_fine(); /* of a hold: it knows the rest */
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
+    c.reason = (char *)"";
+    assert_non_null(ledger_validate_by(4, &c, &arena));
+    assert_null(ledger_validate_by(3, &c, &arena)); /* as older ledgers have it */
+    c.n_evidence = 1;
+    assert_fine(); /* the letter itself */
+    c.n_evidence = 0;
+    c.reason = (char *)"because";
     WRONG(body.pledge, (char *)"P1", FIELD_INVALID, "submit.pledge");
     WRONG(body.contributor, (char *)"x", FIELD_INVALID, "submit.contributor");
 }
