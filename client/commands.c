@@ -765,7 +765,7 @@ static const struct command table[] = {
      .options = OPTIONS_WRITE | BIT(OPTION_WAIVE),
      .writes = true,
      .group = COMMAND_PAYMENTS,
-     .words = N_("end a commitment that is fulfilled"),
+     .words = N_("end a commitment that is fulfilled (role approver)"),
      .more = N_("Refused with a list as long as something that belongs to it is open: money, a "
                 "refund, a benefit neither delivered nor declined. With --waive and a reason it "
                 "is closed although benefits are open."),

@@ -89,7 +89,8 @@ enum {
     APPROVER = 1 << PLEDGED__V1__ROLE__ROLE_APPROVER,
 };
 
-static unsigned roles_of(const Pledged__V1__Command *command)
+/* rules: what older ones let somebody do is done. */
+static unsigned roles_of(const Pledged__V1__Command *command, uint32_t rules)
 {
     switch (command->command_case) {
     case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:
@@ -97,6 +98,8 @@ static unsigned roles_of(const Pledged__V1__Command *command)
         return ADMIN;
     case PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS:
         return APPROVER;
+    case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
+        return rules < 4 ? CLERK | APPROVER : APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD:
         return ADMIN | APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR:
@@ -127,7 +130,6 @@ static unsigned roles_of(const Pledged__V1__Command *command)
     case PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD:
     case PLEDGED__V1__COMMAND__COMMAND_REOPEN_PERIOD:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
-    case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
     case PLEDGED__V1__COMMAND__COMMAND_REALLOCATE:
     case PLEDGED__V1__COMMAND__COMMAND_CONVERT:
     case PLEDGED__V1__COMMAND__COMMAND_REFUND:
@@ -185,7 +187,7 @@ static const char *check_actor(const struct verify_rules *rules, const Pledged__
         return N_("the daemon acts with a request id, or somebody else without one");
     if (command == NULL)
         return NULL;
-    if (actor->role >= 32 || (roles_of(command) >> actor->role & 1) == 0)
+    if (actor->role >= 32 || (roles_of(command, rules->version) >> actor->role & 1) == 0)
         return N_("the role of the one who acted does not allow this command");
     if (is_in(&rules->roster[rules->roster_now], actor))
         return NULL;

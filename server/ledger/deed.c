@@ -203,6 +203,18 @@ void deed_reopen(struct maker *maker, const struct state_deed *closing)
                    STAGE(COMMITTED), pledge->amount, state_settled(pledge), pledge->currency);
 }
 
+/* Who may end a commitment may take that back. */
+static void reopen(struct maker *maker, const struct state_deed *deed,
+                   const struct state_pledge *about)
+{
+    if (maker->request->actor.role == PLEDGED__V1__ROLE__ROLE_APPROVER) {
+        deed_reopen(maker, deed);
+        return;
+    }
+    maker_refuse(maker, REASON(PERMISSION_DENIED), "reverse.seq", deed->seq, about);
+    maker_say(maker, "use", "a closing is an approver's act, and so is taking it back");
+}
+
 void deed_decide_reverse(struct maker *maker, uint32_t index)
 {
     const struct ledger *ledger = maker->ledger;
@@ -213,7 +225,7 @@ void deed_decide_reverse(struct maker *maker, uint32_t index)
         return;
     }
     if (is_closing(deed)) {
-        deed_reopen(maker, deed);
+        reopen(maker, deed, about);
     } else if (is_refund(deed)) {
         refund_fill_reversed(maker, deed->of, add_reversed(maker, deed, about));
     } else if (is_charge(deed)) {

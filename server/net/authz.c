@@ -317,6 +317,7 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT:
         return ADMIN;
     case PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS:
+    case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
         return APPROVER;
     case PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD:
         return ADMIN | APPROVER;
@@ -349,7 +350,6 @@ static uint32_t roles_for(Pledged__V1__Command__CommandCase command)
     case PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD:
     case PLEDGED__V1__COMMAND__COMMAND_REOPEN_PERIOD:
     case PLEDGED__V1__COMMAND__COMMAND_REVERSE: /* of what has a receipt: an approver only */
-    case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
     case PLEDGED__V1__COMMAND__COMMAND_REALLOCATE:
     case PLEDGED__V1__COMMAND__COMMAND_CONVERT:
     case PLEDGED__V1__COMMAND__COMMAND_REFUND:

@@ -251,7 +251,7 @@ def tell_story(home, filler=0):
     fee = clerk.pay(grown, 3999000, bank_ref="UTR-10")
     clerk.execute(accept_difference=pb.AcceptDifference(
         bank_entry=fee.outcome.bank_entry, pledge=grown, kind=1), reason="correspondent bank")
-    clerk.execute(close=pb.Close(pledge=grown, waive_benefits=True), reason="they did not come")
+    approver.execute(close=pb.Close(pledge=grown, waive_benefits=True), reason="they did not come")
     short = pledged("short", clerk.submit_free(who[7], 60000))
     part = clerk.pay(short, 20000, bank_ref="UTR-11")
     clerk.execute(accept_difference=pb.AcceptDifference(  # before it is signed

@@ -189,7 +189,6 @@ class French(DaemonTest):
                  "--evidence", letter),
                 ("refund-paid", "R000009", "1", "CHF"),
                 ("accept-difference", self.bank, self.one, "--kind", "fee", "--reason", "r"),
-                ("close", self.part, "--reason", "r"),
                 ("period", "close", "2999-01"),
                 ("schedule", "set", self.one, "--due", "2026-05-01:1.00", "--reason", "r"),
                 ("amend", self.held, "--amount", "1", "--currency", "CHF", "--evidence",

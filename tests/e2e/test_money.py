@@ -68,7 +68,7 @@ class Money(DaemonTest):
 
     def test_a_difference_then_the_close(self):
         pledge, bank, _ = self.ready("Fee", 9_997_500)
-        open_items = self.fails(10, "clerk", "close", pledge, "--lang", "fr")
+        open_items = self.fails(10, "approver", "close", pledge, "--lang", "fr")
         self.assertIn("encore ouvert", open_items.err)
         self.assertIn("25.00", open_items.err)
         self.fails(64, "clerk", "accept-difference", bank, pledge, "--kind", "loss", "--reason", "x")
@@ -76,14 +76,15 @@ class Money(DaemonTest):
         self.pledge("clerk", "accept-difference", bank, pledge, "--kind", "fee", "--reason",
                     "correspondent bank")
         self.assertEqual(self.show(pledge)["adjustments"][0]["kind"], "fee")
-        owed = self.fails(10, "clerk", "close", pledge, "--lang", "en")
+        owed = self.fails(10, "approver", "close", pledge, "--lang", "en")
         self.assertIn("neither delivered nor declined", owed.err)
         self.assertIn("VIS6", owed.err)
         self.assertNotIn("still to be paid", owed.err)
-        self.fails(65, "clerk", "close", pledge, "--waive")  # without a reason
+        self.fails(65, "approver", "close", pledge, "--waive")  # without a reason
+        self.fails(77, "clerk", "close", pledge, "--waive", "--reason", "they did not come")
         self.pledge("approver", "close", pledge, "--waive", "--reason", "they did not come")
         self.assertEqual(self.show(pledge)["stage"], "closed")
-        self.fails(10, "clerk", "close", pledge)
+        self.fails(10, "approver", "close", pledge)
 
     def test_a_closed_commitment_keeps_its_money_until_the_closing_is_taken_back(self):
         pledge, _, allocation = self.ready("Closed", 10_000_000)
@@ -96,7 +97,10 @@ class Money(DaemonTest):
         self.assertIn("annuler d’abord la clôture", self.fails(
             10, "clerk", "reverse", allocation, "--reason", "faux", "--lang", "fr").err)
         self.fails(65, "clerk", "pay", pledge, "1", "CHF", "--value-date", "2999-12-31")
-        self.pledge("clerk", "reverse", closed, "--reason", "it was not over")
+        ran = self.fails(77, "clerk", "reverse", closed, "--reason", "ce n’était pas fini", "--lang", "fr")
+        self.assertIn("clôturer un engagement revient à un approbateur", ran.err)
+        self.assertEqual(self.show(pledge)["stage"], "closed")
+        self.pledge("approver", "reverse", closed, "--reason", "it was not over")
         self.assertEqual(self.show(pledge)["stage"], "committed")
         self.pledge("clerk", "reverse", allocation - 1, "--reason", "never came")
         self.clerk.pay(pledge, 10_000_000)

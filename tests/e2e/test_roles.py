@@ -62,7 +62,7 @@ MAY_COMMAND = {
     "approve": {"approver"},
     "reject": {"clerk", "approver", "admin"},
     "reverse": {"clerk", "approver"},
-    "close": {"clerk", "approver"},
+    "close": {"approver"},
     "reallocate": {"clerk", "approver"},
     "convert": {"clerk", "approver"},
     "refund": {"clerk", "approver"},

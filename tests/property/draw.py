@@ -56,7 +56,7 @@ class Sequence:
         odds = dict(clerk=20, clerk2=2, approver=4, approver2=1, admin=0.3)
         if drawn.WhichOneof("command") == "approve":
             odds = dict(clerk=1, approver=10, approver2=5)
-        if drawn.WhichOneof("command") == "export_postings":
+        if drawn.WhichOneof("command") in ("export_postings", "close"):
             odds = dict(approver=10, clerk=1)
         if drawn.WhichOneof("command") in ("erase_contact", "set_legal_hold", "adopt_catalogue"):
             odds = dict(clerk=1, approver=2, admin=10)

@@ -23,7 +23,7 @@ EXPONENT = {"JPY": 0, "VND": 0}     # digits after the point, where they are not
 # Who may give which command; what is not here is a clerk's alone.
 BOTH = {"clerk", "approver"}
 MAY = {"commit": BOTH, "amend_pledge": BOTH, "change_tier": BOTH, "cancel": BOTH, "reverse": BOTH,
-       "close": BOTH, "reallocate": BOTH, "convert": BOTH, "refund": BOTH, "cancel_refund": BOTH,
+       "close": {"approver"}, "reallocate": BOTH, "convert": BOTH, "refund": BOTH, "cancel_refund": BOTH,
        "write_off": BOTH, "accept_difference": BOTH, "approve": {"approver"},
        "reject": {"clerk", "approver", "admin"}, "erase_contact": {"admin"},
        "set_legal_hold": {"admin", "approver"}, "close_period": BOTH, "reopen_period": BOTH,

@@ -201,6 +201,8 @@ class Money:
             wrong += self.guarded("reverse.seq", [there])
         wrong += self.rested_on([there])
 
+        if getattr(there, "closing", False) and self.role != "approver":
+            wrong.add("PERMISSION_DENIED", "reverse.seq", there.seq)
         if there in self.deeds:
             return wrong, lambda: self.undo_deed(there)
 

@@ -66,18 +66,19 @@ class Desk:
         assert not self.failed, self.failed[0]
 
     def run(self):
-        clerk, admin = (Client(self.home.port, self.home.pki, name) for name in ("clerk", "admin"))
+        clerk, approver, admin = (Client(self.home.port, self.home.pki, name)
+                                  for name in ("clerk", "approver", "admin"))
         try:
             self.close_month(clerk)
             while not self.stop.is_set():
-                self.month(clerk, admin, f"{self.turn}-{self.done}")
+                self.month(clerk, approver, admin, f"{self.turn}-{self.done}")
                 self.done += 1
                 self.stop.wait(self.pause)
         except Exception as error:  # told to the main thread
             self.failed.append(error)
         finally:
-            clerk.close()
-            admin.close()
+            for client in (clerk, approver, admin):
+                client.close()
 
     def close_month(self, clerk):
         """One more month of long ago for each life."""
@@ -101,7 +102,7 @@ class Desk:
                               bank_ref=f"{name}/{min(number, 1)}/{kind}", reference=text)
         return clerk.execute(import_statement=pb.ImportStatement(file_sha256=bytes(32), statement=[bank]))
 
-    def month(self, clerk, admin, name):
+    def month(self, clerk, approver, admin, name):
         who = clerk.contributor(f"Desk {name}")
         clerk.ExecutePrivate(private(who, f"Person {name}"))
         clerk.ExecutePrivate(private(who, f"Another {name}"))
@@ -115,7 +116,7 @@ class Desk:
         clerk.execute(convert=pb.Convert(bank_entry=more, amount=money(4000)), **letter)
         refund = clerk.execute(refund=pb.Refund(bank_entry=more), **letter).outcome.refund
         clerk.execute(pay=pb.Pay(refund=refund, amount=money(5000)))
-        clerk.execute(close=pb.Close(pledge=pledge))
+        approver.execute(close=pb.Close(pledge=pledge))
         owed = clerk.submit_free(who, 5000).outcome.pledge
         clerk.commit(owed)
         off = clerk.execute(write_off=pb.WriteOff(pledge=owed, amount=money(2000)), reason="dissolved")

@@ -115,6 +115,9 @@ static void test_what_a_closing_rests_on_stays(void **state)
     assert_accepted(&w);
     assert_int_equal(w.ledger->pledge[0].stage, STAGE(CLOSED));
     reverse(&w, closing);
+    assert_refused(&w, PERMISSION_DENIED); /* a clerk closes nothing, and opens nothing */
+    assert_int_equal(w.refusal->deciding_seq, closing);
+    reverse_closing(&w, closing);
     assert_accepted(&w);
     assert_int_equal(w.receipt->outcome->stage, STAGE(COMMITTED));
     assert_int_equal(w.ledger->pledge[0].stage, STAGE(COMMITTED));
@@ -133,7 +136,7 @@ static void test_what_a_closing_rests_on_stays(void **state)
     close_pledge(&w, "P000001"); /* and again */
     assert_accepted(&w);
     assert_balanced(&w);
-    reverse(&w, w.receipt->seq);
+    reverse_closing(&w, w.receipt->seq);
     assert_accepted(&w);
     assert_balanced(&w);
     world_fini(&w);
@@ -152,7 +155,7 @@ static void test_replay_knows_what_a_closing_rests_on(void **state)
     close_pledge(&w, "P000001");
     uint64_t closing = w.receipt->seq;
     size_t closed = w.entry_count;
-    reverse(&w, closing);
+    reverse_closing(&w, closing);
     Pledged__V1__Entry *opened = world_last(&w);
     struct ledger *before = world_before(&w, closed);
     before->policy.message->rules = 3;

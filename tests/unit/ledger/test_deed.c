@@ -296,7 +296,7 @@ static void test_each_word_of_a_reversal_counts(void **state)
     write_off(&w, "P000001", 0, NULL);
     close_pledge(&w, "P000001");
     assert_accepted(&w);
-    reverse(&w, w.ledger->size);
+    reverse_closing(&w, w.ledger->size);
     assert_accepted(&w);
     assert_each_word_counts(&w);
     world_fini(&w);

@@ -561,6 +561,7 @@ static void test_what_no_bank_dates_has_a_day_too(void **state)
     adopt_policy(&w, ~0u, 86400);
     as_anna(&w);
     for (size_t i = 0; i < PL_COUNT(seq); i++) {
+        w.actor.role = i == 2 ? PLEDGED__V1__ROLE__ROLE_APPROVER : PLEDGED__V1__ROLE__ROLE_CLERK;
         reverse(&w, seq[i]);
         waits_as(&w, CLASS(PERIOD));
     }

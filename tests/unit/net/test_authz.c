@@ -251,7 +251,7 @@ static void test_roles_and_commands(void **state)
         {PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT, "c"},
         {PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE, "c"},
         {PLEDGED__V1__COMMAND__COMMAND_ALLOCATE, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_CLOSE, "cu"},
+        {PLEDGED__V1__COMMAND__COMMAND_CLOSE, "u"},
         {PLEDGED__V1__COMMAND__COMMAND_REALLOCATE, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_CONVERT, "cu"},
         {PLEDGED__V1__COMMAND__COMMAND_REFUND, "cu"},
