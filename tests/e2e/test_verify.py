@@ -295,8 +295,9 @@ class Verify(DaemonTest):
 
     def without_words(self, rules):
         """The story up to its first closed month under these rules, where nobody said why a pledge
-        was made: the changed entries in the list."""
+        was made, and a clerk closed one: the changed entries in the list."""
         changed, entries = [], list(self.entries[:self.first("period_closed") - 1])
+        clerk = pb.Entry.FromString(self.entries[self.first("pledge_made") - 1]).actor
         for at, raw in enumerate(entries):
             entry = pb.Entry.FromString(raw)
             if entry.WhichOneof("fact") == "policy_adopted":
@@ -309,6 +310,9 @@ class Verify(DaemonTest):
                 made.reason = ""
                 entry.command = made.SerializeToString(deterministic=True)
                 entry.command_digest = hashlib.sha256(entry.command).digest()
+                changed.append(at + 1)
+            elif entry.WhichOneof("fact") == "pledge_closed":
+                entry.actor.CopyFrom(clerk)
                 changed.append(at + 1)
             else:
                 continue
@@ -357,6 +361,11 @@ class Verify(DaemonTest):
         def role(entry):
             entry.actor.role = pb.ROLE_AUDITOR
         self.breaks("payment_recorded", role, "role")
+
+        def closed(entry):
+            entry.actor.CopyFrom(
+                pb.Entry.FromString(self.entries[self.first("pledge_made") - 1]).actor)
+        self.breaks("pledge_closed", closed, "role")
 
         def person(entry):
             entry.actor.person = "nobody"
