@@ -737,7 +737,7 @@ int daemon_run(const struct config *config)
         (void)event_base_dispatch(daemon.base);
     } else {
         say(status, message);
-        daemon.exit_code = pl_code_exit(status.code);
+        daemon.exit_code = recover_exit(status.code);
     }
     free_events(&daemon);
     stop_all(&daemon);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "common/check.h"
 #include "server/replay.h"
@@ -47,6 +48,11 @@ struct pl_status recover_replay(struct store *store, uint64_t from, struct ledge
         replay_from(store, from, &(struct replay_options){.alone = true}, ledger, report);
     report->replayed += before;
     return status;
+}
+
+int recover_exit(enum pl_code code)
+{
+    return code == PL_E_UNIMPLEMENTED ? EX_CONFIG : pl_code_exit(code);
 }
 
 /* --- snapshots --- */

@@ -50,4 +50,8 @@ PL_MUST_CHECK struct pl_status recover_save(const struct recover_options *option
 PL_MUST_CHECK struct pl_status recover_replay(struct store *store, uint64_t from,
                                               struct ledger *ledger, struct recover_report *report);
 
+/* What a program ends with that cannot go on with this data directory: the code's own, or, where a
+ * newer version wrote it (UNIMPLEMENTED), what no restart will mend: 78. */
+int recover_exit(enum pl_code code);
+
 #endif

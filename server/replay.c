@@ -33,6 +33,7 @@ struct load {
     bool last;               /* the thread ends after it */
     struct pl_status status; /* of the entry after the last one that is here */
     const Pledged__V1__Entry *entry[LOAD_ENTRIES];
+    bool ends[LOAD_ENTRIES]; /* its batch */
 };
 
 struct replay {
@@ -74,11 +75,30 @@ struct replay *replay_new(struct ledger *ledger, const struct replay_options *op
 
 static void tell_wrong(struct replay *replay, struct pl_status status)
 {
+    if (status.code == PL_E_UNIMPLEMENTED) {
+        replay->status = status;
+        (void)snprintf(replay->message, sizeof(replay->message),
+                       "entry %" PRIu64 " was written by a newer version of this program (%s). "
+                       "Install that version again; nothing was changed",
+                       ledger_size(replay->ledger) + 1, status.what);
+        return;
+    }
     replay->status = pl_fail(CORRUPT, status.what);
     (void)snprintf(replay->message, sizeof(replay->message),
                    "entry %" PRIu64 " does not follow from the entries before it (%s). The log was "
                    "damaged or written by something else: restore a backup; nothing was changed",
                    ledger_size(replay->ledger) + 1, status.what);
+}
+
+/* What one command did is in one batch, all of it or nothing. */
+static void tell_unfinished(struct replay *replay)
+{
+    replay->status = pl_fail(CORRUPT, "a batch ends inside of a command");
+    (void)snprintf(replay->message, sizeof(replay->message),
+                   "entry %" PRIu64 " is the last of its batch, and the rest of its command is not "
+                   "there. The log was damaged or written by something else: restore a backup; "
+                   "nothing was changed",
+                   ledger_size(replay->ledger));
 }
 
 /* So that memory answers while the entries before it are applied. */
@@ -99,6 +119,10 @@ static void apply_load(struct replay *replay, struct load *load)
         }
         ledger_apply(replay->ledger, load->entry[i]);
         replay->replayed++;
+        if (load->ends[i] && !ledger_is_whole(replay->ledger)) {
+            tell_unfinished(replay);
+            return;
+        }
     }
     if (pl_is_ok(replay->status) && !pl_is_ok(load->status))
         tell_wrong(replay, load->status);
@@ -172,7 +196,8 @@ static void hand_over(struct replay *replay)
     replay->empty = load;
 }
 
-static void add_entry(struct replay *replay, struct pl_slice bytes)
+/* `ends`: it is the last one of its batch. */
+static void add_entry(struct replay *replay, struct pl_slice bytes, bool ends)
 {
     struct load *load = filling(replay);
     ProtobufCMessage *message = NULL;
@@ -184,6 +209,7 @@ static void add_entry(struct replay *replay, struct pl_slice bytes)
         hand_over(replay);
         return;
     }
+    load->ends[load->count] = ends;
     load->entry[load->count++] = (const Pledged__V1__Entry *)message;
     if (load->count == LOAD_ENTRIES || load->arena.used >= LOAD_FULL_BYTES)
         hand_over(replay);
@@ -213,7 +239,7 @@ struct pl_status replay_batch(void *arg, const struct store_batch *batch)
     struct pl_slice entry;
     bool damaged = false;
     while (pl_is_ok(replay->wrong) && store_body_next(batch->body, &cursor, &entry, &damaged))
-        add_entry(replay, entry);
+        add_entry(replay, entry, cursor == batch->body.len);
     if (damaged && pl_is_ok(replay->wrong))
         replay->wrong = pl_fail(CORRUPT, "a batch body does not add up");
     return pl_ok();

@@ -26,7 +26,7 @@ enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
 static int complain(struct pl_status status, const char *message)
 {
     (void)fprintf(stderr, "pledged: %s\n", message[0] != '\0' ? message : status.what);
-    return pl_code_exit(status.code);
+    return recover_exit(status.code);
 }
 
 int tools_init(const struct config *config)
@@ -186,7 +186,7 @@ int tools_fsck(const struct config *config)
     status = fsck_persons(config, ledger);
     ledger_free(ledger);
     store_close(store);
-    return pl_code_exit(status.code);
+    return recover_exit(status.code);
 }
 
 int tools_snapshot(const struct config *config)

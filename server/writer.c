@@ -154,9 +154,12 @@ static bool batch_empty(const struct batch *batch)
     return batch->header.count == 0;
 }
 
-static void batch_add(struct batch *batch, struct pl_slice entry)
+static void batch_add(struct batch *batch, const Pledged__V1__Entry *made, struct pl_slice entry)
 {
     uint8_t *into = NULL;
+    uint32_t reader = ledger_min_reader(made);
+    if (reader > batch->header.min_reader)
+        batch->header.min_reader = reader;
     struct pl_status status = pl_buf_reserve(&batch->body, entry.len + 4, &into);
     PL_ASSERT(pl_is_ok(status)); /* batch_full keeps the room */
     pl_put_le32(into, (uint32_t)entry.len);
@@ -257,8 +260,9 @@ static bool record(struct writer *writer, const struct ledger_decision *decision
         }
         ledger_apply(writer->ledger, decision->entry[i]);
     }
+    PL_ASSERT(ledger_is_whole(writer->ledger)); /* the decision is all of the command */
     for (size_t i = 0; i < decision->entry_count; i++)
-        batch_add(writer->filling, packed[i]);
+        batch_add(writer->filling, decision->entry[i], packed[i]);
     return true;
 }
 

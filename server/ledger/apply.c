@@ -649,17 +649,26 @@ static void apply_nothing(struct ledger *ledger, const Pledged__V1__Entry *entry
     (void)ledger, (void)entry;
 }
 
-/* Whether the parts are those of the command is a matter of its digest: whoever decides it again
- * puts them together. */
+/* Whether the bytes are those of the command is a matter of its digest: whoever decides it again
+ * puts them together. Here: they are as many as its first entry says, cut where they have to be. */
 static struct pl_status check_continued(const struct ledger *ledger,
                                         const Pledged__V1__Entry *entry)
 {
-    (void)ledger;
-    size_t len = entry->command_continued->bytes.len;
-    NEED(entry->request_id.len != 0 && entry->cause_seq != 0 && len > 0 &&
-             len <= LEDGER_COMMAND_PART_BYTES,
+    size_t left = ledger->unfinished_bytes;
+    NEED(!ledger_is_whole(ledger) && entry->cause_seq == ledger->unfinished_seq &&
+             entry->request_id.len != 0,
          "a part of no command");
+    NEED(entry->command_continued->bytes.len ==
+             (left < LEDGER_COMMAND_PART_BYTES ? left : LEDGER_COMMAND_PART_BYTES),
+         "a part of a command that is longer or shorter");
     return pl_ok();
+}
+
+static void apply_continued(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    ledger->unfinished_bytes -= entry->command_continued->bytes.len;
+    if (ledger->unfinished_bytes == 0)
+        ledger->unfinished_seq = 0;
 }
 
 struct fact_row {
@@ -678,7 +687,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(PROPOSED)] = {proposal_check, proposal_apply, ABOUT(Proposed)},
     [FACT(PROPOSAL_REJECTED)] = {proposal_check, proposal_apply, ABOUT(ProposalRejected)},
     [FACT(PROPOSAL_EXPIRED)] = {proposal_check, proposal_apply, ABOUT(ProposalExpired)},
-    [FACT(COMMAND_CONTINUED)] = {check_continued, apply_nothing, 0},
+    [FACT(COMMAND_CONTINUED)] = {check_continued, apply_continued, 0},
     [FACT(CONTRIBUTOR_ADDED)] = {check_contributor_added, add_contributor, 0},
     [FACT(CONTRIBUTOR_AMENDED)] = {check_contributor_amended, amend_contributor, 0},
     [FACT(CONTACT_RECORDED)] = {contact_check, contact_apply, 0},
@@ -743,6 +752,14 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     return pledge;
 }
 
+uint32_t ledger_min_reader(const Pledged__V1__Entry *entry)
+{
+    /* whoever adds a fact, or a field without which an entry means something else, adds it here */
+    return entry->fact_case == FACT(COMMAND_CONTINUED) || entry->command_bytes != 0
+               ? LEDGER_READER_NEWEST
+               : 1;
+}
+
 /* The first entry of a command has the command; the others point to the first. */
 static struct pl_status check_request(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
@@ -773,7 +790,11 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
          "the entry's time does not follow");
     NEED((ledger->size == 0) == (entry->fact_case == FACT(LEDGER_CREATED)),
          "a ledger begins with its creation");
+    if (entry->fact_case == FACT(_NOT_SET) && entry->base.n_unknown_fields != 0)
+        return pl_fail(UNIMPLEMENTED, "a fact that this version does not know");
     NEED(entry->actor != NULL, "an entry without an actor");
+    NEED(ledger_is_whole(ledger) || entry->fact_case == FACT(COMMAND_CONTINUED),
+         "an entry where the rest of a command should be");
     PL_TRY(check_request(ledger, entry));
     PL_TRY(period_check_posting(ledger, entry));
     PL_TRY(proposal_check_carried(ledger, entry));
@@ -807,6 +828,10 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         uint64_t seq = entry->seq;
         PL_ASSERT(entry->request_id.len == LEDGER_REQUEST_ID_BYTES);
         pl_map_put(&ledger->requests, entry->request_id.data, &seq);
+    }
+    if (entry->command_bytes != 0) {
+        ledger->unfinished_seq = entry->seq;
+        ledger->unfinished_bytes = entry->command_bytes - entry->command.len;
     }
     struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
     if (pledge != NULL)

@@ -84,6 +84,11 @@ int64_t ledger_last_time_us(const struct ledger *ledger)
     return ledger->last_time_us;
 }
 
+bool ledger_is_whole(const struct ledger *ledger)
+{
+    return ledger->unfinished_seq == 0;
+}
+
 const char *ledger_origin(const struct ledger *ledger)
 {
     return ledger->size != 0 ? ledger->origin : NULL;

@@ -119,10 +119,18 @@ void ledger_decide_start(const struct ledger *ledger, const struct ledger_start 
                          int64_t now_us, struct pl_arena *arena, struct ledger_decision *ret);
 
 /* CORRUPT with what is wrong if this entry cannot follow the state: wrong seq or time, unknown
- * thing, stage that does not allow it, a slot beyond capacity. Replay asks before it applies. */
+ * thing, stage that does not allow it, a slot beyond capacity. UNIMPLEMENTED: its fact is of a kind
+ * that only a newer version knows. Replay asks before it applies. */
 PL_MUST_CHECK struct pl_status ledger_check(const struct ledger *ledger,
                                             const Pledged__V1__Entry *entry);
 void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+/* False: the last entry is one of a command that goes on (CommandContinued), and more of it is to
+ * come. A batch never ends there, and such a state is never saved. */
+bool ledger_is_whole(const struct ledger *ledger);
+
+/* The oldest version of the log's format whose readers understand this entry; 1: all do. */
+enum { LEDGER_READER_NEWEST = 2 };
+uint32_t ledger_min_reader(const Pledged__V1__Entry *entry);
 
 /* The receipt of the command whose first entry this is (kind NEW or REPLAY as given), or its
  * refusal. Exactly one of the two is set. Both live in the arena. */

@@ -333,6 +333,8 @@ struct state_tallies {
 struct ledger {
     uint64_t size;
     int64_t last_time_us;
+    uint64_t unfinished_seq; /* first entry of a command that is not whole yet; 0: there is none */
+    size_t unfinished_bytes; /* that are still to come */
     char origin[128];
     uint8_t id[16];
     uint8_t roster_sha256[32];

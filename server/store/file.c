@@ -41,6 +41,7 @@ struct file_store {
     /* the newest segment */
     int fd;
     uint64_t offset, file_bytes; /* where the next record goes */
+    uint32_t min_reader;         /* that it says; never less than a segment before it */
     bool rolled;                 /* this append begins a new segment, called next_name till then */
     char segment_name[32], rolled_from[32];
     /* the prepared one */
@@ -220,10 +221,17 @@ static bool half_used(const struct file_store *file)
     return file->fd < 0 || file->offset - SEGMENT_HEADER_BYTES > file->file_bytes / 2;
 }
 
-static bool fits(const struct file_store *file, size_t body_bytes)
+/* The oldest reader that may read a log with such a batch. */
+static uint32_t reader_for(size_t body_bytes, uint32_t entries)
+{
+    uint32_t least = body_bytes > STORE_BATCH_BYTES_V1 ? 2 : 1;
+    return entries > least ? entries : least;
+}
+
+static bool fits(const struct file_store *file, size_t body_bytes, uint32_t min_reader)
 {
     uint64_t in_flight = file->done != NULL && file->written ? file->record_bytes : 0;
-    return file->fd >= 0 &&
+    return file->fd >= 0 && reader_for(body_bytes, min_reader) <= file->min_reader &&
            segment_record_bytes(body_bytes) <= file->file_bytes - file->offset - in_flight;
 }
 
@@ -246,22 +254,30 @@ static void wait_for_next(struct file_store *file)
         give_back(file, &file->append_job);
 }
 
-static bool file_has_room(struct store *store, size_t body_bytes)
+static bool has_room(struct file_store *file, size_t body_bytes, uint32_t min_reader)
 {
-    struct file_store *file = of(store);
-    if (fits(file, body_bytes) || file->next_fd >= 0)
+    if (fits(file, body_bytes, min_reader) || file->next_fd >= 0)
         return true;
     want_next(file);
     wait_for_next(file);
     return file->next_fd >= 0;
 }
 
+static bool file_has_room(struct store *store, size_t body_bytes)
+{
+    return has_room(of(store), body_bytes, 0);
+}
+
 /* The prepared file becomes the newest segment: its header page goes in front of the record. */
 static void roll(struct file_store *file, const struct store_batch *batch)
 {
+    uint32_t reader = reader_for(batch->body.len, batch->min_reader);
+    PL_ASSERT(reader <= SEGMENT_FORMAT);
+    if (reader > file->min_reader)
+        file->min_reader = reader;
     struct segment_header header = {
-        .format = SEGMENT_FORMAT,
-        .min_reader = SEGMENT_MIN_READER,
+        .format = file->min_reader,
+        .min_reader = file->min_reader,
         .first_batch = batch->number,
         .first_seq = batch->first_seq,
         .created_us = batch->time_us,
@@ -303,7 +319,7 @@ static enum store_outcome judge(struct file_store *file, const struct store_batc
         return STORE_FENCED;
     if (!store_follows_head(&file->head, batch))
         return STORE_CONFLICT;
-    return file_has_room(&file->store, batch->body.len) ? STORE_DURABLE : STORE_NO_SPACE;
+    return has_room(file, batch->body.len, batch->min_reader) ? STORE_DURABLE : STORE_NO_SPACE;
 }
 
 static void encode(struct file_store *file, const struct store_batch *batch)
@@ -326,7 +342,7 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
     file->outcome = judge(file, batch);
     file->written = file->outcome == STORE_DURABLE && !store_is_head(&file->head, batch);
     file->rolled = false;
-    if (file->written && !fits(file, batch->body.len))
+    if (file->written && !fits(file, batch->body.len, batch->min_reader))
         roll(file, batch);
     file->done = done;
     file->done_arg = arg;
@@ -469,6 +485,7 @@ static struct pl_status continue_segment(struct file_store *file, const struct f
 {
     struct io *io = file->options.io;
     file->head = tail->head;
+    file->min_reader = tail->min_reader;
     if (tail->name[0] == '\0' || file->options.read_only)
         return pl_ok();
     char path[FILE_PATH_BYTES];

@@ -30,8 +30,9 @@ void file_list_fini(struct file_list *list);
 /* Where the log ends and how to go on. */
 struct file_tail {
     struct store_head head;
-    char name[32];   /* newest segment; "" if there is none */
-    uint64_t offset; /* of the next record in it */
+    char name[32];       /* newest segment; "" if there is none */
+    uint64_t offset;     /* of the next record in it */
+    uint32_t min_reader; /* of the newest segment; 0 if there is none */
 };
 /* Opening: verifies from the trusted batch's segment on, cuts a torn tail unless read_only. */
 PL_MUST_CHECK struct pl_status file_scan(const struct file_options *options,

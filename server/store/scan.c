@@ -333,6 +333,7 @@ struct pl_status file_scan(const struct file_options *options, struct file_repor
     PL_TRY(status);
     ret->head = walk.head;
     ret->offset = walk.offset;
+    ret->min_reader = walk.header.min_reader;
     (void)snprintf(ret->name, sizeof(ret->name), "%s", walk.name);
     return pl_ok();
 }

@@ -25,6 +25,10 @@
  *   160   body, then zeros up to a multiple of 8
  *   ...   "PLB1END\n"                      8     a whole record never ends in zeros
  *
+ * Formats: 1, the first; 2: a command may go on in entries of its own (CommandContinued), and a
+ * batch be larger than STORE_BATCH_BYTES_V1. A segment has the format that it needs: what is in it,
+ * and in the log before it. A batch that needs more begins a segment.
+ *
  * What stands at a place where a record may begin (segment_look):
  *   | found                                            | verdict |
  *   |--------------------------------------------------|---------|
@@ -48,8 +52,7 @@
 #include "server/store/store.h"
 
 enum {
-    SEGMENT_FORMAT = 1,
-    SEGMENT_MIN_READER = 1,
+    SEGMENT_FORMAT = 2, /* what this version reads */
     SEGMENT_HEADER_BYTES = 4096,
     SEGMENT_RECORD_HEADER_BYTES = 160,
     SEGMENT_RECORD_TRAILER_BYTES = 8,

@@ -25,6 +25,8 @@
 /* Most bytes of a batch body. The writer fills batches up to 1 MiB (a distributed engine's request
  * limit is 1.5 MiB); only the import of a large bank statement, which is one batch, takes more. */
 #define STORE_BATCH_BYTES_MAX (8u << 20)
+/* Readers of format 1 took no batch for whole that is larger. */
+#define STORE_BATCH_BYTES_V1 (1u << 20)
 
 /* What became durable together. `body` is `count` times (le32 length, entry bytes). Batch numbers
  * start at 1; batch 0 does not exist and its hash is 32 zero bytes. A batch may hold no
@@ -40,6 +42,9 @@ struct store_batch {
     uint8_t hash[STORE_HASH_BYTES]; /* SHA-256 over the encoded header fields and the body */
     int64_t time_us;
     struct pl_slice body; /* borrowed until the completion */
+    /* The oldest reader that understands its entries, as whoever appends it says; 0: any. Not in
+     * the record, and 0 when read: the `file` driver has it in its segments' headers. */
+    uint32_t min_reader;
 };
 /* Fills batch->hash from all other fields. */
 void store_batch_seal(struct store_batch *batch);

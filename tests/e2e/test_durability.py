@@ -5,6 +5,7 @@ a second daemon out; a snapshot changes nothing but the start-up time; SIGTERM l
 kill -9 keeps the page cache, so this proves the protocol (no reply before the log has it, replay,
 repair), not the disk's own promise.
 """
+import ctypes
 import hashlib
 import os
 import random
@@ -18,6 +19,13 @@ import unittest
 import harness
 from harness import (Home, Load, Refused, attempt, check_ledger, command, opened, patience, pb,
                      same_outcome)
+
+
+def xxh3(data):
+    """The sum of a segment's header, by the library itself."""
+    library = ctypes.CDLL("libxxhash.so.0")
+    library.XXH3_64bits.restype = ctypes.c_uint64
+    return library.XXH3_64bits(bytes(data), ctypes.c_size_t(len(data))).to_bytes(8, "little")
 
 
 class OneHome(unittest.TestCase):
@@ -374,6 +382,26 @@ class Damaged(OneHome):
         after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
         self.assertEqual(after, before)
         data[at] ^= 0x20
+        segment.write_bytes(data)
+        home.start()
+        self.assertEqual(home.client("auditor").dump_bytes()[0], entries)
+
+    def test_a_newer_versions_log_is_said_to_be_newer_and_not_damaged(self):
+        home, entries, segment, _, _ = self.prepared()
+        data = segment.read_bytes()
+        page = bytearray(data[:4096])
+        self.assertEqual(page[88:96], xxh3(page[:88]))
+        page[12:16] = (99).to_bytes(4, "little")
+        page[88:96] = xxh3(page[:88])
+        segment.write_bytes(bytes(page) + data[4096:])
+        before = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+        for ran in home.pledged(timeout=30), home.pledged("fsck", timeout=30):
+            self.assertEqual(ran.code, 78, ran)
+            self.assertIn("newer version", ran.out + ran.err)
+            self.assertIn(segment.name, ran.out + ran.err)
+            self.assertNotIn("damaged", ran.out + ran.err)
+        after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+        self.assertEqual(after, before)
         segment.write_bytes(data)
         home.start()
         self.assertEqual(home.client("auditor").dump_bytes()[0], entries)

@@ -638,6 +638,9 @@ class Large(Bank):
         return json.loads(self.pledge("clerk", "import", path, format="json", timeout=120,
                                       **fields).out)["statements"][0]
 
+    def min_reader(self, segment):
+        return int.from_bytes(segment.read_bytes()[12:16], "little")
+
     def verified(self):
         path = self.home.path / "large.bin"
         self.pledge("auditor", "dump", "-o", path)
@@ -648,8 +651,14 @@ class Large(Bank):
     def test_five_thousand_movements(self):
         path, total = self.write(5000)
         request_id = uuid.uuid4().bytes
+        small = [p.name for p in self.home.segments()]
+        self.assertEqual({self.min_reader(p) for p in self.home.segments()}, {1})
         row = self.bring_file(path, request_id=request_id)
         self.assertEqual((row["recorded"], row["queued"], row["result"]), (5000, 5000, "NEW"))
+        # an older daemon can read what was there before, and says of the rest that it is newer
+        self.assertEqual({p.name: self.min_reader(p) for p in self.home.segments()},
+                         {**dict.fromkeys(small, 1), self.home.segments()[-1].name: 2})
+        self.assertEqual(len(self.home.segments()), len(small) + 1)
         entries = self.dump()
         made = [e for e in entries if e.request_id == request_id]
         self.assertEqual([e.WhichOneof("fact") for e in made[:2]],

@@ -41,7 +41,7 @@ static void test_first_entry_carries_the_command(void **state)
     world_fini(&w);
 }
 
-enum { LARGE = 1500 };
+enum { LARGE = 1900, FACTS_OF_FORMAT_1 = 49 };
 
 /* An import of many movements; larger than an entry. */
 static void import_large(struct world *world, const char *id)
@@ -113,6 +113,102 @@ static void test_a_large_command_goes_on_behind_its_first_entry(void **state)
     assert_false(pl_is_ok(ledger_check(then, part)));
     ledger_free(then);
     pl_buf_fini(&whole);
+    world_fini(&w);
+}
+
+/* The parts of a command follow its first entry at once, each as long as it has to be, and nothing
+ * else comes before they are all there. */
+static void test_parts_that_do_not_make_a_command_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    have_account(&w);
+    size_t first = w.entry_count;
+    import_large(&w, "A");
+    assert_accepted(&w);
+    size_t parts = 1, last;
+    while (world_entry(&w, first + 1 + parts)->fact_case == FACT(COMMAND_CONTINUED))
+        parts++;
+    last = first + parts;
+    assert_true(parts > 0);
+    for (size_t at = first; at <= last + 2; at++) {
+        struct ledger *then = world_before(&w, at);
+        Pledged__V1__Entry *part = world_entry(&w, at), *other = world_entry(&w, last + 1);
+        assert_int_equal(ledger_is_whole(then), at <= first || at > last);
+        assert_true(pl_is_ok(ledger_check(then, part)));
+        uint64_t seq = other->seq;
+        int64_t time_us = other->time_us;
+        other->seq = part->seq;
+        other->time_us = part->time_us;
+        if (at > first && at <= last) { /* what the command did, before it is all there */
+            struct pl_status status = ledger_check(then, other);
+            assert_int_equal(status.code, PL_E_CORRUPT);
+            assert_string_equal(status.what, "an entry where the rest of a command should be");
+            part->command_continued->bytes.len -= 1;
+            status = ledger_check(then, part);
+            assert_string_equal(status.what, "a part of a command that is longer or shorter");
+            part->command_continued->bytes.len += 1;
+            part->cause_seq -= 1;
+            assert_int_equal(ledger_check(then, part).code, PL_E_CORRUPT);
+            part->cause_seq += 1;
+        } else if (at > last) { /* one too many */
+            Pledged__V1__Entry *more = world_entry(&w, last);
+            more->seq = part->seq;
+            more->time_us = part->time_us;
+            assert_string_equal(ledger_check(then, more).what, "a part of no command");
+        }
+        other->seq = seq;
+        other->time_us = time_us;
+        ledger_free(then);
+    }
+    world_fini(&w);
+}
+
+/* A fact that is added later is for newer readers: whoever adds one to the first list lies. */
+static void test_which_readers_understand_an_entry(void **state)
+{
+    (void)state;
+    const ProtobufCMessageDescriptor *entry = &pledged__v1__entry__descriptor;
+    size_t facts = 0;
+    for (unsigned i = 0; i < entry->n_fields; i++) {
+        if (entry->fields[i].quantifier_offset != offsetof(Pledged__V1__Entry, fact_case))
+            continue;
+        Pledged__V1__Entry e = PLEDGED__V1__ENTRY__INIT;
+        e.fact_case = (Pledged__V1__Entry__FactCase)entry->fields[i].id;
+        facts++;
+        assert_int_equal(ledger_min_reader(&e), e.fact_case == FACT(COMMAND_CONTINUED) ? 2 : 1);
+        e.command_bytes = LEDGER_COMMAND_PART_BYTES + 1;
+        assert_int_equal(ledger_min_reader(&e), 2);
+    }
+    assert_int_equal(facts, FACTS_OF_FORMAT_1 + 1);
+}
+
+static void test_a_fact_of_a_newer_version_is_told_as_such(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    size_t last = w.entry_count - 1;
+    struct ledger *then = world_before(&w, last);
+    Pledged__V1__Entry *e = world_entry(&w, last);
+    uint8_t bytes[4096];
+    e->fact_case = FACT(_NOT_SET);
+    size_t len = pledged__v1__entry__pack(e, bytes);
+    for (int newer = 0; newer < 2; newer++) {
+        ProtobufCMessage *again = NULL;
+        struct pl_slice packed = pl_slice(bytes, len);
+        if (newer) { /* field 900, of no bytes */
+            memcpy(bytes + len, "\xA2\x38\x00", 3);
+            packed.len += 3;
+        }
+        assert_true(
+            pl_is_ok(pl_unpack_trusted(&pledged__v1__entry__descriptor, packed, &w.arena, &again)));
+        struct pl_status status = ledger_check(then, (const Pledged__V1__Entry *)again);
+        assert_int_equal(status.code, newer ? PL_E_UNIMPLEMENTED : PL_E_CORRUPT);
+        assert_string_equal(status.what, "a fact that this version does not know");
+    }
+    ledger_free(then);
     world_fini(&w);
 }
 
@@ -394,6 +490,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_entry_carries_the_command),
         cmocka_unit_test(test_a_large_command_goes_on_behind_its_first_entry),
+        cmocka_unit_test(test_parts_that_do_not_make_a_command_are_refused),
+        cmocka_unit_test(test_which_readers_understand_an_entry),
+        cmocka_unit_test(test_a_fact_of_a_newer_version_is_told_as_such),
         cmocka_unit_test(test_a_refusal_of_a_large_command_has_all_of_it),
         cmocka_unit_test(test_time_is_the_clock_or_one_more),
         cmocka_unit_test(test_a_refusal_is_told_as_it_is_written),

@@ -3,6 +3,7 @@
  * Goal: a replay ends in the same state, or names the same entry as wrong in the same words, with
  * one thread and with two, however the log is cut into batches.
  */
+#include "../ledger/desk.h"
 #include "../ledger/storm.h"
 #include "common/buf.h"
 #include "common/check.h"
@@ -34,13 +35,14 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Entries first..last (from 0) as batch `number`; its hash is its number. */
-static void feed(struct replay *replay, uint64_t number, size_t first, size_t last)
+/* Of any world: entries first..last (from 0) as batch `number`; its hash is its number. */
+static void feed_of(const struct world *world, struct replay *replay, uint64_t number, size_t first,
+                    size_t last)
 {
     struct store_batch batch = {.number = number, .first_seq = first + 1};
     size_t len = 0;
     for (size_t i = first; i <= last; i++) {
-        struct pl_slice entry = the.world.entry[i];
+        struct pl_slice entry = world->entry[i];
         assert_true(len + 4 + entry.len <= BODY_MAX);
         pl_put_le32(the.body + len, (uint32_t)entry.len);
         memcpy(the.body + len + 4, entry.data, entry.len);
@@ -50,6 +52,11 @@ static void feed(struct replay *replay, uint64_t number, size_t first, size_t la
     batch.hash[0] = (uint8_t)number;
     batch.body = pl_slice(the.body, len);
     assert_true(pl_is_ok(replay_batch(replay, &batch)));
+}
+
+static void feed(struct replay *replay, uint64_t number, size_t first, size_t last)
+{
+    feed_of(&the.world, replay, number, first, last);
 }
 
 /* All of the log but the entry `without`, `each` entries a batch. */
@@ -145,6 +152,130 @@ static void test_a_body_that_does_not_add_up(void **state)
     ledger_free(ledger);
 }
 
+/* --- commands that are larger than an entry --- */
+
+enum { LARGE = 1900 };
+
+static void adopt_account(struct world *world)
+{
+    static uint8_t sha256[32] = {50};
+    Pledged__V1__PolicyAccount account = PLEDGED__V1__POLICY_ACCOUNT__INIT, *list[] = {&account};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = LEDGER_RULES;
+    account.account = (char *)(uintptr_t) "CHF01";
+    account.iban = (char *)(uintptr_t)DESK_ACCOUNT;
+    account.currency = (char *)(uintptr_t) "CHF";
+    policy.n_account = 1;
+    policy.account = list;
+    ledger_decide_start(world->ledger, &start, world->now_us, &world->arena, &decision);
+    assert_int_equal(decision.entry_count, 1);
+    world_apply(world, &decision);
+}
+
+/* The log ends with an import that goes on in further entries; *ret_first: its first entry. */
+static void large_world(struct world *world, size_t *ret_first)
+{
+    static Pledged__V1__Movement movement[LARGE];
+    static char ref[LARGE][32];
+    desk_ready(world, 16000000);
+    adopt_account(world);
+    *ret_first = world->entry_count;
+    for (size_t i = 0; i < LARGE; i++) {
+        (void)snprintf(ref[i], sizeof(ref[i]), "A-LONGER-REFERENCE-%zu", i);
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 1 + (int64_t)i,
+                   ref[i]);
+    }
+    give_bank(world, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, LARGE);
+    assert_accepted(world);
+}
+
+/* What is `cut` entries from the start of the command ends a batch. */
+static void test_a_batch_does_not_end_inside_of_a_command(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t first, parts = 0;
+    large_world(&w, &first);
+    while (world_entry(&w, first + 1 + parts)->fact_case == FACT(COMMAND_CONTINUED))
+        parts++;
+    assert_true(parts > 1);
+    for (size_t cut = 0; cut <= parts + 1; cut++) {
+        struct replay_report report;
+        char expected[100];
+        struct ledger *ledger = ledger_new();
+        struct replay *replay = replay_new(ledger, &(struct replay_options){.alone = cut % 2 == 0});
+        feed_of(&w, replay, 1, 0, first + cut - 1);
+        feed_of(&w, replay, 2, first + cut, w.entry_count - 1);
+        struct pl_status status = replay_finish(replay, &report);
+        bool whole = cut == 0 || cut > parts;
+        assert_int_equal(status.code, whole ? PL_E_OK : PL_E_CORRUPT);
+        assert_int_equal(report.replayed, whole ? w.entry_count : first + cut);
+        snprintf(expected, sizeof(expected), "entry %zu is the last of its batch", first + cut);
+        assert_int_equal(strncmp(report.message, expected, strlen(expected)) == 0, !whole);
+        ledger_free(ledger);
+    }
+    world_fini(&w);
+}
+
+/* The rest of a command is not there, or not all of it, or something stands in between. */
+static void test_a_command_that_is_not_whole_is_damage(void **state)
+{
+    (void)state;
+    struct world w;
+    size_t first;
+    large_world(&w, &first);
+    for (size_t without = first + 1; without < first + 3; without++) {
+        struct replay_report report;
+        char expected[100];
+        struct ledger *ledger = ledger_new();
+        struct replay *replay = replay_new(ledger, &(struct replay_options){.alone = true});
+        struct pl_slice kept = w.entry[without];
+        Pledged__V1__Entry *put = world_entry(&w, without);
+        uint8_t bytes[256];
+        put->fact_case = FACT(POLICY_ADOPTED);
+        put->policy_adopted = world_entry(&w, 2)->policy_adopted;
+        put->request_id.len = put->cause_seq = 0;
+        assert_true(pledged__v1__entry__get_packed_size(put) <= sizeof(bytes));
+        w.entry[without] = pl_slice(bytes, pledged__v1__entry__pack(put, bytes));
+        feed_of(&w, replay, 1, 0, w.entry_count - 1);
+        w.entry[without] = kept;
+        assert_int_equal(replay_finish(replay, &report).code, PL_E_CORRUPT);
+        assert_int_equal(report.replayed, without);
+        snprintf(expected, sizeof(expected), "entry %zu does not follow from", without + 1);
+        assert_true(strncmp(report.message, expected, strlen(expected)) == 0);
+        assert_non_null(strstr(report.message, "where the rest of a command should be"));
+        ledger_free(ledger);
+    }
+    world_fini(&w);
+}
+
+/* It is no damage, and nobody is sent to a backup. */
+static void test_an_entry_of_a_newer_version_is_told_as_such(void **state)
+{
+    (void)state;
+    struct replay_report report;
+    struct ledger *ledger = ledger_new();
+    struct replay *replay = replay_new(ledger, &(struct replay_options){.alone = true});
+    Pledged__V1__Entry *e = world_entry(&the.world, 10);
+    struct pl_slice old = the.world.entry[10];
+    uint8_t bytes[4096];
+    e->fact_case = FACT(_NOT_SET);
+    assert_true(pledged__v1__entry__get_packed_size(e) + 3 <= sizeof(bytes));
+    size_t len = pledged__v1__entry__pack(e, bytes);
+    memcpy(bytes + len, "\xA2\x38\x00", 3); /* field 900, of no bytes */
+    the.world.entry[10] = pl_slice(bytes, len + 3);
+    feed(replay, 1, 0, 19);
+    the.world.entry[10] = old;
+    assert_int_equal(replay_finish(replay, &report).code, PL_E_UNIMPLEMENTED);
+    assert_int_equal(report.replayed, 10);
+    assert_non_null(strstr(report.message, "entry 11 was written by a newer version"));
+    assert_null(strstr(report.message, "damaged"));
+    ledger_free(ledger);
+}
+
 static void test_what_a_snapshot_has_is_passed_over(void **state)
 {
     (void)state;
@@ -178,6 +309,9 @@ int main(void)
         cmocka_unit_test(test_the_entry_that_does_not_follow_is_named),
         cmocka_unit_test(test_bytes_that_are_no_entry_are_named),
         cmocka_unit_test(test_a_body_that_does_not_add_up),
+        cmocka_unit_test(test_a_batch_does_not_end_inside_of_a_command),
+        cmocka_unit_test(test_a_command_that_is_not_whole_is_damage),
+        cmocka_unit_test(test_an_entry_of_a_newer_version_is_told_as_such),
         cmocka_unit_test(test_what_a_snapshot_has_is_passed_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

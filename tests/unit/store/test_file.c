@@ -529,6 +529,97 @@ static void test_segments_smaller_than_the_largest_batch(void **state)
     dir_remove(dir);
 }
 
+/* --- who may read it --- */
+
+/* What a segment says: the oldest reader that may read it. */
+static uint32_t min_reader_of(const char *dir, uint64_t first_batch)
+{
+    char path[600];
+    size_t len;
+    struct segment_header header = {.min_reader = 0};
+    uint8_t *bytes = slurp(segment_path(dir, first_batch, path), &len);
+    assert_true(len > SEGMENT_HEADER_BYTES);
+    assert_true(pl_is_ok(segment_header_decode(bytes, &header)));
+    assert_int_equal(header.format, header.min_reader);
+    free(bytes);
+    return header.min_reader;
+}
+
+static size_t segments_of(const char *dir)
+{
+    struct file_list list;
+    assert_true(pl_is_ok(file_list_read(io_system(), dir, &list)));
+    size_t count = list.count;
+    file_list_fini(&list);
+    return count;
+}
+
+/* One batch that needs more than the first format: of that many bytes, or with such entries. */
+static void append_newer(struct store *store, size_t body_bytes, uint32_t min_reader)
+{
+    struct store_batch batch;
+    struct pl_buf body;
+    pl_buf_init(&body, STORE_BATCH_BYTES_MAX);
+    next_batch(store, 1, body_bytes - 4, &body, &batch);
+    batch.min_reader = min_reader;
+    assert_int_equal(batch.body.len, body_bytes);
+    assert_int_equal(append_wait(store, &batch, true), STORE_DURABLE);
+    pl_buf_fini(&body);
+}
+
+static void test_a_batch_for_newer_readers_begins_a_segment_that_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bytes;
+        uint32_t entries, expected;
+    } rows[] = {{STORE_BATCH_BYTES_V1, 0, 1},
+                {STORE_BATCH_BYTES_V1, 1, 1},
+                {STORE_BATCH_BYTES_V1 + 1, 0, 2},
+                {1000, 2, 2}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        char *dir = dir_new();
+        struct store *store = NULL;
+        struct file_report report;
+        uint64_t newer = rows[i].expected > 1 ? 4 : 1;
+        make_log(dir, 3, 1, 10);
+        assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+        append_newer(store, rows[i].bytes, rows[i].entries);
+        append_some(store, 1, 1, 10); /* in the same segment */
+        assert_int_equal(segments_of(dir), newer == 1 ? 1 : 2);
+        assert_int_equal(min_reader_of(dir, 1), 1); /* as it was */
+        assert_int_equal(min_reader_of(dir, newer), rows[i].expected);
+        store_close(store);
+        assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+        append_newer(store, rows[i].bytes, rows[i].entries); /* nothing new any more */
+        assert_int_equal(segments_of(dir), rows[i].bytes > 1000 ? newer == 1 ? 2 : 3 : 2);
+        append_some(store, 70, 1, 60000);
+        assert_int_equal(count_batches(store), 76);
+        store_close(store);
+        struct file_list list; /* a segment never says less than the one before it */
+        assert_true(pl_is_ok(file_list_read(io_system(), dir, &list)));
+        assert_true(list.count > 3);
+        assert_int_equal(min_reader_of(dir, list.first_batch[list.count - 1]), rows[i].expected);
+        file_list_fini(&list);
+        dir_remove(dir);
+    }
+}
+
+/* An empty log that begins with one. */
+static void test_the_first_batch_may_be_for_newer_readers(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct store *store = NULL;
+    struct file_report report;
+    assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+    append_newer(store, 100, 2);
+    assert_int_equal(min_reader_of(dir, 1), 2);
+    assert_int_equal(segments_of(dir), 1);
+    store_close(store);
+    dir_remove(dir);
+}
+
 /* --- asking for room while something is refused --- */
 
 static void test_a_refused_batch_takes_no_room(void **state)
@@ -610,6 +701,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_newest_version_is_written_as_ever),
         cmocka_unit_test(test_no_descriptors_or_threads_left),
         cmocka_unit_test(test_segments_smaller_than_the_largest_batch),
+        cmocka_unit_test(test_a_batch_for_newer_readers_begins_a_segment_that_says_so),
+        cmocka_unit_test(test_the_first_batch_may_be_for_newer_readers),
         CONFORMS(test_a_refused_batch_takes_no_room, setup_file),
         cmocka_unit_test(test_what_could_not_be_prepared_is_removed_later),
     };
