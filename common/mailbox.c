@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mailbox: a mutex, a list, an eventfd.
+ * mailbox: a list that senders push to without a lock, and an eventfd. A lock that is held while
+ * the descriptor is written would put the receiver, who has just been woken, to sleep again.
+ *
+ * Each push to an empty list writes 1 to the eventfd, each taking of a list that is not empty
+ * belongs to one such push: the receiver knows how many rings it has not read yet, and reads only
+ * while there are some. A ring that comes behind its mail makes the descriptor readable over an
+ * empty box; the next look clears it.
  */
 #include "common/mailbox.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -15,11 +22,11 @@
 #include "common/check.h"
 
 struct pl_mailbox {
-    pthread_mutex_t lock;
-    struct pl_mail *first, *last;
+    _Atomic(struct pl_mail *) last; /* each mail's next is the one posted before it */
+    _Atomic size_t count;
+    _Atomic unsigned posting; /* senders that may still touch the box */
     size_t limit;
-    _Atomic size_t count; /* written under the lock, read by anybody as an estimate */
-    bool closed;
+    uint64_t owed; /* the receiver's: rings of mail it has, not read yet */
     int fd;
 };
 
@@ -34,8 +41,6 @@ struct pl_status pl_mailbox_new(size_t limit, struct pl_mailbox **ret)
         return status;
     }
     box->limit = limit;
-    int failed = pthread_mutex_init(&box->lock, NULL);
-    PL_ASSERT(failed == 0);
     *ret = box;
     return pl_ok();
 }
@@ -44,63 +49,76 @@ void pl_mailbox_free(struct pl_mailbox *box)
 {
     if (box == NULL)
         return;
-    PL_ASSERT(box->first == NULL);
-    (void)pthread_mutex_destroy(&box->lock);
+    PL_ASSERT(atomic_load_explicit(&box->last, memory_order_relaxed) == NULL);
+    /* who posted the last mail may not have rung yet */
+    while (atomic_load_explicit(&box->posting, memory_order_acquire) != 0)
+        (void)sched_yield();
     (void)close(box->fd);
     free(box);
 }
 
-static void lock(struct pl_mailbox *box)
+static void ring(const struct pl_mailbox *box)
 {
-    int failed = pthread_mutex_lock(&box->lock);
-    PL_ASSERT(failed == 0);
+    const uint64_t one = 1;
+    ssize_t written = write(box->fd, &one, sizeof(one));
+    PL_ASSERT(written == sizeof(one));
 }
 
-static void unlock(struct pl_mailbox *box)
+static bool claim(struct pl_mailbox *box)
 {
-    int failed = pthread_mutex_unlock(&box->lock);
-    PL_ASSERT(failed == 0);
+    size_t before = atomic_fetch_add_explicit(&box->count, 1, memory_order_relaxed);
+    if (box->limit == 0 || before < box->limit)
+        return true;
+    (void)atomic_fetch_sub_explicit(&box->count, 1, memory_order_relaxed);
+    return false;
 }
 
 bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
 {
-    lock(box);
-    bool taken = !box->closed && (box->limit == 0 || box->count < box->limit);
-    bool wake = taken && box->first == NULL;
-    if (taken) {
-        mail->next = NULL;
-        if (box->last != NULL)
-            box->last->next = mail;
-        else
-            box->first = mail;
-        box->last = mail;
-        box->count++;
-    }
-    if (wake) { /* under the lock: the box may be freed as soon as its owner saw the last mail */
-        uint64_t one = 1;
-        ssize_t written = write(box->fd, &one, sizeof(one));
-        PL_ASSERT(written == sizeof(one) || errno == EAGAIN);
-    }
-    unlock(box);
-    return taken;
+    if (!claim(box))
+        return false;
+    (void)atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
+    struct pl_mail *before = atomic_load_explicit(&box->last, memory_order_relaxed);
+    do
+        mail->next = before;
+    while (!atomic_compare_exchange_weak_explicit(&box->last, &before, mail, memory_order_release,
+                                                  memory_order_relaxed));
+    if (before == NULL)
+        ring(box);
+    (void)atomic_fetch_sub_explicit(&box->posting, 1, memory_order_release);
+    return true;
+}
+
+/* How many rings there were. */
+static uint64_t hear(const struct pl_mailbox *box)
+{
+    uint64_t rings = 0;
+    ssize_t got = read(box->fd, &rings, sizeof(rings));
+    PL_ASSERT(got == sizeof(rings) || errno == EAGAIN || errno == EINTR);
+    return got == sizeof(rings) ? rings : 0;
 }
 
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
 {
-    /* The descriptor is readable when there is mail, and only then: whoever looks often and in vain
-     * is spared the system call. Mail that comes at this moment is announced. */
-    if (pl_mailbox_count(box) == 0)
-        return NULL;
-    lock(box);
-    /* under the lock: between a sender's counting and its writing there would be nothing to read
-     * yet, and the descriptor would stay readable over an empty box */
-    uint64_t ignored;
-    ssize_t got = read(box->fd, &ignored, sizeof(ignored));
-    PL_ASSERT(got == sizeof(ignored) || errno == EAGAIN || errno == EINTR);
-    struct pl_mail *first = box->first;
-    box->first = box->last = NULL;
-    box->count = 0;
-    unlock(box);
+    if (atomic_load_explicit(&box->last, memory_order_relaxed) == NULL && box->owed == 0)
+        return NULL; /* whoever looks often and in vain is spared the system call */
+    /* before the mail: rings of what comes behind it are for the next look */
+    uint64_t rings = hear(box);
+    struct pl_mail *mail = atomic_exchange_explicit(&box->last, NULL, memory_order_acquire);
+    box->owed += mail != NULL;
+    PL_ASSERT(box->owed >= rings);
+    box->owed -= rings;
+    struct pl_mail *first = NULL;
+    size_t taken = 0;
+    while (mail != NULL) {
+        struct pl_mail *before = mail->next;
+        mail->next = first;
+        first = mail;
+        mail = before;
+        taken++;
+    }
+    if (taken != 0)
+        (void)atomic_fetch_sub_explicit(&box->count, taken, memory_order_relaxed);
     return first;
 }
 
@@ -113,13 +131,6 @@ struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box)
         PL_ASSERT(ready > 0 || errno == EINTR);
     }
     return mail;
-}
-
-void pl_mailbox_close(struct pl_mailbox *box)
-{
-    lock(box);
-    box->closed = true;
-    unlock(box);
 }
 
 size_t pl_mailbox_count(const struct pl_mailbox *box)

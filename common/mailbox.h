@@ -3,9 +3,8 @@
  * mailbox: the only crossing between threads. Many threads post, one thread receives.
  *
  * A mail is embedded in the struct that travels; posting hands the struct over, the receiver owns
- * it from then on. The eventfd is written only when the box was empty; the receiver steals the
- * whole list in one lock and sees it in posting order. A box is bounded: a full one refuses the
- * post.
+ * it from then on. The eventfd is written only when the box was empty; the receiver takes the
+ * whole list at once and sees it in posting order. A box is bounded: a full one refuses the post.
  *
  * `pl_slot` is the one-place variant for immutable values where only the newest matters (views).
  */
@@ -25,17 +24,18 @@ struct pl_mailbox;
 /* limit: most mails in the box at a time; 0: no limit (only for boxes whose senders are bounded).
  */
 PL_MUST_CHECK struct pl_status pl_mailbox_new(size_t limit, struct pl_mailbox **ret);
-void pl_mailbox_free(struct pl_mailbox *box); /* must be empty */
-/* Any thread. True: the box owns the mail. False: full or closed; the caller keeps it. */
+/* Owner; must be empty. Who is still on the way out of the last post is waited for. */
+void pl_mailbox_free(struct pl_mailbox *box);
+/* Any thread. True: the box owns the mail. False: full; the caller keeps it. */
 PL_MUST_CHECK bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail);
-/* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd.
- */
+/* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd,
+ * which nobody else may read. */
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box);
 /* The same, but sleeps until there is some: for a thread that has nothing else to do. */
 struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box);
-void pl_mailbox_close(struct pl_mailbox *box);         /* owner: later posts are refused */
 size_t pl_mailbox_count(const struct pl_mailbox *box); /* approximate, any thread */
-int pl_mailbox_fd(const struct pl_mailbox *box);       /* readable while mail may be waiting */
+/* Readable while mail is waiting; also once behind mail that was taken early. */
+int pl_mailbox_fd(const struct pl_mailbox *box);
 
 struct pl_slot {
     _Atomic(void *) value;

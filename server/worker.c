@@ -208,7 +208,7 @@ static struct event_base *base_new(void)
 {
     struct event_config *config = event_config_new();
     PL_ASSERT(config != NULL);
-    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     PL_ASSERT(base != NULL);

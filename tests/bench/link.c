@@ -363,6 +363,8 @@ static bool read_all(struct link *link)
         }
         if (nghttp2_session_mem_recv(link->session, bytes, got) < 0)
             return false;
+        if (SSL_has_pending(link->ssl) == 0)
+            return true; /* epoll says when there is more */
     }
 }
 

@@ -124,6 +124,13 @@ static void test_no_more_calls_than_there_is_room_for(void **state)
     client_free(client);
 }
 
+static uint64_t refused_busy(const struct fixture *fx)
+{
+    struct net_stats stats;
+    net_get_stats(fx->net, &stats);
+    return stats.refused_busy;
+}
+
 static void test_unfinished_bodies_are_bounded(void **state)
 {
     struct fixture *fx = *state;
@@ -137,7 +144,7 @@ static void test_unfinished_bodies_are_bounded(void **state)
     struct exchange *e[4];
     for (size_t i = 0; i < 4; i++)
         e[i] = client_send(client, &slow);
-    pump_for(fx, client, 20);
+    PUMP_UNTIL(fx, client, refused_busy(fx) == 1);
     pl_clock_fake_advance_us(&fx->clock, 1000000); /* it is answered before it ends */
     PUMP_UNTIL(fx, client, e[3]->head_count > 0);
     assert_string_equal(field_of(e[3], "grpc-status"), "8");
