@@ -2,10 +2,12 @@
  *
  * map: linear probing; removal shifts the run back, so there are no tombstones.
  */
+#define XXH_INLINE_ALL /* a key is hashed in less time than it takes to call somebody for it */
 #include "common/map.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "common/check.h"
 #include "common/hash.h"
@@ -32,9 +34,20 @@ static void set_full(struct pl_map *map, size_t i, bool full)
     map->full[i / 64] = full ? map->full[i / 64] | bit : map->full[i / 64] & ~bit;
 }
 
-static size_t home(const struct pl_map *map, const void *key)
+/* As pl_xxh3; most keys have 16 bytes, or 8. */
+static inline __attribute__((always_inline)) uint64_t hash_of(const struct pl_map *map,
+                                                              const void *key)
 {
-    return (size_t)pl_xxh3(pl_slice(key, map->key_size), map->seed) & (map->cap - 1);
+    if (map->key_size == 16)
+        return XXH3_64bits_withSeed(key, 16, map->seed);
+    if (map->key_size == 8)
+        return XXH3_64bits_withSeed(key, 8, map->seed);
+    return pl_xxh3(pl_slice(key, map->key_size), map->seed);
+}
+
+static inline size_t home(const struct pl_map *map, const void *key)
+{
+    return (size_t)hash_of(map, key) & (map->cap - 1);
 }
 
 /* Most keys have 16 bytes. */
@@ -160,11 +173,31 @@ bool pl_map_shape(struct pl_map *map, uint64_t *full, size_t cap)
     return true;
 }
 
+/* Would a key whose home is `from` be found at `i`, with all of the slots between them full? */
+static inline bool is_first(const struct pl_map *map, size_t from, size_t i)
+{
+    const uint8_t *key = pl_map_slot(map, i);
+    for (; from < i; from++) {
+        if (same_key(map, pl_map_slot(map, from), key))
+            return false;
+    }
+    return true;
+}
+
 bool pl_map_settled(const struct pl_map *map)
 {
-    for (size_t i = 0; i < map->cap; i++) {
-        if (pl_map_is_full(map, i) && find(map, pl_map_slot(map, i)) != i)
-            return false;
+    size_t run = 0, next = 0; /* from `run` up to `next` all are full */
+    for (size_t word = 0; word < (map->cap + 63) / 64; word++) {
+        for (uint64_t left = map->full[word]; left != 0; left &= left - 1) {
+            size_t i = word * 64 + (size_t)__builtin_ctzll(left);
+            const uint8_t *key = pl_map_slot(map, i);
+            size_t from = home(map, key);
+            run = i == next ? run : i;
+            next = i + 1;
+            bool between = from >= run && from <= i; /* else it began at the end of the table */
+            if (!(between ? is_first(map, from, i) : find(map, key) == i))
+                return false;
+        }
     }
     return true;
 }

@@ -571,6 +571,7 @@ void ledger_digest(const struct ledger *ledger, uint8_t out[32])
 enum {
     ROWS_BYTES = 1 << 15, /* read at once */
     ROOM_ROWS = 1 << 14,
+    CODE_BYTES = 3, /* of a currency */
     /* as they are saved */
     CONTRIBUTOR_ROW_BYTES = 4 + 1 + 3 + 20 + 8 + 8,
     PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7,
@@ -584,7 +585,7 @@ struct in {
     uint8_t *rows; /* owns; rows of one kind, there are millions of some */
     size_t at, row_end, end;
     size_t row_bytes, rows_left; /* not in `rows` yet */
-    char code[4];                /* the currency seen last */
+    char code[CODE_BYTES + 1];   /* the currency seen last */
     int16_t code_index;
 };
 
@@ -710,19 +711,32 @@ static struct pl_status get_count(struct in *in, uint64_t most, size_t *ret)
     return pl_ok();
 }
 
+static bool find_currency(struct in *in, const uint8_t bytes[CODE_BYTES])
+{
+    char code[CODE_BYTES + 1] = "";
+    memcpy(code, bytes, CODE_BYTES);
+    int index = pl_currency_index(code);
+    if (index < 0 && strcmp(code, "---") != 0)
+        return false;
+    memcpy(in->code, code, sizeof(code));
+    in->code_index = (int16_t)index;
+    return true;
+}
+
+/* False: there is none of this code. */
+static inline bool currency_of(struct in *in, const uint8_t bytes[CODE_BYTES], int16_t *ret)
+{
+    if (memcmp(bytes, in->code, CODE_BYTES) != 0 && !find_currency(in, bytes))
+        return false; /* mostly it is the one before */
+    *ret = in->code_index;
+    return true;
+}
+
 static inline struct pl_status get_currency(struct in *in, int16_t *ret)
 {
-    char code[4] = "";
-    PL_TRY(get(in, code, 3));
-    if (memcmp(code, in->code, sizeof(code)) != 0) { /* mostly it is the one before */
-        int index = pl_currency_index(code);
-        if (index < 0 && strcmp(code, "---") != 0)
-            return bad();
-        memcpy(in->code, code, sizeof(code));
-        in->code_index = (int16_t)index;
-    }
-    *ret = in->code_index;
-    return pl_ok();
+    uint8_t code[CODE_BYTES];
+    PL_TRY(get(in, code, sizeof(code)));
+    return currency_of(in, code, ret) ? pl_ok() : bad();
 }
 
 /* Memory follows what was read, not what the length promises. */
@@ -967,38 +981,30 @@ static inline int64_t take_i64(const uint8_t **row)
     return (int64_t)pl_get_le64(*row - 8);
 }
 
-static void take_money(const uint8_t **row, struct state_pledge *p)
+/* All at once, without a question at each number: there is nothing that there are more of. False:
+ * no such currency. */
+static inline bool take_pledge(struct in *in, struct state_pledge *p, uint32_t *ret_tier)
 {
-    p->amount = take_i64(row);
-    p->allocated = take_i64(row);
-    p->received = take_i64(row);
-    p->expires_us = take_i64(row);
-    p->made_us = take_i64(row);
-    p->first_seq = (uint64_t)take_i64(row);
-    p->last_seq = (uint64_t)take_i64(row);
-    p->changed_seq = (uint64_t)take_i64(row);
-}
-
-/* All at once, without a question at each number: there is nothing that there are more of. */
-static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
-                                    struct state_pledge *p)
-{
-    PL_TRY(next_row(in));
     const uint8_t *row = in->rows + in->at;
-    take_money(&row, p);
+    in->at = in->row_end;
+    p->amount = take_i64(&row);
+    p->allocated = take_i64(&row);
+    p->received = take_i64(&row);
+    p->expires_us = take_i64(&row);
+    p->made_us = take_i64(&row);
+    p->first_seq = (uint64_t)take_i64(&row);
+    p->last_seq = (uint64_t)take_i64(&row);
+    p->changed_seq = (uint64_t)take_i64(&row);
     p->contributor = take_u32(&row);
     p->wait_next = take_u32(&row);
+    p->wait_prev = STATE_NONE;
     p->bank_first = take_u32(&row);
     p->bank_last = take_u32(&row);
-    uint32_t tier = take_u32(&row), month = take_u32(&row);
-    in->at = (size_t)(row - in->rows);
-    uint8_t small[7];
-    PL_TRY(get_currency(in, &p->currency));
-    row_take(in, small, sizeof(small));
-    p->wait_prev = STATE_NONE;
-    p->tier = (uint16_t)tier;
-    p->month = (uint16_t)month;
     p->heap_place = STATE_NONE;
+    *ret_tier = take_u32(&row);
+    p->tier = (uint16_t)*ret_tier;
+    p->month = (uint16_t)take_u32(&row);
+    const uint8_t *small = row + CODE_BYTES;
     p->stage = small[0];
     p->kind = small[1];
     p->purpose = small[2];
@@ -1006,6 +1012,16 @@ static struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
     p->extensions = small[4];
     p->money_plan = small[5];
     p->category = small[6];
+    return currency_of(in, row, &p->currency);
+}
+
+static inline struct pl_status load_pledge(struct in *in, const struct ledger *ledger,
+                                           struct state_pledge *p)
+{
+    uint32_t tier;
+    PL_TRY(next_row(in));
+    if (!take_pledge(in, p, &tier))
+        return bad();
     bool counted =
         p->stage == STAGE(PLEDGED) || p->stage == STAGE(COMMITTED) || p->stage == STAGE(CLOSED);
     bool fine =
@@ -1619,29 +1635,44 @@ static struct pl_status load_full(struct in *in, size_t cap, uint64_t **ret)
     return pl_ok();
 }
 
-/* Pairs into their slots. */
+/* A pair into its slot. The sizes are told where they are known, so that nothing is called. */
+static inline bool take_pair(const uint8_t *row, uint8_t *slot, size_t key_size, bool large,
+                             uint64_t least, uint64_t rows)
+{
+    uint64_t value = large ? pl_get_le64(row + key_size) : pl_get_le32(row + key_size);
+    uint32_t small = (uint32_t)value;
+    memcpy(slot, row, key_size);
+    if (large)
+        memcpy(slot + key_size, &value, sizeof(value));
+    else
+        memcpy(slot + key_size, &small, sizeof(small));
+    return value >= least && value - least < rows;
+}
+
+/* Pairs into the slots of one word of `full`. */
+static inline struct pl_status load_word(struct in *in, struct pl_map *map, size_t word,
+                                         uint64_t least, uint64_t rows)
+{
+    size_t key_size = map->key_size;
+    bool large = map->value_size == sizeof(uint64_t);
+    for (uint64_t left = map->full[word]; left != 0; left &= left - 1) {
+        PL_TRY(next_row(in));
+        const uint8_t *row = in->rows + in->at;
+        uint8_t *slot = pl_map_slot(map, word * 64 + (size_t)__builtin_ctzll(left));
+        bool fine = key_size == 16 && large ? take_pair(row, slot, 16, true, least, rows)
+                                            : take_pair(row, slot, key_size, large, least, rows);
+        if (!fine)
+            return bad();
+        in->at = in->row_end;
+    }
+    return pl_ok();
+}
+
 static struct pl_status load_pairs(struct in *in, struct pl_map *map, uint64_t least, uint64_t rows)
 {
     begin_rows(in, map->key_size + map->value_size, map->count);
-    for (size_t i = 0; i < map->cap; i++) {
-        if (!pl_map_is_full(map, i))
-            continue;
-        PL_TRY(next_row(in));
-        const uint8_t *row = in->rows + in->at;
-        uint8_t *slot = pl_map_slot(map, i);
-        memcpy(slot, row, map->key_size);
-        uint64_t large = 0;
-        uint32_t small = pl_get_le32(row + map->key_size);
-        if (map->value_size == sizeof(large))
-            large = pl_get_le64(row + map->key_size);
-        else
-            large = small;
-        if (large < least || large - least >= rows)
-            return bad();
-        memcpy(slot + map->key_size,
-               map->value_size == sizeof(large) ? (void *)&large : (void *)&small, map->value_size);
-        in->at = in->row_end;
-    }
+    for (size_t word = 0; word < (map->cap + 63) / 64; word++)
+        PL_TRY(load_word(in, map, word, least, rows));
     return pl_ok();
 }
 
@@ -1665,27 +1696,26 @@ static struct pl_status load_table(struct in *in, struct pl_map *map, uint64_t l
     return pl_map_settled(map) ? pl_ok() : bad();
 }
 
-/* Every pledge that has a slot and none before it in its chain is where the map says it begins. */
+static inline bool begins_chain(const struct state_pledge *p)
+{
+    return p->tier != STATE_TIER_FREE && state_stage_live(p->stage) && p->slot_prev == STATE_NONE;
+}
+
+/* Where the map says that a chain of slots begins, one does. */
 static bool slots_fine(const struct ledger *ledger)
 {
     const struct pl_map *map = &ledger->slots;
-    size_t first = 0;
-    for (size_t i = 0; i < ledger->pledge_count; i++) {
-        const struct state_pledge *p = &ledger->pledge[i];
-        first +=
-            p->tier != STATE_TIER_FREE && state_stage_live(p->stage) && p->slot_prev == STATE_NONE;
-    }
     for (size_t i = 0; i < map->cap; i++) {
         if (!pl_map_is_full(map, i))
             continue;
         const struct state_pledge *p = &ledger->pledge[value_of(map, pl_map_slot(map, i))];
-        if (!state_stage_live(p->stage) || p->tier == STATE_TIER_FREE || p->slot_prev != STATE_NONE)
+        if (!begins_chain(p))
             return false;
         struct state_slot_key key = state_slot_key(p->contributor, ledger->tier[p->tier].catalogue);
         if (memcmp(&key, pl_map_slot(map, i), sizeof(key)) != 0)
             return false;
     }
-    return map->count == first;
+    return true;
 }
 
 /* Each name is that of one contributor; of payments, those that stand have their reference here. */
@@ -1821,24 +1851,43 @@ static bool refunds_fine(const struct ledger *ledger)
     return fine;
 }
 
-static bool money_fine(const struct ledger *ledger)
+/* What the rows of pledges are together. */
+struct counted {
+    size_t bank_entries; /* meant for one */
+    size_t closed, chains;
+};
+
+/* All that is asked of a pledge when the other rows are there, in one look at it: millions of them
+ * are far away from the processor. False also where a sum would leave 64 bits (G8). */
+static bool settle_pledge(struct ledger *ledger, uint32_t index, struct tally_gather *gather,
+                          struct counted *counted)
 {
-    size_t count = 0, closed = 0;
-    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
-        if (!entry_money_fine(ledger, &ledger->bank_entry[i]))
-            return false;
-        count += ledger->bank_entry[i].pledge == STATE_NONE;
-    }
-    for (size_t i = 0; i < ledger->pledge_count; i++) {
-        if (!bank_entries_of(ledger, (uint32_t)i, &count))
-            return false;
-        closed += ledger->pledge[i].stage == STAGE(CLOSED);
-    }
-    return count == ledger->bank_entry_count && closed == deed_closings(ledger);
+    const struct state_pledge *p = &ledger->pledge[index];
+    counted->closed += p->stage == STAGE(CLOSED);
+    counted->chains += begins_chain(p);
+    return bank_entries_of(ledger, index, &counted->bank_entries) && pledge_money_fine(ledger, p) &&
+           valued_fine(ledger, &ledger->pledge_rates, index, p->currency) &&
+           tally_gather(gather, ledger, p);
+}
+
+/* Every bank entry is in the list of its pledge, every closed pledge was closed by a deed, every
+ * chain of slots is in the map. */
+static bool settle_pledges(struct ledger *ledger)
+{
+    struct counted counted = {.closed = 0};
+    for (size_t i = 0; i < ledger->bank_entry_count; i++)
+        counted.bank_entries += ledger->bank_entry[i].pledge == STATE_NONE;
+    struct tally_gather *gather = tally_gather_new();
+    bool fine = true;
+    for (size_t i = 0; i < ledger->pledge_count && fine; i++)
+        fine = settle_pledge(ledger, (uint32_t)i, gather, &counted);
+    return tally_gathered(gather, ledger) && fine &&
+           counted.bank_entries == ledger->bank_entry_count &&
+           counted.closed == deed_closings(ledger) && counted.chains == ledger->slots.count;
 }
 
 /* False where a sum would leave 64 bits (G8). */
-static bool rebuild_tallies(struct ledger *ledger)
+static bool settle_bank_entries(struct ledger *ledger)
 {
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
@@ -1850,15 +1899,16 @@ static bool rebuild_tallies(struct ledger *ledger)
     }
     for (size_t i = 0; i < ledger->allocation_count; i++)
         tally_allocation(ledger, &ledger->allocation[i], 1);
-    struct tally_gather *gather = tally_gather_new();
-    bool fine = true;
-    for (size_t i = 0; i < ledger->pledge_count && fine; i++) {
-        const struct state_pledge *p = &ledger->pledge[i];
-        fine = pledge_money_fine(ledger, p) &&
-               valued_fine(ledger, &ledger->pledge_rates, (uint32_t)i, p->currency) &&
-               tally_gather(gather, ledger, p);
+    return true;
+}
+
+static bool entries_money_fine(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->bank_entry_count; i++) {
+        if (!entry_money_fine(ledger, &ledger->bank_entry[i]))
+            return false;
     }
-    return tally_gathered(gather, ledger) && fine;
+    return true;
 }
 
 static struct pl_status load(struct in *in, struct ledger *ledger)
@@ -1898,8 +1948,8 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_statements(in, ledger));
     PL_TRY(load_movements(in, ledger));
     PL_TRY(load_maps(in, ledger));
-    if (!queues_fine(ledger) || !money_fine(ledger) || !refunds_fine(ledger) ||
-        !deed_all_add_up(ledger) || !rebuild_tallies(ledger))
+    if (!queues_fine(ledger) || !entries_money_fine(ledger) || !refunds_fine(ledger) ||
+        !deed_all_add_up(ledger) || !settle_bank_entries(ledger) || !settle_pledges(ledger))
         return bad();
     charge_link(ledger);
     return pl_ok();
@@ -1907,7 +1957,8 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
 {
-    struct in in = {.read = read, .arg = arg, .rows = calloc(1, ROWS_BYTES)};
+    struct in in = {
+        .read = read, .arg = arg, .rows = calloc(1, ROWS_BYTES), .code = "---", .code_index = -1};
     struct ledger *ledger = ledger_new();
     PL_ASSERT(in.rows != NULL);
     struct pl_status status = load(&in, ledger);

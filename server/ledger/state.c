@@ -253,12 +253,6 @@ Pledged__V1__MoneyState state_money(const struct state_pledge *pledge)
                : PLEDGED__V1__MONEY_STATE__MONEY_STATE_NONE;
 }
 
-bool state_stage_live(uint8_t stage)
-{
-    return stage == STAGE(HELD) || stage == STAGE(PLEDGED) || stage == STAGE(COMMITTED) ||
-           stage == STAGE(CLOSED);
-}
-
 /* --- the heap of deadlines: by (expires_us, index) --- */
 
 static bool sooner(const struct ledger *ledger, uint32_t a, uint32_t b)

@@ -451,6 +451,12 @@ static inline bool state_rules(const struct ledger *ledger, unsigned version)
     return ledger->policy.message->rules >= version;
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
-bool state_stage_live(uint8_t stage); /* HELD, PLEDGED, COMMITTED, CLOSED: a slot is taken */
+/* A slot is taken. */
+static inline bool state_stage_live(uint8_t stage)
+{
+    return stage == PLEDGED__V1__STAGE__STAGE_HELD || stage == PLEDGED__V1__STAGE__STAGE_PLEDGED ||
+           stage == PLEDGED__V1__STAGE__STAGE_COMMITTED ||
+           stage == PLEDGED__V1__STAGE__STAGE_CLOSED;
+}
 
 #endif

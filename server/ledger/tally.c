@@ -178,7 +178,8 @@ enum { GATHERED_MAX = 1024 };
 struct gathered {
     const struct state_pledge *like; /* one of them; NULL: none yet */
     int64_t pledges, pledged, committed, allocated, forgiven[2];
-    struct valued valued;
+    bool home;            /* in francs: the value of the sum is the sum of the values */
+    struct valued valued; /* else */
 };
 struct tally_gather {
     struct gathered row[GATHERED_MAX]; /* by a hash of their keys, the newest ones */
@@ -200,6 +201,8 @@ static bool put_gathered(struct ledger *ledger, struct gathered *row)
         return true;
     if (!tally_may_pledge(ledger, like->currency, row->pledged))
         return false;
+    if (row->home)
+        row->valued = value_of(ledger, NULL, 0, like->currency, row->pledged);
     make_keys(ledger, like, like->month, like->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
         struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], like->currency);
@@ -234,17 +237,23 @@ bool tally_gather(struct tally_gather *gather, struct ledger *ledger,
         return false;
     if (!pl_add64(row->pledged, pledge->amount, &row->pledged))
         return false; /* and so nothing below goes beyond */
-    int64_t forgiven[2];
-    waiver_sums(ledger, pledge, forgiven);
-    struct valued valued =
-        value_of(ledger, &ledger->pledge_rates, (uint32_t)(pledge - ledger->pledge),
-                 pledge->currency, pledge->amount);
-    row->valued.minor += valued.minor;
-    row->valued.value += valued.value;
+    if (row->like == NULL)
+        row->home = valuation_is_home(pledge->currency);
+    if (!row->home) {
+        struct valued valued =
+            value_of(ledger, &ledger->pledge_rates, (uint32_t)(pledge - ledger->pledge),
+                     pledge->currency, pledge->amount);
+        row->valued.minor += valued.minor;
+        row->valued.value += valued.value;
+    }
     row->like = pledge;
     row->pledges++;
-    row->forgiven[0] += forgiven[0];
-    row->forgiven[1] += forgiven[1];
+    if (state_forgiven(pledge) != 0) {
+        int64_t forgiven[2];
+        waiver_sums(ledger, pledge, forgiven);
+        row->forgiven[0] += forgiven[0];
+        row->forgiven[1] += forgiven[1];
+    }
     row->allocated += pledge->allocated;
     row->committed += pledge->stage != STAGE(PLEDGED) ? pledge->amount : 0;
     return true;

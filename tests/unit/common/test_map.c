@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/hash.h"
 #include "common/map.h"
 
 /* cmocka.h needs the four headers before it */
@@ -140,6 +141,57 @@ static void test_a_map_is_put_back_slot_by_slot(void **state)
     assert_true(pl_map_settled(&none));
 }
 
+/* Saved maps depend on it, of whatever build. */
+static void test_a_key_stands_where_its_hash_says(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 4, 8, 12, 16, 32};
+    for (size_t i = 0; i < PL_COUNT(sizes); i++) {
+        for (uint8_t seed = 0; seed < 50; seed++) {
+            struct pl_map map PL_CLEANUP(pl_map_fini);
+            uint8_t key[32];
+            memset(key, 3 * seed, sizeof(key));
+            pl_map_init(&map, sizes[i], 1, seed);
+            pl_map_put(&map, key, &seed);
+            size_t place = (size_t)pl_xxh3(pl_slice(key, sizes[i]), seed) & (map.cap - 1);
+            assert_true(pl_map_is_full(&map, place));
+        }
+    }
+}
+
+static bool all_found(const struct pl_map *map)
+{
+    for (size_t i = 0; i < map->cap; i++) {
+        if (pl_map_is_full(map, i) &&
+            pl_map_get(map, pl_map_slot(map, i)) != pl_map_slot(map, i) + map->key_size)
+            return false;
+    }
+    return true;
+}
+
+/* Every key of a slot by every other one, in tables whose runs go around the end too. */
+static void test_settled_is_that_all_keys_are_found(void **state)
+{
+    (void)state;
+    size_t settled = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct pl_map map PL_CLEANUP(pl_map_fini);
+        pl_map_init(&map, 1, 1, seed);
+        for (uint8_t key = 0; key < 12; key++)
+            pl_map_put(&map, &key, &key);
+        for (size_t i = 0; i < map.cap; i++) {
+            uint8_t *slot = pl_map_slot(&map, i), was = *slot;
+            for (unsigned other = 0; other < 256 && pl_map_is_full(&map, i); other++) {
+                *slot = (uint8_t)other;
+                assert_int_equal(pl_map_settled(&map), all_found(&map));
+                settled += pl_map_settled(&map);
+            }
+            *slot = was;
+        }
+    }
+    assert_true(settled > 60 * 12); /* not only as it was */
+}
+
 static void test_load_stays_below_three_quarters(void **state)
 {
     (void)state;
@@ -232,6 +284,8 @@ int main(void)
         cmocka_unit_test(test_keys_without_values),
         cmocka_unit_test(test_reserved_room_is_not_grown),
         cmocka_unit_test(test_a_map_is_put_back_slot_by_slot),
+        cmocka_unit_test(test_a_key_stands_where_its_hash_says),
+        cmocka_unit_test(test_settled_is_that_all_keys_are_found),
         cmocka_unit_test(test_load_stays_below_three_quarters),
         cmocka_unit_test(test_equals_a_simple_model),
         cmocka_unit_test(test_removal_in_a_small_table),
