@@ -67,6 +67,11 @@ static struct pl_status read_payload(void *arg, uint8_t *into, size_t len)
     return snapshot_read(arg, into, len);
 }
 
+static void expect_payload(void *arg, void *memory, size_t len)
+{
+    snapshot_expect(arg, memory, len);
+}
+
 /* The state of the newest snapshot before `batch`; derived data: if anything is wrong with it, an
  * older one or the log tells the same. NOT_FOUND: there is none left. */
 static struct pl_status load_before(const struct recover_options *options, const char *dir,
@@ -80,7 +85,8 @@ static struct pl_status load_before(const struct recover_options *options, const
     *ret_meta = *snapshot_get_meta(snapshot);
     if (!options->alone && ret_meta->seq > REPLAY_ALONE_ENTRIES)
         snapshot_read_ahead(snapshot);
-    struct pl_status status = ledger_load(read_payload, snapshot, &ledger);
+    struct pl_status status =
+        ledger_load_expecting(read_payload, expect_payload, snapshot, &ledger);
     if (pl_is_ok(status))
         status = snapshot_finish(snapshot);
     snapshot_close(snapshot);

@@ -581,6 +581,7 @@ enum {
 
 struct in {
     ledger_read_fn read;
+    ledger_expect_fn expect; /* may be NULL */
     void *arg;
     uint8_t *rows; /* owns; rows of one kind, there are millions of some */
     size_t at, row_end, end;
@@ -662,19 +663,26 @@ static inline uint32_t row_u32(struct in *in)
     return pl_get_le32(bytes);
 }
 
-/* Room for the row `index` of `count`: memory follows what was read, not what the count promises.
- */
-static void *room_for(void *array, size_t index, size_t count, size_t *cap, size_t element)
+static void *more_room(const struct in *in, void *array, size_t index, size_t count, size_t *cap,
+                       size_t element)
 {
-    if (index < *cap)
-        return array;
     size_t larger = *cap != 0 ? *cap * 4 : ROOM_ROWS;
     if (larger > count)
         larger = count;
-    void *grown = reallocarray(array, larger, element);
+    uint8_t *grown = reallocarray(array, larger, element);
     PL_ASSERT(grown != NULL);
     *cap = larger;
+    if (in->expect != NULL)
+        in->expect(in->arg, grown + index * element, (larger - index) * element);
     return grown;
+}
+
+/* Room for the row `index` of `count`: memory follows what was read, not what the count promises.
+ */
+static inline void *room_for(const struct in *in, void *array, size_t index, size_t count,
+                             size_t *cap, size_t element)
+{
+    return index < *cap ? array : more_room(in, array, index, count, cap, element);
 }
 
 static inline struct pl_status get_u64(struct in *in, uint64_t *ret)
@@ -860,7 +868,7 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
     PL_TRY(get_count(in, UINT32_MAX - 1, &count));
     begin_rows(in, CONTRIBUTOR_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->contributor = room_for(ledger->contributor, i, count, &ledger->contributor_cap,
+        ledger->contributor = room_for(in, ledger->contributor, i, count, &ledger->contributor_cap,
                                        sizeof(*ledger->contributor));
         struct state_contributor *c = &ledger->contributor[i];
         *c = (struct state_contributor){.name = 0};
@@ -1078,7 +1086,7 @@ static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
     begin_rows(in, PLEDGE_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
         ledger->pledge =
-            room_for(ledger->pledge, i, count, &ledger->pledge_cap, sizeof(*ledger->pledge));
+            room_for(in, ledger->pledge, i, count, &ledger->pledge_cap, sizeof(*ledger->pledge));
         ledger->pledge[i] = (struct state_pledge){.amount = 0};
         ledger->pledge_count = i + 1;
         PL_TRY(load_pledge(in, ledger, &ledger->pledge[i]));
@@ -1132,7 +1140,7 @@ static struct pl_status load_bank_entries(struct in *in, struct ledger *ledger)
     PL_TRY(get_count(in, UINT32_MAX - 1, &count));
     begin_rows(in, BANK_ENTRY_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->bank_entry = room_for(ledger->bank_entry, i, count, &ledger->bank_entry_cap,
+        ledger->bank_entry = room_for(in, ledger->bank_entry, i, count, &ledger->bank_entry_cap,
                                       sizeof(*ledger->bank_entry));
         ledger->bank_entry[i] = (struct state_bank_entry){.amount = 0};
         ledger->bank_entry_count = i + 1;
@@ -1147,7 +1155,7 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
     PL_TRY(get_count(in, STATE_ROWS_MAX, &count));
     begin_rows(in, ALLOCATION_ROW_BYTES, count);
     for (size_t i = 0; i < count; i++) {
-        ledger->allocation = room_for(ledger->allocation, i, count, &ledger->allocation_cap,
+        ledger->allocation = room_for(in, ledger->allocation, i, count, &ledger->allocation_cap,
                                       sizeof(*ledger->allocation));
         struct state_allocation *a = &ledger->allocation[i];
         *a = (struct state_allocation){.amount = 0};
@@ -1628,7 +1636,7 @@ static struct pl_status load_full(struct in *in, size_t cap, uint64_t **ret)
     size_t words = (cap + 63) / 64, room = 0;
     begin_rows(in, sizeof(uint64_t), words);
     for (size_t i = 0; i < words; i++) {
-        *ret = room_for(*ret, i, words, &room, sizeof(**ret));
+        *ret = room_for(in, *ret, i, words, &room, sizeof(**ret));
         PL_TRY(next_row(in));
         (*ret)[i] = row_u64(in);
     }
@@ -1692,6 +1700,8 @@ static struct pl_status load_table(struct in *in, struct pl_map *map, uint64_t l
     }
     if (!pl_map_shape(map, full, (size_t)cap))
         return bad();
+    if (in->expect != NULL && cap != 0)
+        in->expect(in->arg, map->slots, (size_t)cap * (map->key_size + map->value_size));
     PL_TRY(load_pairs(in, map, least, rows));
     return pl_map_settled(map) ? pl_ok() : bad();
 }
@@ -1957,8 +1967,18 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
 {
-    struct in in = {
-        .read = read, .arg = arg, .rows = calloc(1, ROWS_BYTES), .code = "---", .code_index = -1};
+    return ledger_load_expecting(read, NULL, arg, ret);
+}
+
+struct pl_status ledger_load_expecting(ledger_read_fn read, ledger_expect_fn expect, void *arg,
+                                       struct ledger **ret)
+{
+    struct in in = {.read = read,
+                    .expect = expect,
+                    .arg = arg,
+                    .rows = calloc(1, ROWS_BYTES),
+                    .code = "---",
+                    .code_index = -1};
     struct ledger *ledger = ledger_new();
     PL_ASSERT(in.rows != NULL);
     struct pl_status status = load(&in, ledger);

@@ -25,6 +25,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/check.h"
@@ -43,6 +45,7 @@ enum {
     PIECE_BYTES = 1 << 18,
     PATH_BYTES = 4096,
     PIECES_AHEAD = 4,
+    PAGES_BYTES = 1 << 19, /* made at once: as long as others wait for a piece, at most */
 };
 
 static const char magic[8] = "PLEDGSNP";
@@ -236,6 +239,12 @@ struct piece {
     uint8_t *bytes; /* owns; checked (format 2) */
 };
 
+/* Memory whose pages are wanted, whole ones. */
+struct pages {
+    uintptr_t from;
+    size_t left; /* bytes */
+};
+
 struct snapshot {
     struct io *io;
     int fd;
@@ -258,6 +267,8 @@ struct snapshot {
     pthread_t thread;
     struct pl_mail wake;
     struct pl_mailbox *full, *emptied;
+    struct pl_slot expected; /* struct pages, newest one; owns */
+    struct pages pages;      /* of the thread: what is still to be made */
 };
 
 static uint64_t file_bytes_of(const struct snapshot *snapshot)
@@ -335,12 +346,50 @@ static void post(struct pl_mailbox *box, struct pl_mail *mail)
     PL_ASSERT(posted); /* no limit there */
 }
 
+void snapshot_expect(struct snapshot *snapshot, void *memory, size_t len)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)memory + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)memory + len) / page * page;
+    if (!snapshot->ahead || from >= to)
+        return;
+    struct pages *pages = malloc(sizeof(*pages));
+    PL_ASSERT(pages != NULL);
+    *pages = (struct pages){.from = from, .left = to - from};
+    free(pl_slot_put(&snapshot->expected, pages));
+}
+
+/* Some of the pages that were expected. A kernel that cannot (before 5.14), and memory that is not
+ * there any more, are the same: nothing is made ahead. False: none are expected. */
+static bool make_pages(struct snapshot *snapshot)
+{
+    struct pages *newer = pl_slot_take(&snapshot->expected), *pages = &snapshot->pages;
+    if (newer != NULL)
+        *pages = *newer;
+    free(newer);
+    size_t len = pages->left < PAGES_BYTES ? pages->left : PAGES_BYTES;
+    if (len != 0)
+        (void)madvise((void *)pages->from, len, MADV_POPULATE_WRITE); /* changes no byte */
+    pages->from += len;
+    pages->left -= len;
+    return len != 0;
+}
+
+/* What is empty; until there is something, pages are made. */
+static struct pl_mail *next_emptied(struct snapshot *snapshot)
+{
+    struct pl_mail *mail = pl_mailbox_take(snapshot->emptied);
+    while (mail == NULL && make_pages(snapshot))
+        mail = pl_mailbox_take(snapshot->emptied);
+    return mail != NULL ? mail : pl_mailbox_wait(snapshot->emptied);
+}
+
 /* Fills what is empty, up to the end, to a piece that is wrong, or until it is told to stop. */
 static void *read_ahead(void *arg)
 {
     struct snapshot *snapshot = arg;
     for (;;) {
-        struct pl_mail *mail = pl_mailbox_wait(snapshot->emptied);
+        struct pl_mail *mail = next_emptied(snapshot);
         while (mail != NULL) {
             if (atomic_load_explicit(&snapshot->stop, memory_order_acquire))
                 return NULL;
@@ -517,6 +566,7 @@ void snapshot_close(struct snapshot *snapshot)
     pl_mailbox_free(snapshot->emptied);
     if (snapshot->fd >= 0)
         snapshot->io->close(snapshot->io, snapshot->fd);
+    free(pl_slot_take(&snapshot->expected));
     pl_sha256_free(snapshot->sha256);
     for (size_t i = 0; i < PIECES_AHEAD; i++)
         free(snapshot->pieces[i].bytes);

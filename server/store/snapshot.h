@@ -43,6 +43,10 @@ PL_MUST_CHECK struct pl_status snapshot_open_before(struct io *io, const char *d
 /* From here on a thread of its own reads pieces and looks at them ahead of who wants them: for a
  * large one. Before the first read. Where no thread is to be had, nothing changes. */
 void snapshot_read_ahead(struct snapshot *snapshot);
+/* That thread may have pages made for memory that what is read goes to, from its begin on, in the
+ * time that it has left; nothing that is there is changed. Only the newest is remembered, and it
+ * may be freed at any time. Without the thread nothing is done. */
+void snapshot_expect(struct snapshot *snapshot, void *memory, size_t len);
 const struct snapshot_meta *snapshot_get_meta(const struct snapshot *snapshot);
 /* Exactly `len` payload bytes, in order; CORRUPT if the piece that they are in is not as it was
  * written. What is looked at is what is handed out: a disk may give other bytes the next time. */

@@ -4,6 +4,7 @@
  * whatever else lies about.
  */
 #include <inttypes.h>
+#include <sys/mman.h>
 
 #include "failing_io.h"
 #include "fixture.h"
@@ -116,6 +117,55 @@ static void test_reading_ahead(void **state)
     for (int times = 0; times < 3; times++)
         assert_int_equal(snapshot_read(snapshot, big, 1).code, PL_E_CORRUPT);
     snapshot_close(snapshot);
+    dir_remove(dir);
+}
+
+static size_t pages_there(void *memory, size_t pages)
+{
+    unsigned char there[64];
+    size_t count = 0;
+    assert_true(pages <= sizeof(there));
+    assert_int_equal(mincore(memory, pages * (size_t)sysconf(_SC_PAGESIZE), there), 0);
+    for (size_t i = 0; i < pages; i++)
+        count += there[i] & 1;
+    return count;
+}
+
+/* The thread makes them when it has read what there is room for; what is in them stays. */
+static void test_pages_are_made_ahead(void **state)
+{
+    (void)state;
+    enum { BYTES = 3000017, PAGES = 64, GONE = 16 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *dir = dir_new();
+    struct snapshot *snapshot = NULL;
+    write_one(dir, 12, BYTES);
+    assert_true(
+        pl_is_ok(snapshot_open_before(io_system(), dir, test_ledger_id, UINT64_MAX, &snapshot)));
+    snapshot_read_ahead(snapshot);
+    uint8_t *memory =
+        mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    memory[page + 5] = 77;
+    assert_int_equal(pages_there(memory, PAGES), 1);
+    snapshot_expect(snapshot, memory + 1, PAGES * page - 1);     /* all but the first */
+    assert_true(pl_is_ok(snapshot_read(snapshot, big, 600000))); /* pieces are given back */
+    for (size_t i = 0; pages_there(memory, PAGES) < PAGES - 1; i++) {
+        assert_true(i < 20000);
+        usleep(1000);
+    }
+    assert_int_equal(pages_there(memory, 1), 0);
+    assert_int_equal(memory[page + 5], 77);
+    snapshot_expect(snapshot, memory, GONE * page); /* what is gone does no harm */
+    assert_int_equal(munmap(memory, GONE * page), 0);
+    for (size_t at = 600000; at < BYTES; at += 1 << 18) {
+        size_t left = BYTES - at;
+        assert_true(pl_is_ok(snapshot_read(snapshot, big, left < 1 << 18 ? left : 1 << 18)));
+        assert_int_equal(big[0], (uint8_t)(at * 7 + 12));
+    }
+    assert_true(pl_is_ok(snapshot_finish(snapshot)));
+    snapshot_close(snapshot);
+    assert_int_equal(munmap(memory + GONE * page, (PAGES - GONE) * page), 0);
     dir_remove(dir);
 }
 
@@ -391,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_what_changes_after_opening_is_seen),
         cmocka_unit_test(test_a_piece_of_another_one_is_not_taken),
         cmocka_unit_test(test_reading_ahead),
+        cmocka_unit_test(test_pages_are_made_ahead),
         cmocka_unit_test(test_the_newest_is_read_back),
         cmocka_unit_test(test_a_damaged_one_is_passed_over),
         cmocka_unit_test(test_an_abandoned_one_leaves_nothing),
