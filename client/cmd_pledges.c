@@ -115,7 +115,7 @@ static void add_pledge(struct sheet *sheet, const Pledged__V1__PledgeStatus *ple
     sheet_text(sheet, pledge->tier);
     sheet_code(sheet, TEXT_STAGE, (int)pledge->stage);
     add_money(sheet, pledge);
-    sheet_time(sheet, pledge->expires_us);
+    sheet_end(sheet, pledge->expires_us);
     sheet_seq(sheet, pledge->waiting_position);
     sheet_text(sheet, pledge->catalogue);
     sheet_code(sheet, TEXT_PLEDGE_KIND, (int)pledge->kind);

@@ -167,7 +167,8 @@ static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal
     char moment[40];
     if (end != NULL && strcmp(end, "_us") == 0 &&
         options_parse_number(arg->value, 0, INT64_MAX, &moment_us)) {
-        add(failure, _("%s: %s"), arg_words(arg->name), when_format(moment_us, moment));
+        add(failure, _("%s: %s"), arg_words(arg->name),
+            when_format_end(moment_us, moment)); /* all of them are ends */
         return;
     }
     bool sentence = strcmp(arg->name, "why") == 0 || strcmp(arg->name, "use") == 0;

@@ -161,14 +161,25 @@ void sheet_amount(struct sheet *sheet, const Pledged__V1__Money *money)
         sheet_minor(sheet, money->minor, money->currency);
 }
 
-void sheet_time(struct sheet *sheet, int64_t time_us)
+static void moment(struct sheet *sheet, int64_t time_us,
+                   const char *(*format)(int64_t time_us, char out[40]))
 {
     char machine[28], human[40];
     if (time_us == 0)
         sheet_pair(sheet, NULL, NULL);
     else
         sheet_pair(sheet, pl_arena_strdup(sheet->arena, pl_time_format(time_us, machine)),
-                   pl_arena_strdup(sheet->arena, when_format(time_us, human)));
+                   pl_arena_strdup(sheet->arena, format(time_us, human)));
+}
+
+void sheet_time(struct sheet *sheet, int64_t time_us)
+{
+    moment(sheet, time_us, when_format);
+}
+
+void sheet_end(struct sheet *sheet, int64_t time_us)
+{
+    moment(sheet, time_us, when_format_end);
 }
 
 void sheet_time_us(struct sheet *sheet, int64_t time_us)

@@ -73,6 +73,7 @@ void sheet_amount(struct sheet *sheet, const Pledged__V1__Money *money);
 /* Amount without a Money; `currency` is shown to people, programs have it in a cell of its own. */
 void sheet_minor(struct sheet *sheet, int64_t minor, const char *currency);
 void sheet_time(struct sheet *sheet, int64_t time_us);    /* 0 is absent */
+void sheet_end(struct sheet *sheet, int64_t time_us);     /* the same of a deadline */
 void sheet_time_us(struct sheet *sheet, int64_t time_us); /* digits, as text */
 void sheet_hex(struct sheet *sheet, ProtobufCBinaryData bytes);
 void sheet_uuid(struct sheet *sheet, ProtobufCBinaryData id);

@@ -90,7 +90,7 @@ void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
     sheet_text(sheet, row->pledge);
     sheet_quoted(sheet, row->maker);
     sheet_time(sheet, row->time_us);
-    sheet_time(sheet, row->expires_us);
+    sheet_end(sheet, row->expires_us);
     sheet_seq(sheet, row->closed_seq);
     sheet_quoted(sheet, command == NULL ? NULL : command->reason);
     sheet_time_us(sheet, row->time_us);

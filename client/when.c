@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/date.h"
@@ -69,5 +70,16 @@ const char *when_format(int64_t time_us, char out[40])
     char day[24];
     (void)snprintf(day, sizeof(day), "%.23s", out);
     (void)snprintf(out, 40, "%s %.8s", day, pl_is_ok(status) ? got->tm_zone : "UTC");
+    return out;
+}
+
+const char *when_format_end(int64_t time_us, char out[40])
+{
+    char before[40];
+    (void)when_format(time_us, out);
+    if (time_us % PL_US_PER_S != 0 || strncmp(out + strcspn(out, " "), " 00:00:00 ", 10) != 0)
+        return out;
+    (void)when_format(time_us - 1, before);
+    (void)snprintf(out, 40, "%.10s 24:00:00%.12s", before, before + strlen("2026-12-07 00:00:00"));
     return out;
 }

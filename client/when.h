@@ -19,5 +19,8 @@ PL_MUST_CHECK struct pl_status when_init(void);
 PL_MUST_CHECK struct pl_status when_end_of(const char *text, int64_t *ret_us);
 /* "2026-12-08 00:00:00 CET" (UTC with "UTC" if the zone's data is missing). */
 const char *when_format(int64_t time_us, char out[40]);
+/* The same of a moment when something ends: midnight is the end of the day before it, as it was
+ * typed, "2026-12-07 24:00:00 CET" (ISO 8601), which no language takes for another day. */
+const char *when_format_end(int64_t time_us, char out[40]);
 
 #endif

@@ -181,7 +181,7 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     sheet_code(&sheet, TEXT_STAGE, (int)outcome->stage);
     sheet_amount(&sheet, outcome->unallocated);
     sheet_text(&sheet, outcome->unallocated == NULL ? NULL : outcome->unallocated->currency);
-    sheet_time(&sheet, outcome->expires_us);
+    sheet_end(&sheet, outcome->expires_us);
     sheet_time_us(&sheet, outcome->expires_us);
     sheet_seq(&sheet, outcome->waiting_position);
     sheet_hex(&sheet, outcome->catalogue_sha256);

@@ -72,6 +72,12 @@ class Lifecycle(DaemonTest):
         grace = self.reader.GetCatalogue().catalogue.policy.hold_grace_s
         stated = self.status(row[0]).expires_us / 1e6 - grace
         self.assertAlmostEqual(stated, end.timestamp(), delta=1.5)
+        if grace == 0:  # people read the day that was typed; programs read the moment
+            for lang, title in (("en", "Held until"), ("fr", "Réservé jusqu’au")):
+                shown = self.pledge("clerk", "show", row[0], "--lang", lang, format="table").out
+                self.assertIn(title, shown)
+                self.assertIn(f"{day} 24:00:00 CE", shown)
+            self.assertNotIn("24:00", self.pledge("clerk", "show", row[0], format="json").out)
 
     def test_a_hold_without_length_gets_the_catalogues(self):
         pledge = self.pledge("clerk", "hold", "or", "--contributor", self.who()).rows[0][0]

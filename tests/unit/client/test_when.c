@@ -64,6 +64,28 @@ static void test_people_read_the_time_of_zurich(void **state)
     assert_string_equal(when_format(us, text), "2026-01-10 23:59:00 CET");
 }
 
+/* What was typed as a day is read as that day. */
+static void test_a_day_ends_at_its_own_midnight(void **state)
+{
+    (void)state;
+    static const char *const days[][2] = {
+        {"2026-01-31", "2026-01-31 24:00:00 CET"},  {"2026-07-10", "2026-07-10 24:00:00 CEST"},
+        {"2026-03-29", "2026-03-29 24:00:00 CEST"}, {"2026-10-25", "2026-10-25 24:00:00 CET"},
+        {"2026-12-31", "2026-12-31 24:00:00 CET"},
+    };
+    char text[40];
+    int64_t us = 0;
+    for (size_t i = 0; i < PL_COUNT(days); i++) {
+        assert_true(pl_is_ok(when_end_of(days[i][0], &us)));
+        assert_string_equal(when_format_end(us, text), days[i][1]);
+    }
+    const int64_t beside[] = {us - 1, us + 1, us + 1000000, us - 1000000};
+    for (size_t i = 0; i < PL_COUNT(beside); i++) {
+        char same[40];
+        assert_string_equal(when_format_end(beside[i], text), when_format(beside[i], same));
+    }
+}
+
 static int elsewhere(void **state)
 {
     (void)state;
@@ -77,6 +99,7 @@ int main(void)
         cmocka_unit_test(test_a_moment_is_taken_as_it_is),
         cmocka_unit_test(test_what_is_no_day_is_refused),
         cmocka_unit_test(test_people_read_the_time_of_zurich),
+        cmocka_unit_test(test_a_day_ends_at_its_own_midnight),
     };
     return cmocka_run_group_tests(tests, elsewhere, NULL);
 }
