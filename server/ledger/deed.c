@@ -125,6 +125,17 @@ uint32_t deed_debit(const struct ledger *ledger, uint32_t index)
     return is_refund(deed) ? ledger->refund[deed->of].debit : STATE_NONE;
 }
 
+/* A pledge is closed when nothing is to be paid back any more. */
+static struct pl_status check_unpaid(const struct ledger *ledger, const Pledged__V1__Reversed *fact,
+                                     const struct state_deed *deed)
+{
+    const struct state_pledge *pledge = refund_pledge(ledger, &ledger->refund[deed->of]);
+    PL_TRY(refund_check_reversed(ledger, fact, deed->of));
+    return pledge == NULL || !state_rules(ledger, 4)
+               ? pl_ok()
+               : closing_check_guard(ledger, pledge, deed->seq);
+}
+
 struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged__V1__Reversed *fact,
                                      uint32_t index)
 {
@@ -132,7 +143,7 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
     NEED(deed->reversed_by == 0, "a reversal of what is reversed already");
     NEED(fact->deallocated == NULL, "a reversal of what was never allocated");
     if (is_refund(deed))
-        return refund_check_reversed(ledger, fact, deed->of);
+        return check_unpaid(ledger, fact, deed);
     if (is_charge(deed))
         return charge_check_reversed(ledger, fact, deed->of, deed->quantity);
     if (is_closing(deed)) {
@@ -226,11 +237,13 @@ void deed_decide_reverse(struct maker *maker, uint32_t index)
     }
     if (is_closing(deed)) {
         reopen(maker, deed, about);
-    } else if (is_refund(deed)) {
-        refund_fill_reversed(maker, deed->of, add_reversed(maker, deed, about));
     } else if (is_charge(deed)) {
         charge_fill_reversed(maker, deed->of, deed->quantity, add_reversed(maker, deed, about));
-    } else if (!closing_guards(maker, about, deed->seq, "reverse.seq")) {
+    } else if (about != NULL && closing_guards(maker, about, deed->seq, "reverse.seq")) {
+        return;
+    } else if (is_refund(deed)) {
+        refund_fill_reversed(maker, deed->of, add_reversed(maker, deed, about));
+    } else {
         benefit_fill_reversed(maker, deed, add_reversed(maker, deed, about));
     }
 }

@@ -110,6 +110,22 @@ class Money(DaemonTest):
         self.assertEqual(facts.count("pledge_closed"), 2)
         self.assertEqual(self.show(pledge)["stage"], "closed")
 
+    def test_a_refund_that_a_closing_rests_on_is_paid_until_the_closing_is_taken_back(self):
+        pledge, bank, _ = self.ready("Paid back", 10_000_100)
+        letter = self.home.path / "back.txt"
+        letter.write_text("please")
+        self.pledge("clerk", "refund", bank, "--evidence", letter)
+        refund = self.show(pledge)["refunds"][0]["refund"]
+        paid = self.pledge("clerk", "refund-paid", refund, "1.00", "CHF", format="json").json["seq"]
+        closed = self.pledge("approver", "close", pledge, "--waive", "--reason", "over",
+                             format="json").json["seq"]
+        ran = self.fails(10, "approver", "reverse", paid, "--reason", "it was not", format="json")
+        self.assertEqual((ran.error["reason"], int(ran.error["deciding_seq"])),
+                         ("STATE_WRONG", closed))
+        self.pledge("approver", "reverse", closed, "--reason", "a refund is open")
+        self.pledge("clerk", "reverse", paid, "--reason", "it was not")
+        self.assertEqual(self.show(pledge)["refunds"][0]["state"], "ordered")
+
     def test_money_moves_by_the_donors_choice(self):
         pledge, bank, allocation = self.ready("Moves", 10_000_500)
         other, _, _ = self.ready("Other", 1)

@@ -219,7 +219,7 @@ class Money:
         """What a pledge was closed for stays while it is closed."""
         wrong = Wrong()
         for each in undone:
-            closing = None if getattr(each, "refund", None) else self.closing_of(each.pledge)
+            closing = each.pledge and self.closing_of(each.pledge)
             if closing is not None and each.seq < closing.seq and not each.reversed:
                 wrong.add("STATE_WRONG", "reverse.seq", closing.seq)
         return wrong

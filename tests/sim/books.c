@@ -332,8 +332,10 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
     }
     for (size_t i = 0; i < books->refunds; i++) {
         if (books->refund[i].state == BOOK_PAID && books->refund[i].paid_seq == target) {
+            size_t meant = books->bank[books->refund[i].bank].meant;
             undo_paid(books, &books->refund[i]);
-            return true;
+            return meant == SIZE_MAX || !is_closed(model, meant) ||
+                   model_wrong(model, ENTRY "a closed pledge owes a refund again", e->seq);
         }
     }
     for (size_t i = 0; i < books->charges; i++) {

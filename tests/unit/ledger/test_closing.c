@@ -184,6 +184,43 @@ static void test_replay_knows_what_a_closing_rests_on(void **state)
     world_fini(&w);
 }
 
+/* Nothing was to be paid back any more when it was closed; what came later is another matter. */
+static void test_a_refund_that_a_closing_rests_on(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 15000100);
+    refund(&w, "B000001", 100, "CHF");
+    refund_paid(&w, "R000001", 100, "CHF", "");
+    uint64_t paid = w.ledger->size;
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    uint64_t closing = w.receipt->seq;
+    size_t closed = w.entry_count;
+    reverse(&w, paid);
+    assert_refused(&w, STATE_WRONG);
+    assert_int_equal(w.refusal->deciding_seq, closing);
+    pay(&w, "P000001", 5, "CHF", "");
+    refund(&w, "B000003", 5, "CHF");
+    refund_paid(&w, "R000002", 5, "CHF", "");
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    reverse_closing(&w, closing);
+    reverse(&w, paid);
+    assert_accepted(&w);
+    assert_balanced(&w);
+    Pledged__V1__Entry *undone = world_last(&w);
+    struct ledger *before = world_before(&w, closed);
+    undone->seq = before->size + 1;
+    undone->prev_seq = before->pledge[0].last_seq;
+    before->policy.message->rules = 3; /* which let that through */
+    assert_true(pl_is_ok(ledger_check(before, undone)));
+    before->policy.message->rules = 4;
+    assert_false(pl_is_ok(ledger_check(before, undone)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_written_off_is_done),
         cmocka_unit_test(test_one_open_item_is_enough),
         cmocka_unit_test(test_what_a_closing_rests_on_stays),
+        cmocka_unit_test(test_a_refund_that_a_closing_rests_on),
         cmocka_unit_test(test_replay_knows_what_a_closing_rests_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
