@@ -198,6 +198,30 @@ static struct pl_status record(struct cli *cli, struct postings *postings, const
     return write.command.dry_run ? pl_ok() : write_out(cli, postings, period, to_seq, form, out);
 }
 
+/* For whoever wants to see a month before it is settled. */
+static struct pl_status print_preliminary(struct cli *cli, struct postings *postings,
+                                          const char *period, uint64_t to_seq,
+                                          enum postings_form form, struct pl_buf *out)
+{
+    const struct postings_export *past = postings_past(postings, period);
+    postings->preliminary = true;
+    PL_TRY(print(cli, postings, period, to_seq, form, out)); /* is it a month at all? */
+    if (past != NULL)
+        return failure_set(&cli->failure, PL_E_REFUSED,
+                           PLEDGED__V1__REASON__REASON_EXPORTED_ALREADY, "period",
+                           _("%s was exported by entry %" PRIu64 ": nothing is preliminary about "
+                             "it or a month before it"),
+                           past->period, past->seq);
+    if (!cli->config.quiet)
+        (void)fprintf(stderr, "%s",
+                      _("Preliminary: nothing is recorded; what is in this file will be handed "
+                        "over again once the month is closed\n"));
+    say_totals(cli, postings);
+    return options_has(&cli->options, OPTION_DRY_RUN)
+               ? pl_ok()
+               : write_out(cli, postings, period, to_seq, form, out);
+}
+
 static void fini(struct postings *postings)
 {
     postings_fini(postings);
@@ -218,6 +242,8 @@ struct pl_status cmd_postings(struct cli *cli)
                              "csv, hledger, beancount");
     PL_TRY(read_table(cli, &postings));
     PL_TRY(read_ledger(cli, &postings, &last));
+    if (options_has(&cli->options, OPTION_PRELIMINARY))
+        return print_preliminary(cli, &postings, period, last, form, &out);
     const struct postings_export *known = postings_find(&postings, period);
     return known != NULL ? print_again(cli, &postings, known, form, &out)
                          : record(cli, &postings, period, last, form, &out);

@@ -667,19 +667,23 @@ static const struct command table[] = {
     {.name = "postings",
      .args = "",
      .options = OPTIONS_WRITE | BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT) |
-                BIT(OPTION_AS),
+                BIT(OPTION_AS) | BIT(OPTION_PRELIMINARY),
      .required = BIT(OPTION_PERIOD) | BIT(OPTION_ACCOUNTS) | BIT(OPTION_OUTPUT),
      .writes = true,
      .group = COMMAND_RECORDS,
      .words = N_("hand a month to the accounting system, once (role approver)"),
-     .more =
-         N_("FILE of --accounts belongs to the accountants: for each event the accounts of both "
-            "sides and a cost centre (deploy/accounts.example.csv). The export holds what has a "
-            "business date in the month or before and is in no earlier export; months go in "
-            "order. Its hash is recorded: the same month again prints the same file, or "
-            "nothing. --as hledger or beancount makes a journal of the same postings, for a table "
-            "whose names fit that form."),
-     .examples = "pledge postings --period 2026-03 --accounts accounts.csv -o 2026-03.csv",
+     .more = N_(
+         "FILE of --accounts belongs to the accountants: for each event the accounts of both "
+         "sides and a cost centre (deploy/accounts.example.csv). The month is closed: the export "
+         "holds what is posted to it or before and is in no earlier export; months go in "
+         "order. Its hash is recorded: the same month again prints the same file, or "
+         "nothing. With --preliminary an open month is printed, marked in every line, and "
+         "counts as handed over nowhere. --as hledger or beancount makes a journal of the same "
+         "postings, for a table "
+         "whose names fit that form."),
+     .examples = "pledge postings --period 2026-03 --accounts accounts.csv -o 2026-03.csv\n"
+                 "pledge postings --period 2026-04 --accounts accounts.csv -o look.csv "
+                 "--preliminary",
      .run = cmd_postings},
     {.name = "reallocate",
      .args = "SEQ PLEDGE",

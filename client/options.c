@@ -129,6 +129,8 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_EMAIL] = {"email", 0, false, "TEXT", N_("e-mail address of the person")},
     [OPTION_PHONE] = {"phone", 0, false, "TEXT", N_("telephone number of the person")},
     [OPTION_PERIOD] = {"period", 0, false, "YYYY-MM", N_("the month")},
+    [OPTION_PRELIMINARY] = {"preliminary", 0, false, NULL,
+                            N_("a file to look at, marked as such; nothing is recorded")},
     [OPTION_ACCOUNTS] = {"accounts", 0, false, "FILE",
                          N_("table of accounts: csv with event,debit,credit,cost_centre")},
     [OPTION_AT] = {"at", 0, false, "YYYY-MM-DD", N_("as of this day (default: today)")},

@@ -221,6 +221,15 @@ const struct postings_export *postings_find(const struct postings *postings, con
     return NULL;
 }
 
+const struct postings_export *postings_past(const struct postings *postings, const char *period)
+{
+    for (size_t i = 0; i < postings->exports; i++) {
+        if (strcmp(postings->export[i].period, period) >= 0)
+            return &postings->export[i];
+    }
+    return NULL;
+}
+
 /* --- printing --- */
 
 struct printing {
@@ -307,6 +316,7 @@ static struct pl_status print_line(struct printing *p, const char *event, int32_
         .bank_entry = move->bank_entry != 0 ? pl_id_format('B', move->bank_entry, bank_entry) : "",
         .cost_centre = account->cost_centre,
         .reversal = back,
+        .preliminary = postings->preliminary,
     };
     return postings_form_row(p->form, &row, p->out);
 }
@@ -446,7 +456,7 @@ struct pl_status postings_print(struct postings *postings, const char *period, u
         return pl_fail(INVALID, "read the month");
     postings->totals = 0;
     postings->count = 0;
-    PL_TRY(postings_form_begin(form, out));
+    PL_TRY(postings_form_begin(form, postings->preliminary, out));
     PL_TRY(print_accounts(&p));
     PL_TRY(print_moves(&p));
     return print_releases(&p);

@@ -6,8 +6,9 @@
  * The table is csv with the header event,debit,credit,cost_centre and one line an event. A movement
  * backwards (a reversal, a cancellation) is posted with its sides exchanged.
  *
- * An export of a month holds every movement with a business date in that month or before, that no
- * earlier export holds: what is recorded late goes into the next one, with its own date. Income
+ * An export of a month holds every movement that the books have in that month or before, that no
+ * earlier export holds: what is recorded late is posted to the next open month, and goes into that
+ * month's export. Income
  * that was deferred until an event is released in the first export that reaches the event's end.
  *
  * One thread. Memory: a few words a movement. Failures: CORRUPT, UNIMPLEMENTED as export_books;
@@ -35,6 +36,7 @@ struct postings_export { /* a PostingsExported of the ledger */
 struct postings {
     struct pl_arena *arena; /* borrowed */
     struct export_books books;
+    bool preliminary;           /* what is printed is not to be handed over */
     struct postings_move *move; /* owns, as all of these */
     size_t moves, move_cap;
     struct postings_pledge *pledge;
@@ -62,6 +64,8 @@ PL_MUST_CHECK struct pl_status postings_take(struct postings *postings,
                                              const Pledged__V1__Entry *entry);
 /* The export of this month that the ledger knows; NULL: none. */
 const struct postings_export *postings_find(const struct postings *postings, const char *period);
+/* The export of this month or of a later one; NULL: none. */
+const struct postings_export *postings_past(const struct postings *postings, const char *period);
 /* A month up to entry to_seq in one of the forms, and its totals. */
 PL_MUST_CHECK struct pl_status postings_print(struct postings *postings, const char *period,
                                               uint64_t to_seq, enum postings_form form,

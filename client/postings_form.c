@@ -52,12 +52,14 @@ bool postings_form_name_fine(enum postings_form form, const char *name)
             strchr("([;*!", name[0]) == NULL);
 }
 
-struct pl_status postings_form_begin(enum postings_form form, struct pl_buf *out)
+struct pl_status postings_form_begin(enum postings_form form, bool preliminary, struct pl_buf *out)
 {
-    return form != POSTINGS_CSV
-               ? pl_ok()
-               : pl_buf_append_str(out, "line,period,date,entry,event,debit,credit,amount,"
-                                        "currency,pledge,bank_entry,cost_centre,reversal\n");
+    if (form == POSTINGS_CSV)
+        return pl_buf_printf(out,
+                             "line,period,date,entry,event,debit,credit,amount,"
+                             "currency,pledge,bank_entry,cost_centre,reversal%s\n",
+                             preliminary ? ",preliminary" : "");
+    return preliminary ? pl_buf_append_str(out, "; preliminary: not handed over\n") : pl_ok();
 }
 
 struct pl_status postings_form_account(enum postings_form form, const char *name,
@@ -71,10 +73,12 @@ struct pl_status postings_form_account(enum postings_form form, const char *name
 static struct pl_status hledger(const struct postings_row *row, struct pl_buf *out)
 {
     PL_TRY(pl_buf_printf(
-        out, "\n%s * (%" PRIu64 ") %s%s%s%s%s  ; line:%" PRIu64 ", period:%s, cost_centre:%s%s\n",
-        row->date, row->seq, row->event, row->pledge[0] != '\0' ? " " : "", row->pledge,
-        row->bank_entry[0] != '\0' ? " " : "", row->bank_entry, row->line, row->period,
-        row->cost_centre, row->reversal ? ", reversal:" : ""));
+        out,
+        "\n%s %c (%" PRIu64 ") %s%s%s%s%s  ; line:%" PRIu64 ", period:%s, cost_centre:%s%s%s\n",
+        row->date, row->preliminary ? '!' : '*', row->seq, row->event,
+        row->pledge[0] != '\0' ? " " : "", row->pledge, row->bank_entry[0] != '\0' ? " " : "",
+        row->bank_entry, row->line, row->period, row->cost_centre,
+        row->reversal ? ", reversal:" : "", row->preliminary ? ", preliminary:" : ""));
     return pl_buf_printf(out, "    %-40s  %s %s\n    %-40s  %s -%s\n", row->debit, row->currency,
                          row->amount, row->credit, row->currency, row->amount);
 }
@@ -82,12 +86,13 @@ static struct pl_status hledger(const struct postings_row *row, struct pl_buf *o
 static struct pl_status beancount(const struct postings_row *row, struct pl_buf *out)
 {
     PL_TRY(pl_buf_printf(out,
-                         "\n%s * \"%s%s%s%s%s\"\n  entry: \"%" PRIu64 "\"\n  line: \"%" PRIu64
-                         "\"\n  period: \"%s\"\n  cost_centre: \"%s\"\n  reversal: %s\n",
-                         row->date, row->event, row->pledge[0] != '\0' ? " " : "", row->pledge,
+                         "\n%s %c \"%s%s%s%s%s\"\n  entry: \"%" PRIu64 "\"\n  line: \"%" PRIu64
+                         "\"\n  period: \"%s\"\n  cost_centre: \"%s\"\n  reversal: %s\n%s",
+                         row->date, row->preliminary ? '!' : '*', row->event,
+                         row->pledge[0] != '\0' ? " " : "", row->pledge,
                          row->bank_entry[0] != '\0' ? " " : "", row->bank_entry, row->seq,
-                         row->line, row->period, row->cost_centre,
-                         row->reversal ? "TRUE" : "FALSE"));
+                         row->line, row->period, row->cost_centre, row->reversal ? "TRUE" : "FALSE",
+                         row->preliminary ? "  preliminary: TRUE\n" : ""));
     return pl_buf_printf(out, "  %-40s  %s %s\n  %-40s  -%s %s\n", row->debit, row->amount,
                          row->currency, row->credit, row->amount, row->currency);
 }
@@ -97,8 +102,9 @@ struct pl_status postings_form_row(enum postings_form form, const struct posting
 {
     if (form != POSTINGS_CSV)
         return form == POSTINGS_HLEDGER ? hledger(row, out) : beancount(row, out);
-    return pl_buf_printf(out, "%" PRIu64 ",%s,%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%s,%s\n",
+    return pl_buf_printf(out, "%" PRIu64 ",%s,%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%s,%s%s\n",
                          row->line, row->period, row->date, row->seq, row->event, row->debit,
                          row->credit, row->amount, row->currency, row->pledge, row->bank_entry,
-                         row->cost_centre, row->reversal ? "yes" : "no");
+                         row->cost_centre, row->reversal ? "yes" : "no",
+                         row->preliminary ? ",yes" : "");
 }

@@ -22,13 +22,16 @@ struct postings_row {
     const char *pledge, *bank_entry; /* "": none */
     const char *cost_centre;         /* "": none */
     bool reversal;
+    bool preliminary; /* the month is not settled: not what is handed over */
 };
 
 /* "csv", "hledger", "beancount" */
 bool postings_form_parse(const char *text, enum postings_form *ret);
 /* May an account have this name? */
 bool postings_form_name_fine(enum postings_form form, const char *name);
-PL_MUST_CHECK struct pl_status postings_form_begin(enum postings_form form, struct pl_buf *out);
+/* A preliminary file says so in each of its rows; a final one is as it ever was. */
+PL_MUST_CHECK struct pl_status postings_form_begin(enum postings_form form, bool preliminary,
+                                                   struct pl_buf *out);
 /* An account of the table, before its first posting. */
 PL_MUST_CHECK struct pl_status postings_form_account(enum postings_form form, const char *name,
                                                      struct pl_buf *out);

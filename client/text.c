@@ -522,6 +522,7 @@ static const struct {
      N_("the period cannot be closed: it is not over, or money of it is not matched (match it, or "
         "give --waive and --reason)")},
     {PLEDGED__V1__REASON__REASON_PERIOD_CLOSED, N_("this period is closed already")},
+    {PLEDGED__V1__REASON__REASON_PERIOD_OPEN, N_("this month is not closed yet")},
     {PLEDGED__V1__REASON__REASON_PERIOD_NOT_NEXT,
      N_("periods are closed in order, and opened again in the other order")},
     {PLEDGED__V1__REASON__REASON_ENTRY_SPENT, N_("not so much of this bank entry is free")},

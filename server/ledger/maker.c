@@ -299,6 +299,7 @@ static const char *const reason_messages[] = {
     [REASON(PERIOD_UNKNOWN)] = "no such period was closed",
     [REASON(PERIOD_BLOCKED)] = "the period cannot be closed yet",
     [REASON(PERIOD_CLOSED)] = "the period is closed already",
+    [REASON(PERIOD_OPEN)] = "the month is not closed yet",
     [REASON(PERIOD_NOT_NEXT)] = "periods are closed in order, and opened in the other order",
     [REASON(RATE_INVALID)] = "this is not a rate of exchange that can be recorded",
     [REASON(RATE_REQUIRED)] =

@@ -233,6 +233,12 @@ static const struct state_period *last_closing(const struct ledger *ledger)
     return NULL;
 }
 
+uint64_t period_closing_seq(const struct ledger *ledger)
+{
+    const struct state_period *last = last_closing(ledger);
+    return last != NULL ? last->closed_seq : 0;
+}
+
 static bool was_closed(const struct ledger *ledger, int month)
 {
     for (size_t i = 0; i < ledger->period_count; i++) {

@@ -20,6 +20,9 @@ int32_t period_day_of(const Pledged__V1__Entry *entry);
 /* The day that the books have it on: the same, or what a closed month leaves for it. */
 int32_t period_posted_on(const Pledged__V1__Entry *entry);
 
+/* Where the closing of the last closed month stands; 0: none is closed. */
+uint64_t period_closing_seq(const struct ledger *ledger);
+
 void period_decide(struct maker *maker);
 /* Any entry's posting date: what period_posting says of its day. */
 PL_MUST_CHECK struct pl_status period_check_posting(const struct ledger *ledger,

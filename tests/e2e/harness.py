@@ -1056,6 +1056,7 @@ class Oracle:
     def on_postings_exported(self, e, body):
         self.need(body.period > self.exported[0] and body.to_seq >= self.exported[1] and
                   body.to_seq < e.seq, e, f"after {self.exported}")
+        self.need(self.closings and body.period <= self.closings[-1], e, "of an open month")
         self.exported = (body.period, body.to_seq)
 
     def on_contact_recorded(self, e, body):

@@ -19,7 +19,17 @@ D = decimal.Decimal
 
 
 class Postings(DaemonTest):
-    def export(self, period, *more, accounts=ACCOUNTS, name=None):
+    def close(self, period):
+        """It and the months before it, each in its turn."""
+        while (last := self.clerk.ListPeriods().closed_through) < period:
+            year, month = (int(part) for part in (last or period).split("-"))
+            following = f"{year + month // 12}-{month % 12 + 1:02d}" if last else period
+            self.ok(self.home.pledge("approver", "period", "close", following, "--waive",
+                                     "--reason", "as it is"))
+
+    def export(self, period, *more, accounts=ACCOUNTS, name=None, close=True):
+        if close:
+            self.close(period)
         path = self.home.path / (name or f"{period}.csv")
         ran = self.home.pledge("approver", "postings", "--period", period, "--accounts", accounts,
                                "-o", path, *more, format="json")
@@ -67,12 +77,12 @@ class Postings(DaemonTest):
         self.assertEqual({c.currency: c.minor for c in facts[0].postings_exported.control},
                          {"CHF": 15000000, "EUR": 700000})
 
-        # recorded after the export, dated before its end: into the next one, under its own date
+        # recorded after the export, dated before its end: into the next one, as the books have it
         late = self.dated("2026-02-25", submit=pb.Submit(
             contributor=clerk.contributor("Post Late"), tier="or"), reason="r").outcome.pledge
         ran, march, _ = self.export("2026-03")
         self.ok(ran)
-        self.assertIn((late, "2026-02-25", "pledge"),
+        self.assertIn((late, "2026-03-01", "pledge"),
                       [(r["pledge"], r["date"], r["event"]) for r in march])
         books = self.balances(february + march)
         self.assertEqual(books["2100 deferred income", "CHF"], D("-150000"))
@@ -157,13 +167,74 @@ class Postings(DaemonTest):
                                  (account, code))
 
 
+class Settled(DaemonTest):
+    export, dated, pay, close = Postings.export, Postings.dated, Postings.pay, Postings.close
+
+    def test_only_what_is_closed_is_handed_over_and_as_it_was_closed(self):
+        who = self.clerk.contributor("Month's end")
+        gift = dict(free=True, amount=pb.Money(minor=5000, currency="CHF"))
+        first = self.dated("2026-02-03", submit=pb.Submit(contributor=who, **gift),
+                           reason="r").outcome.pledge
+        size = len(self.auditor.dump())
+        ran, _, path = self.export("2026-02", close=False)
+        self.assertEqual((ran.code, ran.error["reason"]), (10, "PERIOD_OPEN"))
+        self.assertFalse(path.exists())
+        french = self.home.pledge("approver", "postings", "--period", "2026-02", "--accounts",
+                                  ACCOUNTS, "-o", path, lang="fr", format="table")
+        self.assertIn("clôturer d’abord le mois", french.err)
+        ran, rows, _ = self.export("2026-02", "--preliminary", close=False, name="look.csv")
+        self.ok(ran)
+        self.assertIn("Preliminary", self.home.pledge(
+            "approver", "postings", "--period", "2026-02", "--accounts", ACCOUNTS, "-o",
+            self.home.path / "look.csv", "--preliminary", lang="en", format="table").err)
+        self.assertEqual([(r["pledge"], r["preliminary"]) for r in rows], [(first, "yes")])
+        self.assertEqual([e.WhichOneof("fact") for e in self.auditor.dump()][size:],
+                         ["command_refused"] * 2)  # a look leaves nothing
+        for form, judge in (("hledger", ["hledger", "check", "-f"]), ("beancount", None)):
+            ran, _, look = self.export("2026-02", "--preliminary", "--as", form, close=False,
+                                       name=f"look.{form}")
+            if judge is not None:
+                self.ok(ran)
+                self.assertIn(" ! (", look.read_text())
+                self.ok(run([*judge, look]))
+            else:  # the accountants' names do not fit that form, preliminary or not
+                self.assertEqual((ran.code, ran.error["reason"]), (65, "ACCOUNT_UNKNOWN"))
+
+        # what is recorded between the closing and the export belongs to the next month
+        self.close("2026-02")
+        late = self.dated("2026-02-20", submit=pb.Submit(contributor=who, **gift),
+                          reason="r").outcome.pledge
+        ran, february, _ = self.export("2026-02")
+        self.ok(ran)
+        self.assertEqual([r["pledge"] for r in february], [first])
+        self.assertNotIn("preliminary", february[0])
+        ran, _, _ = self.export("2026-02", "--preliminary", name="look.csv")
+        self.assertEqual((ran.code, ran.error["reason"]), (10, "EXPORTED_ALREADY"))
+        ran, march, _ = self.export("2026-03", "--preliminary", close=False, name="look.csv")
+        self.assertEqual([(r["pledge"], r["date"]) for r in march], [(late, "2026-03-01")])
+
+        # an exported month that is opened again is not exported again
+        self.ok(self.home.pledge("approver", "period", "reopen", "2026-02", "--reason", "r"))
+        added = self.dated("2026-02-21", submit=pb.Submit(contributor=who, **gift),
+                           reason="r").outcome.pledge
+        self.close("2026-02")
+        ran, again, _ = self.export("2026-02", name="again.csv")
+        self.ok(ran)
+        self.assertEqual(again, february)
+        ran, march, _ = self.export("2026-03")
+        self.ok(ran)
+        self.assertEqual([r["pledge"] for r in march], [late, added])
+
+
 class Beancount(DaemonTest):
     export, dated, pay, balances = Postings.export, Postings.dated, Postings.pay, Postings.balances
+    close = Postings.close
 
     def test_names_of_beancount(self):
         pledge = self.dated("2026-02-03", submit=pb.Submit(
             contributor=self.clerk.contributor("Bean"), tier="or"), reason="r").outcome.pledge
         self.pay(pledge, 2500000, "2026-02-10")
+        self.close("2026-02")
         path = self.home.path / "2026-02.beancount"
         words = ["approver", "postings", "--period", "2026-02", "--accounts"]
         size = len(self.auditor.dump())
@@ -204,7 +275,7 @@ class Reconciled(DaemonTest):
     """Every movement of a statement is on the account of the bank once, whatever it turns out to
     be: the postings' bank moves by closing less opening balance."""
     settings = {"account CHF01": {"iban": "CH8109000000150001234", "currency": "CHF"}}
-    export, balances = Postings.export, Postings.balances
+    export, balances, close = Postings.export, Postings.balances, Postings.close
     BANK, SUSPENSE = ("1020 bank", "CHF"), ("2310 debits not explained", "CHF")
     CHARGES, REFUNDS = ("6910 bank charges and differences", "CHF"), ("2400 refunds ordered", "CHF")
     FILES = ["reference-blanks.xml", "charges.xml", "charges-debit.xml", "reversal.xml",
@@ -256,9 +327,9 @@ class Reconciled(DaemonTest):
         may = self.month("2026-05")
         self.assertEqual([(r["event"], r["date"][:7], r["amount"], r["reversal"]) for r in may
                           if r["event"] in ("charge", "reversal")],
-                         [("charge", "2026-04", "26.00", "no"), ("charge", "2026-04", "26.00", "no"),
+                         [("charge", "2026-05", "26.00", "no"), ("charge", "2026-05", "26.00", "no"),
                           ("reversal", "2026-05", "100.00", "no"),
-                          ("charge", "2026-04", "1500.00", "no"),
+                          ("charge", "2026-05", "1500.00", "no"),
                           ("charge", "2026-05", "1500.00", "yes")])
         books = self.balances(april + may)
         self.assertEqual(books[self.BANK], moved)
@@ -315,7 +386,7 @@ class Reconciled(DaemonTest):
 
 
 class Refusals(DaemonTest):
-    export = Postings.export
+    export, close = Postings.export, Postings.close
 
     def test_what_is_refused(self):
         bad = self.home.path / "bad.csv"
@@ -323,13 +394,16 @@ class Refusals(DaemonTest):
                            ("event,debit,credit,cost_centre\npledge,1\n", 65),
                            ("event,debit,credit,cost_centre\na,1,2,\na,1,2,\n", 65)]:
             bad.write_text(text)
-            ran, _, path = self.export("2026-01", accounts=bad)
+            ran, _, path = self.export("2026-01", accounts=bad, close=False)
             self.assertEqual(ran.code, code, ran)
             self.assertEqual(ran.error["reason"], "ACCOUNT_UNKNOWN")
             self.assertFalse(path.exists())
         for period, code in [("2026-13", 64), ("soon", 64), ("2999-01", 65)]:
-            ran, _, _ = self.export(period)
+            ran, _, _ = self.export(period, close=False)
             self.assertEqual(ran.code, code, ran)
+        ran, _, path = self.export("2025-01", close=False)
+        self.assertEqual((ran.code, ran.error["reason"]), (10, "PERIOD_OPEN"))
+        self.assertFalse(path.exists())
         ran, _, path = self.export("2025-01", "--dry-run")
         self.ok(ran)
         self.assertFalse(path.exists())

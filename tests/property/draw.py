@@ -737,6 +737,9 @@ class Sequence:
         period = self.random.choice([after(last) if last else "2025-11"] * 5 +
                                     [last or "2025-12", "2025-10", self.fund.today[:7]])
         most = self.fund.head if not self.chance(0.1) else self.fund.head + 3
+        closing = next((c["seq"] for c in reversed(self.fund.closings) if not c["reopened"]), 0)
+        if self.chance(0.8):
+            to_seq = max(to_seq, closing)
         return command(export_postings=pb.ExportPostings(
             period=period, sha256=self.random.randbytes(32), count=self.random.randint(0, 9),
             to_seq=self.random.randint(max(0, to_seq - self.chance(0.15)), most),

@@ -99,6 +99,10 @@ class Books:
             wrong.add("ENTRY_UNKNOWN" if body.to_seq > self.head else "FIELD_INVALID",
                       "export_postings.to_seq")
 
+        closing = next((c["seq"] for c in reversed(self.closings) if not c["reopened"]), 0)
+        if body.period > (self.closed_through() or "") or body.to_seq < closing:
+            wrong.add("PERIOD_OPEN", {"export_postings.period", "export_postings.to_seq"}, closing)
+
         def effect():
             self.exported = (body.period, body.to_seq, self.entry())
             return {}

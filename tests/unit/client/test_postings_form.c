@@ -57,6 +57,27 @@ static void test_forms(void **state)
                         "  Liabilities:NotMatched                    -100.00 CHF\n");
 }
 
+/* Whoever takes such a file for the final one has not read a line of it. */
+static void test_what_is_preliminary_says_so(void **state)
+{
+    (void)state;
+    struct postings_row look = row;
+    look.preliminary = true;
+    assert_non_null(strstr(printed(POSTINGS_CSV, &look), ",WSIS,no,yes\n"));
+    assert_non_null(strstr(printed(POSTINGS_HLEDGER, &look), "2026-03-20 ! (77)"));
+    assert_non_null(strstr(printed(POSTINGS_HLEDGER, &look), ", preliminary:\n"));
+    assert_non_null(strstr(printed(POSTINGS_BEANCOUNT, &look), "2026-03-20 ! \""));
+    assert_non_null(strstr(printed(POSTINGS_BEANCOUNT, &look), "  preliminary: TRUE\n"));
+    for (enum postings_form form = POSTINGS_CSV; form < POSTINGS_FORMS; form++) {
+        struct pl_buf out;
+        pl_buf_init(&out, 200);
+        assert_true(pl_is_ok(postings_form_begin(form, true, &out)));
+        assert_true(pl_is_ok(pl_buf_append(&out, "", 1)));
+        assert_non_null(strstr((const char *)pl_buf_slice(&out).data, "preliminary"));
+        pl_buf_fini(&out);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -84,7 +105,7 @@ static void test_beginnings(void **state)
     pl_buf_init(&out, 1024);
     for (int form = 0; form < POSTINGS_FORMS; form++)
         assert_true(pl_is_ok(postings_form_account((enum postings_form)form, "Assets:Bank", &out)));
-    assert_true(pl_is_ok(postings_form_begin(POSTINGS_HLEDGER, &out)));
+    assert_true(pl_is_ok(postings_form_begin(POSTINGS_HLEDGER, false, &out)));
     static const char both[] = "account Assets:Bank\n1970-01-01 open Assets:Bank\n";
     assert_int_equal(pl_buf_len(&out), sizeof(both) - 1);
     assert_memory_equal(pl_buf_slice(&out).data, both, sizeof(both) - 1);
@@ -95,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_what_is_preliminary_says_so),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_beginnings),
     };
