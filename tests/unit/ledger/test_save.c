@@ -5,6 +5,7 @@
  */
 #include "../apart.h"
 #include "common/check.h"
+#include "server/ledger/rate.h"
 #include "storm.h"
 #include "story.h"
 
@@ -380,6 +381,207 @@ static void test_every_byte_of_a_whole_ledger(void **state)
     world_fini(&w);
 }
 
+/* Two at once: what one row alone would be refused for otherwise, or what only a pair shows. */
+#define SPOIL_BOTH(first_, value_, second_, other_)                                                \
+    do {                                                                                           \
+        __typeof__(first_) kept_ = first_;                                                         \
+        first_ = value_;                                                                           \
+        SPOIL_ONLY(second_, other_);                                                               \
+        first_ = kept_;                                                                            \
+        ledger_free(world_reloaded(w.ledger));                                                     \
+    } while (0)
+#define SPOIL_ONLY(place_, value_)                                                                 \
+    do {                                                                                           \
+        __typeof__(place_) old_ = place_;                                                          \
+        place_ = value_;                                                                           \
+        assert_not_loaded(w.ledger);                                                               \
+        place_ = old_;                                                                             \
+    } while (0)
+
+static void test_money_rows_of_a_whole_ledger_that_do_not_fit(void **state)
+{
+    (void)state;
+    struct world w;
+    story_tell(&w);
+    struct ledger *l = w.ledger;
+    for (size_t i = 0; i < l->refund_count; i++) {
+        SPOIL(l->refund[i].amount, 0);
+        SPOIL(l->refund[i].seq, 0);
+        SPOIL(l->refund[i].changed_seq, l->size + 1);
+        SPOIL(l->refund[i].state, 0);
+        SPOIL(l->refund[i].state, 9);
+        SPOIL(l->refund[i].bank_entry, (uint32_t)l->bank_entry_count);
+        SPOIL(l->refund[i].debit, (uint32_t)l->bank_entry_count);
+    }
+    for (size_t i = 0; i < l->allocation_count; i++) {
+        SPOIL(l->allocation[i].seq, 0);
+        SPOIL(l->allocation[i].seq, l->size + 1);
+        SPOIL(l->allocation[i].reversed_by, l->size + 1);
+        SPOIL(l->allocation[i].amount, -1);
+        SPOIL(l->allocation[i].settled, -1);
+        SPOIL(l->allocation[i].pledge, (uint32_t)l->pledge_count);
+        SPOIL(l->allocation[i].bank_entry, (uint32_t)l->bank_entry_count);
+        SPOIL(l->allocation[i].receipt, 99);
+    }
+    for (size_t i = 0; i < l->waiver_count; i++) {
+        SPOIL(l->waiver[i].amount, 0);
+        SPOIL(l->waiver[i].seq, 0);
+        SPOIL(l->waiver[i].seq, l->size + 1);
+        SPOIL(l->waiver[i].reversed_by, l->size + 1);
+        SPOIL(l->waiver[i].pledge, (uint32_t)l->pledge_count);
+        SPOIL(l->waiver[i].bank_entry, (uint32_t)l->bank_entry_count);
+    }
+    for (size_t i = 0; i < l->bank_entry_count; i++) {
+        if (l->bank_entry[i].refunded != 0 || l->bank_entry[i].pledge != STATE_NONE)
+            SPOIL(l->bank_entry[i].debit, 1); /* nobody is paid by what left, nor paid back */
+        SPOIL(l->bank_entry[i].movement, (uint32_t)l->movement_count);
+        if (l->bank_entry[i].movement > 0 && l->bank_entry[i].movement != STATE_NONE)
+            SPOIL(l->bank_entry[i].movement, 0); /* another's */
+        SPOIL(l->bank_entry[i].refunded, l->bank_entry[i].amount + 1);
+        SPOIL(l->bank_entry[i].value_date, 500000);
+        SPOIL(l->bank_entry[i].value_date, -50000);
+    }
+    for (size_t kind = 0; kind < STATE_DOCUMENT_KINDS; kind++) {
+        struct state_document *d = l->document[kind].row;
+        SPOIL(d->amount, -1);
+        SPOIL(d->seq, 0);
+        SPOIL(d->pledge, (uint32_t)l->pledge_count);
+        SPOIL(d->pledge, 0); /* which promised nothing */
+    }
+    world_fini(&w);
+}
+
+static void test_other_rows_of_a_whole_ledger_that_do_not_fit(void **state)
+{
+    (void)state;
+    struct world w;
+    story_tell(&w);
+    struct ledger *l = w.ledger;
+    for (size_t i = 0; i < l->rate_count; i++) {
+        SPOIL(l->rate[i].seq, 0);
+        SPOIL(l->rate[i].seq, l->size + 1);
+        SPOIL(l->rate[i].mantissa, 0);
+        SPOIL(l->rate[i].mantissa, RATE_MANTISSA_MAX + 1);
+        SPOIL(l->rate[i].scale, RATE_SCALE_MAX + 1);
+        SPOIL(l->rate[i].source, 0);
+        SPOIL(l->rate[i].source, (uint32_t)l->text_len);
+        SPOIL(l->rate[i].currency, -1);
+        if (i > 0)
+            SPOIL(l->rate[i], l->rate[i - 1]); /* the same twice */
+        if (i > 0)
+            SPOIL_BOTH(l->rate[i - 1], l->rate[i], l->rate[i], kept_); /* out of order */
+    }
+    for (size_t i = 0; i < l->schedule_count; i++) {
+        struct state_schedule *s = &l->schedule[i];
+        SPOIL(s->seq, 0);
+        SPOIL(s->seq, l->size + 1);
+        SPOIL(s->pledge, (uint32_t)l->pledge_count);
+        SPOIL(s->part[0].amount, 0);
+        SPOIL(s->part[1].amount, INT64_MAX);
+        SPOIL(s->part[1].due, s->part[0].due);
+        SPOIL(s->part[0].due, -50000);
+        SPOIL(s->part[1].due, 500000);
+        SPOIL(s->count, 0);
+    }
+    for (size_t i = 0; i < l->statement_count; i++) {
+        struct state_statement *s = &l->statement[i];
+        SPOIL(s->seq, 0);
+        SPOIL(s->seq, l->size + 1);
+        SPOIL(s->currency, -1);
+        SPOIL(s->account, (uint32_t)l->text_len);
+        if (i > 0)
+            SPOIL(*s, l->statement[i - 1]);
+    }
+    for (size_t i = 0; i < l->movement_count; i++) {
+        struct state_movement *m = &l->movement[i];
+        SPOIL(m->seq, 0);
+        SPOIL(m->seq, l->size + 1);
+        SPOIL(m->bank_entry, (uint32_t)l->bank_entry_count);
+        SPOIL(m->statement, (uint32_t)l->statement_count);
+        SPOIL(m->meant, (uint32_t)l->pledge_count);
+        SPOIL(m->batch, (uint32_t)l->bank_entry_count);
+        SPOIL(m->detail, (uint32_t)l->erasable_count);
+        SPOIL(m->levels, 1u << STATE_LEVELS);
+    }
+    for (size_t i = 0; i < l->fulfilment_count; i++) {
+        struct state_fulfilment *f = &l->fulfilment[i];
+        SPOIL(f->seq, 0);
+        SPOIL(f->seq, l->size + 1);
+        SPOIL(f->tier, (uint16_t)l->tier_count);
+        SPOIL(f->code, 0);
+        SPOIL(f->code, (uint32_t)l->text_len);
+        SPOIL(f->claimed, -1);
+        SPOIL(f->declined, 1000001);
+        SPOIL(f->delivered, -1);
+    }
+    for (size_t i = 0; i < l->erasable_count; i++) {
+        SPOIL(l->erasable[i].seq, 0);
+        SPOIL(l->erasable[i].seq, l->size + 1);
+        SPOIL(l->erasable[i].erased_seq, l->size + 1);
+        if (i > 0)
+            SPOIL(l->erasable[i], l->erasable[i - 1]);
+    }
+    for (size_t i = 0; i < l->deed_count; i++) {
+        SPOIL(l->deed[i].seq, 0);
+        SPOIL(l->deed[i].seq, l->size + 1);
+        SPOIL(l->deed[i].reversed_by, l->size + 1);
+        SPOIL(l->deed[i].fact, 0);
+        if (i > 0)
+            SPOIL(l->deed[i].seq, l->deed[i - 1].seq);
+    }
+    for (size_t i = 0; i < l->period_count; i++) {
+        SPOIL(l->period[i].closed_seq, 0);
+        SPOIL(l->period[i].closed_seq, l->size + 1);
+        SPOIL(l->period[i].reopened_seq, l->size + 1);
+        SPOIL(l->period[i].month, -1);
+        SPOIL(l->period[i].month, 100000);
+    }
+    world_fini(&w);
+}
+
+/* Each row is fine, and their sum is not. */
+static void test_sums_of_a_whole_ledger_that_do_not_fit(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    pay(&w, "P000001", 500, "CHF", "ONE");
+    pay(&w, "P000001", 600, "CHF", "TWO");
+    pass(&w, 40 * DAY_US);
+    write_off(&w, "P000001", 100, "CHF");
+    assert_accepted(&w);
+    write_off(&w, "P000001", 200, "CHF");
+    assert_accepted(&w);
+    refund(&w, "B000001", 1, "CHF");
+    struct ledger *l = w.ledger;
+    SPOIL_BOTH(l->allocation[0].settled, INT64_MAX, l->allocation[1].settled, INT64_MAX);
+    SPOIL_BOTH(l->waiver[0].amount, INT64_MAX, l->waiver[1].amount, INT64_MAX);
+    SPOIL_BOTH(l->bank_entry[0].amount, INT64_MAX, l->bank_entry[1].amount, INT64_MAX);
+    SPOIL(l->pledge[0].amount, l->pledge[0].allocated + 299); /* more is forgiven than is due */
+    SPOIL_BOTH(l->allocation[1].bank_entry, 0, l->allocation[1].amount, INT64_MAX);
+    world_fini(&w);
+}
+
+/* A tier that is no longer offered has nobody, not even in its queue. */
+static void test_nobody_waits_for_what_is_not_offered(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    wait_in(&w, "top", "C000002");
+    submit(&w, NULL, "C000002", "many", 0, NULL); /* and so is passed over */
+    withdraw(&w, "P000001");
+    assert_int_equal(state_tier_taken(&w.ledger->tier[0]), 0);
+    assert_int_equal(w.ledger->tier[0].waiting, 1);
+    SPOIL(w.ledger->tier[0].def, -1);
+    SPOIL(w.ledger->pledge[2].slot_next, 0); /* which was withdrawn */
+    SPOIL(w.ledger->pledge[2].slot_next, 1); /* which only waits */
+    world_fini(&w);
+}
+
 struct nth {
     unsigned left; /* calls that still go well */
     struct saved *saved;
@@ -396,6 +598,35 @@ static struct pl_status nth_write(void *arg, struct pl_slice piece)
     struct nth *nth = arg;
     (void)piece;
     return nth->left-- == 0 ? pl_fail(NO_SPACE, "the n-th") : pl_ok();
+}
+
+/* Texts larger than what is written at once go by themselves, and a disk that fails is told then
+ * as well. */
+static void test_large_texts_are_saved_and_told_of(void **state)
+{
+    (void)state;
+    struct world w;
+    char name[190];
+    world_ready(&w, 1);
+    memset(name, 'n', sizeof(name));
+    for (unsigned i = 0; i < 800; i++) {
+        name[snprintf(name, sizeof(name), "%u", i)] = 'n';
+        name[sizeof(name) - 1] = '\0';
+        add_contributor(&w, name);
+        assert_accepted(&w);
+    }
+    assert_true(w.ledger->text_len > 1 << 17);
+    struct ledger *loaded = world_reloaded(w.ledger);
+    assert_same_state(w.ledger, loaded);
+    ledger_free(loaded);
+    unsigned writes = 0;
+    for (struct pl_status status = pl_fail(IO, ""); !pl_is_ok(status); writes++) {
+        struct nth nth = {.left = writes};
+        status = ledger_save(w.ledger, nth_write, &nth);
+        assert_true(pl_is_ok(status) || status.code == PL_E_NO_SPACE);
+    }
+    assert_true(writes > 3);
+    world_fini(&w);
 }
 
 /* A disk that fails at any one call is told, in both directions. */
@@ -444,6 +675,11 @@ int main(void)
         cmocka_unit_test(test_the_digest_tells_states_apart),
         cmocka_unit_test(test_every_byte_of_a_whole_ledger),
         cmocka_unit_test(test_every_call_that_fails_is_told),
+        cmocka_unit_test(test_money_rows_of_a_whole_ledger_that_do_not_fit),
+        cmocka_unit_test(test_other_rows_of_a_whole_ledger_that_do_not_fit),
+        cmocka_unit_test(test_sums_of_a_whole_ledger_that_do_not_fit),
+        cmocka_unit_test(test_nobody_waits_for_what_is_not_offered),
+        cmocka_unit_test(test_large_texts_are_saved_and_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
