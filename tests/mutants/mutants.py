@@ -190,6 +190,9 @@ MUTANTS = [
     # money, months and the bank
     Mutant("post into a closed month", PERIOD, "pl_date_month(day) <= ledger->closed_through;",
            "pl_date_month(day) < ledger->closed_through;", ["ledger/test_period", "e2e/period"]),
+    Mutant("carry out what another command decided", PROPOSAL,
+           "        NEED(proposal->state == APPROVED && proposal->closed_seq == entry->cause_seq,",
+           "        NEED(proposal->state == APPROVED,", ["ledger/test_proposal"]),
     Mutant("let makers approve their own", PROPOSAL, "    if (is_maker(maker, proposal)) {",
            "    if (is_maker(maker, proposal) && proposal->seq == 0) {",
            ["ledger/test_proposal", "e2e/four_eyes"]),

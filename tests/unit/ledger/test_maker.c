@@ -482,6 +482,14 @@ static void test_only_what_changed_is_told_at_start(void **state)
     world_apply(&w, &decision);
     ledger_decide_start(w.ledger, &start, w.now_us, &w.arena, &decision);
     assert_int_equal(decision.answer, LEDGER_NOTHING);
+    roster_sha[0]++;
+    struct ledger_start roster_alone = {"example.org/test", id, &roster, NULL};
+    ledger_decide_start(w.ledger, &roster_alone, w.now_us, &w.arena, &decision);
+    assert_int_equal(decision.entry_count, 1);
+    assert_int_equal(decision.entry[0]->fact_case, FACT(ROSTER_ADOPTED));
+    roster.sha256.len = policy.sha256.len = 0; /* of nothing that could be named */
+    ledger_decide_start(w.ledger, &start, w.now_us, &w.arena, &decision);
+    assert_int_equal(decision.answer, LEDGER_NOTHING);
     world_fini(&w);
 }
 

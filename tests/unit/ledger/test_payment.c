@@ -174,6 +174,37 @@ static void test_reversal_puts_everything_back_once(void **state)
     world_fini(&w);
 }
 
+/* One command undoes no more than it may write; less of it first. */
+static void test_a_payment_for_too_many_pledges_is_undone_in_steps(void **state)
+{
+    (void)state;
+    enum { OTHERS = LEDGER_ENTRIES_PER_COMMAND_MAX };
+    struct world w;
+    world_ready(&w, 1);
+    for (int i = 0; i <= OTHERS; i++)
+        submit(&w, NULL, "C000001", NULL, 100, "CHF");
+    pay(&w, "P000001", 100 * (OTHERS + 1), "CHF", "");
+    assert_accepted(&w);
+    uint64_t seq = w.receipt->seq, last = 0;
+    for (int i = 2; i <= OTHERS + 1; i++) {
+        char pledge[24];
+        (void)snprintf(pledge, sizeof(pledge), "P%06d", i);
+        allocate(&w, "B000001", pledge, 100, "CHF", 0, NULL);
+        assert_accepted(&w);
+        last = w.receipt->seq;
+    }
+    reverse(&w, seq);
+    assert_refused(&w, NOT_REVERSIBLE);
+    assert_string_equal(w.refusal->arg[0]->name, "use");
+    reverse(&w, last);
+    assert_accepted(&w);
+    reverse(&w, seq);
+    assert_accepted(&w);
+    assert_int_equal(chf(&w)->received, 0);
+    assert_int_equal(chf(&w)->allocated, 0);
+    world_fini(&w);
+}
+
 static void test_sums_never_wrap(void **state)
 {
     (void)state;
@@ -210,6 +241,7 @@ static void test_cancelling_asks_what_becomes_of_the_money(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_payment_for_too_many_pledges_is_undone_in_steps),
         cmocka_unit_test(test_no_payment_of_a_day_to_come),
         cmocka_unit_test(test_part_full_and_surplus),
         cmocka_unit_test(test_late_and_foreign_money_is_kept),

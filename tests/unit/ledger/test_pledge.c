@@ -167,6 +167,25 @@ static void test_amounts_fit_the_tier(void **state)
     world_fini(&w);
 }
 
+/* Who is first in the queue takes the slot himself, before time has given it to him. */
+static void test_who_is_next_may_take_the_slot(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    submit(&w, NULL, "C000001", "top", 0, NULL);
+    wait_in(&w, "top", "C000002");                /* P2 */
+    submit(&w, NULL, "C000002", "many", 0, NULL); /* P3: he has a slot, and is passed over */
+    withdraw(&w, "P000001");
+    withdraw(&w, "P000003"); /* no more */
+    hold(&w, "top", "C000002", 0);
+    assert_accepted(&w);
+    assert_string_equal(w.receipt->outcome->pledge, "P000004");
+    assert_int_equal(w.ledger->pledge[1].stage, STAGE(WAITING));
+    ledger_free(world_reloaded(w.ledger));
+    world_fini(&w);
+}
+
 static void test_held_pledge_is_submitted_and_committed(void **state)
 {
     (void)state;
@@ -483,6 +502,7 @@ static void test_what_is_submitted_is_what_was_held(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_is_next_may_take_the_slot),
         cmocka_unit_test(test_two_slots_have_two_holders),
         cmocka_unit_test(test_hold_expires_exactly_and_is_written),
         cmocka_unit_test(test_queue_is_served_in_order_and_in_one_append),

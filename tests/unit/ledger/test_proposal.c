@@ -706,6 +706,47 @@ static void test_logs_that_break_the_rules_are_refused(void **state)
     world_fini(&w);
 }
 
+/* Each entry of the command says which proposal it carries out, and the first one decides it. */
+static void test_a_proposal_that_makes_several_entries(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 1000, "CHF");
+    submit(&w, NULL, "C000001", NULL, 1000, "CHF");
+    pay(&w, "P000001", 600, "CHF", "");
+    uint64_t allocated = w.receipt->seq + 1;
+    reallocate(&w, allocated, "P000002", 200, "CHF");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_true(w.made > 1);
+    for (size_t place = w.entry_count - w.made; place < w.entry_count; place++) {
+        struct ledger *before = world_before(&w, place);
+        Pledged__V1__Entry *entry = world_entry(&w, place);
+        assert_int_equal(entry->proposal_seq, seq);
+        assert_string_equal(entry->maker, "anna");
+        assert_true(pl_is_ok(ledger_check(before, entry)));
+        bool first = place == w.entry_count - w.made;
+        assert_int_equal(state_proposal(before, seq)->state, first ? OPEN : APPROVED);
+        if (!first) { /* what another command decided, or nobody yet, is not carried out here */
+            struct state_proposal *row = state_proposal(before, seq);
+            row->closed_seq--;
+            assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+            row->closed_seq++;
+            row->state = OPEN;
+            struct pl_status status = ledger_check(before, entry);
+            assert_string_equal(status.what,
+                                "an entry carries out a proposal that its command does not");
+            row->state = APPROVED;
+        }
+        ledger_free(before);
+    }
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static const Pledged__V1__ListProposalsResponse *list(struct world *w, bool all, const char *token,
                                                       uint32_t size)
 {
@@ -719,6 +760,37 @@ static const Pledged__V1__ListProposalsResponse *list(struct world *w, bool all,
         query_list_proposals(w->ledger, NULL, &request.base, &w->arena, &message, &refusal),
         PL_E_OK);
     return (const Pledged__V1__ListProposalsResponse *)message;
+}
+
+/* A page begins where the one before it ended, and nowhere else. */
+static void test_tokens_of_no_page(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"x",
+                                         "a",
+                                         "a:",
+                                         "b:1",
+                                         "a:1x",
+                                         "a:/",
+                                         "a:-1",
+                                         "a:+1",
+                                         "a: 1",
+                                         "a:1111111111111111111",
+                                         "a:99999999999999999999"};
+    struct world w;
+    eyes_ready(&w, 1);
+    for (size_t i = 0; i < PL_COUNT(tokens); i++) {
+        Pledged__V1__ListProposalsRequest request = PLEDGED__V1__LIST_PROPOSALS_REQUEST__INIT;
+        ProtobufCMessage *message = NULL;
+        Pledged__V1__Refusal *refusal = NULL;
+        request.all = true;
+        request.page_token = (char *)(uintptr_t)tokens[i];
+        assert_int_equal(
+            query_list_proposals(w.ledger, NULL, &request.base, &w.arena, &message, &refusal),
+            PL_E_INVALID);
+        assert_string_equal(refusal->field, "page_token");
+    }
+    world_fini(&w);
 }
 
 static void test_the_list(void **state)
@@ -821,6 +893,8 @@ static void test_only_so_many_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokens_of_no_page),
+        cmocka_unit_test(test_a_proposal_that_makes_several_entries),
         cmocka_unit_test(test_a_difference_over_the_limit),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_the_maker_is_never_the_checker),

@@ -4,7 +4,7 @@
  * undone by a clerk, and a saved state is the same.
  */
 #include "common/check.h"
-#include "fixture.h"
+#include "desk.h"
 #include "server/ledger/receipt.h"
 
 static uint8_t sha256[32] = {1, 2, 3};
@@ -131,6 +131,9 @@ static void test_a_receipt_guards_its_money(void **state)
     assert_refused(&w, RECEIPT_ISSUED);
     assert_int_equal(w.refusal->deciding_seq, issued);
     assert_string_equal(w.refusal->arg[0]->value, "Q000001");
+    reallocate(&w, seq[0], "P000002", 5, "CHF");
+    assert_refused(&w, RECEIPT_ISSUED);
+    assert_string_equal(w.refusal->field, "reallocate.seq");
     reverse(&w, seq[0] - 1); /* the whole payment */
     assert_refused(&w, RECEIPT_ISSUED);
     w.role = PLEDGED__V1__ROLE__ROLE_APPROVER;

@@ -60,6 +60,24 @@ static void test_a_part_moves_and_the_rest_stays(void **state)
     world_fini(&w);
 }
 
+/* What is closed was closed because it is paid: its money stays where it is. */
+static void test_nothing_moves_away_from_what_is_closed(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 15000000);
+    w.role = PLEDGED__V1__ROLE__ROLE_APPROVER;
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    uint64_t decides = w.receipt->seq;
+    reallocate(&w, w.ledger->allocation[0].seq, "P000002", 5, "CHF");
+    assert_refused(&w, PLEDGE_NOT_OPEN);
+    assert_string_equal(w.refusal->field, "reallocate.seq");
+    assert_int_equal(w.refusal->deciding_seq, decides);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static void test_never_more_than_is_due(void **state)
 {
     (void)state;
@@ -198,6 +216,7 @@ static void test_any_sequence_balances(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_moves_away_from_what_is_closed),
         cmocka_unit_test(test_all_of_an_allocation_moves),
         cmocka_unit_test(test_a_part_moves_and_the_rest_stays),
         cmocka_unit_test(test_never_more_than_is_due),

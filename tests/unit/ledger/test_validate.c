@@ -111,6 +111,76 @@ static void test_fields_of_all_commands(void **state)
     WRONG(body.contributor, (char *)"C1", FIELD_INVALID, "wait.contributor");
 }
 
+/* What is looked at last is looked at as well. */
+static void test_the_last_field_of_several_commands(void **state)
+{
+    (void)state;
+    Pledged__V1__MatchReversal reversal = PLEDGED__V1__MATCH_REVERSAL__INIT;
+    begin();
+    reversal.bank_entry = reversal.original = (char *)"B000001";
+    c.command_case = COMMAND(MATCH_REVERSAL);
+    c.match_reversal = &reversal;
+    assert_fine();
+    WRONG(reversal.original, (char *)"P000001", FIELD_INVALID, "match_reversal.original");
+    WRONG(reversal.bank_entry, (char *)"B1", FIELD_INVALID, "match_reversal.bank_entry");
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
+
+    Pledged__V1__MatchRefund refunded = PLEDGED__V1__MATCH_REFUND__INIT;
+    refunded.bank_entry = (char *)"B000001";
+    refunded.refund = (char *)"R000001";
+    c.command_case = COMMAND(MATCH_REFUND);
+    c.match_refund = &refunded;
+    assert_fine();
+    WRONG(refunded.bank_entry, (char *)"R000001", FIELD_INVALID, "match_refund.bank_entry");
+    WRONG(refunded.refund, (char *)"B000001", FIELD_INVALID, "match_refund.refund");
+
+    Pledged__V1__SetLegalHold hold = PLEDGED__V1__SET_LEGAL_HOLD__INIT;
+    hold.contributor = (char *)"C000001";
+    c.command_case = COMMAND(SET_LEGAL_HOLD);
+    c.set_legal_hold = &hold;
+    assert_fine();
+    WRONG(hold.contributor, (char *)"K000001", FIELD_INVALID, "set_legal_hold.contributor");
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
+
+    Pledged__V1__EraseContact erase = PLEDGED__V1__ERASE_CONTACT__INIT;
+    erase.contact = (char *)"K000001";
+    c.command_case = COMMAND(ERASE_CONTACT);
+    c.erase_contact = &erase;
+    assert_fine();
+    WRONG(erase.contact, (char *)"C000001", FIELD_INVALID, "erase_contact.contact");
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
+
+    Pledged__V1__Refund refund = PLEDGED__V1__REFUND__INIT;
+    refund.bank_entry = (char *)"B000001";
+    refund.other_payee = true;
+    c.n_evidence = 1;
+    c.command_case = COMMAND(REFUND);
+    c.refund = &refund;
+    assert_fine();
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason"); /* for another than who paid */
+    refund.other_payee = false;
+    FINE(c.reason, (char *)"");
+
+    Pledged__V1__ClaimBenefit claim = PLEDGED__V1__CLAIM_BENEFIT__INIT;
+    claim.pledge = (char *)"P000001";
+    claim.benefit = (char *)"VIS6";
+    c.command_case = COMMAND(CLAIM_BENEFIT);
+    c.claim_benefit = &claim;
+    assert_fine();
+    WRONG(claim.quantity, -1, FIELD_INVALID, "claim_benefit.quantity");
+    FINE(claim.quantity, 1);
+
+    Pledged__V1__Extend extend = PLEDGED__V1__EXTEND__INIT;
+    extend.pledge = (char *)"P000001";
+    extend.until_case = PLEDGED__V1__EXTEND__UNTIL_FOR_S;
+    extend.for_s = 60;
+    c.command_case = COMMAND(EXTEND);
+    c.extend = &extend;
+    assert_fine();
+    WRONG(extend.for_s, 0, FIELD_INVALID, "extend.for_s");
+    WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
+}
+
 static void test_organisations(void **state)
 {
     (void)state;
@@ -146,6 +216,9 @@ static void test_organisations(void **state)
     c.amend_contributor = &again;
     assert_fine();
     WRONG(again.contributor, (char *)"", FIELD_REQUIRED, "amend_contributor.contributor");
+    WRONG(again.name, (char *)"   ", FIELD_REQUIRED, "amend_contributor.name");
+    WRONG(again.itu_membership, (char *)"friend", FIELD_INVALID,
+          "amend_contributor.itu_membership");
     WRONG(again.name, (char *)"", FIELD_REQUIRED, "amend_contributor.name");
     WRONG(again.kind, 0, FIELD_REQUIRED, "amend_contributor.kind");
     WRONG(again.country, (char *)"X", FIELD_INVALID, "amend_contributor.country");
@@ -371,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields_of_all_commands),
+        cmocka_unit_test(test_the_last_field_of_several_commands),
         cmocka_unit_test(test_organisations),
         cmocka_unit_test(test_holds_and_extensions),
         cmocka_unit_test(test_submissions),

@@ -294,6 +294,71 @@ static void test_replay_refuses_a_value_that_does_not_follow(void **state)
     world_fini(&w);
 }
 
+/* A value beyond 64 bits is none. */
+static void test_what_is_worth_too_much_has_no_value(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    rate(&w, "USD", "2020-03-01", 999999999999999, 0);
+    promise(&w, INT64_MAX / 4, "USD", "2020-03-05");
+    assert_null(world_last(&w)->pledge_made->valuation);
+    receive(&w, "P000001", 5000000, "USD", "2020-03-05");
+    assert_values(&w, "USD", 0, 0, INT64_MAX / 4, 5000000);
+    assert_reloads(&w);
+    world_fini(&w);
+}
+
+/* From one foreign currency into another: two rates, in their order, both of a day that has come.
+ */
+static void test_replay_asks_for_both_rates(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    rate(&w, "USD", "2020-03-01", 9, 1);
+    rate(&w, "EUR", "2020-03-01", 11, 1);
+    rate(&w, "EUR", "2020-03-25", 11, 1); /* as much, but not yet */
+    promise(&w, 100000, "EUR", "2020-03-05");
+    receive(&w, "P000001", 11000, "USD", "2020-03-20");
+    give_to(&w, "B000001", "P000001", 0);
+    assert_accepted(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    Pledged__V1__Allocated *fact = entry->allocated;
+    assert_int_equal(fact->n_rate, 2);
+    assert_int_equal(fact->settled->minor, 9000);
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    fact->n_rate = 1;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->n_rate = 2;
+    Pledged__V1__AppliedRate *kept = fact->rate[1];
+    fact->rate[1] = fact->rate[0];
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->rate[1] = kept;
+    Pledged__V1__AppliedRate *three[] = {fact->rate[0], kept, kept}, **two = fact->rate;
+    fact->rate = three;
+    fact->n_rate = 3;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->rate = two;
+    fact->n_rate = 2;
+    kept->rate->date = (char *)(uintptr_t) "2020-03-25";
+    kept->rate_seq++;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    kept->rate->date = (char *)(uintptr_t) "2020-03-01";
+    kept->rate_seq--;
+    Pledged__V1__Money *settled = fact->settled;
+    fact->settled = NULL;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->settled = settled;
+    settled->minor--;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    settled->minor++;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 static void test_replay_refuses_what_was_not_settled_so(void **state)
 {
     (void)state;
@@ -399,6 +464,8 @@ int main(void)
         cmocka_unit_test(test_settled_by_the_rate_of_the_day),
         cmocka_unit_test(test_both_are_foreign),
         cmocka_unit_test(test_replay_refuses_a_value_that_does_not_follow),
+        cmocka_unit_test(test_what_is_worth_too_much_has_no_value),
+        cmocka_unit_test(test_replay_asks_for_both_rates),
         cmocka_unit_test(test_replay_refuses_what_was_not_settled_so),
         cmocka_unit_test(test_sums_are_rounded_once),
         cmocka_unit_test(test_an_amount_too_large_to_be_valued),

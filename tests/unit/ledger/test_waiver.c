@@ -77,6 +77,12 @@ static void test_reversed_once(void **state)
     assert_int_equal(w.receipt->outcome->balance->minor, 5000000);
     assert_int_equal(w.ledger->pledge[0].forgiven, 0);
     assert_balanced(&w);
+    Pledged__V1__Entry *twice = world_last(&w); /* no log may say it twice either */
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    assert_true(pl_is_ok(ledger_check(before, twice)));
+    before->waiver[0].reversed_by = seq;
+    assert_string_equal(ledger_check(before, twice).what, "a reversal of what is reversed already");
+    ledger_free(before);
     reverse(&w, seq);
     assert_refused(&w, ALREADY_REVERSED);
     pay(&w, "P000001", 5000000, "CHF", "");
