@@ -83,7 +83,8 @@ static const struct command table[] = {
      .group = COMMAND_PARTNERS,
      .words = N_("record an organisation (never a person)"),
      .more = N_("Kinds: government, private-sector, civil-society, academia, "
-                "international-organisation."),
+                "international-organisation. A name that differs from another one in case, blanks "
+                "or accents alone is taken for the same organisation."),
      .examples = "pledge contributor add --name 'Example Telecom SA' --kind private-sector "
                  "--country CH",
      .run = cmd_contributor_add},

@@ -28,6 +28,7 @@
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/twin.h"
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
@@ -263,10 +264,12 @@ static void set_contributor(struct ledger *ledger, uint32_t index, const char *n
     if (contributor->seq != 0) {
         state_key_of_name(ledger->text + contributor->name, key);
         (void)pl_map_remove(&ledger->names, key);
+        twin_forget(ledger, index);
     }
     state_key_of_name(name, key);
     pl_map_put(&ledger->names, key, &index);
     contributor->name = state_add_text(ledger, name);
+    twin_add(ledger, index);
     contributor->kind = (uint8_t)kind;
     (void)snprintf(contributor->country, sizeof(contributor->country), "%.2s", country);
     (void)snprintf(contributor->itu_membership, sizeof(contributor->itu_membership), "%.19s",

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * contributor: organisations, in clear; never persons. A name belongs to one contributor (trimmed,
- * case of ASCII letters ignored), so that a retry under a new request id does not make a twin.
+ * case and accents of letters ignored), so that neither a retry under a new request id nor another
+ * keyboard makes a twin.
  */
 #include <string.h>
 
-#include "server/ledger/change.h"
+#include "server/ledger/twin.h"
 
 static uint32_t holder_of(const struct ledger *ledger, const char *name)
 {
@@ -15,20 +16,28 @@ static uint32_t holder_of(const struct ledger *ledger, const char *name)
     return index != NULL ? *index : STATE_NONE;
 }
 
-static void refuse_twin(struct maker *maker, const char *field, uint32_t holder)
+/* May the name be that of `own` (STATE_NONE: of a new one)? Else refused. */
+static bool is_new(struct maker *maker, const char *name, uint32_t own, const char *field)
 {
+    uint32_t holder = holder_of(maker->ledger, name);
+    bool alike = holder == STATE_NONE || holder == own;
+    if (alike)
+        holder = twin_of(maker->ledger, name, own);
+    if (holder == STATE_NONE)
+        return true;
     maker_refuse(maker, REASON(CONTRIBUTOR_DUPLICATE), field,
                  maker->ledger->contributor[holder].seq, NULL);
-    maker_arg(maker, "contributor", maker_id(maker, 'C', holder + 1));
+    maker_arg(maker, "contributor", maker_id(maker, 'C', (uint64_t)holder + 1));
+    if (alike)
+        maker_say(maker, "why",
+                  "its name differs in accents alone: if it is another one, add the place");
+    return false;
 }
 
 static void add(struct maker *maker, const Pledged__V1__AddContributor *command)
 {
-    uint32_t holder = holder_of(maker->ledger, command->name);
-    if (holder != STATE_NONE) {
-        refuse_twin(maker, "add_contributor.name", holder);
+    if (!is_new(maker, command->name, STATE_NONE, "add_contributor.name"))
         return;
-    }
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
     Pledged__V1__ContributorAdded *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__contributor_added__init(fact);
@@ -51,11 +60,9 @@ static void amend(struct maker *maker, const Pledged__V1__AmendContributor *comm
         maker_refuse(maker, REASON(CONTRIBUTOR_UNKNOWN), "amend_contributor.contributor", 0, NULL);
         return;
     }
-    uint32_t holder = holder_of(maker->ledger, command->name);
-    if (holder != STATE_NONE && &maker->ledger->contributor[holder] != known) {
-        refuse_twin(maker, "amend_contributor.name", holder);
+    if (!is_new(maker, command->name, (uint32_t)(known - maker->ledger->contributor),
+                "amend_contributor.name"))
         return;
-    }
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
     Pledged__V1__ContributorAmended *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__contributor_amended__init(fact);

@@ -24,6 +24,7 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/rate.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/twin.h"
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
@@ -883,6 +884,7 @@ static struct pl_status load_contributors(struct in *in, struct ledger *ledger)
         if (c->name >= ledger->text_len || c->country[2] != '\0' ||
             c->itu_membership[sizeof(c->itu_membership) - 1] != '\0')
             return bad();
+        twin_add(ledger, (uint32_t)i);
     }
     return pl_ok();
 }

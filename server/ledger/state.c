@@ -21,6 +21,7 @@ struct ledger *ledger_new(void)
     ledger->catalogue_in_force = STATE_NONE;
     pl_map_init(&ledger->requests, LEDGER_REQUEST_ID_BYTES, sizeof(uint64_t), 0);
     pl_map_init(&ledger->names, 16, sizeof(uint32_t), 0);
+    pl_map_init(&ledger->folded, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->bank_refs, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->statements, 16, sizeof(uint32_t), 0);
     pl_map_init(&ledger->movements, 16, sizeof(uint32_t), 0);
@@ -60,6 +61,7 @@ void ledger_free(struct ledger *ledger)
     proposal_fini(ledger);
     pl_map_fini(&ledger->requests);
     pl_map_fini(&ledger->names);
+    pl_map_fini(&ledger->folded);
     pl_map_fini(&ledger->bank_refs);
     pl_map_fini(&ledger->statements);
     pl_map_fini(&ledger->movements);

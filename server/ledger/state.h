@@ -407,6 +407,8 @@ struct ledger {
     struct pl_map requests; /* request id (16) -> seq of its first entry (u64) */
     struct pl_map
         names; /* first 16 bytes of SHA-256 of the folded name -> contributor index (u32) */
+    struct pl_map folded; /* names with other letters, see twin.h; not saved */
+    size_t folded_twins;  /* contributors whose name another has in it */
     struct pl_map
         bank_refs; /* first 16 bytes of SHA-256 of the bank reference -> bank entry index (u32) */
     /* {contributor u32, catalogue u32} -> highest pledge index (u32) with a live slot; the others,

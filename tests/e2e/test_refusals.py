@@ -323,6 +323,22 @@ class OfTheState(DaemonTest):
             pledge=waits.outcome.pledge).pledge.stage == pb.STAGE_HELD)
         self.clerk.withdraw(waits.outcome.pledge)
 
+    def test_accents_make_no_other_organisation(self):
+        first = self.clerk.contributor("Société Générale d’Exemple")
+        for name in ("Societe Generale d’Exemple", "Socie\u0301te\u0301 Ge\u0301ne\u0301rale d’Exemple",
+                     "SOCIÉTÉ GÉNÉRALE  D’EXEMPLE"):
+            ran = self.fails(10, "clerk", "contributor", "add", "--name", name, "--kind",
+                             "private-sector", format="json")
+            self.assertEqual(ran.error["reason"], "CONTRIBUTOR_DUPLICATE")
+        ran = self.fails(10, "clerk", "contributor", "add", "--name", "Societe Generale d’Exemple",
+                         "--kind", "private-sector", "--lang", "fr")
+        self.assertIn(first, ran.err)
+        self.assertIn("que par les accents", ran.err)
+        self.pledge("clerk", "contributor", "amend", first, "--name", "Societe Generale d’Exemple",
+                    "--kind", "private-sector")
+        self.pledge("clerk", "contributor", "add", "--name", "Société Générale d’Exemple (Genève)",
+                    "--kind", "private-sector")
+
     def test_sums_never_wrap(self):
         big = (1 << 63) - 1
         first = self.clerk.submit_free(self.who, big, "VND").outcome.pledge

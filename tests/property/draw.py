@@ -168,15 +168,23 @@ class Sequence:
 
     # --- the life of a pledge ---
 
-    def draw_add_contributor(self):
+    def name(self):
+        """The same one in many spellings."""
         name = f"Organisation {self.random.randint(1, 60)}"
+        if self.chance(0.3):
+            name = name.replace("O", self.random.choice(["Ö", "O\u0308", "ó"])).replace(
+                "i", self.random.choice(["ï", "i\u0308", "i"]))
+        return name
+
+    def draw_add_contributor(self):
+        name = self.name()
         if self.chance(0.2):
             name = "  " + name.upper() + " "
         return command(add_contributor=pb.AddContributor(name=name, kind=self.random.randint(1, 5)))
 
     def draw_amend_contributor(self):
         return command(amend_contributor=pb.AmendContributor(
-            contributor=self.contributor(), name=f"Organisation {self.random.randint(1, 60)}",
+            contributor=self.contributor(), name=self.name(),
             kind=self.random.randint(1, 5)))
 
     def draw_hold(self):

@@ -11,6 +11,7 @@ ledger has to make is counted, so that its number is known beforehand.
 import collections
 import datetime
 import re
+import unicodedata
 
 LIVE = {"HELD", "PLEDGED", "COMMITTED", "CLOSED"}
 COUNTED = {"PLEDGED", "COMMITTED", "CLOSED"}
@@ -364,7 +365,8 @@ class Life:
 
     def twin(self, name, but=None):
         def fold(text):
-            return " ".join(text.split()).lower()
+            plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
+            return " ".join("".join(c for c in plain if unicodedata.category(c) != "Mn").split())
         return [c for c in self.contributors if fold(c["name"]) == fold(name) and c["id"] != but]
 
     def judge_add_contributor(self, command, body):

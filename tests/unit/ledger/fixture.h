@@ -233,6 +233,21 @@ static inline void add_contributor(struct world *world, const char *name)
     give(world, &command);
 }
 
+static inline void amend_contributor(struct world *world, const char *id, const char *name,
+                                     const char *country, const char *membership)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__AmendContributor body = PLEDGED__V1__AMEND_CONTRIBUTOR__INIT;
+    body.contributor = (char *)(uintptr_t)id;
+    body.name = (char *)(uintptr_t)name;
+    body.kind = PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_ACADEMIA;
+    body.country = (char *)(uintptr_t)country;
+    body.itu_membership = (char *)(uintptr_t)membership;
+    command.command_case = COMMAND(AMEND_CONTRIBUTOR);
+    command.amend_contributor = &body;
+    give(world, &command);
+}
+
 static inline void hold(struct world *world, const char *tier, const char *contributor,
                         int64_t for_s)
 {

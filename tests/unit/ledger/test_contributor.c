@@ -5,21 +5,6 @@
  */
 #include "fixture.h"
 
-static void amend_contributor(struct world *world, const char *id, const char *name,
-                              const char *country, const char *membership)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__AmendContributor body = PLEDGED__V1__AMEND_CONTRIBUTOR__INIT;
-    body.contributor = (char *)(uintptr_t)id;
-    body.name = (char *)(uintptr_t)name;
-    body.kind = PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_ACADEMIA;
-    body.country = (char *)(uintptr_t)country;
-    body.itu_membership = (char *)(uintptr_t)membership;
-    command.command_case = COMMAND(AMEND_CONTRIBUTOR);
-    command.amend_contributor = &body;
-    give(world, &command);
-}
-
 static void test_numbers_ascend(void **state)
 {
     (void)state;
