@@ -620,6 +620,8 @@ static const struct word warnings[] = {
      N_("the pledge is not open; the money is kept unallocated")},
     {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_IMPORTED, "PAYMENT_IMPORTED",
      N_("a bank statement had brought this money already; it was allocated, not booked again")},
+    {PLEDGED__V1__WARNING_KIND__WARNING_KIND_PROPOSAL_SIMILAR, "PROPOSAL_SIMILAR",
+     N_("a proposal of the very same waits already: is this one another?")},
     {PLEDGED__V1__WARNING_KIND__WARNING_KIND_FOUR_EYES_OFF, "",
      N_("one person did this alone: the policy does not ask for a second")},
 };

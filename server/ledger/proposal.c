@@ -307,6 +307,56 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     }
 }
 
+/* The command without who says it, why and when, packed. Which checkpoint a closing names is no
+ * part of what is wanted. */
+static struct pl_slice body_of(const Pledged__V1__Command *command, struct pl_arena *arena)
+{
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+        &pledged__v1__command__descriptor, (unsigned)command->command_case);
+    ProtobufCMessage *body = NULL;
+    PL_ASSERT(field != NULL);
+    memcpy(&body, (const char *)command + field->offset, sizeof(body));
+    if (command->command_case != COMMAND(CLOSE_PERIOD))
+        return pl_pack(body, arena);
+    Pledged__V1__ClosePeriod closing = *command->close_period;
+    closing.head_size = 0;
+    closing.head_root = (ProtobufCBinaryData){0, NULL};
+    return pl_pack(&closing.base, arena);
+}
+
+static bool is_similar(const struct state_proposal *proposal, struct pl_slice body,
+                       struct pl_arena *arena)
+{
+    ProtobufCMessage *message = NULL;
+    pl_arena_reset(arena);
+    struct pl_status status =
+        pl_unpack_trusted(&pledged__v1__command__descriptor,
+                          pl_slice(proposal->bytes, proposal->len), arena, &message);
+    PL_ASSERT(pl_is_ok(status)); /* it was unpacked before */
+    return pl_slice_eq(body_of((const Pledged__V1__Command *)message, arena), body);
+}
+
+/* The newest proposal of the same that waits; NULL: none among the last ones that might be. */
+static const struct state_proposal *find_similar(const struct maker *maker, uint32_t pledge)
+{
+    enum { LOOKS_MAX = 100 };
+    struct pl_arena mine PL_CLEANUP(pl_arena_fini), theirs PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&mine, COMMAND_ARENA_BYTES);
+    pl_arena_init(&theirs, COMMAND_ARENA_BYTES);
+    struct pl_slice body = body_of(maker->command, &mine);
+    int looks = 0;
+    for (size_t i = maker->ledger->proposal_count; i > 0 && looks < LOOKS_MAX; i--) {
+        const struct state_proposal *proposal = &maker->ledger->proposal[i - 1];
+        if (proposal->state != OPEN || proposal->command != maker->command->command_case ||
+            proposal->pledge != pledge)
+            continue;
+        if (is_similar(proposal, body, &theirs))
+            return proposal;
+        looks++;
+    }
+    return NULL;
+}
+
 /* In the place of what was decided; nothing of that remains. */
 static void propose(struct maker *maker, Pledged__V1__CommandClass class)
 {
@@ -335,6 +385,10 @@ static void propose(struct maker *maker, Pledged__V1__CommandClass class)
     Pledged__V1__Outcome *outcome = maker_outcome(maker);
     outcome->proposal_seq = entry->seq;
     outcome->expires_us = fact->expires_us;
+    const struct state_proposal *same =
+        find_similar(maker, pledge != NULL ? (uint32_t)(pledge - ledger->pledge) : STATE_NONE);
+    if (same != NULL)
+        maker_warn(maker, WARNING(PROPOSAL_SIMILAR), same->seq);
     if (pledge == NULL)
         return;
     fact->pledge = maker_id(maker, 'P', (uint64_t)(pledge - ledger->pledge) + 1);

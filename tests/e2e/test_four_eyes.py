@@ -35,6 +35,19 @@ class FourEyes(DaemonTest):
     def stage(self, pledge):
         return pb.Stage.Name(self.clerk.GetPledge(pledge=pledge).pledge.stage)[6:]
 
+    def test_the_same_proposed_twice_is_noted(self):
+        pledge = self.pledged()
+        paper = self.home.path / "twice.pdf"
+        paper.write_bytes(b"%PDF signed")
+        first, second = (self.home.pledge("clerk", "commit", pledge, "--evidence", paper, "--reason",
+                                          why, "--lang", "fr") for why in ("signed", "signed again"))
+        self.assertEqual((first.code, second.code), (13, 13), (first, second))
+        self.assertNotIn("attend déjà", first.err)
+        self.assertIn("attend déjà", second.err)
+        self.assertIn(first.rows[0][1], second.err)
+        for ran in (first, second):
+            self.pledge("clerk", "reject", ran.rows[0][1], "--reason", "done")
+
     def test_the_day_of_a_clerk_and_an_approver(self):
         pledge = self.pledged()
         paper = self.home.path / "agreement.pdf"

@@ -18,6 +18,17 @@ class Proposal:
         self.state, self.closed = "OPEN", 0
 
 
+def wanted(command):
+    """What is to happen, without who says so, why and when."""
+    name = command.WhichOneof("command")
+    body = type(getattr(command, name))()
+    body.CopyFrom(getattr(command, name))
+    if name == "close_period":
+        body.ClearField("head_size")
+        body.ClearField("head_root")
+    return name, body.SerializeToString(deterministic=True)
+
+
 class Eyes:
     def class_of(self, name, body):
         """The class of a command that the rules allow; none: one person is always enough."""
@@ -58,9 +69,11 @@ class Eyes:
 
     def propose(self, person, command, body, sort):
         pledge = self.pledges.get(self.meant(body))
+        similar = any(p.state == "OPEN" and p.pledge is pledge and wanted(p.command) == wanted(command)
+                      for p in self.proposals.values())
         proposal = Proposal(self.entry(pledge, False), person, command, sort, pledge)
         self.proposals[proposal.seq] = proposal
-        return dict(proposal_seq=proposal.seq)
+        return dict(proposal_seq=proposal.seq, **(dict(warnings={"PROPOSAL_SIMILAR"}) if similar else {}))
 
     def meant(self, body):
         """The pledge that a command is about, where it says so itself or by what it names; of a

@@ -334,6 +334,7 @@ static void close_with_waiver(struct world *w, const char *period)
     Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
     close.period = (char *)(uintptr_t)period;
     close.waive = 1;
+    root[0]++;
     close.head_root = (ProtobufCBinaryData){sizeof(root), root};
     command.command_case = COMMAND(CLOSE_PERIOD);
     command.close_period = &close;
@@ -890,6 +891,43 @@ static void test_only_so_many_wait(void **state)
     world_fini(&w);
 }
 
+/* Two people propose the same, or one does so twice: told, and it waits all the same. */
+static void test_the_same_again_is_noted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 2);
+    adopt_policy(&w, ~0u, 86400);
+    as_anna(&w);
+    submit(&w, NULL, "C000001", NULL, 1000, "CHF");
+    submit(&w, NULL, "C000002", NULL, 1000, "CHF");
+    commit(&w, "P000001");
+    waits_as(&w, CLASS(COMMIT));
+    uint64_t first = w.receipt->seq;
+    assert_int_equal(w.receipt->outcome->n_warning, 0);
+    commit(&w, "P000002"); /* of another pledge */
+    assert_int_equal(w.receipt->outcome->n_warning, 0);
+    commit(&w, "P000001");
+    waits_as(&w, CLASS(COMMIT));
+    assert_int_equal(w.receipt->outcome->n_warning, 1);
+    assert_int_equal(w.receipt->outcome->warning[0]->kind, WARNING(PROPOSAL_SIMILAR));
+    assert_int_equal(w.receipt->outcome->warning[0]->seq, first);
+    uint64_t second = w.receipt->seq;
+    decide_on(&w, second, false); /* her own */
+    decide_on(&w, first, false);
+    commit(&w, "P000001"); /* those are closed */
+    assert_int_equal(w.receipt->outcome->n_warning, 0);
+    pass(&w, 40 * DAY_US);
+    for (int i = 0; i < 2; i++) { /* whatever checkpoint it names */
+        close_with_waiver(&w, "2026-02");
+        waits_as(&w, CLASS(PERIOD));
+        assert_int_equal(w.receipt->outcome->n_warning, i);
+    }
+    close_with_waiver(&w, "2026-01");
+    assert_int_equal(w.receipt->outcome->n_warning, 0);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -918,6 +956,7 @@ int main(void)
         cmocka_unit_test(test_logs_that_break_the_rules_are_refused),
         cmocka_unit_test(test_the_list),
         cmocka_unit_test(test_only_so_many_wait),
+        cmocka_unit_test(test_the_same_again_is_noted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
