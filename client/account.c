@@ -219,6 +219,17 @@ static struct pl_status take_payment_back(struct account *account, const Pledged
                                        .bank_entry = original});
 }
 
+/* It was not paid; or it did not come back, which was told with the whole amount of the refund. */
+static int64_t refund_undone(const struct account *account, const Pledged__V1__Reversed *fact)
+{
+    for (size_t i = 0; i < account->count; i++) {
+        const struct documents_line *line = &account->line[i];
+        if (line->seq == fact->target_seq && line->fact == PLEDGED__V1__ENTRY__FACT_REFUND_RETURNED)
+            return -line->returned;
+    }
+    return -fact->amount->minor;
+}
+
 static struct pl_status take_reversed(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__Reversed *fact = entry->reversed;
@@ -230,7 +241,7 @@ static struct pl_status take_reversed(struct account *account, const Pledged__V1
         return fact->amount == NULL
                    ? unfit()
                    : add(account, entry,
-                         (struct documents_line){.returned = -fact->amount->minor,
+                         (struct documents_line){.returned = refund_undone(account, fact),
                                                  .currency = fact->amount->currency,
                                                  .bank_entry = fact->bank_entry});
     if (item == NULL)
@@ -285,6 +296,21 @@ static struct pl_status take_refund(struct account *account, const Pledged__V1__
                                                      .bank_entry = fact->bank_entry});
 }
 
+/* It is to be paid back still. */
+static struct pl_status take_refund_back(struct account *account, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__RefundReturned *fact = entry->refund_returned;
+    if (fact->amount == NULL || !pl_date_valid(fact->value_date))
+        return unfit();
+    return add_line(account, (struct documents_line){.seq = entry->seq,
+                                                     .date = fact->value_date,
+                                                     .pledge = account->pledge,
+                                                     .fact = (int)entry->fact_case,
+                                                     .returned = -fact->amount->minor,
+                                                     .currency = fact->amount->currency,
+                                                     .bank_entry = fact->bank_entry});
+}
+
 struct pl_status account_take(struct account *account, const Pledged__V1__Entry *entry)
 {
     PL_ASSERT(account->pledge != NULL);
@@ -307,6 +333,8 @@ struct pl_status account_take(struct account *account, const Pledged__V1__Entry 
         return take_bank_reversal(account, entry);
     case PLEDGED__V1__ENTRY__FACT_REFUND_PAID:
         return take_refund(account, entry);
+    case PLEDGED__V1__ENTRY__FACT_REFUND_RETURNED:
+        return take_refund_back(account, entry);
     case PLEDGED__V1__ENTRY__FACT_WITHDRAWN:
     case PLEDGED__V1__ENTRY__FACT_CANCELLED:
         return take_end(account, entry);
@@ -366,6 +394,8 @@ struct pl_status account_receive(struct account *account, const Pledged__V1__Pay
     int64_t amount = payment->amount->minor;
     int64_t allocated = payment->allocated == NULL ? 0 : payment->allocated->minor;
     int64_t used = allocated + (payment->refunded == NULL ? 0 : payment->refunded->minor);
+    if (payment->explained != NULL) /* not received: it is told as what it is */
+        amount -= payment->explained->minor;
     if (amount == 0) /* a batch whose parts are told one by one */
         return pl_ok();
     return add_line(account,

@@ -467,6 +467,8 @@ static struct pl_status add_all_details(struct reader *reader, const struct entr
         else if (movement->bank_ref[0] == '\0')
             movement->bank_ref = entry->bank_ref;
         PL_TRY(set_details(reader, entry->node, details, movement));
+        if (entry->details == 1 && camt_xml_child(details, "Chrgs") == NULL)
+            PL_TRY(set_charges(reader, entry->node, movement));
     }
     if (rest == 0)
         return pl_ok();

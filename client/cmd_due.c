@@ -197,6 +197,7 @@ static struct pl_status add_unmatched(struct due *due)
             *left = *one->amount;
             left->minor -= one->allocated == NULL ? 0 : one->allocated->minor;
             left->minor -= one->refunded == NULL ? 0 : one->refunded->minor;
+            left->minor -= one->explained == NULL ? 0 : one->explained->minor;
             item.dated = pl_is_ok(pl_date_parse(one->value_date, &item.day));
             PL_TRY(add(due, item));
         }

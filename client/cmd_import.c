@@ -177,6 +177,7 @@ static const struct column entry_columns[] = {
     {"charges", N_("Charges on the way"), IN_ALL, true},
     {"charges_currency", NULL, IN_PROGRAMS, false},
     {"bank_code", NULL, IN_PROGRAMS, false},
+    {"explained", NULL, IN_PROGRAMS, true},
 };
 
 static int32_t today(void)
@@ -234,6 +235,7 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_amount(sheet, movement->charges);
     sheet_text(sheet, movement->charges != NULL ? movement->charges->currency : NULL);
     sheet_text(sheet, movement->bank_code);
+    sheet_minor(sheet, row->explained_minor, row->currency);
 }
 
 /* --older-than 30d: booked before that day. */
@@ -386,6 +388,8 @@ static int points_of(Pledged__V1__SuggestionKind kind, int likeness)
         [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_CURRENCY] = 0,
         [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED] = 100,
         [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT] = 40,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_RETURN_NAMED] = 100,
+        [PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_RETURN_AMOUNT] = 60,
     };
     bool known = (size_t)kind < PL_COUNT(points);
     return (known ? points[kind] : 0) + (likeness > 0 ? likeness / 2 : 0);
@@ -456,7 +460,7 @@ struct pl_status cmd_suggest(struct cli *cli)
     return cli_show(cli, &sheet);
 }
 
-/* A debit of a statement has paid a refund. */
+/* A debit of a statement has paid a refund, or a credit brings it back. */
 static struct pl_status match_refund(struct cli *cli)
 {
     struct write write;

@@ -363,13 +363,16 @@ static const struct command table[] = {
      .writes = true,
      .group = COMMAND_PAYMENTS,
      .words = N_("say what a bank entry belongs to: a reversal to the entry that the bank takes "
-                 "back, a debit to the refund that it has paid"),
+                 "back, a debit to the refund that it has paid, a credit to the refund (or its "
+                 "debit) that it brings back"),
      .more =
          N_("What was allocated from an entry that is taken back is taken back as well. A debit "
             "that names a refund in its end-to-end id, with its amount, is matched when it is "
-            "imported."),
+            "imported. A refund that came back is ordered again; what banks kept of it on the way "
+            "is left with its debit, for 'pledge charge'."),
      .examples = "pledge match B000312 B000310 --reason 'returned by the bank'\n"
-                 "pledge match B000315 R000007",
+                 "pledge match B000315 R000007\n"
+                 "pledge match B000320 B000315 --reason 'the account is closed'",
      .run = cmd_match},
     {.name = "charge",
      .args = "BANK-ENTRY",
@@ -379,7 +382,7 @@ static const struct command table[] = {
      .writes = true,
      .group = COMMAND_PAYMENTS,
      .words = N_("say that a debit is a charge of the bank: what no refund explains of it is "
-                 "booked as one"),
+                 "booked as one; a credit, a charge that the bank gave back"),
      .more = N_("The entry that books it is in the column charge_seq of 'pledge entries'; 'pledge "
                 "reverse' of that entry takes it back."),
      .examples = "pledge charge B000312",

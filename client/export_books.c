@@ -31,6 +31,7 @@ void export_books_fini(struct export_books *books)
     free(books->waiver);
     free(books->refund);
     free(books->charge);
+    free(books->returned);
     free(books->allocation);
     free(books->move);
 }
@@ -200,7 +201,7 @@ static struct pl_status settle(struct export_books *books, const struct export_a
     struct export_pledge *pledge = &books->pledge[made->pledge - 1];
     int64_t taken, given;
     if (!pl_add64(from->allocated, sign * made->minor, &taken) || taken < 0 ||
-        taken > from->amount - from->refunded ||
+        taken > from->amount - from->refunded - from->explained ||
         !pl_add64(pledge->allocated, sign * made->settled, &given) || given < 0)
         return unfit();
     from->allocated = taken;
@@ -312,6 +313,23 @@ static struct pl_status undo_waivers_of(struct export_books *books, uint64_t ple
     return pl_ok();
 }
 
+/* --- what of a credit is no contribution --- */
+
+static int64_t free_of(const struct export_bank_entry *entry)
+{
+    return entry->reversed ? 0
+                           : entry->amount - entry->allocated - entry->refunded - entry->explained;
+}
+
+/* So much of it; negative: it is one after all. */
+static struct pl_status explain_credit(struct export_bank_entry *entry, int64_t minor)
+{
+    if (!entry->stated || minor > free_of(entry) || minor < -entry->explained)
+        return unfit();
+    entry->explained += minor;
+    return pl_ok();
+}
+
 /* --- refunds --- */
 
 static struct pl_status take_ordered(struct export_books *books,
@@ -323,7 +341,7 @@ static struct pl_status take_ordered(struct export_books *books,
         return unfit();
     struct export_bank_entry *from = &books->bank_entry[number - 1];
     int64_t minor = fact->amount->minor;
-    if (minor <= 0 || minor > from->amount - from->allocated - from->refunded ||
+    if (minor <= 0 || minor > free_of(from) ||
         pl_currency_index(fact->amount->currency) != from->currency)
         return unfit();
     books->refund = grow(books->refund, books->refunds, &books->refund_cap, sizeof(*books->refund));
@@ -384,6 +402,68 @@ static struct pl_status undo_refund_paid(struct export_books *books,
     add_move(books, EXPORT_REFUND_PAID, from->pledge, refund->bank_entry, -refund->minor,
              from->currency);
     return pl_ok();
+}
+
+/* Its debit is in suspense again, but for what the credit brought of it (sign 1), or not (-1). */
+static struct pl_status move_return(struct export_books *books, const struct export_return *back,
+                                    int sign)
+{
+    const struct export_refund *refund = &books->refund[back->refund];
+    PL_TRY(explain_credit(&books->bank_entry[back->credit - 1], sign * back->arrived));
+    /* in this order: what is in suspense is never less than nothing */
+    if (sign > 0)
+        PL_TRY(explain(books, EXPORT_REFUND_MATCHED, refund->bank_entry, back->debit, refund->minor,
+                       -1));
+    PL_TRY(explain(books, EXPORT_TAKEN_BACK, back->credit, back->debit, back->arrived, sign));
+    return sign > 0 ? pl_ok()
+                    : explain(books, EXPORT_REFUND_MATCHED, refund->bank_entry, back->debit,
+                              refund->minor, 1);
+}
+
+static struct pl_status take_returned(struct export_books *books, uint64_t seq, bool posted,
+                                      const Pledged__V1__RefundReturned *fact)
+{
+    uint64_t number = pl_id_parse(fact->refund, 'R'), credit = pl_id_parse(fact->bank_entry, 'B');
+    if (number == 0 || number > books->refunds || credit == 0 || credit > books->bank_entries ||
+        fact->arrived == NULL || !pl_date_valid(fact->value_date))
+        return unfit();
+    struct export_refund *refund = &books->refund[number - 1];
+    if (refund->paid_seq == 0 || pl_id_parse(fact->original, 'B') != refund->debit)
+        return unfit();
+    if (!posted)
+        (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
+    books->returned =
+        grow(books->returned, books->returns, &books->return_cap, sizeof(*books->returned));
+    struct export_return *made = &books->returned[books->returns++];
+    *made = (struct export_return){.seq = seq,
+                                   .refund = (size_t)number - 1,
+                                   .credit = credit,
+                                   .debit = refund->debit,
+                                   .paid_seq = refund->paid_seq,
+                                   .arrived = fact->arrived->minor};
+    refund->done = false;
+    refund->paid_seq = 0;
+    return move_return(books, made, 1);
+}
+
+static struct export_return *return_at(struct export_books *books, uint64_t seq)
+{
+    for (size_t i = 0; i < books->returns; i++) {
+        if (books->returned[i].seq == seq)
+            return &books->returned[i];
+    }
+    return NULL;
+}
+
+static struct pl_status undo_return(struct export_books *books, const struct export_return *back)
+{
+    struct export_refund *refund = &books->refund[back->refund];
+    if (refund->done || refund->paid_seq != 0)
+        return unfit();
+    refund->done = true;
+    refund->paid_seq = back->paid_seq;
+    refund->debit = back->debit;
+    return move_return(books, back, -1);
 }
 
 static struct pl_status take_refund_cancelled(struct export_books *books, const char *id)
@@ -510,6 +590,20 @@ static struct pl_status take_confirmed(struct export_books *books,
 
 /* --- charges --- */
 
+/* Counts it (sign 1) or takes it back (-1): of a debit the bank took it, of a credit it gave it. */
+static struct pl_status move_charge(struct export_books *books, const struct export_charge *charge,
+                                    int sign)
+{
+    struct export_bank_entry *from = &books->bank_entry[charge->bank_entry - 1];
+    if (from->amount == 0)
+        return explain(books, EXPORT_CHARGED, charge->bank_entry, charge->bank_entry, charge->minor,
+                       sign);
+    PL_TRY(explain_credit(from, sign * charge->minor));
+    add_move(books, EXPORT_CHARGED_BACK, from->pledge, charge->bank_entry, sign * charge->minor,
+             from->currency);
+    return pl_ok();
+}
+
 static struct pl_status take_charge(struct export_books *books, uint64_t seq, bool posted,
                                     const Pledged__V1__ChargeBooked *fact)
 {
@@ -521,8 +615,8 @@ static struct pl_status take_charge(struct export_books *books, uint64_t seq, bo
         (void)snprintf(books->date, sizeof(books->date), "%s", fact->value_date);
     books->charge = grow(books->charge, books->charges, &books->charge_cap, sizeof(*books->charge));
     books->charge[books->charges++] =
-        (struct export_charge){.seq = seq, .debit = number, .minor = fact->amount->minor};
-    return explain(books, EXPORT_CHARGED, number, number, fact->amount->minor, 1);
+        (struct export_charge){.seq = seq, .bank_entry = number, .minor = fact->amount->minor};
+    return move_charge(books, &books->charge[books->charges - 1], 1);
 }
 
 static struct export_charge *charge_at(struct export_books *books, uint64_t seq)
@@ -539,7 +633,7 @@ static struct pl_status undo_charge(struct export_books *books, struct export_ch
     if (charge->undone)
         return unfit();
     charge->undone = true;
-    return explain(books, EXPORT_CHARGED, charge->debit, charge->debit, charge->minor, -1);
+    return move_charge(books, charge, -1);
 }
 
 static struct pl_status take_bank_reversal(struct export_books *books,
@@ -573,6 +667,9 @@ static struct pl_status take_reversed(struct export_books *books, const Pledged_
     struct export_charge *charge = charge_at(books, fact->target_seq);
     if (charge != NULL)
         return undo_charge(books, charge);
+    const struct export_return *back = return_at(books, fact->target_seq);
+    if (back != NULL)
+        return undo_return(books, back);
     if (fact->benefit[0] != '\0' || fact->amount == NULL) /* a closing: moves no money either */
         return pl_ok();
     if (fact->refund[0] != '\0')
@@ -642,6 +739,9 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(REFUND_PAID):
         return take_refund_paid(books, entry->seq, entry->posting_date[0] != '\0',
                                 entry->refund_paid);
+    case FACT(REFUND_RETURNED):
+        return take_returned(books, entry->seq, entry->posting_date[0] != '\0',
+                             entry->refund_returned);
     case FACT(REFUND_CANCELLED):
         return take_refund_cancelled(books, entry->refund_cancelled->refund);
     case FACT(WRITTEN_OFF):

@@ -20,9 +20,13 @@
  *   REFUND_MATCHED  ... and it paid a refund      Liabilities:Refund:B | Assets:Suspense:B
  *   TAKEN_BACK      ... it was money of B         Liabilities:Unallocated:B | Assets:Suspense:B
  *   CHARGED         ... the bank took it          Expenses:BankCharges | Assets:Suspense:B
+ *   CHARGED_BACK    the bank gave a charge back   Liabilities:Unallocated:B | Expenses:BankCharges
  *   WRITTEN_OFF     a part of P will not come     Expenses:WrittenOff:P | Assets:Receivable:P
  *   DIFFERENCE      P fell short, accepted        Expenses:Difference:P | Assets:Receivable:P
  *   DIFFERENCE_BEFORE  ... P is not signed        Expenses:Difference:P | Liabilities:Advance:P
+ *
+ * A refund that came back is REFUND_MATCHED backwards, and TAKEN_BACK of what arrived: what did not
+ * stays in suspense with the debit.
  *
  * Every movement of a statement is on Assets:Bank once, with its own amount: it moves by closing
  * less opening balance. A negative amount is the same movement backwards. Then, in each currency,
@@ -61,6 +65,7 @@ enum export_move_kind {
     EXPORT_REFUND_MATCHED,
     EXPORT_TAKEN_BACK,
     EXPORT_CHARGED,
+    EXPORT_CHARGED_BACK,
 };
 struct export_move {
     enum export_move_kind kind;
@@ -84,7 +89,8 @@ struct export_bank_entry {
     uint64_t seq;                        /* of its payment */
     uint64_t pledge;                     /* that it was meant for; 0: nobody knows */
     int64_t amount, allocated, refunded; /* amount 0: money that left */
-    int64_t withdrawn;                   /* a debit: what is in suspense */
+    int64_t explained; /* a refund that came back, or a charge that was given back */
+    int64_t withdrawn; /* a debit: what is in suspense */
     int currency;
     bool reversed;
     bool stated;   /* a statement has it */
@@ -104,10 +110,10 @@ struct export_waiver {
     int64_t minor;
     bool undone;
 };
-/* What a debit was said to be: by the bank's statement a charge. */
+/* What a debit was said to be: by the bank's statement a charge. Of a credit one that came back. */
 struct export_charge {
     uint64_t seq; /* ascending */
-    uint64_t debit;
+    uint64_t bank_entry;
     int64_t minor;
     bool undone;
 };
@@ -117,6 +123,13 @@ struct export_refund {
     int64_t minor;
     bool done;         /* paid or cancelled */
     uint64_t paid_seq; /* 0: not paid */
+};
+/* A refund that came back. */
+struct export_return {
+    uint64_t seq;  /* ascending */
+    size_t refund; /* index */
+    uint64_t credit, debit, paid_seq;
+    int64_t arrived;
 };
 struct export_contributor {
     char *name; /* owns */
@@ -131,9 +144,10 @@ struct export_books {
     struct export_waiver *waiver;
     struct export_refund *refund; /* index = number - 1 */
     struct export_charge *charge;
-    size_t contributors, pledges, bank_entries, allocations, waivers, refunds, charges;
+    struct export_return *returned;
+    size_t contributors, pledges, bank_entries, allocations, waivers, refunds, charges, returns;
     size_t contributor_cap, pledge_cap, bank_entry_cap, allocation_cap, waiver_cap, refund_cap;
-    size_t charge_cap;
+    size_t charge_cap, return_cap;
     struct export_move *move; /* owns; of the entry that came last */
     size_t moves, move_cap;
     char date[11]; /* business date of that entry; of a payment the value date */

@@ -96,6 +96,7 @@ static int type_of(enum export_move_kind kind)
     case EXPORT_REFUND_PAID: /* goes back to where it came from */
     case EXPORT_REFUND_MATCHED:
     case EXPORT_TAKEN_BACK:
+    case EXPORT_CHARGED_BACK: /* came in, and is nobody's contribution */
         return 1;
     case EXPORT_ALLOCATED:
     case EXPORT_ADVANCED:
@@ -118,7 +119,8 @@ static int type_of(enum export_move_kind kind)
 static int64_t value_of(const struct export_move *move)
 {
     bool back = move->kind == EXPORT_REFUND_PAID || move->kind == EXPORT_REFUND_MATCHED ||
-                move->kind == EXPORT_TAKEN_BACK || move->kind == EXPORT_WRITTEN_OFF;
+                move->kind == EXPORT_TAKEN_BACK || move->kind == EXPORT_CHARGED_BACK ||
+                move->kind == EXPORT_WRITTEN_OFF;
     return back ? -move->minor : move->minor;
 }
 

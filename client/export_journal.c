@@ -54,6 +54,7 @@ static const enum account sides[][2] = {
     [EXPORT_REFUND_MATCHED] = {ACCOUNT_REFUND, ACCOUNT_SUSPENSE},
     [EXPORT_TAKEN_BACK] = {ACCOUNT_UNALLOCATED, ACCOUNT_SUSPENSE},
     [EXPORT_CHARGED] = {ACCOUNT_CHARGES, ACCOUNT_SUSPENSE},
+    [EXPORT_CHARGED_BACK] = {ACCOUNT_UNALLOCATED, ACCOUNT_CHARGES},
 };
 
 /* Which bank entry an account is of; 0: it is of a pledge. */

@@ -27,6 +27,7 @@ static const struct column columns[] = {
     {"rate", NULL, IN_PROGRAMS, true},
     {"rate_date", NULL, IN_PROGRAMS, false},
     {"rate_source", NULL, IN_PROGRAMS, false},
+    {"explained", NULL, IN_PROGRAMS, true},
 };
 
 void payments_init(struct sheet *sheet, struct pl_arena *arena)
@@ -52,6 +53,7 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
     const Pledged__V1__Money *amount = payment->amount;
     int64_t allocated = payment->allocated == NULL ? 0 : payment->allocated->minor;
     int64_t refunded = payment->refunded == NULL ? 0 : payment->refunded->minor;
+    int64_t explained = payment->explained == NULL ? 0 : payment->explained->minor;
     sheet_text(sheet, payment->bank_entry);
     sheet_text(sheet, payment->pledge);
     sheet_amount(sheet, amount);
@@ -68,9 +70,10 @@ void payments_add(struct sheet *sheet, const Pledged__V1__PaymentStatus *payment
     if (amount == NULL)
         sheet_text(sheet, NULL);
     else
-        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated - refunded,
+        sheet_minor(sheet, payment->reversed ? 0 : amount->minor - allocated - refunded - explained,
                     amount->currency);
     sheet_amount(sheet, payment->refunded);
     sheet_bool(sheet, payment->debit);
     payments_add_value(sheet, payment->valuation);
+    sheet_amount(sheet, payment->explained);
 }

@@ -33,15 +33,16 @@ struct postings_account {
 };
 
 static const char *const events[] = {
-    [EXPORT_PLEDGED] = "pledge",          [EXPORT_COMMITTED] = "commitment",
-    [EXPORT_RECEIVED] = "deposit",        [EXPORT_ALLOCATED] = "allocation",
-    [EXPORT_ADVANCED] = "advance",        [EXPORT_SETTLED] = "settlement",
-    [EXPORT_EXCHANGED] = "exchange",      [EXPORT_CONVERTED] = "conversion",
-    [EXPORT_PREPAID] = "prepayment",      [EXPORT_REFUND_ORDERED] = "refund",
-    [EXPORT_REFUND_PAID] = "refund-paid", [EXPORT_WRITTEN_OFF] = "write-off",
-    [EXPORT_DIFFERENCE] = "difference",   [EXPORT_DIFFERENCE_BEFORE] = "difference-before",
-    [EXPORT_WITHDRAWN] = "debit",         [EXPORT_REFUND_MATCHED] = "refund-matched",
-    [EXPORT_TAKEN_BACK] = "reversal",     [EXPORT_CHARGED] = "charge",
+    [EXPORT_PLEDGED] = "pledge",           [EXPORT_COMMITTED] = "commitment",
+    [EXPORT_RECEIVED] = "deposit",         [EXPORT_ALLOCATED] = "allocation",
+    [EXPORT_ADVANCED] = "advance",         [EXPORT_SETTLED] = "settlement",
+    [EXPORT_EXCHANGED] = "exchange",       [EXPORT_CONVERTED] = "conversion",
+    [EXPORT_PREPAID] = "prepayment",       [EXPORT_REFUND_ORDERED] = "refund",
+    [EXPORT_REFUND_PAID] = "refund-paid",  [EXPORT_WRITTEN_OFF] = "write-off",
+    [EXPORT_DIFFERENCE] = "difference",    [EXPORT_DIFFERENCE_BEFORE] = "difference-before",
+    [EXPORT_WITHDRAWN] = "debit",          [EXPORT_REFUND_MATCHED] = "refund-matched",
+    [EXPORT_TAKEN_BACK] = "reversal",      [EXPORT_CHARGED] = "charge",
+    [EXPORT_CHARGED_BACK] = "charge-back",
 };
 
 void postings_init(struct postings *postings, struct pl_arena *arena)

@@ -690,6 +690,7 @@ static struct pl_status print_unmatched_row(struct page *page,
 {
     int64_t used = payment->allocated == NULL ? 0 : payment->allocated->minor;
     used += payment->refunded == NULL ? 0 : payment->refunded->minor;
+    used += payment->explained == NULL ? 0 : payment->explained->minor;
     if (payment->amount == NULL)
         return pl_ok();
     PL_TRY(put(page, "<tr>"));

@@ -278,6 +278,7 @@ static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL, "bank_reversal", N_("taken back by the bank")},
     {PLEDGED__V1__ENTRY__FACT_COMMAND_CONTINUED, "command_continued", N_("command goes on")},
     {PLEDGED__V1__ENTRY__FACT_CHARGE_BOOKED, "charge_booked", N_("charge of the bank booked")},
+    {PLEDGED__V1__ENTRY__FACT_REFUND_RETURNED, "refund_returned", N_("refund came back")},
 };
 static const struct word memberships[] = {
     {1, "member-state", N_("Member State")},
@@ -318,6 +319,8 @@ static const struct word suggestion_kinds[] = {
     {6, "currency", N_("same currency")},
     {7, "refund-named", N_("it names the refund")},
     {8, "refund-amount", N_("amount of the refund")},
+    {9, "return-named", N_("it names the refund that comes back")},
+    {10, "return-amount", N_("amount of a refund that was paid")},
 };
 
 static const struct {

@@ -105,6 +105,15 @@ void allocation_count_free(struct ledger *ledger, const struct state_bank_entry 
     pledge->received += sign * counts_for(ledger, entry, pledge);
 }
 
+void allocation_explain(struct ledger *ledger, uint32_t credit, int64_t minor)
+{
+    struct state_bank_entry *entry = &ledger->bank_entry[credit];
+    allocation_count_free(ledger, entry, -1);
+    entry->explained += minor;
+    PL_ASSERT(!entry->debit && entry->explained >= 0 && allocation_free(entry) >= 0); /* I3 */
+    allocation_count_free(ledger, entry, 1);
+}
+
 /* Makes an allocation count (sign 1) or not any more (-1; reversed_by is set afterwards). */
 static void settle(struct ledger *ledger, struct state_allocation *allocation, int sign)
 {
@@ -116,7 +125,7 @@ static void settle(struct ledger *ledger, struct state_allocation *allocation, i
     pledge->allocated += sign * allocation->settled;
     pledge->received += sign * allocation->settled;
     PL_ASSERT(entry->allocated >= 0 &&
-              entry->allocated <= entry->amount - entry->refunded); /* I2 */
+              entry->allocated <= entry->amount - entry->refunded - entry->explained); /* I2 */
     PL_ASSERT(pledge->allocated >= 0 && state_settled(pledge) <= pledge->amount);
     tally_allocation(ledger, allocation, sign); /* in between: no sum is above what it will be */
     allocation_count_free(ledger, entry, 1);
@@ -315,7 +324,8 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     }
     const struct state_bank_entry *from = &ledger->bank_entry[*found];
     NEED(!from->reversed, "a reversal of what is reversed already");
-    NEED(from->refunded == 0 && !from->debit, "a reversal of money that is paid back");
+    NEED(from->refunded == 0 && from->explained == 0 && !from->debit,
+         "a reversal of money that is paid back");
     NEED(names(fact, *found, from->pledge), "a reversal that names another bank entry or pledge");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
     PL_TRY(check_sums(ledger, fact, *found, from->amount, from->allocated));
@@ -337,7 +347,7 @@ void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t s
 void allocation_split(struct ledger *ledger, uint32_t bank_entry)
 {
     struct state_bank_entry *entry = &ledger->bank_entry[bank_entry];
-    PL_ASSERT(entry->allocated == 0 && entry->refunded == 0);
+    PL_ASSERT(entry->allocated == 0 && entry->refunded == 0 && entry->explained == 0);
     allocation_count_free(ledger, entry, -1);
     entry->amount = 0;
     allocation_count_free(ledger, entry, 1);

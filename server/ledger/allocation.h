@@ -42,11 +42,14 @@ void allocation_link(struct ledger *ledger, uint32_t index);
 /* What of a bank entry is not used. */
 static inline int64_t allocation_free(const struct state_bank_entry *entry)
 {
-    return entry->reversed ? 0 : entry->amount - entry->allocated - entry->refunded;
+    return entry->reversed ? 0
+                           : entry->amount - entry->allocated - entry->refunded - entry->explained;
 }
 
 /* Takes out of the sums (sign -1) or puts back (1) the free rest of an entry, around a change. */
 void allocation_count_free(struct ledger *ledger, const struct state_bank_entry *entry, int sign);
+/* So much of a credit is no contribution; negative: it is one after all. */
+void allocation_explain(struct ledger *ledger, uint32_t credit, int64_t minor);
 /* Does it take money? */
 bool allocation_open(const struct state_pledge *pledge);
 

@@ -27,6 +27,7 @@
 #include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/returned.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/twin.h"
 #include "server/ledger/valuation.h"
@@ -724,6 +725,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(CHARGE_BOOKED)] = {charge_check, charge_apply, 0},
     [FACT(REFUND_ORDERED)] = {refund_check, refund_apply, ABOUT(RefundOrdered)},
     [FACT(REFUND_PAID)] = {refund_check, refund_apply, ABOUT(RefundPaid)},
+    [FACT(REFUND_RETURNED)] = {returned_check, returned_apply, ABOUT(RefundReturned)},
     [FACT(REFUND_CANCELLED)] = {refund_check, refund_apply, ABOUT(RefundCancelled)},
     [FACT(WRITTEN_OFF)] = {waiver_check, waiver_apply, ABOUT(WrittenOff)},
     [FACT(DIFFERENCE_ACCEPTED)] = {waiver_check, waiver_apply, ABOUT(DifferenceAccepted)},

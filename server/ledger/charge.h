@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * charge: what the bank takes for itself. A debit of a statement that no refund explains is booked
- * as a charge, as a whole; `reverse` takes that back. Private to server/ledger.
+ * charge: what the bank takes for itself, or gives back of that. A debit of a statement that no
+ * refund explains is booked as a charge, as a whole, and so is a credit; `reverse` takes that back.
+ * Private to server/ledger.
  */
 #ifndef LEDGER_CHARGE_H
 #define LEDGER_CHARGE_H
@@ -11,19 +12,19 @@
 PL_MUST_CHECK struct pl_status charge_check(const struct ledger *ledger,
                                             const Pledged__V1__Entry *entry);
 void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
-/* One ChargeBooked of a debit: index of a bank entry, or the next number where it is new. */
-void charge_add(struct maker *maker, uint32_t debit, int64_t minor, int currency,
+/* One ChargeBooked: index of a bank entry, or the next number where it is new. */
+void charge_add(struct maker *maker, uint32_t index, int64_t minor, int currency,
                 const char *value_date);
 
-/* Reversed of the ChargeBooked of this debit (index). */
+/* Reversed of the ChargeBooked of this bank entry (index). */
 PL_MUST_CHECK struct pl_status charge_check_reversed(const struct ledger *ledger,
                                                      const Pledged__V1__Reversed *fact,
-                                                     uint32_t debit, int64_t minor);
-void charge_undo(struct ledger *ledger, uint32_t debit, int64_t minor);
+                                                     uint32_t index, int64_t minor);
+void charge_undo(struct ledger *ledger, uint32_t index, int64_t minor);
 /* Fills it, and the outcome. */
-void charge_fill_reversed(struct maker *maker, uint32_t debit, int64_t minor,
+void charge_fill_reversed(struct maker *maker, uint32_t index, int64_t minor,
                           Pledged__V1__Reversed *fact);
-/* Of a loaded state: says at every debit which entry books its charge. */
+/* Of a loaded state: says at every bank entry which entry books its charge. */
 void charge_link(struct ledger *ledger);
 
 void charge_decide(struct maker *maker);

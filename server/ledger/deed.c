@@ -15,6 +15,7 @@
 #include "server/ledger/closing.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/returned.h"
 
 static bool is_refund(const struct state_deed *deed)
 {
@@ -24,6 +25,11 @@ static bool is_refund(const struct state_deed *deed)
 static bool is_charge(const struct state_deed *deed)
 {
     return deed->fact == FACT(CHARGE_BOOKED);
+}
+
+static bool is_return(const struct state_deed *deed)
+{
+    return deed->fact == FACT(REFUND_RETURNED);
 }
 
 static bool is_closing(const struct state_deed *deed)
@@ -43,6 +49,11 @@ void deed_add(struct ledger *ledger, const struct state_deed *deed)
 
 bool deed_fits(const struct ledger *ledger, const struct state_deed *deed)
 {
+    if (is_return(deed))
+        return deed->of < ledger->refund_count && deed->quantity > 0 &&
+               deed->credit < ledger->bank_entry_count && deed->debit < ledger->bank_entry_count;
+    if (deed->credit != 0 || deed->debit != 0)
+        return false;
     if (is_refund(deed))
         return deed->of < ledger->refund_count && deed->quantity == 0;
     if (is_charge(deed))
@@ -102,8 +113,8 @@ bool deed_all_add_up(const struct ledger *ledger)
         left[i] = ledger->fulfilment[i];
     for (size_t i = 0; i < ledger->deed_count && fine; i++) {
         const struct state_deed *deed = &ledger->deed[i];
-        if (deed->reversed_by != 0 || is_charge(deed) /* with what their debits say */ ||
-            is_closing(deed))
+        if (deed->reversed_by != 0 || is_charge(deed) ||
+            is_return(deed) /* with the bank entries */ || is_closing(deed))
             continue;
         fine = is_refund(deed) ? paid[deed->of]++ == 0 : take_off(deed, &left[deed->of]);
     }
@@ -117,11 +128,13 @@ bool deed_all_add_up(const struct ledger *ledger)
     return fine;
 }
 
-uint32_t deed_debit(const struct ledger *ledger, uint32_t index)
+uint32_t deed_bank_entry(const struct ledger *ledger, uint32_t index)
 {
     const struct state_deed *deed = &ledger->deed[index];
     if (is_charge(deed))
         return deed->of;
+    if (is_return(deed))
+        return deed->credit;
     return is_refund(deed) ? ledger->refund[deed->of].debit : STATE_NONE;
 }
 
@@ -144,6 +157,8 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
     NEED(fact->deallocated == NULL, "a reversal of what was never allocated");
     if (is_refund(deed))
         return check_unpaid(ledger, fact, deed);
+    if (is_return(deed))
+        return returned_check_reversed(ledger, fact, deed);
     if (is_charge(deed))
         return charge_check_reversed(ledger, fact, deed->of, deed->quantity);
     if (is_closing(deed)) {
@@ -170,6 +185,10 @@ void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
         refund_undo(ledger, deed->of, seq);
         return;
     }
+    if (is_return(deed)) {
+        returned_undo(ledger, deed, seq);
+        return;
+    }
     if (is_charge(deed)) {
         charge_undo(ledger, deed->of, deed->quantity);
         return;
@@ -187,7 +206,7 @@ static const struct state_pledge *about_of(const struct ledger *ledger,
 {
     if (is_charge(deed))
         return NULL;
-    if (is_refund(deed))
+    if (is_refund(deed) || is_return(deed))
         return refund_pledge(ledger, &ledger->refund[deed->of]);
     return &ledger->pledge[is_closing(deed) ? deed->of : ledger->fulfilment[deed->of].pledge];
 }
@@ -237,6 +256,9 @@ void deed_decide_reverse(struct maker *maker, uint32_t index)
     }
     if (is_closing(deed)) {
         reopen(maker, deed, about);
+    } else if (is_return(deed)) {
+        if (!returned_guards(maker, deed))
+            returned_fill_reversed(maker, deed, add_reversed(maker, deed, about));
     } else if (is_charge(deed)) {
         charge_fill_reversed(maker, deed->of, deed->quantity, add_reversed(maker, deed, about));
     } else if (about != NULL && closing_guards(maker, about, deed->seq, "reverse.seq")) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * deed: facts that say that something was done, and that may turn out wrong: a refund was paid, a
- * debit is a charge, a commitment was closed, a benefit was claimed, declined or delivered. Each
- * has a row, so that it can be undone once by `reverse`. Private to server/ledger.
+ * deed: facts that say that something was done, and that may turn out wrong: a refund was paid, or
+ * came back, a bank entry is a charge, a commitment was closed, a benefit was claimed, declined or
+ * delivered. Each has a row, so that it can be undone once by `reverse`. Private to server/ledger.
  */
 #ifndef LEDGER_DEED_H
 #define LEDGER_DEED_H
@@ -18,9 +18,9 @@ bool deed_fits(const struct ledger *ledger, const struct state_deed *deed);
 bool deed_all_add_up(const struct ledger *ledger);
 /* How many closings stand. */
 size_t deed_closings(const struct ledger *ledger);
-/* The debit that pays the refund, or is a charge (index of a bank entry); STATE_NONE: it is about
- * no money. */
-uint32_t deed_debit(const struct ledger *ledger, uint32_t index);
+/* What pays the refund or brings it back, or is a charge (index of a bank entry); STATE_NONE: it is
+ * about no money. */
+uint32_t deed_bank_entry(const struct ledger *ledger, uint32_t index);
 
 /* Reversed of row `index`. */
 PL_MUST_CHECK struct pl_status

@@ -275,7 +275,8 @@ static struct state_movement *add_row(struct ledger *ledger, uint64_t seq, uint3
 bool movement_may_be_split(const struct ledger *ledger, const struct state_bank_entry *entry)
 {
     return entry->movement != STATE_NONE && ledger->movement[entry->movement].whole &&
-           entry->allocated == 0 && entry->refunded == 0 && !entry->reversed && entry->amount != 0;
+           entry->allocated == 0 && entry->refunded == 0 && entry->explained == 0 &&
+           !entry->reversed && entry->amount != 0;
 }
 
 static struct pl_status check_recorded(const struct ledger *ledger, const Pledged__V1__Entry *entry)
@@ -370,7 +371,7 @@ static struct pl_status check_bank_reversal(const struct ledger *ledger,
              fact->amount->minor == from->amount &&
              pl_currency_index(fact->amount->currency) == from->currency,
          "a reversal of another amount");
-    NEED(from->refunded == 0, "a reversal of money that is paid back");
+    NEED(from->refunded == 0 && from->explained == 0, "a reversal of money that is paid back");
     NEED(!allocation_pays_others(ledger, from), "a reversal of money that pays for other pledges");
     PL_TRY(closing_check_money(ledger, from));
     NEED(from->pledge == STATE_NONE ? fact->pledge[0] == '\0'

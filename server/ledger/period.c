@@ -71,6 +71,9 @@ int32_t period_day_of(const Pledged__V1__Entry *entry)
     if (entry->fact_case == FACT(REFUND_PAID) &&
         pl_is_ok(pl_date_parse(entry->refund_paid->value_date, &day)))
         return day;
+    if (entry->fact_case == FACT(REFUND_RETURNED) &&
+        pl_is_ok(pl_date_parse(entry->refund_returned->value_date, &day)))
+        return day;
     if (entry->fact_case == FACT(CHARGE_BOOKED) &&
         pl_is_ok(pl_date_parse(entry->charge_booked->value_date, &day)))
         return day;

@@ -218,7 +218,7 @@ static bool period_of_reversal(const struct ledger *ledger, uint64_t seq)
     case STATE_REVERSIBLE_WAIVER: /* has no day of the bank, as most deeds */
         return period_is_closed(ledger, ledger->waiver[index].day);
     case STATE_REVERSIBLE_DEED:
-        entry = deed_debit(ledger, index);
+        entry = deed_bank_entry(ledger, index);
         if (entry == STATE_NONE)
             return period_is_closed(ledger, ledger->deed[index].day);
         break;

@@ -421,6 +421,8 @@ static Pledged__V1__PaymentStatus *payment_row(struct query *q, uint32_t index)
         row_valuation(q, &q->ledger->entry_rates, index, entry->amount, entry->currency);
     if (entry->refunded != 0)
         row->refunded = row_money(q, entry->refunded, entry->currency);
+    if (entry->explained != 0)
+        row->explained = row_money(q, entry->explained, entry->currency);
     row->seq = entry->seq;
     return q->spent ? NULL : row;
 }
@@ -1206,6 +1208,7 @@ static enum pl_code bank_entry_row(struct query *q, struct walk *walk, uint32_t 
     row->occurrence = from->occurrence;
     row->detail_erased_seq = payer_erased_seq(ledger, entry);
     row->charge_seq = from->charge_seq;
+    row->explained_minor = entry->explained;
     enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
     *ret = q->spent ? NULL : row;
     return code;
@@ -1508,6 +1511,25 @@ static Pledged__V1__Suggestion *suggestion_row(struct query *q, uint32_t index,
     return q->spent ? NULL : row;
 }
 
+static bool comes_back(const struct ledger *ledger, const struct state_bank_entry *credit)
+{
+    uint8_t kind = ledger->movement[credit->movement].kind;
+    return kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_RETURN ||
+           kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_REVERSAL;
+}
+
+/* Refunds that were paid, and whose money a credit may bring back: the one that it names, for banks
+ * return the end-to-end id, then those of its amount where the bank says that it is a return. */
+static bool guess_return(const struct ledger *ledger, const struct state_bank_entry *credit,
+                         const struct state_refund *refund, bool named)
+{
+    return refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID &&
+           ledger->bank_entry[refund->debit].movement != STATE_NONE &&
+           ledger->bank_entry[refund->bank_entry].currency == credit->currency &&
+           allocation_free(credit) <= refund->amount &&
+           (named || (comes_back(ledger, credit) && allocation_free(credit) == refund->amount));
+}
+
 /* Refunds that a debit may have paid: the one that it names, then those of its amount. */
 static bool guess_refund(const struct ledger *ledger, const struct state_bank_entry *debit,
                          const struct state_refund *refund, const char *end_to_end_id,
@@ -1516,6 +1538,11 @@ static bool guess_refund(const struct ledger *ledger, const struct state_bank_en
     bool named = pl_id_parse(end_to_end_id, 'R') == (uint64_t)(refund - ledger->refund) + 1;
     *ret = named ? PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED
                  : PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_AMOUNT;
+    if (!debit->debit) {
+        *ret = named ? PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_RETURN_NAMED
+                     : PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_RETURN_AMOUNT;
+        return guess_return(ledger, debit, refund, named);
+    }
     return refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED &&
            ledger->bank_entry[refund->bank_entry].currency == debit->currency &&
            (named || refund->amount == allocation_free(debit));
@@ -1538,6 +1565,12 @@ static Pledged__V1__Suggestion *refund_suggestion(struct query *q, uint32_t inde
     return q->spent ? NULL : row;
 }
 
+static bool is_named(Pledged__V1__SuggestionKind kind)
+{
+    return kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED ||
+           kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_RETURN_NAMED;
+}
+
 static void suggest_refunds(struct query *q, const struct state_bank_entry *debit,
                             const char *end_to_end_id, size_t most,
                             Pledged__V1__SuggestAllocationsResponse *response)
@@ -1549,7 +1582,7 @@ static void suggest_refunds(struct query *q, const struct state_bank_entry *debi
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = least; i < ledger->refund_count && response->n_suggestion < most; i++) {
             if (!guess_refund(ledger, debit, &ledger->refund[i], end_to_end_id, &kind) ||
-                (kind == PLEDGED__V1__SUGGESTION_KIND__SUGGESTION_KIND_REFUND_NAMED) != (pass == 0))
+                is_named(kind) != (pass == 0))
                 continue;
             Pledged__V1__Suggestion *row = refund_suggestion(q, (uint32_t)i, kind);
             if (row == NULL)
@@ -1588,11 +1621,11 @@ enum pl_code query_suggest_allocations(const struct ledger *ledger, const struct
     code = bank_entry_row(&q, &walk, index, &response->bank_entry);
     walk_fini(&walk);
     look_for_guesses(ledger, &ledger->bank_entry[index], &guesses);
-    if (code == PL_E_OK && !q.spent && ledger->bank_entry[index].debit &&
+    if (code == PL_E_OK && !q.spent && !ledger->bank_entry[index].reversed &&
         allocation_free(&ledger->bank_entry[index]) != 0)
         suggest_refunds(&q, &ledger->bank_entry[index],
                         response->bank_entry->movement->end_to_end_id, guesses.most, response);
-    for (size_t i = 0; i < guesses.count && !q.spent; i++)
+    for (size_t i = 0; i < guesses.count && response->n_suggestion < guesses.most && !q.spent; i++)
         response->suggestion[response->n_suggestion++] =
             suggestion_row(&q, guesses.best[i].pledge, guesses.best[i].kind);
     if (code == PL_E_OK && q.spent)

@@ -13,6 +13,7 @@
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
+#include "server/ledger/returned.h"
 #include "server/ledger/statement.h"
 
 #define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
@@ -33,6 +34,12 @@ static bool names(const struct state_bank_entry *entry, const char *pledge)
 {
     return entry->pledge == STATE_NONE ? pledge[0] == '\0'
                                        : pl_id_parse(pledge, 'P') == (uint64_t)entry->pledge + 1;
+}
+
+bool refund_is_of(const struct ledger *ledger, const struct state_refund *refund,
+                  const char *pledge)
+{
+    return names(&ledger->bank_entry[refund->bank_entry], pledge);
 }
 
 /* --- facts --- */
@@ -318,8 +325,13 @@ static void order(struct maker *maker, const Pledged__V1__Refund *command)
     receipt(maker, fact->refund, from, allocation_free(from) - minor);
 }
 
-/* Finds a refund that is ordered, or refuses. */
-static const struct state_refund *find_open(struct maker *maker, const char *id, const char *field)
+static const char *state_name(uint8_t state)
+{
+    return state == REFUND(ORDERED) ? "ordered" : state == REFUND(PAID) ? "paid" : "cancelled";
+}
+
+const struct state_refund *refund_find(struct maker *maker, const char *id, uint8_t wanted,
+                                       const char *field)
 {
     const struct state_refund *refund = refund_of(maker->ledger, id);
     if (refund == NULL) {
@@ -328,12 +340,17 @@ static const struct state_refund *find_open(struct maker *maker, const char *id,
         return NULL;
     }
     maker->about = pledge_of(maker, &maker->ledger->bank_entry[refund->bank_entry]);
-    if (refund->state == REFUND(ORDERED))
+    if (refund->state == wanted)
         return refund;
     maker_refuse(maker, REASON(REFUND_STATE), field, refund->changed_seq, NULL);
     maker_arg(maker, "refund", id);
-    maker_arg(maker, "state", refund->state == REFUND(PAID) ? "paid" : "cancelled");
+    maker_arg(maker, "state", state_name(refund->state));
     return NULL;
+}
+
+static const struct state_refund *find_open(struct maker *maker, const char *id, const char *field)
+{
+    return refund_find(maker, id, REFUND(ORDERED), field);
 }
 
 static void cancel(struct maker *maker, const Pledged__V1__CancelRefund *command)
@@ -375,10 +392,15 @@ void refund_add_paid(struct maker *maker, const struct state_refund *refund, uin
     entry->refund_paid = fact;
 }
 
-static void paid_receipt(struct maker *maker, const struct state_refund *refund, uint32_t debit)
+void refund_tell(struct maker *maker, const struct state_refund *refund)
 {
     const struct state_bank_entry *from = &maker->ledger->bank_entry[refund->bank_entry];
     receipt(maker, refund_id(maker, refund), from, allocation_free(from));
+}
+
+static void paid_receipt(struct maker *maker, const struct state_refund *refund, uint32_t debit)
+{
+    refund_tell(maker, refund);
     maker_outcome(maker)->bank_entry = maker_id(maker, 'B', (uint64_t)debit + 1);
 }
 
@@ -454,6 +476,10 @@ static void match(struct maker *maker, const Pledged__V1__MatchRefund *command)
         allocation_find(maker, command->bank_entry, "match_refund.bank_entry");
     if (debit == NULL)
         return;
+    if (!debit->debit) {
+        returned_decide(maker, debit, command->refund);
+        return;
+    }
     const struct state_refund *refund = find_open(maker, command->refund, "match_refund.refund");
     if (refund == NULL)
         return;

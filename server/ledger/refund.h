@@ -22,6 +22,14 @@ char *refund_id(struct maker *maker, const struct state_refund *refund);
 /* The pledge whose money it is; NULL: none. */
 const struct state_pledge *refund_pledge(const struct ledger *ledger,
                                          const struct state_refund *refund);
+/* Does the pledge of this id, or none where it is empty, have its history? */
+bool refund_is_of(const struct ledger *ledger, const struct state_refund *refund,
+                  const char *pledge);
+/* Finds one in this state (Pledged__V1__RefundState), or refuses. */
+const struct state_refund *refund_find(struct maker *maker, const char *id, uint8_t wanted,
+                                       const char *field);
+/* The outcome of a command that leaves the credit's own money as it is. */
+void refund_tell(struct maker *maker, const struct state_refund *refund);
 /* The first refund that this debit (index of a bank entry) pays; NULL: none. */
 const struct state_refund *refund_paid_by(const struct ledger *ledger, uint32_t debit);
 

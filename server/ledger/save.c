@@ -28,7 +28,7 @@
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 15 };
+enum { SAVE_FORMAT = 16 };
 
 /* --- writing --- */
 
@@ -229,6 +229,7 @@ static void save_bank_entries(struct out *out, const struct ledger *ledger)
         put_i64(out, b->amount);
         put_i64(out, b->allocated);
         put_i64(out, b->refunded);
+        put_i64(out, b->explained);
         put_u64(out, b->seq);
         put_u64(out, b->reversed_by);
         put_u32(out, b->pledge);
@@ -345,6 +346,8 @@ static void save_deeds(struct out *out, const struct ledger *ledger)
         put_u64(out, d->reversed_by);
         put_i64(out, d->quantity);
         put_u32(out, d->of);
+        put_u32(out, d->credit);
+        put_u32(out, d->debit);
         put_u32(out, (uint32_t)d->day);
         put(out, &d->fact, 1);
     }
@@ -576,7 +579,7 @@ enum {
     /* as they are saved */
     CONTRIBUTOR_ROW_BYTES = 4 + 1 + 3 + 20 + 8 + 8,
     PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7,
-    BANK_ENTRY_ROW_BYTES = 5 * 8 + 5 * 4 + 3 + 3,
+    BANK_ENTRY_ROW_BYTES = 6 * 8 + 5 * 4 + 3 + 3,
     ALLOCATION_ROW_BYTES = 4 * 8 + 3 * 4,
 };
 
@@ -1113,6 +1116,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->amount = row_i64(in);
     b->allocated = row_i64(in);
     b->refunded = row_i64(in);
+    b->explained = row_i64(in);
     b->seq = row_u64(in);
     b->reversed_by = row_u64(in);
     b->pledge = row_u32(in);
@@ -1129,9 +1133,10 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->alloc_first = b->alloc_last = STATE_NONE;
     bool fine = (b->pledge == STATE_NONE || (b->pledge < ledger->pledge_count && !b->debit)) &&
                 b->bank_ref < ledger->text_len && b->currency >= 0 && b->allocated >= 0 &&
-                b->refunded >= 0 && b->amount >= 0 && b->refunded <= b->amount &&
-                b->allocated <= b->amount - b->refunded && /* I2, I3 */
-                (!b->debit || (b->pledge == STATE_NONE && b->refunded == 0)) &&
+                b->refunded >= 0 && b->explained >= 0 && b->amount >= 0 &&
+                b->refunded <= b->amount && b->explained <= b->amount - b->refunded &&
+                b->allocated <= b->amount - b->refunded - b->explained && /* I2, I3 */
+                (!b->debit || (b->pledge == STATE_NONE && b->refunded == 0 && b->explained == 0)) &&
                 b->value_date > -40000 && b->value_date < 400000;
     return fine ? pl_ok() : bad();
 }
@@ -1417,6 +1422,8 @@ static struct pl_status load_deeds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &d.reversed_by));
         PL_TRY(get_i64(in, &d.quantity));
         PL_TRY(get_u32(in, &d.of));
+        PL_TRY(get_u32(in, &d.credit));
+        PL_TRY(get_u32(in, &d.debit));
         PL_TRY(get_day(in, &d.day));
         PL_TRY(get(in, &d.fact, 1));
         if (d.seq == 0 || d.seq > ledger->size || d.reversed_by > ledger->size ||
@@ -1820,15 +1827,40 @@ static bool entry_money_fine(const struct ledger *ledger, const struct state_ban
     if (b->debit) /* what it pays is looked at with the refunds; a reversal that was matched, none
                    */
         return allocated == 0 && (!b->reversed || b->allocated == 0);
-    return allocated == b->allocated && (!b->reversed || (allocated == 0 && b->refunded == 0));
+    return allocated == b->allocated &&
+           (!b->reversed || (allocated == 0 && b->refunded == 0 && b->explained == 0));
 }
 
-/* Every refund takes from a credit what it says; every debit pays what is matched to it, or is a
- * charge. */
-static bool refunds_fine(const struct ledger *ledger)
+/* What deeds say of a credit's money. */
+static bool explained_fine(const struct ledger *ledger)
 {
     int64_t *left = calloc(ledger->bank_entry_count + 1, sizeof(*left));
     bool fine = true;
+    PL_ASSERT(left != NULL);
+    for (size_t i = 0; i < ledger->bank_entry_count; i++)
+        left[i] = ledger->bank_entry[i].explained;
+    for (size_t i = 0; i < ledger->deed_count && fine; i++) {
+        const struct state_deed *d = &ledger->deed[i];
+        uint32_t index = d->fact == FACT(REFUND_RETURNED) ? d->credit
+                         : d->fact == FACT(CHARGE_BOOKED) ? d->of
+                                                          : STATE_NONE;
+        if (index == STATE_NONE || d->reversed_by != 0 || ledger->bank_entry[index].debit)
+            continue;
+        fine = ledger->bank_entry[index].movement != STATE_NONE && d->quantity <= left[index];
+        left[index] -= fine ? d->quantity : 0;
+    }
+    for (size_t i = 0; i < ledger->bank_entry_count; i++)
+        fine = fine && left[i] == 0;
+    free(left);
+    return fine;
+}
+
+/* Every refund takes from a credit what it says; every debit pays what is matched to it, is a
+ * charge, or came back. */
+static bool refunds_fine(const struct ledger *ledger)
+{
+    int64_t *left = calloc(ledger->bank_entry_count + 1, sizeof(*left));
+    bool fine = explained_fine(ledger);
     PL_ASSERT(left != NULL);
     for (size_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
@@ -1851,11 +1883,14 @@ static bool refunds_fine(const struct ledger *ledger)
     }
     for (size_t i = 0; i < ledger->deed_count && fine; i++) {
         const struct state_deed *d = &ledger->deed[i];
-        if (d->fact != FACT(CHARGE_BOOKED) || d->reversed_by != 0)
+        bool back = d->fact == FACT(REFUND_RETURNED);
+        uint32_t debit = back ? d->debit : d->of;
+        if ((!back && d->fact != FACT(CHARGE_BOOKED)) || d->reversed_by != 0 ||
+            (!back && !ledger->bank_entry[debit].debit)) /* a charge that was given back */
             continue;
-        fine = ledger->bank_entry[d->of].debit &&
-               ledger->bank_entry[d->of].movement != STATE_NONE && d->quantity <= left[d->of];
-        left[d->of] -= fine ? d->quantity : 0;
+        fine = ledger->bank_entry[debit].debit && (!back || !ledger->bank_entry[d->credit].debit) &&
+               ledger->bank_entry[debit].movement != STATE_NONE && d->quantity <= left[debit];
+        left[debit] -= fine ? d->quantity : 0;
     }
     for (size_t i = 0; i < ledger->bank_entry_count; i++)
         fine = fine && left[i] == 0;
@@ -1905,7 +1940,8 @@ static bool settle_bank_entries(struct ledger *ledger)
         const struct state_bank_entry *b = &ledger->bank_entry[i];
         if (!valued_fine(ledger, &ledger->entry_rates, (uint32_t)i, b->currency))
             return false;
-        if (!b->reversed && !b->debit && !tally_may_receive(ledger, b->currency, b->amount))
+        if (!b->reversed && !b->debit &&
+            !tally_may_receive(ledger, b->currency, b->amount - b->explained))
             return false;
         tally_bank_entry(ledger, b, 1);
     }

@@ -98,7 +98,8 @@ struct state_pledge {
 
 struct state_bank_entry {
     int64_t amount, allocated;
-    int64_t refunded; /* ordered or paid back */
+    int64_t refunded;  /* ordered or paid back */
+    int64_t explained; /* a refund that came back, or a charge that the bank gave back */
     uint64_t seq;
     uint64_t reversed_by; /* entry that reversed it, or what was allocated from it; 0: none */
     uint32_t pledge;      /* index of the pledge it was meant for; STATE_NONE: nobody knows yet */
@@ -153,15 +154,16 @@ struct state_refund {
     uint8_t state;       /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
-/* A fact that may turn out wrong and moves no sum of its own: RefundPaid, ChargeBooked,
- * PledgeClosed, and what was said of a benefit. */
+/* A fact that may turn out wrong: RefundPaid, RefundReturned, ChargeBooked, PledgeClosed, and what
+ * was said of a benefit. */
 struct state_deed {
     uint64_t seq;
-    uint64_t reversed_by; /* 0: it stands */
-    int64_t quantity;     /* of the benefit; of a charge its amount */
-    uint32_t of;          /* index of the refund, charge's debit, pledge, or fulfilment */
-    int32_t day;          /* on which it is posted, days since 1970 */
-    uint8_t fact;         /* Pledged__V1__Entry__FactCase */
+    uint64_t reversed_by;   /* 0: it stands */
+    int64_t quantity;       /* of the benefit; of a charge its amount; of a return what arrived */
+    uint32_t of;            /* index of the refund, charge's bank entry, pledge, or fulfilment */
+    uint32_t credit, debit; /* of a return: what brought it, what had paid it; else 0 */
+    int32_t day;            /* on which it is posted, days since 1970 */
+    uint8_t fact;           /* Pledged__V1__Entry__FactCase */
 };
 /* In ledger.reversible: what the index is one of, in the two highest bits. */
 enum state_reversible {

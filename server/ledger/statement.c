@@ -23,6 +23,7 @@
 #include "server/ledger/movement.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/returned.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/valuation.h"
 
@@ -523,7 +524,7 @@ static void confirm(struct importing *import, const Pledged__V1__Movement *movem
 
 /* --- new bank entries --- */
 
-/* Sub-families of the bank's codes that say that it took the money for itself. */
+/* Sub-families of the bank's codes that say that it took the money for itself, or gave it back. */
 static bool says_charge(const char *bank_code)
 {
     static const char *const codes[] = {"CHRG", "FEES", "COMM", "COME", "COMI", "COMT"};
@@ -533,6 +534,14 @@ static bool says_charge(const char *bank_code)
             return true;
     }
     return false;
+}
+
+/* Banks give back the end-to-end id with the money: a refund came back. */
+static bool brings_back(const struct importing *import, const Pledged__V1__Movement *movement)
+{
+    const struct state_refund *refund =
+        movement->minor > 0 ? refund_of(import->ledger, movement->end_to_end_id) : NULL;
+    return refund != NULL && refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID;
 }
 
 /* UNSPECIFIED: reference and amount fit, it is allocated by itself. */
@@ -546,12 +555,12 @@ static Pledged__V1__QueueReason queue_of(const struct importing *import,
         return QUEUE(BATCH_DETAILS);
     if (movement->kind == KIND(REVERSAL))
         return QUEUE(REVERSAL);
-    if (movement->kind == KIND(RETURN))
+    if (movement->kind == KIND(RETURN) || brings_back(import, movement))
         return QUEUE(RETURN);
     if (movement->minor < 0)
         return says_charge(movement->bank_code) ? QUEUE(CHARGE) : QUEUE(DEBIT);
     if (movement->reference[0] == '\0')
-        return QUEUE(NO_REFERENCE);
+        return says_charge(movement->bank_code) ? QUEUE(CHARGE) : QUEUE(NO_REFERENCE);
     if (row->meant == STATE_NONE)
         return QUEUE(PLEDGE_UNKNOWN);
     const struct state_pledge *pledge = &import->ledger->pledge[row->meant];
@@ -773,7 +782,7 @@ static void allocate_known(struct importing *import, const Pledged__V1__Movement
         get_u32(&import->split, &before->bank_entry) != 0)
         return; /* another statement of the file was before */
     if (before->meant != STATE_NONE || entry->pledge != STATE_NONE || entry->reversed ||
-        entry->debit || entry->allocated != 0 || entry->refunded != 0 ||
+        entry->debit || entry->allocated != 0 || entry->refunded != 0 || entry->explained != 0 ||
         entry->amount != movement->minor || queue_of(import, movement, row) != QUEUE(UNSPECIFIED))
         return;
     allocate(import, before->bank_entry, row->meant, movement->minor);
@@ -1050,12 +1059,17 @@ static void match_reversal(struct maker *maker, const Pledged__V1__MatchReversal
         allocation_find(maker, command->original, "match_reversal.original");
     if (from == NULL)
         return;
+    if (!back->debit && from->debit) {
+        returned_decide_debit(maker, back, from);
+        return;
+    }
     if (!takes_back(ledger, back)) {
         refuse_match(maker, "match_reversal.bank_entry", back, command->bank_entry);
         return;
     }
-    if (from->debit || from->reversed || from->refunded != 0 || from->amount != back->amount ||
-        from->currency != back->currency || allocation_pays_others(ledger, from)) {
+    if (from->debit || from->reversed || from->refunded != 0 || from->explained != 0 ||
+        from->amount != back->amount || from->currency != back->currency ||
+        allocation_pays_others(ledger, from)) {
         refuse_match(maker, "match_reversal.original", from, command->original);
         return;
     }

@@ -295,7 +295,8 @@ void tally_bank_entry(struct ledger *ledger, const struct state_bank_entry *entr
     if (!entry->reversed && !entry->debit)
         add_received(ledger, entry,
                      entry->pledge == STATE_NONE ? NULL : &ledger->pledge[entry->pledge], sign,
-                     entry->amount - entry->allocated, allocation_free(entry), entry->refunded);
+                     entry->amount - entry->allocated - entry->explained, allocation_free(entry),
+                     entry->refunded);
 }
 
 void tally_allocation(struct ledger *ledger, const struct state_allocation *allocation, int sign)

@@ -865,7 +865,7 @@ class Oracle:
     @staticmethod
     def business_day(e):
         day = e.effective_date
-        for fact in ("payment_recorded", "refund_paid", "charge_booked"):  # their day is the bank's
+        for fact in ("payment_recorded", "refund_paid", "refund_returned", "charge_booked"):  # their day is the bank's
             if e.HasField(fact):
                 day = getattr(e, fact).value_date or day
         if e.HasField("bank_entry_recorded"):
@@ -1241,7 +1241,7 @@ class Oracle:
         bank["allocated"] += body.amount.minor
         pledge["allocated"] += settled.minor
         self.need(not bank.get("debit"), e, "money that left pays for a pledge")
-        self.need(bank["allocated"] + bank["refunded"] <= bank["amount"], e,
+        self.need(self.left_of(bank) >= 0, e,
                   "more allocated than came in")
         self.need(pledge["allocated"] + pledge["forgiven"] <= pledge["amount"], e,
                   "more allocated than promised")
@@ -1303,7 +1303,11 @@ class Oracle:
         if len(deed) == 2:  # a charge: the debit waits again
             self.need((body.bank_entry, body.amount.minor, body.refund) == (*deed, ""), e,
                       "another charge")
-            self.bank[deed[0]]["allocated"] -= deed[1]
+            bank = self.bank[deed[0]]
+            bank["allocated" if bank.get("debit") else "explained"] -= deed[1]
+            return
+        if len(deed) == 5:
+            self.undo_return(e, body, *deed)
             return
         refund = self.refunds[body.refund]
         self.need(deed == (body.refund,) and refund["state"] == "PAID", e, "not paid")
@@ -1399,11 +1403,15 @@ class Oracle:
         bank["amount"] = 0
 
     def on_charge_booked(self, e, body):
-        debit = self.bank[body.bank_entry]
-        self.need(debit["debit"] and body.bank_entry in self.confirmed, e, "no debit of the bank")
-        self.need(body.amount.currency == debit["currency"], e, "currency")
-        self.need(0 < body.amount.minor == debit["amount"] - debit["allocated"], e, "what is left")
-        debit["allocated"] += body.amount.minor
+        bank = self.bank[body.bank_entry]
+        self.need(body.bank_entry in self.confirmed, e, "not of the bank")
+        self.need(body.amount.currency == bank["currency"], e, "currency")
+        self.need(0 < body.amount.minor == self.left_of(bank), e, "what is left")
+        if bank.get("debit"):
+            bank["allocated"] += body.amount.minor
+        else:
+            self.need(bank["allocated"] == bank["refunded"] == 0, e, "a charge that pays for pledges")
+            bank["explained"] = bank.get("explained", 0) + body.amount.minor
         self.deeds[e.seq] = (body.bank_entry, body.amount.minor)
 
     def forgive(self, e, body):
@@ -1445,7 +1453,7 @@ class Oracle:
         self.need(body.refund == f"R{len(self.refunds) + 1:06d}", e, "refund ids ascend")
         bank["refunded"] += body.amount.minor
         self.need(body.amount.minor > 0 and body.amount.currency == bank["currency"], e, "amount")
-        self.need(bank["allocated"] + bank["refunded"] <= bank["amount"], e, "more than is free")
+        self.need(self.left_of(bank) >= 0, e, "more than is free")
         self.refunds[body.refund] = dict(bank=body.bank_entry, pledge=body.pledge,
                                          minor=body.amount.minor, state="ORDERED", debit=None)
 
@@ -1469,6 +1477,37 @@ class Oracle:
         debit["allocated"] += body.amount.minor
         self.need(debit.get("debit") and debit["allocated"] <= debit["amount"], e,
                   "paid by money that did not leave")
+
+    @staticmethod
+    def left_of(bank):
+        return bank["amount"] - bank["allocated"] - bank["refunded"] - bank.get("explained", 0)
+
+    def on_refund_returned(self, e, body):
+        """The refund waits again; the credit is explained, and the debit but for what is missing."""
+        there, credit = self.refunds[body.refund], self.bank[body.bank_entry]
+        self.need(there["state"] == "PAID" and there["debit"] == body.original, e, "not paid by it")
+        self.need(body.original in self.confirmed and body.bank_entry in self.confirmed, e,
+                  "not seen by the bank")
+        self.need(not credit.get("debit") and credit["currency"] == body.arrived.currency, e, "credit")
+        self.need(there["minor"] == body.amount.minor and
+                  0 < body.arrived.minor == min(self.left_of(credit), there["minor"]), e, "amounts")
+        credit["explained"] = credit.get("explained", 0) + body.arrived.minor
+        self.bank[body.original]["allocated"] -= body.amount.minor - body.arrived.minor
+        there.update(state="ORDERED", debit=None)
+        paid = max(seq for seq, deed in self.deeds.items() if deed == (body.refund,))
+        self.reversed.add(paid)
+        self.deeds[e.seq] = (body.refund, body.bank_entry, body.original, body.arrived.minor, paid)
+
+    def undo_return(self, e, body, refund, credit, debit, arrived, paid):
+        there = self.refunds[refund]
+        self.need((body.refund, body.bank_entry, body.amount.minor) == (refund, credit, arrived), e,
+                  "names")
+        self.need(there["state"] == "ORDERED", e, "something followed")
+        self.bank[credit]["explained"] -= arrived
+        self.bank[debit]["allocated"] += there["minor"] - arrived
+        self.need(self.bank[debit]["allocated"] <= self.bank[debit]["amount"], e, "more than left")
+        self.reversed.discard(paid)
+        there.update(state="PAID", debit=debit)
 
     def on_refund_cancelled(self, e, body):
         there = self.open_refund(e, body, "CANCELLED")

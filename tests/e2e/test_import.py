@@ -528,6 +528,72 @@ class Refunds(Bank):
                          (("ordered", None), ("paid", "B000002")))
         check_ledger(self.dump())
 
+    def test_it_comes_back(self):
+        """The account was closed: the refund waits again, and the money is no contribution."""
+        self.bring("refund.xml")
+        received = self.received()
+        self.bring("refund-returned.xml")
+        row = self.listed("--queue", "return")[0]
+        self.assertEqual((row["bank_entry"], row["amount"], row["return_reason"]),
+                         ("B000003", "480.00", "AC04"))
+        told = self.pledge("clerk", "suggest", "B3", format="json").json["suggestions"][0]
+        self.assertEqual((told["why"], told["refund"], told["outstanding"]),
+                         ("return-named", "R000001", "500.00"))
+        self.assertIn("revient", self.pledge("clerk", "suggest", "B3", format="table", lang="fr").out)
+        self.fails(65, "clerk", "match", "B3", "B2")    # a reason is needed
+        self.fails(10, "clerk", "match", "B2", "R1")    # it has paid it
+        for person in ("approver", "auditor", "reader"):
+            self.fails(77, person, "match", "B3", "R1")
+        done = self.pledge("clerk", "match", "B3", "B2", "--reason", "their account is closed",
+                           format="json").json
+        self.assertEqual(done["id"], "B000003")
+        self.assertEqual(self.state(), ("ordered", None))
+        self.assertEqual(self.received(), received)
+        self.assertEqual([(r["bank_entry"], r["unmatched"], r["explained"]) for r in self.listed()],
+                         [("B000002", "-20.00", "0.00"), ("B000003", "0.00", "480.00")])
+        self.fails(10, "clerk", "allocate", "B3", "P1")
+        self.pledge("clerk", "charge", "B2")            # what a bank kept
+        self.fails(10, "clerk", "reverse", str(done["seq"]), "--reason", "it did not come")
+        again = self.home.path / "again.xml"
+        again.write_text((CORPUS / "refund.xml").read_text().replace("ASR-REFUND", "ASR-AGAIN")
+                         .replace("STM-REFUND", "STM-AGAIN").replace("2026-06-0", "2026-06-2"))
+        self.pledge("clerk", "import", again)
+        self.assertEqual(self.state(), ("paid", "B000004"))
+        self.assertEqual(self.listed("--unallocated"), [])
+        history = self.pledge("clerk", "history", "P000012", format="table", lang="fr").out
+        self.assertIn("remboursement revenu", history)
+        self.books_hold("30480.00")
+        self.home.restart()
+        self.assertEqual(self.state(), ("paid", "B000004"))
+
+    def test_a_return_that_was_none(self):
+        self.bring("refund.xml", "refund-returned.xml")
+        done = self.pledge("clerk", "match", "B3", "R1", format="json").json
+        self.assertEqual((done["id"], self.state()), ("R000001", ("ordered", None)))
+        self.fails(10, "clerk", "reverse", str(self.seq_of("refund_paid")[0]), "--reason", "wrong")
+        self.pledge("clerk", "reverse", str(done["seq"]), "--reason", "it was a gift")
+        self.assertEqual(self.state(), ("paid", "B000002"))
+        self.fails(10, "clerk", "reverse", str(done["seq"]), "--reason", "once more")
+        self.pledge("clerk", "allocate", "B3", "P000001")
+        check_ledger(self.dump())
+        shown = self.pledge("clerk", "statement", self.partner, format="json").json["lines"]
+        self.assertEqual([r["returned"] for r in shown if float(r["returned"]) != 0],
+                         ["500.00", "-500.00", "500.00"])
+        self.books_hold("30980.00")
+
+    def books_hold(self, bank):
+        check_ledger(self.dump())
+        for form, judge in (("hledger", ["hledger", "-f"]), ("beancount", ["bean-check"])):
+            path = self.home.path / f"own.{form}"
+            self.pledge("auditor", "dump", "--as", form, "-o", path)
+            self.ok(run([*judge, path, *(["check", "-s"] if form == "hledger" else [])]))
+        self.assertIn(bank, run(["hledger", "-f", self.home.path / "own.hledger", "balance",
+                                 "Assets:Bank", "-N"]).out)
+        path = self.home.path / "books.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"]))
+
     def test_books_and_verification_hold(self):
         self.bring("refund.xml")
         self.pledge("clerk", "reverse", str(self.seq_of("refund_paid")[0]), "--reason", "wrong")
@@ -566,6 +632,43 @@ class Charges(Bank):
         self.assertEqual(self.listed(row["bank_entry"])[0]["unmatched"], "0.00")
         table = self.pledge("clerk", "entries", format="table", lang="fr").out
         self.assertIn("Frais en route", table)
+
+    def test_a_total_of_charges(self):
+        self.bring("charges-total.xml", "charges-total-v04.xml")
+        self.assertEqual([(r["amount"], r["charges"], r["charges_currency"]) for r in self.listed()],
+                         [("987.50", "12.50", "EUR"), ("495.00", "5.00", "CHF"),
+                          ("300.00", None, None), ("700.00", "7.25", "CHF")])
+
+    def test_a_charge_is_given_back(self):
+        self.bring("charge-back.xml", "no-payer.xml")
+        before = self.received()
+        row = self.listed("--queue", "charge")[0]
+        self.assertEqual((row["bank_entry"], row["amount"]), ("B000001", "26.00"))
+        done = self.pledge("clerk", "charge", "B1", format="json").json
+        self.assertEqual(done["id"], "B000001")
+        self.assertEqual(self.received(), before - 2600)
+        row = self.listed("B1")[0]
+        self.assertEqual((row["unmatched"], row["explained"], row["charge_seq"]),
+                         ("0.00", "26.00", done["seq"]))
+        self.fails(10, "clerk", "charge", "B1")
+        self.fails(10, "clerk", "allocate", "B1", "P000001")
+        self.pledge("clerk", "reverse", str(done["seq"]), "--reason", "a gift with a strange code")
+        self.assertEqual(self.received(), before)
+        self.pledge("clerk", "charge", "B1")
+        self.pledge("clerk", "allocate", "B2", "P000001", "--amount", "50", "--currency", "CHF")
+        self.fails(10, "clerk", "charge", "B2")     # a contribution, in part
+        check_ledger(self.dump())
+        own = self.home.path / "own.hledger"
+        self.pledge("auditor", "dump", "--as", "hledger", "-o", own)
+        ran = run(["hledger", "-f", own, "balance", "Expenses:BankCharges", "-N"])
+        self.ok(ran)
+        self.assertIn("CHF -26.00", ran.out)
+        path = self.home.path / "given.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"]))
+        self.home.restart()
+        self.assertEqual(self.listed("B1")[0]["explained"], "26.00")
 
     def charged(self):
         return [(r["bank_entry"], r["unmatched"], bool(r["charge_seq"])) for r in self.listed()

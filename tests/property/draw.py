@@ -38,6 +38,10 @@ class Sequence:
         if self.chance(0.03):
             self.plan()
         names, weights = zip(*WEIGHTS.items())
+        if self.returns() and self.chance(0.1):     # rare enough
+            names, weights = ("match_refund", "match_reversal"), (3, 1)
+        elif self.undoable() and self.chance(0.1):
+            names, weights = ("reverse",), (1,)
         drawn = getattr(self, "draw_" + self.random.choices(names, weights)[0])()
         if self.chance(0.1):
             self.spoil(drawn)
@@ -296,6 +300,7 @@ class Sequence:
         there = ([b.seq for b in self.fund.banks.values()] +
                  [a.seq for a in self.fund.allocations] +
                  [w.seq for w in self.fund.waivers] * 3 + [d.seq for d in self.fund.deeds] +
+                 self.undoable() * 9 +
                  [1, 99999])
         return command(reverse=pb.Reverse(seq=self.random.choice(there)), reason="a mistake")
 
@@ -557,7 +562,7 @@ class Sequence:
         made.booking_date = self.random.choice(["2026-03-10", "2026-04-01", "2026-02-28"])
         made.value_date = self.random.choice([made.booking_date, "2026-03-11"])
         made.kind, sign = self.random.choices([(1, 1), (1, -1), (2, -1), (4, -1), (5, 1)],
-                                              [16, 3, 1, 2, 1])[0]
+                                              [16, 4, 1, 2, 2])[0]
         made.minor = sign * self.random.choice([1, 2500, self.random.randint(1, 9_000_000)])
         name = self.random.random()
         if name < 0.7:
@@ -570,6 +575,8 @@ class Sequence:
             self.pays_back(made, currency)
         credits = [b for b in self.fund.banks.values() if b.currency == currency and not b.debit]
         typed = [b for b in credits if b.movement is None and not b.confirmed]
+        if sign > 0 and self.chance(0.5):
+            self.comes_back(made, currency)
         if made.kind == 1 and sign > 0:
             self.meant(made, currency)
             if typed and self.chance(0.25):
@@ -589,6 +596,16 @@ class Sequence:
                 made.value_date = made.booking_date = refund.debit.day
                 if refund.debit.reference and self.chance(0.5):
                     made.bank_ref = refund.debit.reference
+
+    def comes_back(self, made, currency):
+        """A refund that was paid, named or not, whole or less what the banks kept."""
+        there = [r for r in self.fund.refunds.values() if r.bank.currency == currency
+                 and r.state == "PAID"]
+        if there:
+            refund = self.random.choice(there)
+            made.minor = max(1, refund.minor - self.random.choice([0, 0, 20, 100]))
+            if self.chance(0.5):
+                made.end_to_end_id = refund.id
 
     def meant(self, made, currency):
         """A reference that fits, and an amount that fits, or not."""
@@ -628,6 +645,11 @@ class Sequence:
                 and b.movement.kind in (4, 5)]
         body = pb.MatchReversal(bank_entry=self.random.choice(back).id if back and
                                 not self.chance(0.15) else self.bank(), original=self.bank())
+        returns = self.returns()
+        if returns and self.chance(0.3):
+            credit, refund = self.random.choice(returns)
+            body.bank_entry, body.original = credit.id, refund.debit.id
+            return command(match_reversal=body, reason="their account is closed")
         there = self.fund.banks.get(body.bank_entry)
         fitting = [b.id for b in self.fund.banks.values() if there and not b.reversed
                    and (b.minor, b.currency) == (there.minor, there.currency)
@@ -636,8 +658,21 @@ class Sequence:
             body.original = self.random.choice(fitting)
         return command(match_reversal=body, reason="the bank took it back")
 
+    def undoable(self):
+        return [d.seq for d in self.fund.deeds if d.credit is not None and not d.reversed]
+
+    def returns(self):
+        """Credits, and refunds whose money they may be."""
+        return [(b, r) for b in self.fund.banks.values() for r in self.fund.refunds.values()
+                if not b.debit and b.word is not None and not b.reversed and r.state == "PAID"
+                and b.currency == r.bank.currency and 0 < self.fund.free(b) <= r.minor]
+
     def draw_match_refund(self):
         body = pb.MatchRefund(bank_entry=self.bank(), refund=self.refund())
+        returns = self.returns()
+        if returns and self.chance(0.7):
+            credit, refund = self.random.choice(returns)
+            return command(match_refund=pb.MatchRefund(bank_entry=credit.id, refund=refund.id))
         pairs = [(b.id, i) for b in self.fund.banks.values() for i, r in self.fund.refunds.items()
                  if b.debit and b.movement is not None and r.state == "ORDERED"
                  and b.currency == r.bank.currency and b.minor >= r.minor]

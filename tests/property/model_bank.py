@@ -57,7 +57,8 @@ class Statements:
 
     def may_be_split(self, bank):
         return bank.minor != 0 and not bank.reversed and not bank.matched \
-            and not self.refunded(bank) and not self.live_allocations(bank=bank)
+            and not self.refunded(bank) and not self.explained(bank) \
+            and not self.live_allocations(bank=bank)
 
     def batch_trouble(self, each):
         """Details that are not those of the sum that is in, or come once more in another form."""
@@ -172,8 +173,9 @@ class Statements:
         self.keep_row(each, movement, levels, bank)
         told["recorded"] += 1
         pledge = self.pledge_of(movement.reference)
+        named = self.refunds.get(movement.end_to_end_id)
         if movement.kind == PAYMENT and movement.minor > 0 and pledge is not None \
-                and pledge.stage in OPEN and pledge.currency == each.currency \
+                and not (named and named.state == "PAID") and pledge.stage in OPEN and pledge.currency == each.currency \
                 and self.balance(pledge) == movement.minor:
             self.allocations.append(Allocation(self.entry(pledge), bank, pledge, movement.minor))
             bank.pledge = pledge
@@ -246,6 +248,9 @@ class Statements:
     def judge_match_refund(self, command, body):
         wrong = Wrong()
         debit = self.known_bank("match_refund", body.bank_entry, wrong)
+        if debit is not None and not debit.debit:
+            refund = self.open_refund("match_refund", body.refund, wrong, "PAID")
+            return self.judge_return(wrong, debit, refund, "match_refund.bank_entry")
         refund = self.open_refund("match_refund", body.refund, wrong)
         if debit is None or refund is None:
             return wrong, None
@@ -261,21 +266,63 @@ class Statements:
             return dict(refund=refund.id)
         return wrong, effect
 
-    def judge_book_charge(self, command, body):
-        wrong = Wrong()
-        debit = self.known_bank("book_charge", body.bank_entry, wrong)
-        if debit is None:
+    # --- a refund that comes back ---
+
+    def judge_return(self, wrong, credit, refund, field):
+        """A credit that brings back what was paid: what did not arrive is left with the debit."""
+        if wrong:
             return wrong, None
-        if debit.word is None or debit.word.kind in (REVERSAL, RETURN) or not debit.debit:
-            wrong.add("STATEMENT_CONFLICT", "book_charge.bank_entry")
-        elif self.unexplained(debit) == 0:
-            wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {
-                debit.seq, *(r.last for r in self.refunds.values() if r.debit is debit)})
+        if credit.word is None or credit.reversed or refund.debit.word is None \
+                or credit is refund.bank or credit.currency != refund.bank.currency:
+            wrong.add("STATEMENT_CONFLICT", field, {credit.seq, credit.reversed})
+        elif self.free(credit) == 0:
+            wrong.add("ENTRY_SPENT", field, set(self.bank_seqs(credit)))
 
         def effect():
-            self.deeds.append(Deed(self.entry(), None, quantity=self.unexplained(debit),
-                                   charge=debit))
-            return dict(bank_entry=debit.id)
+            arrived = min(self.free(credit), refund.minor)
+            paid = next(d for d in reversed(self.deeds) if d.refund is refund
+                        and d.credit is None and not d.reversed)
+            back = Deed(self.entry(refund.bank.pledge), refund.bank.pledge, refund, quantity=arrived)
+            back.credit, back.debit = credit, refund.debit
+            self.deeds.append(back)
+            paid.reversed = refund.last = back.seq
+            refund.state, refund.debit = "ORDERED", None
+            return dict(refund=refund.id, bank_entry=credit.id)
+        return wrong, effect
+
+    def may_undo_return(self, back):
+        """Only while nothing followed it."""
+        refund = back.refund
+        return refund.state == "ORDERED" and refund.last == back.seq \
+            and self.unexplained(back.debit) >= refund.minor - back.quantity
+
+    def undo_return(self, back):
+        paid = next(d for d in self.deeds if d.refund is back.refund and d.reversed == back.seq)
+        paid.reversed, back.refund.last = 0, back.reversed
+        back.refund.state, back.refund.debit = "PAID", back.debit
+        return dict(refund=back.refund.id, bank_entry=back.credit.id)
+
+    # --- what the bank takes for itself, and gives back of that ---
+
+    def unexplained_of(self, bank):
+        return self.unexplained(bank) if bank.debit else self.free(bank)
+
+    def judge_book_charge(self, command, body):
+        wrong = Wrong()
+        bank = self.known_bank("book_charge", body.bank_entry, wrong)
+        if bank is None:
+            return wrong, None
+        used = bank.reversed or self.refunded(bank) or self.live_allocations(bank=bank)
+        if bank.word is None or (bank.word.kind in (REVERSAL, RETURN) if bank.debit else used):
+            wrong.add("STATEMENT_CONFLICT", "book_charge.bank_entry")
+        elif self.unexplained_of(bank) == 0:
+            wrong.add("ENTRY_SPENT", "book_charge.bank_entry", {
+                bank.seq, *(r.last for r in self.refunds.values() if r.debit is bank)})
+
+        def effect():
+            self.deeds.append(Deed(self.entry(), None, quantity=self.unexplained_of(bank),
+                                   charge=bank))
+            return dict(bank_entry=bank.id)
         return wrong, effect
 
     def pay_imported(self, pledge, bank):
@@ -310,13 +357,20 @@ class Statements:
                 wrong.add("BANK_ENTRY_UNKNOWN", f"match_reversal.{field}")
         if wrong:
             return wrong, None
+        if original.debit and not back.debit:
+            paid = [r for r in self.refunds.values() if r.debit is original]
+            if len(paid) == 1:
+                return self.judge_return(wrong, back, paid[0], "match_reversal.bank_entry")
+            return wrong.add("STATEMENT_CONFLICT", "match_reversal.original",
+                             {original.seq, original.reversed, original.matched}), None
         if back.movement is None or back.movement.kind not in (REVERSAL, RETURN) \
                 or not back.debit or back.matched:
             wrong.add("STATEMENT_CONFLICT", "match_reversal.bank_entry",
                       {back.seq, back.matched, back.reversed})
         others = [a for a in self.live_allocations(bank=original) if a.pledge is not original.pledge]
         if original.minor != back.minor or original.currency != back.currency or original.debit \
-                or original.reversed or self.refunded(original) or others:
+                or original.reversed or self.refunded(original) or self.explained(original) \
+                or others:
             wrong.add("STATEMENT_CONFLICT", "match_reversal.original",
                       {original.seq, original.reversed, original.matched})
 

@@ -29,8 +29,13 @@ class Books:
                 move(f"Assets:Suspense:{b.id}", f"Assets:Bank:{b.currency}", b.currency, b.minor)
         for d in self.deeds:
             if d.charge is not None and not d.reversed:
-                move("Expenses:BankCharges", f"Assets:Suspense:{d.charge.id}", d.charge.currency,
-                     d.quantity)
+                side = f"Assets:Suspense:{d.charge.id}" if d.charge.debit else \
+                    f"Liabilities:Unallocated:{d.charge.id}"
+                move("Expenses:BankCharges", side, d.charge.currency,
+                     d.quantity if d.charge.debit else -d.quantity)
+            if d.credit is not None and not d.reversed:
+                move(f"Liabilities:Unallocated:{d.credit.id}", f"Assets:Suspense:{d.debit.id}",
+                     d.credit.currency, d.quantity)
         for r in self.refunds.values():
             if r.state != "CANCELLED":
                 move(f"Liabilities:Unallocated:{r.bank.id}", f"Liabilities:Refund:{r.bank.id}",
@@ -70,7 +75,7 @@ class Books:
                 sums["11", p.currency] += p.minor - self.written_off(p)
         for b in self.banks.values():
             if not b.debit and not b.reversed:
-                sums["1", b.currency] += b.minor
+                sums["1", b.currency] += b.minor - self.explained(b)
         for r in self.refunds.values():
             if r.state == "PAID":
                 sums["1", r.bank.currency] -= r.minor

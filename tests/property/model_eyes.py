@@ -48,14 +48,14 @@ class Eyes:
             return "difference" if minor > self.limits.get(pledge.currency, 0) else None
         if name == "book_charge":
             debit = self.banks[body.bank_entry]
-            return "difference" if self.unexplained(debit) > self.limits.get(debit.currency, 0) else None
+            return "difference" if self.unexplained_of(debit) > self.limits.get(debit.currency, 0) else None
         return ALWAYS.get(name)
 
     def closed_money(self, seq):
         """What the bank dates, or the books, in a closed month."""
         banks = [b for b in self.banks.values() if b.seq == seq] + \
             [a.bank for a in self.allocations if a.seq == seq] + \
-            [d.refund.debit if d.refund else d.charge for d in self.deeds
+            [d.credit or (d.refund.debit if d.refund else d.charge) for d in self.deeds
              if d.seq == seq and (d.refund or d.charge)]
         own = [w for w in self.waivers if w.seq == seq] + \
             [d for d in self.deeds if d.seq == seq and not d.refund and not d.charge]

@@ -83,12 +83,13 @@ class Refund:
 
 
 class Deed:
-    """That something was done: a refund was paid, a debit is a charge, a pledge was closed, a
-    benefit was claimed, declined or delivered."""
+    """That something was done: a refund was paid, or came back, a bank entry is a charge, a pledge
+    was closed, a benefit was claimed, declined or delivered."""
 
     def __init__(self, seq, pledge, refund=None, benefit="", which=0, quantity=0, charge=None):
         self.seq, self.pledge, self.refund, self.charge = seq, pledge, refund, charge
         self.benefit, self.which, self.quantity = benefit, which, quantity
+        self.credit = self.debit = None     # of a refund that came back
         self.reversed = 0
         self.day = ""           # that the books have it on
 
@@ -195,10 +196,15 @@ class Life:
         return sum(r.minor for r in self.refunds.values()
                    if r.bank is bank and r.state != "CANCELLED")
 
+    def explained(self, bank):
+        """What of a credit is no contribution."""
+        return sum(d.quantity for d in self.deeds if bank in (d.credit, d.charge)
+                   and not bank.debit and not d.reversed)
+
     def free(self, bank):
         if bank.reversed or bank.debit:
             return 0
-        return bank.minor - self.refunded(bank) - sum(
+        return bank.minor - self.refunded(bank) - self.explained(bank) - sum(
             a.minor for a in self.live_allocations(bank=bank))
 
     def balance(self, pledge):

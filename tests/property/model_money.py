@@ -117,13 +117,13 @@ class Money:
         """How much of what left the account neither a refund nor a charge explains."""
         return 0 if debit.matched else debit.minor - sum(
             r.minor for r in self.refunds.values() if r.debit is debit) - sum(
-                d.quantity for d in self.deeds if d.charge is debit and not d.reversed)
+                d.quantity for d in self.deeds if debit in (d.charge, d.debit) and not d.reversed)
 
-    def open_refund(self, name, text, wrong):
+    def open_refund(self, name, text, wrong, state="ORDERED"):
         refund = self.refunds.get(text)
         if refund is None:
             wrong.add("REFUND_UNKNOWN", f"{name}.refund", 0)
-        elif refund.state != "ORDERED":
+        elif refund.state != state:
             wrong.add("REFUND_STATE", f"{name}.refund", refund.last)
         return refund
 
@@ -204,6 +204,8 @@ class Money:
         if getattr(there, "closing", False) and self.role != "approver":
             wrong.add("PERMISSION_DENIED", "reverse.seq", there.seq)
         if there in self.deeds:
+            if there.credit is not None and not there.reversed and not self.may_undo_return(there):
+                wrong.add("NOT_REVERSIBLE", "reverse.seq", there.refund.last)
             return wrong, lambda: self.undo_deed(there)
 
         def effect():
@@ -231,6 +233,8 @@ class Money:
         if deed.closing:
             deed.pledge.stage = "COMMITTED"
             return self.about(deed.pledge, tier=False)
+        if deed.credit is not None:
+            return self.undo_return(deed)
         if deed.refund is None:
             return self.move_benefit(deed.pledge, deed.benefit, deed.which, -deed.quantity)
         refund, debit = deed.refund, deed.refund.debit

@@ -340,9 +340,10 @@ class Round:
                   "" if bank.movement is not None else bank.reference, bool(bank.reversed), bank.debit, bank.seq), name)
             same(valuation(there), self.fund.valuation(bank), f"value of {name}")
             if not bank.reversed:
-                same((there.allocated.minor, there.refunded.minor),
-                     (bank.minor - self.fund.free(bank) - self.fund.refunded(bank),
-                      self.fund.refunded(bank)), name)
+                explained = self.fund.explained(bank)
+                same((there.allocated.minor, there.refunded.minor, there.explained.minor),
+                     (bank.minor - self.fund.free(bank) - self.fund.refunded(bank) - explained,
+                      self.fund.refunded(bank), explained), name)
 
     def compare_statements(self):
         same([(s.statement, s.kind, s.account, s.id, s.sequence, s.created, s.opening_minor,
@@ -555,6 +556,13 @@ class Property(unittest.TestCase):
         drawn = Round(self, seed, self.counts)
         drawn.run(STEPS)
         self.counts["import_statement", "movement divided"] += drawn.fund.divided
+        returned = [d for d in drawn.fund.deeds if d.credit is not None]
+        self.counts["match_refund", "came back"] += len(returned)
+        self.counts["match_refund", "came back in part"] += sum(
+            d.quantity < d.refund.minor for d in returned)
+        self.counts["match_refund", "did not come back"] += sum(bool(d.reversed) for d in returned)
+        self.counts["book_charge", "given back"] += sum(
+            d.charge is not None and not d.charge.debit for d in drawn.fund.deeds)
         self.counts["erase_contact", "payers"] += sum(
             bool(bank.payer_erased) for bank in drawn.fund.banks.values())
         self.ran.add(seed)
@@ -574,6 +582,9 @@ class Property(unittest.TestCase):
         for how in ("recorded", "known", "confirmed", "allocated", "refunded", "divided"):
             self.assertGreater(self.counts["import_statement", "movement " + how], 0, how)
         self.assertGreater(self.counts["erase_contact", "payers"], 0)
+        for name, how in (("match_refund", "came back"), ("match_refund", "came back in part"),
+                          ("match_refund", "did not come back"), ("book_charge", "given back")):
+            self.assertGreater(self.counts[name, how], 0, how)
         ends = {end for _, end in self.counts}
         self.assertFalse(known() - ends, "reasons that were never an answer")
 

@@ -25,6 +25,7 @@ void books_fini(struct books *books)
     free(books->waiver);
     free(books->refund);
     free(books->charge);
+    free(books->back);
     free(books->proposal);
     free(books->statement);
     free(books->closing);
@@ -52,8 +53,8 @@ int64_t books_forgiven(const struct books *books, size_t pledge)
     return sum;
 }
 
-/* Of a bank entry: allocated, or set aside to be paid back, or (a debit) paid by it, or a charge.
- */
+/* Of a bank entry: allocated, or set aside to be paid back, or (a debit) paid by it, or a charge,
+ * or what came back. */
 static int64_t used(const struct books *books, size_t bank)
 {
     int64_t sum = 0;
@@ -68,6 +69,10 @@ static int64_t used(const struct books *books, size_t bank)
     for (size_t i = 0; i < books->charges; i++)
         sum += books->charge[i].debit == bank && !books->charge[i].undone ? books->charge[i].amount
                                                                           : 0;
+    for (size_t i = 0; i < books->backs; i++) {
+        const struct book_back *back = &books->back[i];
+        sum += !back->undone && (back->credit == bank || back->debit == bank) ? back->arrived : 0;
+    }
     return sum;
 }
 
@@ -308,6 +313,19 @@ static void undo_paid(struct books *books, struct book_refund *refund)
     refund->paid_seq = 0;
 }
 
+/* It did not come back after all: it is paid, as it was. */
+static bool undo_back(struct model *model, uint64_t seq, struct book_back *back)
+{
+    struct book_refund *refund = &model->books.refund[back->refund];
+    if (refund->state != BOOK_ORDERED)
+        return model_wrong(model, ENTRY "a refund comes back no more, and was paid again", seq);
+    back->undone = true;
+    refund->state = BOOK_PAID;
+    refund->debit = back->debit;
+    refund->paid_seq = back->paid_seq;
+    return true;
+}
+
 static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
 {
     struct books *books = &model->books;
@@ -344,6 +362,10 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
             return e->reversed->amount->minor == books->charge[i].amount ||
                    model_wrong(model, ENTRY "another charge is undone", e->seq);
         }
+    }
+    for (size_t i = 0; i < books->backs; i++) {
+        if (books->back[i].seq == target && !books->back[i].undone)
+            return undo_back(model, e->seq, &books->back[i]);
     }
     for (size_t i = 0; i < books->banks; i++) {
         int64_t undone = 0;
@@ -437,13 +459,43 @@ static bool see_charge(struct model *model, const Pledged__V1__Entry *e)
     if (bank == NULL)
         return false;
     size_t debit = (size_t)(bank - books->bank);
-    if (!bank->debit || bank->gone || !bank->confirmed || fact->amount->minor <= 0 ||
+    if (bank->gone || !bank->confirmed || fact->amount->minor <= 0 ||
         fact->amount->minor != bank->amount - used(books, debit))
         return model_wrong(model, ENTRY "%s is no charge", e->seq, fact->bank_entry);
     books->charge =
         model_grow(books->charge, books->charges, &books->charge_cap, sizeof(*books->charge));
     books->charge[books->charges++] =
         (struct book_charge){.seq = e->seq, .debit = debit, .amount = fact->amount->minor};
+    return true;
+}
+
+/* Its money is back, or what the banks left of it; the rest stays with the debit. */
+static bool see_back(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__RefundReturned *fact = e->refund_returned;
+    struct books *books = &model->books;
+    size_t number = model_number(fact->refund, 'R');
+    const struct book_bank *credit = bank_of(model, e->seq, fact->bank_entry);
+    if (number >= books->refunds || credit == NULL)
+        return model_wrong(model, ENTRY "nothing came back", e->seq);
+    struct book_refund *refund = &books->refund[number];
+    size_t debit = model_number(fact->original, 'B'), place = (size_t)(credit - books->bank);
+    int64_t most = books_free(books, place);
+    if (refund->state != BOOK_PAID || refund->debit != debit || !books->bank[debit].confirmed ||
+        !credit->confirmed || fact->arrived->minor <= 0 || fact->arrived->minor > refund->amount ||
+        fact->arrived->minor != (most < refund->amount ? most : refund->amount))
+        return model_wrong(model, ENTRY "%s does not bring back %s", e->seq, fact->bank_entry,
+                           fact->refund);
+    books->back = model_grow(books->back, books->backs, &books->back_cap, sizeof(*books->back));
+    books->back[books->backs++] = (struct book_back){.seq = e->seq,
+                                                     .refund = number,
+                                                     .credit = place,
+                                                     .debit = debit,
+                                                     .arrived = fact->arrived->minor,
+                                                     .paid_seq = refund->paid_seq};
+    refund->state = BOOK_ORDERED;
+    refund->debit = SIZE_MAX;
+    refund->paid_seq = 0;
     return true;
 }
 
@@ -518,6 +570,8 @@ static void month_of(const Pledged__V1__Entry *e, char month[BOOKS_MONTH])
         day = e->bank_entry_recorded->movement->value_date;
     else if (e->fact_case == IS(REFUND_PAID))
         day = e->refund_paid->value_date;
+    else if (e->fact_case == IS(REFUND_RETURNED))
+        day = e->refund_returned->value_date;
     else if (e->fact_case == IS(CHARGE_BOOKED))
         day = e->charge_booked->value_date;
     if (day[0] == '\0')
@@ -720,6 +774,8 @@ static bool see_money(struct model *model, const Pledged__V1__Entry *e)
         return see_ordered(model, e);
     case IS(REFUND_PAID):
         return see_paid(model, e);
+    case IS(REFUND_RETURNED):
+        return see_back(model, e);
     case IS(REFUND_CANCELLED):
         return see_cancelled(model, e);
     case IS(CHARGE_BOOKED):

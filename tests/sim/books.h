@@ -54,6 +54,12 @@ struct book_charge {
     int64_t amount;
     bool undone;
 };
+struct book_back { /* a refund that came back */
+    uint64_t seq, paid_seq;
+    size_t refund, credit, debit;
+    int64_t arrived;
+    bool undone;
+};
 enum book_proposal_state { BOOK_OPEN, BOOK_APPROVED, BOOK_REJECTED, BOOK_EXPIRED };
 struct book_proposal {
     uint64_t seq;
@@ -79,6 +85,8 @@ struct books {
     size_t refunds, refund_cap;
     struct book_charge *charge;
     size_t charges, charge_cap;
+    struct book_back *back;
+    size_t backs, back_cap;
     struct book_proposal *proposal;
     size_t proposals, proposal_cap;
     char (*statement)[BOOKS_KEY];

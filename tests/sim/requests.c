@@ -383,7 +383,7 @@ static void make_refund(struct maker *maker)
         Pledged__V1__MatchRefund *body = take(maker, sizeof(*body));
         pledged__v1__match_refund__init(body);
         body->refund = id_of(maker, 'R', books->refunds);
-        body->bank_entry = some_debit(maker);
+        body->bank_entry = dice_below(maker->dice, 3) != 0 ? some_debit(maker) : free_money(maker);
         maker->command->command_case = IS(MATCH_REFUND);
         maker->command->match_refund = body;
         return;
@@ -391,7 +391,7 @@ static void make_refund(struct maker *maker)
     if (dice_below(maker->dice, 6) == 0) {
         Pledged__V1__BookCharge *body = take(maker, sizeof(*body));
         pledged__v1__book_charge__init(body);
-        body->bank_entry = some_debit(maker);
+        body->bank_entry = dice_below(maker->dice, 4) != 0 ? some_debit(maker) : free_money(maker);
         maker->command->command_case = IS(BOOK_CHARGE);
         maker->command->book_charge = body;
         return;

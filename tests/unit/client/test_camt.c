@@ -21,7 +21,7 @@ static char *bytes;
 static int fresh(void **state)
 {
     (void)state;
-    pl_arena_init(&arena, 64 << 20);
+    pl_arena_init(&arena, 256 << 20);
     failure = (struct failure){0};
     bytes = NULL;
     text_use(TEXT_ENGLISH);
@@ -90,6 +90,30 @@ static void test_every_good_file_is_read_as_it_is(void **state)
             fail_msg("%s: %s", good[i].file, failure.message);
         if (strcmp(told(file), good[i].told) != 0)
             fail_msg("%s is read as\n%s", good[i].file, told(file));
+    }
+}
+
+/* The total counts where it is told, also in another currency, and of an entry that has one
+ * transaction. */
+static void test_charges_that_are_told_as_a_total(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *currency;
+        size_t at;
+        int64_t minor;
+    } cases[] = {{"charges-total.xml", "EUR", 0, 1250},
+                 {"charges-total.xml", "CHF", 1, 500},
+                 {"charges-total.xml", "", 2, 0},
+                 {"charges-total-v04.xml", "CHF", 0, 725},
+                 {"charges.xml", "CHF", 0, 2600}};
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct camt_file *file = NULL;
+        assert_true(
+            pl_is_ok(camt_read(load(cases[i].file), cases[i].file, &arena, &failure, &file)));
+        const struct camt_movement *movement = &file->statement[0].movement[cases[i].at];
+        assert_int_equal(movement->charges_minor, cases[i].minor);
+        assert_string_equal(movement->charges_currency, cases[i].currency);
     }
 }
 
@@ -254,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_good_file_is_read_as_it_is, fresh, gone),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_is_named, fresh, gone),
+        cmocka_unit_test_setup_teardown(test_charges_that_are_told_as_a_total, fresh, gone),
         cmocka_unit_test_setup_teardown(test_amounts_are_exact, fresh, gone),
         cmocka_unit_test_setup_teardown(test_no_floating_point_in_the_sources, fresh, gone),
         cmocka_unit_test_setup_teardown(test_a_cut_file_is_refused, fresh, gone),

@@ -72,7 +72,7 @@ static void test_columns_of_plain_keep_their_places(void **state)
     assert_string_equal(
         printed(&rig, OUTPUT_PLAIN),
         "B000007\tP000042\t30000.00\tCHF\t25000.50\t2026-04-02\tREF-1\ttrue\tfalse\t"
-        "99\t4999.50\t-\tfalse\t-\t-\t-\t-\n");
+        "99\t4999.50\t-\tfalse\t-\t-\t-\t-\t-\n");
     rig_fini(&rig);
 }
 
@@ -84,9 +84,9 @@ static void test_names_of_csv_stand_over_the_same_values(void **state)
     assert_string_equal(
         printed(&rig, OUTPUT_CSV),
         "bank_entry,pledge,amount,currency,allocated,value_date,bank_ref,confirmed,"
-        "reversed,seq,unallocated,refunded,debit,value_chf,rate,rate_date,rate_source\r\n"
+        "reversed,seq,unallocated,refunded,debit,value_chf,rate,rate_date,rate_source,explained\r\n"
         "B000007,P000042,30000.00,CHF,25000.50,2026-04-02,REF-1,true,false,99,"
-        "4999.50,,false,,,,\r\n");
+        "4999.50,,false,,,,,\r\n");
     rig_fini(&rig);
 }
 
@@ -99,7 +99,22 @@ static void test_a_reversed_payment_has_nothing_left_to_allocate(void **state)
     rig.payment.allocated = NULL; /* an absent amount is zero in the payment's currency */
     assert_string_equal(printed(&rig, OUTPUT_PLAIN),
                         "B000007\tP000042\t30000.00\tCHF\t0.00\t2026-04-02\tREF-1\ttrue\ttrue\t"
-                        "99\t0.00\t-\tfalse\t-\t-\t-\t-\n");
+                        "99\t0.00\t-\tfalse\t-\t-\t-\t-\t-\n");
+    rig_fini(&rig);
+}
+
+/* A charge that the bank gave back, or a refund that came back, is nobody's to allocate. */
+static void test_what_is_explained_is_not_left(void **state)
+{
+    (void)state;
+    struct rig rig;
+    Pledged__V1__Money explained = PLEDGED__V1__MONEY__INIT;
+    rig_init(&rig);
+    explained.minor = 499900;
+    explained.currency = lend("CHF");
+    rig.payment.explained = &explained;
+    assert_non_null(
+        strstr(printed(&rig, OUTPUT_PLAIN), "\t99\t0.50\t-\tfalse\t-\t-\t-\t-\t4999.00\n"));
     rig_fini(&rig);
 }
 
@@ -120,7 +135,7 @@ static void test_a_value_in_francs_says_by_which_rate(void **state)
     valuation.source = lend("UN Treasury");
     rig.payment.valuation = &valuation;
     assert_non_null(
-        strstr(printed(&rig, OUTPUT_PLAIN), "\t26550.00\t0.8850\t2026-04-01\tUN Treasury\n"));
+        strstr(printed(&rig, OUTPUT_PLAIN), "\t26550.00\t0.8850\t2026-04-01\tUN Treasury\t-\n"));
     rig_fini(&rig);
 }
 
@@ -129,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns_of_plain_keep_their_places),
         cmocka_unit_test(test_names_of_csv_stand_over_the_same_values),
+        cmocka_unit_test(test_what_is_explained_is_not_left),
         cmocka_unit_test(test_a_value_in_francs_says_by_which_rate),
         cmocka_unit_test(test_a_reversed_payment_has_nothing_left_to_allocate),
     };

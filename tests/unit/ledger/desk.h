@@ -112,9 +112,9 @@ static inline void assert_balanced(const struct world *world)
         const struct state_bank_entry *b = &l->bank_entry[i];
         if (b->reversed || b->debit)
             continue;
-        int64_t free_minor = b->amount - b->allocated - b->refunded;
-        assert_true(b->allocated >= 0 && b->refunded >= 0 && free_minor >= 0);
-        received += b->amount;
+        int64_t free_minor = b->amount - b->allocated - b->refunded - b->explained;
+        assert_true(b->allocated >= 0 && b->refunded >= 0 && b->explained >= 0 && free_minor >= 0);
+        received += b->amount - b->explained;
         unallocated += free_minor;
         refunded += b->refunded;
     }

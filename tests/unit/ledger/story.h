@@ -7,6 +7,7 @@
 #define TEST_LEDGER_STORY_H
 
 #include "common/date.h"
+#include "common/ids.h"
 #include "common/reference.h"
 #include "desk.h"
 
@@ -422,6 +423,27 @@ static inline void pay_on(struct world *w, const char *pledge, int64_t minor, co
     assert_accepted(w);
 }
 
+/* R000005 comes back, which is a mistake first, and the bank gives a charge back. */
+static inline void story_returns(struct world *w)
+{
+    Pledged__V1__Movement *third[] = {movement_of(w, MOVES(RETURN), 1580, "BACK-1"),
+                                      movement(w, 33, "2026-02-03", "GIVEN-1", ""), NULL};
+    char back[24], given[24];
+    third[0]->end_to_end_id = S_("R000005");
+    import_one(w, bank_statement(w, "ST-3", 0, third));
+    assert_accepted(w);
+    pl_id_format('B', w->ledger->bank_entry_count - 1, back);
+    pl_id_format('B', w->ledger->bank_entry_count, given);
+    match_refund(w, back, "R000005");
+    assert_accepted(w);
+    reverse(w, w->receipt->seq);
+    assert_accepted(w);
+    match_refund(w, back, "R000005");
+    assert_accepted(w);
+    book_charge(w, given);
+    assert_accepted(w);
+}
+
 /* P000011 (free) is paid, confirmed, and the bank takes the money back; a refund leaves the account
  * and is seen there; what one knows by hand and the other by statement is one. */
 static inline void story_bank(struct world *w)
@@ -470,6 +492,7 @@ static inline void story_bank(struct world *w)
     assert_accepted(w);
     book_charge(w, "B000016");
     assert_accepted(w);
+    story_returns(w);
 }
 
 static inline void story_terms(struct world *w)

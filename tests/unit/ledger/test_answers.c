@@ -393,7 +393,8 @@ static void test_bank_entries_say_what_the_ledger_knows(void **state)
         assert_int_equal(row->movement->minor, said->minor);
         assert_string_equal(row->movement->bank_ref, said->bank_ref);
         assert_int_equal(row->allocated_minor, b->allocated);
-        int64_t open = b->reversed ? 0 : b->amount - b->allocated - b->refunded;
+        assert_int_equal(row->explained_minor, b->explained);
+        int64_t open = b->reversed ? 0 : b->amount - b->allocated - b->refunded - b->explained;
         assert_int_equal(row->unmatched_minor, b->debit ? -open : open);
         assert_int_equal(row->reversed, b->reversed);
         assert_true(open != 0 || row->queue == 0);
@@ -428,7 +429,7 @@ static void test_suggestions_are_ordered_and_true(void **state)
             continue;
         const Pledged__V1__SuggestAllocationsResponse *said =
             (const Pledged__V1__SuggestAllocationsResponse *)answer;
-        int64_t open = b->reversed ? 0 : b->amount - b->allocated - b->refunded;
+        int64_t open = b->reversed ? 0 : b->amount - b->allocated - b->refunded - b->explained;
         assert_true(said->n_suggestion == 0 || open > 0);
         for (size_t k = 0; b->debit && k < said->n_suggestion; k++) {
             const Pledged__V1__Suggestion *s = said->suggestion[k];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: what is left of a debit of a statement becomes a charge once, by whoever says so, and is
- * left again when that was wrong; nothing else becomes one, and a log that says so is damaged.
+ * Goal: what is left of a debit of a statement becomes a charge once, by whoever says so, and a
+ * credit one that was given back; both are left again when that was wrong; nothing else becomes
+ * one, and a log that says so is damaged.
  */
 #include "desk.h"
 
@@ -65,14 +66,51 @@ static void test_what_is_no_charge(void **state)
     charges_ready(&w);
     book_charge(&w, "B000001"); /* typed by hand, a credit */
     assert_refused(&w, STATEMENT_CONFLICT);
-    book_charge(&w, "B000003"); /* a credit */
-    assert_refused(&w, STATEMENT_CONFLICT);
     book_charge(&w, "B000005"); /* a return */
     assert_refused(&w, STATEMENT_CONFLICT);
     book_charge(&w, "B000099");
     assert_refused(&w, BANK_ENTRY_UNKNOWN);
     book_charge(&w, "X");
     assert_refused(&w, FIELD_INVALID);
+    world_fini(&w);
+}
+
+/* A credit for no pledge: the bank gave back what it took before. It is no contribution. */
+static void test_given_back(void **state)
+{
+    (void)state;
+    struct world w;
+    charges_ready(&w);
+    struct state_tally before = sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF");
+    book_charge(&w, "B000003");
+    assert_accepted(&w);
+    uint64_t booked = w.receipt->seq;
+    assert_int_equal(world_last(&w)->charge_booked->amount->minor, 1250);
+    assert_int_equal(entry(&w, 3)->explained, 1250);
+    assert_int_equal(entry(&w, 3)->allocated, 0);
+    assert_int_equal(charged_by(&w, 3), booked);
+    struct state_tally after = sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF");
+    assert_int_equal(after.received, before.received - 1250);
+    assert_int_equal(after.unallocated, before.unallocated - 1250);
+    assert_balanced(&w);
+    struct ledger *again = world_reloaded(w.ledger);
+    assert_int_equal(again->movement[again->bank_entry[2].movement].charge_seq, booked);
+    ledger_free(again);
+    book_charge(&w, "B000003");
+    assert_refused(&w, ENTRY_SPENT);
+    allocate(&w, "B000003", "P000002", 0, NULL, 0, NULL);
+    assert_refused(&w, ENTRY_SPENT);
+    refund(&w, "B000003", 0, NULL);
+    assert_refused(&w, OVER_REFUND);
+    reverse(&w, booked);
+    assert_accepted(&w);
+    assert_int_equal(entry(&w, 3)->explained, 0);
+    assert_int_equal(charged_by(&w, 3), 0);
+    assert_balanced(&w);
+    allocate(&w, "B000003", "P000002", 250, "CHF", 0, NULL); /* it was a gift after all */
+    assert_accepted(&w);
+    book_charge(&w, "B000003"); /* and is not both */
+    assert_refused(&w, STATEMENT_CONFLICT);
     world_fini(&w);
 }
 
@@ -126,7 +164,7 @@ static void test_replay_refuses_what_breaks_a_rule(void **state)
     last->charge_booked->amount->minor--;
     assert_false(pl_is_ok(ledger_check(before, last)));
     last->charge_booked->amount->minor++;
-    last->charge_booked->bank_entry = (char *)(uintptr_t) "B000003";
+    last->charge_booked->bank_entry = (char *)(uintptr_t) "B000001"; /* by hand */
     assert_false(pl_is_ok(ledger_check(before, last)));
     last->charge_booked->bank_entry = (char *)(uintptr_t) "B000002";
     last->charge_booked->value_date = (char *)(uintptr_t) "2026-02-03";
@@ -150,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_charge_explains_a_debit),
         cmocka_unit_test(test_what_is_no_charge),
+        cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_what_a_refund_leaves),
         cmocka_unit_test(test_undone_it_waits_again),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),

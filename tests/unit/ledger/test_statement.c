@@ -64,7 +64,9 @@ static void test_named_once_with_its_amount(void **state)
     assert_refused(&w, ENTRY_SPENT);
     match_refund(&w, "B000005", "R000002"); /* a return */
     assert_refused(&w, STATEMENT_CONFLICT);
-    match_refund(&w, "B000001", "R000002"); /* a credit */
+    match_refund(&w, "B000001", "R000002"); /* a credit brings back what was paid */
+    assert_refused(&w, REFUND_STATE);
+    match_refund(&w, "B000001", "R000001"); /* but no statement brought this one */
     assert_refused(&w, STATEMENT_CONFLICT);
     match_refund(&w, "B000004", "R000001");
     assert_refused(&w, REFUND_STATE);
@@ -89,7 +91,8 @@ static void test_the_banks_own_code_tells_a_charge(void **state)
         {"PMNT/ICDT/OTHR", -502, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
         {"", -503, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
         {"CHRG", -504, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_DEBIT},
-        {"ACMT/MDOP/CHRG", 505, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_NO_REFERENCE},
+        {"ACMT/MDOP/CHRG", 505, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_CHARGE}, /* given back */
+        {"PMNT/RCDT/OTHR", 506, PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_NO_REFERENCE},
     };
     struct world w;
     Pledged__V1__Movement movement[PL_COUNT(cases)];
