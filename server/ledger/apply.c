@@ -760,9 +760,10 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
 uint32_t ledger_min_reader(const Pledged__V1__Entry *entry)
 {
     /* whoever adds a fact, or a field without which an entry means something else, adds it here */
-    return entry->fact_case == FACT(COMMAND_CONTINUED) || entry->command_bytes != 0
-               ? LEDGER_READER_NEWEST
-               : 1;
+    if (entry->fact_case == FACT(REFUND_RETURNED) ||
+        (entry->fact_case == FACT(CHARGE_BOOKED) && entry->charge_booked->given_back))
+        return LEDGER_READER_NEWEST;
+    return entry->fact_case == FACT(COMMAND_CONTINUED) || entry->command_bytes != 0 ? 2 : 1;
 }
 
 /* The first entry of a command has the command; the others point to the first. */

@@ -40,7 +40,8 @@ struct pl_status charge_check(const struct ledger *ledger, const Pledged__V1__En
     const Pledged__V1__ChargeBooked *fact = entry->charge_booked;
     const struct state_bank_entry *row = state_bank_entry(ledger, fact->bank_entry);
     int32_t day;
-    NEED(row != NULL && may_be_charge(ledger, row), "a charge that is none");
+    NEED(row != NULL && may_be_charge(ledger, row) && fact->given_back == !row->debit,
+         "a charge that is none");
     NEED(allocation_free(row) > 0 && is_money(fact->amount, allocation_free(row), row->currency),
          "a charge of another amount than is left");
     NEED(pl_is_ok(pl_date_parse(fact->value_date, &day)) && day == row->value_date,
@@ -93,6 +94,17 @@ struct pl_status charge_check_reversed(const struct ledger *ledger,
     return pl_ok();
 }
 
+/* The newest that stands: what a refund or a return left free may have been charged later. */
+static uint64_t standing(const struct ledger *ledger, uint32_t index)
+{
+    for (size_t i = ledger->deed_count; i > 0; i--) {
+        const struct state_deed *deed = &ledger->deed[i - 1];
+        if (deed->fact == FACT(CHARGE_BOOKED) && deed->of == index && deed->reversed_by == 0)
+            return deed->seq;
+    }
+    return 0;
+}
+
 /* The money is still there, or gone, and waits for another explanation. */
 void charge_undo(struct ledger *ledger, uint32_t index, int64_t minor)
 {
@@ -102,7 +114,7 @@ void charge_undo(struct ledger *ledger, uint32_t index, int64_t minor)
     else
         allocation_explain(ledger, index, -minor);
     PL_ASSERT(row->allocated >= 0);
-    mark(ledger, index, 0);
+    mark(ledger, index, standing(ledger, index));
 }
 
 /* --- commands --- */
@@ -123,7 +135,7 @@ void charge_fill_reversed(struct maker *maker, uint32_t index, int64_t minor,
     fact->bank_entry = tell(maker, index, allocation_free(row) + minor, row->currency);
 }
 
-void charge_add(struct maker *maker, uint32_t index, int64_t minor, int currency,
+static void add(struct maker *maker, uint32_t index, int64_t minor, int currency,
                 const char *value_date)
 {
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
@@ -132,6 +144,7 @@ void charge_add(struct maker *maker, uint32_t index, int64_t minor, int currency
     fact->bank_entry = maker_id(maker, 'B', (uint64_t)index + 1);
     fact->amount = maker_money(maker, minor, currency);
     fact->value_date = (char *)(uintptr_t)value_date;
+    fact->given_back = !maker->ledger->bank_entry[index].debit;
     int32_t day;
     if (pl_is_ok(pl_date_parse(value_date, &day)))
         maker_dated(maker, entry, day);
@@ -159,6 +172,6 @@ void charge_decide(struct maker *maker)
     uint32_t index = (uint32_t)(row - maker->ledger->bank_entry);
     char *day = maker_alloc(maker, 11);
     (void)pl_date_format(row->value_date, day);
-    charge_add(maker, index, allocation_free(row), row->currency, day);
+    add(maker, index, allocation_free(row), row->currency, day);
     (void)tell(maker, index, 0, row->currency);
 }

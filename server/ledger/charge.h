@@ -12,9 +12,6 @@
 PL_MUST_CHECK struct pl_status charge_check(const struct ledger *ledger,
                                             const Pledged__V1__Entry *entry);
 void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
-/* One ChargeBooked: index of a bank entry, or the next number where it is new. */
-void charge_add(struct maker *maker, uint32_t index, int64_t minor, int currency,
-                const char *value_date);
 
 /* Reversed of the ChargeBooked of this bank entry (index). */
 PL_MUST_CHECK struct pl_status charge_check_reversed(const struct ledger *ledger,

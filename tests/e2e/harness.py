@@ -1407,6 +1407,7 @@ class Oracle:
         self.need(body.bank_entry in self.confirmed, e, "not of the bank")
         self.need(body.amount.currency == bank["currency"], e, "currency")
         self.need(0 < body.amount.minor == self.left_of(bank), e, "what is left")
+        self.need(body.given_back == (not bank.get("debit")), e, "the other direction")
         if bank.get("debit"):
             bank["allocated"] += body.amount.minor
         else:

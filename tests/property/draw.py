@@ -10,7 +10,7 @@ from model_desk import after
 
 TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
 CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
-WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 3,
+WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 5,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
            "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 5, "allocate": 10, "reallocate": 7,
            "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 5,

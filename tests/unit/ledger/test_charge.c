@@ -152,6 +152,30 @@ static void test_undone_it_waits_again(void **state)
     world_fini(&w);
 }
 
+/* What is left twice is a charge twice; each is undone by itself. */
+static void test_charged_twice(void **state)
+{
+    (void)state;
+    struct world w;
+    charges_ready(&w);
+    match_refund(&w, "B000006", "R000001");
+    uint64_t paid = w.receipt->seq;
+    book_charge(&w, "B000006");
+    uint64_t first = w.receipt->seq;
+    reverse(&w, paid);
+    book_charge(&w, "B000006");
+    assert_accepted(&w);
+    assert_int_equal(charged_by(&w, 6), w.receipt->seq);
+    reverse(&w, w.receipt->seq);
+    assert_accepted(&w);
+    assert_int_equal(charged_by(&w, 6), first);
+    assert_balanced(&w);
+    reverse(&w, first);
+    assert_int_equal(charged_by(&w, 6), 0);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static void test_replay_refuses_what_breaks_a_rule(void **state)
 {
     (void)state;
@@ -191,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_what_a_refund_leaves),
         cmocka_unit_test(test_undone_it_waits_again),
+        cmocka_unit_test(test_charged_twice),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
