@@ -11,6 +11,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/closing.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"
 #include "server/ledger/refund.h"
@@ -39,6 +40,15 @@ static bool may_return(const struct ledger *ledger, const struct state_refund *r
            credit->currency == from->currency;
 }
 
+/* The closing that rests on it that the refund was paid; NULL: none does. */
+static const struct state_deed *resting(const struct ledger *ledger,
+                                        const struct state_refund *refund)
+{
+    const struct state_pledge *pledge = refund_pledge(ledger, refund);
+    const struct state_deed *closing = pledge != NULL ? closing_of(ledger, pledge) : NULL;
+    return closing != NULL && refund->changed_seq < closing->seq ? closing : NULL;
+}
+
 /* --- facts --- */
 
 static bool is_bank_entry(const char *id, uint32_t index)
@@ -55,6 +65,7 @@ struct pl_status returned_check(const struct ledger *ledger, const Pledged__V1__
     NEED(refund != NULL && refund->state == REFUND(PAID), "a return of a refund that is not paid");
     NEED(credit != NULL && returned_may_be(credit) && may_return(ledger, refund, credit),
          "a return of money that did not leave, or did not come");
+    NEED(resting(ledger, refund) == NULL, "a return to a pledge that was closed after it was paid");
     NEED(is_bank_entry(fact->original, refund->debit) && refund_is_of(ledger, refund, fact->pledge),
          "a return that names another debit or pledge");
     NEED(state_money_is(fact->amount, refund->amount, credit->currency) &&
@@ -177,8 +188,12 @@ static void add_returned(struct maker *maker, const struct state_refund *refund,
 {
     const struct ledger *ledger = maker->ledger;
     const struct state_pledge *pledge = refund_pledge(ledger, refund);
+    const struct state_deed *closing = resting(ledger, refund);
     uint32_t index = (uint32_t)(credit - ledger->bank_entry);
-    Pledged__V1__Entry *entry = maker_entry(maker, pledge != NULL ? pledge->last_seq : 0);
+    if (closing != NULL) /* it owes something again, as where the bank takes money back */
+        deed_reopen(maker, closing);
+    Pledged__V1__Entry *entry = maker_entry(
+        maker, pledge != NULL ? maker_prev(maker, (uint32_t)(pledge - ledger->pledge)) : 0);
     Pledged__V1__RefundReturned *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__refund_returned__init(fact);
     fact->refund = refund_id(maker, refund);
@@ -194,6 +209,8 @@ static void add_returned(struct maker *maker, const struct state_refund *refund,
     entry->fact_case = FACT(REFUND_RETURNED);
     entry->refund_returned = fact;
     tell(maker, refund, index);
+    if (closing != NULL)
+        maker_outcome(maker)->stage = STAGE(COMMITTED);
 }
 
 /* field: of the command, what names the credit. */

@@ -1489,13 +1489,16 @@ class Oracle:
         self.need(there["state"] == "PAID" and there["debit"] == body.original, e, "not paid by it")
         self.need(body.original in self.confirmed and body.bank_entry in self.confirmed, e,
                   "not seen by the bank")
+        paid = max(seq for seq, deed in self.deeds.items() if deed == (body.refund,))
+        closings = [seq for seq, deed in self.deeds.items() if seq not in self.reversed
+                    and deed == ("closing", body.pledge)]
+        self.need(not closings or closings[0] < paid, e, "closed because it was paid")
         self.need(not credit.get("debit") and credit["currency"] == body.arrived.currency, e, "credit")
         self.need(there["minor"] == body.amount.minor and
                   0 < body.arrived.minor == min(self.left_of(credit), there["minor"]), e, "amounts")
         credit["explained"] = credit.get("explained", 0) + body.arrived.minor
         self.bank[body.original]["allocated"] -= body.amount.minor - body.arrived.minor
         there.update(state="ORDERED", debit=None)
-        paid = max(seq for seq, deed in self.deeds.items() if deed == (body.refund,))
         self.reversed.add(paid)
         self.deeds[e.seq] = (body.refund, body.bank_entry, body.original, body.arrived.minor, paid)
 

@@ -282,6 +282,10 @@ class Statements:
             arrived = min(self.free(credit), refund.minor)
             paid = next(d for d in reversed(self.deeds) if d.refund is refund
                         and d.credit is None and not d.reversed)
+            closing = self.closing_of(refund.bank.pledge) if refund.bank.pledge else None
+            if closing is not None and paid.seq < closing.seq:
+                closing.reversed = self.entry(refund.bank.pledge)   # it owes something again
+                refund.bank.pledge.stage = "COMMITTED"
             back = Deed(self.entry(refund.bank.pledge), refund.bank.pledge, refund, quantity=arrived)
             back.credit, back.debit = credit, refund.debit
             self.deeds.append(back)

@@ -26,6 +26,11 @@ static const struct state_bank_entry *entry(const struct world *world, size_t nu
     return &world->ledger->bank_entry[number - 1];
 }
 
+static void refuses(const struct ledger *before, const Pledged__V1__Entry *entry)
+{
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+}
+
 static void bring(struct world *world, const char *id, Pledged__V1__MovementKind kind,
                   int64_t minor, const char *end_to_end_id)
 {
@@ -204,6 +209,35 @@ static void test_the_payment_is_not_undone_beneath_it(void **state)
     world_fini(&w);
 }
 
+/* A pledge is closed when nothing is to be paid back: it is a commitment again. */
+static void test_a_closed_pledge_owes_again(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 15300000);
+    have_account(&w);
+    refund(&w, "B000001", 300000, "CHF");
+    bring(&w, "OUT", KIND(PAYMENT), -300000, "R000001");
+    close_pledge(&w, "P000001");
+    assert_accepted(&w);
+    bring(&w, "BACK", KIND(RETURN), 300000, "R000001");
+    match_refund(&w, "B000003", "R000001");
+    assert_accepted(&w);
+    assert_int_equal(w.receipt->outcome->stage, STAGE(COMMITTED));
+    assert_int_equal(w.ledger->pledge[0].stage, STAGE(COMMITTED));
+    assert_balanced(&w);
+    Pledged__V1__Entry *last = world_last(&w);
+    assert_int_equal(last->fact_case, FACT(REFUND_RETURNED));
+    struct ledger *closed = world_before(&w, w.entry_count - 2);
+    last->seq--;
+    refuses(closed, last); /* while it is closed */
+    last->seq++;
+    ledger_free(closed);
+    refund_cancel(&w, "R000001");
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 /* Banks give back the end-to-end id; the money is not taken for a payment, whatever else it says.
  */
 static void test_it_waits_as_a_return(void **state)
@@ -218,11 +252,6 @@ static void test_it_waits_as_a_return(void **state)
     assert_int_equal(w.ledger->movement[entry(&w, 5)->movement].queue,
                      PLEDGED__V1__QUEUE_REASON__QUEUE_REASON_NO_REFERENCE);
     world_fini(&w);
-}
-
-static void refuses(const struct ledger *before, const Pledged__V1__Entry *entry)
-{
-    assert_false(pl_is_ok(ledger_check(before, entry)));
 }
 
 static void test_replay_refuses_what_breaks_a_rule(void **state)
@@ -278,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_what_brings_nothing_back),
         cmocka_unit_test(test_a_debit_that_paid_two),
         cmocka_unit_test(test_the_payment_is_not_undone_beneath_it),
+        cmocka_unit_test(test_a_closed_pledge_owes_again),
         cmocka_unit_test(test_it_waits_as_a_return),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
     };
