@@ -221,7 +221,9 @@ class Money:
         """What a pledge was closed for stays while it is closed."""
         wrong = Wrong()
         for each in undone:
-            closing = each.pledge and self.closing_of(each.pledge)
+            refund = getattr(each, "refund", None)     # whose money it is may be known later
+            pledge = refund.bank.pledge if refund else each.pledge
+            closing = pledge and self.closing_of(pledge)
             if closing is not None and each.seq < closing.seq and not each.reversed:
                 wrong.add("STATE_WRONG", "reverse.seq", closing.seq)
         return wrong
