@@ -15,6 +15,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"
+#include "server/ledger/waiver.h"
 
 #define OPEN     PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_OPEN
 #define APPROVED PLEDGED__V1__PROPOSAL_STATE__PROPOSAL_STATE_APPROVED
@@ -201,6 +202,25 @@ static bool committed(const struct ledger *ledger, const char *id)
     return pledge != NULL && pledge->stage == STAGE(COMMITTED);
 }
 
+/* What a second person was asked to sign is not changed by one alone before they do. */
+static bool signature_waits(const struct ledger *ledger, const char *id)
+{
+    uint64_t pledge = pl_id_parse(id, 'P');
+    for (size_t i = 0; i < ledger->proposal_count; i++) {
+        const struct state_proposal *proposal = &ledger->proposal[i];
+        if (proposal->state == OPEN && proposal->command == COMMAND(COMMIT) &&
+            (uint64_t)proposal->pledge + 1 == pledge)
+            return true;
+    }
+    return false;
+}
+
+static Pledged__V1__CommandClass class_of_terms(const struct ledger *ledger, const char *id)
+{
+    return committed(ledger, id) || signature_waits(ledger, id) ? CLASS(COMMIT)
+                                                                : CLASS(UNSPECIFIED);
+}
+
 static bool extended(const struct ledger *ledger, const char *id)
 {
     const struct state_pledge *pledge = state_pledge(ledger, id);
@@ -243,7 +263,8 @@ static bool over_limit(const struct ledger *ledger, int64_t minor, int currency)
     return true;
 }
 
-/* Of what is refused anyway: no. */
+/* With what was accepted for the pledge before: a large difference is not many small ones. Of what
+ * is refused anyway: no. */
 static bool difference_over_limit(const struct ledger *ledger,
                                   const Pledged__V1__AcceptDifference *command)
 {
@@ -252,7 +273,9 @@ static bool difference_over_limit(const struct ledger *ledger,
         return false;
     int64_t minor =
         command->amount != NULL ? command->amount->minor : pledge->amount - state_settled(pledge);
-    return over_limit(ledger, minor, pledge->currency);
+    int64_t accepted[2];
+    waiver_sums(ledger, pledge, accepted);
+    return !pl_add64(minor, accepted[1], &minor) || over_limit(ledger, minor, pledge->currency);
 }
 
 /* Money that left is not said to be the bank's by one person alone, where it is more than that. */
@@ -272,10 +295,9 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(AMEND_PLEDGE):
         return CLASS(COMMIT);
     case COMMAND(SET_SCHEDULE):
-        return committed(ledger, command->set_schedule->pledge) ? CLASS(COMMIT)
-                                                                : CLASS(UNSPECIFIED);
+        return class_of_terms(ledger, command->set_schedule->pledge);
     case COMMAND(CHANGE_TIER):
-        return committed(ledger, command->change_tier->pledge) ? CLASS(COMMIT) : CLASS(UNSPECIFIED);
+        return class_of_terms(ledger, command->change_tier->pledge);
     case COMMAND(CANCEL):
         return CLASS(CANCEL);
     case COMMAND(CLOSE_PERIOD):

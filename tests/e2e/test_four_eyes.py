@@ -16,7 +16,7 @@ class FourEyes(DaemonTest):
     @classmethod
     def setUpClass(cls):
         cls.home = opened(catalogue=False, persons={**PERSONS, "approver2": "approver"},
-                          settings={"policy": {"four_eyes": ALL}})
+                          settings={"policy": {"four_eyes": ALL, "difference_limit": "50.00 CHF"}})
         for person in ("clerk", "auditor", "reader", "admin", "approver", "approver2"):
             setattr(cls, person, cls.home.client(person))
         proposed = cls.admin.execute(adopt_catalogue=pb.AdoptCatalogue(
@@ -98,6 +98,30 @@ class FourEyes(DaemonTest):
         self.assertEqual(ran.error["reason"], "PERMISSION_DENIED")
         self.pledge("clerk", "reject", str(seq), "--reason", "the wrong one")
         self.assertEqual(self.stage(second), "PLEDGED")
+
+    def test_what_waits_for_a_signature_is_not_changed_by_one_alone(self):
+        pledge = self.pledged()
+        paper = self.home.path / "letter.pdf"
+        paper.write_bytes(b"%PDF signed")
+        ran = self.home.pledge("clerk", "commit", pledge, "--evidence", paper, "--reason", "signed")
+        self.assertEqual(ran.code, 13, ran)
+        ran = self.home.pledge("clerk", "change-tier", pledge, "argent", "--reason", "cheaper")
+        self.assertEqual(ran.code, 13, ran)
+        shown = self.pledge("approver", "show", pledge, format="json").json
+        self.assertEqual((shown["tier"], shown["amount"]), ("or", "100000.00"))
+
+    def test_many_small_differences_are_a_large_one(self):
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.submit_free(who, 100000).outcome.pledge
+        paid = self.pledge("clerk", "pay", pledge, "1.00", "CHF").rows[0][0]
+        accept = ("accept-difference", paid, pledge, "--kind", "fee", "--reason", "fee", "--currency",
+                  "CHF", "--amount")
+        self.pledge("clerk", *accept, "30.00")
+        self.pledge("clerk", *accept, "20.00")
+        ran = self.home.pledge("clerk", *accept, "0.01")
+        self.assertEqual(ran.code, 13, ran)
+        shown = self.pledge("clerk", "show", pledge, format="json").json
+        self.assertEqual(shown["difference"], "50.00")
 
     def test_repeats_get_the_original_receipts(self):
         pledge = self.pledged()

@@ -38,18 +38,25 @@ class Eyes:
             return "exception"
         if name == "reverse" and self.closed_money(body.seq):
             return "period"
-        if name in ("change_tier", "set_schedule") and self.pledges[body.pledge].stage == "COMMITTED":
+        if name in ("change_tier", "set_schedule") and \
+                (self.pledges[body.pledge].stage == "COMMITTED" or self.signature_waits(body.pledge)):
             return "commit"
         if name == "extend" and self.pledges[body.pledge].extensions > 0:
             return "extension"
         if name == "accept_difference":
             pledge = self.pledges[body.pledge]
             minor = body.amount.minor if body.HasField("amount") else self.balance(pledge)
+            minor += self.accepted(pledge)
             return "difference" if minor > self.limits.get(pledge.currency, 0) else None
         if name == "book_charge":
             debit = self.banks[body.bank_entry]
             return "difference" if self.unexplained_of(debit) > self.limits.get(debit.currency, 0) else None
         return ALWAYS.get(name)
+
+    def signature_waits(self, pledge):
+        """Is somebody asked to sign it as it is?"""
+        return any(p.state == "OPEN" and p.command.WhichOneof("command") == "commit" and
+                   p.command.commit.pledge == pledge for p in self.proposals.values())
 
     def closed_money(self, seq):
         """What the bank dates, or the books, in a closed month."""

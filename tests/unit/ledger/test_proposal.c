@@ -863,10 +863,52 @@ static void test_a_difference_over_the_limit(void **state)
     pay(&w, "P000001", 80000, "CHF", "");
     accept_difference(&w, 5000);
     assert_int_equal(world_last(&w)->fact_case, FACT(DIFFERENCE_ACCEPTED));
+    reverse(&w, w.receipt->seq);
     accept_difference(&w, 5001);
     assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSED));
     accept_difference(&w, 0); /* all that is still to be paid: 150.00 */
     assert_int_equal(world_last(&w)->fact_case, FACT(PROPOSED));
+    world_fini(&w);
+}
+
+static void test_a_difference_in_small_parts(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
+    pay(&w, "P000001", 80000, "CHF", "");
+    accept_difference(&w, 3000);
+    assert_int_equal(world_last(&w)->fact_case, FACT(DIFFERENCE_ACCEPTED));
+    accept_difference(&w, 2001);
+    waits_as(&w, CLASS(DIFFERENCE)); /* which is no part of what was accepted */
+    accept_difference(&w, 2000);
+    assert_int_equal(world_last(&w)->fact_case, FACT(DIFFERENCE_ACCEPTED));
+    uint64_t last = w.receipt->seq;
+    accept_difference(&w, 1);
+    waits_as(&w, CLASS(DIFFERENCE));
+    reverse(&w, last);
+    accept_difference(&w, 1);
+    assert_int_equal(world_last(&w)->fact_case, FACT(DIFFERENCE_ACCEPTED));
+    world_fini(&w);
+}
+
+static void test_what_waits_for_a_signature_stays_as_it_was_shown(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    change_tier(&w, "P000001", "duo", 0); /* nobody is asked yet */
+    assert_int_equal(world_last(&w)->fact_case, FACT(TIER_CHANGED));
+    commit(&w, "P000001");
+    uint64_t signature = proposed(&w);
+    change_tier(&w, "P000001", "many", 0);
+    waits_as(&w, CLASS(COMMIT));
+    decide_on(&w, signature, false); /* taken back: it is the maker's own again */
+    assert_accepted(&w);
+    change_tier(&w, "P000001", "many", 0);
+    assert_int_equal(world_last(&w)->fact_case, FACT(TIER_CHANGED));
     world_fini(&w);
 }
 
@@ -934,6 +976,8 @@ int main(void)
         cmocka_unit_test(test_tokens_of_no_page),
         cmocka_unit_test(test_a_proposal_that_makes_several_entries),
         cmocka_unit_test(test_a_difference_over_the_limit),
+        cmocka_unit_test(test_a_difference_in_small_parts),
+        cmocka_unit_test(test_what_waits_for_a_signature_stays_as_it_was_shown),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
         cmocka_unit_test(test_a_proposal_is_decided_once),
