@@ -190,6 +190,13 @@ MUTANTS = [
     # money, months and the bank
     Mutant("post into a closed month", PERIOD, "pl_date_month(day) <= ledger->closed_through;",
            "pl_date_month(day) < ledger->closed_through;", ["ledger/test_period", "e2e/period"]),
+    Mutant("count each small difference alone", PROPOSAL,
+           "!pl_add64(minor, accepted[1], &minor) || over_limit", "over_limit",
+           ["ledger/test_proposal", "e2e/four_eyes"]),
+    Mutant("let one person change what waits for a signature", PROPOSAL,
+           "proposal->state == OPEN && proposal->command == COMMAND(COMMIT)",
+           "proposal->state != OPEN && proposal->command == COMMAND(COMMIT)",
+           ["ledger/test_proposal", "e2e/four_eyes"]),
     Mutant("carry out what another command decided", PROPOSAL,
            "        NEED(proposal->state == APPROVED && proposal->closed_seq == entry->cause_seq,",
            "        NEED(proposal->state == APPROVED,", ["ledger/test_proposal"]),
