@@ -104,7 +104,8 @@ static int64_t limit_days(const struct ledger *ledger)
     return limit_s == 0 ? INT64_MAX : limit_s / 86400;
 }
 
-/* Money of the period, or from before, that nobody matched for too long. */
+/* Money of the period, or from before, that nobody matched for too long: what came for no pledge,
+ * and what left for nothing that is known. */
 static void find_blockers(const struct ledger *ledger, int month, int32_t today,
                           struct blockers *ret)
 {
@@ -112,8 +113,8 @@ static void find_blockers(const struct ledger *ledger, int month, int32_t today,
     ret->count = 0;
     for (uint32_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *entry = &ledger->bank_entry[i];
-        if (entry->debit || allocation_free(entry) == 0 ||
-            pl_date_month(entry->value_date) > month || today - entry->value_date <= limit)
+        if (allocation_free(entry) == 0 || pl_date_month(entry->value_date) > month ||
+            today - entry->value_date <= limit)
             continue;
         if (ret->count < WAIVED_NAMED_MAX)
             ret->entry[ret->count] = i;

@@ -639,6 +639,20 @@ class Charges(Bank):
                          [("987.50", "12.50", "EUR"), ("495.00", "5.00", "CHF"),
                           ("300.00", None, None), ("700.00", "7.25", "CHF")])
 
+    def test_a_debit_in_suspense_holds_up_the_month(self):
+        """Named, like a credit that nobody has matched; a charge explains it."""
+        self.bring("charges-debit.xml")
+        ran = self.fails(10, "clerk", "period", "close", "2026-04")
+        self.assertIn("PERIOD_BLOCKED", self.fails(10, "clerk", "period", "close", "2026-04",
+                                                   format="json").err)
+        self.assertIn("B000001 B000002", ran.err)
+        self.pledge("clerk", "charge", "B1")
+        self.assertIn("B000002", self.fails(10, "clerk", "period", "close", "2026-04",
+                                            lang="fr").err)
+        self.pledge("clerk", "charge", "B2")
+        self.pledge("clerk", "period", "close", "2026-04")
+        check_ledger(self.dump())
+
     def test_a_charge_is_given_back(self):
         self.bring("charge-back.xml", "no-payer.xml")
         before = self.received()

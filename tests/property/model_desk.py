@@ -258,10 +258,10 @@ class Desk:
         return live[-1]["period"] if live else ""
 
     def unmatched(self, period):
-        """Credits dated up to that month whose money nobody has given a place for too long."""
+        """What came or left up to that month and what nobody has given a place for too long."""
         if not self.unallocated_days:
             return []
-        return [b for b in self.banks.values() if self.free(b) > 0 and b.day[:7] <= period
+        return [b for b in self.banks.values() if not b.reversed and self.unexplained_of(b) > 0 and b.day[:7] <= period
                 and days(self.today) - days(b.day) > self.unallocated_days]
 
     def judge_close_period(self, command, body):

@@ -180,8 +180,8 @@ static void set_limit(struct world *w, int64_t unallocated_limit_s)
     world_apply(w, &decision);
 }
 
-/* Money that left is nothing that somebody has to match before a month closes. */
-static void test_a_debit_does_not_block(void **state)
+/* Money that left, and that nothing explains, holds a month up as what came does. */
+static void test_a_debit_blocks(void **state)
 {
     (void)state;
     struct world w;
@@ -190,6 +190,10 @@ static void test_a_debit_does_not_block(void **state)
     const struct state_bank_entry debit = {
         .amount = 900, .seq = w.ledger->size, .movement = STATE_NONE, .debit = 1, .value_date = 10};
     (void)allocation_add_entry(w.ledger, &debit);
+    set_period(&w, true, "2020-11", false);
+    assert_refused(&w, PERIOD_BLOCKED);
+    assert_string_equal(w.refusal->arg[1]->value, "B000001");
+    w.ledger->bank_entry[0].allocated = 900; /* a charge, say */
     set_period(&w, true, "2020-11", false);
     assert_accepted(&w);
     assert_int_equal(world_last(&w)->period_closed->waived, 0);
@@ -267,7 +271,7 @@ int main(void)
         cmocka_unit_test(test_replay_refuses_a_date_in_a_closed_period),
         cmocka_unit_test(test_replay_refuses_other_totals),
         cmocka_unit_test(test_unmatched_money_of_the_period),
-        cmocka_unit_test(test_a_debit_does_not_block),
+        cmocka_unit_test(test_a_debit_blocks),
         cmocka_unit_test(test_how_long_money_may_wait),
         cmocka_unit_test(test_later_money_does_not_block),
         cmocka_unit_test(test_an_old_head),
