@@ -13,7 +13,11 @@
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> /* by the widest instructions that the processor has */
+#else
 #include <xxhash.h>
+#endif
 
 #include "common/check.h"
 
@@ -33,6 +37,14 @@ static void setup(void)
     PL_ASSERT(sha256_md != NULL);
     int failed = atexit(at_exit);
     PL_ASSERT(failed == 0);
+}
+
+/* The library looks at the processor when it is called for the first time: before there are
+ * threads. */
+__attribute__((constructor)) static void look_at_processor(void)
+{
+    static const uint8_t nothing[512];
+    (void)pl_xxh3(pl_slice(nothing, sizeof(nothing)), 1);
 }
 
 void pl_sha256_parts(const struct pl_slice *parts, size_t count, uint8_t out[PL_SHA256_BYTES])

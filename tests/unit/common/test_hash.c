@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "common/hash.h"
 
@@ -108,6 +109,20 @@ static void test_xxh3(void **state)
     assert_true(plain != pl_xxh3(pl_slice_str("abc"), 1));
 }
 
+/* Files say it: wide instructions, or none, give one number. */
+static void test_xxh3_is_the_same_on_any_processor(void **state)
+{
+    (void)state;
+    static uint8_t bytes[70000];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * i + i / 251);
+    for (size_t len = 0; len < sizeof(bytes); len += len < 1200 ? 1 : 997) {
+        for (uint64_t seed = 0; seed < 3; seed++)
+            assert_true(pl_xxh3(pl_slice(bytes + len % 64, len > 64 ? len - 64 : len), seed) ==
+                        XXH3_64bits_withSeed(bytes + len % 64, len > 64 ? len - 64 : len, seed));
+    }
+}
+
 static void test_hex(void **state)
 {
     (void)state;
@@ -142,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_streams_do_not_mix),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_xxh3),
+        cmocka_unit_test(test_xxh3_is_the_same_on_any_processor),
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_what_is_not_hex),
     };
