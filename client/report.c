@@ -467,20 +467,60 @@ static struct chart_row paid_row(struct page *page, const char *label,
     };
 }
 
+/* The key of this line is that of one before. */
+static bool said_before(const Pledged__V1__GetTotalsResponse *totals, size_t line)
+{
+    for (size_t i = 0; i < line; i++) {
+        if (strcmp(totals->line[i]->key, totals->line[line]->key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One bar for each category: in the fund's currency alone, or of all currencies by their value. */
+static size_t category_rows(struct page *page, bool together, struct chart_row *rows)
+{
+    const Pledged__V1__GetTotalsResponse *by = page->in->by_category;
+    size_t count = 0;
+    for (size_t i = 0; i < by->n_line && count < CATEGORIES_MAX; i++) {
+        const Pledged__V1__TotalsLine *line = by->line[i];
+        if (!together && strcmp(line->currency, page->currency) == 0)
+            rows[count++] = paid_row(page, category_label(line->key), line);
+        if (!together || said_before(by, i))
+            continue;
+        struct francs sum = francs_of(by, line->key);
+        rows[count++] = (struct chart_row){
+            .label = category_label(line->key),
+            .words = output_money(page->arena, sum.received, FRANCS),
+            .part = {0, 0, sum.received},
+            .whole = sum.promised,
+        };
+    }
+    return count;
+}
+
+static const char *category_words(struct page *page, const struct francs *sum, bool together)
+{
+    if (!together)
+        return pl_arena_printf(page->arena,
+                               _("In %s: received (dark) of what was promised (outline). "
+                                 "The table has all currencies."),
+                               page->currency);
+    return sum->whole ? _("In CHF, other currencies by their value: received (dark) of what was "
+                          "promised (outline). The table has each currency.")
+                      : _("In CHF, other currencies by their value: received (dark) of what was "
+                          "promised (outline). What no rate is known for is not in the chart; the "
+                          "table has each currency.");
+}
+
 static struct pl_status print_categories(struct page *page)
 {
     const Pledged__V1__GetTotalsResponse *by = page->in->by_category;
     struct chart_row rows[CATEGORIES_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < by->n_line && count < CATEGORIES_MAX; i++) {
-        if (strcmp(by->line[i]->currency, page->currency) == 0)
-            rows[count++] = paid_row(page, category_label(by->line[i]->key), by->line[i]);
-    }
-    PL_TRY(begin_section(page, _("By category of partner"),
-                         pl_arena_printf(page->arena,
-                                         _("In %s: received (dark) of what was promised (outline). "
-                                           "The table has all currencies."),
-                                         page->currency)));
+    struct francs sum = francs_of(by, NULL);
+    bool together = sum.foreign && sum.possible && strcmp(page->currency, FRANCS) == 0;
+    size_t count = category_rows(page, together, rows);
+    PL_TRY(begin_section(page, _("By category of partner"), category_words(page, &sum, together)));
     if (count != 0) {
         PL_TRY(put(page, "<figure>"));
         PL_TRY(chart_bars(page->out, _("By category of partner"), rows, count, false));
@@ -568,16 +608,6 @@ static struct pl_status print_values(struct page *page, const struct francs *sum
     PL_TRY(put_money(page, sum->received, FRANCS));
     PL_TRY(put(page, "<td></td></tr>\n"));
     return end_table(page);
-}
-
-/* The key of this line is that of one before. */
-static bool said_before(const Pledged__V1__GetTotalsResponse *totals, size_t line)
-{
-    for (size_t i = 0; i < line; i++) {
-        if (strcmp(totals->line[i]->key, totals->line[line]->key) == 0)
-            return true;
-    }
-    return false;
 }
 
 static struct pl_status print_category_values(struct page *page)

@@ -171,9 +171,53 @@ static void test_francs(void **state)
     drop(&made);
 }
 
+/* One bar has all currencies of a category, and what has no value is said to be missing. */
+static void test_categories_by_their_value(void **state)
+{
+    (void)state;
+    Pledged__V1__TotalsLine francs = line("government", 10000, 5000),
+                            dollars = line("government", 20000, 20000),
+                            yen = line("academia", 1000, 0);
+    francs.pledged_chf_minor = 10000;
+    francs.received_chf_minor = 5000;
+    dollars.currency = (char *)"USD";
+    dollars.pledged_chf_minor = 17700;
+    dollars.received_chf_minor = 17600;
+    yen.currency = (char *)"JPY";
+    yen.pledged_unvalued_minor = 1000;
+    Pledged__V1__TotalsLine *lines[] = {&francs, &dollars, &yen};
+    Pledged__V1__GetTotalsResponse totals = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT,
+                                   none = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT;
+    totals.line = lines;
+    Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+    struct report_input input = {
+        .totals = &none, .by_category = &totals, .by_month = &none, .status = &status};
+    static const struct {
+        size_t lines;
+        const char *words, *bar, *absent;
+    } cases[] = {
+        {1, "In CHF: received (dark)", "CHF\u00a050.00", "by their value"},
+        {2, "other currencies by their value", "CHF\u00a0226.00", "What no rate is known for"},
+        {3, "What no rate is known for is not in the chart", "CHF\u00a0226.00", "In CHF: received"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct made made;
+        totals.n_line = cases[i].lines;
+        const char *section = strstr(print(&made, &input), "By category of partner");
+        assert_non_null(section);
+        assert_non_null(strstr(section, cases[i].words));
+        assert_null(strstr(section, cases[i].absent));
+        const char *figure = strstr(section, "<figure>"), *end = strstr(section, "</figure>");
+        const char *bar = strstr(section, cases[i].bar);
+        assert_true(figure != NULL && bar > figure && bar < end);
+        drop(&made);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_categories_by_their_value),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_a_fund),
         cmocka_unit_test(test_francs),
