@@ -25,14 +25,13 @@ memcheck="valgrind --quiet --vgdb=no --fair-sched=try --error-exitcode=9 \
 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 export PLEDGED_TEST_APART="${PLEDGED_TEST_APART:-20}" PLEDGED_TEST_SCALE="${PLEDGED_TEST_SCALE:-20}"
 # More than five seconds of processor time each, or waits of the programs that a busy machine does not
-# keep, or not seen to be clean yet: not in --quick.
-slow='client/test_mirror client/test_session client/test_verify_heads client/test_verify_tree client/test_witness
-    client/test_write common/test_h2client common/test_json common/test_merkle common/test_plan ledger/test_charge
-    ledger/test_decided ledger/test_forged ledger/test_save net/test_answer net/test_call net/test_conn net/test_connect
-    net/test_duplex net/test_io net/test_net net/test_rpc net/test_tls server/test_disagreement server/test_health
-    server/test_persons server/test_proofs server/test_reflection server/test_registrar server/test_tiles server/test_tree
-    server/test_watch server/test_writer store/test_fault store/test_file store/test_reader store/test_scan
-    store/test_segment'
+# keep: not in --quick.
+slow='client/test_mirror client/test_session client/test_verify_heads client/test_verify_tree client/test_write
+    common/test_h2client common/test_json common/test_merkle ledger/test_decided ledger/test_forged
+    ledger/test_save net/test_answer net/test_call net/test_conn net/test_connect net/test_duplex net/test_io
+    net/test_net net/test_rpc net/test_tls server/test_disagreement server/test_health server/test_persons
+    server/test_proofs server/test_tiles server/test_tree server/test_watch server/test_writer store/test_fault
+    store/test_file store/test_reader store/test_scan store/test_segment'
 
 # A directory like bin/ in which the daemon runs under valgrind, and says what it says into files of
 # this test. Tests give their programs a clean environment, so all is in the words of the script.
