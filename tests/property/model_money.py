@@ -26,9 +26,10 @@ class Money:
 
     def booked_already(self, name, reference):
         wrong = Wrong()
+        returns = {b.matched for b in self.banks.values() if b.matched}  # it had come, and went back
         for bank in self.banks.values():
-            if reference and bank.reference == reference and not bank.reversed \
-                    and bank.movement is None:
+            if reference and bank.reference == reference and bank.movement is None \
+                    and (not bank.reversed or bank.reversed in returns):
                 wrong.add("PAYMENT_DUPLICATE", f"{name}.bank_ref", bank.seq)
         return wrong
 
