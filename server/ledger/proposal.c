@@ -463,6 +463,64 @@ static bool is_maker(const struct maker *maker, const struct state_proposal *pro
     return strcmp(maker->ledger->text + proposal->maker, maker->request->actor.person) == 0;
 }
 
+static uint64_t later(uint64_t left, uint64_t right)
+{
+    return left > right ? left : right;
+}
+
+/* The newest entry that made money of a credit free; 0: none. */
+static uint64_t newest_freed(const struct ledger *ledger, const char *id)
+{
+    uint64_t seq = 0;
+    const struct state_bank_entry *from = state_bank_entry(ledger, id);
+    for (uint32_t i = from == NULL ? STATE_NONE : from->alloc_first; i != STATE_NONE;
+         i = ledger->allocation[i].next_of_entry)
+        seq = later(seq, ledger->allocation[i].reversed_by);
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        const struct state_refund *refund = &ledger->refund[i];
+        if (&ledger->bank_entry[refund->bank_entry] == from &&
+            refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED)
+            seq = later(seq, refund->changed_seq);
+    }
+    return seq;
+}
+
+/* The newest entry after which more of a pledge was to be paid; 0: none. */
+static uint64_t newest_owed(const struct ledger *ledger, const char *id)
+{
+    uint64_t seq = 0;
+    const struct state_pledge *pledge = state_pledge(ledger, id);
+    if (pledge == NULL)
+        return 0;
+    for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
+         i = ledger->allocation[i].next_of_pledge)
+        seq = later(seq, ledger->allocation[i].reversed_by);
+    for (uint32_t i = waiver_newest(ledger, pledge); i != STATE_NONE;
+         i = ledger->waiver[i].next_of_pledge)
+        seq = later(seq, ledger->waiver[i].reversed_by);
+    return seq;
+}
+
+/* "All that is left" may be more by now than the second person was shown, and one person alone
+ * can see to that. */
+static bool has_grown(struct maker *maker, const struct state_proposal *proposal)
+{
+    const Pledged__V1__Command *command = maker->command;
+    uint64_t seq = 0;
+    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
+        seq = newest_freed(maker->ledger, command->refund->bank_entry);
+    else if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
+        seq = newest_owed(maker->ledger, command->write_off->pledge);
+    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
+             command->accept_difference->amount == NULL)
+        seq = newest_owed(maker->ledger, command->accept_difference->pledge);
+    if (seq <= proposal->seq)
+        return false;
+    maker_refuse(maker, REASON(AMOUNT_REQUIRED), "approve.seq", seq, NULL);
+    maker_say(maker, "why", "there is more of it than when it was proposed: propose it again");
+    return true;
+}
+
 bool proposal_open(struct maker *maker)
 {
     const struct state_proposal *proposal =
@@ -481,6 +539,8 @@ bool proposal_open(struct maker *maker)
     PL_ASSERT(pl_is_ok(status)); /* it was unpacked before, and the arena is as large as it takes */
     maker->command = (const Pledged__V1__Command *)parsed;
     maker->command_bytes = pl_slice(proposal->bytes, proposal->len);
+    if (has_grown(maker, proposal))
+        return false;
     maker->proposal = proposal;
     maker->about = NULL;
     return true;

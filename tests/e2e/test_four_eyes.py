@@ -110,6 +110,22 @@ class FourEyes(DaemonTest):
         shown = self.pledge("approver", "show", pledge, format="json").json
         self.assertEqual((shown["tier"], shown["amount"]), ("or", "100000.00"))
 
+    def test_all_that_is_left_is_no_more_than_the_approver_saw(self):
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.submit_free(who, 100000).outcome.pledge
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        paid = self.pledge("clerk", "pay", pledge, "990.00", "CHF").rows[0]
+        rest = self.home.pledge("clerk", "write-off", pledge, "--reason", "ten will not come")
+        self.assertEqual(rest.code, 13, rest)
+        self.pledge("clerk", "reverse", paid[1], "--reason", "mistake")
+        ran = self.fails(65, "approver", "approve", rest.rows[0][1], format="json")
+        self.assertEqual((ran.error["reason"], ran.error["field"]), ("AMOUNT_REQUIRED", "approve.seq"))
+        self.assertIn("propose it again", ran.error["message"])
+        ran = self.home.pledge("approver", "approve", rest.rows[0][1], lang="fr")
+        self.assertIn("le proposer à nouveau", ran.err)
+        shown = self.pledge("clerk", "show", pledge, format="json").json
+        self.assertEqual((shown["outstanding"], shown["written_off"]), ("1000.00", None))
+
     def test_many_small_differences_are_a_large_one(self):
         who = self.clerk.contributor(self.name())
         pledge = self.clerk.submit_free(who, 100000).outcome.pledge

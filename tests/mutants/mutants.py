@@ -193,6 +193,8 @@ MUTANTS = [
     Mutant("count each small difference alone", PROPOSAL,
            "!pl_add64(minor, accepted[1], &minor) || over_limit", "over_limit",
            ["ledger/test_proposal", "e2e/four_eyes"]),
+    Mutant("approve more than was shown", PROPOSAL, "    if (seq <= proposal->seq)\n",
+           "    if (seq <= proposal->seq || seq != 0)\n", ["ledger/test_proposal", "e2e/four_eyes"]),
     Mutant("let one person change what waits for a signature", PROPOSAL,
            "proposal->state == OPEN && proposal->command == COMMAND(COMMIT)",
            "proposal->state != OPEN && proposal->command == COMMAND(COMMIT)",

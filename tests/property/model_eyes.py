@@ -114,11 +114,28 @@ class Eyes:
             return wrong, None
         if proposal.maker == self.who:
             return wrong.add("SAME_PERSON", "approve.seq"), None
+        if self.grown(proposal) > proposal.seq:
+            return wrong.add("AMOUNT_REQUIRED", "approve.seq", self.grown(proposal)), None
         then = proposal.command
         name = then.WhichOneof("command")
         self.day = then.effective_date or self.today
         wrong, effect = self.decide(name, then, getattr(then, name))
         return wrong, lambda: self.closing(proposal, effect)
+
+    def grown(self, proposal):
+        """The newest entry that left more of what is proposed as all that is left; 0: none."""
+        name = proposal.command.WhichOneof("command")
+        body = getattr(proposal.command, name)
+        if name not in ("refund", "write_off", "accept_difference") or body.HasField("amount"):
+            return 0
+        if name == "refund":
+            bank = self.banks[body.bank_entry]
+            return max([0, *(a.reversed for a in self.allocations if a.bank is bank),
+                        *(r.last for r in self.refunds.values()
+                          if r.bank is bank and r.state == "CANCELLED")])
+        pledge = self.pledges[body.pledge]
+        return max([0, *(each.reversed for each in [*self.allocations, *self.waivers]
+                         if each.pledge is pledge)])
 
     def closing(self, proposal, effect):
         proposal.state, proposal.closed = "APPROVED", self.head + 1

@@ -893,6 +893,56 @@ static void test_a_difference_in_small_parts(void **state)
     world_fini(&w);
 }
 
+static void test_all_that_is_left_is_no_more_than_was_shown(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
+    pay(&w, "P000001", 80000, "CHF", "");
+    uint64_t first = w.receipt->seq;
+    pay(&w, "P000001", 5000, "CHF", "");
+    accept_difference(&w, 0); /* 150.00 */
+    uint64_t open = proposed(&w);
+    reverse(&w, first + 1); /* 950.00 now */
+    uint64_t why = w.receipt->seq;
+    as_bert(&w);
+    approve(&w, open);
+    assert_refused(&w, AMOUNT_REQUIRED);
+    assert_int_equal(w.refusal->deciding_seq, why);
+    assert_int_equal(state_proposal(w.ledger, open)->state, OPEN);
+    assert_int_equal(state_pledge(w.ledger, "P000001")->forgiven, 0);
+    world_fini(&w);
+}
+
+static void test_all_that_is_free_is_no_more_than_was_shown(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t allocated = desk_with_policy(&w);
+    refund(&w, "B000001", 50, "CHF");
+    uint64_t half = proposed(&w);
+    as_bert(&w);
+    approve(&w, half);
+    assert_accepted(&w);
+    as_anna(&w);
+    refund(&w, "B000001", 0, NULL); /* the other 50 */
+    uint64_t open = proposed(&w);
+    refund(&w, "B000001", 50, "CHF");
+    uint64_t said = proposed(&w);
+    adopt_policy(&w, 1u << CLASS(REFUND), 7 * 86400);
+    reverse(&w, allocated);
+    assert_accepted(&w);
+    uint64_t why = w.receipt->seq;
+    as_bert(&w);
+    approve(&w, open);
+    assert_refused(&w, AMOUNT_REQUIRED);
+    assert_int_equal(w.refusal->deciding_seq, why);
+    approve(&w, said);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 static void test_what_waits_for_a_signature_stays_as_it_was_shown(void **state)
 {
     (void)state;
@@ -977,6 +1027,8 @@ int main(void)
         cmocka_unit_test(test_a_proposal_that_makes_several_entries),
         cmocka_unit_test(test_a_difference_over_the_limit),
         cmocka_unit_test(test_a_difference_in_small_parts),
+        cmocka_unit_test(test_all_that_is_left_is_no_more_than_was_shown),
+        cmocka_unit_test(test_all_that_is_free_is_no_more_than_was_shown),
         cmocka_unit_test(test_what_waits_for_a_signature_stays_as_it_was_shown),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
