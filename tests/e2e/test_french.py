@@ -113,6 +113,7 @@ class French(DaemonTest):
             text = text.replace(typed, " ")
         text = re.sub(r"«\u00a0clerk\u00a0»|\b(?:cancel|refund)\b  ", " ", text)  # commands' names
         text = re.sub(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", " ", text)  # "bad1c6..."
+        text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", " ", text)  # ...-96add92fa9d2
         for person in self.home.persons:
             text = re.sub(rf"\b{person}\b", " ", text)
         return sorted(words(text) & self.known)
