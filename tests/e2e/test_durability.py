@@ -172,12 +172,13 @@ class Synced(OneHome):
         home = self.traced("delay_enter=200000")
         clerk = home.client("clerk")
         clerk.ListTiers()
-        begin = time.monotonic()
+        before = clerk.GetStatus().batches
         calls = [clerk.raw("Execute").future(command(add_contributor=pb.AddContributor(
             name=f"Group {n}", kind=1)), timeout=patience(60)) for n in range(60)]
         seqs = {call.result().seq for call in calls}
         self.assertEqual(len(seqs), 60)
-        self.assertLess(time.monotonic() - begin, 60 * 0.2 / 4, "one sync a command")
+        # one sync a batch: all come while the first one is synced, but for what a busy machine delays
+        self.assertIn(clerk.GetStatus().batches - before, range(1, 15), "one sync a command")
 
     def test_a_sync_that_fails_ends_the_daemon_unacknowledged(self):
         home = self.traced("error=EIO:when=4+")
