@@ -502,7 +502,7 @@ static const struct {
      N_("this bank reference has been recorded already")},
     {PLEDGED__V1__REASON__REASON_ALREADY_REVERSED, N_("this entry has been reversed already")},
     {PLEDGED__V1__REASON__REASON_NOT_REVERSIBLE,
-     N_("this entry is neither a payment nor an allocation")},
+     N_("an entry of this kind cannot be reversed")},
     {PLEDGED__V1__REASON__REASON_BELOW_ALLOCATED,
      N_("the amount would be below the money already allocated")},
     {PLEDGED__V1__REASON__REASON_SAME_TIER, N_("the pledge has this tier already")},

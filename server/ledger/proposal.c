@@ -202,14 +202,31 @@ static bool committed(const struct ledger *ledger, const char *id)
     return pledge != NULL && pledge->stage == STAGE(COMMITTED);
 }
 
+static bool is_signature(const struct state_proposal *proposal)
+{
+    return proposal->state == OPEN && proposal->command == COMMAND(COMMIT);
+}
+
 /* What a second person was asked to sign is not changed by one alone before they do. */
 static bool signature_waits(const struct ledger *ledger, const char *id)
 {
     uint64_t pledge = pl_id_parse(id, 'P');
     for (size_t i = 0; i < ledger->proposal_count; i++) {
         const struct state_proposal *proposal = &ledger->proposal[i];
-        if (proposal->state == OPEN && proposal->command == COMMAND(COMMIT) &&
-            (uint64_t)proposal->pledge + 1 == pledge)
+        if (is_signature(proposal) && (uint64_t)proposal->pledge + 1 == pledge)
+            return true;
+    }
+    return false;
+}
+
+/* ... nor who it is from. */
+static bool signature_of_waits(const struct ledger *ledger, const char *id)
+{
+    uint64_t contributor = pl_id_parse(id, 'C');
+    for (size_t i = 0; i < ledger->proposal_count; i++) {
+        const struct state_proposal *proposal = &ledger->proposal[i];
+        if (is_signature(proposal) && proposal->pledge != STATE_NONE &&
+            (uint64_t)ledger->pledge[proposal->pledge].contributor + 1 == contributor)
             return true;
     }
     return false;
@@ -285,6 +302,48 @@ static bool charge_over_limit(const struct ledger *ledger, const Pledged__V1__Bo
     return debit != NULL && over_limit(ledger, allocation_free(debit), debit->currency);
 }
 
+static Pledged__V1__CommandClass class_of_waiver(const struct ledger *ledger,
+                                                 const struct state_waiver *waiver)
+{
+    const struct state_pledge *pledge = &ledger->pledge[waiver->pledge];
+    int64_t accepted[2];
+    if (waiver->kind == 0)
+        return CLASS(WRITE_OFF);
+    waiver_sums(ledger, pledge, accepted);
+    return over_limit(ledger, accepted[1], pledge->currency) ? CLASS(DIFFERENCE)
+                                                             : CLASS(UNSPECIFIED);
+}
+
+static Pledged__V1__CommandClass class_of_deed(const struct ledger *ledger,
+                                               const struct state_deed *deed)
+{
+    return deed->fact == FACT(CHARGE_BOOKED) &&
+                   over_limit(ledger, deed->quantity, ledger->bank_entry[deed->of].currency)
+               ? CLASS(DIFFERENCE)
+               : CLASS(UNSPECIFIED);
+}
+
+/* What took a second person is not undone by one alone. */
+static Pledged__V1__CommandClass class_of_reversal(const struct ledger *ledger, uint64_t seq)
+{
+    if (period_of_reversal(ledger, seq))
+        return CLASS(PERIOD);
+    const uint32_t *found = pl_map_get(&ledger->reversible, &seq);
+    if (found == NULL)
+        return CLASS(UNSPECIFIED);
+    uint32_t index = state_reversible_index(*found);
+    switch (state_reversible_kind(*found)) {
+    case STATE_REVERSIBLE_WAIVER:
+        return class_of_waiver(ledger, &ledger->waiver[index]);
+    case STATE_REVERSIBLE_DEED:
+        return class_of_deed(ledger, &ledger->deed[index]);
+    case STATE_REVERSIBLE_ALLOCATION:
+    case STATE_REVERSIBLE_ENTRY:
+        break;
+    }
+    return CLASS(UNSPECIFIED);
+}
+
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
                                             const Pledged__V1__Command *command)
 {
@@ -304,8 +363,11 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(REOPEN_PERIOD):
         return CLASS(PERIOD);
     case COMMAND(REVERSE):
-        return period_of_reversal(ledger, command->reverse->seq) ? CLASS(PERIOD)
-                                                                 : CLASS(UNSPECIFIED);
+        return class_of_reversal(ledger, command->reverse->seq);
+    case COMMAND(AMEND_CONTRIBUTOR):
+        return signature_of_waits(ledger, command->amend_contributor->contributor)
+                   ? CLASS(COMMIT)
+                   : CLASS(UNSPECIFIED);
     case COMMAND(ERASE_CONTACT):
         return CLASS(ERASE);
     case COMMAND(REFUND):

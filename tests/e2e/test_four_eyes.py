@@ -109,6 +109,22 @@ class FourEyes(DaemonTest):
         self.assertEqual(ran.code, 13, ran)
         shown = self.pledge("approver", "show", pledge, format="json").json
         self.assertEqual((shown["tier"], shown["amount"]), ("or", "100000.00"))
+        ran = self.home.pledge("clerk", "contributor", "amend", shown["contributor"], "--name",
+                               "Somebody Else", "--kind", "academia")
+        self.assertEqual(ran.code, 13, ran)
+
+    def test_what_took_two_to_write_off_takes_two_to_undo(self):
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.submit_free(who, 100000).outcome.pledge
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        ran = self.home.pledge("clerk", "write-off", pledge, "--amount", "10.00", "--currency", "CHF",
+                               "--reason", "ten will not come")
+        self.assertEqual(ran.code, 13, ran)
+        done = self.approve_as(self.approver, int(ran.rows[0][1]))
+        ran = self.home.pledge("clerk", "reverse", done.seq, "--reason", "it comes after all")
+        self.assertEqual(ran.code, 13, ran)
+        shown = self.pledge("clerk", "show", pledge, format="json").json
+        self.assertEqual(shown["written_off"], "10.00")
 
     def test_all_that_is_left_is_no_more_than_the_approver_saw(self):
         who = self.clerk.contributor(self.name())

@@ -36,8 +36,11 @@ class Eyes:
             return None
         if self.excepted:
             return "exception"
-        if name == "reverse" and self.closed_money(body.seq):
-            return "period"
+        if name == "reverse":
+            return self.class_of_reversal(body.seq)
+        if name == "amend_contributor":
+            theirs = [p.id for p in self.pledges.values() if p.contributor == body.contributor]
+            return "commit" if any(self.signature_waits(pledge) for pledge in theirs) else None
         if name in ("change_tier", "set_schedule") and \
                 (self.pledges[body.pledge].stage == "COMMITTED" or self.signature_waits(body.pledge)):
             return "commit"
@@ -52,6 +55,20 @@ class Eyes:
             debit = self.banks[body.bank_entry]
             return "difference" if self.unexplained_of(debit) > self.limits.get(debit.currency, 0) else None
         return ALWAYS.get(name)
+
+    def class_of_reversal(self, seq):
+        """What took a second person is not undone by one alone."""
+        if self.closed_money(seq):
+            return "period"
+        waiver = next((w for w in self.waivers if w.seq == seq), None)
+        if waiver is None:
+            charge = next((d for d in self.deeds if d.seq == seq and d.charge), None)
+            over = charge and charge.quantity > self.limits.get(charge.charge.currency, 0)
+            return "difference" if over else None
+        if waiver.bank is None:
+            return "write-off"
+        pledge = waiver.pledge
+        return "difference" if self.accepted(pledge) > self.limits.get(pledge.currency, 0) else None
 
     def signature_waits(self, pledge):
         """Is somebody asked to sign it as it is?"""

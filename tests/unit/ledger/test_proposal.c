@@ -461,6 +461,7 @@ static void test_a_charge_over_the_limit(void **state)
     book_charge(&w, "B000001");
     assert_accepted(&w);
     assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    uint64_t small = world_last(&w)->seq;
     book_charge(&w, "B000002");
     waits_as(&w, CLASS(DIFFERENCE));
     book_charge(&w, "B000003");
@@ -472,6 +473,12 @@ static void test_a_charge_over_the_limit(void **state)
     assert_int_equal(w.ledger->bank_entry[1].allocated, 0);
     assert_int_equal(w.ledger->bank_entry[2].allocated, 5001);
     assert_balanced(&w);
+    uint64_t large = world_last(&w)->seq;
+    as_anna(&w);
+    reverse(&w, large);
+    waits_as(&w, CLASS(DIFFERENCE));
+    reverse(&w, small);
+    assert_int_equal(world_last(&w)->fact_case, FACT(REVERSED));
     world_fini(&w);
 }
 
@@ -554,7 +561,8 @@ static void test_what_no_bank_dates_has_a_day_too(void **state)
     command.reverse = &body;
     for (size_t i = 0; i < PL_COUNT(seq); i++) {
         body.seq = seq[i];
-        assert_int_equal(proposal_class_of(w.ledger, &command), CLASS(UNSPECIFIED));
+        assert_int_equal(proposal_class_of(w.ledger, &command),
+                         i == 1 ? CLASS(WRITE_OFF) : CLASS(UNSPECIFIED));
     }
     set_period(&w, true, "2026-01");
     close_with_waiver(&w, "2026-02");
@@ -962,6 +970,66 @@ static void test_what_waits_for_a_signature_stays_as_it_was_shown(void **state)
     world_fini(&w);
 }
 
+/* The approver signs for the organisation that they were shown. */
+static void test_who_signs_keeps_the_name_that_was_shown(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 2);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t signature = proposed(&w);
+    amend_contributor(&w, "C000002", "Nobody Waits For This One", "", "");
+    assert_int_equal(world_last(&w)->fact_case, FACT(CONTRIBUTOR_AMENDED));
+    amend_contributor(&w, "C000001", "Somebody Else", "", "");
+    waits_as(&w, CLASS(COMMIT));
+    decide_on(&w, signature, false);
+    assert_accepted(&w);
+    amend_contributor(&w, "C000001", "Somebody Else", "", "");
+    assert_int_equal(world_last(&w)->fact_case, FACT(CONTRIBUTOR_AMENDED));
+    world_fini(&w);
+}
+
+/* What took two persons takes two to undo. */
+static void test_waivers_are_undone_as_they_were_made(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
+    pay(&w, "P000001", 80000, "CHF", "");
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    as_anna(&w);
+    accept_difference(&w, 3000);
+    uint64_t small = w.receipt->seq;
+    write_off(&w, "P000001", 1000, "CHF");
+    seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    uint64_t written_off = world_last(&w)->seq;
+    as_anna(&w);
+    reverse(&w, written_off);
+    waits_as(&w, CLASS(WRITE_OFF));
+    accept_difference(&w, 3000);
+    seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    as_anna(&w);
+    reverse(&w, small); /* a part of what both accepted together */
+    waits_as(&w, CLASS(DIFFERENCE));
+    seq = proposed(&w);
+    as_bert(&w);
+    approve(&w, seq);
+    assert_accepted(&w);
+    assert_int_equal(world_last(&w)->fact_case, FACT(REVERSED));
+    world_fini(&w);
+}
+
 static void test_only_so_many_wait(void **state)
 {
     (void)state;
@@ -1030,6 +1098,8 @@ int main(void)
         cmocka_unit_test(test_all_that_is_left_is_no_more_than_was_shown),
         cmocka_unit_test(test_all_that_is_free_is_no_more_than_was_shown),
         cmocka_unit_test(test_what_waits_for_a_signature_stays_as_it_was_shown),
+        cmocka_unit_test(test_who_signs_keeps_the_name_that_was_shown),
+        cmocka_unit_test(test_waivers_are_undone_as_they_were_made),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
         cmocka_unit_test(test_a_proposal_is_decided_once),
