@@ -25,6 +25,8 @@ static const struct column columns[] = {
     {"time_us", NULL, IN_JSON, true},
     {"expires_us", NULL, IN_JSON, true},
     {"details", N_("What exactly"), IN_ALL, false},
+    {"all", N_("All of it"), IN_ALL, true},
+    {"currency", NULL, IN_PROGRAMS, false},
 };
 enum { DETAILS_MAX = 128 << 10 };
 
@@ -96,4 +98,6 @@ void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
     sheet_time_us(sheet, row->time_us);
     sheet_time_us(sheet, row->expires_us);
     sheet_text(sheet, command == NULL ? NULL : details_of(command, sheet->arena));
+    sheet_amount(sheet, row->all);
+    sheet_text(sheet, row->all != NULL ? row->all->currency : NULL);
 }

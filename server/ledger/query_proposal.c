@@ -10,8 +10,52 @@
 
 #include "common/check.h"
 #include "common/ids.h"
+#include "common/money.h"
+#include "common/scan.h"
+#include "server/ledger/allocation.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/query.h"
+
+/* "All that is left" of what the command is about, as of now. False: it says how much itself. */
+static bool find_all(const struct ledger *ledger, const Pledged__V1__Command *command,
+                     int64_t *ret_minor, int *ret_currency)
+{
+    const struct state_pledge *pledge = NULL;
+    const struct state_bank_entry *credit = NULL;
+    if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
+        pledge = state_pledge(ledger, command->write_off->pledge);
+    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
+             command->accept_difference->amount == NULL)
+        pledge = state_pledge(ledger, command->accept_difference->pledge);
+    else if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
+        credit = state_bank_entry(ledger, command->refund->bank_entry);
+    if (pledge == NULL && credit == NULL)
+        return false;
+    *ret_minor = pledge != NULL ? pledge->amount - state_settled(pledge) : allocation_free(credit);
+    *ret_currency = pledge != NULL ? pledge->currency : credit->currency;
+    return *ret_currency >= 0;
+}
+
+/* What a second person would sign for, where the proposal itself does not say it. False: the budget
+ * is spent. */
+static bool put_all(const struct ledger *ledger, const struct state_proposal *proposal,
+                    struct pl_arena *arena, Pledged__V1__ProposalStatus *made)
+{
+    ProtobufCMessage *parsed = NULL;
+    int64_t minor;
+    int currency;
+    if (!pl_is_ok(pl_unpack_trusted(&pledged__v1__command__descriptor,
+                                    pl_slice(proposal->bytes, proposal->len), arena, &parsed)))
+        return false;
+    if (!find_all(ledger, (const Pledged__V1__Command *)parsed, &minor, &currency))
+        return true;
+    made->all = query_message(arena, &pledged__v1__money__descriptor);
+    if (made->all == NULL)
+        return false;
+    made->all->minor = minor;
+    made->all->currency = (char *)(uintptr_t)pl_currency_code(currency);
+    return true;
+}
 
 /* Borrows nothing from the ledger. NULL: the budget is spent. */
 static Pledged__V1__ProposalStatus *
@@ -39,7 +83,8 @@ row(const struct ledger *ledger, const struct state_proposal *proposal, struct p
         made->command = (ProtobufCBinaryData){
             proposal->len, pl_arena_memdup(arena, proposal->bytes, proposal->len)};
     bool fine = made->pledge != NULL && made->maker != NULL && made->command_name != NULL &&
-                (proposal->bytes == NULL || made->command.data != NULL);
+                (proposal->bytes == NULL ||
+                 (made->command.data != NULL && put_all(ledger, proposal, arena, made)));
     return fine ? made : NULL;
 }
 

@@ -133,6 +133,9 @@ class FourEyes(DaemonTest):
         paid = self.pledge("clerk", "pay", pledge, "990.00", "CHF").rows[0]
         rest = self.home.pledge("clerk", "write-off", pledge, "--reason", "ten will not come")
         self.assertEqual(rest.code, 13, rest)
+        shown = self.pledge("approver", "proposals", pledge, format="json").json["proposals"][0]
+        self.assertEqual((shown["all"], shown["currency"]), ("10.00", "CHF"))
+        self.assertIn("CHF\u00a010.00", self.pledge("approver", "proposals", pledge, format="table").out)
         self.pledge("clerk", "reverse", paid[1], "--reason", "mistake")
         ran = self.fails(65, "approver", "approve", rest.rows[0][1], format="json")
         self.assertEqual((ran.error["reason"], ran.error["field"]), ("AMOUNT_REQUIRED", "approve.seq"))

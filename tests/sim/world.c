@@ -248,31 +248,49 @@ static void learn_up_to(uint64_t seq)
         read_log(w.model.entries + 1, seq);
 }
 
-/* G1, asked of the disk itself: would this entry survive a power loss right now? */
-static void is_durable(uint64_t seq)
+/* The whole log, as a power loss right now would leave it. */
+static struct pl_status open_durable(struct store_head *ret_head, struct file_report *report)
 {
     struct file_options options = {.dir = "/d/log",
                                    .io = io_system(),
                                    .segment_bytes = SEGMENT_BYTES,
                                    .ledger_id = {7},
                                    .read_only = true};
-    struct file_report report;
     struct store *store = NULL;
-    if (damaged() || w.failed)
-        return;
     disk_look_at_durable(true);
-    struct pl_status status = file_open(&options, &report, &store);
-    struct store_head head = {0};
+    struct pl_status status = file_open(&options, report, &store);
     if (pl_is_ok(status)) {
-        store_head(store, &head);
+        store_head(store, ret_head);
         store_close(store);
     }
     disk_look_at_durable(false);
+    return status;
+}
+
+/* G1, asked of the disk itself: would this entry survive a power loss right now? */
+static void is_durable(uint64_t seq)
+{
+    struct file_report report;
+    struct store_head head = {0};
+    if (damaged() || w.failed)
+        return;
+    struct pl_status status = open_durable(&head, &report);
     if (!pl_is_ok(status))
         wrong("what is on the disk cannot be opened: %s (%s)", status.what, report.damage);
     else if (head.next_seq <= seq)
         wrong("entry %" PRIu64 " was told and is not on the disk, which ends at %" PRIu64, seq,
               head.next_seq - 1);
+}
+
+/* What the start did not look at, behind the entries of an older segment, is for an audit. */
+static bool audit_finds_damage(void)
+{
+    struct file_report report;
+    struct store_head head;
+    if (!damaged() || pl_is_ok(open_durable(&head, &report)))
+        return false;
+    found_damage("an audit");
+    return true;
 }
 
 /* --- the life of the process --- */
@@ -347,7 +365,7 @@ static void check_after_start(void)
     w.seen.size = size;
     w.seen.batches = head.batch;
     read_log(1, size);
-    if (w.process.state != PROCESS_UP || w.failed)
+    if (w.process.state != PROCESS_UP || w.failed || audit_finds_damage())
         return;
     disk_believe();
     is_durable(size);

@@ -901,6 +901,27 @@ static void test_a_difference_in_small_parts(void **state)
     world_fini(&w);
 }
 
+/* Who approves "all of it" sees how much that is. */
+static void test_the_list_says_how_much_all_is(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)desk_with_policy(&w);
+    write_off(&w, "P000002", 0, "CHF");
+    (void)proposed(&w);
+    refund(&w, "B000001", 0, "CHF");
+    (void)proposed(&w);
+    write_off(&w, "P000002", 100, "CHF");
+    (void)proposed(&w);
+    const Pledged__V1__ListProposalsResponse *got = list(&w, false, "", 0);
+    assert_int_equal(got->n_proposal, 3);
+    assert_int_equal(got->proposal[0]->all->minor, 99600);
+    assert_string_equal(got->proposal[0]->all->currency, "CHF");
+    assert_int_equal(got->proposal[1]->all->minor, 100);
+    assert_null(got->proposal[2]->all);
+    world_fini(&w);
+}
+
 static void test_all_that_is_left_is_no_more_than_was_shown(void **state)
 {
     (void)state;
@@ -1095,6 +1116,7 @@ int main(void)
         cmocka_unit_test(test_a_proposal_that_makes_several_entries),
         cmocka_unit_test(test_a_difference_over_the_limit),
         cmocka_unit_test(test_a_difference_in_small_parts),
+        cmocka_unit_test(test_the_list_says_how_much_all_is),
         cmocka_unit_test(test_all_that_is_left_is_no_more_than_was_shown),
         cmocka_unit_test(test_all_that_is_free_is_no_more_than_was_shown),
         cmocka_unit_test(test_what_waits_for_a_signature_stays_as_it_was_shown),
