@@ -21,19 +21,25 @@ static bool find_all(const struct ledger *ledger, const Pledged__V1__Command *co
                      int64_t *ret_minor, int *ret_currency)
 {
     const struct state_pledge *pledge = NULL;
-    const struct state_bank_entry *credit = NULL;
+    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL) {
+        const struct state_bank_entry *credit =
+            state_bank_entry(ledger, command->refund->bank_entry);
+        if (credit == NULL)
+            return false;
+        *ret_minor = allocation_free(credit);
+        *ret_currency = credit->currency;
+        return true;
+    }
     if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
         pledge = state_pledge(ledger, command->write_off->pledge);
     else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
              command->accept_difference->amount == NULL)
         pledge = state_pledge(ledger, command->accept_difference->pledge);
-    else if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
-        credit = state_bank_entry(ledger, command->refund->bank_entry);
-    if (pledge == NULL && credit == NULL)
+    if (pledge == NULL || pledge->currency < 0)
         return false;
-    *ret_minor = pledge != NULL ? pledge->amount - state_settled(pledge) : allocation_free(credit);
-    *ret_currency = pledge != NULL ? pledge->currency : credit->currency;
-    return *ret_currency >= 0;
+    *ret_minor = pledge->amount - state_settled(pledge);
+    *ret_currency = pledge->currency;
+    return true;
 }
 
 /* What a second person would sign for, where the proposal itself does not say it. False: the budget
