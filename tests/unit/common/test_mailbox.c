@@ -80,6 +80,24 @@ static void test_eventfd_is_written_once_a_fill(void **state)
     pl_mailbox_free(NULL);
 }
 
+/* Who posts puts the mail into the box, then rings; whoever takes it in between is rung for once,
+ * and is not woken again and again. Here the ring is held back by hand. */
+static void test_a_ring_behind_its_mail(void **state)
+{
+    (void)state;
+    struct pl_mailbox *box = new_box(0);
+    struct letter letter = {0};
+    uint64_t ring = 0;
+    assert_true(pl_mailbox_post(box, &letter.mail));
+    assert_int_equal(read(pl_mailbox_fd(box), &ring, sizeof(ring)), sizeof(ring));
+    assert_ptr_equal(pl_mailbox_take(box), &letter.mail);
+    assert_int_equal(write(pl_mailbox_fd(box), &ring, sizeof(ring)), sizeof(ring));
+    assert_true(readable(box, 0));
+    assert_null(pl_mailbox_take(box));
+    assert_false(readable(box, 0));
+    pl_mailbox_free(box);
+}
+
 /* A mail that travels again still points to its old neighbour. */
 static void test_a_used_mail_can_be_posted_again(void **state)
 {
@@ -302,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_wakeup),
         cmocka_unit_test(test_eventfd_is_written_once_a_fill),
+        cmocka_unit_test(test_a_ring_behind_its_mail),
         cmocka_unit_test(test_a_used_mail_can_be_posted_again),
         cmocka_unit_test(test_full_box_refuses),
         cmocka_unit_test(test_an_empty_box_is_announced_once_at_most),
