@@ -282,33 +282,32 @@ static struct pl_status take_end(struct account *account, const Pledged__V1__Ent
     return add(account, entry, line);
 }
 
+/* Paid back (sign 1); or it came back and is to be paid still (-1). */
+static struct pl_status add_refund(struct account *account, const Pledged__V1__Entry *entry,
+                                   const Pledged__V1__Money *amount, int sign, char *value_date,
+                                   char *bank_entry)
+{
+    if (amount == NULL || !pl_date_valid(value_date))
+        return unfit();
+    return add_line(account, (struct documents_line){.seq = entry->seq,
+                                                     .date = value_date,
+                                                     .pledge = account->pledge,
+                                                     .fact = (int)entry->fact_case,
+                                                     .returned = sign * amount->minor,
+                                                     .currency = amount->currency,
+                                                     .bank_entry = bank_entry});
+}
+
 static struct pl_status take_refund(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__RefundPaid *fact = entry->refund_paid;
-    if (fact->amount == NULL || !pl_date_valid(fact->value_date))
-        return unfit();
-    return add_line(account, (struct documents_line){.seq = entry->seq,
-                                                     .date = fact->value_date,
-                                                     .pledge = account->pledge,
-                                                     .fact = (int)entry->fact_case,
-                                                     .returned = fact->amount->minor,
-                                                     .currency = fact->amount->currency,
-                                                     .bank_entry = fact->bank_entry});
+    return add_refund(account, entry, fact->amount, 1, fact->value_date, fact->bank_entry);
 }
 
-/* It is to be paid back still. */
 static struct pl_status take_refund_back(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__RefundReturned *fact = entry->refund_returned;
-    if (fact->amount == NULL || !pl_date_valid(fact->value_date))
-        return unfit();
-    return add_line(account, (struct documents_line){.seq = entry->seq,
-                                                     .date = fact->value_date,
-                                                     .pledge = account->pledge,
-                                                     .fact = (int)entry->fact_case,
-                                                     .returned = -fact->amount->minor,
-                                                     .currency = fact->amount->currency,
-                                                     .bank_entry = fact->bank_entry});
+    return add_refund(account, entry, fact->amount, -1, fact->value_date, fact->bank_entry);
 }
 
 struct pl_status account_take(struct account *account, const Pledged__V1__Entry *entry)
