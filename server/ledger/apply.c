@@ -762,7 +762,7 @@ uint32_t ledger_min_reader(const Pledged__V1__Entry *entry)
     /* whoever adds a fact, or a field without which an entry means something else, adds it here */
     if (entry->fact_case == FACT(REFUND_RETURNED) ||
         (entry->fact_case == FACT(CHARGE_BOOKED) && entry->charge_booked->given_back))
-        return LEDGER_READER_NEWEST;
+        return 3;
     return entry->fact_case == FACT(COMMAND_CONTINUED) || entry->command_bytes != 0 ? 2 : 1;
 }
 

@@ -129,7 +129,6 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
 bool ledger_is_whole(const struct ledger *ledger);
 
 /* The oldest version of the log's format whose readers understand this entry; 1: all do. */
-enum { LEDGER_READER_NEWEST = 3 };
 uint32_t ledger_min_reader(const Pledged__V1__Entry *entry);
 
 /* The receipt of the command whose first entry this is (kind NEW or REPLAY as given), or its

@@ -26,8 +26,9 @@
  *   ...   "PLB1END\n"                      8     a whole record never ends in zeros
  *
  * Formats: 1, the first; 2: a command may go on in entries of its own (CommandContinued), and a
- * batch be larger than STORE_BATCH_BYTES_V1. A segment has the format that it needs: what is in it,
- * and in the log before it. A batch that needs more begins a segment.
+ * batch be larger than STORE_BATCH_BYTES_V1; 3: a refund may come back and a charge be given back
+ * (ledger_min_reader says which entries need which). A segment has the format that it needs: what
+ * is in it, and in the log before it. A batch that needs more begins a segment.
  *
  * What stands at a place where a record may begin (segment_look):
  *   | found                                            | verdict |
