@@ -207,26 +207,15 @@ static bool is_signature(const struct state_proposal *proposal)
     return proposal->state == OPEN && proposal->command == COMMAND(COMMIT);
 }
 
-/* What a second person was asked to sign is not changed by one alone before they do. */
-static bool signature_waits(const struct ledger *ledger, const char *id)
+/* What a second person was asked to sign is not changed by one alone before they do, nor who it is
+ * from. Numbers of a pledge and of a contributor; 0: not asked for. */
+static bool signature_waits(const struct ledger *ledger, uint64_t pledge, uint64_t contributor)
 {
-    uint64_t pledge = pl_id_parse(id, 'P');
-    for (size_t i = 0; i < ledger->proposal_count; i++) {
-        const struct state_proposal *proposal = &ledger->proposal[i];
-        if (is_signature(proposal) && (uint64_t)proposal->pledge + 1 == pledge)
-            return true;
-    }
-    return false;
-}
-
-/* ... nor who it is from. */
-static bool signature_of_waits(const struct ledger *ledger, const char *id)
-{
-    uint64_t contributor = pl_id_parse(id, 'C');
     for (size_t i = 0; i < ledger->proposal_count; i++) {
         const struct state_proposal *proposal = &ledger->proposal[i];
         if (is_signature(proposal) && proposal->pledge != STATE_NONE &&
-            (uint64_t)ledger->pledge[proposal->pledge].contributor + 1 == contributor)
+            ((uint64_t)proposal->pledge + 1 == pledge ||
+             (uint64_t)ledger->pledge[proposal->pledge].contributor + 1 == contributor))
             return true;
     }
     return false;
@@ -234,8 +223,9 @@ static bool signature_of_waits(const struct ledger *ledger, const char *id)
 
 static Pledged__V1__CommandClass class_of_terms(const struct ledger *ledger, const char *id)
 {
-    return committed(ledger, id) || signature_waits(ledger, id) ? CLASS(COMMIT)
-                                                                : CLASS(UNSPECIFIED);
+    return committed(ledger, id) || signature_waits(ledger, pl_id_parse(id, 'P'), 0)
+               ? CLASS(COMMIT)
+               : CLASS(UNSPECIFIED);
 }
 
 static bool extended(const struct ledger *ledger, const char *id)
@@ -365,7 +355,7 @@ Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
     case COMMAND(REVERSE):
         return class_of_reversal(ledger, command->reverse->seq);
     case COMMAND(AMEND_CONTRIBUTOR):
-        return signature_of_waits(ledger, command->amend_contributor->contributor)
+        return signature_waits(ledger, 0, pl_id_parse(command->amend_contributor->contributor, 'C'))
                    ? CLASS(COMMIT)
                    : CLASS(UNSPECIFIED);
     case COMMAND(ERASE_CONTACT):
@@ -563,19 +553,29 @@ static uint64_t newest_owed(const struct ledger *ledger, const char *id)
     return seq;
 }
 
+bool proposal_wants_all(const Pledged__V1__Command *command, const char **ret_pledge,
+                        const char **ret_bank_entry)
+{
+    *ret_pledge = *ret_bank_entry = NULL;
+    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
+        *ret_bank_entry = command->refund->bank_entry;
+    else if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
+        *ret_pledge = command->write_off->pledge;
+    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
+             command->accept_difference->amount == NULL)
+        *ret_pledge = command->accept_difference->pledge;
+    return *ret_pledge != NULL || *ret_bank_entry != NULL;
+}
+
 /* "All that is left" may be more by now than the second person was shown, and one person alone
  * can see to that. */
 static bool has_grown(struct maker *maker, const struct state_proposal *proposal)
 {
-    const Pledged__V1__Command *command = maker->command;
-    uint64_t seq = 0;
-    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
-        seq = newest_freed(maker->ledger, command->refund->bank_entry);
-    else if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
-        seq = newest_owed(maker->ledger, command->write_off->pledge);
-    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
-             command->accept_difference->amount == NULL)
-        seq = newest_owed(maker->ledger, command->accept_difference->pledge);
+    const char *pledge, *bank_entry;
+    if (!proposal_wants_all(maker->command, &pledge, &bank_entry))
+        return false;
+    uint64_t seq = pledge != NULL ? newest_owed(maker->ledger, pledge)
+                                  : newest_freed(maker->ledger, bank_entry);
     if (seq <= proposal->seq)
         return false;
     maker_refuse(maker, REASON(AMOUNT_REQUIRED), "approve.seq", seq, NULL);

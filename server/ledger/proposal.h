@@ -18,6 +18,10 @@
  * maker_class. */
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
                                             const Pledged__V1__Command *command);
+/* Does the command mean all that is left of a pledge, or of a bank entry, because it names no
+ * amount? Then one of the two is its id, the other NULL. */
+bool proposal_wants_all(const Pledged__V1__Command *command, const char **ret_pledge,
+                        const char **ret_bank_entry);
 /* Does this class need a second person under the policy in force? */
 bool proposal_needs(const struct ledger *ledger, Pledged__V1__CommandClass class);
 

@@ -20,21 +20,18 @@
 static bool find_all(const struct ledger *ledger, const Pledged__V1__Command *command,
                      int64_t *ret_minor, int *ret_currency)
 {
-    const struct state_pledge *pledge = NULL;
-    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL) {
-        const struct state_bank_entry *credit =
-            state_bank_entry(ledger, command->refund->bank_entry);
+    const char *pledge_id, *bank_entry_id;
+    if (!proposal_wants_all(command, &pledge_id, &bank_entry_id))
+        return false;
+    if (pledge_id == NULL) {
+        const struct state_bank_entry *credit = state_bank_entry(ledger, bank_entry_id);
         if (credit == NULL)
             return false;
         *ret_minor = allocation_free(credit);
         *ret_currency = credit->currency;
         return true;
     }
-    if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
-        pledge = state_pledge(ledger, command->write_off->pledge);
-    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
-             command->accept_difference->amount == NULL)
-        pledge = state_pledge(ledger, command->accept_difference->pledge);
+    const struct state_pledge *pledge = state_pledge(ledger, pledge_id);
     if (pledge == NULL || pledge->currency < 0)
         return false;
     *ret_minor = pledge->amount - state_settled(pledge);
