@@ -196,8 +196,8 @@ static void add_args_words(struct failure *failure, const Pledged__V1__Refusal *
         add(failure, ")");
 }
 
-/* What the reason cannot say: which form a value should have. A decided refusal says it in values.
- */
+/* What the reason cannot say: which form a value should have, or what else would do. A decided
+ * refusal says it in values. */
 static void add_message(struct failure *failure, const Pledged__V1__Refusal *refusal)
 {
     const char *message = refusal->message;
@@ -205,7 +205,8 @@ static void add_message(struct failure *failure, const Pledged__V1__Refusal *ref
         return;
     if (refusal->reason == PLEDGED__V1__REASON__REASON_CATALOGUE_INVALID)
         add(failure, ": \"%s\"", message); /* it quotes the catalogue's own words */
-    else if (refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_INVALID)
+    else if (refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_INVALID ||
+             refusal->reason == PLEDGED__V1__REASON__REASON_REASON_REQUIRED)
         add(failure, _(": %s"), gettext(message));
 }
 

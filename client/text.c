@@ -457,7 +457,7 @@ static const struct {
      N_("a document is needed: give --evidence FILE")},
     {PLEDGED__V1__REASON__REASON_MONEY_PLAN_MISSING,
      N_("say what becomes of the money received: give --money-plan keep, refund or move")},
-    {PLEDGED__V1__REASON__REASON_REASON_REQUIRED, N_("say why: give --reason")},
+    {PLEDGED__V1__REASON__REASON_REASON_REQUIRED, N_("say why (--reason)")},
     {PLEDGED__V1__REASON__REASON_TIER_UNKNOWN, N_("the catalogue has no such tier")},
     {PLEDGED__V1__REASON__REASON_HOLD_TOO_LONG,
      N_("a hold may not last that long under the rules of the catalogue")},

@@ -173,8 +173,9 @@ static bool has_reason(struct judge *judge, bool or_evidence)
     const Pledged__V1__Command *command = judge->command;
     if (command->reason[0] != '\0' || (or_evidence && command->n_evidence != 0))
         return true;
-    return wrong(judge, REASON(REASON_REQUIRED), "reason",
-                 or_evidence ? "a reason or a document is needed" : "a reason is needed");
+    if (or_evidence)
+        return wrong(judge, REASON(REASON_REQUIRED), "reason", "a reason or a document is needed");
+    return wrong(judge, REASON(REASON_REQUIRED), "reason", "a reason is needed");
 }
 
 /* --- by command --- */
