@@ -100,7 +100,9 @@ class Lifecycle(DaemonTest):
         self.assertEqual(ran.error["reason"], "EXTENSIONS_SPENT")
         ran = self.fails(65, "clerk", "extend", pledge, "--for", "9h", format="json")
         self.assertEqual(ran.error["reason"], "REASON_REQUIRED")
-        self.assertIn("a reason or a document is needed", ran.error["message"])
+        self.assertIn("(--reason): a reason is needed", ran.error["message"])
+        ran = self.fails(65, "clerk", "submit", "--contributor", "C000001", "--tier", "or", format="json")
+        self.assertIn("(--reason): a reason or a document is needed", ran.error["message"])
 
     def test_an_extension_only_moves_the_end_away(self):
         pledge = self.clerk.hold("or", self.who(), 86400).outcome.pledge
