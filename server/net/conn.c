@@ -97,9 +97,11 @@ static void conn_end(struct conn *conn)
         home->stalled += state.stalled;
         --*(conn->speaks_h2 ? &home->speak_h2 : &home->speak_h1);
     }
-    if (conn->client.peer->quota != NULL)
-        quota_disconnect(conn->client.peer->quota);
-    conn->client.peer->quota = NULL; /* calls outlive this */
+    struct call_peer *peer = conn->client.peer; /* NULL: the handshake did not end */
+    if (peer != NULL && peer->quota != NULL) {
+        quota_disconnect(peer->quota);
+        peer->quota = NULL; /* calls outlive this */
+    }
     home->bytes_in += io_received_bytes(conn->io);
     home->bytes_out += io_sent_bytes(conn->io);
     if (conn->dirty)
@@ -255,17 +257,20 @@ static X509 *certificate_of(const struct conn *conn)
     return conn->secure ? tls_peer(conn->transport) : NULL;
 }
 
-static void identify(struct conn *conn)
+/* A peer is made when it is identified, not before: the roster may change during a handshake, and
+ * who is matched must live in the roster that the peer holds. */
+static struct call_peer *identify(const struct conn *conn)
 {
-    struct conn_home *home = conn->home;
-    struct authz_match *match = &conn->client.peer->match;
+    const struct conn_home *home = conn->home;
+    struct call_peer *peer = call_peer_new(home->roster);
     X509 *certificate = certificate_of(conn);
-    if (certificate != NULL && home->roster != NULL) {
-        authz_identify(home->roster, certificate, match);
-        return;
+    if (certificate != NULL && peer->roster != NULL) {
+        authz_identify(peer->roster, certificate, &peer->match);
+        return peer;
     }
-    *match = (struct authz_match){.person = certificate == NULL ? home->anonymous : NULL};
-    (void)snprintf(match->identity, sizeof(match->identity), "anonymous");
+    peer->match = (struct authz_match){.person = certificate == NULL ? home->anonymous : NULL};
+    (void)snprintf(peer->match.identity, sizeof(peer->match.identity), "anonymous");
+    return peer;
 }
 
 /* False: this certificate has connections enough. */
@@ -307,7 +312,7 @@ static void on_handshake(void *arg)
     struct conn *conn = arg;
     if (!check_context(conn))
         return;
-    identify(conn);
+    conn->client.peer = identify(conn);
     enter(conn, CONN_OPEN);
     if (conn->secure && !speak(conn, tls_speaks_h2(conn->transport) ? speak_h2 : speak_h1))
         return;
@@ -416,7 +421,7 @@ struct pl_status conn_new(struct conn_home *home, int fd)
         free(conn);
         return status;
     }
-    conn->client = (struct rpc_client){.rpc = &home->rpc, .peer = call_peer_new(home->roster)};
+    conn->client = (struct rpc_client){.rpc = &home->rpc};
     conn->context = home->tls;
     conn->expires_us = INT64_MAX;
     conn->heard_ns = now_ns(conn);
@@ -667,10 +672,9 @@ static void drain_one(struct conn *conn)
 static void identify_anew(struct conn *conn)
 {
     struct call_peer *was = conn->client.peer;
-    conn->client.peer = call_peer_new(conn->home->roster);
+    conn->client.peer = identify(conn);
     conn->client.peer->quota = was->quota;
     was->quota = NULL;
-    identify(conn);
     if (was->match.person != NULL && conn->client.peer->match.person == NULL)
         cut_off(conn, PL_E_UNAUTHENTICATED, "the roster does not know this certificate any more");
     call_peer_unref(was);

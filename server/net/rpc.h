@@ -32,7 +32,7 @@ struct rpc {
 /* The user of rpc_events' on_open: one a connection. */
 struct rpc_client {
     struct rpc *rpc;
-    struct call_peer *peer; /* owned by the connection */
+    struct call_peer *peer; /* owned by the connection; NULL before it is known who is there */
     bool draining;          /* the connection is about to go */
 };
 extern const struct stream_events rpc_events;

@@ -557,6 +557,26 @@ static void test_a_role_that_changed_counts_from_the_next_call(void **state)
     client_free(client);
 }
 
+/* Who is matched lives in the roster of the moment of the match, not in that of the first byte. */
+static void test_a_roster_that_changes_during_a_handshake(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    PUMP_UNTIL(fx, NULL, !net_idle(fx->net));
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_CLERK);
+    PUMP_UNTIL(fx, client, client->max_streams != 0);
+    fx->hold = true;
+    struct exchange *held = client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_AUDITOR);
+    assert_string_equal(call_person(fx->held[0])->person, "anna");
+    assert_int_equal(call_person(fx->held[0])->role, PLEDGED__V1__ROLE__ROLE_CLERK);
+    fixture_release(fx, 0);
+    PUMP_UNTIL(fx, client, held->closed);
+    assert_string_equal(field_of(held, "grpc-status"), "0");
+    client_free(client);
+}
+
 static void test_who_left_the_roster_is_cut_off(void **state)
 {
     struct fixture *fx = *state;
@@ -730,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_a_certificate_makes_so_many_requests),
         ROW(test_an_expiring_certificate_cuts_off),
         ROW(test_a_role_that_changed_counts_from_the_next_call),
+        ROW(test_a_roster_that_changes_during_a_handshake),
         ROW(test_who_left_the_roster_is_cut_off),
         ROW(test_revoked_certificates_are_cut_off_and_others_are_not),
         ROW(test_a_ca_that_left_takes_its_people_along),
