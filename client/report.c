@@ -533,6 +533,17 @@ static struct pl_status print_categories(struct page *page)
     return put(page, "</section>\n");
 }
 
+/* Thousandths of what was promised in a currency that were paid, in whatever money: what a
+ * currency's money came in for may be promised in another one. */
+static int64_t paid_share(const Pledged__V1__TotalsLine *line)
+{
+    __int128 paid = (__int128)line->pledged_minor - line->outstanding_minor -
+                    line->written_off_minor - line->difference_minor;
+    if (paid <= 0 || line->pledged_minor <= 0)
+        return 0;
+    return paid >= line->pledged_minor ? 1000 : (int64_t)(paid * 1000 / line->pledged_minor);
+}
+
 static struct pl_status print_currencies(struct page *page)
 {
     const Pledged__V1__GetTotalsResponse *totals = page->in->totals;
@@ -540,18 +551,16 @@ static struct pl_status print_currencies(struct page *page)
     size_t count = 0;
     for (; count < totals->n_line && count < CURRENCIES_MAX; count++) {
         const Pledged__V1__TotalsLine *line = totals->line[count];
-        int64_t whole =
-            line->pledged_minor > line->received_minor ? line->pledged_minor : line->received_minor;
-        int64_t share = whole == 0 ? 0 : (int64_t)((__int128)line->received_minor * 1000 / whole);
-        const char *words = pl_arena_printf(page->arena, _("%" PRId64 " %% received"), share / 10);
+        int64_t share = paid_share(line);
+        const char *words = pl_arena_printf(page->arena, _("%" PRId64 " %% paid"), share / 10);
         rows[count] = (struct chart_row){.label = line->currency,
                                          .words = words == NULL ? "" : words,
                                          .part = {0, 0, share},
                                          .whole = 1000};
     }
-    PL_TRY(
-        begin_section(page, _("By currency"),
-                      _("Each currency in its own money: how much of the promises has come in.")));
+    PL_TRY(begin_section(page, _("By currency"),
+                         _("How much of what was promised in each currency has been paid, in "
+                           "whatever money.")));
     if (count != 0) {
         PL_TRY(put(page, "<figure>"));
         PL_TRY(chart_bars(page->out, _("By currency"), rows, count, false));

@@ -214,6 +214,43 @@ static void test_categories_by_their_value(void **state)
     }
 }
 
+/* Dollars that came for promises in francs pay nothing of what was promised in dollars. */
+static void test_what_is_paid_of_a_currency(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t promised, received, outstanding, written_off, difference;
+        const char *bar;
+    } cases[] = {
+        {8000, 10000, 8000, 0, 0, "0 % paid"},  {8000, 0, 6000, 0, 0, "25 % paid"},
+        {8000, 3000, 0, 5000, 0, "37 % paid"},  {8000, 7800, 0, 0, 200, "97 % paid"},
+        {8000, 9000, 0, 0, -100, "100 % paid"}, {0, 700, 0, 0, 0, "0 % paid"},
+        {8000, 0, 9000, 0, 0, "0 % paid"},      {INT64_MAX, INT64_MAX, 0, 0, 0, "100 % paid"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        Pledged__V1__TotalsLine only = line("USD", cases[i].promised, cases[i].received);
+        only.currency = (char *)"USD";
+        only.outstanding_minor = cases[i].outstanding;
+        only.written_off_minor = cases[i].written_off;
+        only.difference_minor = cases[i].difference;
+        Pledged__V1__TotalsLine *lines[] = {&only};
+        Pledged__V1__GetTotalsResponse totals = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT,
+                                       none = PLEDGED__V1__GET_TOTALS_RESPONSE__INIT;
+        totals.line = lines;
+        totals.n_line = 1;
+        Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+        struct report_input input = {
+            .totals = &totals, .by_category = &none, .by_month = &none, .status = &status};
+        struct made made;
+        const char *section = strstr(print(&made, &input), "By currency");
+        assert_non_null(section);
+        char bar[32];
+        (void)snprintf(bar, sizeof(bar), ">%s<", cases[i].bar);
+        assert_non_null(strstr(section, bar));
+        drop(&made);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_a_fund),
         cmocka_unit_test(test_francs),
+        cmocka_unit_test(test_what_is_paid_of_a_currency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
