@@ -22,6 +22,9 @@
 #include "server/policy.h"
 
 enum { PERSONS_MAX = 256, IDENTITIES_MAX = 8, CONFIG_ARENA_BYTES = 1 << 20 };
+enum {
+    ROSTER_BYTES_MAX = 60 * 1024 /* with what surrounds it, less than LEDGER_ENTRY_BYTES_MAX */
+};
 /* libinih silently cuts the name of a section after 49 bytes */
 enum { SECTION_NAME_MAX = 49, PERSON_NAME_MAX = SECTION_NAME_MAX - 7 /* "person " */ };
 
@@ -589,6 +592,10 @@ static bool build_roster(struct loader *loader)
             return complain(loader, "[person %s] needs a role and an identity",
                             roster->person[i]->person);
     }
+    size_t bytes = pledged__v1__roster_adopted__get_packed_size(roster);
+    if (bytes > ROSTER_BYTES_MAX) /* it has to be one entry of the ledger */
+        return complain(loader, "the persons and their identities take %zu bytes, of at most %d",
+                        bytes, ROSTER_BYTES_MAX);
     hash_message(&roster->base, &config->arena, sha256);
     roster->sha256 = (ProtobufCBinaryData){PL_SHA256_BYTES, sha256};
     config->roster = roster;
