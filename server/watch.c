@@ -56,7 +56,6 @@ struct watcher {
     TAILQ_ENTRY(watcher) link;
     struct watch_hub *hub;
     struct call *call;
-    Pledged__V1__Role role;
     bool entries, totals, decoded;
     bool begun;        /* the first message is out */
     uint64_t next_seq; /* of entries */
@@ -424,10 +423,22 @@ static void send(struct watcher *watcher, Pledged__V1__WatchResponse *response)
         watcher->stuck_ns = now;
 }
 
+/* What a watcher sees is that of the role it began with. False: it was ended. */
+static bool still_may(struct watcher *watcher)
+{
+    if (!call_outdated(watcher->call))
+        return true;
+    end(watcher, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+        "the role of this person changed; ask again");
+    return false;
+}
+
 /* Tells all that there is to tell, or as much as the stream has room for. False: it was ended. */
 static bool tell(struct watcher *watcher)
 {
     struct watch_hub *hub = watcher->hub;
+    if (!still_may(watcher))
+        return false;
     while (watcher->stuck_ns == 0 && (behind(watcher) || picture_is_new(watcher))) {
         Pledged__V1__WatchResponse response = PLEDGED__V1__WATCH_RESPONSE__INIT;
         pl_arena_reset(&hub->arena);
@@ -522,9 +533,9 @@ static struct watcher *watcher_new(struct watch_hub *hub, struct call *call)
         request->heartbeat_s == 0 ? LIMIT_WATCH_HEARTBEAT_S : request->heartbeat_s;
     watcher->hub = hub;
     watcher->call = call;
-    watcher->role = call_person(call)->role;
-    watcher->entries = sees_entries(watcher->role);
-    watcher->totals = watcher->role != PLEDGED__V1__ROLE__ROLE_PUBLIC;
+    Pledged__V1__Role role = call_person(call)->role;
+    watcher->entries = sees_entries(role);
+    watcher->totals = role != PLEDGED__V1__ROLE__ROLE_PUBLIC;
     watcher->decoded = request->decoded;
     watcher->heartbeat_ns = (int64_t)heartbeat_s * 1000 * MS_NS;
     watcher->next_seq = request->from_seq;
@@ -617,12 +628,8 @@ static void beat(struct watcher *watcher, int64_t now)
             "this watcher reads too slowly and was dropped; resume after the last seq");
         return;
     }
-    const struct net_person *person = call_person(watcher->call);
-    if (person == NULL || person->role != watcher->role) {
-        end(watcher, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
-            "the role of this person changed; ask again");
+    if (!still_may(watcher))
         return;
-    }
     if (watcher->stuck_ns != 0 || now - watcher->sent_ns < watcher->heartbeat_ns)
         return;
     Pledged__V1__WatchResponse response = PLEDGED__V1__WATCH_RESPONSE__INIT;

@@ -262,6 +262,11 @@ const struct net_person *call_person(const struct call *call)
     return call->peer->match.person;
 }
 
+bool call_outdated(const struct call *call)
+{
+    return call->peer->outdated;
+}
+
 const char *call_identity(const struct call *call)
 {
     return call->peer->match.identity;

@@ -30,6 +30,7 @@ struct call_peer {
     const struct authz_roster *roster; /* owns a reference: match points into it */
     struct authz_match match;
     struct quota_slot *quota; /* borrowed; NULL: no limit, or the connection is over */
+    bool outdated;            /* by now the roster says something else of this certificate */
 };
 struct call_peer *call_peer_new(const struct authz_roster *roster);
 struct call_peer *call_peer_ref(struct call_peer *peer);

@@ -668,14 +668,29 @@ static void drain_one(struct conn *conn)
     mark_dirty(conn);
 }
 
-/* Calls that began keep the peer that they began with. */
+static bool same_match(const struct authz_match *a, const struct authz_match *b)
+{
+    if (a->person == NULL || b->person == NULL)
+        return a->person == b->person;
+    return a->person->role == b->person->role &&
+           strcmp(a->person->person, b->person->person) == 0 &&
+           strcmp(a->identity, b->identity) == 0 && strcmp(a->issuer, b->issuer) == 0;
+}
+
+/* Calls that began keep the peer that they began with, and those that last learn when it is
+ * outdated; so a peer of whom nothing else is said stays, and with it the roster that knows it. */
 static void identify_anew(struct conn *conn)
 {
-    struct call_peer *was = conn->client.peer;
-    conn->client.peer = identify(conn);
-    conn->client.peer->quota = was->quota;
+    struct call_peer *was = conn->client.peer, *now = identify(conn);
+    if (same_match(&was->match, &now->match)) {
+        call_peer_unref(now);
+        return;
+    }
+    conn->client.peer = now;
+    now->quota = was->quota;
     was->quota = NULL;
-    if (was->match.person != NULL && conn->client.peer->match.person == NULL)
+    was->outdated = true;
+    if (was->match.person != NULL && now->match.person == NULL)
         cut_off(conn, PL_E_UNAUTHENTICATED, "the roster does not know this certificate any more");
     call_peer_unref(was);
 }

@@ -96,7 +96,7 @@ struct net_options {
     /* Who peers without certificate are: where there is no TLS, or its context asks for none.
      * Borrowed; NULL: nobody, so that they may call nothing. */
     const struct net_person *anonymous;
-    bool get_only; /* nothing but GET and HEAD is answered */
+    bool get_only;           /* nothing but GET and HEAD is answered */
     struct net_quota *quota; /* borrowed; NULL: no limits a certificate */
     struct net_limits limits;
     struct pl_clock *clock;
@@ -149,7 +149,10 @@ const ProtobufCMessage *call_request(const struct call *call); /* in the arena *
 /* Exact protobuf bytes of the request (a JSON request is packed once). In the arena. */
 struct pl_slice call_request_bytes(const struct call *call);
 const struct net_person *call_person(const struct call *call); /* borrowed from the roster */
-const char *call_identity(const struct call *call);            /* "uri:...", as matched */
+/* By now the certificate is somebody else's, or its person has another role. Calls keep what they
+ * began with; those that last ask from time to time. */
+bool call_outdated(const struct call *call);
+const char *call_identity(const struct call *call); /* "uri:...", as matched */
 const char *call_issuer(const struct call *call);
 int64_t call_deadline_mono_ns(const struct call *call); /* 0: none */
 bool call_gone(

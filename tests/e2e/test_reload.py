@@ -10,6 +10,8 @@ import threading
 import time
 import unittest
 
+import grpc
+
 from harness import Home, Pki, Refused, SCRATCH, check_ledger, command, opened, patience, pb
 
 
@@ -97,6 +99,45 @@ class Rosters(ReloadTest):
         with self.assertRaises(Refused) as caught:
             clerk.contributor("As a reader")
         self.assertEqual(caught.exception.reason, "PERMISSION_DENIED")
+
+    def test_who_watches_sees_no_more_than_the_new_role_may(self):
+        home = self.opened()
+        watching = home.client("clerk2").raw("Watch")(pb.WatchRequest(heartbeat_s=1))
+        next(watching)
+        home.client("clerk").contributor("Seen")
+        while not next(watching).entry:
+            pass
+        self.hup(home)  # nothing is new: it goes on
+        home.client("clerk").contributor("Seen too")
+        while not next(watching).entry:
+            pass
+        home.persons["clerk2"] = "reader"
+        home.write_config()
+        self.hup(home)
+        home.client("clerk").contributor("Not for readers")
+        seen = []
+        with self.assertRaises(grpc.RpcError) as caught:
+            for message in watching:
+                seen += message.entry
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+        self.assertFalse([e for e in seen if b"Not for readers" in e])
+        again = home.client("clerk2").raw("Watch")(pb.WatchRequest(from_seq=1, heartbeat_s=1))
+        self.assertFalse(next(again).entry)
+        again.cancel()
+
+    def test_a_roster_too_large_for_an_entry_is_named(self):
+        home = self.opened()
+        text = home.config.read_text()
+        for i in range(240):
+            text += f"[person p{i}]\nrole = reader\n"
+            text += "".join(f"identity = uri:pledged:{k}:{'x' * 120}{i}\n" for k in range(2))
+        home.config.write_text(text)
+        line = self.hup(home, word="nothing was reloaded")
+        self.assertIn("61440", line)
+        home.client("clerk").contributor("Goes on")
+        done = home.pledged("check-config")
+        self.assertEqual(done.code, 78, done)
+        self.assertIn("61440", done.err)
 
     def test_policy_is_a_fact_too(self):
         home = self.opened()

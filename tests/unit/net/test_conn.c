@@ -557,6 +557,26 @@ static void test_a_role_that_changed_counts_from_the_next_call(void **state)
     client_free(client);
 }
 
+static void test_a_call_that_lasts_learns_of_another_role(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = connected(fx);
+    fx->hold = true;
+    struct exchange *held = client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_CLERK); /* the same again */
+    assert_false(call_outdated(fx->held[0]));
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_CLERK);
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_AUDITOR);
+    assert_true(call_outdated(fx->held[0]));
+    reload_roster(fx, PLEDGED__V1__ROLE__ROLE_CLERK); /* once is for ever */
+    assert_true(call_outdated(fx->held[0]));
+    assert_int_equal(call_person(fx->held[0])->role, PLEDGED__V1__ROLE__ROLE_CLERK);
+    fixture_release(fx, 0);
+    PUMP_UNTIL(fx, client, held->closed);
+    client_free(client);
+}
+
 /* Who is matched lives in the roster of the moment of the match, not in that of the first byte. */
 static void test_a_roster_that_changes_during_a_handshake(void **state)
 {
@@ -750,6 +770,7 @@ int main(void)
         cmocka_unit_test(test_a_certificate_makes_so_many_requests),
         ROW(test_an_expiring_certificate_cuts_off),
         ROW(test_a_role_that_changed_counts_from_the_next_call),
+        ROW(test_a_call_that_lasts_learns_of_another_role),
         ROW(test_a_roster_that_changes_during_a_handshake),
         ROW(test_who_left_the_roster_is_cut_off),
         ROW(test_revoked_certificates_are_cut_off_and_others_are_not),

@@ -24,7 +24,7 @@ struct call {
     struct net_person person;
     void *context, *user;
     void (*on_writable)(struct call *call, void *user);
-    bool gone, draining;
+    bool gone, draining, outdated;
     int room;        /* messages that it takes before it says: wait */
     int64_t cost_us; /* what a message takes of the clock */
     struct pl_clock_fake *clock;
@@ -44,6 +44,11 @@ const ProtobufCMessage *call_request(const struct call *call)
 const struct net_person *call_person(const struct call *call)
 {
     return &call->person;
+}
+
+bool call_outdated(const struct call *call)
+{
+    return call->outdated;
 }
 
 void call_set_context(struct call *call, void *context)
@@ -538,13 +543,27 @@ static void test_a_role_that_changed_ends_it(void **state)
     struct rig *r = *state;
     with_view(r);
     struct call *call = watch(r, ROLE(AUDITOR), 0), *other = watch(r, ROLE(AUDITOR), 0);
-    call->person.role = ROLE(READER);
+    call->outdated = true;
     watch_tick(r->hub);
     assert_true(call->ended);
     assert_int_equal(call->code, PL_E_UNAVAILABLE);
     assert_true(call->retryable);
     assert_false(other->ended);
     assert_int_equal(watchers(r), 1);
+}
+
+/* Not even the entries of the second before. */
+static void test_who_has_another_role_is_told_nothing_more(void **state)
+{
+    struct rig *r = *state;
+    with_view(r);
+    struct call *call = watch(r, ROLE(CLERK), 0);
+    size_t told = call->count;
+    write_contributors(r, 1);
+    call->outdated = true;
+    call->on_writable(call, NULL);
+    assert_true(call->ended);
+    assert_int_equal(call->count, told);
 }
 
 /* --- slots and totals --- */
@@ -850,6 +869,7 @@ int main(void)
         CASE(test_long_entries),
         CASE(test_each_role_sees_what_it_may),
         CASE(test_a_role_that_changed_ends_it),
+        CASE(test_who_has_another_role_is_told_nothing_more),
         CASE(test_who_reads_slowly_gets_the_newest_picture),
         CASE(test_entries_wait_for_room_and_none_is_lost),
         CASE(test_a_hold_that_ends_frees_its_slot),
