@@ -26,6 +26,8 @@ enum {
 #define BYTES_MAX ((size_t)VERIFY_TILE_HASHES * VERIFY_ENTRY_BYTES_MAX)
 #define ARENA_MAX ((size_t)1 << 30)
 
+#define NEWER N_("a newer version wrote it: it has a field that this version does not know")
+
 /* --- one block --- */
 
 struct pl_status verify_block_add(struct verify_block *block, struct pl_slice entry)
@@ -61,7 +63,7 @@ const char *verify_block_command(struct verify_entry *made, struct pl_slice byte
         return N_("the command in it does not have the digest that it names");
     if (!pl_is_ok(pl_unpack(&pledged__v1__command__descriptor, bytes, ELEMENTS_MAX, arena, &message,
                             &error)))
-        return N_("the command in it cannot be read");
+        return error.unknown_field ? NEWER : N_("the command in it cannot be read");
     const Pledged__V1__Command *command = (const void *)message;
     if (command->request_id.len != REQUEST_ID_BYTES ||
         !pl_slice_eq(pl_slice(command->request_id.data, command->request_id.len),
@@ -72,24 +74,6 @@ const char *verify_block_command(struct verify_entry *made, struct pl_slice byte
         return VERIFY_NOT_ACCEPTED;
     made->command = command;
     return NULL;
-}
-
-static void read_entry(struct verify_block *block, size_t at)
-{
-    struct pl_scan_error error;
-    ProtobufCMessage *message = NULL;
-    struct verify_entry *entry = &block->entry[at];
-    if (!pl_is_ok(pl_unpack(&pledged__v1__entry__descriptor, verify_block_bytes(block, at),
-                            ELEMENTS_MAX, &block->arena, &message, &error))) {
-        entry->wrong = N_("its bytes are no entry");
-        return;
-    }
-    entry->message = (const void *)message;
-    entry->seq = entry->message->seq;
-    if (entry->message->command.len > 0 && entry->message->command_bytes == 0)
-        entry->wrong = verify_block_command(
-            entry, pl_slice(entry->message->command.data, entry->message->command.len),
-            &block->arena);
 }
 
 /* The number of an entry is its first field: a byte 0x08, then seven bits a byte from the lowest
@@ -105,6 +89,26 @@ static uint64_t peek_seq(struct pl_slice bytes)
             return seq;
     }
     return 0;
+}
+
+static void read_entry(struct verify_block *block, size_t at)
+{
+    struct pl_scan_error error;
+    ProtobufCMessage *message = NULL;
+    struct verify_entry *entry = &block->entry[at];
+    if (!pl_is_ok(pl_unpack(&pledged__v1__entry__descriptor, verify_block_bytes(block, at),
+                            ELEMENTS_MAX, &block->arena, &message, &error))) {
+        entry->wrong = error.unknown_field ? NEWER : N_("its bytes are no entry");
+        if (error.unknown_field) /* an entry in its place, for all that is known */
+            entry->seq = peek_seq(verify_block_bytes(block, at));
+        return;
+    }
+    entry->message = (const void *)message;
+    entry->seq = entry->message->seq;
+    if (entry->message->command.len > 0 && entry->message->command_bytes == 0)
+        entry->wrong = verify_block_command(
+            entry, pl_slice(entry->message->command.data, entry->message->command.len),
+            &block->arena);
 }
 
 void verify_block_work(struct verify_block *block)

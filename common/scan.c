@@ -304,14 +304,10 @@ static void watched_free(void *watched, void *pointer)
     (void)pointer; /* the arena goes as a whole */
 }
 
-static struct pl_status unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
-                               struct pl_arena *arena, ProtobufCMessage **ret)
+static struct pl_status unpack_by_library(const ProtobufCMessageDescriptor *type,
+                                          struct pl_slice bytes, struct pl_arena *arena,
+                                          ProtobufCMessage **ret)
 {
-    ProtobufCMessage *plain = pl_unpack_plain(type, bytes, arena);
-    if (plain != NULL) {
-        *ret = plain;
-        return pl_ok();
-    }
     struct watched_arena watched = {arena, false};
     ProtobufCAllocator allocator = {watched_alloc, watched_free, &watched};
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
@@ -320,6 +316,16 @@ static struct pl_status unpack(const ProtobufCMessageDescriptor *type, struct pl
     if (message == NULL)
         return pl_fail(INVALID, "unpack a message");
     *ret = message;
+    return pl_ok();
+}
+
+static struct pl_status unpack(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                               struct pl_arena *arena, ProtobufCMessage **ret)
+{
+    ProtobufCMessage *plain = pl_unpack_plain(type, bytes, arena);
+    if (plain == NULL)
+        return unpack_by_library(type, bytes, arena, ret);
+    *ret = plain;
     return pl_ok();
 }
 
@@ -337,6 +343,37 @@ struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type, struc
     struct pl_status status = unpack(type, bytes, arena, ret);
     return status.code == PL_E_INVALID ? pl_fail(CORRUPT, "unpack a message that we wrote")
                                        : status;
+}
+
+/* Has every field of bytes that parse, and of the messages in them, a name here? */
+static bool all_known(const ProtobufCMessageDescriptor *type, struct pl_slice bytes)
+{
+    const struct pl_plan *plan = pl_plan_of(type);
+    struct wire_field wire = {0};
+    size_t cursor = 0;
+    bool bad = false;
+    while (next_field(bytes, &cursor, &wire, &bad)) {
+        const ProtobufCFieldDescriptor *field = pl_plan_field(plan, wire.number);
+        if (field == NULL ||
+            (field->type == PROTOBUF_C_TYPE_MESSAGE && !all_known(field->descriptor, wire.bytes)))
+            return false;
+    }
+    return !bad;
+}
+
+struct pl_status pl_unpack_known(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
+                                 struct pl_arena *arena, ProtobufCMessage **ret)
+{
+    /* the quick way knows no other fields than these */
+    *ret = pl_unpack_plain(type, bytes, arena);
+    if (*ret != NULL)
+        return pl_ok();
+    struct pl_status status = unpack_by_library(type, bytes, arena, ret);
+    if (status.code == PL_E_INVALID)
+        return pl_fail(CORRUPT, "unpack a message that we wrote");
+    return !pl_is_ok(status) || all_known(type, bytes)
+               ? status
+               : pl_fail(UNIMPLEMENTED, "a field that this version does not know");
 }
 
 struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)

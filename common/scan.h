@@ -33,6 +33,11 @@ PL_MUST_CHECK struct pl_status pl_unpack(const ProtobufCMessageDescriptor *type,
 PL_MUST_CHECK struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type,
                                                  struct pl_slice bytes, struct pl_arena *arena,
                                                  ProtobufCMessage **ret);
+/* The same for what has to be understood whole. UNIMPLEMENTED: there is a field, at any depth, that
+ * has no name here, so that a newer version wrote them; *ret is not to be used. */
+PL_MUST_CHECK struct pl_status pl_unpack_known(const ProtobufCMessageDescriptor *type,
+                                               struct pl_slice bytes, struct pl_arena *arena,
+                                               ProtobufCMessage **ret);
 /* Packs into an arena; NULL data when the budget is spent. */
 struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena);
 /* Next length-delimited occurrence of `field` in well-formed wire bytes, from *cursor on. False at

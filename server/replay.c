@@ -202,8 +202,7 @@ static void add_entry(struct replay *replay, struct pl_slice bytes, bool ends)
     struct load *load = filling(replay);
     ProtobufCMessage *message = NULL;
     replay->entries++;
-    load->status =
-        pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, &load->arena, &message);
+    load->status = pl_unpack_known(&pledged__v1__entry__descriptor, bytes, &load->arena, &message);
     if (!pl_is_ok(load->status)) {
         replay->wrong = load->status;
         hand_over(replay);

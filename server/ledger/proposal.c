@@ -657,7 +657,7 @@ static struct pl_status check_command(const struct ledger *ledger, struct pl_sli
     struct pl_arena arena PL_CLEANUP(pl_arena_fini);
     ProtobufCMessage *message = NULL;
     pl_arena_init(&arena, COMMAND_ARENA_BYTES);
-    PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor, bytes, &arena, &message));
+    PL_TRY(pl_unpack_known(&pledged__v1__command__descriptor, bytes, &arena, &message));
     const Pledged__V1__Command *command = (const Pledged__V1__Command *)message;
     NEED(command->command_case != COMMAND(APPROVE) && command->command_case != COMMAND(REJECT) &&
              ledger_validate_by(ledger->policy.message->rules, command, &arena) == NULL,

@@ -21,11 +21,32 @@ from harness import (Home, Load, Refused, attempt, check_ledger, command, opened
                      same_outcome)
 
 
-def xxh3(data):
-    """The sum of a segment's header, by the library itself."""
+def xxh3(data, seed=0):
+    """The sums in a segment, by the library itself."""
     library = ctypes.CDLL("libxxhash.so.0")
-    library.XXH3_64bits.restype = ctypes.c_uint64
-    return library.XXH3_64bits(bytes(data), ctypes.c_size_t(len(data))).to_bytes(8, "little")
+    library.XXH3_64bits_withSeed.restype = ctypes.c_uint64
+    return library.XXH3_64bits_withSeed(bytes(data), ctypes.c_size_t(len(data)),
+                                        ctypes.c_uint64(seed)).to_bytes(8, "little")
+
+
+def forged_last_batch(data, entry, put):
+    """A segment whose last batch is `entry` alone, with the bytes `put` in its place and every sum
+    and hash made anew, as one who writes logs would have it (server/store/segment.h)."""
+    at = data.rindex(b"PLB1\xA0\0\0\0")
+    header = bytearray(data[at:at + 160])
+    old = struct.pack("<I", len(entry)) + entry
+    body = struct.pack("<I", len(put)) + put
+    assert data[at + 160:at + 160 + len(old)] == old
+    assert header[8:16] == len(old).to_bytes(8, "little")
+    header[8:16] = len(body).to_bytes(8, "little")
+    fields = header[16:36] + header[40:64] + header[8:16]  # number to count, epoch to time, bytes
+    header[112:144] = hashlib.sha256(fields + header[64:112] + body).digest()
+    number = int.from_bytes(header[16:24], "little")
+    header[144:152] = xxh3(body, number)
+    header[152:160] = xxh3(header[:152])
+    record = header + body
+    record += bytes(-len(record) % 8) + b"PLB1END\n"
+    return data[:at] + bytes(record) + bytes(len(data) - at - len(record))
 
 
 class OneHome(unittest.TestCase):
@@ -400,6 +421,25 @@ class Damaged(OneHome):
             self.assertEqual(ran.code, 78, ran)
             self.assertIn("newer version", ran.out + ran.err)
             self.assertIn(segment.name, ran.out + ran.err)
+            self.assertNotIn("damaged", ran.out + ran.err)
+        after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+        self.assertEqual(after, before)
+        segment.write_bytes(data)
+        home.start()
+        self.assertEqual(home.client("auditor").dump_bytes()[0], entries)
+
+    def test_a_field_that_only_a_newer_version_knows_is_not_read_past(self):
+        home, entries, segment, _, _ = self.prepared()
+        data = segment.read_bytes()
+        self.assertEqual(forged_last_batch(data, entries[-1], entries[-1]), data)
+        newer = pb.Entry.FromString(entries[-1])
+        newer.contributor_added.MergeFromString(b"\xA2\x38\x00")  # field 900, of no bytes
+        segment.write_bytes(forged_last_batch(data, entries[-1], newer.SerializeToString()))
+        before = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+        for ran in home.pledged(timeout=30), home.pledged("fsck", timeout=30):
+            self.assertEqual(ran.code, 78, ran)
+            self.assertIn(f"entry {len(entries)} was written by a newer version",
+                          ran.out + ran.err)
             self.assertNotIn("damaged", ran.out + ran.err)
         after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
         self.assertEqual(after, before)

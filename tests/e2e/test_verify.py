@@ -344,6 +344,19 @@ class Verify(DaemonTest):
             entry.period_closed.head_size = made.close_period.head_size
         self.breaks("period_closed", size, "a ledger that is not this one")
 
+    def test_what_a_newer_version_wrote_is_told_as_such(self):
+        """It is not judged by what can be read of it, and nobody is told that it is no entry."""
+        newer = b"\xA2\x38\x00"  # field 900, of no bytes
+        for what in (lambda entry: entry, lambda entry: entry.payment_recorded,
+                     lambda entry: entry.actor):
+            self.breaks("payment_recorded", lambda entry: what(entry).MergeFromString(newer),
+                        "a newer version wrote it")
+
+        def command(entry):
+            entry.command += newer
+            entry.command_digest = hashlib.sha256(entry.command).digest()
+        self.breaks("payment_recorded", command, "a newer version wrote it")
+
     def test_a_command_that_was_exchanged(self):
         def other(entry):
             made = pb.Command.FromString(entry.command)

@@ -531,6 +531,48 @@ static void test_trusted_bytes_that_do_not_parse(void **state)
     assert_null(message);
 }
 
+static uint32_t number_of(const ProtobufCMessageDescriptor *type, const char *field)
+{
+    const ProtobufCFieldDescriptor *found =
+        protobuf_c_message_descriptor_get_field_by_name(type, field);
+    assert_non_null(found);
+    return found->id;
+}
+
+/* Known fields are read whatever the way; unknown ones are told at every depth. */
+static void test_what_has_to_be_known_whole(void **state)
+{
+    (void)state;
+    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&arena, 1 << 16);
+    ProtobufCMessage *message = NULL;
+    struct wire good = submit_command();
+    assert_true(pl_is_ok(pl_unpack_known(COMMAND, slice_of(&good), &arena, &message)));
+    assert_non_null(((Pledged__V1__Command *)message)->submit);
+    put_bytes(&good, 1, "0123456789abcdef", 16); /* twice: left to protobuf-c, and known */
+    assert_true(pl_is_ok(pl_unpack_known(COMMAND, slice_of(&good), &arena, &message)));
+    for (int depth = 0; depth < 3; depth++) {
+        struct wire money = {.len = 0}, submit = {.len = 0}, command = {.len = 0};
+        put_int(&money, depth == 2 ? 900 : 1, 7);
+        put_message(&submit, number_of(&pledged__v1__submit__descriptor, "amount"), &money);
+        if (depth == 1)
+            put_int(&submit, 900, 7);
+        put_message(&command, number_of(COMMAND, "submit"), &submit);
+        if (depth == 0)
+            put_int(&command, 900, 7);
+        assert_true(pl_is_ok(pl_unpack_trusted(COMMAND, slice_of(&command), &arena, &message)));
+        struct pl_status status = pl_unpack_known(COMMAND, slice_of(&command), &arena, &message);
+        assert_int_equal(status.code, PL_E_UNIMPLEMENTED);
+    }
+    struct pl_status status =
+        pl_unpack_known(COMMAND, pl_slice("\x0A\x05xyz", 5), &arena, &message);
+    assert_int_equal(status.code, PL_E_CORRUPT);
+    struct pl_arena small PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&small, 8);
+    assert_int_equal(pl_unpack_known(COMMAND, slice_of(&good), &small, &message).code,
+                     PL_E_TOO_BIG);
+}
+
 /* Whatever a random change makes of good bytes: either the scan refuses it, or protobuf-c reads it
  * and what it packs again passes the scan too. */
 static void test_scan_and_protobuf_agree(void **state)
@@ -681,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_nesting_ends_at_sixteen),
         cmocka_unit_test(test_every_budget_ends_well),
         cmocka_unit_test(test_trusted_bytes_that_do_not_parse),
+        cmocka_unit_test(test_what_has_to_be_known_whole),
         cmocka_unit_test(test_scan_and_protobuf_agree),
         cmocka_unit_test(test_wire_next),
         cmocka_unit_test(test_wire_number),

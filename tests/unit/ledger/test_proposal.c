@@ -120,6 +120,29 @@ static void test_a_proposal_changes_nothing_until_it_is_approved(void **state)
     world_fini(&w);
 }
 
+/* What waits is decided later: by all of it, or not at all. */
+static void test_a_proposal_of_a_newer_version_is_not_taken_for_less(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    commit(&w, "P000001");
+    (void)proposed(&w);
+    size_t last = w.entry_count - 1;
+    struct ledger *then = world_before(&w, last);
+    Pledged__V1__Entry *e = world_entry(&w, last);
+    uint8_t bytes[4096];
+    assert_true(pl_is_ok(ledger_check(then, e)));
+    assert_true(e->command.len + 3 <= sizeof(bytes));
+    memcpy(bytes, e->command.data, e->command.len);
+    memcpy(bytes + e->command.len, "\xA2\x38\x00", 3); /* field 900, of no bytes */
+    e->command = (ProtobufCBinaryData){e->command.len + 3, bytes};
+    assert_int_equal(ledger_check(then, e).code, PL_E_UNIMPLEMENTED);
+    ledger_free(then);
+    world_fini(&w);
+}
+
 static void test_the_maker_is_never_the_checker(void **state)
 {
     (void)state;
@@ -1123,6 +1146,7 @@ int main(void)
         cmocka_unit_test(test_who_signs_keeps_the_name_that_was_shown),
         cmocka_unit_test(test_waivers_are_undone_as_they_were_made),
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
+        cmocka_unit_test(test_a_proposal_of_a_newer_version_is_not_taken_for_less),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
         cmocka_unit_test(test_a_proposal_is_decided_once),
         cmocka_unit_test(test_who_may_reject),

@@ -276,6 +276,43 @@ static void test_an_entry_of_a_newer_version_is_told_as_such(void **state)
     ledger_free(ledger);
 }
 
+/* A fact of a known kind with a field that is not known, at any depth, may mean something else than
+ * what can be read of it. */
+static void test_a_field_of_a_newer_version_is_not_read_past(void **state)
+{
+    (void)state;
+    enum { FIELD_BYTES = 3 };
+    static const char field[] = "\xA2\x38\x00"; /* number 900, of no bytes */
+    for (int inside = 0; inside < 3; inside++) {
+        struct replay_report report;
+        struct ledger *ledger = ledger_new();
+        struct replay *replay = replay_new(ledger, &(struct replay_options){.alone = true});
+        struct pl_slice old = the.world.entry[10];
+        Pledged__V1__Entry *e = world_entry(&the.world, 10);
+        ProtobufCMessageUnknownField unknown = {.tag = 900,
+                                                .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+                                                .len = 1,
+                                                .data = (uint8_t *)(uintptr_t)(field + 2)};
+        /* in the entry, in its fact, in who acted */
+        ProtobufCMessage *places[] = {&e->base, (ProtobufCMessage *)e->ledger_created,
+                                      &e->actor->base};
+        uint8_t bytes[4096];
+        places[inside]->unknown_fields = &unknown;
+        places[inside]->n_unknown_fields = 1;
+        assert_true(pledged__v1__entry__get_packed_size(e) <= sizeof(bytes));
+        the.world.entry[10] = pl_slice(bytes, pledged__v1__entry__pack(e, bytes));
+        assert_true(the.world.entry[10].len >= old.len + FIELD_BYTES);
+        feed(replay, 1, 0, 19);
+        the.world.entry[10] = old;
+        assert_int_equal(replay_finish(replay, &report).code, PL_E_UNIMPLEMENTED);
+        assert_int_equal(report.replayed, 10);
+        assert_non_null(strstr(report.message, "entry 11 was written by a newer version"));
+        assert_non_null(strstr(report.message, "(a field that this version does not know)"));
+        assert_int_equal(ledger_size(ledger), 10);
+        ledger_free(ledger);
+    }
+}
+
 static void test_what_a_snapshot_has_is_passed_over(void **state)
 {
     (void)state;
@@ -312,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_a_batch_does_not_end_inside_of_a_command),
         cmocka_unit_test(test_a_command_that_is_not_whole_is_damage),
         cmocka_unit_test(test_an_entry_of_a_newer_version_is_told_as_such),
+        cmocka_unit_test(test_a_field_of_a_newer_version_is_not_read_past),
         cmocka_unit_test(test_what_a_snapshot_has_is_passed_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
