@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/beside.h"
 #include "common/check.h"
 #include "server/replay.h"
 #include "server/store/file.h"
@@ -62,14 +63,44 @@ static void free_ledger(struct ledger **ledger)
     ledger_free(*ledger);
 }
 
+struct loading {
+    struct snapshot *snapshot;
+    struct pl_beside beside;
+};
+
 static struct pl_status read_payload(void *arg, uint8_t *into, size_t len)
 {
-    return snapshot_read(arg, into, len);
+    const struct loading *loading = arg;
+    return snapshot_read(loading->snapshot, into, len);
 }
 
 static void expect_payload(void *arg, void *memory, size_t len)
 {
-    snapshot_expect(arg, memory, len);
+    const struct loading *loading = arg;
+    snapshot_expect(loading->snapshot, memory, len);
+}
+
+static void begin_beside(void *arg, void (*work)(void *of), void *of)
+{
+    struct loading *loading = arg;
+    pl_beside_begin(&loading->beside, work, of);
+}
+
+static void end_beside(void *arg)
+{
+    struct loading *loading = arg;
+    pl_beside_end(&loading->beside);
+}
+
+/* A large state is worth threads of its own. */
+static struct pl_status load_from(struct snapshot *snapshot, bool large, struct ledger **ret)
+{
+    static const struct ledger_help help = {
+        .expect = expect_payload, .begin = begin_beside, .end = end_beside};
+    struct loading loading = {.snapshot = snapshot};
+    if (large)
+        snapshot_read_ahead(snapshot);
+    return ledger_load_helped(read_payload, large ? &help : NULL, &loading, ret);
 }
 
 /* The state of the newest snapshot before `batch`; derived data: if anything is wrong with it, an
@@ -83,10 +114,8 @@ static struct pl_status load_before(const struct recover_options *options, const
     if (!pl_is_ok(snapshot_open_before(io_system(), dir, options->ledger_id, batch, &snapshot)))
         return pl_fail(NOT_FOUND, "there is no usable snapshot");
     *ret_meta = *snapshot_get_meta(snapshot);
-    if (!options->alone && ret_meta->seq > REPLAY_ALONE_ENTRIES)
-        snapshot_read_ahead(snapshot);
-    struct pl_status status =
-        ledger_load_expecting(read_payload, expect_payload, snapshot, &ledger);
+    bool large = !options->alone && ret_meta->seq > REPLAY_ALONE_ENTRIES;
+    struct pl_status status = load_from(snapshot, large, &ledger);
     if (pl_is_ok(status))
         status = snapshot_finish(snapshot);
     snapshot_close(snapshot);

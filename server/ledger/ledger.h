@@ -158,11 +158,18 @@ PL_MUST_CHECK struct pl_status ledger_save(const struct ledger *ledger, ledger_w
 /* `read` fills exactly `len` bytes or fails. CORRUPT on anything that does not add up. */
 typedef struct pl_status (*ledger_read_fn)(void *arg, uint8_t *into, size_t len);
 PL_MUST_CHECK struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret);
-/* The same for a large state: `expect` is told of memory that is filled next, from its begin on, so
- * that somebody else may have its pages made meanwhile. Soon it may be elsewhere, or not there. */
-typedef void (*ledger_expect_fn)(void *arg, void *memory, size_t len);
-PL_MUST_CHECK struct pl_status ledger_load_expecting(ledger_read_fn read, ledger_expect_fn expect,
-                                                     void *arg, struct ledger **ret);
+/* The same for a large state, with help. */
+struct ledger_help {
+    /* Is told of memory that is filled next, from its begin on, so that somebody else may have its
+     * pages made meanwhile. Soon it may be elsewhere, or not there. */
+    void (*expect)(void *arg, void *memory, size_t len);
+    /* Begins work beside the caller; one at a time. */
+    void (*begin)(void *arg, void (*work)(void *of), void *of);
+    void (*end)(void *arg); /* returns when it is done */
+};
+PL_MUST_CHECK struct pl_status ledger_load_helped(ledger_read_fn read,
+                                                  const struct ledger_help *help, void *arg,
+                                                  struct ledger **ret);
 /* SHA-256 of what ledger_save writes. */
 void ledger_digest(const struct ledger *ledger, uint8_t out[32]);
 

@@ -585,7 +585,7 @@ enum {
 
 struct in {
     ledger_read_fn read;
-    ledger_expect_fn expect; /* may be NULL */
+    const struct ledger_help *help; /* NULL: there is none */
     void *arg;
     uint8_t *rows; /* owns; rows of one kind, there are millions of some */
     size_t at, row_end, end;
@@ -676,8 +676,8 @@ static void *more_room(const struct in *in, void *array, size_t index, size_t co
     uint8_t *grown = reallocarray(array, larger, element);
     PL_ASSERT(grown != NULL);
     *cap = larger;
-    if (in->expect != NULL)
-        in->expect(in->arg, grown + index * element, (larger - index) * element);
+    if (in->help != NULL)
+        in->help->expect(in->arg, grown + index * element, (larger - index) * element);
     return grown;
 }
 
@@ -994,8 +994,8 @@ static inline int64_t take_i64(const uint8_t **row)
     return (int64_t)pl_get_le64(*row - 8);
 }
 
-/* All at once, without a question at each number: there is nothing that there are more of. False:
- * no such currency. */
+/* All of it at once, without a question at each number: there is nothing that there are more of.
+ * False: no such currency. */
 static inline bool take_pledge(struct in *in, struct state_pledge *p, uint32_t *ret_tier)
 {
     const uint8_t *row = in->rows + in->at;
@@ -1092,7 +1092,6 @@ static struct pl_status load_pledges(struct in *in, struct ledger *ledger)
     for (size_t i = 0; i < count; i++) {
         ledger->pledge =
             room_for(in, ledger->pledge, i, count, &ledger->pledge_cap, sizeof(*ledger->pledge));
-        ledger->pledge[i] = (struct state_pledge){.amount = 0};
         ledger->pledge_count = i + 1;
         PL_TRY(load_pledge(in, ledger, &ledger->pledge[i]));
         if (!count_pledge(ledger, (uint32_t)i))
@@ -1694,7 +1693,7 @@ static struct pl_status load_pairs(struct in *in, struct pl_map *map, uint64_t l
 }
 
 /* A map that ledger_new made, as save_table wrote it. Its values number `rows` rows, from `least`.
- */
+ * Whether its keys are found where they are is still to be asked (pl_map_settled). */
 static struct pl_status load_table(struct in *in, struct pl_map *map, uint64_t least, uint64_t rows)
 {
     uint64_t cap = 0;
@@ -1709,10 +1708,9 @@ static struct pl_status load_table(struct in *in, struct pl_map *map, uint64_t l
     }
     if (!pl_map_shape(map, full, (size_t)cap))
         return bad();
-    if (in->expect != NULL && cap != 0)
-        in->expect(in->arg, map->slots, (size_t)cap * (map->key_size + map->value_size));
-    PL_TRY(load_pairs(in, map, least, rows));
-    return pl_map_settled(map) ? pl_ok() : bad();
+    if (in->help != NULL && cap != 0)
+        in->help->expect(in->arg, map->slots, (size_t)cap * (map->key_size + map->value_size));
+    return load_pairs(in, map, least, rows);
 }
 
 static inline bool begins_chain(const struct state_pledge *p)
@@ -1744,8 +1742,14 @@ static struct pl_status load_maps(struct in *in, struct ledger *ledger)
     PL_TRY(load_table(in, &ledger->requests, 1, ledger->size));
     PL_TRY(load_table(in, &ledger->names, 0, ledger->contributor_count));
     PL_TRY(load_table(in, &ledger->bank_refs, 0, ledger->bank_entry_count));
-    PL_TRY(load_table(in, &ledger->slots, 0, ledger->pledge_count));
-    return slots_fine(ledger) && ledger->names.count == ledger->contributor_count ? pl_ok() : bad();
+    return load_table(in, &ledger->slots, 0, ledger->pledge_count);
+}
+
+static bool maps_fine(const struct ledger *ledger)
+{
+    return pl_map_settled(&ledger->names) && pl_map_settled(&ledger->bank_refs) &&
+           pl_map_settled(&ledger->slots) && slots_fine(ledger) &&
+           ledger->names.count == ledger->contributor_count;
 }
 
 /* --- rows against each other --- */
@@ -1959,6 +1963,40 @@ static bool entries_money_fine(const struct ledger *ledger)
     return true;
 }
 
+/* Every request id is found, which is asked of millions, far apart from each other. */
+struct requests_look {
+    const struct pl_map *map;
+    bool fine;
+};
+
+static void look_at_requests(void *arg)
+{
+    struct requests_look *look = arg;
+    look->fine = pl_map_settled(look->map);
+}
+
+static bool rows_fine(struct ledger *ledger)
+{
+    return maps_fine(ledger) && queues_fine(ledger) && entries_money_fine(ledger) &&
+           refunds_fine(ledger) && deed_all_add_up(ledger) && settle_bank_entries(ledger) &&
+           settle_pledges(ledger);
+}
+
+/* Rows and request ids are looked at beside each other, if somebody helps: neither look changes
+ * what the other one looks at. */
+static bool all_fine(const struct in *in, struct ledger *ledger)
+{
+    struct requests_look look = {.map = &ledger->requests};
+    if (in->help == NULL) {
+        look_at_requests(&look);
+        return look.fine && rows_fine(ledger);
+    }
+    in->help->begin(in->arg, look_at_requests, &look);
+    bool fine = rows_fine(ledger);
+    in->help->end(in->arg);
+    return fine && look.fine;
+}
+
 static struct pl_status load(struct in *in, struct ledger *ledger)
 {
     uint32_t format = 0;
@@ -1996,8 +2034,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_statements(in, ledger));
     PL_TRY(load_movements(in, ledger));
     PL_TRY(load_maps(in, ledger));
-    if (!queues_fine(ledger) || !entries_money_fine(ledger) || !refunds_fine(ledger) ||
-        !deed_all_add_up(ledger) || !settle_bank_entries(ledger) || !settle_pledges(ledger))
+    if (!all_fine(in, ledger))
         return bad();
     charge_link(ledger);
     return pl_ok();
@@ -2005,14 +2042,14 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
 
 struct pl_status ledger_load(ledger_read_fn read, void *arg, struct ledger **ret)
 {
-    return ledger_load_expecting(read, NULL, arg, ret);
+    return ledger_load_helped(read, NULL, arg, ret);
 }
 
-struct pl_status ledger_load_expecting(ledger_read_fn read, ledger_expect_fn expect, void *arg,
-                                       struct ledger **ret)
+struct pl_status ledger_load_helped(ledger_read_fn read, const struct ledger_help *help, void *arg,
+                                    struct ledger **ret)
 {
     struct in in = {.read = read,
-                    .expect = expect,
+                    .help = help,
                     .arg = arg,
                     .rows = calloc(1, ROWS_BYTES),
                     .code = "---",

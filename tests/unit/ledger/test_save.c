@@ -4,6 +4,7 @@
  * answers to whatever comes next. What was damaged or does not add up is refused.
  */
 #include "../apart.h"
+#include "common/beside.h"
 #include "common/check.h"
 #include "server/ledger/rate.h"
 #include "storm.h"
@@ -88,13 +89,79 @@ static void test_many_slots_are_loaded_as_they_were(void **state)
     world_fini(&w);
 }
 
+/* What a large state is loaded with. */
+struct helped {
+    struct saved saved;
+    struct pl_beside beside;
+    unsigned begun, ended;
+    size_t expected; /* bytes */
+};
+
+static struct pl_status helped_take(void *arg, uint8_t *into, size_t len)
+{
+    struct helped *helped = arg;
+    assert_int_equal(helped->begun, helped->ended); /* all is there when it is looked at */
+    return saved_take(&helped->saved, into, len);
+}
+
+static void helped_expect(void *arg, void *memory, size_t len)
+{
+    struct helped *helped = arg;
+    assert_non_null(memory);
+    memset(memory, 0xA5, len); /* it is ours to be made, and is filled afterwards */
+    helped->expected += len;
+}
+
+static void helped_begin(void *arg, void (*work)(void *of), void *of)
+{
+    struct helped *helped = arg;
+    helped->begun++;
+    pl_beside_begin(&helped->beside, work, of);
+}
+
+static void helped_end(void *arg)
+{
+    struct helped *helped = arg;
+    pl_beside_end(&helped->beside);
+    helped->ended++;
+}
+
+static const struct ledger_help help = {
+    .expect = helped_expect, .begin = helped_begin, .end = helped_end};
+
 static void assert_not_loaded(const struct ledger *ledger)
 {
-    struct saved saved = world_save(ledger);
+    struct helped helped = {.saved = world_save(ledger)};
     struct ledger *loaded = NULL;
-    assert_int_equal(ledger_load(saved_take, &saved, &loaded).code, PL_E_CORRUPT);
+    assert_int_equal(ledger_load(saved_take, &helped.saved, &loaded).code, PL_E_CORRUPT);
     assert_null(loaded);
-    free(saved.data);
+    helped.saved.at = 0;
+    assert_int_equal(ledger_load_helped(helped_take, &help, &helped, &loaded).code, PL_E_CORRUPT);
+    assert_null(loaded);
+    assert_int_equal(helped.begun, helped.ended);
+    free(helped.saved.data);
+}
+
+/* With help it is the same state, and what is made ahead is no part of it. */
+static void test_help_changes_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    storm_over(&w, 8, 1500);
+    struct helped helped = {.saved = world_save(w.ledger)};
+    struct ledger *loaded = NULL;
+    assert_true(pl_is_ok(ledger_load_helped(helped_take, &help, &helped, &loaded)));
+    assert_same_state(w.ledger, loaded);
+    struct saved again = world_save(loaded);
+    assert_int_equal(again.len, helped.saved.len);
+    assert_memory_equal(again.data, helped.saved.data, again.len);
+    assert_int_equal(helped.begun, 1);
+    assert_int_equal(helped.ended, 1);
+    assert_true(helped.expected > w.ledger->pledge_count * sizeof(*w.ledger->pledge));
+    free(again.data);
+    free(helped.saved.data);
+    ledger_free(loaded);
+    world_fini(&w);
 }
 
 /* Rows that are each fine, and together are not. */
@@ -663,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_ledger_survives),
         cmocka_unit_test(test_a_restarted_ledger_answers_alike),
         cmocka_unit_test(test_many_slots_are_loaded_as_they_were),
+        cmocka_unit_test(test_help_changes_nothing),
         cmocka_unit_test(test_rows_that_do_not_add_up_are_refused),
         cmocka_unit_test(test_slots_that_do_not_add_up_are_refused),
         cmocka_unit_test(test_maps_that_do_not_find_are_refused),
