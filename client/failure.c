@@ -84,6 +84,8 @@ static const char *arg_words(const char *name)
         {"left", N_("left")},
         {"period", N_("period")},
         {"person", N_("person")},
+        {"proposed_minor", N_("proposed for")},
+        {"now_minor", N_("would be now")},
         {"outstanding_minor", N_("still to be paid")},
         {"unallocated_minor", N_("not allocated")},
         {"refund", N_("refund")},

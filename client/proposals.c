@@ -25,8 +25,9 @@ static const struct column columns[] = {
     {"time_us", NULL, IN_JSON, true},
     {"expires_us", NULL, IN_JSON, true},
     {"details", N_("What exactly"), IN_ALL, false},
-    {"all", N_("All of it"), IN_ALL, true},
+    {"all", N_("Amount"), IN_ALL, true},
     {"currency", NULL, IN_PROGRAMS, false},
+    {"now", N_("Would be now"), IN_ALL, true},
 };
 enum { DETAILS_MAX = 128 << 10 };
 
@@ -100,4 +101,5 @@ void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
     sheet_text(sheet, command == NULL ? NULL : details_of(command, sheet->arena));
     sheet_amount(sheet, row->all);
     sheet_text(sheet, row->all != NULL ? row->all->currency : NULL);
+    sheet_amount(sheet, row->now);
 }

@@ -197,6 +197,7 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
         proposal_settle(&maker);
     } else if (proposal_open(&maker)) {
         decide(&maker);
+        proposal_confirm(&maker);
     }
     PL_ASSERT(ret->entry_count != 0 || ret->answer == LEDGER_INVALID);
 }

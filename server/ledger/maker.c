@@ -254,6 +254,7 @@ static const char *const reason_messages[] = {
     [REASON(PROPOSAL_UNKNOWN)] = "there is no such proposal",
     [REASON(SAME_PERSON)] = "who proposed it cannot approve it: another person has to",
     [REASON(PROPOSAL_CLOSED)] = "the proposal is decided already",
+    [REASON(AMOUNT_CHANGED)] = "the proposal was made for another amount: propose it again",
     [REASON(PERMISSION_DENIED)] = "the role does not allow this",
     [REASON(TIER_SOLD_OUT)] = "the tier is sold out",
     [REASON(TIER_NOT_FULL)] = "the tier is not full: hold a slot instead of waiting",

@@ -14,6 +14,7 @@
 #include "common/scan.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/meant.h"
 #include "server/ledger/period.h"
 #include "server/ledger/waiver.h"
 
@@ -168,7 +169,8 @@ bool proposal_add(struct ledger *ledger, const struct state_proposal *row)
         ledger->proposal_count == 0 || ledger->proposal[ledger->proposal_count - 1].seq < row->seq;
     if (!ordered || row->seq == 0 || open != (row->closed_seq == 0) ||
         open != (row->bytes != NULL) || row->state < OPEN || row->state > EXPIRED ||
-        row->class < 1 || row->class > CLASS_MAX)
+        row->class < 1 || row->class > CLASS_MAX || row->currency < STATE_AMOUNT_NOT_KEPT ||
+        row->amount < 0 || (row->currency < 0 && row->amount != 0))
         return false;
     ledger->proposal = state_grow(ledger->proposal, ledger->proposal_count, &ledger->proposal_cap,
                                   sizeof(*ledger->proposal));
@@ -456,6 +458,9 @@ static void propose(struct maker *maker, Pledged__V1__CommandClass class)
     fact->expires_us = entry->time_us + (ttl_s != 0 ? ttl_s : TTL_DEFAULT_S) * 1000000;
     entry->fact_case = FACT(PROPOSED);
     entry->proposed = fact;
+    struct meant meant = meant_by(ledger, maker->command);
+    if (meant.currency >= 0)
+        fact->amount = maker_money(maker, meant.minor, meant.currency);
     Pledged__V1__Outcome *outcome = maker_outcome(maker);
     outcome->proposal_seq = entry->seq;
     outcome->expires_us = fact->expires_us;
@@ -515,74 +520,6 @@ static bool is_maker(const struct maker *maker, const struct state_proposal *pro
     return strcmp(maker->ledger->text + proposal->maker, maker->request->actor.person) == 0;
 }
 
-static uint64_t later(uint64_t left, uint64_t right)
-{
-    return left > right ? left : right;
-}
-
-/* The newest entry that made money of a credit free; 0: none. */
-static uint64_t newest_freed(const struct ledger *ledger, const char *id)
-{
-    uint64_t seq = 0;
-    const struct state_bank_entry *from = state_bank_entry(ledger, id);
-    for (uint32_t i = from == NULL ? STATE_NONE : from->alloc_first; i != STATE_NONE;
-         i = ledger->allocation[i].next_of_entry)
-        seq = later(seq, ledger->allocation[i].reversed_by);
-    for (size_t i = 0; i < ledger->refund_count; i++) {
-        const struct state_refund *refund = &ledger->refund[i];
-        if (&ledger->bank_entry[refund->bank_entry] == from &&
-            refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED)
-            seq = later(seq, refund->changed_seq);
-    }
-    return seq;
-}
-
-/* The newest entry after which more of a pledge was to be paid; 0: none. */
-static uint64_t newest_owed(const struct ledger *ledger, const char *id)
-{
-    uint64_t seq = 0;
-    const struct state_pledge *pledge = state_pledge(ledger, id);
-    if (pledge == NULL)
-        return 0;
-    for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
-         i = ledger->allocation[i].next_of_pledge)
-        seq = later(seq, ledger->allocation[i].reversed_by);
-    for (uint32_t i = waiver_newest(ledger, pledge); i != STATE_NONE;
-         i = ledger->waiver[i].next_of_pledge)
-        seq = later(seq, ledger->waiver[i].reversed_by);
-    return seq;
-}
-
-bool proposal_wants_all(const Pledged__V1__Command *command, const char **ret_pledge,
-                        const char **ret_bank_entry)
-{
-    *ret_pledge = *ret_bank_entry = NULL;
-    if (command->command_case == COMMAND(REFUND) && command->refund->amount == NULL)
-        *ret_bank_entry = command->refund->bank_entry;
-    else if (command->command_case == COMMAND(WRITE_OFF) && command->write_off->amount == NULL)
-        *ret_pledge = command->write_off->pledge;
-    else if (command->command_case == COMMAND(ACCEPT_DIFFERENCE) &&
-             command->accept_difference->amount == NULL)
-        *ret_pledge = command->accept_difference->pledge;
-    return *ret_pledge != NULL || *ret_bank_entry != NULL;
-}
-
-/* "All that is left" may be more by now than the second person was shown, and one person alone
- * can see to that. */
-static bool has_grown(struct maker *maker, const struct state_proposal *proposal)
-{
-    const char *pledge, *bank_entry;
-    if (!proposal_wants_all(maker->command, &pledge, &bank_entry))
-        return false;
-    uint64_t seq = pledge != NULL ? newest_owed(maker->ledger, pledge)
-                                  : newest_freed(maker->ledger, bank_entry);
-    if (seq <= proposal->seq)
-        return false;
-    maker_refuse(maker, REASON(AMOUNT_REQUIRED), "approve.seq", seq, NULL);
-    maker_say(maker, "why", "there is more of it than when it was proposed: propose it again");
-    return true;
-}
-
 bool proposal_open(struct maker *maker)
 {
     const struct state_proposal *proposal =
@@ -601,11 +538,36 @@ bool proposal_open(struct maker *maker)
     PL_ASSERT(pl_is_ok(status)); /* it was unpacked before, and the arena is as large as it takes */
     maker->command = (const Pledged__V1__Command *)parsed;
     maker->command_bytes = pl_slice(proposal->bytes, proposal->len);
-    if (has_grown(maker, proposal))
-        return false;
     maker->proposal = proposal;
     maker->about = NULL;
     return true;
+}
+
+/* Kept where it was kept; what waits from before has no amount, and its rest may have grown. */
+static bool is_as_shown(const struct state_proposal *proposal, struct meant now)
+{
+    return proposal->currency == STATE_AMOUNT_NOT_KEPT
+               ? !now.is_rest
+               : meant_is(now, proposal->amount, proposal->currency);
+}
+
+/* "All that is left" may be another amount by now than the second person was shown: one alone can
+ * see to that, and so can two who agree on something else. */
+void proposal_confirm(struct maker *maker)
+{
+    const struct state_proposal *proposal = maker->proposal;
+    struct meant now = meant_by(maker->ledger, maker->command);
+    if (maker->out->answer != LEDGER_ACCEPTED || is_as_shown(proposal, now))
+        return;
+    if (proposal->pledge != STATE_NONE)
+        maker->about = &maker->ledger->pledge[proposal->pledge];
+    maker_refuse(maker, REASON(AMOUNT_CHANGED), "approve.seq", proposal->seq, NULL);
+    if (proposal->currency >= 0) {
+        maker_arg_number(maker, "proposed_minor", proposal->amount);
+        maker_arg(maker, "currency", pl_currency_code(proposal->currency));
+    }
+    if (proposal->currency == now.currency)
+        maker_arg_number(maker, "now_minor", now.minor);
 }
 
 /* Who proposed it may take it back; else it takes an approver. */
@@ -652,7 +614,8 @@ void proposal_expire(struct maker *maker)
 /* --- replay --- */
 
 /* Its approval will decide it, so it has to be one that could have been decided. */
-static struct pl_status check_command(const struct ledger *ledger, struct pl_slice bytes)
+static struct pl_status check_command(const struct ledger *ledger, struct pl_slice bytes,
+                                      const Pledged__V1__Money *amount)
 {
     struct pl_arena arena PL_CLEANUP(pl_arena_fini);
     ProtobufCMessage *message = NULL;
@@ -662,6 +625,11 @@ static struct pl_status check_command(const struct ledger *ledger, struct pl_sli
     NEED(command->command_case != COMMAND(APPROVE) && command->command_case != COMMAND(REJECT) &&
              ledger_validate_by(ledger->policy.message->rules, command, &arena) == NULL,
          "a proposal of what cannot be decided");
+    struct meant meant = meant_by(ledger, command);
+    NEED(!state_rules(ledger, 7) ||
+             (meant.currency < 0 ? amount == NULL
+                                 : state_money_is(amount, meant.minor, meant.currency)),
+         "a proposal of another amount than is left");
     return pl_ok();
 }
 
@@ -672,7 +640,7 @@ static struct pl_status check_proposed(const struct ledger *ledger, const Pledge
          "a proposal of what needs no second person");
     NEED(entry->command.len != 0 && entry->actor->person[0] != '\0' && entry->proposal_seq == 0,
          "a proposal without a command");
-    PL_TRY(check_command(ledger, pl_slice(entry->command.data, entry->command.len)));
+    PL_TRY(check_command(ledger, pl_slice(entry->command.data, entry->command.len), fact->amount));
     NEED(fact->expires_us > entry->time_us, "a proposal that begins expired");
     NEED(fact->pledge[0] == '\0' || state_pledge(ledger, fact->pledge) != NULL,
          "a proposal about an unknown pledge");
@@ -718,6 +686,10 @@ static void add_row(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .seq = entry->seq,
         .time_us = entry->time_us,
         .expires_us = fact->expires_us,
+        .amount = fact->amount != NULL ? fact->amount->minor : 0,
+        .currency = fact->amount != NULL     ? (int16_t)pl_currency_index(fact->amount->currency)
+                    : state_rules(ledger, 7) ? STATE_SAYS_IT_ITSELF
+                                             : STATE_AMOUNT_NOT_KEPT,
         .bytes = calloc(1, entry->command.len + 1),
         .len = (uint32_t)entry->command.len,
         .maker = state_add_text(ledger, entry->actor->person),
@@ -746,6 +718,20 @@ void proposal_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
                   entry->seq);
 }
 
+/* Who approves it signs for what they were shown. */
+static struct pl_status check_amount(const struct ledger *ledger,
+                                     const struct state_proposal *proposal)
+{
+    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
+    ProtobufCMessage *message = NULL;
+    pl_arena_init(&arena, COMMAND_ARENA_BYTES);
+    PL_TRY(pl_unpack_trusted(&pledged__v1__command__descriptor,
+                             pl_slice(proposal->bytes, proposal->len), &arena, &message));
+    struct meant now = meant_by(ledger, (const Pledged__V1__Command *)message);
+    NEED(is_as_shown(proposal, now), "an entry carries out a proposal of another amount");
+    return pl_ok();
+}
+
 /* I4: maker is not checker. */
 struct pl_status proposal_check_carried(const struct ledger *ledger,
                                         const Pledged__V1__Entry *entry)
@@ -766,7 +752,8 @@ struct pl_status proposal_check_carried(const struct ledger *ledger,
     else
         NEED(proposal->state == APPROVED && proposal->closed_seq == entry->cause_seq,
              "an entry carries out a proposal that its command does not");
-    return pl_ok();
+    return entry->command.len != 0 && state_rules(ledger, 7) ? check_amount(ledger, proposal)
+                                                             : pl_ok();
 }
 
 void proposal_carried(struct ledger *ledger, const Pledged__V1__Entry *entry)

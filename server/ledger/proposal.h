@@ -18,10 +18,6 @@
  * maker_class. */
 Pledged__V1__CommandClass proposal_class_of(const struct ledger *ledger,
                                             const Pledged__V1__Command *command);
-/* Does the command mean all that is left of a pledge, or of a bank entry, because it names no
- * amount? Then one of the two is its id, the other NULL. */
-bool proposal_wants_all(const Pledged__V1__Command *command, const char **ret_pledge,
-                        const char **ret_bank_entry);
 /* Does this class need a second person under the policy in force? */
 bool proposal_needs(const struct ledger *ledger, Pledged__V1__CommandClass class);
 
@@ -30,6 +26,8 @@ bool proposal_needs(const struct ledger *ledger, Pledged__V1__CommandClass class
 void proposal_settle(struct maker *maker);
 /* Of an Approve: makes the proposed command the one that is decided. False: refused. */
 bool proposal_open(struct maker *maker);
+/* After that is decided: refuses it where it is about another amount than when it was proposed. */
+void proposal_confirm(struct maker *maker);
 void proposal_decide(struct maker *maker); /* Reject */
 void proposal_expire(struct maker *maker); /* the one that is due */
 int64_t proposal_due_us(const struct ledger *ledger);

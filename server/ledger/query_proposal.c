@@ -12,52 +12,47 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "common/scan.h"
-#include "server/ledger/allocation.h"
+#include "server/ledger/meant.h"
 #include "server/ledger/proposal.h"
 #include "server/ledger/query.h"
 
-/* "All that is left" of what the command is about, as of now. False: it says how much itself. */
-static bool find_all(const struct ledger *ledger, const Pledged__V1__Command *command,
-                     int64_t *ret_minor, int *ret_currency)
+static Pledged__V1__Money *money(struct pl_arena *arena, int64_t minor, int currency)
 {
-    const char *pledge_id, *bank_entry_id;
-    if (!proposal_wants_all(command, &pledge_id, &bank_entry_id))
-        return false;
-    if (pledge_id == NULL) {
-        const struct state_bank_entry *credit = state_bank_entry(ledger, bank_entry_id);
-        if (credit == NULL)
-            return false;
-        *ret_minor = allocation_free(credit);
-        *ret_currency = credit->currency;
-        return true;
+    Pledged__V1__Money *made = query_message(arena, &pledged__v1__money__descriptor);
+    if (made != NULL) {
+        made->minor = minor;
+        made->currency = (char *)(uintptr_t)pl_currency_code(currency);
     }
-    const struct state_pledge *pledge = state_pledge(ledger, pledge_id);
-    if (pledge == NULL || pledge->currency < 0)
+    return made;
+}
+
+/* What it would be if it was approved now, where that is another amount. False: the budget is
+ * spent. */
+static bool put_now(const struct ledger *ledger, const struct state_proposal *proposal,
+                    struct pl_arena *arena, Pledged__V1__ProposalStatus *made)
+{
+    ProtobufCMessage *parsed = NULL;
+    if (!pl_is_ok(pl_unpack_trusted(&pledged__v1__command__descriptor,
+                                    pl_slice(proposal->bytes, proposal->len), arena, &parsed)))
         return false;
-    *ret_minor = pledge->amount - state_settled(pledge);
-    *ret_currency = pledge->currency;
-    return true;
+    struct meant now = meant_by(ledger, (const Pledged__V1__Command *)parsed);
+    if (now.currency < 0 || meant_is(now, proposal->amount, proposal->currency))
+        return true;
+    made->now = money(arena, now.minor, now.currency);
+    return made->now != NULL;
 }
 
 /* What a second person would sign for, where the proposal itself does not say it. False: the budget
  * is spent. */
-static bool put_all(const struct ledger *ledger, const struct state_proposal *proposal,
-                    struct pl_arena *arena, Pledged__V1__ProposalStatus *made)
+static bool put_amounts(const struct ledger *ledger, const struct state_proposal *proposal,
+                        struct pl_arena *arena, Pledged__V1__ProposalStatus *made)
 {
-    ProtobufCMessage *parsed = NULL;
-    int64_t minor;
-    int currency;
-    if (!pl_is_ok(pl_unpack_trusted(&pledged__v1__command__descriptor,
-                                    pl_slice(proposal->bytes, proposal->len), arena, &parsed)))
-        return false;
-    if (!find_all(ledger, (const Pledged__V1__Command *)parsed, &minor, &currency))
-        return true;
-    made->all = query_message(arena, &pledged__v1__money__descriptor);
-    if (made->all == NULL)
-        return false;
-    made->all->minor = minor;
-    made->all->currency = (char *)(uintptr_t)pl_currency_code(currency);
-    return true;
+    if (proposal->currency >= 0) {
+        made->all = money(arena, proposal->amount, proposal->currency);
+        if (made->all == NULL)
+            return false;
+    }
+    return proposal->bytes == NULL || put_now(ledger, proposal, arena, made);
 }
 
 /* Borrows nothing from the ledger. NULL: the budget is spent. */
@@ -86,8 +81,8 @@ row(const struct ledger *ledger, const struct state_proposal *proposal, struct p
         made->command = (ProtobufCBinaryData){
             proposal->len, pl_arena_memdup(arena, proposal->bytes, proposal->len)};
     bool fine = made->pledge != NULL && made->maker != NULL && made->command_name != NULL &&
-                (proposal->bytes == NULL ||
-                 (made->command.data != NULL && put_all(ledger, proposal, arena, made)));
+                (proposal->bytes == NULL || made->command.data != NULL) &&
+                put_amounts(ledger, proposal, arena, made);
     return fine ? made : NULL;
 }
 

@@ -28,7 +28,7 @@
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
-enum { SAVE_FORMAT = 16 };
+enum { SAVE_FORMAT = 17 };
 
 /* --- writing --- */
 
@@ -279,7 +279,9 @@ static void save_proposals(struct out *out, const struct ledger *ledger)
     put_u64(out, ledger->proposal_count);
     for (size_t i = 0; i < ledger->proposal_count; i++) {
         const struct state_proposal *p = &ledger->proposal[i];
-        const uint8_t small[] = {p->class, p->state};
+        const uint8_t small[] = {p->class, p->state, p->currency == STATE_AMOUNT_NOT_KEPT};
+        put_i64(out, p->amount);
+        put_currency(out, p->currency);
         put_u64(out, p->seq);
         put_u64(out, p->closed_seq);
         put_i64(out, p->time_us);
@@ -1246,9 +1248,11 @@ static struct pl_status load_policy(struct in *in, struct ledger *ledger)
 static struct pl_status load_proposal(struct in *in, struct ledger *ledger,
                                       struct state_proposal *p)
 {
-    uint8_t small[2];
+    uint8_t small[3];
     uint32_t command = 0;
     size_t len;
+    PL_TRY(get_i64(in, &p->amount));
+    PL_TRY(get_currency(in, &p->currency));
     PL_TRY(get_u64(in, &p->seq));
     PL_TRY(get_u64(in, &p->closed_seq));
     PL_TRY(get_i64(in, &p->time_us));
@@ -1262,6 +1266,10 @@ static struct pl_status load_proposal(struct in *in, struct ledger *ledger,
     p->class = small[0];
     p->state = small[1];
     p->len = (uint32_t)len;
+    if (small[2] > 1 || (small[2] == 1 && p->currency >= 0))
+        return bad();
+    if (small[2] == 1)
+        p->currency = STATE_AMOUNT_NOT_KEPT;
     if (p->maker >= ledger->text_len || p->seq > ledger->size || p->closed_seq > ledger->size ||
         command > UINT16_MAX || (p->pledge != STATE_NONE && p->pledge >= ledger->pledge_count))
         return bad();

@@ -260,8 +260,14 @@ struct state_fulfilment {
     uint16_t tier; /* of the pledge when it began */
 };
 
+/* In state_proposal.currency where that is no currency. */
+enum state_proposal_amount {
+    STATE_SAYS_IT_ITSELF = -1, /* the command names its amount, or is about none */
+    STATE_AMOUNT_NOT_KEPT = -2 /* it waits since before amounts were kept */
+};
 /* A command that waits, or waited, for a second person. */
 struct state_proposal {
+    int64_t amount; /* that it was made for */
     uint64_t seq;
     uint64_t closed_seq; /* entry that decided it; 0: open */
     int64_t time_us, expires_us;
@@ -270,6 +276,7 @@ struct state_proposal {
     uint32_t maker;   /* offset into ledger.text: the person */
     uint32_t pledge;  /* index; STATE_NONE: none that was there */
     uint16_t command; /* Command.command case */
+    int16_t currency; /* of the amount, or enum state_proposal_amount */
     uint8_t class;    /* Pledged__V1__CommandClass */
     uint8_t state;    /* Pledged__V1__ProposalState */
 };

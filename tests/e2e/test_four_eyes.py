@@ -137,13 +137,31 @@ class FourEyes(DaemonTest):
         self.assertEqual((shown["all"], shown["currency"]), ("10.00", "CHF"))
         self.assertIn("CHF\u00a010.00", self.pledge("approver", "proposals", pledge, format="table").out)
         self.pledge("clerk", "reverse", paid[1], "--reason", "mistake")
-        ran = self.fails(65, "approver", "approve", rest.rows[0][1], format="json")
-        self.assertEqual((ran.error["reason"], ran.error["field"]), ("AMOUNT_REQUIRED", "approve.seq"))
-        self.assertIn("propose it again", ran.error["message"])
+        ran = self.fails(10, "approver", "approve", rest.rows[0][1], format="json")
+        self.assertEqual((ran.error["reason"], ran.error["field"], ran.error["deciding_seq"]),
+                         ("AMOUNT_CHANGED", "approve.seq", int(rest.rows[0][1])))
+        self.assertIn("proposed for: CHF 10.00; would be now: CHF 1000.00", ran.error["message"])
         ran = self.home.pledge("approver", "approve", rest.rows[0][1], lang="fr")
-        self.assertIn("le proposer à nouveau", ran.err)
+        self.assertIn("proposé pour", ran.err)
+        shown = self.pledge("approver", "proposals", pledge, format="json").json["proposals"][0]
+        self.assertEqual((shown["all"], shown["now"]), ("10.00", "1000.00"))
         shown = self.pledge("clerk", "show", pledge, format="json").json
         self.assertEqual((shown["outstanding"], shown["written_off"]), ("1000.00", None))
+
+    def test_what_two_amend_is_not_what_a_third_was_asked(self):
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.submit_free(who, 100000).outcome.pledge
+        self.approve_as(self.approver, self.clerk.commit(pledge).seq)
+        rest = self.home.pledge("clerk", "write-off", pledge, "--reason", "it will not come")
+        self.assertEqual(rest.code, 13, rest)
+        paper = self.home.path / "letter.pdf"
+        paper.write_bytes(b"%PDF more")
+        more = self.home.pledge("clerk", "amend", pledge, "--amount", "1500.00", "--currency", "CHF",
+                                "--evidence", paper, "--reason", "their letter")
+        self.assertEqual(more.code, 13, more)
+        self.approve_as(self.approver, int(more.rows[0][1]))
+        ran = self.fails(10, "approver", "approve", rest.rows[0][1], format="json")
+        self.assertEqual(ran.error["reason"], "AMOUNT_CHANGED")
 
     def test_many_small_differences_are_a_large_one(self):
         who = self.clerk.contributor(self.name())

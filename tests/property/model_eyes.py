@@ -15,7 +15,7 @@ class Proposal:
     def __init__(self, seq, maker, command, sort, pledge):
         self.seq, self.maker, self.command, self.sort, self.pledge = \
             seq, maker, command, sort, pledge
-        self.state, self.closed = "OPEN", 0
+        self.state, self.closed, self.amount = "OPEN", 0, None
 
 
 def wanted(command):
@@ -96,6 +96,7 @@ class Eyes:
         similar = any(p.state == "OPEN" and p.pledge is pledge and wanted(p.command) == wanted(command)
                       for p in self.proposals.values())
         proposal = Proposal(self.entry(pledge, False), person, command, sort, pledge)
+        proposal.amount = self.meant_amount(command)
         self.proposals[proposal.seq] = proposal
         return dict(proposal_seq=proposal.seq, **(dict(warnings={"PROPOSAL_SIMILAR"}) if similar else {}))
 
@@ -131,28 +132,30 @@ class Eyes:
             return wrong, None
         if proposal.maker == self.who:
             return wrong.add("SAME_PERSON", "approve.seq"), None
-        if self.grown(proposal) > proposal.seq:
-            return wrong.add("AMOUNT_REQUIRED", "approve.seq", self.grown(proposal)), None
         then = proposal.command
         name = then.WhichOneof("command")
         self.day = then.effective_date or self.today
         wrong, effect = self.decide(name, then, getattr(then, name))
+        if not wrong and self.meant_amount(then) != proposal.amount:
+            return wrong.add("AMOUNT_CHANGED", "approve.seq", proposal.seq), None
         return wrong, lambda: self.closing(proposal, effect)
 
-    def grown(self, proposal):
-        """The newest entry that left more of what is proposed as all that is left; 0: none."""
-        name = proposal.command.WhichOneof("command")
-        body = getattr(proposal.command, name)
-        if name not in ("refund", "write_off", "accept_difference") or body.HasField("amount"):
-            return 0
-        if name == "refund":
+    def meant_amount(self, command):
+        """What a command is about that does not say how much: (minor units, currency); None: it does."""
+        name = command.WhichOneof("command")
+        body = getattr(command, name)
+        if name == "cancel_refund":
+            refund = self.refunds[body.refund]
+            return refund.minor, refund.bank.currency
+        if name == "commit":
+            return self.pledges[body.pledge].minor, self.pledges[body.pledge].currency
+        if name == "cancel" or name in ("write_off", "accept_difference") and not body.HasField("amount"):
+            pledge = self.pledges[body.pledge]
+            return self.balance(pledge), pledge.currency
+        if name == "book_charge" or name in ("refund", "convert") and not body.HasField("amount"):
             bank = self.banks[body.bank_entry]
-            return max([0, *(a.reversed for a in self.allocations if a.bank is bank),
-                        *(r.last for r in self.refunds.values()
-                          if r.bank is bank and r.state == "CANCELLED")])
-        pledge = self.pledges[body.pledge]
-        return max([0, *(each.reversed for each in [*self.allocations, *self.waivers]
-                         if each.pledge is pledge)])
+            return self.unexplained_of(bank), bank.currency
+        return None
 
     def closing(self, proposal, effect):
         proposal.state, proposal.closed = "APPROVED", self.head + 1

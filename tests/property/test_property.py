@@ -370,11 +370,12 @@ class Round:
     def compare_proposals(self):
         same([(p.seq, pb.ProposalState.Name(p.state)[15:],
                pb.CommandClass.Name(getattr(p, "class"))[14:].lower().replace("_", "-"), p.pledge,
-               p.maker, p.closed_seq, p.command_name)
+               p.maker, p.closed_seq, p.command_name,
+               (p.all.minor, p.all.currency) if p.HasField("all") else None)
               for p in self.pages("ListProposals", "proposal", all=True)
               if p.seq > self.fund.born],
              [(p.seq, p.state, p.sort, p.pledge.id if p.pledge else "", p.maker, p.closed,
-               p.command.WhichOneof("command")) for p in self.fund.proposals.values()], "proposals")
+               p.command.WhichOneof("command"), p.amount) for p in self.fund.proposals.values()], "proposals")
 
     def compare_papers(self):
         for certificates, mine in ((False, self.fund.receipts), (True, self.fund.certificates)):

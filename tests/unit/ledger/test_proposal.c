@@ -951,17 +951,20 @@ static void test_all_that_is_left_is_no_more_than_was_shown(void **state)
     struct world w;
     eyes_ready(&w, 1);
     submit(&w, NULL, "C000001", NULL, 100000, "CHF");
-    pay(&w, "P000001", 80000, "CHF", "");
-    uint64_t first = w.receipt->seq;
     pay(&w, "P000001", 5000, "CHF", "");
+    pay(&w, "P000001", 80000, "CHF", "");
+    uint64_t second = w.receipt->seq;
     accept_difference(&w, 0); /* 150.00 */
     uint64_t open = proposed(&w);
-    reverse(&w, first + 1); /* 950.00 now */
-    uint64_t why = w.receipt->seq;
+    reverse(&w, second + 1); /* 950.00 now */
     as_bert(&w);
     approve(&w, open);
-    assert_refused(&w, AMOUNT_REQUIRED);
-    assert_int_equal(w.refusal->deciding_seq, why);
+    assert_refused(&w, AMOUNT_CHANGED);
+    assert_int_equal(w.code, PL_E_REFUSED);
+    assert_int_equal(w.refusal->deciding_seq, open);
+    assert_string_equal(w.refusal->arg[0]->value, "15000");
+    assert_string_equal(w.refusal->arg[1]->value, "CHF");
+    assert_string_equal(w.refusal->arg[2]->value, "95000");
     assert_int_equal(state_proposal(w.ledger, open)->state, OPEN);
     assert_int_equal(state_pledge(w.ledger, "P000001")->forgiven, 0);
     world_fini(&w);
@@ -985,13 +988,123 @@ static void test_all_that_is_free_is_no_more_than_was_shown(void **state)
     adopt_policy(&w, 1u << CLASS(REFUND), 7 * 86400);
     reverse(&w, allocated);
     assert_accepted(&w);
-    uint64_t why = w.receipt->seq;
     as_bert(&w);
     approve(&w, open);
-    assert_refused(&w, AMOUNT_REQUIRED);
-    assert_int_equal(w.refusal->deciding_seq, why);
+    assert_refused(&w, AMOUNT_CHANGED);
+    assert_int_equal(w.refusal->deciding_seq, open);
     approve(&w, said);
     assert_accepted(&w);
+    world_fini(&w);
+}
+
+/* Two people may agree to more meanwhile: the third one was asked about less. */
+static void test_what_two_change_is_not_what_was_proposed(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    commit(&w, "P000001");
+    uint64_t signature = proposed(&w);
+    change_tier(&w, "P000001", "duo", 0);
+    uint64_t more = proposed(&w);
+    as_bert(&w);
+    approve(&w, more);
+    assert_accepted(&w);
+    approve(&w, signature); /* of 50,000.00 */
+    assert_refused(&w, AMOUNT_CHANGED);
+    assert_string_equal(w.refusal->arg[0]->value, "5000000");
+    assert_string_equal(w.refusal->arg[2]->value, "15000000");
+    const Pledged__V1__ListProposalsResponse *got = list(&w, false, "", 0);
+    assert_int_equal(got->n_proposal, 1);
+    assert_int_equal(got->proposal[0]->all->minor, 5000000);
+    assert_int_equal(got->proposal[0]->now->minor, 15000000);
+    as_anna(&w);
+    commit(&w, "P000001");
+    uint64_t again = proposed(&w);
+    as_bert(&w);
+    approve(&w, again);
+    assert_accepted(&w);
+    got = list(&w, true, "", 0);
+    assert_int_equal(got->proposal[2]->all->minor, 15000000); /* stays readable */
+    assert_null(got->proposal[2]->now);
+    world_fini(&w);
+}
+
+/* It is told first that the rules have another objection. */
+static void test_another_objection_comes_first(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)desk_with_policy(&w);
+    write_off(&w, "P000002", 0, "CHF");
+    uint64_t open = proposed(&w);
+    cancel(&w, "P000002", PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP);
+    uint64_t end = proposed(&w);
+    as_bert(&w);
+    approve(&w, end);
+    assert_accepted(&w);
+    approve(&w, open);
+    assert_refused(&w, STATE_WRONG);
+    world_fini(&w);
+}
+
+/* What waits since before amounts were kept: its rest may have grown, what it says has not. */
+static void test_proposals_of_before_amounts_were_kept(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t waiting[2];
+    (void)desk_with_policy(&w);
+    write_off(&w, "P000002", 0, "CHF");
+    waiting[0] = proposed(&w);
+    write_off(&w, "P000002", 100, "CHF");
+    waiting[1] = proposed(&w);
+    Pledged__V1__Entry *entry = world_entry(&w, w.entry_count - 2);
+    struct ledger *before = world_before(&w, w.entry_count - 2);
+    before->policy.message->rules = 6;
+    entry->proposed->amount = NULL;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    ledger_apply(before, entry);
+    assert_int_equal(state_proposal(before, waiting[0])->currency, STATE_AMOUNT_NOT_KEPT);
+    ledger_apply(before, world_last(&w));
+    struct ledger *again = world_reloaded(before);
+    assert_int_equal(state_proposal(again, waiting[0])->currency, STATE_AMOUNT_NOT_KEPT);
+    ledger_free(w.ledger);
+    ledger_free(before);
+    w.ledger = again;
+    as_bert(&w);
+    approve(&w, waiting[0]);
+    assert_refused(&w, AMOUNT_CHANGED);
+    assert_int_equal(w.refusal->n_arg, 0);
+    approve(&w, waiting[1]);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_a_log_with_another_amount_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)desk_with_policy(&w);
+    write_off(&w, "P000002", 0, "CHF");
+    uint64_t open = proposed(&w);
+    Pledged__V1__Entry *entry = world_last(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    entry->proposed->amount->minor++;
+    assert_int_equal(ledger_check(before, entry).code, PL_E_CORRUPT);
+    before->policy.message->rules = 6; /* which had none to judge */
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    before->policy.message->rules = LEDGER_RULES;
+    entry->proposed->amount->minor--;
+    ledger_apply(before, entry);
+    as_bert(&w);
+    approve(&w, open);
+    assert_accepted(&w);
+    assert_true(pl_is_ok(ledger_check(before, world_last(&w))));
+    state_proposal(before, open)->amount++;
+    assert_int_equal(ledger_check(before, world_last(&w)).code, PL_E_CORRUPT);
+    ledger_free(before);
     world_fini(&w);
 }
 
@@ -1142,6 +1255,10 @@ int main(void)
         cmocka_unit_test(test_the_list_says_how_much_all_is),
         cmocka_unit_test(test_all_that_is_left_is_no_more_than_was_shown),
         cmocka_unit_test(test_all_that_is_free_is_no_more_than_was_shown),
+        cmocka_unit_test(test_what_two_change_is_not_what_was_proposed),
+        cmocka_unit_test(test_another_objection_comes_first),
+        cmocka_unit_test(test_proposals_of_before_amounts_were_kept),
+        cmocka_unit_test(test_a_log_with_another_amount_is_refused),
         cmocka_unit_test(test_what_waits_for_a_signature_stays_as_it_was_shown),
         cmocka_unit_test(test_who_signs_keeps_the_name_that_was_shown),
         cmocka_unit_test(test_waivers_are_undone_as_they_were_made),
