@@ -2,10 +2,15 @@
  *
  * query_contributor: the organisations that give.
  */
+#include <stdlib.h>
+
+#include "common/fold.h"
 #include "server/ledger/query_private.h"
 
-/* Case-insensitive for ASCII letters; all other bytes as they are. */
-static bool contains_folded(const char *text, const char *part)
+/* What folding a name beyond ASCII counts of a query's QUERY_STEPS_MAX. */
+enum { FOLD_STEPS = 32 };
+
+static bool contains(const char *text, const char *part)
 {
     for (;; text++) {
         size_t i = 0;
@@ -16,6 +21,18 @@ static bool contains_folded(const char *text, const char *part)
         if (*text == '\0')
             return false;
     }
+}
+
+/* Letters whatever their case, with or without accents: who looks for "societe" finds "Société". */
+static bool name_contains(const char *name, const char *part, size_t *steps)
+{
+    if (part[0] == '\0')
+        return true;
+    char *folded = pl_fold(name);
+    *steps += folded != NULL ? FOLD_STEPS : 0;
+    bool found = contains(folded != NULL ? folded : name, part);
+    free(folded);
+    return found;
 }
 
 static Pledged__V1__ContributorStatus *contributor_row(struct query *q, size_t index)
@@ -36,13 +53,36 @@ static Pledged__V1__ContributorStatus *contributor_row(struct query *q, size_t i
 }
 
 static bool contributor_matches(const struct ledger *ledger,
-                                const Pledged__V1__ListContributorsRequest *want,
-                                const struct state_contributor *contributor)
+                                const Pledged__V1__ListContributorsRequest *want, const char *part,
+                                const struct state_contributor *contributor, size_t *steps)
 {
     if (want->kind != PLEDGED__V1__CONTRIBUTOR_KIND__CONTRIBUTOR_KIND_UNSPECIFIED &&
         contributor->kind != want->kind)
         return false;
-    return contains_folded(ledger->text + contributor->name, want->name_contains);
+    return name_contains(ledger->text + contributor->name, part, steps);
+}
+
+/* Returns where it stopped. */
+static size_t fill(struct query *q, const Pledged__V1__ListContributorsRequest *want,
+                   const struct query_page *page, Pledged__V1__ListContributorsResponse *response)
+{
+    const struct ledger *ledger = q->ledger;
+    char *folded = pl_fold(want->name_contains);
+    const char *part = folded != NULL ? folded : want->name_contains;
+    size_t i = page->from;
+    for (size_t steps = 0; i < ledger->contributor_count && steps < QUERY_STEPS_MAX; i++, steps++) {
+        if (!contributor_matches(ledger, want, part, &ledger->contributor[i], &steps))
+            continue;
+        if (response->n_contributor == page->size ||
+            (response->n_contributor > 0 && !query_page_has_room(q)))
+            break;
+        Pledged__V1__ContributorStatus *row = contributor_row(q, i);
+        if (row == NULL)
+            break;
+        response->contributor[response->n_contributor++] = row;
+    }
+    free(folded);
+    return i;
 }
 
 enum pl_code query_list_contributors(const struct ledger *ledger, const struct query_log *log,
@@ -64,18 +104,7 @@ enum pl_code query_list_contributors(const struct ledger *ledger, const struct q
         return query_deny_spent(&q);
     response->as_of_seq = ledger->size;
     response->contributor = rows;
-    size_t i = page.from;
-    for (size_t steps = 0; i < count && steps < QUERY_STEPS_MAX; i++, steps++) {
-        if (!contributor_matches(ledger, want, &ledger->contributor[i]))
-            continue;
-        if (response->n_contributor == page.size ||
-            (response->n_contributor > 0 && !query_page_has_room(&q)))
-            break;
-        Pledged__V1__ContributorStatus *row = contributor_row(&q, i);
-        if (row == NULL)
-            break;
-        response->contributor[response->n_contributor++] = row;
-    }
+    size_t i = fill(&q, want, &page, response);
     if (q.spent && response->n_contributor == 0)
         return query_deny_spent(&q);
     if (i < count)

@@ -183,6 +183,7 @@ class Filters(DaemonTest):
     # --- contributors and payments ---
 
     def test_contributors(self):
+        accented = self.clerk.contributor("Société générale d’exemple")
         everybody = self.clerk.ListContributors(page_size=1000).contributor
         for kind in KINDS.values():
             found = self.clerk.ListContributors(kind=kind, page_size=1000).contributor
@@ -196,6 +197,9 @@ class Filters(DaemonTest):
                                  [c.contributor for c in everybody
                                   if needle.lower() in c.name.lower()
                                   and (not kind or c.kind == kind)])
+        for needle in ("societe generale", "SOCIÉTÉ", "Ge\u0301ne\u0301rale"):
+            rows = self.pledge("clerk", "contributors", "--name-contains", needle).rows
+            self.assertEqual([r[0] for r in rows], [accented])
         pages, token = [], ""
         while True:
             page = self.clerk.ListContributors(page_size=7, page_token=token)
