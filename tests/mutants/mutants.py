@@ -272,6 +272,23 @@ MUTANTS = [
     Mutant("count a sum and its details", "server/ledger/movement.c",
            "    allocation_split(ledger, row->batch);", "    (void)batch;",
            ["ledger/test_movement", "e2e/import"]),
+    Mutant("match a peer in a roster that it does not hold", CONN,
+           "        authz_identify(peer->roster, certificate, &peer->match);\n",
+           "        authz_identify(peer->roster, certificate, &peer->match);\n"
+           "        authz_roster_unref(peer->roster);\n        peer->roster = NULL;\n",
+           ["sim/seeds"]),
+    Mutant("record what was let in by the roster before", WRITER,
+           "            return roster->person[i]->role == actor->role;\n    }\n    return false;",
+           "            return roster->person[i]->role == actor->role;\n    }\n    return true;",
+           ["sim/seeds"]),
+    Mutant("let people in by a roster that is not durable", WRITER,
+           "    writer->roster_changed = true;\n    command->phase = COMMAND_DECIDED;\n"
+           "    park(writer, command);",
+           "    writer->roster_changed = true;\n    command->phase = COMMAND_DECIDED;\n"
+           "    answer(command);", ["sim/seeds"]),
+    Mutant("keep a roster that was not recorded", WRITER,
+           "    if (command->kind == COMMAND_ADOPT)\n        exchange_start(writer, command);\n"
+           "    if (!partly)", "    if (!partly)", ["sim/seeds"]),
     Mutant("say of a late deadline that nothing happened", CALL,
            "    refusal.reason = call->method != NULL && call->method->no_side_effects",
            "    refusal.reason = call->method != NULL", ["sim/seeds", "net/test_call"]),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * front: what server/worker does with a thread and libevent, on the simulated wire: the real net
- * and the real service between connections and the writer. One door (listener) a person, since
- * without TLS a connection is whoever its listener says.
+ * and the real service between connections and the writer, a listener (door) each; and
+ * server/reload beside them, which carries a changed file to the writer and then to one after the
+ * other.
  */
 #ifndef SIM_FRONT_H
 #define SIM_FRONT_H
@@ -12,7 +13,7 @@
 
 struct front;
 
-enum front_door { FRONT_CLERK, FRONT_APPROVER, FRONT_ADMIN, FRONT_AUDITOR, FRONT_DOORS };
+enum { FRONT_DOORS = 2 };
 
 /* Lets clients in, to a process that is up. */
 struct front *front_open(struct process *process);
@@ -21,5 +22,9 @@ void front_close(struct front *front); /* NULL is fine */
 /* A command of a connection came back from the writer. */
 void front_home(struct front *front, struct command *command);
 void front_flush(struct front *front);
+/* The operator says that the file is another one. */
+void front_reload(struct front *front);
+/* The version of the file that this one lets people in by. */
+uint64_t front_version(const struct front *front, unsigned door);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { FDS_MAX = 256, HEADER_BYTES = 48 };
+enum { POISON = 0xdb, POISON_MOST = 512 }; /* what is read after it was freed is not what it was */
 #define MAGIC 0x70656c6464676564ull
 
 struct block {
@@ -107,6 +108,7 @@ void __wrap_free(void *at)
         blocks--;
     }
     block->magic = 0;
+    memset(at, POISON, block->size < POISON_MOST ? block->size : POISON_MOST);
     __real_free(block);
 }
 

@@ -203,6 +203,8 @@ static bool see_reopened(struct model *model, const Pledged__V1__Entry *e)
     return go_to(model, pledge, e->seq, STAGE_IS(COMMITTED));
 }
 
+static bool see_roster(struct model *model, const Pledged__V1__Entry *e);
+
 static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
 {
     switch ((int)e->fact_case) {
@@ -230,12 +232,100 @@ static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
         return see_end(model, e, e->cancelled->pledge, STAGE_IS(CANCELLED));
     case FACT_CASE(PLEDGE_CLOSED):
         return see_end(model, e, e->pledge_closed->pledge, STAGE_IS(CLOSED));
+    case FACT_CASE(ROSTER_ADOPTED):
+        return see_roster(model, e);
     case FACT_CASE(REVERSED):
         return e->reversed->amount != NULL || e->reversed->benefit[0] != '\0' ||
                see_reopened(model, e);
     default:
         return true; /* says nothing about slots or money of ours */
     }
+}
+
+/* --- who may do what --- */
+
+#define ROLE(name_)    (1u << PLEDGED__V1__ROLE__ROLE_##name_)
+#define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
+
+unsigned model_roles(int command_case)
+{
+    switch (command_case) {
+    case COMMAND(ADOPT_CATALOGUE):
+        return ROLE(ADMIN);
+    case COMMAND(APPROVE):
+    case COMMAND(CLOSE):
+        return ROLE(APPROVER);
+    case COMMAND(REJECT):
+        return ROLE(CLERK) | ROLE(APPROVER) | ROLE(ADMIN);
+    case COMMAND(COMMIT):
+    case COMMAND(CANCEL):
+    case COMMAND(CLOSE_PERIOD):
+    case COMMAND(REOPEN_PERIOD):
+    case COMMAND(REVERSE):
+    case COMMAND(REALLOCATE):
+    case COMMAND(CONVERT):
+    case COMMAND(REFUND):
+    case COMMAND(CANCEL_REFUND):
+    case COMMAND(WRITE_OFF):
+    case COMMAND(ACCEPT_DIFFERENCE):
+        return ROLE(CLERK) | ROLE(APPROVER);
+    default:
+        return ROLE(CLERK);
+    }
+}
+
+static bool see_roster(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__RosterAdopted *fact = e->roster_adopted;
+    if (fact->n_person > MODEL_PERSONS)
+        return model_wrong(model, "entry %" PRIu64 ": a roster of strangers", e->seq);
+    model->persons = fact->n_person;
+    for (size_t i = 0; i < fact->n_person; i++) {
+        struct model_person *person = &model->roster[i];
+        (void)snprintf(person->name, sizeof(person->name), "%s", fact->person[i]->person);
+        person->role = (int)fact->person[i]->role;
+    }
+    return true;
+}
+
+static bool is_on_roster(const struct model *model, const Pledged__V1__Actor *actor)
+{
+    for (size_t i = 0; i < model->persons; i++) {
+        if (strcmp(model->roster[i].name, actor->person) == 0)
+            return model->roster[i].role == (int)actor->role;
+    }
+    return false;
+}
+
+/* They came by the door, with a certificate of theirs and the role for it. */
+static bool came_rightly(struct model *model, const Pledged__V1__Entry *e)
+{
+    char identity[40];
+    (void)snprintf(identity, sizeof(identity), "uri:sim:%.16s", e->actor->person);
+    if (strcmp(e->actor->identity, identity) != 0 || strcmp(e->actor->issuer, "CN=ca") != 0)
+        return model_wrong(model, "entry %" PRIu64 ": %s came as %s of %s", e->seq,
+                           e->actor->person, e->actor->identity, e->actor->issuer);
+    if (e->command.len == 0)
+        return true;
+    Pledged__V1__Command *command =
+        pledged__v1__command__unpack(NULL, e->command.len, e->command.data);
+    bool may =
+        command != NULL && (model_roles((int)command->command_case) >> e->actor->role & 1) != 0;
+    pledged__v1__command__free_unpacked(command, NULL);
+    return may || model_wrong(model, "entry %" PRIu64 ": %s may not do that with role %d", e->seq,
+                              e->actor->person, (int)e->actor->role);
+}
+
+/* Who did it was on the roster of that moment, with that role. */
+static bool is_entitled(struct model *model, const Pledged__V1__Entry *e)
+{
+    if (e->request_id.len == 0)
+        return true;
+    if (e->actor == NULL || !is_on_roster(model, e->actor))
+        return model_wrong(model, "entry %" PRIu64 ": %s with role %d is not on the roster", e->seq,
+                           e->actor == NULL ? "nobody" : e->actor->person,
+                           e->actor == NULL ? 0 : (int)e->actor->role);
+    return !model->roles || came_rightly(model, e);
 }
 
 /* --- what holds after every entry --- */
@@ -362,8 +452,8 @@ bool model_see(struct model *model, uint64_t seq, struct pl_slice bytes)
     int32_t taken[MODEL_TIERS];
     if (e == NULL)
         return model_wrong(model, "entry %" PRIu64 " cannot be read", seq);
-    bool fine = see_frame(model, seq, e) && nothing_is_due(model, e) && see_fact(model, e) &&
-                books_see(model, e) && count_slots(model, seq, taken);
+    bool fine = see_frame(model, seq, e) && is_entitled(model, e) && nothing_is_due(model, e) &&
+                see_fact(model, e) && books_see(model, e) && count_slots(model, seq, taken);
     if (fine)
         keep_entry(model, e, bytes, taken);
     pledged__v1__entry__free_unpacked(e, NULL);

@@ -14,7 +14,7 @@
 #include "pledged/v1/entry.pb-c.h"
 #include "tests/sim/books.h"
 
-enum { MODEL_TIERS = 4, MODEL_ID = 16, MODEL_STEPS = 32 };
+enum { MODEL_TIERS = 4, MODEL_ID = 16, MODEL_STEPS = 32, MODEL_PERSONS = 16 };
 
 struct model_entry {
     uint8_t *bytes; /* owns */
@@ -50,6 +50,11 @@ struct model_told { /* the verdict of one request id, once and for ever */
     bool receipt;
 };
 
+struct model_person {
+    char name[BOOKS_PERSON];
+    int role;
+};
+
 struct model {
     struct model_entry *entry; /* owns; [seq - 1] */
     size_t entries, entry_cap;
@@ -62,6 +67,9 @@ struct model {
     bool catalogue; /* there is one */
     size_t contributors;
     struct books books;
+    struct model_person roster[MODEL_PERSONS]; /* as the last entry about it says */
+    size_t persons;
+    bool roles; /* who may give which command is asked at the door, so that entries show it */
     bool clock_jumped; /* expiry is not judged by time from then on */
     uint64_t told_max; /* highest seq that was told to anybody */
     char error[300];   /* the first thing that was wrong; "" */
@@ -79,6 +87,8 @@ bool model_tell(struct model *model, const uint8_t request[MODEL_ID], uint64_t s
                 struct pl_slice verdict, bool receipt);
 /* First entry of this request id; 0: none. */
 uint64_t model_find(const struct model *model, const uint8_t request[MODEL_ID]);
+/* Bits of the roles that may give this command. */
+unsigned model_roles(int command_case);
 /* The first thing that is wrong; always false. */
 __attribute__((format(printf, 2, 3))) bool model_wrong(struct model *model, const char *format,
                                                        ...);

@@ -26,6 +26,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/process.h"
 #include "tests/sim/requests.h"
 
@@ -359,6 +360,7 @@ static void begin(void)
     memset(&t.process, 0, sizeof(t.process));
     t.process.clock = &t.clock.clock;
     t.process.segment_bytes = SEGMENT_BYTES;
+    operator_begin(&t.dice, false, 0);
 }
 
 /* True: the fault was met. */

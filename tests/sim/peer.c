@@ -12,6 +12,7 @@
 #include "common/arena.h"
 #include "common/check.h"
 #include "common/json.h"
+#include "tests/sim/badge.h"
 #include "tests/sim/wire.h"
 
 enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20 };
@@ -130,12 +131,13 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *i
 
 /* --- asking --- */
 
-static bool connect_wire(struct peer *peer, unsigned door)
+static bool connect_wire(struct peer *peer, struct peer_visit visit)
 {
     nghttp2_session_callbacks *callbacks = NULL;
+    uint8_t badge[BADGE_BYTES];
     if (peer->session != NULL)
         return true;
-    peer->link = wire_connect(door);
+    peer->link = wire_connect(visit.door);
     if (peer->link < 0)
         return false;
     int failed = nghttp2_session_callbacks_new(&callbacks);
@@ -148,7 +150,10 @@ static bool connect_wire(struct peer *peer, unsigned door)
     nghttp2_session_callbacks_del(callbacks);
     failed = nghttp2_submit_settings(peer->session, NGHTTP2_FLAG_NONE, NULL, 0);
     PL_ASSERT(failed == 0);
+    badge_say(visit.person, true, badge);
     pl_buf_clear(&peer->out);
+    struct pl_status status = pl_buf_append(&peer->out, badge, sizeof(badge));
+    PL_ASSERT(pl_is_ok(status));
     return true;
 }
 
@@ -169,13 +174,13 @@ static void forget(struct peer *peer)
     pl_arena_reset(&peer->arena);
 }
 
-bool peer_ask(struct peer *peer, unsigned door, const char *path, struct pl_slice message,
+bool peer_ask(struct peer *peer, struct peer_visit visit, const char *path, struct pl_slice message,
               int timeout_ms)
 {
     char timeout[32];
     uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(message.len >> 24), (uint8_t)(message.len >> 16),
                                     (uint8_t)(message.len >> 8), (uint8_t)message.len};
-    if (!connect_wire(peer, door))
+    if (!connect_wire(peer, visit))
         return false;
     forget(peer);
     struct pl_status status = pl_buf_append(&peer->request, prefix, sizeof(prefix));

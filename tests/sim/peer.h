@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "common/slice.h"
+#include "tests/sim/operator.h"
 
 struct peer;
 
@@ -29,8 +30,12 @@ struct peer_answer {
 
 struct peer *peer_new(void);
 void peer_free(struct peer *peer); /* NULL is fine */
+struct peer_visit {                /* a connection to be */
+    unsigned door;
+    enum operator_person person;
+};
 /* Connects if need be. False: nobody listens. timeout_ms: 0: no deadline. */
-bool peer_ask(struct peer *peer, unsigned door, const char *path, struct pl_slice message,
+bool peer_ask(struct peer *peer, struct peer_visit visit, const char *path, struct pl_slice message,
               int timeout_ms);
 /* Takes what arrived and sends what it can. */
 void peer_run(struct peer *peer);

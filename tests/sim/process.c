@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/config.h"
 #include "server/store/fault.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
+#include "tests/sim/operator.h"
 
-enum { INBOX_LIMIT = 64, CLASSES_MAX = 32, PROPOSAL_TTL_S = 3 };
+enum { INBOX_LIMIT = 64 };
 
-static const uint8_t ledger_id_bytes[16] = {7};
-static uint8_t file_sha256[32] = {9};
+const uint8_t process_ledger_id[16] = {7};
 
 void process_options(const struct process *process, bool read_only, struct recover_options *ret)
 {
@@ -26,7 +27,7 @@ void process_options(const struct process *process, bool read_only, struct recov
     ret->segment_bytes = process->segment_bytes;
     ret->read_only = read_only;
     ret->alone = true; /* the world has one thread */
-    memcpy(ret->ledger_id, ledger_id_bytes, sizeof(ret->ledger_id));
+    memcpy(ret->ledger_id, process_ledger_id, sizeof(ret->ledger_id));
 }
 
 static struct pl_status rebuild(void *arg, struct ledger **ret)
@@ -39,26 +40,6 @@ static struct pl_status rebuild(void *arg, struct ledger **ret)
     return recover_state(&options, process->store, &report, ret);
 }
 
-static void fill_policy(const struct process *process, Pledged__V1__PolicyAdopted *policy)
-{
-    static Pledged__V1__CommandClass class[CLASSES_MAX];
-    static Pledged__V1__PolicyAccount account, *accounts[] = {&account};
-    pledged__v1__policy_adopted__init(policy);
-    pledged__v1__policy_account__init(&account);
-    policy->sha256 = (ProtobufCBinaryData){32, file_sha256};
-    policy->four_eyes = class;
-    for (unsigned i = 1; i < CLASSES_MAX; i++) {
-        if ((process->four_eyes >> i & 1) != 0)
-            class[policy->n_four_eyes++] = (Pledged__V1__CommandClass)i;
-    }
-    policy->proposal_ttl_s = PROPOSAL_TTL_S;
-    account.account = (char *)(uintptr_t) "CHF01";
-    account.iban = (char *)(uintptr_t)PROCESS_ACCOUNT;
-    account.currency = (char *)(uintptr_t) "CHF";
-    policy->account = accounts;
-    policy->n_account = 1;
-}
-
 static void on_disagreement(void *arg)
 {
     struct process *process = arg;
@@ -67,8 +48,6 @@ static void on_disagreement(void *arg)
 
 static struct pl_status boot(struct process *process)
 {
-    static Pledged__V1__RosterAdopted roster;
-    static Pledged__V1__PolicyAdopted policy;
     struct recover_options options;
     process_options(process, false, &options);
     PL_TRY(recover_open(&options, &process->report, &process->store, &process->ledger));
@@ -76,9 +55,7 @@ static struct pl_status boot(struct process *process)
     PL_TRY(fault_open(process->store, &process->store));
     PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));
     PL_TRY(pl_mailbox_new(0, &process->home));
-    pledged__v1__roster_adopted__init(&roster);
-    fill_policy(process, &policy);
-    roster.sha256 = (ProtobufCBinaryData){32, file_sha256};
+    const struct config *config = process->config;
     struct writer_options writer = {
         .store = process->store,
         .ledger = process->ledger,
@@ -86,7 +63,7 @@ static struct pl_status boot(struct process *process)
         .view_slots = process->slot,
         .view_slot_count = 2,
         .clock = process->clock,
-        .start = {"example.org/sim", ledger_id_bytes, &roster, &policy},
+        .start = {OPERATOR_ORIGIN, process_ledger_id, config->roster, config->policy},
         .clock_jump_limit_us = PROCESS_JUMP_LIMIT_US,
         .on_disagreement = on_disagreement,
         .told_arg = process,
@@ -163,6 +140,7 @@ void process_start(struct process *process)
     process->status = pl_ok();
     process->writer_number++;
     memset(&process->report, 0, sizeof(process->report));
+    process->config = operator_config();
     process->state = PROCESS_BOOTING;
     process->fiber = fiber_start(process_main, process);
 }
@@ -187,5 +165,7 @@ void process_kill(struct process *process)
     process->slot[0].value = process->slot[1].value = NULL;
     heap_reclaim();
     disk_close_all();
+    config_free(process->config);
+    process->config = NULL;
     process->state = PROCESS_DOWN;
 }

@@ -14,7 +14,7 @@
 #include "server/writer.h"
 
 #define PROCESS_JUMP_LIMIT_US 10000000LL
-#define PROCESS_ACCOUNT       "CH8109000000150001234" /* of the fund, in CHF */
+extern const uint8_t process_ledger_id[16];
 
 enum process_state {
     PROCESS_DOWN,
@@ -30,7 +30,7 @@ struct process {
     struct pl_clock *clock;
     uint64_t segment_bytes;
     uint32_t writer_number; /* another one at every start */
-    uint32_t four_eyes;     /* bits of the classes that need a second person */
+    struct config *config;  /* owns; the operator's file, as it was when this life began */
     struct recover_report report;
     struct pl_status status;
     int exit_code; /* of _exit */

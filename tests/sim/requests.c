@@ -13,7 +13,7 @@
 #include "common/reference.h"
 #include "pledged/v1/catalogue.pb-c.h"
 #include "pledged/v1/command.pb-c.h"
-#include "tests/sim/process.h"
+#include "tests/sim/operator.h"
 
 #define IS(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 
@@ -264,7 +264,7 @@ static Pledged__V1__BankStatement *statement(struct maker *maker, unsigned numbe
     Pledged__V1__BankStatement *made = take(maker, sizeof(*made));
     pledged__v1__bank_statement__init(made);
     made->kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
-    made->account = text(maker, PROCESS_ACCOUNT);
+    made->account = text(maker, OPERATOR_ACCOUNT);
     made->currency = text(maker, "CHF");
     made->id = pl_arena_printf(&maker->arena, "STM-%u", number);
     made->created = text(maker, "2026-02-02");
@@ -630,6 +630,7 @@ static void end(struct maker *maker, struct request *request)
         memcpy(item->id + i, &word, 8);
     }
     maker->command->request_id = (ProtobufCBinaryData){MODEL_ID, item->id};
+    item->command_case = (int)maker->command->command_case;
     item->len = pledged__v1__command__get_packed_size(maker->command);
     item->bytes = malloc(item->len + 1);
     if (item->bytes == NULL)

@@ -14,6 +14,7 @@ struct request_item {
     uint8_t id[MODEL_ID];
     uint8_t *bytes; /* owns; a packed Command */
     size_t len;
+    int command_case;
 };
 struct request {
     struct request_item item[REQUEST_ITEMS_MAX];

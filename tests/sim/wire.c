@@ -131,6 +131,13 @@ static void stream_move(struct stream *stream)
 
 /* --- connections --- */
 
+/* Who came to a listener that is gone by now is never let in, not by the next one either. */
+static bool knocks(const struct link *link, int fd)
+{
+    return link->used && !link->accepted && link->server_open &&
+           link->door == (unsigned)(fd - FD_DOORS);
+}
+
 static void link_free(struct link *link)
 {
     if (!link->server_open && !link->client_open)
@@ -151,7 +158,7 @@ static bool on_close(int fd)
     if (fd >= FD_DOORS && fd < FD_LINKS) {
         door_open[fd - FD_DOORS] = false;
         for (int i = 0; i < WIRE_LINKS; i++) { /* who was not let in yet never is */
-            if (links[i].used && !links[i].accepted && links[i].door == (unsigned)(fd - FD_DOORS))
+            if (knocks(&links[i], fd))
                 links[i].broken = true, links[i].server_open = false, link_free(&links[i]);
         }
         return true;
@@ -279,7 +286,7 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     if (fd < FD_DOORS)
         return __real_accept4(fd, address, len, flags);
     for (int i = 0; i < WIRE_LINKS; i++) {
-        if (links[i].used && !links[i].accepted && links[i].door == (unsigned)(fd - FD_DOORS)) {
+        if (knocks(&links[i], fd)) {
             links[i].accepted = true;
             return FD_LINKS + i;
         }
@@ -394,6 +401,14 @@ void event_active(struct event *event, int result, short calls)
     event->active = true;
 }
 
+void wire_ring(int fd)
+{
+    for (size_t i = 0; i < event_count; i++) {
+        if (events[i]->pending && events[i]->fd == fd)
+            events[i]->active = true;
+    }
+}
+
 int event_priority_set(struct event *event, int priority)
 {
     event->priority = priority;
@@ -406,7 +421,7 @@ static bool is_readable(int fd)
     if (link != NULL)
         return link->broken || stream_ready(&link->to_server);
     for (int i = 0; i < WIRE_LINKS && fd >= FD_DOORS; i++) {
-        if (links[i].used && !links[i].accepted && links[i].door == (unsigned)(fd - FD_DOORS))
+        if (knocks(&links[i], fd))
             return true;
     }
     return false;

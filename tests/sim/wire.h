@@ -35,6 +35,8 @@ int wire_listen(unsigned door); /* a descriptor that listens */
 bool wire_run_event(void);
 struct event_base;
 struct event_base *wire_base(void);
+/* Who waits for this descriptor, which is none of the wire's, is due. */
+void wire_ring(int fd);
 
 /* --- the clients' side --- */
 /* -1: nobody listens there, or all links are taken. */

@@ -20,6 +20,7 @@
 #include "tests/sim/fiber.h"
 #include "tests/sim/front.h"
 #include "tests/sim/heap.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/process.h"
 #include "tests/sim/requests.h"
@@ -68,6 +69,9 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "connections broken",
                                                     "calls hung up",
                                                     "pieces of streams",
+                                                    "edits of the roster",
+                                                    "reloads",
+                                                    "turned away",
                                                     "audits"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
@@ -98,7 +102,7 @@ struct packet {
 
 struct odds { /* of this seed, in a million a step */
     uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat,
-        cut; /* of connections */
+        cut /* of connections */, reload;
     bool small_jumps;
 };
 
@@ -123,8 +127,11 @@ static struct {
     struct peer *peer[CLIENTS][PEERS];
     uint64_t peer_intent[CLIENTS][PEERS];
     uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
+    uint64_t peer_since[CLIENTS][PEERS]; /* oldest version of the file that may have counted then */
+    uint64_t reloads;                    /* newest version that all workers have */
     uint64_t starts;
     struct peer *auditor;
+    uint64_t audit_since;             /* as peer_since */
     uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge */
     bool audits;
     bool late; /* the answer at hand is of a life before */
@@ -842,11 +849,52 @@ static void take_answers(void)
 
 /* --- clients that come by connections --- */
 
-static unsigned door_of(int client)
+static enum operator_person person_of(int client)
 {
-    static const enum front_door door[CLIENTS] = {FRONT_ADMIN, FRONT_CLERK, FRONT_APPROVER,
-                                                  FRONT_CLERK, FRONT_CLERK, FRONT_APPROVER};
-    return (unsigned)door[client];
+    static const enum operator_person person[CLIENTS] = {CARLA, ANNA, BERTA, EMIL, ANNA, BERTA};
+    return person[client];
+}
+
+static struct peer_visit visit_of(enum operator_person person)
+{
+    return (struct peer_visit){(unsigned)dice_below(&w.dice, FRONT_DOORS), person};
+}
+
+/* The oldest version of the operator's file that counts with some worker. */
+static uint64_t oldest_version(void)
+{
+    uint64_t oldest = operator_version();
+    for (unsigned door = 0; w.front != NULL && door < FRONT_DOORS; door++) {
+        if (front_version(w.front, door) < oldest)
+            oldest = front_version(w.front, door);
+    }
+    return oldest;
+}
+
+#define ROLE(name_) (1u << PLEDGED__V1__ROLE__ROLE_##name_)
+static const unsigned anybody = ~ROLE(UNSPECIFIED);
+
+/* By one of the versions from `since` on, this person had one of these roles. */
+static bool might(uint64_t since, enum operator_person person, unsigned roles)
+{
+    for (uint64_t version = since; version <= operator_version(); version++) {
+        if ((roles >> operator_role(version, person) & 1) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* By one of them they had none of these roles; or the role changed, and with it what is said of who
+ * was let in before. */
+static bool might_not(uint64_t since, enum operator_person person, unsigned roles)
+{
+    Pledged__V1__Role first = operator_role(since, person);
+    for (uint64_t version = since; version <= operator_version(); version++) {
+        Pledged__V1__Role role = operator_role(version, person);
+        if ((roles >> role & 1) == 0 || role != first)
+            return true;
+    }
+    return false;
 }
 
 static void hang_up(int number, int which)
@@ -858,13 +906,13 @@ static void hang_up(int number, int which)
 }
 
 /* One command as it is, several as a batch. */
-static bool ask_peer(struct peer *peer, unsigned door, const struct request *request,
+static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct request *request,
                      int timeout_ms)
 {
     struct pl_buf batch PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&batch, REQUEST_ITEMS_MAX * (REQUEST_BYTES_MAX + 8));
     if (request->count == 1)
-        return peer_ask(peer, door, "/pledged.v1.LedgerService/Execute",
+        return peer_ask(peer, visit, "/pledged.v1.LedgerService/Execute",
                         pl_slice(request->item[0].bytes, request->item[0].len), timeout_ms);
     for (size_t i = 0; i < request->count; i++) {
         const struct request_item *item = &request->item[i];
@@ -874,7 +922,7 @@ static bool ask_peer(struct peer *peer, unsigned door, const struct request *req
             status = pl_buf_append(&batch, item->bytes, item->len);
         PL_ASSERT(pl_is_ok(status) && item->len < 1 << 14);
     }
-    return peer_ask(peer, door, "/pledged.v1.LedgerService/ExecuteBatch", pl_buf_slice(&batch),
+    return peer_ask(peer, visit, "/pledged.v1.LedgerService/ExecuteBatch", pl_buf_slice(&batch),
                     timeout_ms);
 }
 
@@ -894,13 +942,15 @@ static void send_wired(int number)
             hang_up(number, which);
         int timeout_ms =
             w.healthy || dice_below(&w.dice, 10) != 0 ? 0 : 1 + (int)dice_below(&w.dice, 100);
-        if (!ask_peer(peer, door_of(number), &client->request, timeout_ms)) {
+        if (!ask_peer(peer, visit_of(person_of(number)), &client->request, timeout_ms)) {
             happened(WORLD_DROPPED);
             continue;
         }
         client->delivered++;
         w.peer_intent[number][which] = client->intent;
         w.peer_start[number][which] = w.starts;
+        w.peer_since[number][which] = oldest_version();
+        note("%d/%" PRIu64 " is asked by connection %d", number, client->intent, which);
     }
 }
 
@@ -923,38 +973,78 @@ static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
            refusal->reason == PLEDGED__V1__REASON__REASON_DEADLINE;
 }
 
-/* True: it has to ask again. */
-static bool hear_refusal(struct client *client, const struct peer_answer *answer)
+/* Nobody is turned away who may come in. */
+static void check_turned_away(int number, int which, unsigned roles)
 {
+    happened(WORLD_TURNED_AWAY);
+    if (!might_not(w.peer_since[number][which], person_of(number), roles))
+        wrong("%s may do what the roles %#x may, and is turned away",
+              operator_name[person_of(number)], roles);
+}
+
+/* Nobody is served who may not. */
+static void check_served(int number, int which, unsigned roles)
+{
+    if (!might(w.peer_since[number][which], person_of(number), roles))
+        wrong("%s may not do what the roles %#x may, and is served",
+              operator_name[person_of(number)], roles);
+}
+
+static bool says_who_may(const Pledged__V1__Refusal *refusal)
+{
+    return refusal->seq == 0 && (refusal->reason == PLEDGED__V1__REASON__REASON_UNAUTHENTICATED ||
+                                 refusal->reason == PLEDGED__V1__REASON__REASON_PERMISSION_DENIED);
+}
+
+static void hear_verdict(int number, int which, size_t item, Pledged__V1__Receipt *receipt,
+                         Pledged__V1__Refusal *refusal)
+{
+    const struct request_item *asked = &w.client[number].request.item[item];
+    unsigned roles = model_roles(asked->command_case);
+    if (refusal != NULL && says_who_may(refusal)) {
+        check_turned_away(number, which, roles);
+        return;
+    }
+    check_served(number, which, roles);
+    check_verdict(asked->id, receipt, refusal);
+}
+
+/* True: it has to ask again. */
+static bool hear_refusal(int number, int which, const struct peer_answer *answer)
+{
+    struct client *client = &w.client[number];
     Pledged__V1__Refusal *refusal = refusal_in(answer->details);
-    if (refusal == NULL) {
-        wrong("status %d without a refusal", answer->grpc_status);
-        return false;
+    if (refusal == NULL) { /* the connection was cut off under it: nobody knows what became of it */
+        check_turned_away(number, which, anybody);
+        return true;
     }
     bool again = refusal->retryable;
     if (says_nothing_happened(refusal)) {
         client->refused++;
         happened(WORLD_REFUSED_WHOLE);
     } else if (client->request.count == 1) {
-        check_verdict(client->request.item[0].id, NULL, refusal);
+        hear_verdict(number, which, 0, NULL, refusal);
+    } else if (says_who_may(refusal)) { /* of a batch it is only asked who they are */
+        check_turned_away(number, which, anybody);
     }
     pledged__v1__refusal__free_unpacked(refusal, NULL);
     return again;
 }
 
-static bool hear_receipt(struct client *client, struct pl_slice body)
+static bool hear_receipt(int number, int which, struct pl_slice body)
 {
     Pledged__V1__Receipt *receipt = pledged__v1__receipt__unpack(NULL, body.len, body.data);
     if (receipt == NULL)
         wrong("a receipt that cannot be read");
     else
-        check_verdict(client->request.item[0].id, receipt, NULL);
+        hear_verdict(number, which, 0, receipt, NULL);
     pledged__v1__receipt__free_unpacked(receipt, NULL);
     return false;
 }
 
-static bool hear_batch(struct client *client, struct pl_slice body)
+static bool hear_batch(int number, int which, struct pl_slice body)
 {
+    struct client *client = &w.client[number];
     bool again = false;
     Pledged__V1__ExecuteBatchResponse *response =
         pledged__v1__execute_batch_response__unpack(NULL, body.len, body.data);
@@ -966,8 +1056,8 @@ static bool hear_batch(struct client *client, struct pl_slice body)
         Pledged__V1__CommandResult *result = response->result[i];
         bool refused = result->result_case == PLEDGED__V1__COMMAND_RESULT__RESULT_REFUSAL;
         again = again || (refused && result->refusal->retryable);
-        check_verdict(client->request.item[i].id, refused ? NULL : result->receipt,
-                      refused ? result->refusal : NULL);
+        hear_verdict(number, which, i, refused ? NULL : result->receipt,
+                     refused ? result->refusal : NULL);
     }
     pledged__v1__execute_batch_response__free_unpacked(response, NULL);
     return again;
@@ -987,11 +1077,11 @@ static void hear(int number, int which)
          state == PEER_LOST ? "lost" : "whole", answer.grpc_status);
     bool again = true;
     if (state == PEER_ANSWERED && answer.grpc_status != 0)
-        again = hear_refusal(client, &answer);
+        again = hear_refusal(number, which, &answer);
     else if (state == PEER_ANSWERED && client->request.count == 1)
-        again = hear_receipt(client, answer.body);
+        again = hear_receipt(number, which, answer.body);
     else if (state == PEER_ANSWERED)
-        again = hear_batch(client, answer.body);
+        again = hear_batch(number, which, answer.body);
     if (again)
         client->retry_at_us = now_us() + 20000;
     else
@@ -1008,13 +1098,14 @@ static void ask_wired(void)
         return;
     peer_hang_up(w.auditor);
     w.audit_start = w.starts;
+    w.audit_since = oldest_version();
     w.audit_from = 0;
     if (w.model.pledges == 0 || dice_below(&w.dice, 2) == 0) {
         Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
         request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
         request.to_seq = request.from_seq + dice_below(&w.dice, 40);
         size_t len = pledged__v1__dump_request__pack(&request, bytes);
-        w.audits = peer_ask(w.auditor, FRONT_AUDITOR, "/pledged.v1.LedgerService/Dump",
+        w.audits = peer_ask(w.auditor, visit_of(DORA), "/pledged.v1.LedgerService/Dump",
                             pl_slice(bytes, len), 0);
         return;
     }
@@ -1023,7 +1114,7 @@ static void ask_wired(void)
     (void)snprintf(id, sizeof(id), "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
     request.pledge = id;
     size_t len = pledged__v1__get_pledge_request__pack(&request, bytes);
-    w.audits = peer_ask(w.auditor, FRONT_AUDITOR, "/pledged.v1.LedgerService/GetPledge",
+    w.audits = peer_ask(w.auditor, visit_of(DORA), "/pledged.v1.LedgerService/GetPledge",
                         pl_slice(bytes, len), 0);
 }
 
@@ -1080,6 +1171,12 @@ static void hear_audit(void)
         w.process.state != PROCESS_UP || w.failed)
         return;
     happened(WORLD_AUDITS);
+    unsigned roles =
+        w.audit_from != 0 ? ROLE(AUDITOR) : ROLE(AUDITOR) | ROLE(CLERK) | ROLE(APPROVER);
+    if (!might(w.audit_since, DORA, roles)) {
+        wrong("an answer to somebody who may not ask");
+        return;
+    }
     if (w.audit_from != 0) {
         hear_dump(answer.all);
         return;
@@ -1091,6 +1188,15 @@ static void hear_audit(void)
     else
         check_pledge(response);
     pledged__v1__get_pledge_response__free_unpacked(response, NULL);
+}
+
+static void look_at_reloads(void)
+{
+    if (w.front == NULL || oldest_version() <= w.reloads)
+        return;
+    w.reloads = oldest_version();
+    happened(WORLD_RELOADS);
+    note("every worker has version %" PRIu64, w.reloads);
 }
 
 static void run_peer(int number, int which)
@@ -1111,6 +1217,7 @@ static void run_wire(void)
         else
             run_peer((int)dice_below(&w.dice, CLIENTS), (int)dice_below(&w.dice, PEERS));
     }
+    look_at_reloads();
     if (!w.over) {
         peer_run(w.auditor);
         hear_audit();
@@ -1291,6 +1398,16 @@ static void engine_fails(void)
     note("append %u from now fails: kind %d, outcome %d", nth, (int)fault.kind, (int)fault.outcome);
 }
 
+/* Somebody edits the file and sends SIGHUP, once or more than once. */
+static void edit_the_file(void)
+{
+    operator_edit();
+    happened(WORLD_EDITS);
+    note("the file is edited: version %" PRIu64, operator_version());
+    for (uint64_t times = 1 + dice_below(&w.dice, 2); times > 0 && w.front != NULL; times--)
+        front_reload(w.front);
+}
+
 static void misfortune(void)
 {
     if (chance(w.odds.kill) && w.process.state != PROCESS_DOWN) {
@@ -1309,6 +1426,8 @@ static void misfortune(void)
         jump();
     if (w.wired && chance(w.odds.cut))
         wire_break();
+    if (w.wired && chance(w.odds.reload))
+        edit_the_file();
     if (chance(w.odds.snapshot) && w.process.state == PROCESS_UP)
         save_snapshot();
     if (chance(w.odds.engine))
@@ -1397,8 +1516,11 @@ static void choose_odds(void)
     odds->cut = one_of(0, 1000, 8000);
     w.wired = w.canary != CANARY_TWICE && dice_below(&w.dice, 3) == 0;
     /* which decisions need two persons; the catalogue never does, or nothing would ever begin */
-    w.process.four_eyes = (uint32_t)dice_roll(&w.dice) & 0xfbe &
-                          ~(1u << PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_CATALOGUE);
+    uint32_t four_eyes = (uint32_t)dice_roll(&w.dice) & 0xfbe &
+                         ~(1u << PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_CATALOGUE);
+    odds->reload = one_of(0, 4000, 20000);
+    operator_begin(&w.dice, w.wired, four_eyes);
+    w.model.roles = w.wired;
 }
 
 static void begin(uint64_t seed, enum canary canary, bool trace, struct world_report *report)
@@ -1434,7 +1556,7 @@ static bool is_settled(void)
         if (w.client[i].waiting)
             return false;
     }
-    return true;
+    return oldest_version() == operator_version(); /* a reload comes to its end */
 }
 
 /* Safety is not enough: with all well again it must serve. */
@@ -1442,6 +1564,7 @@ static void be_healthy(void)
 {
     w.healthy = true;
     wire_be_well(true);
+    operator_repair();
     w.process.stop = false; /* unless it is too late */
     note("healthy from here on");
     uint32_t pause = w.plan.pause;
@@ -1469,6 +1592,8 @@ static void be_healthy(void)
             if (w.client[c].waiting && w.client[c].retry_at_us <= now_us())
                 send_request(c);
         }
+        if (i % 100 == 0 && w.front != NULL && oldest_version() != operator_version())
+            front_reload(w.front); /* the last one may have been refused */
         pl_clock_fake_advance_us(&w.clock, 5000);
     }
     if (!w.over && !is_settled())

@@ -47,6 +47,9 @@ enum world_event {
     WORLD_BROKEN,      /* connections that the network broke */
     WORLD_HUNG_UP,     /* by a client, in the middle of a call */
     WORLD_PIECES,      /* of streams that arrived */
+    WORLD_EDITS,       /* of the operator's file, each with a reload */
+    WORLD_RELOADS,     /* that came to their end */
+    WORLD_TURNED_AWAY, /* requests of people who may not, or may not any more */
     WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_EVENTS
 };
