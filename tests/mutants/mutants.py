@@ -261,7 +261,7 @@ MUTANTS = [
     Mutant("hand over a month that is open", "server/ledger/postings.c",
            "    if (closed && command->to_seq >= closing)", "    if (closed || command->to_seq >= closing)",
            ["ledger/test_postings", "e2e/postings"]),
-    Mutant("forget a name's accents after a start", "server/ledger/save.c",
+    Mutant("forget a name's accents after a start", "server/ledger/load.c",
            "        twin_add(ledger, (uint32_t)i);\n", "", ["ledger/test_twin"]),
     Mutant("book a known movement again", STATEMENT,
            "    return get_u32(&import->taken, &known) != import->ordinal &&",

@@ -86,6 +86,7 @@ HEADER_ONLY = {
     "server/command.h": "the struct that travels; its owners have the code",
     "server/limits.h": "numbers only",
     "server/ledger/query_private.h": "what the queries share; query.c, and two rows of others",
+    "server/ledger/save_private.h": "the form that save.c writes and load.c reads",
     "server/store/file_private.h": "shared by file.c, reader.c and scan.c",
 }
 # A .c that implements (part of) a header of another name.
@@ -138,7 +139,8 @@ PART_OF = {
     "server/ledger/query_suggest.c": "a query; declared in query.h",
     "server/ledger/query_treasury.c": "a query; declared in query.h",
     "server/ledger/promote.c": "expiry and promotion; declared in change.h",
-    "server/ledger/save.c": "ledger_save and ledger_load of ledger.h",
+    "server/ledger/load.c": "ledger_load of ledger.h",
+    "server/ledger/save.c": "ledger_save of ledger.h",
     "server/ledger/tally.c": "sums; declared in change.h",
     "server/ledger/validate.c": "ledger_validate of ledger.h",
 }
@@ -164,6 +166,8 @@ TESTED_BY = {
         "proposes, approves and rejects at the daemon"),
     "client/proposals.c": ("tests/e2e/test_four_eyes.py",
         "the rows of what waits"),
+    "server/ledger/load.c": ("tests/unit/ledger/test_save.c", "what is saved is loaded, and damage found"),
+    "server/ledger/settle.c": ("tests/unit/ledger/test_save.c", "rows that contradict each other"),
     "server/ledger/query_bank.c": ("tests/unit/ledger/test_answers.c", "every question in any memory; e2e/import"),
     "server/ledger/query_benefit.c": ("tests/unit/ledger/test_query.c", "of tiers and of pledges"),
     "server/ledger/query_contributor.c": ("tests/unit/ledger/test_query.c", "filters and pages"),
