@@ -136,11 +136,13 @@ static int wait_ms(int64_t until_ns)
     return ms > STEADY_WAIT_MS ? STEADY_WAIT_MS : (int)ms;
 }
 
-/* A poll loop is all the writer needs: its inbox, its store, the order to stop. */
+/* A poll loop is all the writer needs: its inbox, its store, the order to stop. An inbox that it
+ * will not look into yet does not wake it. */
 static void *writer_main(void *arg)
 {
     struct daemon *daemon = arg;
-    struct pollfd fds[] = {{.fd = pl_mailbox_fd(daemon->inbox), .events = POLLIN},
+    const int inbox_fd = pl_mailbox_fd(daemon->inbox);
+    struct pollfd fds[] = {{.fd = inbox_fd, .events = POLLIN},
                            {.fd = store_fd(daemon->store), .events = POLLIN},
                            {.fd = daemon->stop_fd, .events = POLLIN}};
     for (;;) {
@@ -162,6 +164,7 @@ static void *writer_main(void *arg)
             timeout = timeout < 0 || timeout > 10 ? 10 : timeout;
             fds[2].revents = POLLIN;
         }
+        fds[0].fd = writer_wants_mail(daemon->writer) ? inbox_fd : -1;
         int failed = poll(fds, stopping ? 2 : 3, timeout);
         PL_ASSERT(failed >= 0 || errno == EINTR);
     }

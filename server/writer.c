@@ -854,7 +854,7 @@ static void expire(struct writer *writer, int64_t now_us)
  * bound. */
 static void collect(struct writer *writer)
 {
-    if (writer->queue.first != NULL)
+    if (!writer_wants_mail(writer))
         return;
     struct pl_mail *mail = pl_mailbox_take(writer->options.inbox);
     while (mail != NULL) {
@@ -951,6 +951,11 @@ int64_t writer_next_wake_ns(const struct writer *writer)
     int64_t capped_us = left_us < 0 ? 0 : left_us > 3600000000LL ? 3600000000LL : left_us;
     int64_t due_ns = now_ns + capped_us * 1000;
     return due_ns < wake_ns ? due_ns : wake_ns;
+}
+
+bool writer_wants_mail(const struct writer *writer)
+{
+    return writer->queue.first == NULL;
 }
 
 bool writer_idle(const struct writer *writer)

@@ -82,6 +82,9 @@ PL_MUST_CHECK struct pl_status writer_turn(struct writer *writer, bool *ret_busy
 /* Monotonic time at which a turn is due although nothing arrives (hold expiry, resubmission, retry
  * of a full disk); INT64_MAX: none. */
 int64_t writer_next_wake_ns(const struct writer *writer);
+/* False: what was taken before waits for a batch to become durable, and the inbox waits behind it,
+ * readable all the while; the store announces when it goes on. */
+bool writer_wants_mail(const struct writer *writer);
 /* Nothing waits and nothing is in flight. */
 bool writer_idle(const struct writer *writer);
 void writer_free(struct writer *writer); /* idle, or the process ends anyway */

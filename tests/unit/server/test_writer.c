@@ -603,6 +603,29 @@ static void test_one_command_may_span_batches(void **state)
     assert_state_is_the_log(b);
 }
 
+/* While it waits for the store its inbox is nothing to wake up for: it would be readable, and not
+ * looked into, again and again. */
+static void test_mail_is_not_wanted_while_a_full_batch_waits(void **state)
+{
+    struct bench *b = *state;
+    assert_true(writer_wants_mail(b->writer));
+    later(b, 20);
+    struct command *many = put_many(b, MANY);
+    for (int i = 0; i < 10; i++)
+        (void)turn(b); /* one in flight, the next one full, the rest waits */
+    struct command *small = put(b, 1, msg_contributor(b, "behind it"));
+    assert_false(turn(b));
+    assert_false(writer_wants_mail(b->writer));
+    assert_int_equal(pl_mailbox_count(b->inbox), 1);
+    for (int i = 0; i < 100 && !writer_wants_mail(b->writer); i++)
+        (void)turn(b);
+    settle(b);
+    assert_true(writer_wants_mail(b->writer));
+    assert_answered(b, many);
+    assert_answered(b, small);
+    assert_accepted_at(small, 0, READY_ENTRIES + 1 + MANY, NEW);
+}
+
 static void test_items_the_worker_refused_are_left_alone(void **state)
 {
     struct bench *b = *state;
@@ -1037,6 +1060,7 @@ int main(void)
         CASE(a_deadline_that_passed_means_nothing_happened),
         CASE(a_deadline_does_not_undo_what_is_decided),
         CASE(one_command_may_span_batches),
+        CASE(mail_is_not_wanted_while_a_full_batch_waits),
         CASE(items_the_worker_refused_are_left_alone),
         CASE(a_command_that_failed_in_the_middle_tells_its_parts),
         CASE(a_command_whose_first_batch_failed_is_refused_whole),
