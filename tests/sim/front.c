@@ -5,25 +5,32 @@
 #include "tests/sim/front.h"
 
 #include <event2/event.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "server/limits.h"
 #include "server/reload.h"
 #include "server/service.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/wire.h"
 
-enum { COMMANDS_MAX = 256 };
+enum { COMMANDS_MAX = 256, DRAIN_LOOK_MS = 20 };
 
-struct worker { /* as server/reload knows one: a thread with a listener */
+struct worker { /* as server/reload knows one; what server/worker keeps for its thread */
     struct front *front;
     struct net *net;
-    struct event *on_order;
+    struct service service;
+    struct pl_mailbox *home;
+    struct event *on_home, *on_order, *on_bell, *rested, *second, *drain_timer;
     struct worker_reload *order; /* borrowed; NULL: none has come */
-    uint64_t version;            /* of the file */
+    uint64_t version;            /* of the operator's file */
+    bool drain_ordered, closed, ended;
+    int64_t drain_until_ns;
 };
 struct front {
-    struct service service;
+    struct pl_clock *clock;
+    struct pl_mailbox *inbox; /* borrowed */
     struct worker worker[FRONT_DOORS], *workers[FRONT_DOORS];
     struct reload *reload;
     struct command *command[COMMANDS_MAX]; /* at the writer; borrowed from their calls */
@@ -40,8 +47,7 @@ bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail)
 {
     bool posted = __real_pl_mailbox_post(mailbox, mail);
     struct command *command = (struct command *)mail; /* its first member */
-    if (posted && current != NULL && mailbox == current->service.inbox &&
-        command->context != NULL) {
+    if (posted && current != NULL && mailbox == current->inbox && command->context != NULL) {
         PL_ASSERT(current->commands < COMMANDS_MAX);
         current->command[current->commands++] = command;
     }
@@ -50,25 +56,118 @@ bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail)
     return posted;
 }
 
-/* --- orders of server/reload --- */
+void __real_pl_bell_ring(struct pl_bell *bell);
+void __wrap_pl_bell_ring(struct pl_bell *bell);
+
+void __wrap_pl_bell_ring(struct pl_bell *bell)
+{
+    struct pollfd fd = {.fd = pl_bell_fd(bell), .events = POLLIN};
+    __real_pl_bell_ring(bell);
+    if (poll(&fd, 1, 0) > 0)
+        wire_ring(fd.fd);
+}
+
+/* --- what wakes a worker --- */
+
+static void finish(struct worker *worker, struct command *command)
+{
+    struct front *front = worker->front;
+    for (size_t i = 0; i < front->commands; i++) {
+        if (front->command[i] != command)
+            continue;
+        front->command[i] = front->command[--front->commands];
+        service_finish(&worker->service, command);
+        return;
+    }
+    PL_UNREACHABLE(); /* answered twice, or never asked */
+}
+
+static void home_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd, (void)what;
+    struct pl_mail *mail = pl_mailbox_take(worker->home);
+    while (mail != NULL) {
+        struct pl_mail *next = mail->next;
+        finish(worker, (struct command *)mail);
+        mail = next;
+    }
+    net_flush(worker->net);
+}
+
+static void bell_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd, (void)what;
+    int64_t rest_ns = watch_look(worker->service.watch);
+    if (rest_ns > 0) {
+        const struct timeval rest = {0, rest_ns / 1000 + 1};
+        (void)event_add(worker->rested, &rest);
+    }
+    net_flush(worker->net);
+    watch_rest(worker->service.watch);
+}
+
+static void second_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd, (void)what;
+    watch_tick(worker->service.watch);
+    net_flush(worker->net);
+    watch_rest(worker->service.watch);
+}
+
+/* --- orders: a reload, the end --- */
+
+static void drain_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd, (void)what;
+    if (!worker->closed &&
+        (net_idle(worker->net) ||
+         worker->front->clock->mono_ns(worker->front->clock) >= worker->drain_until_ns)) {
+        worker->closed = true;
+        net_close_all(worker->net);
+    }
+    worker->ended = worker->closed && worker->service.outstanding == 0;
+}
+
+static void drain(struct worker *worker)
+{
+    const struct timeval every = {0, DRAIN_LOOK_MS * 1000L};
+    worker->drain_ordered = false;
+    worker->drain_until_ns =
+        worker->front->clock->mono_ns(worker->front->clock) + LIMIT_DRAIN_MS * 1000000LL;
+    worker->service.draining = true;
+    net_drain(worker->net);
+    (void)event_add(worker->drain_timer, &every);
+}
+
+static void reload(struct worker *worker)
+{
+    struct worker_reload *order = worker->order;
+    worker->order = NULL;
+    net_reload(worker->net, &order->net);
+    worker->version = operator_config_version(reload_live(worker->front->reload)->config);
+    bool posted = pl_mailbox_post(order->home, &order->mail);
+    PL_ASSERT(posted);
+}
+
+static void order_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd, (void)what;
+    if (worker->order != NULL)
+        reload(worker);
+    if (worker->drain_ordered)
+        drain(worker);
+}
 
 void worker_reload(struct worker *worker, struct worker_reload *order)
 {
     PL_ASSERT(worker->order == NULL);
     worker->order = order;
     event_active(worker->on_order, 0, 0);
-}
-
-static void order_event(evutil_socket_t fd, short what, void *arg)
-{
-    struct worker *worker = arg;
-    struct worker_reload *order = worker->order;
-    (void)fd, (void)what;
-    worker->order = NULL;
-    net_reload(worker->net, &order->net);
-    worker->version = operator_config_version(reload_live(worker->front->reload)->config);
-    bool posted = pl_mailbox_post(order->home, &order->mail);
-    PL_ASSERT(posted);
 }
 
 void front_reload(struct front *front)
@@ -81,12 +180,62 @@ uint64_t front_version(const struct front *front, unsigned door)
     return front->worker[door].version;
 }
 
+void front_drain(struct front *front)
+{
+    for (int door = 0; door < FRONT_DOORS; door++) {
+        front->worker[door].drain_ordered = true;
+        event_active(front->worker[door].on_order, 0, 0);
+    }
+}
+
+bool front_drained(const struct front *front)
+{
+    for (int door = 0; door < FRONT_DOORS; door++) {
+        if (!front->worker[door].ended)
+            return false;
+    }
+    return true;
+}
+
 /* --- coming and going --- */
 
-static void start(struct front *front, unsigned door, struct pl_clock *clock)
+static void start_events(struct worker *worker)
+{
+    struct event_base *base = wire_base();
+    const struct timeval second = {1, 0};
+    worker->on_home =
+        event_new(base, pl_mailbox_fd(worker->home), EV_READ | EV_PERSIST, home_event, worker);
+    worker->on_bell =
+        event_new(base, pl_bell_fd(worker->service.bell), EV_READ | EV_PERSIST, bell_event, worker);
+    worker->on_order = event_new(base, -1, 0, order_event, worker);
+    worker->rested = event_new(base, -1, 0, bell_event, worker);
+    worker->second = event_new(base, -1, EV_PERSIST, second_event, worker);
+    worker->drain_timer = event_new(base, -1, EV_PERSIST, drain_look, worker);
+    (void)event_priority_set(worker->on_home, 0);
+    (void)event_add(worker->on_home, NULL);
+    (void)event_add(worker->on_bell, NULL);
+    (void)event_add(worker->second, &second);
+}
+
+static void start(struct front *front, unsigned door, struct process *process)
 {
     struct worker *worker = &front->worker[door];
     const struct reload_set *live = reload_live(front->reload);
+    struct pl_status status = pl_mailbox_new(0, &worker->home);
+    PL_ASSERT(pl_is_ok(status));
+    worker->front = front;
+    worker->version = operator_config_version(live->config);
+    worker->service = (struct service){
+        .inbox = process->inbox,
+        .home = worker->home,
+        .slot = &process->slot[1 + door],
+        .bell = process->bell[1 + door],
+        .store = process->store,
+        .clock = process->clock,
+        .about = {.store = "sim", .vkey = ""},
+    };
+    service_init(&worker->service);
+    start_events(worker);
     const struct net_options options = {
         .base = wire_base(),
         .listen_fd = wire_listen(door),
@@ -95,13 +244,10 @@ static void start(struct front *front, unsigned door, struct pl_clock *clock)
         .tls = live->tls,
         .roster = live->roster,
         .limits = live->config->net,
-        .clock = clock,
-        .user = &front->service,
+        .clock = process->clock,
+        .user = &worker->service,
     };
-    worker->front = front;
-    worker->version = operator_config_version(live->config);
-    worker->on_order = event_new(wire_base(), -1, 0, order_event, worker);
-    struct pl_status status = net_new(&options, &worker->net);
+    status = net_new(&options, &worker->net);
     PL_ASSERT(pl_is_ok(status));
 }
 
@@ -125,62 +271,55 @@ struct front *front_open(struct process *process)
 {
     struct front *front = calloc(1, sizeof(*front));
     PL_ASSERT(front != NULL);
-    front->service = (struct service){
-        .inbox = process->inbox,
-        .home = process->home,
-        .slot = &process->slot[1],
-        .store = process->store,
-        .clock = process->clock,
-        .about = {.store = "sim", .vkey = ""},
-    };
-    service_init(&front->service);
+    front->clock = process->clock;
+    front->inbox = process->inbox;
     current = front;
     start_reload(front, process);
     for (unsigned door = 0; door < FRONT_DOORS; door++)
-        start(front, door, process->clock);
+        start(front, door, process);
     return front;
 }
 
-void front_home(struct front *front, struct command *command)
+/* Nobody hears these any more; it is how their memory comes back. */
+static void drop_commands(struct front *front)
 {
-    for (size_t i = 0; i < front->commands; i++) {
-        if (front->command[i] != command)
-            continue;
-        front->command[i] = front->command[--front->commands];
-        service_finish(&front->service, command);
-        return;
+    while (front->commands != 0) {
+        struct command *command = front->command[front->commands - 1];
+        struct worker *worker = &front->worker[0];
+        while (worker->home != command->home)
+            worker++;
+        command->phase = COMMAND_DONE;
+        command->code = PL_E_UNAVAILABLE;
+        command->response = NULL;
+        command->refusal = NULL;
+        finish(worker, command);
     }
-    PL_UNREACHABLE(); /* answered twice, or never asked */
 }
 
-void front_flush(struct front *front)
+static void end_worker(struct worker *worker)
 {
-    for (int door = 0; door < FRONT_DOORS; door++)
-        net_flush(front->worker[door].net);
+    struct event *all[] = {worker->on_home, worker->on_order, worker->on_bell,
+                           worker->rested,  worker->second,   worker->drain_timer};
+    net_close_all(worker->net);
+    net_free(worker->net);
+    service_fini(&worker->service);
+    for (size_t i = 0; i < PL_COUNT(all); i++)
+        event_free(all[i]);
+    pl_mailbox_free(worker->home);
 }
 
 void front_close(struct front *front)
 {
     if (front == NULL)
         return;
-    for (int door = 0; door < FRONT_DOORS; door++)
-        net_close_all(front->worker[door].net);
-    /* nobody hears these any more; it is how their memory comes back */
-    while (front->commands != 0) {
-        struct command *command = front->command[front->commands - 1];
-        command->phase = COMMAND_DONE;
-        command->code = PL_E_UNAVAILABLE;
-        command->response = NULL;
-        command->refusal = NULL;
-        front_home(front, command);
-    }
     for (int door = 0; door < FRONT_DOORS; door++) {
         net_close_all(front->worker[door].net);
-        net_free(front->worker[door].net);
-        event_free(front->worker[door].on_order);
+        (void)pl_mailbox_take(front->worker[door].home); /* they are among those dropped */
     }
+    drop_commands(front);
+    for (int door = 0; door < FRONT_DOORS; door++)
+        end_worker(&front->worker[door]);
     reload_free(front->reload);
-    service_fini(&front->service);
     current = NULL;
     free(front);
 }

@@ -13,17 +13,17 @@
 
 struct front;
 
-enum { FRONT_DOORS = 2 };
+enum { FRONT_DOORS = PROCESS_WORKERS };
 
 /* Lets clients in, to a process that is up. */
 struct front *front_open(struct process *process);
 /* The process is gone or ends: connections break off, nobody gets an answer any more. */
 void front_close(struct front *front); /* NULL is fine */
-/* A command of a connection came back from the writer. */
-void front_home(struct front *front, struct command *command);
-void front_flush(struct front *front);
 /* The operator says that the file is another one. */
 void front_reload(struct front *front);
+/* It is to end: nobody is let in any more, calls that run have their time. */
+void front_drain(struct front *front);
+bool front_drained(const struct front *front); /* all workers have ended */
 /* The version of the file that this one lets people in by. */
 uint64_t front_version(const struct front *front, unsigned door);
 

@@ -99,7 +99,7 @@ static void clean_up(void)
 {
     struct process *process = &t.process;
     writer_free(process->writer);
-    view_unref(pl_slot_take(&process->slot[0]));
+    process_drop_views(process);
     if (process->inbox != NULL)
         (void)pl_mailbox_take(process->inbox);
     if (process->home != NULL)

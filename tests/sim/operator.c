@@ -110,6 +110,26 @@ Pledged__V1__Role operator_role(uint64_t version, enum operator_person person)
     return at->revoked[person] ? PLEDGED__V1__ROLE__ROLE_UNSPECIFIED : at->role[person];
 }
 
+bool operator_might(uint64_t since, enum operator_person person, unsigned roles)
+{
+    for (uint64_t version = since; version <= o.versions; version++) {
+        if ((roles >> operator_role(version, person) & 1) != 0)
+            return true;
+    }
+    return false;
+}
+
+bool operator_might_not(uint64_t since, enum operator_person person, unsigned roles)
+{
+    Pledged__V1__Role first = operator_role(since, person);
+    for (uint64_t version = since; version <= o.versions; version++) {
+        Pledged__V1__Role role = operator_role(version, person);
+        if ((roles >> role & 1) == 0 || role != first)
+            return true;
+    }
+    return false;
+}
+
 /* --- the file, as server/config would have read it --- */
 
 static void *take(struct config *config, size_t size)

@@ -32,6 +32,12 @@ uint64_t operator_version(void); /* number of the newest, from 1 */
 /* What this version says of a person; UNSPECIFIED: not on it, or the certificate is revoked. */
 Pledged__V1__Role operator_role(uint64_t version, enum operator_person person);
 
+/* By one of the versions from `since` on, this person had one of these roles (bits). */
+bool operator_might(uint64_t since, enum operator_person person, unsigned roles);
+/* By one of them they had none of these roles; or the role changed, and with it what is said of who
+ * was let in before. */
+bool operator_might_not(uint64_t since, enum operator_person person, unsigned roles);
+
 /* As config_load gives it; the caller frees it with config_free. */
 struct config *operator_config(void);
 uint64_t operator_config_version(const struct config *config);

@@ -257,3 +257,8 @@ enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
         ret->body = pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
     return peer->state;
 }
+
+void peer_consume(struct peer *peer, size_t len)
+{
+    pl_buf_consume(&peer->body, len);
+}

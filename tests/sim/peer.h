@@ -40,7 +40,8 @@ bool peer_ask(struct peer *peer, struct peer_visit visit, const char *path, stru
 /* Takes what arrived and sends what it can. */
 void peer_run(struct peer *peer);
 enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret);
-bool peer_asked(const struct peer *peer); /* all of the last request left */
-void peer_hang_up(struct peer *peer);     /* at whatever byte it is */
+bool peer_asked(const struct peer *peer);         /* all of the last request left */
+void peer_consume(struct peer *peer, size_t len); /* of peer_answer.all, from its beginning */
+void peer_hang_up(struct peer *peer);             /* at whatever byte it is */
 
 #endif

@@ -55,13 +55,16 @@ static struct pl_status boot(struct process *process)
     PL_TRY(fault_open(process->store, &process->store));
     PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));
     PL_TRY(pl_mailbox_new(0, &process->home));
+    for (int i = 1; i <= PROCESS_WORKERS; i++)
+        PL_TRY(pl_bell_new(&process->bell[i]));
     const struct config *config = process->config;
     struct writer_options writer = {
         .store = process->store,
         .ledger = process->ledger,
         .inbox = process->inbox,
         .view_slots = process->slot,
-        .view_slot_count = 2,
+        .view_slot_count = 1 + PROCESS_WORKERS,
+        .view_bells = process->bell,
         .clock = process->clock,
         .start = {OPERATOR_ORIGIN, process_ledger_id, config->roster, config->policy},
         .clock_jump_limit_us = PROCESS_JUMP_LIMIT_US,
@@ -84,12 +87,20 @@ static bool has_work(void *arg)
            poll(&fd, 1, 0) > 0;
 }
 
+void process_drop_views(struct process *process)
+{
+    for (int i = 0; i <= PROCESS_WORKERS; i++) {
+        view_unref(pl_slot_take(&process->slot[i]));
+        pl_bell_free(process->bell[i]);
+        process->bell[i] = NULL;
+    }
+}
+
 static void tear_down(struct process *process)
 {
     writer_free(process->writer);
     process->writer = NULL;
-    for (int i = 0; i < 2; i++)
-        view_unref(pl_slot_take(&process->slot[i]));
+    process_drop_views(process);
     pl_mailbox_free(process->inbox);
     pl_mailbox_free(process->home);
     store_close(process->store);
@@ -162,7 +173,10 @@ void process_kill(struct process *process)
     process->store = NULL;
     process->ledger = NULL;
     process->inbox = process->home = NULL;
-    process->slot[0].value = process->slot[1].value = NULL;
+    for (int i = 0; i <= PROCESS_WORKERS; i++) {
+        process->slot[i].value = NULL;
+        process->bell[i] = NULL;
+    }
     heap_reclaim();
     disk_close_all();
     config_free(process->config);

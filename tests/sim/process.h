@@ -6,6 +6,7 @@
 #ifndef SIM_PROCESS_H
 #define SIM_PROCESS_H
 
+#include "common/bell.h"
 #include "common/clock.h"
 #include "common/mailbox.h"
 #include "server/command.h"
@@ -13,6 +14,7 @@
 #include "server/store/store.h"
 #include "server/writer.h"
 
+enum { PROCESS_WORKERS = 2 };
 #define PROCESS_JUMP_LIMIT_US 10000000LL
 extern const uint8_t process_ledger_id[16];
 
@@ -42,7 +44,8 @@ struct process {
     struct ledger *ledger;
     struct writer *writer;
     struct pl_mailbox *inbox, *home;
-    struct pl_slot slot[2]; /* views: for the world, for connections */
+    struct pl_slot slot[1 + PROCESS_WORKERS];  /* views: for the world, for each worker */
+    struct pl_bell *bell[1 + PROCESS_WORKERS]; /* the world's is NULL: it looks by itself */
     unsigned rebuilds;
     unsigned disagreements; /* decisions that the check refused */
     unsigned planned;       /* appends up to here have their fate */
@@ -52,6 +55,8 @@ void process_options(const struct process *process, bool read_only, struct recov
 void process_start(struct process *process);
 /* Looks after it: did it call _exit? */
 void process_look(struct process *process);
+/* Views that nobody took, and what rings for them; the writer is gone. */
+void process_drop_views(struct process *process);
 /* It stops where it is; its memory and descriptors are taken back. */
 void process_kill(struct process *process);
 

@@ -24,6 +24,7 @@
 #include "tests/sim/peer.h"
 #include "tests/sim/process.h"
 #include "tests/sim/requests.h"
+#include "tests/sim/watchers.h"
 #include "tests/sim/wire.h"
 
 #define SECOND_US 1000000LL
@@ -72,6 +73,10 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "edits of the roster",
                                                     "reloads",
                                                     "turned away",
+                                                    "watchers came",
+                                                    "came back",
+                                                    "entries watched",
+                                                    "heartbeats",
                                                     "audits"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
@@ -374,6 +379,8 @@ static void check_after_start(void)
     read_log(1, size);
     if (w.process.state != PROCESS_UP || w.failed || audit_finds_damage())
         return;
+    if (w.wired && !w.lied)
+        model_says(watchers_check());
     disk_believe();
     is_durable(size);
 }
@@ -836,15 +843,9 @@ static void take_answers(void)
     while (mail != NULL && !w.over && w.process.state == PROCESS_UP) {
         struct call *call = (struct call *)mail; /* command and mail are the first members */
         mail = mail->next;
-        if (call->command.context != NULL) { /* of a connection */
-            front_home(w.front, &call->command);
-            continue;
-        }
         answer_call(call);
         drop_call(call);
     }
-    if (w.front != NULL)
-        front_flush(w.front);
 }
 
 /* --- clients that come by connections --- */
@@ -873,29 +874,6 @@ static uint64_t oldest_version(void)
 
 #define ROLE(name_) (1u << PLEDGED__V1__ROLE__ROLE_##name_)
 static const unsigned anybody = ~ROLE(UNSPECIFIED);
-
-/* By one of the versions from `since` on, this person had one of these roles. */
-static bool might(uint64_t since, enum operator_person person, unsigned roles)
-{
-    for (uint64_t version = since; version <= operator_version(); version++) {
-        if ((roles >> operator_role(version, person) & 1) != 0)
-            return true;
-    }
-    return false;
-}
-
-/* By one of them they had none of these roles; or the role changed, and with it what is said of who
- * was let in before. */
-static bool might_not(uint64_t since, enum operator_person person, unsigned roles)
-{
-    Pledged__V1__Role first = operator_role(since, person);
-    for (uint64_t version = since; version <= operator_version(); version++) {
-        Pledged__V1__Role role = operator_role(version, person);
-        if ((roles >> role & 1) == 0 || role != first)
-            return true;
-    }
-    return false;
-}
 
 static void hang_up(int number, int which)
 {
@@ -977,7 +955,7 @@ static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
 static void check_turned_away(int number, int which, unsigned roles)
 {
     happened(WORLD_TURNED_AWAY);
-    if (!might_not(w.peer_since[number][which], person_of(number), roles))
+    if (!operator_might_not(w.peer_since[number][which], person_of(number), roles))
         wrong("%s may do what the roles %#x may, and is turned away",
               operator_name[person_of(number)], roles);
 }
@@ -985,7 +963,7 @@ static void check_turned_away(int number, int which, unsigned roles)
 /* Nobody is served who may not. */
 static void check_served(int number, int which, unsigned roles)
 {
-    if (!might(w.peer_since[number][which], person_of(number), roles))
+    if (!operator_might(w.peer_since[number][which], person_of(number), roles))
         wrong("%s may not do what the roles %#x may, and is served",
               operator_name[person_of(number)], roles);
 }
@@ -1173,7 +1151,7 @@ static void hear_audit(void)
     happened(WORLD_AUDITS);
     unsigned roles =
         w.audit_from != 0 ? ROLE(AUDITOR) : ROLE(AUDITOR) | ROLE(CLERK) | ROLE(APPROVER);
-    if (!might(w.audit_since, DORA, roles)) {
+    if (!operator_might(w.audit_since, DORA, roles)) {
         wrong("an answer to somebody who may not ask");
         return;
     }
@@ -1190,6 +1168,12 @@ static void hear_audit(void)
     pledged__v1__get_pledge_response__free_unpacked(response, NULL);
 }
 
+static uint64_t durable_now(void)
+{
+    take_view();
+    return w.process.state == PROCESS_UP ? w.seen.size : 0;
+}
+
 static void look_at_reloads(void)
 {
     if (w.front == NULL || oldest_version() <= w.reloads)
@@ -1197,6 +1181,7 @@ static void look_at_reloads(void)
     w.reloads = oldest_version();
     happened(WORLD_RELOADS);
     note("every worker has version %" PRIu64, w.reloads);
+    watchers_reloaded();
 }
 
 static void run_peer(int number, int which)
@@ -1222,6 +1207,8 @@ static void run_wire(void)
         peer_run(w.auditor);
         hear_audit();
     }
+    for (int i = w.healthy ? 3 : 1; i > 0 && !w.over; i--)
+        model_says(watchers_run(w.starts, w.healthy, w.lied));
 }
 
 static void read_a_tier(void)
@@ -1546,6 +1533,8 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     for (int i = 0; i < CLIENTS * PEERS && w.wired; i++)
         w.peer[i / PEERS][i % PEERS] = peer_new();
     w.auditor = w.wired ? peer_new() : NULL;
+    if (w.wired)
+        watchers_begin(&(struct watchers_ground){&w.dice, &w.model, durable_now, oldest_version});
 }
 
 static bool is_settled(void)
@@ -1556,7 +1545,8 @@ static bool is_settled(void)
         if (w.client[i].waiting)
             return false;
     }
-    return oldest_version() == operator_version(); /* a reload comes to its end */
+    /* a reload comes to its end, and everybody hears of everything */
+    return oldest_version() == operator_version() && (!w.wired || watchers_have_all());
 }
 
 /* Safety is not enough: with all well again it must serve. */
@@ -1685,6 +1675,14 @@ static void finish(struct world_report *report)
     for (int i = 0; i < CLIENTS * PEERS; i++)
         peer_free(w.peer[i / PEERS][i % PEERS]);
     peer_free(w.auditor);
+    if (w.wired) {
+        const struct watchers_report *watched = watchers_report();
+        report->event[WORLD_STREAMS] += watched->streams;
+        report->event[WORLD_RESUMED] += watched->resumed;
+        report->event[WORLD_WATCHED] += watched->entries;
+        report->event[WORLD_HEARTBEATS] += watched->heartbeats;
+        watchers_end();
+    }
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;
     report->event[WORLD_BROKEN] += wire_report()->broken;
     report->event[WORLD_PIECES] += wire_report()->pieces;

@@ -50,7 +50,11 @@ enum world_event {
     WORLD_EDITS,       /* of the operator's file, each with a reload */
     WORLD_RELOADS,     /* that came to their end */
     WORLD_TURNED_AWAY, /* requests of people who may not, or may not any more */
-    WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
+    WORLD_STREAMS,     /* of watchers */
+    WORLD_RESUMED,     /* of these, from where another one ended */
+    WORLD_WATCHED,     /* entries that they saw */
+    WORLD_HEARTBEATS,
+    WORLD_AUDITS, /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];
