@@ -289,6 +289,9 @@ MUTANTS = [
     Mutant("keep a roster that was not recorded", WRITER,
            "    if (command->kind == COMMAND_ADOPT)\n        exchange_start(writer, command);\n"
            "    if (!partly)", "    if (!partly)", ["sim/seeds"]),
+    Mutant("end with answers under way", CONN,
+           "    if (conn->state != CONN_OPEN)\n        return;\n    carrier_drain(conn->carrier, \"\");\n"
+           "    mark_dirty(conn);", "    conn_end(conn);", ["sim/seeds", "e2e/durability"]),
     Mutant("go on telling who has another role by now", "server/watch.c",
            "    if (!call_outdated(watcher->call))\n        return true;",
            "    if (watcher->call != NULL || !call_outdated(watcher->call))\n        return true;",

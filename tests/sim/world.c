@@ -133,6 +133,7 @@ static struct {
     uint64_t peer_intent[CLIENTS][PEERS];
     uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
     uint64_t peer_since[CLIENTS][PEERS]; /* oldest version of the file that may have counted then */
+    bool leaving;                        /* SIGTERM came; the writer stops when all workers have */
     uint64_t reloads;                    /* newest version that all workers have */
     uint64_t starts;
     struct peer *auditor;
@@ -408,6 +409,7 @@ static void check_state(void)
 static void start_process(void)
 {
     w.started_well = w.healthy;
+    w.leaving = false;
     w.starts++;
     note("start");
     happened(WORLD_STARTS);
@@ -446,6 +448,34 @@ static void look_at_failure(void)
     kill_process();
 }
 
+/* The workers have ended: it is the writer's turn. */
+static void go_on_leaving(void)
+{
+    if (w.leaving && w.process.state == PROCESS_UP && (w.front == NULL || front_drained(w.front)))
+        w.process.stop = true;
+}
+
+/* The last view is all there is: nothing came behind what everybody was told. */
+static void take_last_view(void)
+{
+    struct view *last = pl_slot_take(&w.process.slot[0]);
+    if (last != NULL)
+        w.seen = *view_get_log(last);
+    view_unref(last);
+}
+
+static void check_end_of_log(void)
+{
+    struct file_report report;
+    struct store_head head = {0};
+    if (damaged() || w.failed)
+        return;
+    struct pl_status status = open_durable(&head, &report);
+    if (!pl_is_ok(status) || head.next_seq != w.seen.size + 1)
+        wrong("it ended in order at entry %" PRIu64 ", and the log ends at %" PRIu64 " (%s)",
+              w.seen.size, head.next_seq - 1, pl_is_ok(status) ? "fine" : status.what);
+}
+
 static void look_at_end(void)
 {
     note("ended");
@@ -453,6 +483,7 @@ static void look_at_end(void)
     if (heap_daemon_blocks() != 0 || heap_daemon_fds() != 0 || disk_open_fds() != 0)
         wrong("an orderly end leaves %zu blocks, %zu eventfds, %zu files open",
               heap_daemon_blocks(), heap_daemon_fds(), disk_open_fds());
+    check_end_of_log();
     process_kill(&w.process);
 }
 
@@ -469,6 +500,7 @@ static void after_fibers(enum process_state before)
     if (w.process.state == PROCESS_FAILED && !w.over)
         look_at_failure();
     if (w.process.state == PROCESS_ENDING && !w.process.released) {
+        take_last_view();
         let_go();
         w.process.released = true;
     }
@@ -1395,6 +1427,15 @@ static void edit_the_file(void)
         front_reload(w.front);
 }
 
+/* SIGTERM. */
+static void ask_to_end(void)
+{
+    note("asked to end");
+    w.leaving = true;
+    if (w.front != NULL)
+        front_drain(w.front);
+}
+
 static void misfortune(void)
 {
     if (chance(w.odds.kill) && w.process.state != PROCESS_DOWN) {
@@ -1405,10 +1446,8 @@ static void misfortune(void)
     /* mostly where it hurts */
     if (chance(w.odds.power * (disk_is_unsynced() ? 6 : 1)))
         power_loss();
-    if (chance(w.odds.stop) && w.process.state == PROCESS_UP) {
-        note("asked to end");
-        w.process.stop = true;
-    }
+    if (chance(w.odds.stop) && w.process.state == PROCESS_UP)
+        ask_to_end();
     if (chance(w.odds.jump))
         jump();
     if (w.wired && chance(w.odds.cut))
@@ -1460,6 +1499,7 @@ static void step(void)
         pass_time();
     }
     take_answers();
+    go_on_leaving();
     if (!w.healthy)
         misfortune();
     process_look(&w.process);
@@ -1539,7 +1579,7 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
 
 static bool is_settled(void)
 {
-    if (w.process.state != PROCESS_UP || w.process.stop || !writer_idle(w.process.writer))
+    if (w.process.state != PROCESS_UP || w.leaving || !writer_idle(w.process.writer))
         return false;
     for (int i = 0; i < CLIENTS; i++) {
         if (w.client[i].waiting)
@@ -1555,7 +1595,8 @@ static void be_healthy(void)
     w.healthy = true;
     wire_be_well(true);
     operator_repair();
-    w.process.stop = false; /* unless it is too late */
+    if (w.front == NULL) /* else it is too late: doors are closed already */
+        w.leaving = w.process.stop = false;
     note("healthy from here on");
     uint32_t pause = w.plan.pause;
     memset(&w.plan, 0, sizeof(w.plan));
@@ -1577,6 +1618,7 @@ static void be_healthy(void)
             start_process();
         (void)run_a_fiber();
         take_answers();
+        go_on_leaving();
         deliver();
         for (int c = 0; c < CLIENTS; c++) {
             if (w.client[c].waiting && w.client[c].retry_at_us <= now_us())
@@ -1634,16 +1676,59 @@ static void serve_once_more(void)
         wrong("with all well, a good command is not accepted");
 }
 
-static void end_and_look(void)
+/* With all well, calls that run when SIGTERM comes have the time to end. */
+static void ask_a_last_time(void)
 {
-    w.process.stop = true;
+    static const int who[] = {1, 3};
+    for (size_t i = 0; i < PL_COUNT(who) && w.wired; i++) {
+        struct client *client = &w.client[who[i]];
+        request_plain(&client->request, &w.dice);
+        client->intent = ++w.intents;
+        client->waiting = true;
+        client->sent = client->delivered = client->refused = 0;
+        send_request(who[i]);
+    }
+    for (uint64_t turns = dice_below(&w.dice, 12); turns > 0 && w.wired && !w.over; turns--) {
+        (void)run_a_fiber();
+        take_answers();
+        run_wire();
+    }
+}
+
+/* What was recorded was told: nobody is left with a question. */
+static void check_told(void)
+{
+    for (int i = 0; i < CLIENTS && !w.over; i++) {
+        const struct client *client = &w.client[i];
+        uint64_t seq = client->waiting ? model_find(&w.model, client->request.item[0].id) : 0;
+        if (seq != 0)
+            wrong("entry %" PRIu64 " was recorded before an orderly end, and client %d not told",
+                  seq, i);
+    }
+}
+
+static void end_in_order(void)
+{
+    ask_a_last_time();
+    if (!w.over)
+        ask_to_end();
     for (int i = 0; i < 5000 && !w.over && w.process.state != PROCESS_DOWN; i++) {
+        go_on_leaving();
         (void)run_a_fiber();
         pl_clock_fake_advance_us(&w.clock, 1000); /* the writer may wait to try the disk again */
         take_answers();
+        if (w.wired)
+            run_wire();
     }
     if (!w.over && w.process.state != PROCESS_DOWN)
         wrong("it does not end");
+    for (int i = 0; i < 200 && w.wired && !w.over; i++)
+        run_wire(); /* what it said last is still on its way */
+}
+
+static void end_and_look(void)
+{
+    end_in_order();
     if (w.over)
         return;
     disk_power_loss(LOSE_ALL, false); /* whatever it acknowledged must be there */
@@ -1654,6 +1739,7 @@ static void end_and_look(void)
         wrong("it does not start again");
     if (!w.over)
         check_state();
+    check_told();
     for (size_t i = 0; i < w.nevers && !w.over; i++) {
         if (model_find(&w.model, w.never[i]) != 0)
             wrong("a client was told that nothing happened, and entry %" PRIu64 " did",
