@@ -1567,6 +1567,14 @@ class Load:
         with self.lock:
             return len(self.acked)
 
+    def reach(self, count, timeout=60):
+        """Waits until so many commands were acknowledged: a time alone says little on a busy machine."""
+        deadline = time.monotonic() + patience(timeout)
+        while self.acked_count() < count and not self.failures:
+            assert time.monotonic() < deadline, f"{self.acked_count()} commands in {timeout} s"
+            time.sleep(0.01)
+        return self
+
     def send(self, client, cmd):
         """Receipt, Refused, or None when the outcome is unknown."""
         key = bytes(cmd.request_id)

@@ -206,8 +206,7 @@ class NextVersion(DaemonTest):
         wider.version = 2
         wider.tier[0].capacity.count = 2
         admin.execute(adopt_catalogue=pb.AdoptCatalogue(catalogue=wider))
-        self.eventually(lambda: clerk.GetPledge(pledge=waits).pledge.stage == pb.STAGE_HELD,
-                        timeout=3)
+        self.eventually(lambda: clerk.GetPledge(pledge=waits).pledge.stage == pb.STAGE_HELD)
         check_ledger(home.client("auditor").dump())
 
 

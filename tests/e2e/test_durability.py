@@ -96,6 +96,7 @@ class Killed(OneHome):
             load.sent.update(sent)
             load.start()
             time.sleep(0.15 + 0.03 * turn)
+            load.reach(11)
             home.kill()
             load.join()
             home.drop_clients()
@@ -178,16 +179,24 @@ class Synced(OneHome):
     def test_a_reply_and_what_it_shows_wait_for_the_disk(self):
         home = self.traced("delay_enter=400000")
         clerk, reader = home.client("clerk"), home.client("reader")
-        size = reader.GetStatus().size
-        who = command(add_contributor=pb.AddContributor(name="Slow", kind=1))
-        begin = time.monotonic()
-        pending = clerk.raw("Execute").future(who, timeout=patience(30))
-        time.sleep(0.15)
-        self.assertFalse(pending.done())
-        self.assertEqual(reader.GetStatus().size, size, "nobody sees what is not durable")
-        receipt = pending.result()
-        self.assertGreaterEqual(time.monotonic() - begin, 0.39)
-        self.assertEqual(reader.GetStatus().size, receipt.seq)
+        in_time = 0
+        for n in range(50):  # on a busy machine a look may come when the disk is done
+            size = reader.GetStatus().size
+            who = command(add_contributor=pb.AddContributor(name=f"Slow {n}", kind=1))
+            begin = time.monotonic()
+            pending = clerk.raw("Execute").future(who, timeout=patience(30))
+            time.sleep(0.15)
+            done, seen = pending.done(), reader.GetStatus().size
+            if time.monotonic() - begin < 0.39:
+                in_time += 1
+                self.assertFalse(done)
+                self.assertEqual(seen, size, "nobody sees what is not durable")
+            receipt = pending.result()
+            self.assertGreaterEqual(time.monotonic() - begin, 0.39)
+            self.assertEqual(reader.GetStatus().size, receipt.seq)
+            if in_time == 2:
+                return
+        self.assertGreater(in_time, 0, "no look came in time")
 
     def test_commands_that_wait_share_one_sync(self):
         home = self.traced("delay_enter=200000")
@@ -199,7 +208,7 @@ class Synced(OneHome):
         seqs = {call.result().seq for call in calls}
         self.assertEqual(len(seqs), 60)
         # one sync a batch: all come while the first one is synced, but for what a busy machine delays
-        self.assertIn(clerk.GetStatus().batches - before, range(1, 15), "one sync a command")
+        self.assertIn(clerk.GetStatus().batches - before, range(1, 30), "one sync a command")
 
     def test_a_sync_that_fails_ends_the_daemon_unacknowledged(self):
         home = self.traced("error=EIO:when=4+")
@@ -235,6 +244,7 @@ class Drained(OneHome):
         for turn in range(2):
             load = Load(home, threads=6, seed=50 + turn).start()
             time.sleep(0.4)
+            load.reach(11)
             home.terminate(timeout=30)
             load.join()
             home.drop_clients()
@@ -503,7 +513,7 @@ class Snapshots(OneHome):
         home = self.opened(**fields)
         load = Load(home, threads=4, seed=99).start()
         time.sleep(1.0)
-        load.join()
+        load.reach(20).join()
         # a running hold, a queue and money must survive as well
         clerk = home.client("clerk")
         for n in range(4):

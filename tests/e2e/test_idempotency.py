@@ -168,8 +168,13 @@ class OnTheCommandLine(DaemonTest):
         proxy = self.home.proxy(cut=lambda n: watcher.GetStatus().size > before)
         name = self.name("Unknown outcome")
         args = ("contributor", "add", "--name", name, "--kind", "academia")
-        ran = self.fails(75, "clerk", *args, port=proxy.port, options=["--timeout", "3s"],
-                         timeout=60)
+        for seconds in (3, 12, 48):  # a machine may be too busy to send anything in so short a time
+            ran = self.home.pledge("clerk", *args, port=proxy.port,
+                                   options=["--timeout", f"{seconds}s"], timeout=120)
+            if ran.code != 69:
+                break
+        self.assertEqual((ran.code, ran.out), (75, ""), ran)
+        self.eventually(lambda: self.reader.GetStatus().size > before)
         found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", ran.err)
         self.assertIsNotNone(found, ran)
         self.assertEqual(self.reader.GetStatus().size, before + 1)

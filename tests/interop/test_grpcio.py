@@ -323,12 +323,15 @@ class Streaming(DaemonTest):
             self.auditor.dump_bytes(from_seq=9, to_seq=5)
 
     def test_a_slow_reader_holds_up_nobody(self):
+        def fifty():
+            begin = time.monotonic()
+            for _ in range(50):
+                self.clerk.ListTiers()
+            return time.monotonic() - begin
+        alone = fifty()
         call = self.auditor.raw("Dump")(pb.DumpRequest(), timeout=patience(60))
         next(call)
-        begin = time.monotonic()
-        for _ in range(50):
-            self.clerk.ListTiers()
-        self.assertLess(time.monotonic() - begin, patience(5))
+        self.assertLess(fifty(), patience(5) + 3 * alone)
         rest = list(call)
         self.assertTrue(rest[-1].HasField("trailer"))
 
@@ -341,14 +344,20 @@ class Streaming(DaemonTest):
 
     def test_a_deadline_in_the_middle_of_a_stream(self):
         """The client does not read on; the stream must end with the deadline, not hang."""
-        call = self.auditor.raw("Dump")(pb.DumpRequest(), timeout=0.3)
-        next(call)
-        time.sleep(0.5)
-        try:
-            for _ in call:
-                pass
-        except grpc.RpcError as error:
-            self.assertEqual(error.code(), Code.DEADLINE_EXCEEDED)
+        begun = False
+        for seconds in (0.3, 1, 4, 16, 60):  # on a busy machine nothing may come in so short a time
+            call = self.auditor.raw("Dump")(pb.DumpRequest(), timeout=seconds)
+            try:
+                next(call)
+                begun = True
+                time.sleep(seconds + 0.2)
+                for _ in call:
+                    pass
+            except grpc.RpcError as error:
+                self.assertEqual(error.code(), Code.DEADLINE_EXCEEDED)
+            if begun:
+                break
+        self.assertTrue(begun)
         self.assertEqual(len(self.clerk.ListTiers().tier), 6)
 
     def test_dumps_while_others_write_are_complete_up_to_their_start(self):

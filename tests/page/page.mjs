@@ -215,6 +215,7 @@ test("when the daemon was away, the page comes back by itself and has missed not
     const before = pledge("clerk", "status").size;
     writeFileSync(facts.restart, "");
     await page.waitForSelector('#link[data-state="off"]');
+    writeFileSync(facts.restart, "noticed");
     while (existsSync(facts.restart)) await page.waitForTimeout(50);
     pledge("clerk", "submit", "--contributor", facts.spare, "--free", "--amount", "8.00", "--currency", "CHF",
       "--reason", "letter of intent");

@@ -52,10 +52,10 @@ def look(home, stage, facts):
         while node.poll() is None:
             if time.monotonic() - began > LIMIT_S:
                 node.kill()
-            if wish.exists():
+            if home.process is not None and wish.exists():
                 home.drop_clients()
                 home.terminate()
-                time.sleep(1)  # so that the page notices
+            elif home.process is None and wish.read_text() == "noticed":
                 home.start()
                 wish.unlink()
             time.sleep(0.05)

@@ -165,6 +165,7 @@ static void test_bytes_inside_ssl_are_not_forgotten(void **state)
     char *raw = NULL; /* all records in one piece */
     long raw_len = BIO_get_mem_data(SSL_get_wbio(client->ssl), &raw);
     assert_int_equal(write(fd[1], raw, (size_t)raw_len), raw_len);
+    PUMP_UNTIL(fx, NULL, echo.received >= RECORD);
     pump_for(fx, NULL, 20);
     assert_int_equal(echo.received, RECORD);
     echo.pause_now = false;
