@@ -146,7 +146,11 @@ class Calls:
 
     def test_a_deadline(self):
         """Of a stream that would never end: this client tells it to the daemon and keeps it too."""
-        self.refused(DEADLINE_EXCEEDED, None, "Watch", {}, extra=["--timeout", "1s"])
+        for seconds in (1, 4, 16, 60):  # it may be over before a busy machine has a connection
+            code, out, err = self.buf("Watch", {}, extra=["--timeout", f"{seconds}s"])
+            if "context deadline exceeded" not in err:
+                break
+        self.assertEqual(code, DEADLINE_EXCEEDED, out + err)
 
     def test_every_tier_at_once_and_a_hold_made_elsewhere(self):
         """The stream is read as it comes, and ended by cancelling it."""
