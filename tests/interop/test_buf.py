@@ -146,9 +146,9 @@ class Calls:
 
     def test_a_deadline(self):
         """Of a stream that would never end: this client tells it to the daemon and keeps it too."""
-        for seconds in (1, 4, 16, 60):  # it may be over before a busy machine has a connection
+        for seconds in (1, 4, 16):  # it may be over before a busy machine has a connection: exit 1
             code, out, err = self.buf("Watch", {}, extra=["--timeout", f"{seconds}s"])
-            if "context deadline exceeded" not in err:
+            if code == DEADLINE_EXCEEDED:
                 break
         self.assertEqual(code, DEADLINE_EXCEEDED, out + err)
 
