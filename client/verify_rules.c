@@ -83,72 +83,6 @@ const struct ledger *verify_rules_ledger(const struct verify_rules *rules)
 
 /* --- who --- */
 
-enum {
-    ADMIN = 1 << PLEDGED__V1__ROLE__ROLE_ADMIN,
-    CLERK = 1 << PLEDGED__V1__ROLE__ROLE_CLERK,
-    APPROVER = 1 << PLEDGED__V1__ROLE__ROLE_APPROVER,
-};
-
-/* rules: what older ones let somebody do is done. */
-static unsigned roles_of(const Pledged__V1__Command *command, uint32_t rules)
-{
-    switch (command->command_case) {
-    case PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE:
-    case PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT:
-        return ADMIN;
-    case PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS:
-        return APPROVER;
-    case PLEDGED__V1__COMMAND__COMMAND_CLOSE:
-        return rules < 4 ? CLERK | APPROVER : APPROVER;
-    case PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD:
-        return ADMIN | APPROVER;
-    case PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR:
-    case PLEDGED__V1__COMMAND__COMMAND_AMEND_CONTRIBUTOR:
-    case PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT:
-    case PLEDGED__V1__COMMAND__COMMAND_CLAIM_BENEFIT:
-    case PLEDGED__V1__COMMAND__COMMAND_DECLINE_BENEFIT:
-    case PLEDGED__V1__COMMAND__COMMAND_DELIVER_BENEFIT:
-    case PLEDGED__V1__COMMAND__COMMAND_HOLD:
-    case PLEDGED__V1__COMMAND__COMMAND_EXTEND:
-    case PLEDGED__V1__COMMAND__COMMAND_WAIT:
-    case PLEDGED__V1__COMMAND__COMMAND_SUBMIT:
-    case PLEDGED__V1__COMMAND__COMMAND_WITHDRAW:
-    case PLEDGED__V1__COMMAND__COMMAND_PAY:
-    case PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT:
-    case PLEDGED__V1__COMMAND__COMMAND_MATCH_REVERSAL:
-    case PLEDGED__V1__COMMAND__COMMAND_MATCH_REFUND:
-    case PLEDGED__V1__COMMAND__COMMAND_BOOK_CHARGE:
-    case PLEDGED__V1__COMMAND__COMMAND_ALLOCATE:
-    case PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT:
-    case PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE:
-        return CLERK;
-    case PLEDGED__V1__COMMAND__COMMAND_COMMIT:
-    case PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE:
-    case PLEDGED__V1__COMMAND__COMMAND_SET_SCHEDULE:
-    case PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER:
-    case PLEDGED__V1__COMMAND__COMMAND_CANCEL:
-    case PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD:
-    case PLEDGED__V1__COMMAND__COMMAND_REOPEN_PERIOD:
-    case PLEDGED__V1__COMMAND__COMMAND_REVERSE:
-    case PLEDGED__V1__COMMAND__COMMAND_REALLOCATE:
-    case PLEDGED__V1__COMMAND__COMMAND_CONVERT:
-    case PLEDGED__V1__COMMAND__COMMAND_REFUND:
-    case PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND:
-    case PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF:
-    case PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE:
-    case PLEDGED__V1__COMMAND__COMMAND_RECORD_RATES:
-        return CLERK | APPROVER;
-    case PLEDGED__V1__COMMAND__COMMAND_APPROVE:
-        return APPROVER;
-    case PLEDGED__V1__COMMAND__COMMAND_REJECT: /* its maker, or an approver */
-        return CLERK | APPROVER | ADMIN;
-    case PLEDGED__V1__COMMAND__COMMAND__NOT_SET:
-    case _PLEDGED__V1__COMMAND__COMMAND__CASE_IS_INT_SIZE:
-        break;
-    }
-    return 0;
-}
-
 /* Names of machines, hashes and mail domains have no case. */
 static bool same_identity(const char *left, const char *right)
 {
@@ -187,7 +121,7 @@ static const char *check_actor(const struct verify_rules *rules, const Pledged__
         return N_("the daemon acts with a request id, or somebody else without one");
     if (command == NULL)
         return NULL;
-    if (actor->role >= 32 || (roles_of(command, rules->version) >> actor->role & 1) == 0)
+    if (!ledger_role_may(actor->role, command->command_case, rules->version))
         return N_("the role of the one who acted does not allow this command");
     if (is_in(&rules->roster[rules->roster_now], actor))
         return NULL;

@@ -30,19 +30,14 @@
 
 enum { MESSAGE_BYTES = 400, PATH_BYTES = 4096, WRITE_BYTES = 1 << 20 };
 
-struct segments { /* first batch of each, ascending */
-    uint64_t *first;
-    size_t count, cap;
-};
-
 struct backup {
     const struct backup_options *options;
     char *message;
     struct identity identity;
     struct manifest old, new;
-    struct store_head head; /* what is copied ends here */
-    struct segments segments;
-    size_t next; /* segment that begins with a later batch */
+    struct store_head head;    /* what is copied ends here */
+    struct file_list segments; /* of the source */
+    size_t next;               /* segment that begins with a later batch */
     /* the segment being copied */
     int fd; /* -1: none */
     char name[MANIFEST_NAME_BYTES];
@@ -123,35 +118,7 @@ static struct pl_status make_dirs(const struct backup *backup)
     return make_dir(backup, path);
 }
 
-/* --- segments of the source --- */
-
-static void add_segment(void *arg, const char *name)
-{
-    struct segments *segments = arg;
-    uint8_t bytes[8];
-    char digits[17];
-    if (strlen(name) != 20 || strcmp(name + 16, ".seg") != 0)
-        return;
-    memcpy(digits, name, 16);
-    digits[16] = '\0';
-    if (!pl_is_ok(pl_unhex(digits, bytes, sizeof(bytes))))
-        return;
-    if (segments->count == segments->cap) {
-        segments->cap = segments->cap != 0 ? 2 * segments->cap : 16;
-        segments->first = reallocarray(segments->first, segments->cap, sizeof(*segments->first));
-        PL_ASSERT(segments->first != NULL);
-    }
-    uint64_t number = 0;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        number = number << 8 | bytes[i];
-    segments->first[segments->count++] = number;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
+/* --- names --- */
 
 static void source_path(const struct backup *backup, char path[PATH_BYTES])
 {
@@ -261,7 +228,7 @@ static struct pl_status begin_segment(struct backup *backup)
     char path[PATH_BYTES];
     uint8_t page[SEGMENT_HEADER_BYTES];
     (void)snprintf(backup->name, sizeof(backup->name), "log/%016" PRIx64 ".seg",
-                   backup->segments.first[backup->next++]);
+                   backup->segments.first_batch[backup->next++]);
     PL_TRY(read_page(backup, page));
     target_path(backup, path);
     backup->known = manifest_find(&backup->old, backup->name);
@@ -284,7 +251,7 @@ static struct pl_status on_batch(void *arg, const struct store_batch *batch)
 {
     struct backup *backup = arg;
     if (backup->next < backup->segments.count &&
-        backup->segments.first[backup->next] == batch->number) {
+        backup->segments.first_batch[backup->next] == batch->number) {
         PL_TRY(end_segment(backup));
         PL_TRY(begin_segment(backup));
     }
@@ -341,9 +308,7 @@ static struct pl_status copy_batches(struct backup *backup, struct store *store,
                        backup->options->dir, backup->old.batches, backup->options->data,
                        backup->head.batch);
     /* listed after the head was seen: every segment up to it is there */
-    PL_TRY(io_system()->list(io_system(), dir, add_segment, &backup->segments));
-    qsort(backup->segments.first, backup->segments.count, sizeof(*backup->segments.first),
-          ascending);
+    PL_TRY(file_list_read(io_system(), dir, &backup->segments));
     PL_TRY(make_dirs(backup));
     PL_TRY(store_read(store, 1, on_batch, backup));
     PL_TRY(end_segment(backup));
@@ -499,7 +464,7 @@ static void backup_fini(struct backup *backup)
     pl_sha256_free(backup->sha);
     pl_sha256_free(backup->known_sha);
     pl_buf_fini(&backup->pending);
-    free(backup->segments.first);
+    file_list_fini(&backup->segments);
     manifest_fini(&backup->old);
     manifest_fini(&backup->new);
 }

@@ -13,7 +13,6 @@
 #include "common/scan.h"
 #include "server/limits.h"
 #include "server/metrics.h"
-#include "server/net/authz.h"
 #include "server/private.h"
 #include "server/proofs.h"
 #include "server/registrar.h"
@@ -192,7 +191,7 @@ static void item_fill(struct service *service, struct command_item *item,
     item->bytes = bytes;
     item->msg = msg;
     if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
-        !authz_may_execute(person->role, msg->command_case)) {
+        !ledger_role_may(person->role, msg->command_case, LEDGER_RULES)) {
         item_refuse(item, arena, PL_E_DENIED,
                     refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
                             "this role may not give this command"),
@@ -877,7 +876,7 @@ const struct net_method service_methods[] = {
     {.path = "/pledged.v1.LedgerService/Execute",
      .input = &pledged__v1__command__descriptor,
      .output = &pledged__v1__receipt__descriptor,
-     .roles = READERS, /* each command has its own roles: authz_may_execute */
+     .roles = READERS, /* each command has its own roles: ledger_role_may */
      .request_bytes_max = LIMIT_COMMAND_BYTES,
      .elements_max = 16384,
      .handle = on_execute},

@@ -151,6 +151,12 @@ const uint8_t *ledger_erasable_at(const struct ledger *ledger, size_t index);
 /* The commitment that an entry names for the first time; len 0: none. */
 ProtobufCBinaryData ledger_commits_to(const Pledged__V1__Entry *entry);
 
+/* May this role give this command? Clerks record, approvers sign, admins adopt catalogues. `rules`:
+ * the version in force (LEDGER_RULES now): what older ones let somebody do is done. A number that
+ * is no role, or no command, may nothing. */
+bool ledger_role_may(Pledged__V1__Role role, Pledged__V1__Command__CommandCase command,
+                     uint32_t rules);
+
 /* The state as bytes, equal on every machine for equal histories, handed to `write` in pieces. */
 typedef struct pl_status (*ledger_write_fn)(void *arg, struct pl_slice piece);
 PL_MUST_CHECK struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,

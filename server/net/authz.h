@@ -11,7 +11,6 @@
 #include <openssl/x509.h>
 
 #include "common/status.h"
-#include "pledged/v1/command.pb-c.h"
 #include "pledged/v1/entry.pb-c.h"
 #include "server/net/net.h"
 
@@ -30,8 +29,5 @@ struct authz_match {
     char issuer[256];                /* RFC 2253 */
 };
 void authz_identify(const struct authz_roster *roster, X509 *certificate, struct authz_match *ret);
-
-/* May this role give this command (the oneof case)? Clerks record, admins adopt catalogues, ... */
-bool authz_may_execute(Pledged__V1__Role role, Pledged__V1__Command__CommandCase command);
 
 #endif

@@ -5,7 +5,7 @@
  * An exchange is a request and its answer: `active` from the end of a good head until the answer's
  * last byte was handed out by fill. A refused head is an exchange without a user.
  *
- * I1: `queued` is what the chunks from `first` on still hold.
+ * I1: `queued` is what the chunks of `queue` still hold.
  * I2: an exchange whose request did not become complete is the `last` one: nobody can say where
  *     the next request would begin.
  */
@@ -58,8 +58,8 @@ struct h1 {
     int64_t held_ns;
     size_t held_bytes;
     struct pl_buf answer_head;
-    struct stream_chunk *held_body;      /* owns */
-    struct stream_chunk *first, *newest; /* owns */
+    struct stream_chunk *held_body; /* owns */
+    struct stream_queue queue;
     size_t queued;
 };
 
@@ -82,13 +82,8 @@ static int64_t now_ns(const struct h1 *h1)
 
 static void append(struct h1 *h1, struct stream_chunk *chunk)
 {
-    chunk->next = NULL;
-    if (h1->newest != NULL)
-        h1->newest->next = chunk;
-    else
-        h1->first = chunk;
-    h1->newest = chunk;
     h1->queued += chunk->len;
+    stream_queue_push(&h1->queue, chunk);
 }
 
 static void append_bytes(struct h1 *h1, struct pl_slice bytes)
@@ -105,12 +100,7 @@ static void tell_output(const struct h1 *h1)
 
 static void drop_queue(struct h1 *h1)
 {
-    while (h1->first != NULL) {
-        struct stream_chunk *next = h1->first->next;
-        stream_chunk_free(h1->first);
-        h1->first = next;
-    }
-    h1->newest = NULL;
+    stream_queue_drop(&h1->queue);
     h1->queued = 0;
     stream_chunk_free(h1->held_body);
     h1->held_body = NULL;
@@ -497,22 +487,7 @@ static void op_run(struct carrier *carrier)
 
 static size_t copy_queued(struct h1 *h1, uint8_t *out, size_t room)
 {
-    size_t copied = 0;
-    while (h1->first != NULL && copied < room) {
-        struct stream_chunk *chunk = h1->first;
-        size_t len = chunk->len - chunk->sent;
-        if (len > room - copied)
-            len = room - copied;
-        memcpy(out + copied, chunk->data + chunk->sent, len);
-        chunk->sent += len;
-        copied += len;
-        if (chunk->sent < chunk->len)
-            break;
-        h1->first = chunk->next;
-        if (h1->first == NULL)
-            h1->newest = NULL;
-        stream_chunk_free(chunk);
-    }
+    size_t copied = stream_queue_take(&h1->queue, out, room);
     h1->queued -= copied;
     h1->body_bytes_sent += copied;
     return copied;
@@ -526,7 +501,7 @@ static size_t op_fill(struct carrier *carrier, uint8_t *out, size_t room)
         h1->wants_room = false;
         h1->options.events->on_room(h1->user);
     }
-    if (h1->active && h1->finished && !h1->held && h1->first == NULL)
+    if (h1->active && h1->finished && !h1->held && h1->queue.first == NULL)
         exchange_end(h1);
     return copied;
 }
@@ -539,7 +514,7 @@ static void op_look(const struct carrier *carrier, struct carrier_state *ret)
     *ret = (struct carrier_state){
         .ready = h1->began,
         .over = h1->broken || (h1->closing && !h1->active),
-        .wants_write = h1->first != NULL,
+        .wants_write = h1->queue.first != NULL,
         .streams = h1->active || pl_buf_len(&h1->head) > 0 ? 1 : 0,
         .idle_since_ns = h1->idle_since_ns,
         .unsent_bytes = h1->queued,

@@ -67,8 +67,8 @@ struct h2_stream {
     enum early early;
     int64_t early_ns; /* since when */
     size_t early_bytes;
-    struct fields *head;               /* owns; of an answer that is held */
-    struct stream_chunk *first, *last; /* owns */
+    struct fields *head; /* owns; of an answer that is held */
+    struct stream_queue queue;
     size_t queued;
     int64_t moved_ns;    /* when some of it last left, or it began to wait */
     struct fields *tail; /* owns; NULL: none */
@@ -148,12 +148,7 @@ static void count_queued(struct h2_stream *stream, size_t added, size_t removed)
 static void stream_drop_queue(struct h2_stream *stream)
 {
     count_queued(stream, 0, stream->queued);
-    while (stream->first != NULL) {
-        struct stream_chunk *next = stream->first->next;
-        stream_chunk_free(stream->first);
-        stream->first = next;
-    }
-    stream->last = NULL;
+    stream_queue_drop(&stream->queue);
 }
 
 static void stream_free(struct h2_stream *stream)
@@ -437,22 +432,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static size_t copy_queued(struct h2_stream *stream, uint8_t *out, size_t room)
 {
-    size_t copied = 0;
-    while (stream->first != NULL && copied < room) {
-        struct stream_chunk *chunk = stream->first;
-        size_t len = chunk->len - chunk->sent;
-        if (len > room - copied)
-            len = room - copied;
-        memcpy(out + copied, chunk->data + chunk->sent, len);
-        chunk->sent += len;
-        copied += len;
-        if (chunk->sent < chunk->len)
-            break;
-        stream->first = chunk->next;
-        if (stream->first == NULL)
-            stream->last = NULL;
-        stream_chunk_free(chunk);
-    }
+    size_t copied = stream_queue_take(&stream->queue, out, room);
     count_queued(stream, 0, copied);
     stream->moved_ns = now_ns(stream->h2);
     stream->h2->body_bytes_sent += copied;
@@ -482,7 +462,7 @@ static ssize_t on_read_data(nghttp2_session *session, int32_t stream_id, uint8_t
     (void)arg;
     size_t copied = copy_queued(stream, out, room);
     offer_room(stream);
-    if (stream->first != NULL)
+    if (stream->queue.first != NULL)
         return (ssize_t)copied;
     if (!stream->finished)
         return copied > 0 ? (ssize_t)copied : NGHTTP2_ERR_DEFERRED;
@@ -523,15 +503,10 @@ size_t h2_fill(struct h2 *h2, uint8_t *out, size_t room)
 
 static void append(struct h2_stream *stream, struct stream_chunk *body)
 {
-    body->next = NULL;
     if (stream->queued == 0)
         stream->moved_ns = now_ns(stream->h2);
-    if (stream->last != NULL)
-        stream->last->next = body;
-    else
-        stream->first = body;
-    stream->last = body;
     count_queued(stream, body->len, 0);
+    stream_queue_push(&stream->queue, body);
 }
 
 static void tell_output(const struct h2 *h2)
@@ -588,7 +563,7 @@ static void release_early(struct h2_stream *stream)
     stream->early = stream->remote_ended ? EARLY_NOT : EARLY_SENT;
     stream->early_ns = now_ns(stream->h2);
     submit(stream, stream->head->field, stream->head->count,
-           stream->first != NULL || stream->tail != NULL);
+           stream->queue.first != NULL || stream->tail != NULL);
 }
 
 static void op_answer(struct stream *base, const struct stream_field *head, size_t head_count,

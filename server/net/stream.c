@@ -5,6 +5,7 @@
 #include "server/net/stream.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 
@@ -19,6 +20,47 @@ struct stream_chunk *stream_chunk_new(size_t len)
 void stream_chunk_free(struct stream_chunk *chunk)
 {
     free(chunk);
+}
+
+void stream_queue_push(struct stream_queue *queue, struct stream_chunk *chunk)
+{
+    chunk->next = NULL;
+    if (queue->last != NULL)
+        queue->last->next = chunk;
+    else
+        queue->first = chunk;
+    queue->last = chunk;
+}
+
+size_t stream_queue_take(struct stream_queue *queue, uint8_t *out, size_t room)
+{
+    size_t copied = 0;
+    while (queue->first != NULL && copied < room) {
+        struct stream_chunk *chunk = queue->first;
+        size_t len = chunk->len - chunk->sent;
+        if (len > room - copied)
+            len = room - copied;
+        memcpy(out + copied, chunk->data + chunk->sent, len);
+        chunk->sent += len;
+        copied += len;
+        if (chunk->sent < chunk->len)
+            break;
+        queue->first = chunk->next;
+        if (queue->first == NULL)
+            queue->last = NULL;
+        stream_chunk_free(chunk);
+    }
+    return copied;
+}
+
+void stream_queue_drop(struct stream_queue *queue)
+{
+    while (queue->first != NULL) {
+        struct stream_chunk *next = queue->first->next;
+        stream_chunk_free(queue->first);
+        queue->first = next;
+    }
+    queue->last = NULL;
 }
 
 void stream_answer(struct stream *stream, const struct stream_field *head, size_t head_count,

@@ -45,6 +45,14 @@ struct stream_chunk {
 };
 struct stream_chunk *stream_chunk_new(size_t len); /* memory exhaustion is fatal */
 void stream_chunk_free(struct stream_chunk *chunk);
+/* Chunks in the order in which they leave; zero-initialised: none. */
+struct stream_queue {
+    struct stream_chunk *first, *last; /* owns */
+};
+void stream_queue_push(struct stream_queue *queue, struct stream_chunk *chunk); /* takes */
+/* Moves up to `room` bytes out of it; returns how many. */
+size_t stream_queue_take(struct stream_queue *queue, uint8_t *out, size_t room);
+void stream_queue_drop(struct stream_queue *queue); /* all of it */
 
 enum { STREAM_TAIL_MAX = 4 };
 /* A whole answer: head, body (taken; NULL: none), tail (0 fields: none). Without body and tail, one

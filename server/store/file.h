@@ -37,6 +37,14 @@ struct file_report {
 };
 /* Most bytes of a batch body that segments of this size take. */
 uint64_t file_batch_max(uint64_t segment_bytes);
+/* Segments of a directory, ascending by first batch. */
+struct file_list {
+    uint64_t *first_batch; /* owns */
+    size_t count, cap;
+};
+PL_MUST_CHECK struct pl_status file_list_read(struct io *io, const char *dir,
+                                              struct file_list *ret);
+void file_list_fini(struct file_list *list);
 PL_MUST_CHECK struct pl_status file_open(const struct file_options *options,
                                          struct file_report *ret_report, struct store **ret);
 #endif

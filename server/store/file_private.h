@@ -18,15 +18,6 @@ enum { FILE_PATH_BYTES = 4096 };
 #define FILE_NEXT_FORMAT "next-%u.tmp"
 enum { FILE_NEXT_NAMES = 2 };
 
-/* Segments of a directory, ascending by first batch. */
-struct file_list {
-    uint64_t *first_batch; /* owns */
-    size_t count, cap;
-};
-PL_MUST_CHECK struct pl_status file_list_read(struct io *io, const char *dir,
-                                              struct file_list *ret);
-void file_list_fini(struct file_list *list);
-
 /* Where the log ends and how to go on. */
 struct file_tail {
     struct store_head head;

@@ -140,6 +140,7 @@ PART_OF = {
     "server/ledger/query_treasury.c": "a query; declared in query.h",
     "server/ledger/promote.c": "expiry and promotion; declared in change.h",
     "server/ledger/load.c": "ledger_load of ledger.h",
+    "server/ledger/role.c": "ledger_role_may of ledger.h",
     "server/ledger/save.c": "ledger_save of ledger.h",
     "server/ledger/tally.c": "sums; declared in change.h",
     "server/ledger/validate.c": "ledger_validate of ledger.h",

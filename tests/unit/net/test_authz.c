@@ -218,58 +218,6 @@ static void test_a_wrong_roster_is_refused(void **state)
     refused(daemon, 1);
 }
 
-static void test_roles_and_commands(void **state)
-{
-    (void)state;
-    static const char letters[] = "?prcuoad"; /* by role number */
-    static const struct {
-        Pledged__V1__Command__CommandCase command;
-        const char *roles;
-    } rows[] = {
-        {PLEDGED__V1__COMMAND__COMMAND__NOT_SET, ""},
-        {PLEDGED__V1__COMMAND__COMMAND_ADOPT_CATALOGUE, "a"},
-        {PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_AMEND_CONTRIBUTOR, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_CLAIM_BENEFIT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_EXPORT_POSTINGS, "u"},
-        {PLEDGED__V1__COMMAND__COMMAND_DECLINE_BENEFIT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_DELIVER_BENEFIT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT, "a"},
-        {PLEDGED__V1__COMMAND__COMMAND_SET_LEGAL_HOLD, "au"},
-        {PLEDGED__V1__COMMAND__COMMAND_HOLD, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_EXTEND, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_WAIT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_SUBMIT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_COMMIT, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_AMEND_PLEDGE, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_CHANGE_TIER, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_WITHDRAW, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_CANCEL, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_PAY, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_REVERSE, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_ISSUE_RECEIPT, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_ISSUE_CERTIFICATE, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_ALLOCATE, "c"},
-        {PLEDGED__V1__COMMAND__COMMAND_CLOSE, "u"},
-        {PLEDGED__V1__COMMAND__COMMAND_REALLOCATE, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_CONVERT, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_REFUND, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_CANCEL_REFUND, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_SET_SCHEDULE, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_WRITE_OFF, "cu"},
-        {PLEDGED__V1__COMMAND__COMMAND_ACCEPT_DIFFERENCE, "cu"},
-        {(Pledged__V1__Command__CommandCase)999, ""},
-    };
-    for (size_t i = 0; i < PL_COUNT(rows); i++) {
-        for (int role = -1; role <= 8; role++) {
-            bool may = role > 0 && role < 8 && strchr(rows[i].roles, letters[role]) != NULL;
-            if (authz_may_execute((Pledged__V1__Role)role, rows[i].command) != may)
-                fail_msg("role %d, command %d", role, (int)rows[i].command);
-        }
-    }
-}
-
 int main(void)
 {
     pki_init(&pki);
@@ -282,7 +230,6 @@ int main(void)
         cmocka_unit_test(test_two_persons_in_one_certificate_are_nobody),
         cmocka_unit_test(test_an_issuer_restricts),
         cmocka_unit_test(test_a_wrong_roster_is_refused),
-        cmocka_unit_test(test_roles_and_commands),
     };
     int failed = cmocka_run_group_tests_name("authz", tests, NULL, NULL);
     EVP_PKEY_free(key);
