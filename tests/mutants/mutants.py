@@ -289,6 +289,14 @@ MUTANTS = [
     Mutant("keep a roster that was not recorded", WRITER,
            "    if (command->kind == COMMAND_ADOPT)\n        exchange_start(writer, command);\n"
            "    if (!partly)", "    if (!partly)", ["sim/seeds"]),
+    Mutant("take the end of a body for the next request", "server/net/h1.c",
+           "    h1->body_left -= len;",
+           "    h1->body_left -= h1->body_left > len + 1 && len > 40 ? len + 1 : len;",
+           ["sim/seeds", "net/test_h1"]),
+    Mutant("keep a refusal's details from Connect", "server/net/connect.c",
+           "    if (refusal != NULL)\n        PL_TRY(put_detail(refusal, out));",
+           "    if (refusal != NULL && refusal->seq == 0)\n        PL_TRY(put_detail(refusal, out));",
+           ["sim/seeds"]),
     Mutant("end with answers under way", CONN,
            "    if (conn->state != CONN_OPEN)\n        return;\n    carrier_drain(conn->carrier, \"\");\n"
            "    mark_dirty(conn);", "    conn_end(conn);", ["sim/seeds", "e2e/durability"]),

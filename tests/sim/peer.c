@@ -12,13 +12,18 @@
 #include "common/arena.h"
 #include "common/check.h"
 #include "common/json.h"
+#include "common/scan.h"
 #include "tests/sim/badge.h"
+#include "tests/sim/front.h"
+#include "tests/sim/h1_answer.h"
 #include "tests/sim/wire.h"
 
-enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20 };
+enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20, END_FLAG = 2 };
 
 struct peer {
-    nghttp2_session *session; /* NULL: not connected */
+    bool connected, h1, connect, stream_asked;
+    nghttp2_session *session; /* of HTTP/2 */
+    struct h1_answer line;    /* of HTTP/1.1 */
     int link;
     int32_t stream;
     enum peer_state state;
@@ -27,9 +32,20 @@ struct peer {
     struct pl_buf out; /* bytes that the wire did not take */
     struct pl_buf body;
     struct pl_arena arena; /* of details */
-    struct pl_slice details;
+    struct pl_slice refusal;
+    int http_status;
     int grpc_status;
+    size_t end_bytes; /* of the body: Connect's last message, which says how the stream ended */
 };
+
+static struct peer_report report;
+
+struct peer_report peer_take_report(void)
+{
+    struct peer_report taken = report;
+    report = (struct peer_report){0};
+    return taken;
+}
 
 struct peer *peer_new(void)
 {
@@ -38,16 +54,18 @@ struct peer *peer_new(void)
     pl_buf_init(&peer->request, ANSWER_MAX);
     pl_buf_init(&peer->out, ANSWER_MAX);
     pl_buf_init(&peer->body, ANSWER_MAX);
+    h1_answer_init(&peer->line, ANSWER_MAX);
     pl_arena_init(&peer->arena, ANSWER_MAX);
     return peer;
 }
 
 void peer_hang_up(struct peer *peer)
 {
-    if (peer->session == NULL)
+    if (!peer->connected)
         return;
     nghttp2_session_del(peer->session);
     peer->session = NULL;
+    peer->connected = false;
     wire_close(peer->link);
     if (peer->state == PEER_WAITS)
         peer->state = PEER_LOST;
@@ -61,8 +79,111 @@ void peer_free(struct peer *peer)
     pl_buf_fini(&peer->request);
     pl_buf_fini(&peer->out);
     pl_buf_fini(&peer->body);
+    h1_answer_fini(&peer->line);
     pl_arena_fini(&peer->arena);
     free(peer);
+}
+
+/* --- how it ended --- */
+
+/* value of google.protobuf.Any, third field of google.rpc.Status */
+static struct pl_slice refusal_in(struct pl_slice details)
+{
+    struct pl_slice any, value;
+    size_t at = 0, value_at = 0;
+    if (!pl_wire_next(details, 3, &at, &any) || !pl_wire_next(any, 2, &value_at, &value))
+        return pl_slice(NULL, 0);
+    return value;
+}
+
+static int code_of(struct pl_slice json)
+{
+    static const char *const words[] = {"",
+                                        "canceled",
+                                        "unknown",
+                                        "invalid_argument",
+                                        "deadline_exceeded",
+                                        "not_found",
+                                        "already_exists",
+                                        "permission_denied",
+                                        "resource_exhausted",
+                                        "failed_precondition",
+                                        "aborted",
+                                        "out_of_range",
+                                        "unimplemented",
+                                        "internal",
+                                        "unavailable",
+                                        "data_loss",
+                                        "unauthenticated"};
+    char mark[40];
+    for (int i = 1; i < (int)PL_COUNT(words); i++) {
+        int len = snprintf(mark, sizeof(mark), "\"code\":\"%s\"", words[i]);
+        if (memmem(json.data, json.len, mark, (size_t)len) != NULL)
+            return i;
+    }
+    return -1;
+}
+
+/* What a failure says in JSON: a code's word, and the refusal in base64. */
+static void read_error(struct peer *peer, struct pl_slice json)
+{
+    static const char mark[] = "\"value\":\"";
+    peer->grpc_status = code_of(json);
+    const uint8_t *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
+    if (at == NULL)
+        return;
+    at += sizeof(mark) - 1;
+    size_t left = json.len - (size_t)(at - json.data);
+    const uint8_t *end = memchr(at, '"', left);
+    PL_ASSERT(end != NULL);
+    struct pl_status status =
+        pl_unbase64(pl_slice(at, (size_t)(end - at)), &peer->arena, &peer->refusal);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+static size_t message_bytes(struct pl_slice rest)
+{
+    const uint8_t *head = rest.data;
+    size_t len = PREFIX_BYTES +
+                 ((size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4]);
+    PL_ASSERT(len <= rest.len);
+    return len;
+}
+
+/* The last message of a stream; without one it is cut off. */
+static void read_stream_end(struct peer *peer)
+{
+    struct pl_slice rest = pl_buf_slice(&peer->body);
+    while (rest.len >= PREFIX_BYTES) {
+        size_t len = message_bytes(rest);
+        if ((rest.data[0] & END_FLAG) == 0) {
+            rest = pl_slice(rest.data + len, rest.len - len);
+            continue;
+        }
+        struct pl_slice json = pl_slice(rest.data + PREFIX_BYTES, len - PREFIX_BYTES);
+        PL_ASSERT(len == rest.len);
+        peer->end_bytes = len;
+        if (json.len > 2)
+            read_error(peer, json);
+        else
+            peer->grpc_status = 0;
+        return;
+    }
+}
+
+/* All of an answer is there. */
+static void finish(struct peer *peer)
+{
+    if (peer->connect && peer->http_status != 200)
+        read_error(peer, pl_buf_slice(&peer->body));
+    else if (peer->connect && peer->stream_asked)
+        read_stream_end(peer);
+    else if (peer->connect)
+        peer->grpc_status = 0;
+    peer->state = peer->grpc_status >= 0 ? PEER_ANSWERED : PEER_LOST;
+    report.grpc += !peer->connect ? 1 : 0;
+    report.connect += peer->connect ? 1 : 0;
+    report.line += peer->h1 ? 1 : 0;
 }
 
 /* --- what the library tells --- */
@@ -81,13 +202,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)session, (void)flags;
     if (!is_ours(peer, frame->hd.stream_id))
         return 0;
-    if (pl_slice_eq_str(key, "grpc-status")) {
+    if (pl_slice_eq_str(key, ":status")) {
+        PL_ASSERT(text.len == 3);
+        peer->http_status =
+            (text.data[0] - '0') * 100 + (text.data[1] - '0') * 10 + (text.data[2] - '0');
+    } else if (pl_slice_eq_str(key, "grpc-status")) {
         peer->grpc_status = 0;
         for (size_t i = 0; i < text.len; i++)
             peer->grpc_status = peer->grpc_status * 10 + (text.data[i] - '0');
     } else if (pl_slice_eq_str(key, "grpc-status-details-bin")) {
-        struct pl_status status = pl_unbase64(text, &peer->arena, &peer->details);
+        struct pl_slice details;
+        struct pl_status status = pl_unbase64(text, &peer->arena, &details);
         PL_ASSERT(pl_is_ok(status)); /* the daemon's own */
+        peer->refusal = refusal_in(details);
     }
     return 0;
 }
@@ -107,9 +234,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *user)
 {
     struct peer *peer = user;
-    (void)session, (void)error;
-    if (is_ours(peer, stream))
-        peer->state = peer->grpc_status >= 0 ? PEER_ANSWERED : PEER_LOST;
+    (void)session;
+    if (is_ours(peer, stream) && (!peer->connect || error == NGHTTP2_NO_ERROR))
+        finish(peer);
+    else if (is_ours(peer, stream))
+        peer->state = PEER_LOST;
     return 0;
 }
 
@@ -131,15 +260,18 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *i
 
 /* --- asking --- */
 
-static bool connect_wire(struct peer *peer, struct peer_visit visit)
+struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person)
+{
+    uint64_t how = dice_below(dice, 4);
+    return (struct peer_visit){.door = (unsigned)dice_below(dice, FRONT_DOORS),
+                               .person = person,
+                               .h1 = how == 0,
+                               .connect = how <= 1};
+}
+
+static void start_session(struct peer *peer)
 {
     nghttp2_session_callbacks *callbacks = NULL;
-    uint8_t badge[BADGE_BYTES];
-    if (peer->session != NULL)
-        return true;
-    peer->link = wire_connect(visit.door);
-    if (peer->link < 0)
-        return false;
     int failed = nghttp2_session_callbacks_new(&callbacks);
     PL_ASSERT(failed == 0);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -150,10 +282,29 @@ static bool connect_wire(struct peer *peer, struct peer_visit visit)
     nghttp2_session_callbacks_del(callbacks);
     failed = nghttp2_submit_settings(peer->session, NGHTTP2_FLAG_NONE, NULL, 0);
     PL_ASSERT(failed == 0);
-    badge_say(visit.person, true, badge);
-    pl_buf_clear(&peer->out);
-    struct pl_status status = pl_buf_append(&peer->out, badge, sizeof(badge));
+}
+
+static void append(struct pl_buf *buf, const void *bytes, size_t len)
+{
+    struct pl_status status = pl_buf_append(buf, bytes, len);
     PL_ASSERT(pl_is_ok(status));
+}
+
+static bool connect_wire(struct peer *peer, struct peer_visit visit)
+{
+    uint8_t badge[BADGE_BYTES];
+    if (peer->connected)
+        return true;
+    peer->link = wire_connect(visit.door);
+    if (peer->link < 0)
+        return false;
+    peer->connected = true;
+    peer->h1 = visit.h1;
+    if (!visit.h1)
+        start_session(peer);
+    badge_say(visit.person, !visit.h1, badge);
+    pl_buf_clear(&peer->out);
+    append(&peer->out, badge, sizeof(badge));
     return true;
 }
 
@@ -167,36 +318,71 @@ static void forget(struct peer *peer)
 {
     peer->state = PEER_IDLE;
     peer->grpc_status = -1;
+    peer->http_status = 0;
+    peer->end_bytes = 0;
     peer->sent = 0;
-    peer->details = pl_slice(NULL, 0);
+    peer->refusal = pl_slice(NULL, 0);
+    h1_answer_clear(&peer->line);
     pl_buf_clear(&peer->request);
     pl_buf_clear(&peer->body);
     pl_arena_reset(&peer->arena);
 }
 
-bool peer_ask(struct peer *peer, struct peer_visit visit, const char *path, struct pl_slice message,
-              int timeout_ms)
+static const char *content_type(const struct peer *peer)
+{
+    if (!peer->connect)
+        return "application/grpc";
+    return peer->stream_asked ? "application/connect+proto" : "application/proto";
+}
+
+static void ask_by_line(struct peer *peer, const struct peer_request *request)
+{
+    char head[512], timeout[64] = "";
+    if (request->timeout_ms != 0)
+        (void)snprintf(timeout, sizeof(timeout), "connect-timeout-ms: %d\r\n", request->timeout_ms);
+    int len = snprintf(head, sizeof(head),
+                       "POST %s HTTP/1.1\r\nhost: sim\r\ncontent-type: %s\r\n"
+                       "connect-protocol-version: 1\r\n%scontent-length: %zu\r\n\r\n",
+                       request->path, content_type(peer), timeout, pl_buf_len(&peer->request));
+    append(&peer->out, head, (size_t)len);
+    append(&peer->out, pl_buf_slice(&peer->request).data, pl_buf_len(&peer->request));
+    peer->sent = pl_buf_len(&peer->request);
+}
+
+static bool ask_by_stream(struct peer *peer, const struct peer_request *request)
 {
     char timeout[32];
+    (void)snprintf(timeout, sizeof(timeout), peer->connect ? "%d" : "%dm", request->timeout_ms);
+    nghttp2_nv headers[] = {header(":method", "POST"),
+                            header(":scheme", "http"),
+                            header(":path", request->path),
+                            header(":authority", "sim"),
+                            header("content-type", content_type(peer)),
+                            peer->connect ? header("connect-protocol-version", "1")
+                                          : header("te", "trailers"),
+                            header(peer->connect ? "connect-timeout-ms" : "grpc-timeout", timeout)};
+    size_t count = PL_COUNT(headers) - (request->timeout_ms == 0);
+    nghttp2_data_provider body = {.read_callback = read_request};
+    peer->stream = nghttp2_submit_request(peer->session, NULL, headers, count, &body, NULL);
+    return peer->stream >= 0;
+}
+
+bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_request *request)
+{
+    struct pl_slice message = request->message;
     uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(message.len >> 24), (uint8_t)(message.len >> 16),
                                     (uint8_t)(message.len >> 8), (uint8_t)message.len};
     if (!connect_wire(peer, visit))
         return false;
     forget(peer);
-    struct pl_status status = pl_buf_append(&peer->request, prefix, sizeof(prefix));
-    if (pl_is_ok(status))
-        status = pl_buf_append(&peer->request, message.data, message.len);
-    PL_ASSERT(pl_is_ok(status));
-    (void)snprintf(timeout, sizeof(timeout), "%dm", timeout_ms);
-    nghttp2_nv headers[] = {
-        header(":method", "POST"),      header(":scheme", "http"),
-        header(":path", path),          header(":authority", "sim"),
-        header("te", "trailers"),       header("content-type", "application/grpc"),
-        header("grpc-timeout", timeout)};
-    size_t count = sizeof(headers) / sizeof(headers[0]) - (timeout_ms == 0);
-    nghttp2_data_provider body = {.read_callback = read_request};
-    peer->stream = nghttp2_submit_request(peer->session, NULL, headers, count, &body, NULL);
-    if (peer->stream < 0) {
+    peer->connect = visit.connect || peer->h1;
+    peer->stream_asked = request->stream;
+    if (!peer->connect || request->stream)
+        append(&peer->request, prefix, sizeof(prefix));
+    append(&peer->request, message.data, message.len);
+    if (peer->h1)
+        ask_by_line(peer, request);
+    else if (!ask_by_stream(peer, request)) {
         peer_hang_up(peer);
         return false;
     }
@@ -211,35 +397,63 @@ static bool send_some(struct peer *peer)
         struct pl_slice out = pl_buf_slice(&peer->out);
         size_t taken = out.len == 0 ? 0 : wire_write(peer->link, out.data, out.len);
         pl_buf_consume(&peer->out, taken);
-        if (taken < out.len)
+        if (taken < out.len || peer->h1)
             return true;
         const uint8_t *data = NULL;
         ssize_t made = nghttp2_session_mem_send(peer->session, &data);
         if (made <= 0)
             return made == 0;
-        struct pl_status status = pl_buf_append(&peer->out, data, (size_t)made);
-        PL_ASSERT(pl_is_ok(status));
+        append(&peer->out, data, (size_t)made);
     }
+}
+
+/* What has come of an answer over HTTP/1.1; false: the connection ends with it. */
+static bool hear_line(struct peer *peer, const uint8_t *bytes, size_t len)
+{
+    PL_ASSERT(peer->state == PEER_WAITS); /* nothing comes that was not asked for */
+    h1_answer_take(&peer->line, bytes, len);
+    struct pl_slice body = pl_buf_slice(&peer->line.body);
+    append(&peer->body, body.data, body.len);
+    pl_buf_consume(&peer->line.body, body.len);
+    peer->http_status = peer->line.status;
+    if (!peer->line.whole)
+        return true;
+    PL_ASSERT(pl_buf_len(&peer->line.in) == 0);
+    finish(peer);
+    return !peer->line.closes;
+}
+
+/* False: the session is over. */
+static bool hear_bytes(struct peer *peer, const uint8_t *bytes, size_t len)
+{
+    if (peer->h1)
+        return hear_line(peer, bytes, len);
+    /* the daemon never breaks the protocol */
+    ssize_t used = nghttp2_session_mem_recv(peer->session, bytes, len);
+    PL_ASSERT(used == (ssize_t)len);
+    return true;
+}
+
+static bool session_over(const struct peer *peer)
+{
+    return !peer->h1 && nghttp2_session_want_read(peer->session) == 0 &&
+           nghttp2_session_want_write(peer->session) == 0;
 }
 
 void peer_run(struct peer *peer)
 {
     uint8_t bytes[4096];
     bool gone = false, fine = true;
-    while (peer->session != NULL && fine && !gone) {
+    while (peer->connected && fine && !gone) {
         size_t got = wire_read(peer->link, bytes, sizeof(bytes), &gone);
         if (got == 0)
             break;
-        /* the daemon never breaks the protocol */
-        ssize_t used = nghttp2_session_mem_recv(peer->session, bytes, got);
-        PL_ASSERT(used == (ssize_t)got);
+        fine = hear_bytes(peer, bytes, got);
     }
-    if (peer->session == NULL)
+    if (!peer->connected)
         return;
-    fine = send_some(peer);
-    bool over = nghttp2_session_want_read(peer->session) == 0 &&
-                nghttp2_session_want_write(peer->session) == 0;
-    if (gone || !fine || over)
+    fine = fine && send_some(peer);
+    if (gone || !fine || session_over(peer))
         peer_hang_up(peer);
 }
 
@@ -251,9 +465,11 @@ bool peer_asked(const struct peer *peer)
 enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
 {
     struct pl_slice body = pl_buf_slice(&peer->body);
-    *ret = (struct peer_answer){
-        .grpc_status = peer->grpc_status, .all = body, .details = peer->details};
-    if (body.len >= PREFIX_BYTES)
+    *ret = (struct peer_answer){.grpc_status = peer->grpc_status, .refusal = peer->refusal};
+    ret->all = pl_slice(body.data, body.len - peer->end_bytes);
+    if (peer->connect && !peer->stream_asked)
+        ret->body = body;
+    else if (body.len >= PREFIX_BYTES)
         ret->body = pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
     return peer->state;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * peer: a client of gRPC over HTTP/2 on the simulated wire, with nghttp2 on its side: one
- * connection, one call at a time. It does not repeat anything; whoever owns it does.
+ * peer: a client on the simulated wire: gRPC or Connect over HTTP/2, with nghttp2 on its side, or
+ * Connect over HTTP/1.1. One connection, one call at a time. It does not repeat anything; whoever
+ * owns it does.
  */
 #ifndef SIM_PEER_H
 #define SIM_PEER_H
@@ -22,21 +23,35 @@ enum peer_state {
     PEER_LOST,     /* the connection ended before the answer was whole */
 };
 struct peer_answer {
-    int grpc_status;
+    int grpc_status;         /* Connect's words as numbers, too */
     struct pl_slice body;    /* the message, where there is one; borrowed until the next call */
     struct pl_slice all;     /* all messages of a stream, each behind its five bytes */
-    struct pl_slice details; /* google.rpc.Status */
+    struct pl_slice refusal; /* a packed Refusal, where there is one */
 };
+
+struct peer_report { /* answers */
+    uint64_t grpc, connect, line /* of these: by HTTP/1.1 */;
+};
+struct peer_report peer_take_report(void); /* since the last time */
 
 struct peer *peer_new(void);
 void peer_free(struct peer *peer); /* NULL is fine */
 struct peer_visit {                /* a connection to be */
     unsigned door;
     enum operator_person person;
+    bool h1;      /* of a new connection: HTTP/1.1, which carries Connect only */
+    bool connect; /* this call: Connect, not gRPC */
 };
-/* Connects if need be. False: nobody listens. timeout_ms: 0: no deadline. */
-bool peer_ask(struct peer *peer, struct peer_visit visit, const char *path, struct pl_slice message,
-              int timeout_ms);
+/* Some door, some way to speak. */
+struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person);
+struct peer_request {
+    const char *path;
+    struct pl_slice message;
+    bool stream;    /* the answer is one */
+    int timeout_ms; /* 0: none */
+};
+/* Connects if need be. False: nobody listens. */
+bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_request *request);
 /* Takes what arrived and sends what it can. */
 void peer_run(struct peer *peer);
 enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret);

@@ -77,6 +77,9 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "came back",
                                                     "entries watched",
                                                     "heartbeats",
+                                                    "answers by gRPC",
+                                                    "by Connect",
+                                                    "of these by HTTP/1.1",
                                                     "audits"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
@@ -888,11 +891,6 @@ static enum operator_person person_of(int client)
     return person[client];
 }
 
-static struct peer_visit visit_of(enum operator_person person)
-{
-    return (struct peer_visit){(unsigned)dice_below(&w.dice, FRONT_DOORS), person};
-}
-
 /* The oldest version of the operator's file that counts with some worker. */
 static uint64_t oldest_version(void)
 {
@@ -920,20 +918,21 @@ static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct re
                      int timeout_ms)
 {
     struct pl_buf batch PL_CLEANUP(pl_buf_fini);
+    struct peer_request ask = {.path = "/pledged.v1.LedgerService/Execute",
+                               .message = pl_slice(request->item[0].bytes, request->item[0].len),
+                               .timeout_ms = timeout_ms};
     pl_buf_init(&batch, REQUEST_ITEMS_MAX * (REQUEST_BYTES_MAX + 8));
-    if (request->count == 1)
-        return peer_ask(peer, visit, "/pledged.v1.LedgerService/Execute",
-                        pl_slice(request->item[0].bytes, request->item[0].len), timeout_ms);
-    for (size_t i = 0; i < request->count; i++) {
+    for (size_t i = 0; i < request->count && request->count > 1; i++) {
         const struct request_item *item = &request->item[i];
         uint8_t head[] = {0x0a, (uint8_t)(item->len | 0x80), (uint8_t)(item->len >> 7)};
         struct pl_status status = pl_buf_append(&batch, head, sizeof(head));
         if (pl_is_ok(status))
             status = pl_buf_append(&batch, item->bytes, item->len);
         PL_ASSERT(pl_is_ok(status) && item->len < 1 << 14);
+        ask.path = "/pledged.v1.LedgerService/ExecuteBatch";
+        ask.message = pl_buf_slice(&batch);
     }
-    return peer_ask(peer, visit, "/pledged.v1.LedgerService/ExecuteBatch", pl_buf_slice(&batch),
-                    timeout_ms);
+    return peer_ask(peer, visit, &ask);
 }
 
 static void send_wired(int number)
@@ -952,7 +951,8 @@ static void send_wired(int number)
             hang_up(number, which);
         int timeout_ms =
             w.healthy || dice_below(&w.dice, 10) != 0 ? 0 : 1 + (int)dice_below(&w.dice, 100);
-        if (!ask_peer(peer, visit_of(person_of(number)), &client->request, timeout_ms)) {
+        if (!ask_peer(peer, peer_any_visit(&w.dice, person_of(number)), &client->request,
+                      timeout_ms)) {
             happened(WORLD_DROPPED);
             continue;
         }
@@ -962,16 +962,6 @@ static void send_wired(int number)
         w.peer_since[number][which] = oldest_version();
         note("%d/%" PRIu64 " is asked by connection %d", number, client->intent, which);
     }
-}
-
-/* The refusal in a google.rpc.Status; NULL: there is none. */
-static Pledged__V1__Refusal *refusal_in(struct pl_slice details)
-{
-    struct pl_slice any, value;
-    size_t at = 0, value_at = 0;
-    if (!pl_wire_next(details, 3, &at, &any) || !pl_wire_next(any, 2, &value_at, &value))
-        return NULL;
-    return pledged__v1__refusal__unpack(NULL, value.len, value.data);
 }
 
 static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
@@ -1006,6 +996,15 @@ static bool says_who_may(const Pledged__V1__Refusal *refusal)
                                  refusal->reason == PLEDGED__V1__REASON__REASON_PERMISSION_DENIED);
 }
 
+/* Whatever a client asks, it asks in good form. */
+static bool is_malformed(Pledged__V1__Reason reason)
+{
+    return (reason >= PLEDGED__V1__REASON__REASON_FIELD_REQUIRED &&
+            reason <= PLEDGED__V1__REASON__REASON_COMMAND_MISSING) ||
+           reason == PLEDGED__V1__REASON__REASON_UNKNOWN_FIELD ||
+           reason == PLEDGED__V1__REASON__REASON_NOT_UTF8;
+}
+
 static void hear_verdict(int number, int which, size_t item, Pledged__V1__Receipt *receipt,
                          Pledged__V1__Refusal *refusal)
 {
@@ -1016,6 +1015,10 @@ static void hear_verdict(int number, int which, size_t item, Pledged__V1__Receip
         return;
     }
     check_served(number, which, roles);
+    /* a month is closed on a signed checkpoint, and nobody signs here */
+    if (refusal != NULL && refusal->seq == 0 && is_malformed(refusal->reason) &&
+        asked->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
+        wrong("a good request is refused: %s: %s", refusal->field, refusal->message);
     check_verdict(asked->id, receipt, refusal);
 }
 
@@ -1023,7 +1026,10 @@ static void hear_verdict(int number, int which, size_t item, Pledged__V1__Receip
 static bool hear_refusal(int number, int which, const struct peer_answer *answer)
 {
     struct client *client = &w.client[number];
-    Pledged__V1__Refusal *refusal = refusal_in(answer->details);
+    Pledged__V1__Refusal *refusal =
+        answer->refusal.data == NULL
+            ? NULL
+            : pledged__v1__refusal__unpack(NULL, answer->refusal.len, answer->refusal.data);
     if (refusal == NULL) { /* the connection was cut off under it: nobody knows what became of it */
         check_turned_away(number, which, anybody);
         return true;
@@ -1100,6 +1106,12 @@ static void hear(int number, int which)
 
 /* --- an auditor, who reads by a connection --- */
 
+static bool ask_auditor(const char *path, bool stream, struct pl_slice message)
+{
+    const struct peer_request ask = {.path = path, .message = message, .stream = stream};
+    return peer_ask(w.auditor, peer_any_visit(&w.dice, DORA), &ask);
+}
+
 static void ask_wired(void)
 {
     uint8_t bytes[64];
@@ -1115,8 +1127,7 @@ static void ask_wired(void)
         request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
         request.to_seq = request.from_seq + dice_below(&w.dice, 40);
         size_t len = pledged__v1__dump_request__pack(&request, bytes);
-        w.audits = peer_ask(w.auditor, visit_of(DORA), "/pledged.v1.LedgerService/Dump",
-                            pl_slice(bytes, len), 0);
+        w.audits = ask_auditor("/pledged.v1.LedgerService/Dump", true, pl_slice(bytes, len));
         return;
     }
     Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
@@ -1124,8 +1135,7 @@ static void ask_wired(void)
     (void)snprintf(id, sizeof(id), "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
     request.pledge = id;
     size_t len = pledged__v1__get_pledge_request__pack(&request, bytes);
-    w.audits = peer_ask(w.auditor, visit_of(DORA), "/pledged.v1.LedgerService/GetPledge",
-                        pl_slice(bytes, len), 0);
+    w.audits = ask_auditor("/pledged.v1.LedgerService/GetPledge", false, pl_slice(bytes, len));
 }
 
 static void hear_entries(const Pledged__V1__DumpResponse *response, uint64_t *seq)
@@ -1769,6 +1779,10 @@ static void finish(struct world_report *report)
         report->event[WORLD_HEARTBEATS] += watched->heartbeats;
         watchers_end();
     }
+    const struct peer_report answers = peer_take_report();
+    report->event[WORLD_GRPC] += answers.grpc;
+    report->event[WORLD_CONNECT] += answers.connect;
+    report->event[WORLD_LINE] += answers.line;
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;
     report->event[WORLD_BROKEN] += wire_report()->broken;
     report->event[WORLD_PIECES] += wire_report()->pieces;

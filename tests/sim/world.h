@@ -54,6 +54,9 @@ enum world_event {
     WORLD_RESUMED,     /* of these, from where another one ended */
     WORLD_WATCHED,     /* entries that they saw */
     WORLD_HEARTBEATS,
+    WORLD_GRPC, /* answers that came whole */
+    WORLD_CONNECT,
+    WORLD_LINE,   /* of these, by HTTP/1.1 */
     WORLD_AUDITS, /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_EVENTS
 };
