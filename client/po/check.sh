@@ -17,7 +17,7 @@ collect() {
     # of a refusal: maker_say(maker, name, "words"), wrong(..., "words") and the like; what is wrong
     # with a question: refuse(query, reason, field, value, "words")
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --keyword=maker_say:3 --keyword=wrong:4 --keyword=say:4 --keyword=WORDS \
-        --keyword=refuse:5 --keyword=query_refuse:5 --join-existing \
+        --keyword=refuse:5 --keyword=query_refuse:5 --keyword=query_deny:5 --join-existing \
         --no-location --sort-output --omit-header -o "$1" server/ledger/*.c server/view.c
 }
 
@@ -34,7 +34,8 @@ pot=$1/pledge.pot
 collect "$pot"
 msgcmp "$here/fr.po" "$pot"
 msgfmt --check -o /dev/null "$here/fr.po"
-if msgattrib --only-obsolete "$here/fr.po" | grep -q .; then
+# also words whose sentence is not collected any more, as when the function that says it has a new name
+if msgmerge --quiet --no-fuzzy-matching "$here/fr.po" "$pot" -o - | msgattrib --only-obsolete | grep "^#~ msgid"; then
     echo "fr.po has words that nothing uses: run client/po/check.sh --update" >&2
     exit 1
 fi
