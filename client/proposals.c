@@ -4,6 +4,8 @@
  */
 #include "client/proposals.h"
 
+#include <string.h>
+
 #include "client/text.h"
 #include "common/check.h"
 #include "common/hash.h"
@@ -29,7 +31,10 @@ static const struct column columns[] = {
     {"currency", NULL, IN_PROGRAMS, false},
     {"now", N_("Would be now"), IN_ALL, true},
 };
-enum { DETAILS_MAX = 128 << 10 };
+enum {
+    DETAILS_MAX = 128 << 10,
+    SHOWN_MAX = 400 /* bytes in a table: a catalogue has a hundred times as many */
+};
 
 void proposals_init(struct sheet *sheet, struct pl_arena *arena)
 {
@@ -83,6 +88,21 @@ static const char *details_of(const Pledged__V1__Command *command, struct pl_are
     return pl_arena_printf(arena, "%.*s", (int)json.len, (const char *)json.data);
 }
 
+/* What is too long for a table begins there, and says where the rest is. */
+static void put_shown(struct sheet *sheet, const char *details)
+{
+    size_t len = details == NULL ? 0 : strlen(details), cut = SHOWN_MAX;
+    if (len <= SHOWN_MAX) {
+        sheet_text(sheet, details);
+        return;
+    }
+    while (cut > 0 && ((unsigned char)details[cut] & 0xc0) == 0x80) /* no half of a letter */
+        cut--;
+    sheet_pair(sheet, details,
+               pl_arena_printf(sheet->arena, "%.*s… (%s)", (int)cut, details,
+                               _("cut off: all of it with --format json")));
+}
+
 void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
 {
     const Pledged__V1__Command *command = command_of(row, sheet->arena);
@@ -98,7 +118,7 @@ void proposals_add(struct sheet *sheet, const Pledged__V1__ProposalStatus *row)
     sheet_quoted(sheet, command == NULL ? NULL : command->reason);
     sheet_time_us(sheet, row->time_us);
     sheet_time_us(sheet, row->expires_us);
-    sheet_text(sheet, command == NULL ? NULL : details_of(command, sheet->arena));
+    put_shown(sheet, command == NULL ? NULL : details_of(command, sheet->arena));
     sheet_amount(sheet, row->all);
     sheet_text(sheet, row->all != NULL ? row->all->currency : NULL);
     sheet_amount(sheet, row->now);

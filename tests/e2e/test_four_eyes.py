@@ -269,6 +269,21 @@ class FourEyes(DaemonTest):
             self.assertNotEqual((after.unallocated.minor, after.allocated.minor),
                                 (before.unallocated.minor, before.allocated.minor))
 
+    def test_a_long_command_is_cut_off_in_a_table_alone(self):
+        later = shipped_catalogue()
+        later.version = 2
+        seq = self.admin.execute(
+            adopt_catalogue=pb.AdoptCatalogue(catalogue=later)).outcome.proposal_seq
+        for lang, words in (("en", "cut off"), ("fr", "coupé")):
+            shown = self.home.pledge("approver", "proposals", format="table", lang=lang)
+            self.assertEqual(shown.code, 0, shown)
+            self.assertLess(max(map(len, shown.out.splitlines())), 1000)
+            self.assertIn(words, shown.out)
+        row = next(r for r in self.home.pledge("approver", "proposals", format="json")
+                   .json["proposals"] if r["seq"] == seq)
+        self.assertIn(later.benefit[-1].label[0].text, row["details"])
+        self.approver.execute(reject=pb.Reject(seq=seq), reason="another year")
+
     def test_a_rehearsal_says_so_and_stores_nothing(self):
         pledge = self.pledged()
         before = self.reader.GetStatus().size
