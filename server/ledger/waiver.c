@@ -51,6 +51,14 @@ void waiver_link(struct ledger *ledger, uint32_t index)
 
 /* --- facts --- */
 
+/* Nothing is given up before it could have come: whatever day somebody gives to it, a day to come
+ * has not passed. Without a schedule nobody said when it is due. */
+static bool past_due(const struct state_schedule *schedule, int32_t day, int32_t today)
+{
+    return schedule == NULL ||
+           schedule->part[schedule->count - 1].due < (day < today ? day : today);
+}
+
 static const Pledged__V1__Money *amount_of(const Pledged__V1__Entry *entry)
 {
     return entry->fact_case == FACT(WRITTEN_OFF) ? entry->written_off->amount
@@ -70,6 +78,9 @@ struct pl_status waiver_check(const struct ledger *ledger, const Pledged__V1__En
          "less to pay than nothing");
     NEED(ledger->waiver_count < STATE_ROWS_MAX,
          "more write-offs and differences than there may be");
+    int32_t day = pl_date_of_us(entry->time_us);
+    NEED(!off || !state_rules(ledger, 8) || past_due(schedule_of(ledger, pledge), day, day),
+         "a write-off of what could still have come");
     if (off)
         return pl_ok();
     const Pledged__V1__DifferenceAccepted *fact = entry->difference_accepted;
@@ -161,11 +172,10 @@ static bool measure(struct maker *maker, const struct state_pledge *pledge,
     return true;
 }
 
-/* Nothing is given up before it could have come. Without a schedule nobody said when it is due. */
-static bool past_due(struct maker *maker, const struct state_pledge *pledge)
+static bool could_have_come(struct maker *maker, const struct state_pledge *pledge)
 {
     const struct state_schedule *schedule = schedule_of(maker->ledger, pledge);
-    if (schedule == NULL || schedule->part[schedule->count - 1].due < maker_day(maker))
+    if (past_due(schedule, maker_day(maker), pl_date_of_us(maker_time(maker))))
         return true;
     char last[11];
     (void)pl_date_format(schedule->part[schedule->count - 1].due, last);
@@ -179,7 +189,7 @@ static void write_off(struct maker *maker, const Pledged__V1__WriteOff *command)
     int64_t minor;
     const struct state_pledge *pledge =
         pledge_find(maker, command->pledge, "write_off.pledge", 1u << STAGE(COMMITTED));
-    if (pledge == NULL || !past_due(maker, pledge) ||
+    if (pledge == NULL || !could_have_come(maker, pledge) ||
         !measure(maker, pledge, command->amount, "write_off.amount", &minor))
         return;
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);

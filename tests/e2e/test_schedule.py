@@ -100,6 +100,9 @@ class Schedule(DaemonTest):
         ran = self.home.pledge("clerk", "write-off", pledge, "--reason", "gone", "--lang", "fr")
         self.assertEqual(ran.code, 10)
         self.assertIn("2900-02-01", ran.err)
+        ran = self.home.pledge("clerk", "write-off", pledge, "--reason", "gone",
+                               "--effective-date", "2901-01-01")
+        self.assertEqual(ran.code, 10, ran)
         self.ok(self.set(pledge, "--parts", 2, "--first", "2020-01-01"))
         self.ok(self.home.pledge("clerk", "write-off", pledge, "--reason", "gone"))
         self.assertEqual([p[2] for p in self.parts(pledge)], ["0.00", "0.00"])

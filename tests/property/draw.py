@@ -393,7 +393,8 @@ class Sequence:
         there = self.fund.pledges.get(body.pledge)
         if there is not None and there.minor:
             self.part(body, self.fund.balance(there), there.currency)
-        return command(write_off=body, reason="dissolved")
+        day = self.random.choice(["", "", "", "2026-02-27", "2999-01-01"])
+        return command(write_off=body, reason="dissolved", effective_date=day)
 
     def draw_accept_difference(self):
         live = [a for a in self.fund.allocations if not a.reversed

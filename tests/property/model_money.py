@@ -375,7 +375,7 @@ class Money:
         if pledge.stage != "COMMITTED":
             return self.stage_trouble("write_off", pledge, "COMMITTED"), None
         minor, wrong = self.remainder("write_off", pledge, body)
-        if pledge.schedule and pledge.schedule[-1][0] >= self.today:
+        if pledge.schedule and pledge.schedule[-1][0] >= min(self.day, self.today):
             wrong.add("NOT_DUE", "write_off.pledge")
 
         def effect():

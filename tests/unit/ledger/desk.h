@@ -19,12 +19,19 @@
     command.command_case = COMMAND(case_);                                                         \
     command.member_ = &body
 
-static inline void write_off(struct world *world, const char *pledge, int64_t minor,
-                             const char *currency)
+static inline void write_off_on(struct world *world, const char *pledge, int64_t minor,
+                                const char *currency, const char *day)
 {
     DESK_(WriteOff, PLEDGED__V1__WRITE_OFF__INIT, WRITE_OFF, write_off);
     body.pledge = (char *)(uintptr_t)pledge;
+    command.effective_date = (char *)(uintptr_t)day;
     give(world, &command);
+}
+
+static inline void write_off(struct world *world, const char *pledge, int64_t minor,
+                             const char *currency)
+{
+    write_off_on(world, pledge, minor, currency, "");
 }
 
 static inline void accept_fee(struct world *world, const char *bank_entry, const char *pledge,

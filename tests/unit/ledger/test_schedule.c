@@ -199,16 +199,31 @@ static void test_nothing_is_written_off_too_early(void **state)
     (void)state;
     struct world w;
     desk_ready(&w, 10000000);
-    const struct part late[] = {{"2026-03-31", 5000000, "CHF"}, {"2999-12-31", 10000000, "CHF"}};
+    const struct part late[] = {{"2026-03-31", 5000000, "CHF"}, {"2998-12-31", 10000000, "CHF"}};
     give_schedule(&w, "P000001", late, 2, true);
     write_off(&w, "P000001", 0, NULL);
     assert_refused(&w, NOT_DUE);
-    assert_string_equal(w.refusal->arg[0]->value, "2999-12-31");
+    assert_string_equal(w.refusal->arg[0]->value, "2998-12-31");
+    write_off_on(&w, "P000001", 0, NULL, "2999-01-01"); /* nor on a day that somebody says it is */
+    assert_refused(&w, NOT_DUE);
     const struct part past[] = {{"1999-03-31", 15000000, "CHF"}};
     give_schedule(&w, "P000001", past, 1, true);
+    write_off_on(&w, "P000001", 0, NULL, "1999-03-31"); /* a letter of that day came too early */
+    assert_refused(&w, NOT_DUE);
     write_off(&w, "P000001", 0, NULL);
     assert_accepted(&w);
     assert_int_equal(left(&w, 0), 0);
+    /* older daemons believed the day that they were told */
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    before->schedule[0].part[0].due = 400000;
+    before->policy.message->rules = 7;
+    assert_true(pl_is_ok(ledger_check(before, world_last(&w))));
+    before->policy.message->rules = 8;
+    assert_string_equal(ledger_check(before, world_last(&w)).what,
+                        "a write-off of what could still have come");
+    before->schedule[0].part[0].due = 0;
+    assert_true(pl_is_ok(ledger_check(before, world_last(&w))));
+    ledger_free(before);
     world_fini(&w);
 }
 
