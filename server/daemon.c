@@ -676,8 +676,10 @@ static void stop_all(struct daemon *daemon)
     for (unsigned i = 0; daemon->slots != NULL && i <= daemon->worker_count + 1; i++)
         view_unref(pl_slot_take(&daemon->slots[i]));
     view_unref(daemon->view);
-    if (daemon->snapshot_child != 0)
+    if (daemon->snapshot_child != 0) { /* it may take minutes, and the next start can do without */
+        (void)kill(daemon->snapshot_child, SIGTERM);
         (void)waitpid(daemon->snapshot_child, NULL, 0);
+    }
     witness_stop(daemon->witness);
     notary_stop(daemon->notary);
     signed_tree_unref(daemon->checkpoint);

@@ -3,6 +3,7 @@
 words, certificates that must fit, ports in use, files it leaves, the log it writes."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -266,6 +267,24 @@ class Running(unittest.TestCase):
             self.assertTrue(systemd.recv(4096).startswith(b"STOPPING=1"))
             self.assertEqual(home.wait(), 0, home.log())
             home.process = None
+
+    def test_the_end_does_not_wait_for_a_snapshot(self):
+        """One that stands still, because its configuration is a pipe that nobody writes to."""
+        home = self.opened(settings={"store": {"snapshot_entries": 5}})
+        text = home.config.read_text()
+        home.config.unlink()
+        os.mkfifo(home.config)
+        clerk = home.client("clerk")
+        children = pathlib.Path(f"/proc/{home.process.pid}/task/{home.process.pid}/children")
+        deadline = time.monotonic() + patience(20)
+        while not children.read_text():
+            self.assertLess(time.monotonic(), deadline, home.log())
+            clerk.contributor(f"Organisation {clerk.GetStatus().size}")
+        home.drop_clients()
+        home.terminate()
+        home.config.unlink()
+        home.config.write_text(text)
+        home.start()
 
     def test_requests_that_arrive_with_the_end_are_answered_or_never_happened(self):
         home = self.opened()
