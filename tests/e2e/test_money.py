@@ -66,6 +66,25 @@ class Money(DaemonTest):
         self.assertEqual(self.show(pledge)["outstanding"], "40000.00")
         self.fails(10, "clerk", "reverse", str(done.json["seq"]), "--reason", "again")
 
+    def test_what_has_happened_has_no_day_to_come(self):
+        """The books would have it in a year that nobody closes yet."""
+        partner = self.clerk.contributor(self.name())
+        pledge = self.clerk.execute(
+            submit=pb.Submit(contributor=partner, free=True, amount=money(90000)), reason="letter",
+            effective_date="2999-01-01").outcome.pledge     # a promise may begin one day
+        day = ("--effective-date", "2999-01-01")
+        ran = self.fails(65, "clerk", "pay", pledge, "100.00", "CHF", "--value-date", "2026-01-05", *day)
+        self.assertIn("what has happened has no day to come", ran.err)
+        paid = self.pledge("clerk", "pay", pledge, "100.00", "CHF", "--value-date", "2026-01-05",
+                           format="json").json
+        bank = self.clerk.ListPayments(pledge=pledge).payment[0].bank_entry
+        allocated = paid["seq"] + 1
+        ran = self.fails(65, "clerk", "unallocate", str(allocated), "--reason", "no", *day, lang="fr")
+        self.assertIn("ce qui est fait n’a pas de jour à venir", ran.err)
+        self.pledge("clerk", "unallocate", str(allocated), "--reason", "another one")
+        self.fails(65, "clerk", "allocate", bank, pledge, *day)
+        self.pledge("clerk", "allocate", bank, pledge)
+
     def test_a_difference_then_the_close(self):
         pledge, bank, _ = self.ready("Fee", 9_997_500)
         open_items = self.fails(10, "approver", "close", pledge, "--lang", "fr")

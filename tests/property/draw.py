@@ -42,6 +42,8 @@ class Sequence:
             names, weights = ("match_refund", "match_reversal"), (3, 1)
         elif self.undoable() and self.chance(0.1):
             names, weights = ("reverse",), (1,)
+        elif self.crowded(self.fund.offers) and self.chance(0.05):
+            names, weights = ("adopt_catalogue",), (1,)
         drawn = getattr(self, "draw_" + self.random.choices(names, weights)[0])()
         if self.chance(0.1):
             self.spoil(drawn)
@@ -78,6 +80,7 @@ class Sequence:
                if f.name in ("contributor", "pledge", "bank_entry", "refund", "original")]
         ways = [lambda: drawn.ClearField("evidence"), lambda: drawn.ClearField("reason"),
                 lambda: setattr(drawn, "effective_date", "2026-02-30"),
+                lambda: setattr(drawn, "effective_date", "2999-01-01"),
                 lambda: setattr(drawn, "reason", "a\tb"),
                 lambda: setattr(drawn, "reason", "é" * 501),
                 lambda: setattr(drawn, "request_id", b"short")]
@@ -146,6 +149,11 @@ class Sequence:
 
     # --- what is on offer ---
 
+    def crowded(self, offers):
+        """Tiers that could have fewer places than are taken."""
+        return [t for t in offers.tier if self.fund.taken(t.code) > 1 and
+                t.capacity.WhichOneof("value") == "count"]
+
     def draw_adopt_catalogue(self):
         """Another version of it: more places or fewer, another price, at times without a tier."""
         drawn = command(adopt_catalogue=pb.AdoptCatalogue(catalogue=self.fund.offers))
@@ -158,12 +166,11 @@ class Sequence:
             if tier.HasField("amount") and self.chance(0.3):
                 tier.amount.minor += self.random.choice([-1, 1]) * 100_000
         used = [t for t in offered.tier if self.fund.taken(t.code) or self.fund.queues[t.code]]
-        full = [t for t in used if self.fund.taken(t.code) > 1 and
-                t.capacity.WhichOneof("value") == "count"]
-        if full and self.chance(0.35):
+        full = self.crowded(offered)
+        if full and self.chance(0.8):
             less = self.random.choice(full)
             less.capacity.count = self.fund.taken(less.code) - 1
-        if used and self.chance(0.15):
+        elif used and self.chance(0.15):
             gone = self.random.choice(used)
             for grant in [g for g in offered.grant if g.tier == gone.code]:
                 offered.grant.remove(grant)
@@ -297,6 +304,9 @@ class Sequence:
         return command(pay=body)
 
     def draw_reverse(self):
+        back = [d.seq for d in self.fund.deeds if d.credit is not None and not d.reversed]
+        if back and self.chance(0.5):
+            return command(reverse=pb.Reverse(seq=self.random.choice(back)), reason="a gift")
         there = ([b.seq for b in self.fund.banks.values()] +
                  [a.seq for a in self.fund.allocations] +
                  [w.seq for w in self.fund.waivers] * 3 + [d.seq for d in self.fund.deeds] +

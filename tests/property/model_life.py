@@ -34,6 +34,11 @@ WORDS = {"extend", "reverse", "cancel_refund", "write_off", "accept_difference",
          "reopen_period", "match_reversal"}
 PAPER = {"commit", "amend_pledge", "cancel", "reallocate", "convert", "refund"}
 EITHER = {"submit", "withdraw", "erase_contact", "set_legal_hold", "set_schedule"}
+# What has no day to come.
+HAS_HAPPENED = {"close", "pay", "reverse", "import_statement", "match_reversal", "allocate", "reallocate",
+                "convert", "refund", "cancel_refund", "match_refund", "book_charge", "write_off",
+                "accept_difference", "claim_benefit", "decline_benefit", "deliver_benefit",
+                "issue_receipt", "issue_certificate"}
 NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
 IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "original": "B", "refund": "R"}
 
@@ -266,7 +271,11 @@ class Life:
 
     def decide(self, name, command, body):
         self.excepted, self.reason = False, command.reason
-        return getattr(self, "judge_" + name)(command, body)
+        wrong, effect = getattr(self, "judge_" + name)(command, body)
+        tomorrow = str(datetime.date.fromisoformat(self.today) + datetime.timedelta(1))
+        if not wrong and self.day > tomorrow and name in HAS_HAPPENED:
+            wrong.add("DATE_INVALID", "effective_date")
+        return wrong, effect
 
     def malformed(self, name, command, body):
         """What is wrong whatever the ledger says."""

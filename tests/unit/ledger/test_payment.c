@@ -55,7 +55,11 @@ static void test_no_payment_of_a_day_to_come(void **state)
     pay_at(&w, "", "2026-02-04");
     assert_refused(&w, DATE_INVALID);
     assert_string_equal(w.refusal->field, "effective_date");
-    pay_at(&w, "2026-02-02", "2026-02-04"); /* the bank's day is the payment's */
+    pay_at(&w, "2026-02-02", "2026-02-04"); /* what it pays for would be of that day */
+    assert_refused(&w, DATE_INVALID);
+    assert_string_equal(w.refusal->field, "effective_date");
+    assert_int_equal(w.ledger->bank_entry_count, 0);
+    pay_at(&w, "2026-02-02", "2026-02-03");
     assert_accepted(&w);
     pay_at(&w, "2026-02-03", "");
     assert_accepted(&w);

@@ -208,6 +208,8 @@ static void test_nothing_is_written_off_too_early(void **state)
     assert_refused(&w, NOT_DUE);
     const struct part past[] = {{"1999-03-31", 15000000, "CHF"}};
     give_schedule(&w, "P000001", past, 1, true);
+    write_off_on(&w, "P000001", 0, NULL, "2999-01-01"); /* it could be, but not on that day */
+    assert_refused(&w, DATE_INVALID);
     write_off_on(&w, "P000001", 0, NULL, "1999-03-31"); /* a letter of that day came too early */
     assert_refused(&w, NOT_DUE);
     write_off(&w, "P000001", 0, NULL);
