@@ -821,11 +821,30 @@ static bool changes(const Pledged__V1__Entry *entry)
            entry->fact_case != FACT(PROPOSAL_EXPIRED);
 }
 
+/* Of a pledge that takes no money any more: what ended it decides that, and not what came later. 0:
+ * it goes on, or is not there. */
+static uint8_t stage_over(const struct ledger *ledger, const char *id)
+{
+    const struct state_pledge *pledge = state_pledge(ledger, id);
+    if (pledge == NULL)
+        return 0;
+    switch ((int)pledge->stage) {
+    case STAGE(EXPIRED):
+    case STAGE(WITHDRAWN):
+    case STAGE(CANCELLED):
+    case STAGE(CLOSED):
+        return pledge->stage;
+    default:
+        return 0;
+    }
+}
+
 void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     PL_ASSERT(entry->seq == ledger->size + 1 && entry->time_us > ledger->last_time_us);
     const struct fact_row *row = row_of(entry);
     PL_ASSERT(row != NULL); /* checked */
+    uint8_t over = stage_over(ledger, apply_pledge_of(entry));
     row->apply(ledger, entry);
     proposal_carried(ledger, entry);
     ledger->size = entry->seq;
@@ -842,6 +861,6 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
     if (pledge != NULL)
         pledge->last_seq = entry->seq;
-    if (pledge != NULL && changes(entry))
+    if (pledge != NULL && changes(entry) && (over == 0 || over != pledge->stage))
         pledge->changed_seq = entry->seq;
 }

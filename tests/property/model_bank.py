@@ -285,7 +285,7 @@ class Statements:
             closing = self.closing_of(refund.bank.pledge) if refund.bank.pledge else None
             if closing is not None and paid.seq < closing.seq:
                 closing.reversed = self.entry(refund.bank.pledge)   # it owes something again
-                refund.bank.pledge.stage = "COMMITTED"
+                self.opened_again(refund.bank.pledge)
             back = Deed(self.entry(refund.bank.pledge), refund.bank.pledge, refund, quantity=arrived)
             back.credit, back.debit = credit, refund.debit
             self.deeds.append(back)
@@ -382,7 +382,7 @@ class Statements:
             closing = self.closing_of(original.pledge)
             if closing is not None and self.live_allocations(bank=original):
                 closing.reversed = self.entry(original.pledge)  # it is paid no more
-                original.pledge.stage = "COMMITTED"
+                self.opened_again(original.pledge)
             seq = self.entry(original.pledge)
             for each in self.live_allocations(bank=original):
                 each.reversed = seq

@@ -16,6 +16,7 @@ import unicodedata
 LIVE = {"HELD", "PLEDGED", "COMMITTED", "CLOSED"}
 COUNTED = {"PLEDGED", "COMMITTED", "CLOSED"}
 OPEN = {"PLEDGED", "COMMITTED"}
+OVER = {"CLOSED", "EXPIRED", "WITHDRAWN", "CANCELLED"}     # what ended it decides
 MOST = (1 << 63) - 1
 KINDS = {1: "government", 2: "private-sector", 3: "civil-society", 4: "academia",
          5: "international-organisation"}
@@ -95,6 +96,7 @@ class Deed:
         self.seq, self.pledge, self.refund, self.charge = seq, pledge, refund, charge
         self.benefit, self.which, self.quantity = benefit, which, quantity
         self.credit = self.debit = None     # of a refund that came back
+        self.alone = True       # of a charge: no second person booked it
         self.reversed = 0
         self.day = ""           # that the books have it on
 
@@ -369,9 +371,13 @@ class Life:
         self.head += 1
         if pledge is not None:
             pledge.seqs.append(self.head)
-            if changes:
+            if changes and pledge.stage not in OVER:
                 pledge.changed = self.head
         return self.head
+
+    def opened_again(self, pledge):
+        """By the newest entry."""
+        pledge.stage, pledge.changed = "COMMITTED", self.head
 
     # --- contributors and the life of a pledge ---
 

@@ -234,7 +234,7 @@ class Money:
         if deed.charge is not None:
             return dict(bank_entry=deed.charge.id)
         if deed.closing:
-            deed.pledge.stage = "COMMITTED"
+            self.opened_again(deed.pledge)
             return self.about(deed.pledge, tier=False)
         if deed.credit is not None:
             return self.undo_return(deed)
@@ -289,7 +289,7 @@ class Money:
         if wrong:
             return wrong, None
         if pledge.stage not in OPEN:
-            return wrong.add("PLEDGE_NOT_OPEN", "allocate.pledge", set(pledge.seqs)), None
+            return wrong.add("PLEDGE_NOT_OPEN", "allocate.pledge", pledge.changed), None
         free, due = self.free(bank), self.balance(pledge)
         same = bank.currency == pledge.currency
         minor = body.amount.minor if body.HasField("amount") else (min(free, due) if same else free)
@@ -328,7 +328,7 @@ class Money:
             return wrong.add("FIELD_INVALID", "reallocate.pledge"), None
         for field, each in (("reallocate.pledge", pledge), ("reallocate.seq", there.pledge)):
             if each.stage not in OPEN:
-                wrong.add("PLEDGE_NOT_OPEN", field, set(each.seqs))
+                wrong.add("PLEDGE_NOT_OPEN", field, each.changed)
         if pledge.minor is None:
             return wrong, None
         minor = body.amount.minor if body.HasField("amount") else there.minor

@@ -104,12 +104,18 @@ static void test_late_and_foreign_money_is_kept(void **state)
     assert_true(warned(&w, WARNING(PAYMENT_CURRENCY)));
     assert_int_equal(w.made, 1);
     withdraw(&w, "P000001");
-    pay(&w, "P000001", 500, "CHF", "");
+    uint64_t ended = w.receipt->seq;
+    pay(&w, "P000001", 300, "CHF", "");
+    pay(&w, "P000001", 200, "CHF", "");
     assert_true(warned(&w, WARNING(PLEDGE_NOT_OPEN)));
+    assert_int_equal(w.receipt->outcome->warning[0]->seq, ended); /* and not the payment before */
     assert_null(w.receipt->outcome->balance); /* nothing is to be paid any more */
     assert_int_equal(chf(&w)->unallocated, 500);
     assert_int_equal(state_money(&w.ledger->pledge[0]),
                      PLEDGED__V1__MONEY_STATE__MONEY_STATE_REFUND_DUE);
+    withdraw(&w, "P000001");
+    assert_refused(&w, STATE_WRONG);
+    assert_int_equal(w.refusal->deciding_seq, ended);
     pay(&w, "P000009", 500, "CHF", "");
     assert_refused(&w, PLEDGE_UNKNOWN);
     world_fini(&w);
