@@ -63,7 +63,8 @@ void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
                               .day = period_posted_on(entry),
                               .of = index,
                               .quantity = fact->amount->minor,
-                              .fact = FACT(CHARGE_BOOKED)};
+                              .fact = FACT(CHARGE_BOOKED),
+                              .alone = entry->proposal_seq == 0};
     if (ledger->bank_entry[index].debit)
         ledger->bank_entry[index].allocated += fact->amount->minor;
     else
@@ -79,6 +80,22 @@ void charge_link(struct ledger *ledger)
         if (deed->fact == FACT(CHARGE_BOOKED) && deed->reversed_by == 0)
             mark(ledger, deed->of, deed->seq);
     }
+}
+
+bool charge_sum_alone(const struct ledger *ledger, const struct state_bank_entry *entry,
+                      int64_t *ret)
+{
+    int month = pl_date_month(entry->value_date);
+    for (size_t i = 0; i < ledger->deed_count; i++) {
+        const struct state_deed *deed = &ledger->deed[i];
+        if (deed->fact != FACT(CHARGE_BOOKED) || !deed->alone || deed->reversed_by != 0)
+            continue;
+        const struct state_bank_entry *other = &ledger->bank_entry[deed->of];
+        if (other->currency == entry->currency && pl_date_month(other->value_date) == month &&
+            !pl_add64(*ret, deed->quantity, ret))
+            return false;
+    }
+    return true;
 }
 
 /* --- undoing --- */

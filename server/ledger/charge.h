@@ -12,6 +12,10 @@
 PL_MUST_CHECK struct pl_status charge_check(const struct ledger *ledger,
                                             const Pledged__V1__Entry *entry);
 void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
+/* Adds what one person alone booked and stands, in the currency and month of this entry. False: it
+ * leaves 64 bits. */
+bool charge_sum_alone(const struct ledger *ledger, const struct state_bank_entry *entry,
+                      int64_t *ret);
 
 /* Reversed of the ChargeBooked of this bank entry (index). */
 PL_MUST_CHECK struct pl_status charge_check_reversed(const struct ledger *ledger,

@@ -49,6 +49,8 @@ void deed_add(struct ledger *ledger, const struct state_deed *deed)
 
 bool deed_fits(const struct ledger *ledger, const struct state_deed *deed)
 {
+    if (deed->alone > (is_charge(deed) ? 1 : 0))
+        return false;
     if (is_return(deed))
         return deed->of < ledger->refund_count && deed->quantity > 0 &&
                deed->credit < ledger->bank_entry_count && deed->debit < ledger->bank_entry_count;

@@ -884,6 +884,7 @@ static struct pl_status load_deeds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u32(in, &d.debit));
         PL_TRY(get_day(in, &d.day));
         PL_TRY(get(in, &d.fact, 1));
+        PL_TRY(get(in, &d.alone, 1));
         if (d.seq == 0 || d.seq > ledger->size || d.reversed_by > ledger->size ||
             (i > 0 && d.seq <= ledger->deed[i - 1].seq) || !deed_fits(ledger, &d))
             return bad();

@@ -13,6 +13,7 @@
 #include "common/money.h"
 #include "common/scan.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/charge.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/meant.h"
 #include "server/ledger/period.h"
@@ -287,11 +288,15 @@ static bool difference_over_limit(const struct ledger *ledger,
     return !pl_add64(minor, accepted[1], &minor) || over_limit(ledger, minor, pledge->currency);
 }
 
-/* Money that left is not said to be the bank's by one person alone, where it is more than that. */
+/* Money that left is not said to be the bank's by one person alone, where it is more than that;
+ * with what one alone said so of others of that month: many small ones are a large one. */
 static bool charge_over_limit(const struct ledger *ledger, const Pledged__V1__BookCharge *command)
 {
     const struct state_bank_entry *debit = state_bank_entry(ledger, command->bank_entry);
-    return debit != NULL && over_limit(ledger, allocation_free(debit), debit->currency);
+    if (debit == NULL)
+        return false;
+    int64_t minor = allocation_free(debit);
+    return !charge_sum_alone(ledger, debit, &minor) || over_limit(ledger, minor, debit->currency);
 }
 
 static Pledged__V1__CommandClass class_of_waiver(const struct ledger *ledger,
@@ -310,7 +315,8 @@ static Pledged__V1__CommandClass class_of_deed(const struct ledger *ledger,
                                                const struct state_deed *deed)
 {
     return deed->fact == FACT(CHARGE_BOOKED) &&
-                   over_limit(ledger, deed->quantity, ledger->bank_entry[deed->of].currency)
+                   (!deed->alone ||
+                    over_limit(ledger, deed->quantity, ledger->bank_entry[deed->of].currency))
                ? CLASS(DIFFERENCE)
                : CLASS(UNSPECIFIED);
 }

@@ -321,6 +321,7 @@ static void save_deeds(struct out *out, const struct ledger *ledger)
         put_u32(out, d->debit);
         put_u32(out, (uint32_t)d->day);
         put(out, &d->fact, 1);
+        put(out, &d->alone, 1);
     }
 }
 

@@ -164,6 +164,7 @@ struct state_deed {
     uint32_t credit, debit; /* of a return: what brought it, what had paid it; else 0 */
     int32_t day;            /* on which it is posted, days since 1970 */
     uint8_t fact;           /* Pledged__V1__Entry__FactCase */
+    uint8_t alone;          /* a charge that one person booked without a second one */
 };
 /* In ledger.reversible: what the index is one of, in the two highest bits. */
 enum state_reversible {

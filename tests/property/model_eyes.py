@@ -53,7 +53,10 @@ class Eyes:
             return "difference" if minor > self.limits.get(pledge.currency, 0) else None
         if name == "book_charge":
             debit = self.banks[body.bank_entry]
-            return "difference" if self.unexplained_of(debit) > self.limits.get(debit.currency, 0) else None
+            minor = self.unexplained_of(debit) + sum(
+                d.quantity for d in self.deeds if d.charge and d.alone and not d.reversed and
+                (d.charge.currency, d.charge.day[:7]) == (debit.currency, debit.day[:7]))
+            return "difference" if minor > self.limits.get(debit.currency, 0) else None
         return ALWAYS.get(name)
 
     def class_of_reversal(self, seq):
@@ -63,7 +66,8 @@ class Eyes:
         waiver = next((w for w in self.waivers if w.seq == seq), None)
         if waiver is None:
             charge = next((d for d in self.deeds if d.seq == seq and d.charge), None)
-            over = charge and charge.quantity > self.limits.get(charge.charge.currency, 0)
+            over = charge and (not charge.alone or
+                               charge.quantity > self.limits.get(charge.charge.currency, 0))
             return "difference" if over else None
         if waiver.bank is None:
             return "write-off"
@@ -159,7 +163,10 @@ class Eyes:
 
     def closing(self, proposal, effect):
         proposal.state, proposal.closed = "APPROVED", self.head + 1
-        return effect()
+        known, said = len(self.deeds), effect()
+        for deed in self.deeds[known:]:
+            deed.alone = False
+        return said
 
     def expired(self, seq):
         proposal = self.proposals[seq]

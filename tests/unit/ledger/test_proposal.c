@@ -505,6 +505,56 @@ static void test_a_charge_over_the_limit(void **state)
     world_fini(&w);
 }
 
+/* What one alone booked in a month is one charge; what two booked is theirs. */
+static void test_a_charge_in_small_parts(void **state)
+{
+    (void)state;
+    struct world w;
+    Pledged__V1__Movement movement[6];
+    eyes_ready(&w, 1);
+    have_account(&w);
+    for (int i = 0; i < 6; i++) {
+        static const char *const names[] = {"X1", "X2", "X3", "X4", "X5", "X6"};
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT,
+                   i == 5 ? -6000 : -2500, names[i]);
+    }
+    movement[3].value_date = (char *)(uintptr_t) "2026-01-31"; /* of another month */
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, 6);
+    assert_accepted(&w);
+    book_charge(&w, "B000006");
+    uint64_t large = proposed(&w);
+    as_bert(&w);
+    approve(&w, large);
+    assert_accepted(&w);
+    as_anna(&w);
+    book_charge(&w, "B000001");
+    book_charge(&w, "B000002"); /* 50.00 */
+    assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    uint64_t second = world_last(&w)->seq;
+    book_charge(&w, "B000003");
+    waits_as(&w, CLASS(DIFFERENCE));
+    book_charge(&w, "B000004");
+    assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    reverse(&w, second);
+    assert_int_equal(world_last(&w)->fact_case, FACT(REVERSED));
+    struct ledger *again = world_reloaded(w.ledger);
+    ledger_free(w.ledger);
+    w.ledger = again;
+    book_charge(&w, "B000003");
+    assert_int_equal(world_last(&w)->fact_case, FACT(CHARGE_BOOKED));
+    book_charge(&w, "B000005");
+    uint64_t waits = proposed(&w);
+    as_bert(&w);
+    approve(&w, waits);
+    assert_accepted(&w);
+    uint64_t by_two = world_last(&w)->seq;
+    as_anna(&w);
+    reverse(&w, by_two); /* however small */
+    waits_as(&w, CLASS(DIFFERENCE));
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 /* A payment of a closed month is corrected by two; of an open one by one. */
 static void test_a_correction_of_a_closed_month(void **state)
 {
@@ -1275,6 +1325,7 @@ int main(void)
         cmocka_unit_test(test_a_cancelled_refund_waits_too),
         cmocka_unit_test(test_a_difference_in_a_currency_without_limit),
         cmocka_unit_test(test_a_charge_over_the_limit),
+        cmocka_unit_test(test_a_charge_in_small_parts),
         cmocka_unit_test(test_a_correction_of_a_closed_month),
         cmocka_unit_test(test_a_refund_paid_in_a_closed_month),
         cmocka_unit_test(test_what_no_bank_dates_has_a_day_too),
