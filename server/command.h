@@ -28,6 +28,9 @@ struct command_item {
     const Pledged__V1__Command *msg; /* NULL: `refusal` was set by the worker already */
     struct pl_slice bytes;
     uint8_t digest[32];
+    /* What the rules of today say against a command that older ones took: the answer, unless its
+     * request id has one already. NULL: nothing. */
+    Pledged__V1__Refusal *objection;
     /* Verdict, set by the writer: exactly one of the two. */
     Pledged__V1__Receipt *receipt;
     Pledged__V1__Refusal *refusal;

@@ -182,6 +182,20 @@ static Pledged__V1__Refusal *size_wrong(const Pledged__V1__Command *msg, struct 
                           : "a command may have at most 65,536 bytes");
 }
 
+/* A command of before an upgrade may be asked again: whether there is an answer to it, only the
+ * writer knows. */
+static Pledged__V1__Refusal *form_wrong(struct command_item *item, const Pledged__V1__Command *msg,
+                                        struct pl_arena *arena)
+{
+    Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
+    item->objection = NULL;
+    if (wrong == NULL || ledger_validate_by(LEDGER_RULES_FIRST, msg, arena) != NULL)
+        return wrong;
+    wrong->request_id = msg->request_id;
+    item->objection = wrong;
+    return NULL;
+}
+
 /* What can be judged without the ledger's state: role, size, form, a named checkpoint. Sets
  * item->msg if it may go on. */
 static void item_fill(struct service *service, struct command_item *item,
@@ -200,7 +214,7 @@ static void item_fill(struct service *service, struct command_item *item,
     }
     Pledged__V1__Refusal *wrong = size_wrong(msg, bytes, with_records, arena);
     if (wrong == NULL)
-        wrong = ledger_validate(msg, arena);
+        wrong = form_wrong(item, msg, arena);
     if (wrong == NULL && !with_records && private_commitments(msg) != 0)
         wrong = refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, "record",
                         "the record that this command commits to is missing: ExecutePrivate");

@@ -426,6 +426,13 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
     return true;
 }
 
+/* Nobody has had an answer to it: it is as wrong as any other. Nothing is recorded. */
+static void item_object(struct command_item *item)
+{
+    item->refusal = item->objection;
+    item->code = ledger_reason_code(item->objection->reason);
+}
+
 /* So that memory answers while the commands before it are decided. */
 static void expect(const struct writer *writer, const struct command *command, size_t item)
 {
@@ -442,6 +449,8 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
         item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
     if (seq != 0)
         item_replay(writer, command, item, seq);
+    else if (item->objection != NULL)
+        item_object(item);
     else if (writer->options.read_only != NULL && !item->msg->dry_run)
         item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
                     writer->options.read_only);

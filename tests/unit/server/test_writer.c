@@ -292,6 +292,29 @@ static void test_a_repeat_of_a_refusal_gets_that_refusal(void **state)
     assert_int_equal(log_entries(b), 8);
 }
 
+/* What the rules of today would not take is answered as before where an older version took it. */
+static void test_what_older_rules_took_is_told_again(void **state)
+{
+    struct bench *b = *state;
+    Pledged__V1__Refusal wrong = PLEDGED__V1__REFUSAL__INIT;
+    wrong.reason = REASON(REASON_REQUIRED);
+    struct command *first = put(b, 1, msg_hold(b, "top", "C000001", 86400));
+    settle(b);
+    assert_answered(b, first);
+    struct command *again = make_for(b, "anna", 2);
+    add_item(again, 1, msg_hold(b, "top", "C000001", 86400));
+    add_item(again, 2, msg_hold(b, "top", "C000002", 86400));
+    again->item[0].objection = again->item[1].objection = &wrong;
+    post(b, again);
+    settle(b);
+    assert_answered(b, again);
+    assert_accepted_at(again, 0, 7, REPLAY);
+    assert_null(again->item[1].receipt);
+    assert_ptr_equal(again->item[1].refusal, &wrong);
+    assert_int_equal(again->item[1].code, PL_E_INVALID);
+    assert_int_equal(log_entries(b), 7);
+}
+
 static void test_a_used_id_is_refused_to_others_and_for_others(void **state)
 {
     struct bench *b = *state;
@@ -1047,6 +1070,7 @@ int main(void)
         CASE(a_query_reads_entries_wherever_they_are),
         CASE(a_repeat_gets_the_receipt_wherever_the_original_is),
         CASE(a_repeat_of_a_refusal_gets_that_refusal),
+        CASE(what_older_rules_took_is_told_again),
         CASE(a_used_id_is_refused_to_others_and_for_others),
         CASE(a_dry_run_changes_nothing),
         CASE(unknown_but_applied_is_one_effect),
