@@ -17,6 +17,8 @@ struct guard {
     size_t depth, elements;
     const char *broken; /* why the reading was stopped; NULL: it was not */
     long line;
+    int error;   /* the first that libxml2 found; 0: none */
+    bool at_end; /* where the file was over */
 };
 
 static void stop(xmlParserCtxt *context, const char *why)
@@ -61,6 +63,29 @@ static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix, const 
     xmlSAX2EndElementNs(arg, name, prefix, uri);
 }
 
+/* What people call the usual ones; libxml2's own words, which are English, stand behind. */
+static const char *words_of(const struct guard *guard)
+{
+    switch (guard->error) {
+    case XML_ERR_INVALID_CHAR:
+    case XML_ERR_INVALID_ENCODING:
+    case XML_ERR_UNKNOWN_ENCODING:
+    case XML_ERR_UNSUPPORTED_ENCODING:
+    case XML_I18N_CONV_FAILED:
+    case XML_I18N_NO_HANDLER:
+        return N_("the characters are not in the encoding that the file names");
+    case XML_ERR_DOCUMENT_EMPTY:
+        return guard->at_end ? N_("the file is empty") : N_("this is no XML");
+    case XML_ERR_TAG_NAME_MISMATCH:
+        return N_("this is no well-formed XML: an element is closed by the name of another");
+    case XML_ERR_DOCUMENT_END:
+        return N_("this is no well-formed XML: something follows its end");
+    default:
+        return guard->at_end ? N_("the file is cut off: it ends within an element")
+                             : N_("this is no well-formed XML");
+    }
+}
+
 static struct pl_status not_well_formed(struct camt_xml *xml, const xmlParserCtxt *context)
 {
     const struct guard *guard = context->_private;
@@ -71,13 +96,20 @@ static struct pl_status not_well_formed(struct camt_xml *xml, const xmlParserCtx
                            guard->line, _(guard->broken));
     size_t len = error->message != NULL ? strcspn(error->message, "\r\n") : 0;
     return failure_set(xml->failure, PL_E_INVALID, invalid, "",
-                       _("%s:%d: this is no well-formed XML (%.*s)"), xml->file, error->line,
-                       (int)(len < 200 ? len : 200), len != 0 ? error->message : "?");
+                       _("%s:%d: %s (column %d; libxml2: %.*s)"), xml->file, error->line,
+                       _(words_of(guard)), error->int2, (int)(len < 200 ? len : 200),
+                       len != 0 ? error->message : "?");
 }
 
-static void hush(void *arg, const xmlError *error)
+/* The context remembers the last one; nothing is printed behind our back. */
+static void on_error(void *arg, const xmlError *error)
 {
-    (void)arg, (void)error; /* the context remembers it; nothing is printed behind our back */
+    const xmlParserCtxt *context = arg;
+    struct guard *guard = context->_private;
+    if (guard->error != 0 || error->level != XML_ERR_FATAL)
+        return;
+    guard->error = error->code;
+    guard->at_end = context->input == NULL || context->input->cur >= context->input->end;
 }
 
 struct pl_status camt_xml_open(struct camt_xml *xml, struct pl_slice bytes)
@@ -94,7 +126,7 @@ struct pl_status camt_xml_open(struct camt_xml *xml, struct pl_slice bytes)
     context->sax->internalSubset = on_doctype;
     context->sax->startElementNs = on_start;
     context->sax->endElementNs = on_end;
-    context->sax->serror = (xmlStructuredErrorFunc)hush;
+    context->sax->serror = (xmlStructuredErrorFunc)on_error;
     xmlDoc *document = xmlCtxtReadMemory(context, (const char *)bytes.data, (int)bytes.len, NULL,
                                          NULL, XML_PARSE_NONET | XML_PARSE_NOCDATA);
     if (document == NULL || guard.broken != NULL || xmlDocGetRootElement(document) == NULL) {

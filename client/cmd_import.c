@@ -209,7 +209,8 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_text(sheet, row->currency);
     sheet_minor(sheet, row->unmatched_minor, row->currency);
     sheet_code(sheet, TEXT_QUEUE, (int)row->queue);
-    add_age(sheet, movement->booking_date);
+    add_age(sheet,
+            movement->booking_date[0] != '\0' ? movement->booking_date : movement->value_date);
     sheet_text(sheet, row->pledge);
     sheet_text(sheet, movement->reference);
     sheet_text(sheet, movement->bank_ref);

@@ -334,7 +334,8 @@ static const struct command table[] = {
      .options = BIT(OPTION_UNALLOCATED) | BIT(OPTION_QUEUE) | BIT(OPTION_STATEMENT) |
                 BIT(OPTION_CURRENCY) | BIT(OPTION_OLDER_THAN),
      .group = COMMAND_PAYMENTS,
-     .words = N_("what bank statements brought, and what of it nobody has explained yet"),
+     .words = N_("what bank statements brought or was booked by hand, and what of it nobody has "
+                 "explained yet"),
      .examples = "pledge entries --unallocated --older-than 30d\n"
                  "pledge entries --queue amount-differs",
      .run = cmd_entries},

@@ -28,33 +28,63 @@ static enum pl_code copy_movement(struct query *q, struct query_walk *walk, uint
     return PL_E_OK;
 }
 
+/* What a person saw and no statement has brought yet: it has no more than its payment. */
+static void put_seen_by_hand(struct query *q, uint32_t index, Pledged__V1__BankEntryStatus *row)
+{
+    const struct state_bank_entry *entry = &q->ledger->bank_entry[index];
+    char date[11];
+    row->seq = entry->seq;
+    row->movement = query_row(q, &pledged__v1__movement__descriptor);
+    if (row->movement == NULL)
+        return;
+    row->movement->kind = PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT;
+    row->movement->minor = entry->debit ? -entry->amount : entry->amount;
+    row->movement->value_date = query_row_text(q, pl_date_format(entry->value_date, date));
+    row->movement->bank_ref = query_row_text(q, q->ledger->text + entry->bank_ref);
+}
+
+static enum pl_code put_told_by_bank(struct query *q, struct query_walk *walk, uint32_t index,
+                                     Pledged__V1__BankEntryStatus *row)
+{
+    const struct ledger *ledger = q->ledger;
+    const struct state_bank_entry *entry = &ledger->bank_entry[index];
+    const struct state_movement *from = &ledger->movement[entry->movement];
+    row->statement = query_row_id(q, 'S', from->statement);
+    row->batch = from->batch != STATE_NONE ? query_row_id(q, 'B', from->batch) : row->batch;
+    row->seq = from->seq;
+    row->occurrence = from->occurrence;
+    row->detail_erased_seq = payer_erased_seq(ledger, entry);
+    row->charge_seq = from->charge_seq;
+    return copy_movement(q, walk, from->seq, &row->movement);
+}
+
 enum pl_code query_bank_entry_row(struct query *q, struct query_walk *walk, uint32_t index,
                                   Pledged__V1__BankEntryStatus **ret)
 {
     const struct ledger *ledger = q->ledger;
     const struct state_bank_entry *entry = &ledger->bank_entry[index];
-    const struct state_movement *from = &ledger->movement[entry->movement];
-    uint32_t pledge = entry->pledge != STATE_NONE ? entry->pledge : from->meant;
+    bool by_hand = entry->movement == STATE_NONE;
+    uint32_t pledge = entry->pledge != STATE_NONE || by_hand
+                          ? entry->pledge
+                          : ledger->movement[entry->movement].meant;
     int64_t unmatched = statement_unmatched(ledger, entry);
     Pledged__V1__BankEntryStatus *row = query_row(q, &pledged__v1__bank_entry_status__descriptor);
+    enum pl_code code = PL_E_OK;
     *ret = NULL;
     if (row == NULL)
         return PL_E_OK;
     row->bank_entry = query_row_id(q, 'B', index);
-    row->statement = query_row_id(q, 'S', from->statement);
     row->currency = query_lend(pl_currency_code(entry->currency));
     row->allocated_minor = entry->allocated;
     row->unmatched_minor = entry->debit ? -unmatched : unmatched;
     row->queue = statement_queue(ledger, entry);
     row->pledge = pledge != STATE_NONE ? query_row_id(q, 'P', pledge) : row->pledge;
     row->reversed = entry->reversed != 0;
-    row->batch = from->batch != STATE_NONE ? query_row_id(q, 'B', from->batch) : row->batch;
-    row->seq = from->seq;
-    row->occurrence = from->occurrence;
-    row->detail_erased_seq = payer_erased_seq(ledger, entry);
-    row->charge_seq = from->charge_seq;
     row->explained_minor = entry->explained;
-    enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
+    if (by_hand)
+        put_seen_by_hand(q, index, row);
+    else
+        code = put_told_by_bank(q, walk, index, row);
     *ret = q->spent ? NULL : row;
     return code;
 }
@@ -71,15 +101,16 @@ static bool bank_matches(const struct ledger *ledger, const struct bank_filter *
                          uint32_t index)
 {
     const struct state_bank_entry *entry = &ledger->bank_entry[index];
-    if (entry->movement == STATE_NONE ||
-        (filter->bank_entry != STATE_NONE && filter->bank_entry != index))
+    bool by_hand = entry->movement == STATE_NONE;
+    const struct state_movement *from = by_hand ? NULL : &ledger->movement[entry->movement];
+    if (filter->bank_entry != STATE_NONE && filter->bank_entry != index)
         return false;
-    const struct state_movement *from = &ledger->movement[entry->movement];
     return (!filter->unmatched_only || statement_unmatched(ledger, entry) != 0) &&
            (filter->queue == 0 || statement_queue(ledger, entry) == filter->queue) &&
-           (filter->statement == STATE_NONE || from->statement == filter->statement) &&
+           (filter->statement == STATE_NONE ||
+            (!by_hand && from->statement == filter->statement)) &&
            (filter->currency < 0 || entry->currency == filter->currency) &&
-           from->booking_date < filter->booked_before;
+           (by_hand ? entry->value_date : from->booking_date) < filter->booked_before;
 }
 
 static enum pl_code read_bank_filter(struct query *q,

@@ -48,6 +48,13 @@ class Money(DaemonTest):
         self.assertEqual(shown["unallocated"], "100.00")
         other = self.pledge("approver", "refund", bank, "--evidence", self.letter(),
                             "--other-payee", "--reason", "their bank", format="json")
+        free = {row["bank_entry"]: row["unallocated"]
+                for row in self.pledge("clerk", "payments", "--unallocated", format="csv").csv}
+        seen = self.pledge("clerk", "entries", "--unallocated", format="csv").csv
+        self.assertEqual({row["bank_entry"]: row["unmatched"] for row in seen}, free)
+        own = self.pledge("clerk", "entries", bank, format="json").json["bank_entries"]
+        self.assertEqual([(row["statement"], row["booking_date"], row["seq"]) for row in own],
+                         [(None, None, own[0]["seq"])])
         listed = self.pledge("clerk", "payments", "--unallocated", format="csv").csv
         self.assertNotIn(bank, [row["bank_entry"] for row in listed])  # all of it goes back
         self.pledge("clerk", "refund-cancel", other.json["id"], "--reason", "they give it")

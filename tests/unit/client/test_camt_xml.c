@@ -93,6 +93,37 @@ static void test_what_is_no_xml(void **state)
     }
 }
 
+/* What a clerk can tell the bank; libxml2's own words are only behind it. */
+static void test_what_is_wrong_is_said_in_our_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } all[] = {
+        {"", ": the file is empty (column "},
+        {"hello", "f.xml:1: this is no XML (column 1; libxml2: Start tag expected"},
+        {"<a>\n<b>1", "f.xml:2: the file is cut off: it ends within an element (column "},
+        {"<a>\n<b", "f.xml:2: the file is cut off"},
+        {"<a>\n<b x='", "f.xml:2: the file is cut off"},
+        {"<a>\n<!-- b", "f.xml:2: the file is cut off"},
+        {"<a></b>",
+         "f.xml:1: this is no well-formed XML: an element is closed by the name of another "
+         "(column 8; libxml2: Opening and ending tag mismatch: a line 1 and b)"},
+        {"<a x=1/>", "f.xml:1: this is no well-formed XML (column "},
+        {"<a/><b/>", "f.xml:1: this is no well-formed XML: something follows its end"},
+        {"<a>\xff</a>", "the characters are not in the encoding that the file names"},
+        {"<?xml version='1.0' encoding='EBCDIC-X'?><a/>",
+         "the characters are not in the encoding that the file names"},
+        {"<?xml version='1.0' encoding='UTF-8'?><a>Gen\xe8ve</a>",
+         "the characters are not in the encoding that the file names"},
+    };
+    for (size_t i = 0; i < PL_COUNT(all); i++) {
+        assert_int_equal(open_text(all[i].text).code, PL_E_INVALID);
+        if (strstr(failure.message, all[i].said) == NULL)
+            fail_msg("'%s': %s", all[i].text, failure.message);
+    }
+}
+
 static void test_depth_and_number_are_bounded(void **state)
 {
     (void)state;
@@ -130,6 +161,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_walking, fresh, gone),
         cmocka_unit_test_setup_teardown(test_no_document_type_whatever_it_says, fresh, gone),
         cmocka_unit_test_setup_teardown(test_what_is_no_xml, fresh, gone),
+        cmocka_unit_test_setup_teardown(test_what_is_wrong_is_said_in_our_words, fresh, gone),
         cmocka_unit_test_setup_teardown(test_depth_and_number_are_bounded, fresh, gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
