@@ -180,6 +180,17 @@ static void pay(struct maker *maker, const Pledged__V1__Pay *command)
 
 /* --- reverse --- */
 
+/* Did this entry match what the bank took back with what it had brought? */
+static bool is_bank_reversal(const struct ledger *ledger, uint64_t seq)
+{
+    for (size_t i = 0; i < ledger->movement_count; i++) {
+        const struct state_bank_entry *back = &ledger->bank_entry[ledger->movement[i].bank_entry];
+        if (back->debit && back->reversed && back->reversed_by == seq)
+            return true;
+    }
+    return false;
+}
+
 static void refuse_not_reversible(struct maker *maker, uint64_t seq)
 {
     if (seq == 0 || seq > maker->ledger->size) {
@@ -188,6 +199,12 @@ static void refuse_not_reversible(struct maker *maker, uint64_t seq)
         return;
     }
     maker_refuse(maker, REASON(NOT_REVERSIBLE), "reverse.seq", seq, NULL);
+    if (is_bank_reversal(maker->ledger, seq)) {
+        maker_say(maker, "why",
+                  "it is itself a reversal: what the bank took back stays taken back, and what was "
+                  "none is recorded anew");
+        return;
+    }
     maker_say(maker, "use",
               "payments, allocations, write-offs, differences, paid refunds, charges, closings and "
               "what was said of a benefit can be reversed; a pledge is withdrawn or cancelled, a "

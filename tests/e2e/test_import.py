@@ -12,6 +12,7 @@ import subprocess
 import unittest
 import uuid
 from datetime import date
+from xml.etree import ElementTree
 
 import audit
 from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, pb, run
@@ -553,6 +554,7 @@ class Refunds(Bank):
         self.assertEqual(done["id"], "B000003")
         self.assertEqual(self.state(), ("ordered", None))
         self.assertEqual(self.received(), received)
+        self.assertEqual(self.published(), received)    # nor for those who read what is published
         self.assertEqual([(r["bank_entry"], r["unmatched"], r["explained"]) for r in self.listed()],
                          [("B000002", "-20.00", "0.00"), ("B000003", "0.00", "480.00")])
         self.fails(10, "clerk", "allocate", "B3", "P1")
@@ -564,11 +566,36 @@ class Refunds(Bank):
         self.pledge("clerk", "import", again)
         self.assertEqual(self.state(), ("paid", "B000004"))
         self.assertEqual(self.listed("--unallocated"), [])
+        self.assertEqual(self.published(), received - 50000)    # the bank's 20.00 are in neither
         history = self.pledge("clerk", "history", "P000012", format="table", lang="fr").out
         self.assertIn("remboursement revenu", history)
         self.books_hold("30480.00")
         self.home.restart()
         self.assertEqual(self.state(), ("paid", "B000004"))
+
+    def published(self):
+        """Incoming funds of the IATI file, in rappen."""
+        path = self.home.path / "own.iati.xml"
+        self.pledge("auditor", "dump", "--as", "iati", "-o", path)
+        return sum(round(float(t.find("value").text) * 100)
+                   for t in ElementTree.parse(path).iter("transaction")
+                   if t.find("transaction-type").get("code") == "1")
+
+    def test_more_than_the_refund_comes_back(self):
+        self.bring("refund.xml")
+        more = self.home.path / "more.xml"
+        more.write_text((CORPUS / "refund-returned.xml").read_text().replace("480.00", "520.00")
+                        .replace("499980.00", "500020.00"))
+        self.pledge("clerk", "import", more)
+        self.pledge("clerk", "match", "B3", "R1")
+        self.assertEqual(self.state(), ("ordered", None))
+        self.assertEqual([(r["bank_entry"], r["unmatched"], r["explained"])
+                          for r in self.listed("--unallocated")], [("B000003", "20.00", "500.00")])
+        shown = self.pledge("clerk", "payments", "--unallocated", format="csv").csv
+        self.assertIn(("B000003", "20.00"), [(r["bank_entry"], r["unallocated"]) for r in shown])
+        self.pledge("clerk", "allocate", "B3", "P000001")
+        self.assertEqual(self.listed("--unallocated"), [])
+        self.books_hold("31020.00")
 
     def test_a_return_that_was_none(self):
         self.bring("refund.xml", "refund-returned.xml")

@@ -319,7 +319,11 @@ class Reconciled(DaemonTest):
         back = next(r for r in entries if r["kind"] == "reversal")["bank_entry"]
         credit = next(r for r in entries if r["amount"] == "100.00")["bank_entry"]
         day = ("--effective-date", "2026-05-20", "--reason", "as the bank says")
-        self.ok(self.home.pledge("clerk", "match", back, credit, *day))
+        match = self.home.pledge("clerk", "match", back, credit, *day, format="json")
+        self.ok(match)
+        ran = self.home.pledge("clerk", "reverse", str(match.json["seq"]), *day, format="json")
+        self.assertEqual((ran.code, ran.error["reason"]), (10, "NOT_REVERSIBLE"))
+        self.assertIn("itself a reversal", ran.error["message"])
         wrong = next(r for r in entries if r["amount"] == "-1500.00")["bank_entry"]
         done = self.home.pledge("clerk", "charge", wrong, format="json")
         self.ok(done)
@@ -352,6 +356,26 @@ class Reconciled(DaemonTest):
                   for row in csv.DictReader(io.StringIO(said.out)) if " " in row["balance"]}
         self.assertEqual((theirs["Assets:Bank"], theirs["Assets:Suspense"],
                           theirs["Expenses:BankCharges"]), (moved, 1500, 52))
+
+    def test_a_table_without_a_line_for_what_the_bank_gave_back(self):
+        self.bring("charge-back.xml")
+        self.ok(self.home.pledge("clerk", "charge", "B1", "--effective-date", "2026-06-11"))
+        table = self.home.path / "older.csv"
+        table.write_text("".join(line for line in ACCOUNTS.read_text().splitlines(True)
+                                 if not line.startswith("charge-back,")))
+        ran, _, path = self.export("2026-06", accounts=table)
+        self.assertEqual((ran.code, ran.error["reason"], ran.error["field"]),
+                         (65, "ACCOUNT_UNKNOWN", "accounts"))
+        self.assertIn("'charge-back'", ran.error["message"])
+        self.assertFalse(path.exists())
+        rows = self.month_again("2026-06")
+        self.assertEqual([r["amount"] for r in rows if r["event"] == "charge-back"], ["26.00"])
+
+    def month_again(self, period):
+        """Of a month that is closed."""
+        ran, rows, _ = self.export(period, close=False)
+        self.ok(ran)
+        return rows
 
     def test_a_refund_leaves_once(self):
         """Typed by hand, seen by the bank, reversed, matched again: one debit of the bank."""

@@ -52,6 +52,26 @@ static void returned_ready(struct world *world, int64_t arrived)
     bring(world, "BACK", KIND(RETURN), arrived, "R000001");
 }
 
+/* Banks add interest, or another payment: that is free like any money. */
+static void test_more_than_the_refund_came(void **state)
+{
+    (void)state;
+    struct world w;
+    returned_ready(&w, 310000);
+    int64_t unallocated = sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF").unallocated;
+    match_refund(&w, "B000003", "R000001");
+    assert_accepted(&w);
+    assert_int_equal(entry(&w, 3)->explained, 300000);
+    assert_int_equal(allocation_free(entry(&w, 3)), 10000);
+    assert_int_equal(entry(&w, 2)->allocated, 300000); /* nothing was kept */
+    assert_int_equal(sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF").unallocated,
+                     unallocated - 300000);
+    allocate(&w, "B000003", "P000002", 10000, "CHF");
+    assert_accepted(&w);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static void test_it_waits_again(void **state)
 {
     (void)state;
@@ -302,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_waits_again),
+        cmocka_unit_test(test_more_than_the_refund_came),
         cmocka_unit_test(test_less_arrives),
         cmocka_unit_test(test_more_arrives),
         cmocka_unit_test(test_what_brings_nothing_back),
