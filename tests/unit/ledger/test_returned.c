@@ -66,7 +66,7 @@ static void test_more_than_the_refund_came(void **state)
     assert_int_equal(entry(&w, 2)->allocated, 300000); /* nothing was kept */
     assert_int_equal(sums_by(w.ledger, STATE_BY_CURRENCY, "CHF", "CHF").unallocated,
                      unallocated - 300000);
-    allocate(&w, "B000003", "P000002", 10000, "CHF");
+    allocate(&w, "B000003", "P000002", 10000, "CHF", 0, NULL);
     assert_accepted(&w);
     assert_balanced(&w);
     world_fini(&w);
