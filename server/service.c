@@ -705,12 +705,25 @@ static struct pl_status dump_fill(struct dump *dump)
     return dump->entry_count > 0 ? pl_ok() : status;
 }
 
+/* A slow reader's dump lasts, and its role may end meanwhile. False: it has ended. */
+static bool still_auditor(struct call *call, struct dump *dump)
+{
+    if (!call_outdated(call))
+        return true;
+    dump_free(dump);
+    fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+         "the role of this person changed; ask again");
+    return false;
+}
+
 /* Sends until the stream's queue is full or the range is done. */
 static void dump_go_on(struct call *call, void *user)
 {
     (void)user;
     struct dump *dump = call_context(call);
     bool room = true;
+    if (!still_auditor(call, dump))
+        return;
     while (room && !call_gone(call)) {
         Pledged__V1__DumpResponse response = PLEDGED__V1__DUMP_RESPONSE__INIT;
         if (dump->next > dump->last) {

@@ -12,7 +12,7 @@ import unittest
 
 import grpc
 
-from harness import Home, Pki, Refused, SCRATCH, check_ledger, command, opened, patience, pb
+from harness import Home, Pki, Refused, SCRATCH, check_ledger, command, new_id, opened, patience, pb
 
 
 class ReloadTest(unittest.TestCase):
@@ -124,6 +124,25 @@ class Rosters(ReloadTest):
         again = home.client("clerk2").raw("Watch")(pb.WatchRequest(from_seq=1, heartbeat_s=1))
         self.assertFalse(next(again).entry)
         again.cancel()
+
+    def test_a_dump_ends_where_its_reader_is_no_auditor_any_more(self):
+        home = self.opened()
+        clerk = home.client("clerk")
+        for _ in range(4):
+            clerk.batch([command(add_contributor=pb.AddContributor(
+                name=new_id().hex(), kind=2), reason="r" * 900) for _ in range(900)])
+        # a window that does not grow: most of the dump is still with the daemon
+        slow = home.client("auditor", options=[("grpc.http2.bdp_probe", 0)]).raw("Dump")(
+            pb.DumpRequest())
+        self.assertTrue(next(slow).entry)
+        self.hup(home)  # nothing is new
+        home.persons["auditor"] = "reader"
+        home.write_config()
+        self.hup(home)
+        with self.assertRaises(grpc.RpcError) as caught:
+            for message in slow:
+                self.assertFalse(message.HasField("trailer"))
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
 
     def test_a_roster_too_large_for_an_entry_is_named(self):
         home = self.opened()
