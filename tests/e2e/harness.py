@@ -597,6 +597,8 @@ class Home:
             words += ["--lang", lang]
         if request_id is not None:
             words += ["--request-id", id_text(request_id)]
+        if "--timeout" not in [*options, *args]:  # people wait ten seconds, a busy machine may not do
+            words += ["--timeout", f"{round(patience(20))}s"]
         return run([*words, *options, *args], timeout=timeout,
                    env=self.environment(**(env or {})), text=text)
 

@@ -5,11 +5,13 @@
 # wrote, accesses beyond what was asked for, memory that is lost.
 #
 #   valgrind.sh [WHAT...]   WHAT: unit, e2e, property, interop; a box of unit tests (ledger); or one
-#                           test (ledger/test_save, e2e/main_job). Default: the first four.
+#                           test (ledger/test_save, e2e/main_job, hostile/slow, linear, sim/seeds,
+#                           sim/nth, crash/places, crash/random). Default: the first four.
 #   valgrind.sh --quick     the unit tests but the slow ones: what a CI run has time for
 #
-# A unit test runs under valgrind itself. The others run as they are, with a daemon that does, and
-# a client too with CLIENT=1 (each command then takes seconds). JOBS: how many at a time (default: as
+# A unit test, the simulator (SEEDS: how many, default 40) and the n-th failures (EVERY: default 199)
+# run under valgrind themselves. The others run as they are, with a daemon that does, and a client
+# too with CLIENT=1 (each command then takes seconds). JOBS: how many at a time (default: as
 # many as there are processors); PLEDGED_TEST_SCALE: how patient tests are (default: 20);
 # PLEDGED_TEST_APART: unit tests that try every case try every n-th (default: 20).
 # Wants a built directory (BUILD, default build/release). What was said is in BUILD/valgrind/NAME*.
@@ -66,10 +68,20 @@ one() {
     status=0
     case $1 in
     property/*) wrap "$name" && python tests/property/test_property.py || status=$? ;;
-    e2e/* | interop/*)
+    sim/seeds) $memcheck --leak-check=no "$build/tests/sim/sim" --seeds "${SEEDS:-40}" --from 3000000 >"$out/$name.txt" 2>&1 || status=$? ;;
+    sim/nth) $memcheck --leak-check=no "$build/tests/sim/nth" --every "${EVERY:-41}" >"$out/$name.txt" 2>&1 || status=$? ;;
+    linear) wrap "$name" && python tests/linear/test_linear.py -v || status=$? ;;
+    crash/*)
+        wrap "$name"
+        theme=Places
+        [ "$1" = crash/places ] || theme=Random
+        export CRASH_LAYER="$build/tests/crash/layer.so"
+        python tests/crash/test_crash.py -v $theme || status=$?
+        ;;
+    e2e/* | interop/* | hostile/*)
         wrap "$name"
         if [ -f "tests/${1%/*}/test_${1##*/}.py" ]; then
-            python "tests/${1%/*}/test_${1##*/}.py" || status=$?
+            python "tests/${1%/*}/test_${1##*/}.py" -v || status=$?
         else
             python tests/interop/run_node.py "tests/interop/test_${1##*/}.mjs" || status=$?
         fi
@@ -108,8 +120,9 @@ names() {
         case $what in
         --quick) names unit | grep -vxF "$(printf '%s\n' $slow)" ;;
         unit) units common ledger store net server client ;;
-        e2e | interop) themes "$what" ;;
+        e2e | interop | hostile) themes "$what" ;;
         property) echo property/commands ;;
+        linear) echo linear ;;
         */*) echo "$what" ;;
         *) units "$what" ;;
         esac
@@ -123,7 +136,7 @@ case ${1:-} in
     ;;
 --quick) ;;
 -*)
-    sed -n '6,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,10s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac
