@@ -61,6 +61,7 @@ struct writer {
     bool expiry_stopped;
     bool roster_changed; /* since the start: workers may still let in who was on the old one */
     bool rebuilt;        /* the state is a new one: its view shares nothing with the one before */
+    bool dispatch_next;  /* before anybody waits: the store may be done already */
     bool view_stale;     /* something but an entry changed what the view says */
     bool spoiled; /* half of a decision that the check refused is in the state: it starts over */
 };
@@ -916,10 +917,12 @@ static void submit(struct writer *writer, int64_t now_us)
     bool idle = writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
     writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
     store_append(writer->options.store, &batch->header, idle, on_append, writer);
+    writer->dispatch_next = idle;
 }
 
 struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
 {
+    writer->dispatch_next = false;
     store_dispatch(writer->options.store);
     PL_TRY(complete(writer));
     if (writer->resubmit &&
@@ -934,7 +937,8 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     submit(writer, now_us);
     refresh_view(writer);
     /* asking for room may have brought a completion that no descriptor will announce again */
-    *ret_busy = writer->completed || (writer->spoiled && writer->in_flight == NULL) ||
+    *ret_busy = writer->dispatch_next || writer->completed ||
+                (writer->spoiled && writer->in_flight == NULL) ||
                 (writer->queue.first != NULL && !batch_full(writer->filling) && !writer->spoiled);
     return pl_ok();
 }

@@ -71,10 +71,23 @@ static void turn_over(evutil_socket_t fd, short what, void *arg)
     net->in_turn = false;
 }
 
+/* Nothing is left for it: it would be one more look at all sockets. */
+static void spare_turn(struct net *net)
+{
+    const struct conn_home *home = &net->home;
+    if (!net->turn_due || !TAILQ_EMPTY(&home->dirty) || !TAILQ_EMPTY(&home->parked) ||
+        !TAILQ_EMPTY(&home->rpc.pool.woken))
+        return;
+    (void)event_del(net->turn);
+    net->turn_due = false;
+}
+
 void net_flush(struct net *net)
 {
-    if (!net->in_turn)
-        conn_flush_dirty(&net->home);
+    if (net->in_turn)
+        return;
+    conn_flush_dirty(&net->home);
+    spare_turn(net);
 }
 
 /* --- connections come --- */

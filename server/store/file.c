@@ -59,6 +59,7 @@ struct file_store {
     void *done_arg;
     enum store_outcome outcome;
     bool written; /* this append put something into the log */
+    bool here;    /* it is over, on the owner's thread: the next dispatch completes it */
     struct job append_job, prepare_job, stop_jobs[2];
     struct pl_mailbox *to_io, *to_prepare, *completed;
     pthread_t io_thread, prepare_thread;
@@ -357,7 +358,9 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
         }
         write_record(file);
     }
-    give_back(file, &file->append_job);
+    file->here = idle;
+    if (!idle)
+        give_back(file, &file->append_job);
 }
 
 static void complete(struct file_store *file)
@@ -377,6 +380,10 @@ static void complete(struct file_store *file)
 static void file_dispatch(struct store *store)
 {
     struct file_store *file = of(store);
+    bool here = file->here;
+    file->here = false;
+    if (here)
+        complete(file);
     struct pl_mail *mail = pl_mailbox_take(file->completed);
     while (mail != NULL) {
         struct pl_mail *next = mail->next;

@@ -116,7 +116,8 @@ struct store_reader {
 };
 
 /* Appends one sealed batch. `idle`: nobody else waits, so a driver may sync on the calling thread
- * instead of handing over to another. A failed sync never completes: the process ends (G1). The
+ * instead of handing over to another; then the descriptor tells nothing, so the caller dispatches
+ * once before it waits. A failed sync never completes: the process ends (G1). The
  * very batch that is the head already (resubmitted after UNKNOWN) is DURABLE and changes nothing.
  */
 void store_append(struct store *store, const struct store_batch *batch, bool idle,

@@ -82,7 +82,7 @@ static bool has_work(void *arg)
 {
     struct process *process = arg;
     struct pollfd fd = {.fd = store_fd(process->store), .events = POLLIN};
-    return process->stop || pl_mailbox_count(process->inbox) != 0 ||
+    return process->stop || process->busy || pl_mailbox_count(process->inbox) != 0 ||
            writer_next_wake_ns(process->writer) <= process->clock->mono_ns(process->clock) ||
            poll(&fd, 1, 0) > 0;
 }
@@ -122,11 +122,11 @@ static void *process_main(void *arg)
         return NULL;
     }
     process->state = PROCESS_UP;
+    process->busy = false;
     fiber_pause(); /* the world looks at it before it goes on */
     for (;;) {
-        bool busy = false;
         fiber_wait(has_work, process);
-        process->status = writer_turn(process->writer, &busy);
+        process->status = writer_turn(process->writer, &process->busy);
         if (!pl_is_ok(process->status)) {
             process->state = PROCESS_FAILED;
             return NULL;

@@ -43,6 +43,7 @@ struct process {
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
+    bool busy; /* the writer said so */
     struct pl_mailbox *inbox, *home;
     struct pl_slot slot[1 + PROCESS_WORKERS];  /* views: for the world, for each worker */
     struct pl_bell *bell[1 + PROCESS_WORKERS]; /* the world's is NULL: it looks by itself */

@@ -98,7 +98,8 @@ static inline enum store_outcome finish(struct store *store, const struct outcom
 {
     for (int i = 0; i < 200000 && !outcome->done; i++) {
         struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
-        assert_int_equal(poll(&fd, 1, 10000), 1); /* the descriptor tells */
+        int ready = poll(&fd, 1, i == 0 ? 0 : 10000);
+        assert_true(ready == 1 || i == 0); /* the descriptor tells; of what is over at once, not */
         store_dispatch(store);
         if (!outcome->done)
             (void)usleep(100); /* a wrapped engine asks again and again: give it time */

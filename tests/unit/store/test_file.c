@@ -620,6 +620,29 @@ static void test_the_first_batch_may_be_for_newer_readers(void **state)
     dir_remove(dir);
 }
 
+/* --- who waits for nobody --- */
+
+/* On the caller's thread nobody has to be woken; what others do is told. */
+static void test_only_what_others_did_is_announced(void **state)
+{
+    struct driver *d = *state;
+    struct store_batch batch;
+    const size_t bytes[] = {10, 10, 20000}; /* the last one is no single client's */
+    append_some(d->store, 1, 1, 10);
+    for (size_t i = 0; i < PL_COUNT(bytes); i++) {
+        struct outcome outcome = {.done = false};
+        bool idle = i != 1, here = i == 0;
+        next_batch(d->store, 4, bytes[i], &d->body, &batch);
+        store_append(d->store, &batch, idle, on_done, &outcome);
+        struct pollfd fd = {.fd = store_fd(d->store), .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, here ? 0 : 10000), here ? 0 : 1);
+        assert_false(outcome.done);
+        store_dispatch(d->store);
+        assert_true(outcome.done);
+        assert_int_equal(outcome.outcome, STORE_DURABLE);
+    }
+}
+
 /* --- asking for room while something is refused --- */
 
 static void test_a_refused_batch_takes_no_room(void **state)
@@ -703,6 +726,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_segments_smaller_than_the_largest_batch),
         cmocka_unit_test(test_a_batch_for_newer_readers_begins_a_segment_that_says_so),
         cmocka_unit_test(test_the_first_batch_may_be_for_newer_readers),
+        CONFORMS(test_only_what_others_did_is_announced, setup_file),
         CONFORMS(test_a_refused_batch_takes_no_room, setup_file),
         cmocka_unit_test(test_what_could_not_be_prepared_is_removed_later),
     };
