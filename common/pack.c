@@ -283,11 +283,23 @@ static inline void put_step(struct sink *sink, const ProtobufCMessage *message,
     }
 }
 
+/* Behind all others. Their bytes have their length before them. */
+static void put_ready(struct sink *sink, const ProtobufCMessage *message)
+{
+    for (unsigned i = message->n_unknown_fields; i > 0 && !sink->failed; i--) {
+        const ProtobufCMessageUnknownField *field = &message->unknown_fields[i - 1];
+        if (field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+            sink->failed = true;
+        put(sink, field->data, field->len);
+        put_varint(sink, (uint64_t)field->tag << 3 | 2);
+    }
+}
+
 static void put_message(struct sink *sink, const ProtobufCMessage *message)
 {
     const struct pl_plan *plan = pl_plan_of(message->descriptor);
     if (message->n_unknown_fields != 0)
-        sink->failed = true;
+        put_ready(sink, message);
     for (unsigned i = plan->count; i > 0 && !sink->failed; i--)
         put_step(sink, message, plan, &plan->step[i - 1]);
 }
@@ -305,6 +317,30 @@ struct pl_slice pl_packed(const ProtobufCMessage *message)
 {
     static _Thread_local uint8_t room[PACKED_BYTES_MOST]; /* pages that are not used cost nothing */
     return pl_pack_backward(message, room, sizeof(room));
+}
+
+bool pl_pack_ready(ProtobufCMessage *message, uint32_t number, struct pl_slice value,
+                   struct pl_arena *arena)
+{
+    enum { LENGTH_BYTES = 10 };
+    PL_ASSERT(message->n_unknown_fields == 0);
+    ProtobufCMessageUnknownField *field =
+        pl_arena_take(arena, sizeof(*field) + LENGTH_BYTES + value.len);
+    if (field == NULL)
+        return false;
+    uint8_t *room = (uint8_t *)(field + 1);
+    struct sink sink = {.begin = room, .at = room + LENGTH_BYTES + value.len};
+    put(&sink, value.data, value.len);
+    put_varint(&sink, value.len);
+    *field = (ProtobufCMessageUnknownField){
+        .tag = number,
+        .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+        .len = (size_t)(room + LENGTH_BYTES + value.len - sink.at),
+        .data = sink.at,
+    };
+    message->n_unknown_fields = 1;
+    message->unknown_fields = field;
+    return true;
 }
 
 /* --- copies --- */

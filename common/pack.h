@@ -4,8 +4,8 @@
  * asks for the size of everything first, and again of each message inside. Here bytes are written
  * from the end of a buffer towards its begin, so that each length is known when it is written.
  *
- * The bytes are those that protobuf_c_message_pack makes, for messages without unknown fields
- * (nothing of ours has any: the scan refuses them).
+ * The bytes are those that protobuf_c_message_pack makes. What comes from outside has no unknown
+ * fields (the scan refuses them); what was packed before may be put into a message as one.
  */
 #ifndef PL_PACK_H
 #define PL_PACK_H
@@ -20,6 +20,12 @@ struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into,
 /* The same in a buffer that each thread has: borrowed until the thread's next call. NULL data:
  * larger than 2 MiB, or as above. */
 struct pl_slice pl_packed(const ProtobufCMessage *message);
+
+/* What a message holds of a field of texts, bytes or messages that is packed already: room of its
+ * own in the arena, copied from the bytes of a value. Only pl_pack_backward and protobuf-c see it;
+ * pl_message_copy leaves it out. False: the budget is spent. */
+bool pl_pack_ready(ProtobufCMessage *message, uint32_t number, struct pl_slice value,
+                   struct pl_arena *arena);
 
 /* A copy, deep in the arena, that owes nothing to the original; texts that are missing are empty
  * ones. NULL: the budget is spent. */

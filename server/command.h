@@ -51,6 +51,8 @@ struct command {
     struct command_item *item; /* in the arena */
     size_t item_count;
     size_t item_next; /* writer: first item not yet decided */
+    bool only_packed; /* receipts will be packed and nothing else: what came of a command may stay
+                         as its entry has it (pl_pack_ready) */
     /* the registrar's, while it passes through there */
     struct persons_row *row; /* in the arena; records that the one item commits to */
     size_t row_count;

@@ -212,6 +212,7 @@ static void keep_or_withdraw(struct registrar *registrar, struct command *comman
 
 static void erase_what_it_says(struct registrar *registrar, const struct command *command)
 {
+    PL_ASSERT(!command->only_packed); /* its outcomes are there to be looked at */
     for (size_t i = 0; command->code == PL_E_OK && i < command->item_count; i++) {
         const Pledged__V1__Receipt *receipt = command->item[i].receipt;
         if (receipt == NULL || receipt->outcome == NULL || receipt->outcome->n_erased == 0 ||

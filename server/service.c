@@ -319,6 +319,8 @@ static void on_execute_batch(struct call *call, void *user)
         item_fill(service, &command->item[i], call_person(call), request->command[i], bytes, false,
                   command->arena);
     }
+    /* the registrar looks at what was erased */
+    command->only_packed = !call_speaks_json(call) && !goes_by_registrar(service, command);
     command_send(call, service, command);
 }
 

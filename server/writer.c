@@ -20,7 +20,11 @@
 #include "server/limits.h"
 #include "server/persons.h"
 
-enum { EXPECT_AHEAD = 4 };
+enum {
+    EXPECT_AHEAD = 4,
+    ENTRY_OUTCOME = 11, /* numbers of fields */
+    RECEIPT_OUTCOME = 5,
+};
 
 struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
@@ -320,6 +324,39 @@ static void item_receipt(struct command *command, struct command_item *item,
         item->code = PL_E_TOO_BIG;
 }
 
+/* The receipt of an entry that has just been packed, for who packs it once more: what came of the
+ * command is copied as it stands there, instead of as a dozen messages. */
+static void item_receipt_packed(struct command *command, struct command_item *item,
+                                const Pledged__V1__Entry *entry, struct pl_slice packed)
+{
+    size_t cursor = 0;
+    struct pl_slice outcome;
+    bool found = pl_wire_next(packed, ENTRY_OUTCOME, &cursor, &outcome);
+    Pledged__V1__Receipt *receipt = pl_arena_take(command->arena, sizeof(*receipt));
+    if (receipt == NULL)
+        return; /* too big */
+    pledged__v1__receipt__init(receipt);
+    receipt->request_id = item->msg->request_id; /* the entry's, in the command's own arena */
+    receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+    receipt->seq = entry->seq;
+    receipt->time_us = entry->time_us;
+    if (!found || pl_pack_ready(&receipt->base, RECEIPT_OUTCOME, outcome, command->arena))
+        item->receipt = receipt;
+}
+
+/* What a decision is answered with. */
+static void item_tell(struct command *command, struct command_item *item,
+                      const Pledged__V1__Entry *entry, struct pl_slice packed)
+{
+    if (!command->only_packed || entry->fact_case == PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED) {
+        item_receipt(command, item, entry, false);
+        return;
+    }
+    item_receipt_packed(command, item, entry, packed);
+    if (item->receipt == NULL)
+        item->code = PL_E_TOO_BIG;
+}
+
 /* A request id that the ledger knows: the original answer, or who may not have it (G3). */
 static void item_replay(struct writer *writer, struct command *command, struct command_item *item,
                         uint64_t seq)
@@ -404,7 +441,7 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
     }
     if (!item->msg->dry_run && !fits(writer, total))
         return false;
-    item_receipt(command, item, decision.entry[0], false);
+    item_tell(command, item, decision.entry[0], packed[0]);
     if (item->receipt == NULL && item->refusal == NULL) {
         item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */
         return true;

@@ -252,6 +252,11 @@ const ProtobufCMessage *call_request(const struct call *call)
     return call->request;
 }
 
+bool call_speaks_json(const struct call *call)
+{
+    return call->codec == CODEC_JSON;
+}
+
 struct pl_slice call_request_bytes(const struct call *call)
 {
     return call->request_bytes;

@@ -148,6 +148,7 @@ const struct net_method *call_method(const struct call *call);
 const ProtobufCMessage *call_request(const struct call *call); /* in the arena */
 /* Exact protobuf bytes of the request (a JSON request is packed once). In the arena. */
 struct pl_slice call_request_bytes(const struct call *call);
+bool call_speaks_json(const struct call *call);                /* else its answer is packed */
 const struct net_person *call_person(const struct call *call); /* borrowed from the roster */
 /* By now the certificate is somebody else's, or its person has another role. Calls keep what they
  * began with; those that last ask from time to time. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/pack.h"
 #include "common/scan.h"
 #include "pledged/v1/service.pb-c.h"
@@ -115,6 +116,42 @@ static void test_what_it_leaves_to_protobuf_c(void **state)
     assert_null(pl_pack_backward(&money.base, room, sizeof(room)).data);
 }
 
+/* What was packed before is put where it belongs, as if it were a message. */
+static void test_a_value_that_is_packed_already(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {0, 1, 100, 127, 128, 300, 20000};
+    struct pl_arena arena;
+    pl_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < PL_COUNT(lengths); i++) {
+        Pledged__V1__Outcome outcome = PLEDGED__V1__OUTCOME__INIT;
+        Pledged__V1__Receipt receipt = PLEDGED__V1__RECEIPT__INIT;
+        outcome.contributor = pl_arena_alloc(&arena, lengths[i] + 1);
+        memset(outcome.contributor, 'c', lengths[i]);
+        receipt.seq = 1234567;
+        receipt.outcome = &outcome;
+        struct pl_slice want = packed_by_library(&receipt.base, &arena);
+        receipt.outcome = NULL;
+        assert_true(pl_pack_ready(&receipt.base, 5, pl_pack(&outcome.base, &arena), &arena));
+        assert_true(pl_slice_eq(pl_pack(&receipt.base, &arena), want));
+        assert_true(pl_slice_eq(packed_by_library(&receipt.base, &arena), want));
+        const Pledged__V1__CommandResult result = {
+            .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__command_result__descriptor),
+            .result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_RECEIPT,
+            .receipt = &receipt};
+        assert_true(
+            pl_slice_eq(pl_pack(&result.base, &arena), packed_by_library(&result.base, &arena)));
+    }
+    struct pl_arena small;
+    pl_arena_init(&small, 64);
+    Pledged__V1__Receipt receipt = PLEDGED__V1__RECEIPT__INIT;
+    uint8_t much[200] = {0};
+    assert_false(pl_pack_ready(&receipt.base, 5, pl_slice(much, sizeof(much)), &small));
+    assert_int_equal(receipt.base.n_unknown_fields, 0);
+    pl_arena_fini(&small);
+    pl_arena_fini(&arena);
+}
+
 static void test_larger_than_the_threads_buffer(void **state)
 {
     (void)state;
@@ -167,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_copies_owe_nothing),
         cmocka_unit_test(test_a_copy_within_its_budget),
         cmocka_unit_test(test_what_it_leaves_to_protobuf_c),
+        cmocka_unit_test(test_a_value_that_is_packed_already),
         cmocka_unit_test(test_larger_than_the_threads_buffer),
         cmocka_unit_test(test_missing_texts_and_messages),
     };

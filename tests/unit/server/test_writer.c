@@ -646,6 +646,48 @@ static void test_one_command_may_span_batches(void **state)
     assert_state_is_the_log(b);
 }
 
+static struct pl_slice receipt_bytes(struct bench *b, const struct command *command, size_t item)
+{
+    assert_non_null(command->item[item].receipt);
+    return pl_pack(&command->item[item].receipt->base, &b->arena);
+}
+
+/* Who only packs receipts gets the same bytes, be what came of it a message or packed. */
+static void test_receipts_for_who_only_packs_them(void **state)
+{
+    struct bench *b = *state;
+    for (unsigned packed = 0; packed < 2; packed++) {
+        struct command *command = make_for(b, "anna", 4);
+        command->only_packed = packed != 0;
+        const char name[] = {'N', (char)('0' + packed), '\0'};
+        Pledged__V1__Command *dry = msg_contributor(b, name);
+        dry->dry_run = true;
+        add_item(command, 10 + packed, dry);
+        add_item(command, 20 + packed, msg_contributor(b, name));
+        add_item(command, 30 + packed, msg_hold(b, "many", "C000009", 86400)); /* nobody */
+        add_item(command, 20 + packed, msg_contributor(b, name));              /* once more */
+        uint64_t seq = log_entries(b) + 1;
+        post(b, command);
+        settle(b);
+        assert_answered(b, command);
+        assert_accepted_at(command, 0, seq, DRY_RUN);
+        assert_accepted_at(command, 1, seq, NEW);
+        assert_accepted_at(command, 3, seq, REPLAY);
+        assert_null(command->item[2].receipt);
+        assert_non_null(command->item[2].refusal);
+        assert_int_equal(command->item[1].receipt->outcome == NULL, packed);
+        struct command again = {.arena = &b->arena};
+        struct command_item item = {.receipt = NULL};
+        again.item = &item;
+        ledger_receipt(entry_at(b, seq), false, &b->arena, &item.receipt, &item.refusal);
+        assert_non_null(item.receipt->outcome);
+        assert_true(pl_slice_eq(receipt_bytes(b, command, 1), receipt_bytes(b, &again, 0)));
+        item.receipt->kind = KIND(DRY_RUN);
+        item.receipt->request_id = command->item[0].msg->request_id;
+        assert_true(pl_slice_eq(receipt_bytes(b, command, 0), receipt_bytes(b, &again, 0)));
+    }
+}
+
 /* While it waits for the store its inbox is nothing to wake up for: it would be readable, and not
  * looked into, again and again. */
 static void test_mail_is_not_wanted_while_a_full_batch_waits(void **state)
@@ -1105,6 +1147,7 @@ int main(void)
         CASE(a_deadline_that_passed_means_nothing_happened),
         CASE(a_deadline_does_not_undo_what_is_decided),
         CASE(one_command_may_span_batches),
+        CASE(receipts_for_who_only_packs_them),
         CASE(mail_is_not_wanted_while_a_full_batch_waits),
         CASE(items_the_worker_refused_are_left_alone),
         CASE(a_command_that_failed_in_the_middle_tells_its_parts),
