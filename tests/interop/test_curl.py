@@ -297,6 +297,8 @@ class Connect(CurlTest):
         self.assertEqual(len(results), 300)
         for n, result in enumerate(results):
             self.assertIn("receipt" if n % 7 < 5 else "refusal", result)
+            if "receipt" in result:
+                self.assertRegex(result["receipt"]["outcome"]["contributor"], "^C[0-9]{6}$")
 
     def test_tls_1_2_is_not_spoken(self):
         done = subprocess.run(
