@@ -181,11 +181,12 @@ static bool hear_bytes(struct watcher *watcher, struct pl_slice message)
 
 static bool hear_end(struct watcher *watcher, enum peer_state state, int status)
 {
-    enum { BUSY = 8, DENIED = 7, UNAVAILABLE = 14, UNAUTHENTICATED = 16 };
+    /* late: the pieces of the request took longer than a server waits */
+    enum { LATE = 4, BUSY = 8, DENIED = 7, UNAVAILABLE = 14, UNAUTHENTICATED = 16 };
     struct model *model = g.ground.model;
     watcher->watches = false;
     g.report.ended++;
-    if (state == PEER_LOST || status == BUSY || status == UNAVAILABLE)
+    if (state == PEER_LOST || status == LATE || status == BUSY || status == UNAVAILABLE)
         return true;
     if (status != DENIED && status != UNAUTHENTICATED)
         return model_wrong(model, "a watcher's stream ends with status %d", status);

@@ -139,6 +139,7 @@ static struct {
     bool leaving;                        /* SIGTERM came; the writer stops when all workers have */
     uint64_t reloads;                    /* newest version that all workers have */
     uint64_t starts;
+    uint64_t up_start; /* the last one that came up */
     struct peer *auditor;
     uint64_t audit_since;             /* as peer_since */
     uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge */
@@ -215,13 +216,28 @@ static void model_says(bool fine)
         wrong("%s", w.model.error);
 }
 
+/* What a disk that lied took away, at the very end: only a checkpoint tells. */
+static void lost_the_end(void)
+{
+    note("the disk lost the end of the log, and nothing in the log tells");
+    happened(WORLD_UNSEEN);
+    w.over = true;
+}
+
 /* --- the log, read as a worker or an auditor reads it --- */
 
 static struct pl_status see_entry(void *arg, uint64_t seq, struct pl_slice bytes)
 {
     (void)arg;
     size_t before = w.model.entries;
-    model_says(model_see(&w.model, seq, bytes));
+    bool fine = model_see(&w.model, seq, bytes);
+    /* a life that wrote its first batch and did not come up may have gone on from an end that the
+     * disk lost: nobody looked then */
+    if (!fine && seq <= before && w.lied && w.starts > w.up_start + 1) {
+        lost_the_end();
+        return pl_fail(CORRUPT, "it was lost");
+    }
+    model_says(fine);
     if (w.model.entries != before) {
         happened(WORLD_ENTRIES);
         w.trail = (w.trail ^ pl_xxh3(bytes, seq)) * 0x100000001b3ull;
@@ -250,7 +266,7 @@ static void read_log(uint64_t from, uint64_t to)
     struct pl_status status =
         w.failed ? pl_ok() : store_reader_read(w.reader, from, to, see_entry, NULL);
     quiet(false);
-    if (pl_is_ok(status) || w.failed)
+    if (pl_is_ok(status) || w.failed || w.over)
         return;
     if (damaged())
         found_damage("a reader");
@@ -350,14 +366,6 @@ static void power_loss(void)
     disk_power_loss(loss, torn);
 }
 
-/* What a disk that lied took away, at the very end: only a checkpoint tells. */
-static void lost_the_end(void)
-{
-    note("the disk lost the end of the log, and nothing in the log tells");
-    happened(WORLD_UNSEEN);
-    w.over = true;
-}
-
 /* After a start: all that anybody was told or saw is there, byte for byte. */
 static void check_after_start(void)
 {
@@ -381,7 +389,8 @@ static void check_after_start(void)
     w.seen.size = size;
     w.seen.batches = head.batch;
     read_log(1, size);
-    if (w.process.state != PROCESS_UP || w.failed || audit_finds_damage())
+    w.up_start = w.starts;
+    if (w.process.state != PROCESS_UP || w.failed || w.over || audit_finds_damage())
         return;
     if (w.wired && !w.lied)
         model_says(watchers_check());
