@@ -460,9 +460,10 @@ static struct pl_status compare(struct notary *notary, const struct pl_checkpoin
     if (!fits && !*rebuilt) {
         *rebuilt = true;
         PL_TRY(rebuild(notary));
-        PL_TRY(tree_root_at(notary->tree, memory->size, &root));
-        fits = pl_merkle_eq(&root, &memory->root);
+        status = tree_root_at(notary->tree, memory->size, &root);
+        fits = pl_is_ok(status) && pl_merkle_eq(&root, &memory->root);
     }
+    PL_TRY(status); /* what cannot be read is no other log */
     if (!fits)
         stay_read_only(notary, "this ledger is not the one that was signed", memory->size);
     return pl_ok();
@@ -490,6 +491,8 @@ static struct pl_status compare_memory(struct notary *notary, const char *path, 
     struct pl_status status = recall(notary, path, &memory, note);
     if (status.code == PL_E_NOT_FOUND)
         return pl_ok();
+    if (!pl_is_ok(status) && status.code != PL_E_CORRUPT)
+        return status; /* nobody knows what it says: not for this start to judge */
     if (!pl_is_ok(status)) {
         (void)snprintf(notary->why_read_only, sizeof(notary->why_read_only),
                        "%.200s is damaged or signed by an unknown key: put it right, or name the "
@@ -530,6 +533,21 @@ static struct pl_status catch_up(struct notary *notary)
     return compare_memories(notary);
 }
 
+/* Who was stopped on the way left one place behind, or both in memory only, where this start read
+ * them: nobody is told before both are on the disk. */
+static void tell_what_was_signed(struct notary *notary)
+{
+    const struct signed_tree *last = notary->current;
+    if (last == NULL)
+        return;
+    struct pl_status status = remember(notary, pl_slice(last->note, last->len));
+    if (pl_is_ok(status))
+        publish(notary);
+    else
+        pl_log_status(PL_LOG_ERROR, "notary", "the newest checkpoint is told with the next one",
+                      status);
+}
+
 static struct pl_status make_bells(struct notary *notary)
 {
     PL_TRY(pl_bell_new(&notary->want_bell));
@@ -561,8 +579,7 @@ struct pl_status notary_new(const struct notary_options *options, char *message,
         notary_free(notary);
         return status;
     }
-    if (notary->current != NULL)
-        publish(notary);
+    tell_what_was_signed(notary);
     atomic_store(&notary->signs, may_sign(notary));
     *ret = notary;
     return pl_ok();

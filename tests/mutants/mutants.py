@@ -134,7 +134,7 @@ MUTANTS = [
     Mutant("sign before persisting", NOTARY,
            "    PL_TRY(remember(notary, pl_buf_slice(&note)));\n    signed_tree_unref(notary->current);",
            "    (void)remember(notary, pl_buf_slice(&note)).code;\n"
-           "    signed_tree_unref(notary->current);", ["server/test_notary"]),
+           "    signed_tree_unref(notary->current);", ["server/test_notary", "sim/seeds"]),
     Mutant("sign a shorter log", NOTARY,
            "    PL_TRY(check_growth(notary, &next));", "    (void)check_growth;",
            ["server/test_notary", "e2e/proof"]),
@@ -289,6 +289,12 @@ MUTANTS = [
     Mutant("keep a roster that was not recorded", WRITER,
            "    if (command->kind == COMMAND_ADOPT)\n        exchange_start(writer, command);\n"
            "    if (!partly)", "    if (!partly)", ["sim/seeds"]),
+    Mutant("tell what was signed before it is on both disks again", NOTARY,
+           "    struct pl_status status = remember(notary, pl_slice(last->note, last->len));",
+           "    struct pl_status status = pl_ok();", ["server/test_notary", "sim/seeds"]),
+    Mutant("take a log that cannot be read for another one", NOTARY,
+           "    PL_TRY(status); /* what cannot be read is no other log */\n", "    (void)status.code;\n",
+           ["sim/seeds"]),
     Mutant("take the end of a body for the next request", "server/net/h1.c",
            "    h1->body_left -= len;",
            "    h1->body_left -= h1->body_left > len + 1 && len > 40 ? len + 1 : len;",

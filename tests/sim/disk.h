@@ -86,6 +86,7 @@ ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t offset);
 int disk_fdatasync(int fd);
 int disk_fsync(int fd);
 int disk_forget(int fd);
+int disk_mkdir(const char *path, mode_t mode);
 int disk_rename(const char *from, const char *to);
 int disk_unlink(const char *path);
 DIR *disk_opendir(const char *path);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "common/clock.h"
 #include "tests/sim/heap.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -194,17 +195,35 @@ int fiber_pthread_join(pthread_t thread, void **ret)
     return fibers[number].exists;
 }
 
-static bool is_readable(void *arg)
+struct waited { /* of one poll, on its fiber's stack */
+    struct pollfd *fds;
+    nfds_t count;
+    int64_t until_ns;
+};
+
+static struct pl_clock *clock_now;
+
+void fiber_use_clock(struct pl_clock *clock)
 {
-    return poll(arg, 1, 0) > 0;
+    clock_now = clock;
+}
+
+static bool is_over(void *arg)
+{
+    const struct waited *waited = arg;
+    return clock_now->mono_ns(clock_now) >= waited->until_ns ||
+           poll(waited->fds, waited->count, 0) > 0;
 }
 
 int fiber_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    if (running < 0 || count != 1 || timeout_ms >= 0)
+    if (running < 0)
         return poll(fds, count, timeout_ms);
-    fiber_wait(is_readable, fds);
-    return 1;
+    struct waited waited = {fds, count, INT64_MAX};
+    if (timeout_ms >= 0)
+        waited.until_ns = clock_now->mono_ns(clock_now) + timeout_ms * 1000000LL;
+    fiber_wait(is_over, &waited);
+    return poll(fds, count, 0);
 }
 
 void fiber_exit(int code)

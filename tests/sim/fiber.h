@@ -29,6 +29,9 @@ bool fiber_exited(int *ret_code);
 /* In a fiber: waits until fn says true. */
 void fiber_wait(bool (*fn)(void *arg), void *arg);
 
+/* By which a fiber's poll counts its time. */
+struct pl_clock;
+void fiber_use_clock(struct pl_clock *clock);
 int fiber_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*main)(void *arg),
                          void *arg);
 int fiber_pthread_join(pthread_t thread, void **ret);

@@ -361,6 +361,7 @@ static void begin(void)
     t.process.clock = &t.clock.clock;
     t.process.segment_bytes = SEGMENT_BYTES;
     operator_begin(&t.dice, false, 0);
+    fiber_use_clock(&t.clock.clock);
 }
 
 /* True: the fault was met. */

@@ -10,13 +10,16 @@
 #include <string.h>
 
 #include "server/config.h"
+#include "server/notary.h"
 #include "server/store/fault.h"
+#include "server/store/io.h"
+#include "tests/sim/checkpoints.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
 #include "tests/sim/operator.h"
 
-enum { INBOX_LIMIT = 64 };
+enum { INBOX_LIMIT = 64, CHECKPOINT_MS = 100 };
 
 const uint8_t process_ledger_id[16] = {7};
 
@@ -46,6 +49,24 @@ static void on_disagreement(void *arg)
     process->disagreements++;
 }
 
+static struct pl_status make_notary(struct process *process)
+{
+    char message[400];
+    const struct notary_options options = {.io = io_system(),
+                                           .clock = process->clock,
+                                           .data = "/d",
+                                           .origin = OPERATOR_ORIGIN,
+                                           .vkey = checkpoints_vkey(),
+                                           .key_file = CHECKPOINTS_KEY,
+                                           .store = process->store,
+                                           .size = ledger_size(process->ledger),
+                                           .views = &process->slot[PROCESS_NOTARY],
+                                           .bell = process->bell[PROCESS_NOTARY],
+                                           .interval_ms = CHECKPOINT_MS,
+                                           .readers = 1};
+    return notary_new(&options, message, &process->notary);
+}
+
 static struct pl_status boot(struct process *process)
 {
     struct recover_options options;
@@ -55,15 +76,18 @@ static struct pl_status boot(struct process *process)
     PL_TRY(fault_open(process->store, &process->store));
     PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));
     PL_TRY(pl_mailbox_new(0, &process->home));
-    for (int i = 1; i <= PROCESS_WORKERS; i++)
+    for (int i = 1; i < PROCESS_SLOTS; i++)
         PL_TRY(pl_bell_new(&process->bell[i]));
+    if (process->with_notary)
+        PL_TRY(make_notary(process));
     const struct config *config = process->config;
     struct writer_options writer = {
         .store = process->store,
         .ledger = process->ledger,
         .inbox = process->inbox,
         .view_slots = process->slot,
-        .view_slot_count = 1 + PROCESS_WORKERS,
+        .view_slot_count = process->with_notary ? PROCESS_SLOTS : PROCESS_NOTARY,
+        .read_only = process->notary != NULL ? notary_why_read_only(process->notary) : NULL,
         .view_bells = process->bell,
         .clock = process->clock,
         .start = {OPERATOR_ORIGIN, process_ledger_id, config->roster, config->policy},
@@ -75,7 +99,9 @@ static struct pl_status boot(struct process *process)
     };
     process->ledger = NULL; /* the writer has it now */
     memcpy(writer.writer_id, &process->writer_number, sizeof(process->writer_number));
-    return writer_new(&writer, &process->writer);
+    PL_TRY(writer_new(&writer, &process->writer));
+    return process->notary != NULL ? notary_start(process->notary, writer.read_only != NULL)
+                                   : pl_ok();
 }
 
 static bool has_work(void *arg)
@@ -89,7 +115,7 @@ static bool has_work(void *arg)
 
 void process_drop_views(struct process *process)
 {
-    for (int i = 0; i <= PROCESS_WORKERS; i++) {
+    for (int i = 0; i < PROCESS_SLOTS; i++) {
         view_unref(pl_slot_take(&process->slot[i]));
         pl_bell_free(process->bell[i]);
         process->bell[i] = NULL;
@@ -100,6 +126,9 @@ static void tear_down(struct process *process)
 {
     writer_free(process->writer);
     process->writer = NULL;
+    notary_stop(process->notary);
+    notary_free(process->notary);
+    process->notary = NULL;
     process_drop_views(process);
     pl_mailbox_free(process->inbox);
     pl_mailbox_free(process->home);
@@ -172,8 +201,9 @@ void process_kill(struct process *process)
     process->writer = NULL;
     process->store = NULL;
     process->ledger = NULL;
+    process->notary = NULL;
     process->inbox = process->home = NULL;
-    for (int i = 0; i <= PROCESS_WORKERS; i++) {
+    for (int i = 0; i < PROCESS_SLOTS; i++) {
         process->slot[i].value = NULL;
         process->bell[i] = NULL;
     }

@@ -14,7 +14,7 @@
 #include "server/store/store.h"
 #include "server/writer.h"
 
-enum { PROCESS_WORKERS = 2 };
+enum { PROCESS_WORKERS = 2, PROCESS_NOTARY = 1 + PROCESS_WORKERS, PROCESS_SLOTS };
 #define PROCESS_JUMP_LIMIT_US 10000000LL
 extern const uint8_t process_ledger_id[16];
 
@@ -31,6 +31,7 @@ struct process {
     enum process_state state;
     struct pl_clock *clock;
     uint64_t segment_bytes;
+    bool with_notary;
     uint32_t writer_number; /* another one at every start */
     struct config *config;  /* owns; the operator's file, as it was when this life began */
     struct recover_report report;
@@ -43,10 +44,11 @@ struct process {
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
-    bool busy; /* the writer said so */
+    bool busy;             /* the writer said so */
+    struct notary *notary; /* NULL: none */
     struct pl_mailbox *inbox, *home;
-    struct pl_slot slot[1 + PROCESS_WORKERS];  /* views: for the world, for each worker */
-    struct pl_bell *bell[1 + PROCESS_WORKERS]; /* the world's is NULL: it looks by itself */
+    struct pl_slot slot[PROCESS_SLOTS];  /* views: for the world, for each worker, for the notary */
+    struct pl_bell *bell[PROCESS_SLOTS]; /* the world's is NULL: it looks by itself */
     unsigned rebuilds;
     unsigned disagreements; /* decisions that the check refused */
     unsigned planned;       /* appends up to here have their fate */

@@ -17,6 +17,7 @@
 #include "server/store/fault.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
+#include "tests/sim/checkpoints.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/front.h"
 #include "tests/sim/heap.h"
@@ -80,6 +81,7 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "answers by gRPC",
                                                     "by Connect",
                                                     "of these by HTTP/1.1",
+                                                    "checkpoints",
                                                     "audits"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
@@ -374,6 +376,8 @@ static void check_after_start(void)
     uint64_t size = head.next_seq - 1;
     note("up: %" PRIu64 " entries, %" PRIu64 " batches, snapshot %" PRIu64 ", torn %" PRIu64, size,
          head.batch, w.process.report.snapshot_seq, w.process.report.torn_bytes);
+    if (w.process.notary != NULL)
+        model_says(checkpoints_started(w.process.notary, size, w.lied));
     uint64_t known = w.model.entries > w.model.told_max ? w.model.entries : w.model.told_max;
     if (w.process.report.batches < w.seen.batches || size < known) {
         /* a lost or misdirected sector may take with it what began in it, at the very end */
@@ -1225,6 +1229,17 @@ static uint64_t durable_now(void)
     return w.process.state == PROCESS_UP ? w.seen.size : 0;
 }
 
+static void look_at_checkpoints(void)
+{
+    if (w.process.notary == NULL || w.process.state != PROCESS_UP || w.over)
+        return;
+    uint64_t durable = durable_now();
+    quiet(true);
+    if (w.process.state == PROCESS_UP && !w.over)
+        model_says(checkpoints_look(w.process.notary, durable));
+    quiet(false);
+}
+
 static void look_at_reloads(void)
 {
     if (w.front == NULL || oldest_version() <= w.reloads)
@@ -1518,6 +1533,7 @@ static void step(void)
         pass_time();
     }
     take_answers();
+    look_at_checkpoints();
     go_on_leaving();
     if (!w.healthy)
         misfortune();
@@ -1583,12 +1599,16 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     w.clock.mono_ns_now = 1000000000;
     disk_reset(&w.dice);
     choose_odds();
+    w.process.with_notary = dice_below(&w.dice, 4) == 0;
+    if (w.process.with_notary)
+        checkpoints_begin(&w.model);
     disk_set_plan(&w.plan);
     disk_set_room(1ull << 40);
     w.process.clock = &w.clock.clock;
     w.process.segment_bytes = SEGMENT_BYTES;
     w.model.clock_jumped = false;
     wire_reset(&w.dice, &w.clock);
+    fiber_use_clock(&w.clock.clock);
     for (int i = 0; i < CLIENTS * PEERS && w.wired; i++)
         w.peer[i / PEERS][i % PEERS] = peer_new();
     w.auditor = w.wired ? peer_new() : NULL;
@@ -1637,6 +1657,7 @@ static void be_healthy(void)
             start_process();
         (void)run_a_fiber();
         take_answers();
+        look_at_checkpoints();
         go_on_leaving();
         deliver();
         for (int c = 0; c < CLIENTS; c++) {
@@ -1770,6 +1791,7 @@ static void finish(struct world_report *report)
 {
     report->seeds++;
     report->calls += disk_calls();
+    report->event[WORLD_CHECKPOINTS] += w.process.with_notary ? checkpoints_seen() : 0;
     report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
     for (int i = 0; i < DISK_FAULTS; i++)
         report->fault[i] += disk_count((enum disk_fault)i);

@@ -56,8 +56,9 @@ enum world_event {
     WORLD_HEARTBEATS,
     WORLD_GRPC, /* answers that came whole */
     WORLD_CONNECT,
-    WORLD_LINE,   /* of these, by HTTP/1.1 */
-    WORLD_AUDITS, /* answers to an auditor's connection: a pledge, a piece of the log */
+    WORLD_LINE,        /* of these, by HTTP/1.1 */
+    WORLD_CHECKPOINTS, /* that the notary signed */
+    WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];

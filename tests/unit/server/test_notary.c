@@ -19,9 +19,11 @@
 enum { READERS = 2, INTERVAL_MS = 1000 };
 
 struct disk {
-    struct io io;       /* first member */
-    const char *broken; /* renames to a path that has this in it fail; NULL: none */
-    bool full;          /* writes at offsets fail */
+    struct io io;           /* first member */
+    const char *unreadable; /* opening a path that has this in it fails; NULL: none */
+    unsigned fail_read;     /* in so many reads one fails, once; 0: none does */
+    const char *broken;     /* renames to a path that has this in it fail; NULL: none */
+    bool full;              /* writes at offsets fail */
     unsigned renamed;
 };
 
@@ -38,6 +40,23 @@ struct office {
     char message[400];
     uint64_t requests;
 };
+
+static struct pl_status open_or_not(struct io *io, const char *path, bool create, bool write,
+                                    mode_t mode, int *ret_fd)
+{
+    struct disk *disk = (struct disk *)io;
+    if (disk->unreadable != NULL && strstr(path, disk->unreadable) != NULL)
+        return pl_fail(IO, "open");
+    return io_system()->open(io_system(), path, create, write, mode, ret_fd);
+}
+
+static struct pl_status pread_or_not(struct io *io, int fd, void *into, size_t len, uint64_t offset)
+{
+    struct disk *disk = (struct disk *)io;
+    if (disk->fail_read != 0 && --disk->fail_read == 0)
+        return pl_fail(IO, "read");
+    return io_system()->pread(io_system(), fd, into, len, offset);
+}
 
 static struct pl_status rename_or_not(struct io *io, const char *from, const char *to)
 {
@@ -71,6 +90,8 @@ static int setup(void **state)
     o->data = temp_new();
     o->keys = temp_new();
     o->disk.io = *io_system();
+    o->disk.io.open = open_or_not;
+    o->disk.io.pread = pread_or_not;
     o->disk.io.rename = rename_or_not;
     o->disk.io.pwrite = pwrite_or_not;
     (void)snprintf(o->key_file, sizeof(o->key_file), "%s/key", o->keys);
@@ -272,6 +293,69 @@ static void test_it_is_on_both_disks_before_it_is_told(void **state)
         assert_int_equal(told(o, 0), log_entries(&o->bench));
         assert_string_equal(read_text(in_dir(o->data, "checkpoint")), memory_text(o));
     }
+}
+
+/* It ended between the two places: the next life tells what one of them has only when both do. */
+static void test_what_a_start_tells_is_on_both_disks(void **state)
+{
+    struct office *o = *state;
+    grow(o, 2);
+    open_notary(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    grow(o, 1);
+    o->disk.broken = "/checkpoint";
+    pass_interval(o);
+    assert_int_equal(turn_of(o), PL_E_IO);
+    uint64_t size = log_entries(&o->bench);
+    open_notary(o);
+    assert_int_equal(told(o, 0), 0);
+    assert_null(notary_why_read_only(o->notary));
+    o->disk.broken = NULL;
+    open_notary(o);
+    assert_int_equal(told(o, 0), size);
+    assert_string_equal(read_text(in_dir(o->data, "checkpoint")), memory_text(o));
+}
+
+/* Not damaged: nobody knows. The start fails, and the next one may read it. */
+static void test_a_memory_that_cannot_be_read_now(void **state)
+{
+    static const char *const places[] = {"key.signed", "/checkpoint"};
+    struct office *o = *state;
+    grow(o, 2);
+    open_notary(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    for (size_t i = 0; i < PL_COUNT(places); i++) {
+        o->disk.unreadable = places[i];
+        assert_int_equal(try_open(o), PL_E_IO);
+        o->disk.unreadable = NULL;
+        open_notary(o);
+        assert_null(notary_why_read_only(o->notary));
+        assert_int_equal(told(o, 0), log_entries(&o->bench));
+    }
+}
+
+/* Whichever read fails: the start fails, or goes well; the log is no other one for it. */
+static void test_a_read_that_fails_at_the_start(void **state)
+{
+    struct office *o = *state;
+    bool failed = true;
+    unsigned starts = 0;
+    grow(o, 300);
+    open_notary(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    for (unsigned nth = 1; failed && nth < 100; nth++) {
+        notary_stop(o->notary);
+        o->disk.fail_read = nth;
+        enum pl_code code = try_open(o);
+        failed = o->disk.fail_read == 0;
+        o->disk.fail_read = 0;
+        starts += code == PL_E_OK;
+        assert_true(code == PL_E_OK || code == PL_E_IO);
+        if (code == PL_E_OK)
+            assert_null(notary_why_read_only(o->notary));
+    }
+    assert_false(failed);
+    assert_true(starts > 1);
 }
 
 static void test_a_tree_that_cannot_be_written(void **state)
@@ -656,6 +740,9 @@ int main(void)
         CASE(test_signs_when_the_log_grew),
         CASE(test_not_more_often_than_the_interval_unless_wanted),
         CASE(test_it_is_on_both_disks_before_it_is_told),
+        CASE(test_what_a_start_tells_is_on_both_disks),
+        CASE(test_a_memory_that_cannot_be_read_now),
+        CASE(test_a_read_that_fails_at_the_start),
         CASE(test_a_tree_that_cannot_be_written),
         CASE(test_a_log_that_cannot_be_read_for_a_while),
         CASE(test_a_start_knows_what_was_signed),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checkpoints: what the real notary (server/notary, server/tree) signs on the simulated machine.
+ * Each checkpoint must be over entries that are durable, with the root that those entries have by
+ * another way of adding up, and on the disk in both of its places before anybody sees it. A log
+ * that is shorter than what was signed must be read-only, and no other.
+ */
+#ifndef SIM_CHECKPOINTS_H
+#define SIM_CHECKPOINTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/model.h"
+
+#define CHECKPOINTS_KEY "/k/ledger.key"
+
+struct notary;
+
+void checkpoints_begin(struct model *model); /* a key is on the disk */
+const char *checkpoints_vkey(void);
+/* Takes what was published since. `durable`: entries, as everybody is told by now; 0: nobody can
+ * say. False: the model says what was wrong. */
+bool checkpoints_look(struct notary *notary, uint64_t durable);
+/* After a start with so many entries. `lied`: the disk may have lost the end of the log. */
+bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied);
+uint64_t checkpoints_seen(void);
+
+#endif
