@@ -302,11 +302,62 @@ static const struct column statement_columns[] = {
     {"remainder", N_("Their sum"), IN_ALL, true},
     {"unmatched", N_("To look at"), IN_ALL, true},
     {"seq", N_("Entry"), IN_ALL, true},
+    {"gap", N_("Missing before it"), IN_ALL, true},
 };
 
-static void add_statement(struct sheet *sheet, const Pledged__V1__StatementStatus *row)
+struct statements {
+    const Pledged__V1__StatementStatus **row; /* in the arena */
+    size_t count, cap;
+};
+
+static struct pl_status keep_statement(struct cli *cli, struct statements *all,
+                                       const Pledged__V1__StatementStatus *row)
 {
-    bool balances = row->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+    if (all->count == all->cap) {
+        size_t cap = all->cap != 0 ? 2 * all->cap : 64;
+        const Pledged__V1__StatementStatus **more =
+            pl_arena_alloc(&cli->arena, cap * sizeof(*more));
+        if (more == NULL)
+            return no_memory();
+        for (size_t i = 0; i < all->count; i++)
+            more[i] = all->row[i];
+        all->row = more;
+        all->cap = cap;
+    }
+    all->row[all->count++] = row;
+    return pl_ok();
+}
+
+static bool has_balances(const Pledged__V1__StatementStatus *row)
+{
+    return row->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
+}
+
+/* What the account went up by between the statement before and this one, which no statement says:
+ * one is missing. 0 as well where none ends before this one begins, or nobody says when. */
+static int64_t gap_before(const struct statements *all, const Pledged__V1__StatementStatus *row)
+{
+    const Pledged__V1__StatementStatus *before = NULL;
+    for (size_t i = 0; i < all->count && has_balances(row); i++) {
+        const Pledged__V1__StatementStatus *other = all->row[i];
+        if (has_balances(other) && other->to_date[0] != '\0' &&
+            strcmp(other->account, row->account) == 0 &&
+            strcmp(other->currency, row->currency) == 0 &&
+            strcmp(other->to_date, row->from_date) < 0 &&
+            (before == NULL || strcmp(other->to_date, before->to_date) >= 0))
+            before = other;
+    }
+    int64_t gap = 0;
+    bool fits =
+        before != NULL && !__builtin_sub_overflow(row->opening_minor, before->closing_minor, &gap);
+    return fits ? gap : 0;
+}
+
+static void add_statement(struct sheet *sheet, const struct statements *all,
+                          const Pledged__V1__StatementStatus *row)
+{
+    int64_t gap = gap_before(all, row);
+    bool balances = has_balances(row);
     sheet_text(sheet, row->statement);
     sheet_code(sheet, TEXT_STATEMENT_KIND, (int)row->kind);
     sheet_text(sheet, row->account);
@@ -328,11 +379,16 @@ static void add_statement(struct sheet *sheet, const Pledged__V1__StatementStatu
     sheet_minor(sheet, row->remainder != NULL ? row->remainder->minor : 0, row->currency);
     sheet_number(sheet, row->unmatched);
     sheet_seq(sheet, row->seq);
+    if (gap != 0)
+        sheet_minor(sheet, gap, row->currency);
+    else
+        sheet_text(sheet, NULL);
 }
 
 struct pl_status cmd_statements(struct cli *cli)
 {
     Pledged__V1__ListStatementsRequest request = PLEDGED__V1__LIST_STATEMENTS_REQUEST__INIT;
+    struct statements all = {.count = 0};
     struct sheet sheet;
     uint64_t as_of = 0;
     request.account = input_lend(cli->arg_count > 0 ? cli->arg[0] : NULL);
@@ -344,10 +400,12 @@ struct pl_status cmd_statements(struct cli *cli)
                         &pledged__v1__list_statements_response__descriptor, &message));
         const Pledged__V1__ListStatementsResponse *page = (const void *)message;
         for (size_t i = 0; i < page->n_statement; i++)
-            add_statement(&sheet, page->statement[i]);
+            PL_TRY(keep_statement(cli, &all, page->statement[i]));
         as_of = as_of == 0 ? page->as_of_seq : as_of;
         request.page_token = page->next_page_token;
     } while (request.page_token[0] != '\0');
+    for (size_t i = 0; i < all.count; i++)
+        add_statement(&sheet, &all, all.row[i]);
     sheet_as_of(&sheet, as_of, 0);
     return cli_show(cli, &sheet);
 }

@@ -204,6 +204,26 @@ class Traps(Bank):
                          [("S000001", "STM-2026-0001", "2025-04-03"),
                           ("S000002", "STM-2026-0001", "2026-04-03")])
 
+    def gaps(self):
+        rows = json.loads(self.pledge("clerk", "statements", format="json").out)["statements"]
+        return [r["gap"] for r in rows]
+
+    def test_a_statement_that_is_missing_between_two_is_seen(self):
+        self.bring("exact-v08.xml", "wrong-amount.xml")
+        self.assertEqual(self.gaps(), [None, "253106.50"])
+        table = self.pledge("clerk", "statements", format="table", lang="fr").out
+        self.assertIn("Manque avant", table)
+        between = (CORPUS / "wrong-amount.xml").read_text()
+        for there, instead in (("49000.00", "253106.50"), (">404106.50", ">151000.00"),
+                               (">453106.50", ">404106.50"), ("2026-04-20", "2026-04-10"),
+                               ("STM-AMOUNT", "STM-BETWEEN"), ("ASR-AMOUNT", "ASR-BETWEEN")):
+            self.assertIn(there, between)
+            between = between.replace(there, instead)
+        path = self.home.path / "between.xml"
+        path.write_text(between)
+        self.pledge("clerk", "import", path)
+        self.assertEqual(self.gaps(), [None, None, None])
+
     def test_the_same_statement_with_other_balances_is_refused(self):
         self.bring("exact-v08.xml")
         for lang, word in (("en", "contradicts"), ("fr", "contredit")):
