@@ -409,6 +409,28 @@ struct pl_status account_receive(struct account *account, const Pledged__V1__Pay
                                             .bank_entry = payment->bank_entry});
 }
 
+struct pl_status account_give_back(struct account *account, const Pledged__V1__RefundStatus *refund)
+{
+    if (refund->amount == NULL || !pl_date_valid(refund->value_date))
+        return unfit();
+    struct documents_line line = {.seq = refund->seq,
+                                  .date = refund->value_date,
+                                  .pledge = "",
+                                  .fact = PLEDGED__V1__ENTRY__FACT_PAYMENT_RECORDED,
+                                  .received = refund->amount->minor,
+                                  .currency = refund->amount->currency,
+                                  .bank_entry = refund->bank_entry};
+    PL_TRY(add_line(account, line));
+    if (refund->paid_date[0] == '\0')
+        return pl_ok();
+    line.date = refund->paid_date;
+    line.fact = PLEDGED__V1__ENTRY__FACT_REFUND_PAID;
+    line.received = 0;
+    line.returned = refund->amount->minor;
+    line.bank_entry = refund->debit;
+    return add_line(account, line);
+}
+
 const char *account_unknown(struct account *account)
 {
     for (; account->dated < account->count; account->dated++) {

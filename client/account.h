@@ -36,6 +36,9 @@ void account_init(struct account *account, struct pl_arena *arena);
 void account_pledge(struct account *account, const char *pledge);
 PL_MUST_CHECK struct pl_status account_take(struct account *account,
                                             const Pledged__V1__Entry *entry);
+/* Money of the contributor that was meant for no pledge, and goes back. */
+PL_MUST_CHECK struct pl_status account_give_back(struct account *account,
+                                                 const Pledged__V1__RefundStatus *refund);
 /* Money that came in for a pledge of the contributor. */
 PL_MUST_CHECK struct pl_status account_receive(struct account *account,
                                                const Pledged__V1__PaymentStatus *payment);

@@ -87,6 +87,7 @@ struct pl_status cmd_refund(struct cli *cli)
     PL_TRY(write_init(cli, &write, "letter"));
     body.bank_entry = input_id(cli, cli->arg[0], 'B');
     body.other_payee = options_has(&cli->options, OPTION_OTHER_PAYEE);
+    body.contributor = input_id(cli, options_get(&cli->options, OPTION_CONTRIBUTOR), 'C');
     write.subject = WRITE_REFUND;
     write.left = WRITE_LEFT_BALANCE;
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_REFUND;

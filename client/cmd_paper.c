@@ -650,6 +650,8 @@ static struct pl_status take_pledges(struct cli *cli, const char *contributor,
             PL_TRY(take_history(cli, answer->pledge[i]->pledge, account));
             PL_TRY(take_payments(cli, answer->pledge[i]->pledge, account));
         }
+        for (size_t i = 0; i < answer->n_refund; i++)
+            PL_TRY(account_give_back(account, answer->refund[i]));
         if (answer->next_page_token[0] == '\0')
             return take_dates(cli, account);
         request.page_token = answer->next_page_token;

@@ -716,12 +716,14 @@ static const struct command table[] = {
      .args = "BANK-ENTRY",
      .least = 1,
      .most = 1,
-     .options = OPTIONS_WRITE | BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY) | BIT(OPTION_OTHER_PAYEE),
+     .options = OPTIONS_WRITE | BIT(OPTION_AMOUNT) | BIT(OPTION_CURRENCY) |
+                BIT(OPTION_OTHER_PAYEE) | BIT(OPTION_CONTRIBUTOR),
      .writes = true,
      .group = COMMAND_PAYMENTS,
      .words = N_("order that free money is paid back, as the donor wrote"),
      .more = N_("Without --amount all that is free. It is done when the money has left the "
-                "account: 'pledge refund-paid', or the bank's statement."),
+                "account: 'pledge refund-paid', or the bank's statement. With --contributor money "
+                "that is meant for no pledge stands in the statement of whom it came from."),
      .examples = "pledge refund B000310 --amount 500.00 --currency CHF --evidence letter.pdf",
      .run = cmd_refund},
     {.name = "refund-paid",

@@ -857,6 +857,7 @@ static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u64(in, &r->changed_seq));
         PL_TRY(get_u32(in, &r->bank_entry));
         PL_TRY(get_u32(in, &r->debit));
+        PL_TRY(get_u32(in, &r->contributor));
         PL_TRY(get(in, small, sizeof(small)));
         r->state = small[0];
         r->other_payee = small[1];
@@ -864,6 +865,7 @@ static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
         if (r->amount <= 0 || r->seq == 0 || r->changed_seq > ledger->size || r->state == 0 ||
             r->state > PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED ||
             r->bank_entry >= ledger->bank_entry_count ||
+            (r->contributor != STATE_NONE && r->contributor >= ledger->contributor_count) ||
             (paid ? r->debit >= ledger->bank_entry_count : r->debit != STATE_NONE))
             return bad();
     }

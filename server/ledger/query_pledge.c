@@ -246,6 +246,13 @@ static Pledged__V1__RefundStatus *refund_row(struct query *q, size_t index)
     row->state = (Pledged__V1__RefundState)refund->state;
     row->other_payee = refund->other_payee != 0;
     row->seq = refund->seq;
+    if (refund->contributor != STATE_NONE)
+        row->contributor = query_row_id(q, 'C', refund->contributor);
+    const struct state_bank_entry *entry = q->ledger->bank_entry;
+    char date[11];
+    row->value_date = query_row_text(q, pl_date_format(entry[refund->bank_entry].value_date, date));
+    if (refund->debit != STATE_NONE)
+        row->paid_date = query_row_text(q, pl_date_format(entry[refund->debit].value_date, date));
     return q->spent ? NULL : row;
 }
 
@@ -436,6 +443,30 @@ static enum pl_code filter_read(struct query *q, const Pledged__V1__ListPledgesR
     return PL_E_OK;
 }
 
+/* Money that a pledge says the owner of is in that pledge's history. */
+static bool is_told_apart(const struct ledger *ledger, const struct state_refund *refund,
+                          uint32_t contributor)
+{
+    return refund->contributor == contributor &&
+           refund->state != PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED &&
+           ledger->bank_entry[refund->bank_entry].pledge == STATE_NONE;
+}
+
+static void add_refunds_of(struct query *q, uint32_t contributor,
+                           Pledged__V1__ListPledgesResponse *response)
+{
+    const struct ledger *ledger = q->ledger;
+    size_t count = 0;
+    for (size_t i = 0; i < ledger->refund_count && count < QUERY_PAGE_MAX; i++)
+        count += is_told_apart(ledger, &ledger->refund[i], contributor);
+    response->refund = pl_arena_alloc(q->arena, (count + 1) * sizeof(void *));
+    q->spent = q->spent || response->refund == NULL;
+    for (size_t i = 0; response->n_refund < count && !q->spent; i++) {
+        if (is_told_apart(ledger, &ledger->refund[i], contributor))
+            response->refund[response->n_refund++] = refund_row(q, i);
+    }
+}
+
 enum pl_code query_list_pledges(const struct ledger *ledger, const struct query_log *log,
                                 const ProtobufCMessage *request, struct pl_arena *arena,
                                 ProtobufCMessage **ret, Pledged__V1__Refusal **ret_refusal)
@@ -469,10 +500,12 @@ enum pl_code query_list_pledges(const struct ledger *ledger, const struct query_
             break;
         response->pledge[response->n_pledge++] = row;
     }
-    if (q.spent && response->n_pledge == 0)
-        return query_deny_spent(&q);
     if (i < ledger->pledge_count)
         response->next_page_token = query_page_token(&page, i);
+    else if (filter.contributor != STATE_NONE)
+        add_refunds_of(&q, filter.contributor, response);
+    if (q.spent && (response->n_pledge == 0 || i == ledger->pledge_count))
+        return query_deny_spent(&q);
     *ret = &response->base;
     return PL_E_OK;
 }

@@ -56,6 +56,9 @@ static struct pl_status check_ordered(const struct ledger *ledger,
              is_money(fact->amount, fact->amount->minor, from->currency) &&
              fact->amount->minor <= allocation_free(from), /* I3 */
          "a refund of more than is free");
+    NEED(fact->contributor[0] == '\0' ||
+             (from->pledge == STATE_NONE && state_contributor(ledger, fact->contributor) != NULL),
+         "a refund to another contributor than its pledge says, or to none that is there");
     return pl_ok();
 }
 
@@ -128,6 +131,9 @@ static void apply_ordered(struct ledger *ledger, const Pledged__V1__RefundOrdere
         .bank_entry = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
         .debit = STATE_NONE,
         .state = REFUND(ORDERED),
+        .contributor = fact->contributor[0] == '\0'
+                           ? STATE_NONE
+                           : (uint32_t)pl_id_parse(fact->contributor, 'C') - 1,
         .other_payee = fact->other_payee != 0,
     };
     set_aside(ledger, made->bank_entry, made->amount);
@@ -298,6 +304,24 @@ static bool measure(struct maker *maker, const Pledged__V1__Refund *command,
     return false;
 }
 
+/* Of money for a pledge the pledge says whose it is. False: refused. */
+static bool whose(struct maker *maker, const Pledged__V1__Refund *command,
+                  const struct state_bank_entry *from)
+{
+    if (command->contributor[0] == '\0')
+        return true;
+    if (state_contributor(maker->ledger, command->contributor) == NULL) {
+        maker_refuse(maker, REASON(CONTRIBUTOR_UNKNOWN), "refund.contributor", 0, NULL);
+        maker_arg(maker, "contributor", command->contributor);
+        return false;
+    }
+    if (from->pledge == STATE_NONE)
+        return true;
+    maker_refuse(maker, REASON(FIELD_INVALID), "refund.contributor", from->seq, NULL);
+    maker_say(maker, "why", "this money is meant for a pledge, which says whose it is");
+    return false;
+}
+
 static void order(struct maker *maker, const Pledged__V1__Refund *command)
 {
     int64_t minor;
@@ -306,7 +330,7 @@ static void order(struct maker *maker, const Pledged__V1__Refund *command)
     if (from == NULL)
         return;
     maker->about = pledge_of(maker, from);
-    if (!measure(maker, command, from, &minor))
+    if (!measure(maker, command, from, &minor) || !whose(maker, command, from))
         return;
     if (command->other_payee && maker->request->actor.role != PLEDGED__V1__ROLE__ROLE_APPROVER) {
         maker_refuse(maker, REASON(PERMISSION_DENIED), "refund.other_payee", from->seq, NULL);
@@ -320,6 +344,7 @@ static void order(struct maker *maker, const Pledged__V1__Refund *command)
     fact->pledge = pledge_id_of(maker, from);
     fact->amount = maker_money(maker, minor, from->currency);
     fact->other_payee = command->other_payee;
+    fact->contributor = command->contributor;
     entry->fact_case = FACT(REFUND_ORDERED);
     entry->refund_ordered = fact;
     receipt(maker, fact->refund, from, allocation_free(from) - minor);

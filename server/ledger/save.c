@@ -304,6 +304,7 @@ static void save_refunds(struct out *out, const struct ledger *ledger)
         put_u64(out, r->changed_seq);
         put_u32(out, r->bank_entry);
         put_u32(out, r->debit);
+        put_u32(out, r->contributor);
         put(out, small, sizeof(small));
     }
 }

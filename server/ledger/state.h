@@ -149,9 +149,10 @@ struct state_schedule {
 struct state_refund {
     int64_t amount;
     uint64_t seq, changed_seq;
-    uint32_t bank_entry; /* the credit */
-    uint32_t debit;      /* what paid it; STATE_NONE: nothing yet */
-    uint8_t state;       /* Pledged__V1__RefundState */
+    uint32_t bank_entry;  /* the credit */
+    uint32_t debit;       /* what paid it; STATE_NONE: nothing yet */
+    uint32_t contributor; /* whose money it was, where no pledge says it; STATE_NONE: nobody said */
+    uint8_t state;        /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
 /* A fact that may turn out wrong: RefundPaid, RefundReturned, ChargeBooked, PledgeClosed, and what

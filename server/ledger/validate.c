@@ -356,6 +356,8 @@ static bool refund(struct judge *judge)
     const Pledged__V1__Refund *command = judge->command->refund;
     return id(judge, command->bank_entry, 'B', "refund.bank_entry") &&
            MONEY(judge, command->amount, false, "refund.amount") && has_evidence(judge, NULL) &&
+           (command->contributor[0] == '\0' ||
+            id(judge, command->contributor, 'C', "refund.contributor")) &&
            (!command->other_payee || has_reason(judge, false));
 }
 

@@ -601,6 +601,35 @@ class Refunds(Bank):
                    for t in ElementTree.parse(path).iter("transaction")
                    if t.find("transaction-type").get("code") == "1")
 
+    def test_a_refund_of_money_that_was_for_no_pledge(self):
+        """The statement of whom it came from has it, and adds up to what came and went."""
+        self.bring("no-payer.xml")
+        row = next(r for r in self.listed("--unallocated") if r["pledge"] is None)
+        bank, amount = row["bank_entry"], row["amount"]
+        before = self.pledge("clerk", "statement", self.partner, format="csv").csv
+        give = ("refund", bank, "--evidence", self.letter)
+        self.fails(11, "clerk", *give, "--contributor", "C000999")
+        ran = self.fails(65, "clerk", "refund", "B1", "--amount", "1", "--currency", "CHF",
+                         "--evidence", self.letter, "--contributor", self.partner)
+        self.assertIn("meant for a pledge", ran.err)
+        done = self.pledge("clerk", *give, "--contributor", self.partner, format="json").json
+        lines = self.pledge("clerk", "statement", self.partner, format="csv").csv
+        new = [r for r in lines if r not in before]
+        self.assertEqual([(r["date"], r["received"], r["returned"], r["pledge"], r["bank_entry"])
+                          for r in new], [(row["value_date"], amount, "0.00", "", bank)])
+        self.pledge("clerk", "refund-paid", done["id"], amount, "CHF", "--value-date", "2026-07-01")
+        lines = self.pledge("clerk", "statement", self.partner, format="csv").csv
+        new = [r for r in lines if r not in before]
+        self.assertEqual([(r["what"], r["received"], r["returned"]) for r in new],
+                         [("payment_recorded", amount, "0.00"), ("refund_paid", "0.00", amount)])
+        total = self.reader.GetTotals().line
+        self.assertEqual(sum(line.received_minor - line.refunded_minor for line in total),
+                         sum(round(100 * (float(r["received"]) - float(r["returned"])))
+                             for r in lines) - 50000)    # another refund is ordered, not paid
+        check_ledger(self.dump())
+        self.home.restart()
+        self.assertEqual(self.pledge("clerk", "statement", self.partner, format="csv").csv, lines)
+
     def test_more_than_the_refund_comes_back(self):
         self.bring("refund.xml")
         more = self.home.path / "more.xml"

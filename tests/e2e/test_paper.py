@@ -9,7 +9,7 @@ import subprocess
 import unittest
 import uuid
 
-from harness import DaemonTest, document, money, pb
+from harness import DaemonTest, ROOT, document, money, pb
 
 IBAN, QR_IBAN = "CH9300762011623852957", "CH4431999123000889012"
 CREDITOR = ["Fonds d'affectation spéciale du SMSI", "Place des Nations", "1", "1211", "Genève 20",
@@ -489,6 +489,26 @@ class FromTheLedger(DaemonTest):
         self.assertEqual(scanned(path, self.home.path),
                          payload(QR_IBAN.replace(" ", ""), "42.00", "CHF", "QRR",
                                  qrr(int(pledge[1:])), pledge))
+
+    def test_a_statement_with_money_that_was_for_no_pledge(self):
+        who = self.clerk.contributor(self.name())
+        self.clerk.submit_free(who, 20000)
+        told = self.home.path / "statement.xml"
+        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
+                        .replace("CH8109000000150001234", IBAN))
+        self.pledge("clerk", "import", told)
+        bank = self.pledge("clerk", "entries", "--unallocated", format="json").json
+        bank = bank["bank_entries"][0]["bank_entry"]
+        letter = self.home.path / "letter.txt"
+        letter.write_text("please send it back")
+        refund = self.pledge("clerk", "refund", bank, "--contributor", who, "--evidence", letter,
+                             format="json").json["id"]
+        self.pledge("clerk", "refund-paid", refund, "100", "CHF", "--value-date", "2026-05-02")
+        path = self.home.path / "statement.pdf"
+        self.pledge("clerk", "statement", who, "-o", path)
+        text = words(path).replace("\u00a0", " ")
+        for wanted in (bank, "2026-04-16", "2026-05-02", "CHF 100.00"):
+            self.assertIn(wanted, text)
 
     def test_an_account_without_iban(self):
         _, path, ran = self.invoice("USD")

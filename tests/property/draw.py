@@ -371,7 +371,8 @@ class Sequence:
         return command(convert=self.of_free(pb.Convert), **self.letter())
 
     def draw_refund(self):
-        return command(refund=self.of_free(pb.Refund, other_payee=self.chance(0.15)),
+        whose = self.contributor() if self.chance(0.3) else ""
+        return command(refund=self.of_free(pb.Refund, other_payee=self.chance(0.15), contributor=whose),
                        reason="as they wrote", **self.letter())
 
     def refund(self):

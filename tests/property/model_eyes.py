@@ -107,7 +107,7 @@ class Eyes:
     def meant(self, body):
         """The pledge that a command is about, where it says so itself or by what it names; of a
         free contribution to come it is not there yet."""
-        if body.DESCRIPTOR.name in ("Convert", "EraseContact"):
+        if body.DESCRIPTOR.name in ("Convert", "EraseContact", "BookCharge"):
             return None
         if body.DESCRIPTOR.name == "CancelRefund":
             pledge = self.refunds[body.refund].bank.pledge

@@ -327,7 +327,8 @@ class Life:
         instead = {("submit", "pledge"): ("contributor",), ("submit", "contributor"): ("pledge",),
                    ("pay", "pledge"): ("refund",), ("pay", "refund"): ("pledge",),
                    ("erase_contact", "contributor"): ("contact", "bank_entry"),
-                   ("erase_contact", "bank_entry"): ("contact", "contributor")}
+                   ("erase_contact", "bank_entry"): ("contact", "contributor"),
+                   ("refund", "contributor"): ("bank_entry",)}    # which is missed by itself
         if text:
             if not re.fullmatch(IDS[field] + r"\d{6,}", text):
                 wrong.add("FIELD_INVALID", path)

@@ -159,6 +159,10 @@ class Money:
         if bank is None:
             return wrong, None
         minor, wrong = self.amount_free("refund", bank, body, "OVER_REFUND")
+        if body.contributor and not self.known_contributor(body.contributor):
+            wrong.add("CONTRIBUTOR_UNKNOWN", "refund.contributor")
+        elif body.contributor and bank.pledge:
+            wrong.add("FIELD_INVALID", "refund.contributor", bank.seq)
         if body.other_payee and self.role != "approver":
             wrong.add("PERMISSION_DENIED", "refund.other_payee")
 

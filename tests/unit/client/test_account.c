@@ -155,6 +155,41 @@ static void test_value_dates(void **state)
     assert_string_equal(account.line[3].date, "2026-04-01");
 }
 
+/* Came in for no pledge, and went back: both are told, whatever the pledges say. */
+static void test_money_for_no_pledge_that_went_back(void **state)
+{
+    (void)state;
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    Pledged__V1__RefundStatus back = PLEDGED__V1__REFUND_STATUS__INIT;
+    back.seq = 12;
+    back.bank_entry = (char *)(uintptr_t) "B000001";
+    assert_false(pl_is_ok(account_give_back(&account, &back)));
+    back.amount = chf(40);
+    assert_false(pl_is_ok(account_give_back(&account, &back))); /* of no day */
+    back.value_date = (char *)(uintptr_t) "2026-02-01";
+    assert_true(pl_is_ok(account_give_back(&account, &back))); /* ordered */
+    back.seq = 13;
+    back.debit = (char *)(uintptr_t) "B000002";
+    back.paid_date = (char *)(uintptr_t) "2026-05-01";
+    assert_true(pl_is_ok(account_give_back(&account, &back)));
+    assert_null(account_unknown(&account));
+    assert_true(pl_is_ok(account_finish(&account)));
+    assert_int_equal(account.count, 4);
+    line(0, 12, 0, 0, 0);
+    line(1, 13, 0, 0, 0);
+    assert_int_equal(account.line[0].received, 40);
+    assert_int_equal(account.line[1].received, 40);
+    assert_int_equal(account.line[1].returned, 0);
+    line(2, 10, 1000, 0, 1000);
+    line(3, 13, 0, 0, 1000);
+    assert_int_equal(account.line[3].returned, 40);
+    assert_int_equal(account.line[3].received, 0);
+    assert_string_equal(account.line[3].bank_entry, "B000002");
+    assert_string_equal(account.line[3].date, "2026-05-01");
+}
+
 static void test_a_bank_entry_that_nobody_knows(void **state)
 {
     (void)state;
@@ -250,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_pledge_after_the_other),
         cmocka_unit_test(test_value_dates),
+        cmocka_unit_test(test_money_for_no_pledge_that_went_back),
         cmocka_unit_test(test_a_bank_entry_that_nobody_knows),
         cmocka_unit_test(test_waivers),
         cmocka_unit_test(test_what_the_bank_takes_back),

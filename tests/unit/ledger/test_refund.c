@@ -108,6 +108,52 @@ static void test_another_payee_is_the_approvers(void **state)
     world_fini(&w);
 }
 
+static void give_back(struct world *w, const char *bank_entry, const char *contributor)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Document document, *list[1];
+    Pledged__V1__Refund body = PLEDGED__V1__REFUND__INIT;
+    with_evidence(&command, &document, list, "letter");
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.contributor = (char *)(uintptr_t)contributor;
+    command.command_case = COMMAND(REFUND);
+    command.refund = &body;
+    give(w, &command);
+}
+
+/* Where no pledge says whose money it is, the order may. */
+static void test_whose_money_it_was(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 16000000);
+    have_account(&w);
+    Pledged__V1__Movement movement;
+    a_movement(&movement, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 700, "IN");
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, &movement, 1);
+    assert_accepted(&w);
+    give_back(&w, "B000001", "C000001");
+    assert_refused(&w, FIELD_INVALID);
+    give_back(&w, "B000002", "C000009");
+    assert_refused(&w, CONTRIBUTOR_UNKNOWN);
+    give_back(&w, "B000002", "P000001");
+    assert_int_equal(w.answer, LEDGER_INVALID);
+    give_back(&w, "B000002", "C000002");
+    assert_accepted(&w);
+    assert_int_equal(w.ledger->refund[0].contributor, 1);
+    Pledged__V1__Entry *ordered = world_last(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    assert_true(pl_is_ok(ledger_check(before, ordered)));
+    ordered->refund_ordered->contributor = (char *)(uintptr_t) "C000009";
+    assert_int_equal(ledger_check(before, ordered).code, PL_E_CORRUPT);
+    ledger_free(before);
+    struct ledger *again = world_reloaded(w.ledger);
+    assert_int_equal(again->refund[0].contributor, 1);
+    ledger_free(again);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
 static void test_replay_refuses_what_breaks_a_rule(void **state)
 {
     (void)state;
@@ -189,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_of_a_cancelled_commitment),
         cmocka_unit_test(test_another_payee_is_the_approvers),
+        cmocka_unit_test(test_whose_money_it_was),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
         cmocka_unit_test(test_paid_in_a_closed_month),
     };
