@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stream: every function reaches the carrier with what it was given.
+ * stream: every function reaches the carrier with what it was given; a queue keeps its order.
  */
+#include <string.h>
+
 #include "server/net/stream.h"
 #include "unit.h"
 
@@ -102,8 +104,31 @@ static void test_functions_reach_the_carrier(void **state)
     stream_chunk_free(chunk);
 }
 
+/* In order, in pieces of any size; and one that was dropped or emptied takes more. */
+static void test_a_queue(void **state)
+{
+    (void)state;
+    struct stream_queue queue = {0};
+    uint8_t out[8] = "";
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            struct stream_chunk *chunk = stream_chunk_new(3);
+            memcpy(chunk->data, i == 0 ? "abc" : "def", 3);
+            stream_queue_push(&queue, chunk);
+        }
+        assert_int_equal(stream_queue_take(&queue, out, 2), 2);
+        assert_int_equal(stream_queue_take(&queue, out + 2, round == 0 ? 3 : 6),
+                         round == 0 ? 3 : 4);
+        assert_memory_equal(out, "abcdef", round == 0 ? 5 : 6);
+        stream_queue_drop(&queue); /* of the first round, with a rest */
+        assert_null(queue.first);
+        assert_int_equal(stream_queue_take(&queue, out, sizeof(out)), 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_functions_reach_the_carrier)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_queue),
+                                       cmocka_unit_test(test_functions_reach_the_carrier)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
