@@ -209,7 +209,7 @@ class Places(Crash):
         self.assert_reached(3)
 
     def test_while_a_snapshot_is_made(self):
-        self.places(SNAPSHOT, bulk=100, inside="snapshot", seconds=0.7)
+        self.places(SNAPSHOT, bulk=100, inside="snapshot", seconds=patience(0.7))
         left = list(self.home.data.rglob("*.snap"))
         self.assertLess(len(left), 10)
 

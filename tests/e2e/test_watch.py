@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """watch: every change once and in order, from any entry on, across restarts; each role sees only
 what it may; who does not read is dropped; a thousand watchers are told."""
+import contextlib
+import http.client
 import json
 import subprocess
 import sys
@@ -343,8 +345,22 @@ class Life(unittest.TestCase):
         finally:
             home.close()
 
+    @staticmethod
+    def wait_until_one_is_dropped(home):
+        """Looked at from aside: who looked too late would find the stream itself cut off."""
+        port = int((home.path / "admin-port").read_text())
+        deadline = time.monotonic() + 20 + patience(20)  # so long a watcher may keep its stream full
+        while time.monotonic() < deadline:
+            aside = http.client.HTTPConnection("127.0.0.1", port, timeout=patience(20))
+            with contextlib.closing(aside):
+                aside.request("GET", "/metrics")
+                if b"\npledged_watchers_dropped_total 1\n" in aside.getresponse().read():
+                    return
+            time.sleep(0.1)
+        raise AssertionError("nobody was dropped")
+
     def test_who_does_not_read_is_dropped_and_can_resume(self):
-        home = opened()
+        home = opened(settings={"admin": {"listen": "127.0.0.1:0"}})
         try:
             clerk = home.client("clerk")
             for part in range(3):
@@ -354,7 +370,7 @@ class Life(unittest.TestCase):
             slow = home.client("clerk2", options=[("grpc.http2.bdp_probe", 0),
                                                   ("grpc.http2.lookahead_bytes", 65536)])
             stream = slow.raw("Watch")(pb.WatchRequest(from_seq=1), timeout=patience(240))
-            time.sleep(22 + patience(1))  # longer than any watcher may keep its stream full
+            self.wait_until_one_is_dropped(home)
             seen = []
             with self.assertRaises(grpc.RpcError) as caught:
                 for message in stream:

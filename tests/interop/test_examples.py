@@ -93,7 +93,11 @@ class Example:
             cls = type(self)
             cls.clerk, cls.reader = self.home.client("clerk"), self.home.client("reader")
             held = self.clerk.hold("diamant", self.clerk.contributor(self.name())).outcome.pledge
-            self.assertEqual(self.next(lines), ["diamant", str(before - 1)])
+            # who is back before somebody holds the place may say once more what it said before
+            told = ["diamant", str(before)]
+            while told == ["diamant", str(before)]:
+                told = self.next(lines)
+            self.assertEqual(told, ["diamant", str(before - 1)])
             self.clerk.withdraw(held)
 
     def watching(self, *arguments):

@@ -4,16 +4,23 @@
 # valgrind: tests with valgrind's memcheck around the code of this project: reads of what nobody
 # wrote, accesses beyond what was asked for, memory that is lost.
 #
-#   valgrind.sh [WHAT...]   WHAT: unit, e2e, property, interop; a box of unit tests (ledger); or one
-#                           test (ledger/test_save, e2e/main_job, hostile/slow, linear, sim/seeds,
-#                           sim/nth, crash/places, crash/random). Default: the first four.
+#   valgrind.sh [WHAT...]   WHAT: all; unit, e2e, pledge, property, interop, hostile, linear, crash,
+#                           sim, golden, judges, bench, page, deploy, soak; a box of unit tests
+#                           (ledger); or one test (ledger/test_save, e2e/main_job, hostile/slow,
+#                           sim/nth). Default: unit, e2e, property, interop
 #   valgrind.sh --quick     the unit tests but the slow ones: what a CI run has time for
+#   valgrind.sh --called    which commands of pledge and pledged were run under valgrind, as far as
+#                           BUILD/valgrind knows, how often, and which never
 #
-# A unit test, the simulator (SEEDS: how many, default 40) and the n-th failures (EVERY: default 199)
-# run under valgrind themselves. The others run as they are, with a daemon that does, and a client
-# too with CLIENT=1 (each command then takes seconds). JOBS: how many at a time (default: as
-# many as there are processors); PLEDGED_TEST_SCALE: how patient tests are (default: 20);
-# PLEDGED_TEST_APART: unit tests that try every case try every n-th (default: 20).
+# A unit test, the simulator (SEEDS: how many, default 40) and the n-th failures (EVERY: default 41)
+# run under valgrind themselves. The others run as they are, with a daemon that does. pledge is the
+# themes of e2e with a client that does too (each command then takes seconds): those that together
+# call every command; CLIENT=1: the client in any theme. bench is the load generator. soak is a short
+# one (MINUTES, default 4) and judges no memory: valgrind has memory of its own. all is all of it,
+# and ends with --called: hours. Not in it: what runs no program of ours (catalogue, tidy), builds its
+# own (mutants, fuzz: with sanitizers), or needs installed packages (the rest of deploy).
+# JOBS: how many at a time (default: as many as there are processors); PLEDGED_TEST_SCALE: how patient
+# tests are (default: 20); PLEDGED_TEST_APART: unit tests that try every case try every n-th (default: 20).
 # Wants a built directory (BUILD, default build/release). What was said is in BUILD/valgrind/NAME*.
 # Exit: 0 clean, 1 findings or failures, 64 usage, 77 valgrind is missing.
 
@@ -35,22 +42,41 @@ slow='client/test_mirror client/test_session client/test_verify_heads client/tes
     server/test_proofs server/test_tiles server/test_tree server/test_watch server/test_writer store/test_fault
     store/test_file store/test_reader store/test_scan store/test_segment'
 
-# A directory like bin/ in which the daemon runs under valgrind, and says what it says into files of
-# this test. Tests give their programs a clean environment, so all is in the words of the script.
-wrap() {
-    mkdir -p "$out/$1.bin"
-    ln -sf "$build"/bin/* "$out/$1.bin/"
-    for program in pledged ${CLIENT:+pledge}; do
-        rm "$out/$1.bin/$program"
-        printf '#!/bin/sh\nexec %s --log-file=%s %s "$@"\n' "$memcheck" "$out/$1.log.%p" "$build/bin/$program" \
-            >"$out/$1.bin/$program"
-        chmod +x "$out/$1.bin/$program"
+# themes of e2e that together call every command of the client (--called counts)
+pledge='admin benefits catalogue contacts due four_eyes import lifecycle main_job paper period postings
+    proof proofs rates refusals report sample schedule verify walkthrough watch witness'
+
+# A directory like bin/ in which these programs run under valgrind, and say what they say into files
+# of this test, and with which words they were called. Tests give their programs a clean environment, so
+# all is in the words of the script.
+wrap() { # NAME PROGRAM...
+    bin=$out/$1.bin log=$out/$1.log ran=$out/$1.ran
+    shift
+    mkdir -p "$bin"
+    ln -sf "$build"/bin/* "$bin/"
+    for program in "$@"; do
+        rm "$bin/$program"
+        cat >"$bin/$program" <<SCRIPT
+#!/bin/sh
+{ printf '%s\\t' $program "\$@" | tr '\\n' ' '; echo; } >>$ran
+export PLEDGED_AGAIN=$bin/pledged LD_PRELOAD="$build/tests/static/again.so\${LD_PRELOAD:+:\$LD_PRELOAD}"
+exec $memcheck --log-file=$log.%p $build/bin/$program "\$@"
+SCRIPT
+        chmod +x "$bin/$program"
     done
 }
 
 python() {
-    PLEDGED_BIN_DIR=$out/$name.bin PLEDGED_NODE_DIR=$build/interop \
+    PLEDGED_BIN_DIR=$out/$name.bin PLEDGED_NODE_DIR=$build/${nodes:-interop} \
         /usr/bin/python3 -B "$@" >"$out/$name.txt" 2>&1
+}
+
+# Packages of npm for tests in Node, where ctest would put them.
+node_packages() { # KIND
+    case $1 in
+    interop) sh tests/interop/install_node.sh "$build/interop" ;;
+    page) sh tests/interop/install_node.sh "$build/page-node" tests/page ;;
+    esac >"$out/$name.txt" 2>&1
 }
 
 # With how long it took, by the clock and by the processors.
@@ -66,21 +92,36 @@ one() {
     began=$(date +%s)
     rm -rf "$out/$name".*
     status=0
+    client=${CLIENT:+pledge}
     case $1 in
-    property/*) wrap "$name" && python tests/property/test_property.py || status=$? ;;
+    property/*) wrap "$name" pledged $client && python tests/property/test_property.py || status=$? ;;
     sim/seeds) $memcheck --leak-check=no "$build/tests/sim/sim" --seeds "${SEEDS:-40}" --from 3000000 >"$out/$name.txt" 2>&1 || status=$? ;;
     sim/nth) $memcheck --leak-check=no "$build/tests/sim/nth" --every "${EVERY:-41}" >"$out/$name.txt" 2>&1 || status=$? ;;
-    linear) wrap "$name" && python tests/linear/test_linear.py -v || status=$? ;;
+    linear) wrap "$name" pledged $client && python tests/linear/test_linear.py -v || status=$? ;;
+    soak)
+        wrap "$name" pledged pledge
+        python tests/soak/soak.py --minutes "${MINUTES:-4}" --pause 0.2 --ease 10 --any-memory || status=$?
+        ;;
     crash/*)
         memcheck="$memcheck --leak-check=no" # who ends in the middle of a call leaves what it held
-        wrap "$name"
-        theme=Places
-        [ "$1" = crash/places ] || theme=Random
+        wrap "$name" pledged $client
         export CRASH_LAYER="$build/tests/crash/layer.so"
-        python tests/crash/test_crash.py -v $theme || status=$?
+        python tests/crash/test_crash.py -v "$(theme_of_crash "${1#*/}")" || status=$?
         ;;
-    e2e/* | interop/* | hostile/*)
-        wrap "$name"
+    golden/*)
+        wrap "$name" pledged
+        sh tests/golden/check.sh "$out/$name.bin/pledged" "tests/$1" >"$out/$name.txt" 2>&1 || status=$?
+        ;;
+    pledge/* | bench/*)
+        wrap "$name" pledged pledge pledge-bench
+        theme=$1
+        [ "${1%/*}" = bench ] || theme=e2e/${1#*/}
+        python "tests/${theme%/*}/test_${theme#*/}.py" -v || status=$?
+        ;;
+    e2e/* | interop/* | hostile/* | judges/* | page/* | deploy/*)
+        wrap "$name" pledged $client
+        [ "${1%/*}" != page ] || nodes=page-node
+        node_packages "${1%/*}" || status=$?
         if [ -f "tests/${1%/*}/test_${1##*/}.py" ]; then
             python "tests/${1%/*}/test_${1##*/}.py" -v || status=$?
         else
@@ -97,6 +138,15 @@ one() {
     tail -n 60 "$out/$name.txt" "$out/$name.found"
     say "$1: $([ -s "$out/$name.found" ] && echo findings || echo "failed ($status)")"
     return 1
+}
+
+theme_of_crash() {
+    case $1 in
+    places) echo Places ;;
+    random) echo Random ;;
+    people) echo People ;;
+    *) echo "no-such-theme" ;;
+    esac
 }
 
 units() { # BOX...
@@ -120,14 +170,30 @@ names() {
     for what in "$@"; do
         case $what in
         --quick) names unit | grep -vxF "$(printf '%s\n' $slow)" ;;
+        all)
+            # what is run with the client need not be run without
+            names unit e2e | grep -vxF "$(printf 'e2e/%s\n' $pledge)"
+            names pledge property interop hostile linear crash sim golden judges bench page deploy soak
+            ;;
         unit) units common ledger store net server client ;;
-        e2e | interop | hostile) themes "$what" ;;
+        e2e | interop | hostile | judges | page) themes "$what" ;;
+        pledge) printf 'pledge/%s\n' $pledge ;;
         property) echo property/commands ;;
-        linear) echo linear ;;
+        crash) printf 'crash/%s\n' places random people ;;
+        sim) printf 'sim/%s\n' seeds nth ;;
+        golden) echo golden/v1-ledger ;;
+        bench) echo bench/smoke ;;
+        deploy) echo deploy/man ;; # help of every command, and every line of a configuration
+        linear | soak) echo "$what" ;;
         */*) echo "$what" ;;
         *) units "$what" ;;
         esac
     done
+}
+
+# What tests called under valgrind: programs note it in NAME.ran.
+called() {
+    cat "$out"/*.ran 2>/dev/null | /usr/bin/python3 -B tests/static/called.py "$build/bin"
 }
 
 case ${1:-} in
@@ -135,9 +201,13 @@ case ${1:-} in
     one "$2"
     exit
     ;;
+--called)
+    called
+    exit
+    ;;
 --quick) ;;
 -*)
-    sed -n '6,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,14s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac
@@ -152,4 +222,7 @@ failed=0
 xargs -P "${JOBS:-$(nproc)}" -n 1 sh tests/static/valgrind.sh --one <"$out/names" || failed=1
 used=$(sed -n 's/.*, \([0-9.]*\) s of processor time)$/\1/p' "$out/results" | awk '{sum += $1} END {printf "%d", sum}')
 echo "$(grep -c ': clean (' "$out/results") of $(wc -l <"$out/names") clean, in $(($(date +%s) - began)) s, $used s of processor time"
+case " $* " in
+*" all "*) called || failed=1 ;;
+esac
 exit $failed
