@@ -30,12 +30,11 @@ def command_of(words, known):
     return None
 
 
-def main():
-    directory = pathlib.Path(sys.argv[1])
+def main(directory, calls):
     known = {"pledge": commands(directory / "pledge", "help"),
              "pledged": commands(directory / "pledged", "--help")}
     counts = {program: collections.Counter() for program in known}
-    for line in sys.stdin:
+    for line in calls:
         program, *words = line.rstrip("\t\n").split("\t")
         if program not in known:
             continue
@@ -54,4 +53,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(pathlib.Path(sys.argv[1]), sys.stdin))
