@@ -9,49 +9,10 @@
 
 enum { PACKED_BYTES_MOST = 2 << 20 };
 
-struct sink {
-    uint8_t *begin; /* of the room */
-    uint8_t *at;    /* first byte written; what comes is put before it */
-    bool failed;
-};
-
-static inline void put(struct sink *sink, const void *data, size_t len)
-{
-    if (len > (size_t)(sink->at - sink->begin)) {
-        sink->failed = true;
-        return;
-    }
-    sink->at -= len;
-    if (len > 0)
-        memcpy(sink->at, data, len);
-}
-
-static inline void put_varint(struct sink *sink, uint64_t value)
-{
-    if (value < 0x80 && sink->at > sink->begin) { /* most tags, lengths and small numbers */
-        *--sink->at = (uint8_t)value;
-        return;
-    }
-    uint8_t bytes[10];
-    size_t len = 0;
-    do {
-        bytes[len++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    } while (value != 0);
-    bytes[len - 1] &= 0x7F;
-    put(sink, bytes, len);
-}
-
-static inline void put_tag(struct sink *sink, const ProtobufCFieldDescriptor *field,
+static inline void put_tag(struct pl_sink *sink, const ProtobufCFieldDescriptor *field,
                            uint32_t wire_type)
 {
-    put_varint(sink, (uint64_t)field->id << 3 | wire_type);
-}
-
-/* Ends a length-delimited value that began when the sink was at `end`. */
-static inline void put_length(struct sink *sink, const uint8_t *end)
-{
-    put_varint(sink, (uint64_t)(end - sink->at));
+    pl_sink_varint(sink, (uint64_t)field->id << 3 | wire_type);
 }
 
 /* The number as a varint says it; false: no number, or one of another width. */
@@ -88,31 +49,32 @@ static inline bool number_of(ProtobufCType type, const void *place, uint64_t *re
     return false;
 }
 
-static void put_message(struct sink *sink, const ProtobufCMessage *message);
+static void put_message(struct pl_sink *sink, const ProtobufCMessage *message);
 
 /* One value with its tag. */
-static void put_value(struct sink *sink, const ProtobufCFieldDescriptor *field, const void *place)
+static void put_value(struct pl_sink *sink, const ProtobufCFieldDescriptor *field,
+                      const void *place)
 {
     const uint8_t *end = sink->at;
     uint64_t number = 0;
     if (field->type == PROTOBUF_C_TYPE_STRING) {
         const char *text = *(const char *const *)place;
-        put(sink, text, text == NULL ? 0 : strlen(text));
-        put_length(sink, end);
+        pl_sink_put(sink, text, text == NULL ? 0 : strlen(text));
+        pl_sink_length(sink, end);
         put_tag(sink, field, 2);
     } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
         const ProtobufCBinaryData *bytes = place;
-        put(sink, bytes->data, bytes->len);
-        put_length(sink, end);
+        pl_sink_put(sink, bytes->data, bytes->len);
+        pl_sink_length(sink, end);
         put_tag(sink, field, 2);
     } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         const ProtobufCMessage *inner = *(const ProtobufCMessage *const *)place;
         if (inner != NULL)
             put_message(sink, inner);
-        put_length(sink, end);
+        pl_sink_length(sink, end);
         put_tag(sink, field, 2);
     } else if (number_of(field->type, place, &number)) {
-        put_varint(sink, number);
+        pl_sink_varint(sink, number);
         put_tag(sink, field, 0);
     } else {
         sink->failed = true;
@@ -153,7 +115,7 @@ static size_t count_of(const ProtobufCMessage *message, const ProtobufCFieldDesc
     return *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
 }
 
-static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *field, size_t count,
+static void put_repeated(struct pl_sink *sink, const ProtobufCFieldDescriptor *field, size_t count,
                          const uint8_t *elements)
 {
     size_t size = element_size(field->type);
@@ -164,13 +126,13 @@ static void put_repeated(struct sink *sink, const ProtobufCFieldDescriptor *fiel
         if (!packed)
             put_value(sink, field, elements + (i - 1) * size);
         else if (number_of(field->type, elements + (i - 1) * size, &number))
-            put_varint(sink, number);
+            pl_sink_varint(sink, number);
         else
             sink->failed = true;
     }
     if (!packed || count == 0)
         return;
-    put_length(sink, end);
+    pl_sink_length(sink, end);
     put_tag(sink, field, 2);
 }
 
@@ -186,7 +148,7 @@ static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescr
 }
 
 /* The member that is chosen, if it is one of those of the step. */
-static void put_member(struct sink *sink, const ProtobufCMessage *message,
+static void put_member(struct pl_sink *sink, const ProtobufCMessage *message,
                        const struct pl_plan *plan, const struct pl_plan_step *step)
 {
     uint32_t chosen = *(const uint32_t *)(const void *)((const uint8_t *)message + step->offset);
@@ -199,40 +161,41 @@ static void put_member(struct sink *sink, const ProtobufCMessage *message,
         put_value(sink, field, place);
 }
 
-static inline void put_step_tag(struct sink *sink, const struct pl_plan_step *step)
+static inline void put_step_tag(struct pl_sink *sink, const struct pl_plan_step *step)
 {
-    put(sink, step->tag, step->tag_len);
+    pl_sink_put(sink, step->tag, step->tag_len);
 }
 
-static inline void put_number(struct sink *sink, const struct pl_plan_step *step, uint64_t number)
+static inline void put_number(struct pl_sink *sink, const struct pl_plan_step *step,
+                              uint64_t number)
 {
     if (number == 0)
         return;
-    put_varint(sink, number);
+    pl_sink_varint(sink, number);
     put_step_tag(sink, step);
 }
 
-static inline void put_delimited(struct sink *sink, const struct pl_plan_step *step,
+static inline void put_delimited(struct pl_sink *sink, const struct pl_plan_step *step,
                                  const void *data, size_t len)
 {
     const uint8_t *end = sink->at;
-    put(sink, data, len);
-    put_length(sink, end);
+    pl_sink_put(sink, data, len);
+    pl_sink_length(sink, end);
     put_step_tag(sink, step);
 }
 
-static void put_inner(struct sink *sink, const struct pl_plan_step *step,
+static void put_inner(struct pl_sink *sink, const struct pl_plan_step *step,
                       const ProtobufCMessage *inner)
 {
     const uint8_t *end = sink->at;
     put_message(sink, inner);
-    put_length(sink, end);
+    pl_sink_length(sink, end);
     put_step_tag(sink, step);
 }
 
 /* Singular fields of proto3 are on the wire unless they say nothing. Most of a message says
  * nothing. */
-static inline void put_step(struct sink *sink, const ProtobufCMessage *message,
+static inline void put_step(struct pl_sink *sink, const ProtobufCMessage *message,
                             const struct pl_plan *plan, const struct pl_plan_step *step)
 {
     const void *place = (const uint8_t *)message + step->offset;
@@ -284,18 +247,18 @@ static inline void put_step(struct sink *sink, const ProtobufCMessage *message,
 }
 
 /* Behind all others. Their bytes have their length before them. */
-static void put_ready(struct sink *sink, const ProtobufCMessage *message)
+static void put_ready(struct pl_sink *sink, const ProtobufCMessage *message)
 {
     for (unsigned i = message->n_unknown_fields; i > 0 && !sink->failed; i--) {
         const ProtobufCMessageUnknownField *field = &message->unknown_fields[i - 1];
         if (field->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
             sink->failed = true;
-        put(sink, field->data, field->len);
-        put_varint(sink, (uint64_t)field->tag << 3 | 2);
+        pl_sink_put(sink, field->data, field->len);
+        pl_sink_varint(sink, (uint64_t)field->tag << 3 | 2);
     }
 }
 
-static void put_message(struct sink *sink, const ProtobufCMessage *message)
+static void put_message(struct pl_sink *sink, const ProtobufCMessage *message)
 {
     const struct pl_plan *plan = pl_plan_of(message->descriptor);
     if (message->n_unknown_fields != 0)
@@ -304,9 +267,14 @@ static void put_message(struct sink *sink, const ProtobufCMessage *message)
         put_step(sink, message, plan, &plan->step[i - 1]);
 }
 
+void pl_pack_into(struct pl_sink *sink, const ProtobufCMessage *message)
+{
+    put_message(sink, message);
+}
+
 struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room)
 {
-    struct sink sink = {.begin = into, .at = into + room};
+    struct pl_sink sink = {.begin = into, .at = into + room};
     put_message(&sink, message);
     if (sink.failed)
         return pl_slice(NULL, 0);
@@ -329,9 +297,9 @@ bool pl_pack_ready(ProtobufCMessage *message, uint32_t number, struct pl_slice v
     if (field == NULL)
         return false;
     uint8_t *room = (uint8_t *)(field + 1);
-    struct sink sink = {.begin = room, .at = room + LENGTH_BYTES + value.len};
-    put(&sink, value.data, value.len);
-    put_varint(&sink, value.len);
+    struct pl_sink sink = {.begin = room, .at = room + LENGTH_BYTES + value.len};
+    pl_sink_put(&sink, value.data, value.len);
+    pl_sink_varint(&sink, value.len);
     *field = (ProtobufCMessageUnknownField){
         .tag = number,
         .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,

@@ -11,11 +11,15 @@
 #define PL_PACK_H
 
 #include "common/arena.h"
+#include "common/sink.h"
 
 /* Writes the message so that it ends where the buffer ends, and returns its place there. NULL data:
  * it does not fit, or has a kind of field that this API does not use (floats, fixed width, groups
  * of proto2): let protobuf-c do it. */
 struct pl_slice pl_pack_backward(const ProtobufCMessage *message, uint8_t *into, size_t room);
+
+/* The same for a message inside of what is being written; fails as the sink does. */
+void pl_pack_into(struct pl_sink *sink, const ProtobufCMessage *message);
 
 /* The same in a buffer that each thread has: borrowed until the thread's next call. NULL data:
  * larger than 2 MiB, or as above. */

@@ -17,13 +17,13 @@
 #include "common/log.h"
 #include "common/pack.h"
 #include "common/scan.h"
+#include "server/ledger/encode.h"
 #include "server/limits.h"
 #include "server/persons.h"
 
 enum {
     EXPECT_AHEAD = 4,
-    ENTRY_OUTCOME = 11, /* numbers of fields */
-    RECEIPT_OUTCOME = 5,
+    RECEIPT_OUTCOME = 5, /* number of the field */
 };
 
 struct waiting { /* commands in order, linked by their mail */
@@ -52,6 +52,7 @@ struct writer {
     struct store_head head;  /* of the durable log */
     uint64_t epoch;
     struct pl_arena scratch;    /* of one decision */
+    uint8_t *pack_room;         /* owns; its entries, of as many bytes as a batch has for them */
     struct pl_buf read_buf;     /* one entry read back */
     struct view *published;     /* owns a reference: parts are shared with the next one */
     enum store_outcome outcome; /* of the batch that just completed */
@@ -212,23 +213,33 @@ static struct pl_status read_entry(void *arg, uint64_t seq, struct pl_slice *ret
 
 /* --- deciding --- */
 
-/* The bytes of a decision's entries, in the scratch arena; NULL if one is too large to be an entry,
- * or all of them for a batch. *ret_total: what they take of a body. */
-static struct pl_slice *pack(struct writer *writer, const struct ledger_decision *decision,
-                             size_t *ret_total)
+/* The bytes of a decision's entries. */
+struct packed {
+    const struct pl_slice *entry; /* one each */
+    struct pl_slice outcome;      /* of the first one; NULL data: it has none */
+    size_t total;                 /* what they take of a body */
+};
+
+/* Into the room for it, until the next decision; false if one is too large to be an entry, or all
+ * of them for a batch. */
+static bool pack(struct writer *writer, const struct ledger_decision *decision, struct packed *ret)
 {
-    struct pl_slice *packed =
-        pl_arena_alloc(&writer->scratch, decision->entry_count * sizeof(*packed));
-    PL_ASSERT(packed != NULL); /* LIMIT_DECIDE_ARENA_BYTES counts them in */
-    *ret_total = 0;
+    struct pl_slice *entry =
+        pl_arena_take(&writer->scratch, decision->entry_count * sizeof(*entry));
+    PL_ASSERT(entry != NULL); /* LIMIT_DECIDE_ARENA_BYTES counts them in */
+    size_t most = writer->options.batch_bytes - LIMIT_BATCH_FILL_BYTES, left = most;
+    *ret = (struct packed){.entry = entry};
     for (size_t i = 0; i < decision->entry_count; i++) {
-        packed[i] = pl_pack(&decision->entry[i]->base, &writer->scratch);
-        PL_ASSERT(packed[i].data != NULL);
-        *ret_total += packed[i].len + 4;
-        if (packed[i].len > LEDGER_ENTRY_BYTES_MAX)
-            return NULL;
+        struct pl_slice outcome;
+        entry[i] = encode_entry(decision->entry[i], writer->pack_room, left, &outcome);
+        if (entry[i].data == NULL || entry[i].len > LEDGER_ENTRY_BYTES_MAX)
+            return false;
+        left -= entry[i].len;
+        ret->total += entry[i].len + 4;
+        if (i == 0)
+            ret->outcome = outcome;
     }
-    return *ret_total <= writer->options.batch_bytes - LIMIT_BATCH_FILL_BYTES ? packed : NULL;
+    return ret->total <= most;
 }
 
 /* Most commands have their room in every batch (batch_full). A bank statement may need more, and
@@ -279,10 +290,10 @@ static enum own record_own(struct writer *writer, const struct ledger_decision *
     if (decision->answer == LEDGER_NOTHING)
         return OWN_NOTHING;
     PL_ASSERT(decision->answer == LEDGER_ACCEPTED);
-    size_t total;
-    const struct pl_slice *packed = pack(writer, decision, &total);
-    PL_ASSERT(packed != NULL && fits(writer, total));
-    return record(writer, decision, packed) ? OWN_RECORDED : OWN_WRONG;
+    struct packed packed;
+    bool fine = pack(writer, decision, &packed);
+    PL_ASSERT(fine && fits(writer, packed.total));
+    return record(writer, decision, packed.entry) ? OWN_RECORDED : OWN_WRONG;
 }
 
 /* Which of the records that came with a command its entries commit to: those of what is in the
@@ -327,11 +338,8 @@ static void item_receipt(struct command *command, struct command_item *item,
 /* The receipt of an entry that has just been packed, for who packs it once more: what came of the
  * command is copied as it stands there, instead of as a dozen messages. */
 static void item_receipt_packed(struct command *command, struct command_item *item,
-                                const Pledged__V1__Entry *entry, struct pl_slice packed)
+                                const Pledged__V1__Entry *entry, struct pl_slice outcome)
 {
-    size_t cursor = 0;
-    struct pl_slice outcome;
-    bool found = pl_wire_next(packed, ENTRY_OUTCOME, &cursor, &outcome);
     Pledged__V1__Receipt *receipt = pl_arena_take(command->arena, sizeof(*receipt));
     if (receipt == NULL)
         return; /* too big */
@@ -340,19 +348,20 @@ static void item_receipt_packed(struct command *command, struct command_item *it
     receipt->kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
     receipt->seq = entry->seq;
     receipt->time_us = entry->time_us;
-    if (!found || pl_pack_ready(&receipt->base, RECEIPT_OUTCOME, outcome, command->arena))
+    if (outcome.data == NULL ||
+        pl_pack_ready(&receipt->base, RECEIPT_OUTCOME, outcome, command->arena))
         item->receipt = receipt;
 }
 
 /* What a decision is answered with. */
 static void item_tell(struct command *command, struct command_item *item,
-                      const Pledged__V1__Entry *entry, struct pl_slice packed)
+                      const Pledged__V1__Entry *entry, struct pl_slice outcome)
 {
     if (!command->only_packed || entry->fact_case == PLEDGED__V1__ENTRY__FACT_COMMAND_REFUSED) {
         item_receipt(command, item, entry, false);
         return;
     }
-    item_receipt_packed(command, item, entry, packed);
+    item_receipt_packed(command, item, entry, outcome);
     if (item->receipt == NULL)
         item->code = PL_E_TOO_BIG;
 }
@@ -431,17 +440,16 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
         return true;
     }
     PL_ASSERT(decision.answer != LEDGER_NOTHING && decision.entry_count > 0);
-    size_t total;
-    const struct pl_slice *packed = pack(writer, &decision, &total);
-    if (packed == NULL) {
+    struct packed packed;
+    if (!pack(writer, &decision, &packed)) {
         item_refuse(command, item, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
                     "an entry of this command would be larger than 65,535 bytes, or all of them "
                     "larger than a batch");
         return true;
     }
-    if (!item->msg->dry_run && !fits(writer, total))
+    if (!item->msg->dry_run && !fits(writer, packed.total))
         return false;
-    item_tell(command, item, decision.entry[0], packed[0]);
+    item_tell(command, item, decision.entry[0], packed.outcome);
     if (item->receipt == NULL && item->refusal == NULL) {
         item->code = PL_E_TOO_BIG; /* what cannot be told does not happen */
         return true;
@@ -457,7 +465,7 @@ static bool item_decide(struct writer *writer, struct command *command, struct c
             item->refusal->seq = 0; /* nothing was recorded */
         return true;
     }
-    if (record(writer, &decision, packed))
+    if (record(writer, &decision, packed.entry))
         mark_rows(command, &decision);
     else
         item_disagrees(command, item);
@@ -1079,6 +1087,8 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     pl_arena_init(&writer->scratch, LIMIT_DECIDE_ARENA_BYTES);
     if (!pl_arena_reserve(&writer->scratch)) /* a decision never runs out of memory half way */
         return pl_fail(TOO_BIG, "find memory for the writer");
+    writer->pack_room = malloc(writer->options.batch_bytes - LIMIT_BATCH_FILL_BYTES);
+    PL_ASSERT(writer->pack_room != NULL); /* address space, until somebody imports so much */
     pl_buf_init(&writer->read_buf, LEDGER_ENTRY_BYTES_MAX);
     for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
         pl_buf_init(&writer->batch[i].body, LIMIT_BATCH_BODY_BYTES);
@@ -1112,5 +1122,6 @@ void writer_free(struct writer *writer)
     ledger_free(writer->ledger);
     pl_buf_fini(&writer->read_buf);
     pl_arena_fini(&writer->scratch);
+    free(writer->pack_room);
     free(writer);
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sink: see sink.h. What is rarer than a byte stands here, so that those who write many fields stay
+ * short.
+ */
+#include "common/sink.h"
+
+uint8_t *pl_sink_long(const uint8_t *begin, uint8_t *at, uint64_t value)
+{
+    size_t len = 1;
+    for (uint64_t rest = value >> 7; rest != 0; rest >>= 7)
+        len++;
+    if (len > (size_t)(at - begin))
+        return NULL;
+    at -= len;
+    for (size_t i = 0; i + 1 < len; i++, value >>= 7)
+        at[i] = (uint8_t)(value | 0x80);
+    at[len - 1] = (uint8_t)value;
+    return at;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * encode: from the last field to the first, as common/pack does it. The sink is a value here, so
+ * that the compiler keeps it in registers; what goes by the table borrows a copy.
+ */
+#include "server/ledger/encode.h"
+
+#include "common/pack.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { DELIMITED = 2 }; /* wire type; a number is 0 */
+
+/* Field numbers of up to 2047: one byte of tag, or two. */
+INLINE void put_tag(struct pl_sink *sink, uint32_t number, uint32_t wire_type)
+{
+    pl_sink_varint(sink, number << 3 | wire_type);
+}
+
+INLINE void put_number(struct pl_sink *sink, uint32_t number, uint64_t value)
+{
+    if (value == 0)
+        return;
+    pl_sink_varint(sink, value);
+    put_tag(sink, number, 0);
+}
+
+/* An enum. */
+INLINE void put_choice(struct pl_sink *sink, uint32_t number, int32_t value)
+{
+    put_number(sink, number, (uint64_t)(int64_t)value);
+}
+
+INLINE void put_delimited(struct pl_sink *sink, uint32_t number, const void *data, size_t len)
+{
+    pl_sink_put(sink, data, len);
+    pl_sink_varint(sink, len);
+    put_tag(sink, number, DELIMITED);
+}
+
+INLINE void put_text(struct pl_sink *sink, uint32_t number, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        put_delimited(sink, number, text, strlen(text));
+}
+
+INLINE void put_bytes(struct pl_sink *sink, uint32_t number, const ProtobufCBinaryData *bytes)
+{
+    if (bytes->len != 0)
+        put_delimited(sink, number, bytes->data, bytes->len);
+}
+
+/* Ends the message that began when the sink was at `end`. */
+INLINE void put_end(struct pl_sink *sink, uint32_t number, const uint8_t *end)
+{
+    pl_sink_length(sink, end);
+    put_tag(sink, number, DELIMITED);
+}
+
+INLINE void put_by_table(struct pl_sink *sink, const ProtobufCMessage *message)
+{
+    struct pl_sink borrowed = *sink;
+    pl_pack_into(&borrowed, message);
+    *sink = borrowed;
+}
+
+INLINE void put_message(struct pl_sink *sink, uint32_t number, const ProtobufCMessage *message)
+{
+    const uint8_t *end = sink->at;
+    if (message == NULL)
+        return;
+    put_by_table(sink, message);
+    put_end(sink, number, end);
+}
+
+INLINE void put_money(struct pl_sink *sink, uint32_t number, const Pledged__V1__Money *money)
+{
+    const uint8_t *end = sink->at;
+    if (money == NULL)
+        return;
+    put_text(sink, 2, money->currency);
+    put_number(sink, 1, (uint64_t)money->minor);
+    put_end(sink, number, end);
+}
+
+INLINE void put_count(struct pl_sink *sink, uint32_t number, const Pledged__V1__Count *count)
+{
+    const uint8_t *end = sink->at;
+    if (count == NULL)
+        return;
+    /* the member that was chosen is written even if it says nothing */
+    if (count->value_case == PLEDGED__V1__COUNT__VALUE_COUNT) {
+        pl_sink_varint(sink, (uint64_t)count->count);
+        put_tag(sink, 1, 0);
+    } else if (count->value_case == PLEDGED__V1__COUNT__VALUE_UNLIMITED) {
+        pl_sink_varint(sink, count->unlimited != 0);
+        put_tag(sink, 2, 0);
+    }
+    put_end(sink, number, end);
+}
+
+INLINE void put_warning(struct pl_sink *sink, uint32_t number, const Pledged__V1__Warning *warning)
+{
+    const uint8_t *end = sink->at;
+    put_number(sink, 2, warning->seq);
+    put_choice(sink, 1, warning->kind);
+    put_end(sink, number, end);
+}
+
+/* --- outcome --- */
+
+/* Nothing but what a pledge has. */
+static bool outcome_is_plain(const Pledged__V1__Outcome *outcome)
+{
+    return outcome->bank_entry[0] == '\0' && outcome->unallocated == NULL &&
+           outcome->catalogue_sha256.len == 0 && outcome->document[0] == '\0' &&
+           outcome->refund[0] == '\0' && outcome->n_statement == 0 && outcome->contact[0] == '\0' &&
+           outcome->n_erased == 0 && outcome->benefit[0] == '\0' &&
+           outcome->benefit_quantity == 0 && outcome->benefit_left == 0 &&
+           outcome->period[0] == '\0' && outcome->erased_left == 0;
+}
+
+INLINE void put_plain_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
+{
+    put_number(sink, 13, outcome->proposal_seq);
+    for (size_t i = outcome->n_warning; i > 0; i--)
+        put_warning(sink, 12, outcome->warning[i - 1]);
+    put_number(sink, 10, outcome->waiting_position);
+    put_number(sink, 9, (uint64_t)outcome->expires_us);
+    put_choice(sink, 8, (int32_t)outcome->stage);
+    put_money(sink, 6, outcome->balance);
+    put_count(sink, 5, outcome->remaining);
+    put_text(sink, 4, outcome->tier);
+    put_text(sink, 2, outcome->pledge);
+    put_text(sink, 1, outcome->contributor);
+}
+
+INLINE struct pl_slice put_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
+{
+    const uint8_t *end = sink->at;
+    if (outcome == NULL)
+        return pl_slice(NULL, 0);
+    if (outcome_is_plain(outcome))
+        put_plain_outcome(sink, outcome);
+    else
+        put_by_table(sink, &outcome->base);
+    struct pl_slice value = pl_slice(sink->at, (size_t)(end - sink->at));
+    put_end(sink, 11, end);
+    return value;
+}
+
+/* --- facts --- */
+
+INLINE void put_pledge_made(struct pl_sink *sink, const Pledged__V1__PledgeMade *fact)
+{
+    put_message(sink, 15, fact->valuation == NULL ? NULL : &fact->valuation->base);
+    put_text(sink, 14, fact->reference);
+    put_text(sink, 13, fact->converted_from);
+    put_number(sink, 12, fact->from_hold != 0);
+    for (size_t i = fact->n_external_ref; i > 0; i--)
+        put_message(sink, 11, &fact->external_ref[i - 1]->base);
+    put_choice(sink, 10, (int32_t)fact->publish);
+    put_text(sink, 9, fact->agreement_ref);
+    put_text(sink, 8, fact->campaign);
+    put_choice(sink, 7, (int32_t)fact->purpose);
+    put_choice(sink, 6, (int32_t)fact->kind);
+    put_money(sink, 5, fact->amount);
+    put_text(sink, 4, fact->tier);
+    put_text(sink, 3, fact->catalogue);
+    put_text(sink, 2, fact->contributor);
+    put_text(sink, 1, fact->pledge);
+}
+
+INLINE void put_fact(struct pl_sink *sink, const Pledged__V1__Entry *entry)
+{
+    const uint8_t *end = sink->at;
+    /* every member of the union is a pointer to a message: any of them is the fact's address */
+    const void *fact = entry->ledger_created;
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT__NOT_SET || fact == NULL)
+        return;
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE)
+        put_pledge_made(sink, entry->pledge_made);
+    else
+        put_by_table(sink, fact);
+    put_end(sink, (uint32_t)entry->fact_case, end);
+}
+
+/* --- the entry --- */
+
+INLINE void put_actor(struct pl_sink *sink, const Pledged__V1__Actor *actor)
+{
+    const uint8_t *end = sink->at;
+    if (actor == NULL)
+        return;
+    put_text(sink, 4, actor->issuer);
+    put_text(sink, 3, actor->identity);
+    put_choice(sink, 2, (int32_t)actor->role);
+    put_text(sink, 1, actor->person);
+    put_end(sink, 3, end);
+}
+
+struct pl_slice encode_entry(const Pledged__V1__Entry *entry, uint8_t *into, size_t room,
+                             struct pl_slice *ret_outcome)
+{
+    struct pl_sink sink = {.begin = into, .at = into + room};
+    put_fact(&sink, entry);
+    put_number(&sink, 15, entry->command_bytes);
+    put_text(&sink, 14, entry->posting_date);
+    put_text(&sink, 13, entry->maker);
+    put_number(&sink, 12, entry->proposal_seq);
+    *ret_outcome = put_outcome(&sink, entry->outcome);
+    put_text(&sink, 10, entry->effective_date);
+    put_number(&sink, 9, entry->prev_seq);
+    put_number(&sink, 8, entry->cause_seq);
+    put_message(&sink, 7, entry->signature == NULL ? NULL : &entry->signature->base);
+    put_bytes(&sink, 6, &entry->command);
+    put_bytes(&sink, 5, &entry->command_digest);
+    put_bytes(&sink, 4, &entry->request_id);
+    put_actor(&sink, entry->actor);
+    put_number(&sink, 2, (uint64_t)entry->time_us);
+    put_number(&sink, 1, entry->seq);
+    if (sink.failed)
+        return pl_slice(NULL, 0);
+    return pl_slice(sink.at, (size_t)(into + room - sink.at));
+}
