@@ -128,7 +128,7 @@ static struct pl_status read_range(struct cli *cli, struct dump_options *options
     PL_TRY(options_number(&cli->options, OPTION_TO_SEQ, 1, INT64_MAX, &to, &cli->failure));
     options->from_seq = (uint64_t)from;
     request->from_seq = dump_needs_all(options->form) ? 0 : (uint64_t)from;
-    request->to_seq = (uint64_t)to;
+    request->to_seq = options->to_seq = (uint64_t)to;
     if (pledge == NULL)
         return pl_ok();
     options->pledge = pl_id_parse_loose(pledge, 'P');

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/scan.h"
+#include "common/tlog.h"
 
 /* --- checkpoint, prove --- */
 
@@ -46,6 +48,47 @@ static struct pl_status put_text(struct cli *cli, const char *text)
     return cli_print(cli, &out);
 }
 
+/* Only what a `verify` could read leaves for a file or a terminal; whose it is, the key tells. */
+static struct pl_status check_checkpoint(struct cli *cli, const char *text)
+{
+    struct pl_checkpoint checkpoint;
+    struct pl_note *note = pl_arena_alloc(&cli->arena, sizeof(*note));
+    if (note == NULL)
+        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+    struct pl_status status = pl_note_parse(pl_slice_str(text), note);
+    if (pl_is_ok(status))
+        status = pl_checkpoint_parse(note->text, &checkpoint);
+    return pl_is_ok(status)
+               ? status
+               : failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                             "", "%s", _("what the daemon sent is no signed checkpoint"));
+}
+
+/* A proof of the entry that was asked for, which leads to the root that comes with it. */
+static struct pl_status check_proof(struct cli *cli, const char *text, uint64_t seq)
+{
+    struct pl_tlog_proof proof;
+    struct pl_checkpoint checkpoint;
+    struct pl_merkle_hash leaf;
+    struct pl_note *note = pl_arena_alloc(&cli->arena, sizeof(*note));
+    if (note == NULL)
+        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+    struct pl_status status = pl_tlog_proof_parse(pl_slice_str(text), &cli->arena, &proof);
+    if (pl_is_ok(status))
+        status = pl_note_parse(proof.checkpoint, note);
+    if (pl_is_ok(status))
+        status = pl_checkpoint_parse(note->text, &checkpoint);
+    if (pl_is_ok(status) && proof.has_extra) {
+        pl_merkle_leaf(proof.extra, &leaf);
+        status = pl_merkle_check_inclusion(proof.index, checkpoint.size, &leaf, &proof.proof,
+                                           &checkpoint.root);
+    }
+    return pl_is_ok(status) && proof.index + 1 == seq
+               ? pl_ok()
+               : failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                             "", _("what the daemon sent is no proof of entry %" PRIu64), seq);
+}
+
 static struct pl_status get_checkpoint(struct cli *cli,
                                        const Pledged__V1__GetCheckpointResponse **ret)
 {
@@ -63,6 +106,7 @@ struct pl_status cmd_checkpoint(struct cli *cli)
     struct sheet sheet;
     PL_TRY(get_checkpoint(cli, &answer));
     PL_ASSERT(answer != NULL);
+    PL_TRY(check_checkpoint(cli, answer->checkpoint));
     if (cli->config.format != OUTPUT_JSON)
         return put_text(cli, answer->checkpoint);
     sheet_init(&sheet, NULL, checkpoint_columns, PL_COUNT(checkpoint_columns), &cli->arena);
@@ -80,6 +124,7 @@ struct pl_status cmd_prove(struct cli *cli)
     PL_TRY(cli_read(cli, "GetInclusionProof", &request.base,
                     &pledged__v1__get_inclusion_proof_response__descriptor, &message));
     const Pledged__V1__GetInclusionProofResponse *answer = (const void *)message;
+    PL_TRY(check_proof(cli, answer->tlog_proof, request.seq));
     if (cli->config.format != OUTPUT_JSON)
         return put_text(cli, answer->tlog_proof);
     sheet_init(&sheet, NULL, proof_columns, PL_COUNT(proof_columns), &cli->arena);
@@ -122,6 +167,8 @@ static struct pl_status on_part(void *arg, struct pl_slice message)
     const Pledged__V1__DumpResponse *part = (const void *)unpacked;
     if (part->n_entry > 0 && part->first_seq != mirror_next_seq(fetch->mirror))
         return pl_fail(CORRUPT, "an entry is missing in the stream");
+    if (part->n_entry > fetch->whole - (mirror_next_seq(fetch->mirror) - 1))
+        return pl_fail(CORRUPT, "the stream goes on after the last entry that was asked for");
     for (size_t i = 0; i < part->n_entry; i++)
         PL_TRY(mirror_take(fetch->mirror, pl_slice(part->entry[i].data, part->entry[i].len)));
     progress_tell(&fetch->progress, mirror_next_seq(fetch->mirror) - 1, fetch->whole);
@@ -173,6 +220,43 @@ static struct pl_status show_mirror(struct cli *cli, const char *dir, uint64_t a
     return cli_show(cli, &sheet);
 }
 
+/* What the daemon signs does not continue what it signed before: both are kept. */
+static struct pl_status contradicts(struct cli *cli, struct fetch *fetch, struct pl_slice text,
+                                    uint64_t size)
+{
+    uint64_t before = mirror_size(fetch->mirror);
+    PL_TRY(mirror_refuse(fetch->mirror, text));
+    if (size < before)
+        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("the mirror has %" PRIu64 " entries, the daemon signs %" PRIu64
+                             ": entries were taken away; keep the mirror, it is evidence"),
+                           before, size);
+    return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       _("what the daemon sent and signed (%" PRIu64 " entries) does not continue "
+                         "the mirror (%" PRIu64 " entries); the mirror is as it was, the daemon's "
+                         "checkpoint is kept in it as checkpoint.refused: both together are "
+                         "evidence"),
+                       size, before);
+}
+
+/* Before anything is fetched: is it the ledger that is there? */
+static struct pl_status check_before(struct cli *cli, struct fetch *fetch, struct pl_slice text,
+                                     const struct verify_checkpoint *checkpoint)
+{
+    const char *origin = mirror_origin(fetch->mirror);
+    if (origin[0] != '\0' && strcmp(origin, checkpoint->origin) != 0)
+        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("the mirror is of the ledger %s, the daemon keeps %s"), origin,
+                           checkpoint->origin);
+    if (checkpoint->size < mirror_size(fetch->mirror))
+        return contradicts(cli, fetch, text, checkpoint->size);
+    if (mirror_key_changed(fetch->mirror))
+        (void)fprintf(stderr, "%s\n",
+                      _("Note: the daemon names another key than the one that the mirror was made "
+                        "under. If the fund did not tell you of a new key, ask."));
+    return pl_ok();
+}
+
 static struct pl_status mirror_to(struct cli *cli, struct fetch *fetch, const char *dir)
 {
     const Pledged__V1__GetCheckpointResponse *answer = NULL;
@@ -188,13 +272,12 @@ static struct pl_status mirror_to(struct cli *cli, struct fetch *fetch, const ch
                            _("the daemon's checkpoint: %s"), gettext(wrong));
     PL_TRY(mirror_open(dir, key, &fetch->mirror));
     uint64_t before = mirror_size(fetch->mirror);
-    if (checkpoint.size < before)
-        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                           _("the mirror has %" PRIu64 " entries, the daemon signs %" PRIu64
-                             ": entries were taken away; keep the mirror, it is evidence"),
-                           before, checkpoint.size);
+    PL_TRY(check_before(cli, fetch, text, &checkpoint));
     PL_TRY(fetch_entries(cli, fetch, checkpoint.size));
-    PL_TRY(mirror_finish(fetch->mirror, text, &checkpoint));
+    struct pl_status status = mirror_finish(fetch->mirror, text, &checkpoint);
+    if (status.code == PL_E_CORRUPT && before != 0)
+        return contradicts(cli, fetch, text, checkpoint.size);
+    PL_TRY(status);
     progress_end(&fetch->progress);
     return show_mirror(cli, dir, checkpoint.size - before, &checkpoint);
 }

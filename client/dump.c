@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dump: checks that the stream is whole (no gap, no repetition, a trailer that agrees) while it
- * writes, with memory for one message only.
+ * dump: checks that the stream is whole (no gap, no repetition, a trailer that agrees, a checkpoint
+ * over these very entries) while it writes, with memory for one message only.
  */
 #include "client/dump.h"
 
@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/rng.h"
 #include "common/scan.h"
+#include "common/tlog.h"
 #include "pledged/v1/command.pb-c.h"
 
 enum { FLUSH_BYTES = 64 << 10, PIECE_BYTES_MAX = 256 << 20, FRAME_HEAD_BYTES = 5 };
@@ -27,6 +28,11 @@ void dump_init(struct dump *dump, const struct dump_options *options)
     dump->next_seq = dump_needs_all(options->form) ? 1 : from;
     pl_buf_init(&dump->out, PIECE_BYTES_MAX);
     pl_arena_init(&dump->arena, (size_t)1 << 30);
+    if (dump->next_seq == 1) {
+        dump->tree = malloc(sizeof(*dump->tree));
+        PL_ASSERT(dump->tree != NULL);
+        verify_tree_init(dump->tree, NULL, NULL);
+    }
     if (dump_needs_all(options->form))
         export_init(&dump->export, (enum export_form)(options->form - DUMP_HLEDGER), from,
                     options->pledge);
@@ -39,6 +45,7 @@ void dump_fini(struct dump *dump)
     pl_buf_fini(&dump->out);
     pl_arena_fini(&dump->arena);
     free(dump->checkpoint);
+    free(dump->tree);
 }
 
 static struct pl_status flush(struct dump *dump)
@@ -71,20 +78,41 @@ static struct pl_status add_frame(struct dump *dump, char type, struct pl_slice 
     return pl_buf_append(&dump->out, bytes.data, bytes.len);
 }
 
-/* The hashes of the entries since the last list. */
+/* The hashes of the entries since the last time. */
 static struct pl_status add_list(struct dump *dump)
 {
     size_t count = dump->list_count;
     dump->list_count = 0;
-    return count == 0 ? pl_ok()
-                      : add_frame(dump, 'L', pl_slice(dump->list, count * PL_SHA256_BYTES));
+    if (count == 0)
+        return pl_ok();
+    if (dump->tree != NULL)
+        PL_TRY(verify_tree_add(dump->tree, dump->list, count, NULL));
+    return dump->options.form == DUMP_BIN
+               ? add_frame(dump, 'L', pl_slice(dump->list, count * PL_SHA256_BYTES))
+               : pl_ok();
+}
+
+static struct pl_status add_hash(struct dump *dump, uint64_t seq, struct pl_slice bytes)
+{
+    verify_tree_leaf(bytes, dump->list[dump->list_count++]);
+    return seq % VERIFY_TILE_HASHES == 0 ? add_list(dump) : pl_ok();
 }
 
 static struct pl_status add_exact(struct dump *dump, uint64_t seq, struct pl_slice bytes)
 {
-    verify_tree_leaf(bytes, dump->list[dump->list_count++]);
     PL_TRY(add_frame(dump, 'E', bytes));
-    return seq % VERIFY_TILE_HASHES == 0 ? add_list(dump) : pl_ok();
+    return add_hash(dump, seq, bytes);
+}
+
+/* Is `seq` the next one, and one of those that were asked for? */
+static struct pl_status expect(struct dump *dump, uint64_t seq)
+{
+    if (seq != dump->next_seq)
+        return pl_fail(CORRUPT, "an entry is missing in the stream");
+    if (dump->options.to_seq != 0 && seq > dump->options.to_seq)
+        return pl_fail(CORRUPT, "the stream goes on after the last entry that was asked for");
+    dump->next_seq++;
+    return pl_ok();
 }
 
 static struct pl_status add_row(struct dump *dump, const Pledged__V1__Entry *entry)
@@ -120,9 +148,7 @@ static struct pl_status add_bytes(struct dump *dump, struct pl_slice bytes)
     uint64_t seq = 0;
     if (!pl_wire_number(bytes, ENTRY_FIELD_SEQ, &seq))
         return pl_fail(CORRUPT, "an entry of the stream does not parse");
-    if (seq != dump->next_seq)
-        return pl_fail(CORRUPT, "an entry is missing in the stream");
-    dump->next_seq++;
+    PL_TRY(expect(dump, seq));
     return add_exact(dump, seq, bytes);
 }
 
@@ -133,9 +159,9 @@ static struct pl_status add_entry(struct dump *dump, struct pl_slice bytes)
         return add_bytes(dump, bytes);
     PL_TRY(pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, &dump->arena, &message));
     const Pledged__V1__Entry *entry = (const void *)message;
-    if (entry->seq != dump->next_seq)
-        return pl_fail(CORRUPT, "an entry is missing in the stream");
-    dump->next_seq++;
+    PL_TRY(expect(dump, entry->seq));
+    if (dump->tree != NULL)
+        PL_TRY(add_hash(dump, entry->seq, bytes));
     return add_one(dump, entry, bytes);
 }
 
@@ -143,10 +169,8 @@ static struct pl_status add_end(struct dump *dump, const Pledged__V1__DumpTraile
 {
     if (dump_needs_all(dump->options.form))
         return export_end(&dump->export, trailer, &dump->out);
-    if (dump->options.form == DUMP_BIN) {
-        PL_TRY(add_list(dump));
+    if (dump->options.form == DUMP_BIN)
         return add_frame(dump, 'T', pl_pack(&trailer->base, &dump->arena));
-    }
     if (dump->options.form == DUMP_CSV)
         return pl_ok();
     PL_TRY(pl_buf_append_str(&dump->out, "{\"trailer\": "));
@@ -154,10 +178,42 @@ static struct pl_status add_end(struct dump *dump, const Pledged__V1__DumpTraile
     return pl_buf_append_str(&dump->out, "}\n");
 }
 
+/* Whoever has only this file, or the books that are made of it, goes by the checkpoint in it. */
+static struct pl_status check_checkpoint(const struct dump *dump,
+                                         const Pledged__V1__DumpTrailer *trailer)
+{
+    struct pl_note *note = malloc(sizeof(*note)); /* too large for a stack */
+    PL_ASSERT(note != NULL);
+    struct pl_checkpoint checkpoint;
+    struct pl_status status = pl_note_parse(pl_slice_str(trailer->checkpoint), note);
+    if (pl_is_ok(status))
+        status = pl_checkpoint_parse(note->text, &checkpoint);
+    free(note);
+    if (!pl_is_ok(status))
+        return pl_fail(CORRUPT, "what came as the checkpoint is none");
+    uint64_t last = dump->next_seq - 1;
+    bool whole =
+        dump->options.to_seq == 0 && (dump->tree != NULL || dump->options.from_seq <= last);
+    if (strcmp(checkpoint.origin, trailer->origin) != 0 || checkpoint.size < last ||
+        (whole && checkpoint.size != last))
+        return pl_fail(CORRUPT, "the checkpoint that came is not that of these entries");
+    if (dump->tree == NULL || checkpoint.size != last)
+        return pl_ok(); /* a part of the ledger has no root of its own */
+    uint8_t root[PL_SHA256_BYTES];
+    verify_tree_root(dump->tree, root);
+    return memcmp(root, checkpoint.root.bytes, sizeof(root)) == 0
+               ? pl_ok()
+               : pl_fail(CORRUPT,
+                         "the entries that came are not those of the checkpoint that came");
+}
+
 static struct pl_status take_trailer(struct dump *dump, const Pledged__V1__DumpTrailer *trailer)
 {
     if (trailer->to_seq + 1 != dump->next_seq)
         return pl_fail(CORRUPT, "the stream ends before its last entry");
+    PL_TRY(add_list(dump));
+    if (trailer->checkpoint[0] != '\0')
+        PL_TRY(check_checkpoint(dump, trailer));
     PL_TRY(add_end(dump, trailer));
     if (trailer->checkpoint[0] != '\0') {
         dump->checkpoint = strdup(trailer->checkpoint);

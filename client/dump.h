@@ -48,6 +48,7 @@ struct dump_options {
     enum dump_form form;
     int fd;            /* where complete pieces go */
     uint64_t from_seq; /* first entry of interest; 0: the first of all */
+    uint64_t to_seq;   /* last entry that was asked for; 0: up to the end */
     uint64_t pledge;   /* not in bin: only entries about this one; 0: all */
     bool safe;         /* csv: for spreadsheets */
     void (*on_progress)(void *arg, uint64_t seq); /* NULL: nobody looks */
@@ -59,10 +60,11 @@ struct dump {
     struct pl_buf out;                                 /* what has not gone yet */
     struct pl_arena arena;                             /* of one message of the stream */
     uint64_t next_seq;                                 /* entry expected next */
-    uint8_t list[VERIFY_TILE_HASHES][PL_SHA256_BYTES]; /* bin: hashes since the last list */
+    uint8_t list[VERIFY_TILE_HASHES][PL_SHA256_BYTES]; /* hashes that are not in the tree yet */
     size_t list_count;
-    struct export export; /* the book forms */
-    char *checkpoint;     /* owns; from the trailer; NULL: it did not come, or has none */
+    struct verify_tree *tree; /* owns; NULL: what comes does not begin with the first entry */
+    struct export export;     /* the book forms */
+    char *checkpoint;         /* owns; from the trailer; NULL: it did not come, or has none */
     bool begun;
     bool complete; /* the trailer came and fits what came before it */
 };
@@ -75,8 +77,10 @@ static inline bool dump_needs_all(enum dump_form form)
 
 void dump_init(struct dump *dump, const struct dump_options *options);
 void dump_fini(struct dump *dump);
-/* One DumpResponse as the stream brings it (pl_h2client_message_fn). CORRUPT if entries are missing
- * or do not parse, IO with errno if they cannot be written. */
+/* One DumpResponse as the stream brings it (pl_h2client_message_fn). CORRUPT if entries are
+ * missing, were not asked for or do not parse, or if the checkpoint that came is not theirs (its
+ * signature is for `pledge verify` to judge, who has the key); IO with errno if they cannot be
+ * written. */
 PL_MUST_CHECK struct pl_status dump_take(void *dump, struct pl_slice message);
 /* Writes the rest. UNAVAILABLE if the trailer never came. */
 PL_MUST_CHECK struct pl_status dump_finish(struct dump *dump);

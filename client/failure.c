@@ -283,9 +283,25 @@ struct pl_status failure_json(const struct failure *failure, struct pl_buf *out)
     return pl_buf_append_str(out, "}\n");
 }
 
+/* A message may quote somebody else: nothing in it may steer a terminal. */
+static void blank_controls(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        bool one = (*at < 0x20 && *at != '\n') || *at == 0x7F;
+        bool two = *at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0;
+        if (one || two)
+            *at = ' ';
+        if (two)
+            *++at = ' ';
+    }
+}
+
 void failure_words(const struct failure *failure, FILE *out)
 {
-    (void)fprintf(out, _("pledge: %s\n"), failure->message);
+    char message[sizeof(failure->message)];
+    memcpy(message, failure->message, sizeof(message));
+    blank_controls(message);
+    (void)fprintf(out, _("pledge: %s\n"), message);
     if (failure->replay)
         (void)fprintf(out, "%s\n", _("This is the original answer to a repeated request id."));
     if (failure->uncertain)

@@ -28,13 +28,19 @@ enum {
     BUNDLE_BYTES_MAX = PL_MERKLE_TILE_WIDTH * (PL_BUNDLE_ENTRY_MAX + 2),
     PATH_BYTES = 64 + PL_TILE_PATH_MAX,
     DEPTH_MOST = 16,
+    KEYS_BYTES_MAX = 64 << 10,
 };
 #define INCOMING ".incoming"
+#define KEYS     ".keys" /* that the checkpoint was verified with when it came */
+#define REFUSED  "checkpoint.refused"
 
 struct mirror {
     int dir;
     int lock;
+    const char *keys;         /* borrowed */
+    bool other_key;           /* the checkpoint that is there was signed by none of them */
     uint64_t size;            /* under the checkpoint that is there */
+    char origin[256];         /* of that checkpoint; "": there is none */
     bool replaying;           /* entries come from .incoming: they are written already */
     struct verify_tree *tree; /* of everything that came */
     struct pl_buf bundle;     /* entries of the bundle that is being filled */
@@ -217,17 +223,35 @@ static struct pl_status load_bundle(struct mirror *mirror, uint64_t size)
                : pl_fail(CORRUPT, N_("a bundle of the mirror does not add up"));
 }
 
-static struct pl_status load(struct mirror *mirror, const char *keys)
+/* A ledger may change keys; what continues what is there does so under any of them. */
+static struct pl_status open_checkpoint(struct mirror *mirror, struct verify_checkpoint *ret)
+{
+    struct pl_buf text PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&text, KEYS_BYTES_MAX + (128 << 10));
+    PL_TRY(read_file(mirror->dir, "checkpoint", CHECKPOINT_BYTES_MAX, &mirror->scratch));
+    struct pl_slice note = pl_buf_slice(&mirror->scratch);
+    if (verify_checkpoint_open(note, mirror->keys, ret) == NULL)
+        return pl_ok();
+    struct pl_status status = read_file(mirror->dir, KEYS, KEYS_BYTES_MAX, &text);
+    if (pl_is_ok(status))
+        status = pl_buf_append(&text, "", 1);
+    mirror->other_key =
+        pl_is_ok(status) &&
+        verify_checkpoint_open(note, (const char *)pl_buf_slice(&text).data, ret) == NULL;
+    return mirror->other_key
+               ? pl_ok()
+               : pl_fail(CORRUPT, N_("the checkpoint of the mirror is not signed by this ledger"));
+}
+
+static struct pl_status load(struct mirror *mirror)
 {
     struct verify_checkpoint checkpoint;
     uint8_t root[PL_SHA256_BYTES];
-    struct pl_status status =
-        read_file(mirror->dir, "checkpoint", CHECKPOINT_BYTES_MAX, &mirror->scratch);
+    struct pl_status status = open_checkpoint(mirror, &checkpoint);
     if (status.code == PL_E_NOT_FOUND)
         return pl_ok();
     PL_TRY(status);
-    if (verify_checkpoint_open(pl_buf_slice(&mirror->scratch), keys, &checkpoint) != NULL)
-        return pl_fail(CORRUPT, N_("the checkpoint of the mirror is not signed by this ledger"));
+    memcpy(mirror->origin, checkpoint.origin, sizeof(mirror->origin));
     status = load_tiles(mirror, checkpoint.size);
     if (status.code == PL_E_NOT_FOUND)
         return pl_fail(CORRUPT, N_("a tile of the mirror is missing"));
@@ -279,7 +303,7 @@ static struct pl_status take_lock(struct mirror *mirror)
                : pl_fail(BUSY, N_("another process works on this mirror"));
 }
 
-static struct pl_status open_dir(struct mirror *mirror, const char *dir, const char *keys)
+static struct pl_status open_dir(struct mirror *mirror, const char *dir)
 {
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
         return pl_fail_errno(IO, N_("make the mirror's directory"));
@@ -287,7 +311,7 @@ static struct pl_status open_dir(struct mirror *mirror, const char *dir, const c
     if (mirror->dir < 0)
         return pl_fail_errno(IO, N_("open the mirror's directory"));
     PL_TRY(take_lock(mirror));
-    PL_TRY(load(mirror, keys));
+    PL_TRY(load(mirror));
     mirror->replaying = true;
     PL_TRY(replay_incoming(mirror));
     mirror->replaying = false;
@@ -298,13 +322,14 @@ struct pl_status mirror_open(const char *dir, const char *keys, struct mirror **
 {
     struct mirror *mirror = calloc(1, sizeof(*mirror));
     PL_ASSERT(mirror != NULL);
+    mirror->keys = keys;
     mirror->dir = mirror->lock = -1;
     mirror->tree = malloc(sizeof(*mirror->tree));
     PL_ASSERT(mirror->tree != NULL);
     verify_tree_init(mirror->tree, on_tile, mirror);
     pl_buf_init(&mirror->bundle, BUNDLE_BYTES_MAX + (128 << 10));
     pl_buf_init(&mirror->scratch, BUNDLE_BYTES_MAX + (128 << 10));
-    struct pl_status status = open_dir(mirror, dir, keys);
+    struct pl_status status = open_dir(mirror, dir);
     if (pl_is_ok(status))
         *ret = mirror;
     else
@@ -324,6 +349,16 @@ void mirror_close(struct mirror *mirror)
     pl_buf_fini(&mirror->scratch);
     free(mirror->tree);
     free(mirror);
+}
+
+const char *mirror_origin(const struct mirror *mirror)
+{
+    return mirror->origin;
+}
+
+bool mirror_key_changed(const struct mirror *mirror)
+{
+    return mirror->other_key;
 }
 
 uint64_t mirror_size(const struct mirror *mirror)
@@ -408,11 +443,21 @@ static struct pl_status publish(struct mirror *mirror, struct pl_slice text, uin
         PL_TRY(publish_level(mirror, false, level, size));
     PL_TRY(sync_all(mirror)); /* what a checkpoint names is on the disk before it */
     PL_TRY(write_file(mirror->dir, "checkpoint", text));
+    PL_TRY(write_file(mirror->dir, KEYS, pl_slice_str(mirror->keys)));
     PL_TRY(prune_level(mirror, true, 0, size));
     for (unsigned level = 0; level < VERIFY_TREE_LEVELS; level++)
         PL_TRY(prune_level(mirror, false, level, size));
     PL_TRY(remove_all(mirror->dir, INCOMING, DEPTH_MOST));
     mirror->size = size;
+    return sync_all(mirror);
+}
+
+/* The first one stays: what comes after it may be an attempt to cover it. */
+struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text)
+{
+    if (faccessat(mirror->dir, REFUSED, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return pl_ok();
+    PL_TRY(write_file(mirror->dir, REFUSED, text));
     return sync_all(mirror);
 }
 

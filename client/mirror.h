@@ -23,14 +23,20 @@
 
 struct mirror;
 
-/* Makes the directory if need be. `keys`: verifier keys that the checkpoint in it must be signed
- * with. */
+/* Makes the directory if need be. `keys`: verifier keys, one of which must have signed the
+ * checkpoint in it, or one of those that it was verified with when it came. They outlive the
+ * mirror. */
 PL_MUST_CHECK struct pl_status mirror_open(const char *dir, const char *keys, struct mirror **ret);
 void mirror_close(struct mirror *mirror); /* NULL is fine; what came so far is kept for next time */
-uint64_t mirror_size(const struct mirror *mirror);     /* entries under its checkpoint */
-uint64_t mirror_next_seq(const struct mirror *mirror); /* first entry that it wants now */
+const char *mirror_origin(const struct mirror *mirror); /* of its checkpoint; "": none yet */
+bool mirror_key_changed(const struct mirror *mirror);   /* it was signed by none of `keys` */
+uint64_t mirror_size(const struct mirror *mirror);      /* entries under its checkpoint */
+uint64_t mirror_next_seq(const struct mirror *mirror);  /* first entry that it wants now */
 /* The next entry. */
 PL_MUST_CHECK struct pl_status mirror_take(struct mirror *mirror, struct pl_slice entry);
+/* A signed checkpoint that does not continue the mirror is kept beside it (checkpoint.refused):
+ * together they are evidence. */
+PL_MUST_CHECK struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text);
 /* All entries of this checkpoint are there: compares the root, gives everything its place. CORRUPT
  * if they do not lead to it: what came is thrown away, the mirror is as it was. */
 PL_MUST_CHECK struct pl_status mirror_finish(struct mirror *mirror, struct pl_slice text,

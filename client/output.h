@@ -43,7 +43,7 @@ struct cell {
 struct note {
     const char *key, *json;
 };
-enum { SHEET_NOTES_MAX = 8 };
+enum { SHEET_NOTES_MAX = 12 };
 struct sheet {
     const char *list; /* name of the rows in JSON; NULL: a record, exactly one row */
     const struct column *columns;

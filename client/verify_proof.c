@@ -28,6 +28,9 @@ static void judge_entry(struct pl_slice bytes, struct pl_arena *arena, struct ve
     const Pledged__V1__Entry *entry = (const void *)message;
     ret->entries = 1;
     ret->first_time_us = ret->last_time_us = entry->time_us;
+    const ProtobufCFieldDescriptor *fact = protobuf_c_message_descriptor_get_field(
+        &pledged__v1__entry__descriptor, (unsigned)entry->fact_case);
+    (void)snprintf(ret->fact, sizeof(ret->fact), "%s", fact == NULL ? "?" : fact->name);
     if (entry->seq != ret->seq)
         verify_fail(ret, VERIFY_INTEGRITY, ret->seq,
                     _("entry %" PRIu64 " stands where entry %" PRIu64 " belongs"), entry->seq,
@@ -80,6 +83,10 @@ void verify_proof(struct pl_slice text, const struct verify_options *options,
     ret->kind = N_("proof");
     judge(text, options, &arena, ret);
     verify_hold(ret, VERIFY_INTEGRITY);
+    struct verify_verdict *verdict = &ret->verdict[VERIFY_INTEGRITY];
+    if (verdict->result == VERIFY_HOLDS) /* of which entry is the question */
+        (void)snprintf(verdict->words, sizeof(verdict->words), _("entry %" PRIu64 " (%s)"),
+                       ret->seq, ret->fact);
     verify_skip(ret, VERIFY_APPEND_ONLY, _("a proof is about one entry only"));
     verify_skip(ret, VERIFY_COMPLETENESS, _("a proof is about one entry only"));
     verify_skip(ret, VERIFY_SEMANTICS, _("a proof is about one entry only"));

@@ -108,6 +108,11 @@ static const char *footer(const struct verify_report *report, struct pl_arena *a
     pl_hex(pl_slice(report->root, PL_SHA256_BYTES), root);
     if (report->origin[0] == '\0')
         return NULL;
+    if (report->seq != 0)
+        return pl_arena_printf(
+            arena,
+            _("%s of entry %" PRIu64 " (%s): checkpoint of %s, %" PRIu64 " entries, root %.16s..."),
+            gettext(report->kind), report->seq, report->fact, report->origin, report->size, root);
     if (report->unjudged != 0)
         return pl_arena_printf(
             arena,
@@ -135,5 +140,9 @@ void verify_sheet(const struct verify_report *report, struct sheet *sheet, struc
     sheet_note(sheet, "not_decided_again", pl_arena_printf(arena, "%" PRIu64, report->unjudged));
     if (report->last_time_us != 0)
         add_note(sheet, "last_time", pl_time_format(report->last_time_us, time));
+    if (report->seq != 0) {
+        sheet_note(sheet, "seq", pl_arena_printf(arena, "%" PRIu64, report->seq));
+        add_note(sheet, "fact", report->fact);
+    }
     sheet->footer = footer(report, arena);
 }

@@ -46,6 +46,7 @@ struct verify_report {
     uint64_t entries;  /* read */
     uint64_t unjudged; /* decided by rules of another version: checked, not decided again */
     uint64_t seq;      /* of a proof: the entry that it is about */
+    char fact[64];     /* of a proof: what kind of entry that is */
     int64_t first_time_us, last_time_us; /* of the entries that were replayed; 0: none */
 };
 

@@ -127,7 +127,7 @@ class Proofs(DaemonTest):
         entries = self.auditor.dump_bytes(to_seq=int(row[1]))[0]
         want = audit.tiles_of(entries)
         have = {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*")
-                if p.is_file() and p.name not in ("checkpoint", ".lock")}
+                if p.is_file() and p.name not in ("checkpoint", ".lock", ".keys")}
         self.assertEqual(sorted(have), sorted(want))
         self.assertEqual(have, want)
 

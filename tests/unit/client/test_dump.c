@@ -16,6 +16,7 @@
 #include "client/text.h"
 #include "common/check.h"
 #include "common/scan.h"
+#include "common/tlog.h"
 #include "pledged/v1/command.pb-c.h"
 
 static char path[] = "/tmp/pledge-dump-XXXXXX";
@@ -67,6 +68,37 @@ static struct pl_status take(uint64_t first, uint64_t last, uint64_t to)
     if (to != 0)
         part.trailer = &trailer;
     return dump_take(&dump, pl_slice(bytes, protobuf_c_message_pack(&part.base, bytes)));
+}
+
+/* The end alone, with a checkpoint over the entries 1 to `size`; `twist` changes its root. */
+static struct pl_status take_end(uint64_t to, uint64_t size, bool twist)
+{
+    static struct verify_tree tree;
+    static uint8_t bytes[BYTES];
+    struct pl_checkpoint checkpoint = {.origin = "test", .size = size};
+    struct pl_buf text;
+    verify_tree_init(&tree, NULL, NULL);
+    for (uint64_t seq = 1; seq <= size; seq++) {
+        uint8_t leaf[1][32];
+        verify_tree_leaf(pl_slice(entry_bytes[seq], pack_entry(seq, entry_bytes[seq])), leaf[0]);
+        assert_true(pl_is_ok(verify_tree_add(&tree, leaf, 1, NULL)));
+    }
+    verify_tree_root(&tree, checkpoint.root.bytes);
+    checkpoint.root.bytes[31] ^= twist;
+    pl_buf_init(&text, 4096);
+    assert_true(pl_is_ok(pl_checkpoint_print(&checkpoint, &text)));
+    assert_true(pl_is_ok(pl_buf_append_str(&text, "\n\xE2\x80\x94 test AAAAAAAAAAAA\n")));
+    assert_true(pl_is_ok(pl_buf_append(&text, "", 1)));
+    Pledged__V1__DumpResponse part = PLEDGED__V1__DUMP_RESPONSE__INIT;
+    Pledged__V1__DumpTrailer trailer = PLEDGED__V1__DUMP_TRAILER__INIT;
+    trailer.to_seq = to;
+    trailer.origin = (char *)(uintptr_t) "test";
+    trailer.checkpoint = (char *)(uintptr_t)pl_buf_slice(&text).data;
+    part.trailer = &trailer;
+    struct pl_status status =
+        dump_take(&dump, pl_slice(bytes, protobuf_c_message_pack(&part.base, bytes)));
+    pl_buf_fini(&text);
+    return status;
 }
 
 static size_t written(uint8_t out[BYTES])
@@ -137,6 +169,43 @@ static void test_lines_hold_entry_and_command(void **state)
                         "no \"budget\", sorry");
     assert_non_null(json_object_get(json_object_get(line, "entry"), "withdrawn"));
     json_decref(line);
+    dump_fini(&dump);
+}
+
+static void end_of(enum dump_form form, uint64_t from, uint64_t to_seq, uint64_t size, bool twist,
+                   enum pl_code code)
+{
+    start(form, from);
+    dump.options.to_seq = to_seq;
+    assert_true(pl_is_ok(take(from, 9, 0)));
+    assert_int_equal(take_end(9, size, twist).code, code);
+    assert_int_equal(dump_finish(&dump).code, code == PL_E_OK ? PL_E_OK : PL_E_UNAVAILABLE);
+    dump_fini(&dump);
+}
+
+static void test_the_checkpoint_is_that_of_the_entries(void **state)
+{
+    (void)state;
+    for (enum dump_form form = DUMP_BIN; form <= DUMP_CSV; form++) {
+        end_of(form, 1, 0, 9, false, PL_E_OK);
+        end_of(form, 1, 0, 9, true, PL_E_CORRUPT);
+        end_of(form, 1, 0, 10, false, PL_E_CORRUPT);
+        end_of(form, 1, 0, 8, false, PL_E_CORRUPT);
+        end_of(form, 1, 9, 9, true, PL_E_CORRUPT);
+        end_of(form, 1, 9, 10, false, PL_E_OK); /* a part: only the whole has a root */
+        end_of(form, 1, 9, 8, false, PL_E_CORRUPT);
+        end_of(form, 4, 0, 9, true, PL_E_OK);
+        end_of(form, 4, 0, 10, false, PL_E_CORRUPT);
+    }
+}
+
+static void test_no_more_than_was_asked_for(void **state)
+{
+    (void)state;
+    start(DUMP_JSONL, 1);
+    dump.options.to_seq = 3;
+    assert_true(pl_is_ok(take(1, 3, 0)));
+    assert_int_equal(take(4, 4, 4).code, PL_E_CORRUPT);
     dump_fini(&dump);
 }
 
@@ -242,6 +311,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_binary_form_holds_the_exact_bytes),
         cmocka_unit_test(test_lines_hold_entry_and_command),
+        cmocka_unit_test(test_the_checkpoint_is_that_of_the_entries),
+        cmocka_unit_test(test_no_more_than_was_asked_for),
         cmocka_unit_test(test_csv_has_one_header_and_one_line_an_entry),
         cmocka_unit_test(test_gaps_and_missing_ends_are_found),
         cmocka_unit_test(test_bytes_that_are_no_message_are_found),

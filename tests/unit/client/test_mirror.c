@@ -133,7 +133,7 @@ static void test_growing(void **state)
         grow(sizes[i]);
         assert_int_equal(verdict(), 0);
         count_files();
-        assert_int_equal(other_files, 2); /* checkpoint, lock */
+        assert_int_equal(other_files, 3); /* checkpoint, keys, lock */
         assert_int_equal(whole_files, sizes[i] / 256 * 2);
         assert_int_equal(partial_files,
                          (sizes[i] % 256 != 0 ? 2 : 0) + (sizes[i] / 256 % 256 != 0 ? 1 : 0));
@@ -171,7 +171,7 @@ static void test_interrupted(void **state)
     grow(2001);
     assert_int_equal(verdict(), 0);
     count_files();
-    assert_int_equal(other_files, 2);
+    assert_int_equal(other_files, 3);
 }
 
 static void test_whole_tiles_stay(void **state)
