@@ -6,8 +6,9 @@
 #
 #   valgrind.sh [WHAT...]   WHAT: all; unit, e2e, pledge, property, interop, hostile, linear, crash,
 #                           sim, golden, judges, bench, page, deploy, soak; a box of unit tests
-#                           (ledger); or one test (ledger/test_save, e2e/main_job, hostile/slow,
-#                           sim/nth). Default: unit, e2e, property, interop
+#                           (ledger); slow, the unit tests that --quick leaves out; or one test
+#                           (ledger/test_save, e2e/main_job, hostile/slow, sim/nth).
+#                           Default: unit, e2e, property, interop
 #   valgrind.sh --quick     the unit tests but the slow ones: what a CI run has time for
 #   valgrind.sh --called    which commands of pledge and pledged were run under valgrind, as far as
 #                           BUILD/valgrind knows, how often, and which never
@@ -196,6 +197,7 @@ names() {
             names unit e2e | grep -vxF "$(printf 'e2e/%s\n' $pledge)"
             names pledge property interop hostile linear crash sim golden judges bench page deploy soak
             ;;
+        slow) names unit | grep -xF "$(printf '%s\n' $slow)" ;;
         unit) units common ledger store net server client ;;
         e2e | interop | hostile | judges | page) themes "$what" ;;
         pledge) printf 'pledge/%s\n' $pledge ;;
@@ -228,7 +230,7 @@ case ${1:-} in
     ;;
 --quick) ;;
 -*)
-    sed -n '6,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,15s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac
