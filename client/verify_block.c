@@ -26,7 +26,8 @@ enum {
 #define BYTES_MAX ((size_t)VERIFY_TILE_HASHES * VERIFY_ENTRY_BYTES_MAX)
 #define ARENA_MAX ((size_t)1 << 30)
 
-#define NEWER N_("a newer version wrote it: it has a field that this version does not know")
+#define NEWER                                                                                      \
+    N_("a newer version wrote it: it has a field, or a number, that this version does not know")
 
 /* --- one block --- */
 
@@ -39,6 +40,12 @@ struct pl_status verify_block_add(struct verify_block *block, struct pl_slice en
     PL_TRY(pl_buf_append(&block->bytes, entry.data, entry.len));
     block->count++;
     return pl_ok();
+}
+
+/* Well-formed, but of things to come. */
+static bool is_newer(const struct pl_scan_error *error)
+{
+    return error->unknown_field || error->unknown_number;
 }
 
 /* Which rules were in force is known only when everything before it was applied. 0: none. */
@@ -63,7 +70,7 @@ const char *verify_block_command(struct verify_entry *made, struct pl_slice byte
         return N_("the command in it does not have the digest that it names");
     if (!pl_is_ok(pl_unpack(&pledged__v1__command__descriptor, bytes, ELEMENTS_MAX, arena, &message,
                             &error)))
-        return error.unknown_field ? NEWER : N_("the command in it cannot be read");
+        return is_newer(&error) ? NEWER : N_("the command in it cannot be read");
     const Pledged__V1__Command *command = (const void *)message;
     if (command->request_id.len != REQUEST_ID_BYTES ||
         !pl_slice_eq(pl_slice(command->request_id.data, command->request_id.len),
@@ -98,8 +105,8 @@ static void read_entry(struct verify_block *block, size_t at)
     struct verify_entry *entry = &block->entry[at];
     if (!pl_is_ok(pl_unpack(&pledged__v1__entry__descriptor, verify_block_bytes(block, at),
                             ELEMENTS_MAX, &block->arena, &message, &error))) {
-        entry->wrong = error.unknown_field ? NEWER : N_("its bytes are no entry");
-        if (error.unknown_field) /* an entry in its place, for all that is known */
+        entry->wrong = is_newer(&error) ? NEWER : N_("its bytes are no entry");
+        if (is_newer(&error)) /* an entry in its place, for all that is known */
             entry->seq = peek_seq(verify_block_bytes(block, at));
         return;
     }

@@ -132,6 +132,19 @@ static enum pl_plan_form form_of(const ProtobufCFieldDescriptor *field)
     return kind_of(field) != PL_PLAN_OTHER ? PL_PLAN_SINGLE : PL_PLAN_ODD;
 }
 
+/* Names that stand in a row from 0 on, where the first one of every enum of this API is. */
+static uint16_t names_of(const ProtobufCFieldDescriptor *field)
+{
+    if (field->type != PROTOBUF_C_TYPE_ENUM)
+        return 0;
+    const ProtobufCEnumDescriptor *names = field->descriptor;
+    unsigned count = 0;
+    while (count < names->n_values && names->values[count].value == (int)count)
+        count++;
+    PL_ASSERT(count > 0 && count <= UINT16_MAX);
+    return (uint16_t)count;
+}
+
 static void list_values(struct pl_plan *plan)
 {
     const ProtobufCMessageDescriptor *type = plan->type;
@@ -141,7 +154,8 @@ static void list_values(struct pl_plan *plan)
         value[i] = (struct pl_plan_value){.offset = (uint16_t)field->offset,
                                           .choice = (uint16_t)field->quantifier_offset,
                                           .kind = (uint8_t)kind_of_type(field->type),
-                                          .form = (uint8_t)form_of(field)};
+                                          .form = (uint8_t)form_of(field),
+                                          .names = names_of(field)};
     }
     plan->value = value;
 }
@@ -196,4 +210,11 @@ const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type)
             return plan;
     }
     PL_UNREACHABLE(); /* more types than places */
+}
+
+bool pl_plan_has_name(const ProtobufCFieldDescriptor *field, uint64_t value)
+{
+    int64_t number = (int64_t)value;
+    return number >= INT32_MIN && number <= INT32_MAX &&
+           protobuf_c_enum_descriptor_get_value(field->descriptor, (int)number) != NULL;
 }

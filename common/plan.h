@@ -43,6 +43,7 @@ struct pl_plan_value {
     uint16_t choice; /* of a member: offset of which one of its oneof is chosen */
     uint8_t kind;    /* enum pl_plan_kind of one value; OTHER: nothing that this API uses */
     uint8_t form;    /* enum pl_plan_form */
+    uint16_t names;  /* of an enum: all of its numbers below this have one; 0: no enum */
 };
 
 struct pl_plan {
@@ -71,6 +72,9 @@ static inline bool pl_plan_set_add(struct pl_plan_set *set, unsigned index)
 
 /* Borrowed for ever. */
 const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type);
+
+/* Has the number of an enum's field a name? */
+bool pl_plan_has_name(const ProtobufCFieldDescriptor *field, uint64_t value);
 
 /* NULL: no field has the number. */
 static inline const ProtobufCFieldDescriptor *pl_plan_field(const struct pl_plan *plan,

@@ -164,11 +164,10 @@ static struct pl_status scan_scalar(struct scan *scan, const ProtobufCFieldDescr
         return wrong(scan, "", "not a truth value");
     if (field->type != PROTOBUF_C_TYPE_ENUM)
         return pl_ok();
-    int64_t number = (int64_t)value;
-    const ProtobufCEnumDescriptor *names = field->descriptor;
-    if (number < INT32_MIN || number > INT32_MAX ||
-        protobuf_c_enum_descriptor_get_value(names, (int)number) == NULL)
+    if (!pl_plan_has_name(field, value)) {
+        scan->error->unknown_number = true;
         return wrong(scan, "", "a number without a name in its enum");
+    }
     return pl_ok();
 }
 
@@ -345,7 +344,30 @@ struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type, struc
                                        : status;
 }
 
-/* Has every field of bytes that parse, and of the messages in them, a name here? */
+static bool numbers_known(const ProtobufCFieldDescriptor *field, const struct wire_field *wire)
+{
+    uint64_t value;
+    size_t cursor = 0;
+    if (wire->wire_type != 2)
+        return pl_plan_has_name(field, wire->value);
+    while (varint(wire->bytes, &cursor, &value)) { /* packed */
+        if (!pl_plan_has_name(field, value))
+            return false;
+    }
+    return true;
+}
+
+static bool all_known(const ProtobufCMessageDescriptor *type, struct pl_slice bytes);
+
+static bool value_known(const ProtobufCFieldDescriptor *field, const struct wire_field *wire)
+{
+    if (field->type == PROTOBUF_C_TYPE_ENUM)
+        return numbers_known(field, wire);
+    return field->type != PROTOBUF_C_TYPE_MESSAGE || all_known(field->descriptor, wire->bytes);
+}
+
+/* Has every field of bytes that parse, every number of its enums, and the same of the messages in
+ * them, a name here? */
 static bool all_known(const ProtobufCMessageDescriptor *type, struct pl_slice bytes)
 {
     const struct pl_plan *plan = pl_plan_of(type);
@@ -354,8 +376,7 @@ static bool all_known(const ProtobufCMessageDescriptor *type, struct pl_slice by
     bool bad = false;
     while (next_field(bytes, &cursor, &wire, &bad)) {
         const ProtobufCFieldDescriptor *field = pl_plan_field(plan, wire.number);
-        if (field == NULL ||
-            (field->type == PROTOBUF_C_TYPE_MESSAGE && !all_known(field->descriptor, wire.bytes)))
+        if (field == NULL || !value_known(field, &wire))
             return false;
     }
     return !bad;
@@ -364,7 +385,7 @@ static bool all_known(const ProtobufCMessageDescriptor *type, struct pl_slice by
 struct pl_status pl_unpack_known(const ProtobufCMessageDescriptor *type, struct pl_slice bytes,
                                  struct pl_arena *arena, ProtobufCMessage **ret)
 {
-    /* the quick way knows no other fields than these */
+    /* the quick way knows no other fields than these, nor other numbers */
     *ret = pl_unpack_plain(type, bytes, arena);
     if (*ret != NULL)
         return pl_ok();
@@ -373,7 +394,7 @@ struct pl_status pl_unpack_known(const ProtobufCMessageDescriptor *type, struct 
         return pl_fail(CORRUPT, "unpack a message that we wrote");
     return !pl_is_ok(status) || all_known(type, bytes)
                ? status
-               : pl_fail(UNIMPLEMENTED, "a field that this version does not know");
+               : pl_fail(UNIMPLEMENTED, "a field or a number that this version does not know");
 }
 
 struct pl_slice pl_pack(const ProtobufCMessage *message, struct pl_arena *arena)

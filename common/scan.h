@@ -18,6 +18,7 @@ struct pl_scan_error {
     char path[160]; /* "submit.amount.minor", "command[3].hold.tier"; "" for the message itself */
     char what[120];
     bool unknown_field;
+    bool unknown_number; /* of an enum */
     bool not_utf8;
 };
 
@@ -33,8 +34,9 @@ PL_MUST_CHECK struct pl_status pl_unpack(const ProtobufCMessageDescriptor *type,
 PL_MUST_CHECK struct pl_status pl_unpack_trusted(const ProtobufCMessageDescriptor *type,
                                                  struct pl_slice bytes, struct pl_arena *arena,
                                                  ProtobufCMessage **ret);
-/* The same for what has to be understood whole. UNIMPLEMENTED: there is a field, at any depth, that
- * has no name here, so that a newer version wrote them; *ret is not to be used. */
+/* The same for what has to be understood whole. UNIMPLEMENTED: there is a field, at any depth, or
+ * the number of an enum, that has no name here, so that a newer version wrote them; *ret is not to
+ * be used. */
 PL_MUST_CHECK struct pl_status pl_unpack_known(const ProtobufCMessageDescriptor *type,
                                                struct pl_slice bytes, struct pl_arena *arena,
                                                ProtobufCMessage **ret);

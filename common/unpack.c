@@ -103,6 +103,11 @@ __attribute__((always_inline)) static inline bool set_value(const struct pl_plan
             pl_unpack_plain(plan->type->fields[index].descriptor, piece->bytes, arena);
         return *(ProtobufCMessage **)place != NULL;
     case PL_PLAN_SIGNED32:
+        if (value->names != 0 && piece->value >= value->names &&
+            !pl_plan_has_name(&plan->type->fields[index], piece->value))
+            return false;
+        *(uint32_t *)place = (uint32_t)piece->value;
+        return true;
     case PL_PLAN_UNSIGNED32:
         *(uint32_t *)place = (uint32_t)piece->value;
         return true;

@@ -4,8 +4,8 @@
  * members first and asks for each piece of memory apart; what comes out is the same.
  *
  * Only what our own writers put out is read here. Whatever is unusual (unknown fields, a field that
- * comes twice, packed numbers, another wire type, damaged bytes) is left to protobuf-c, which
- * decides what it means.
+ * comes twice, packed numbers, another wire type, a number that has no name in its enum, damaged
+ * bytes) is left to protobuf-c, which decides what it means.
  */
 #ifndef PL_UNPACK_H
 #define PL_UNPACK_H

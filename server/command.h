@@ -21,6 +21,15 @@ enum command_kind {
     COMMAND_RECORDS, /* a query that the registrar answers */
     COMMAND_ADOPT    /* main's own, on reload: who may do what from here on */
 };
+struct command;
+/* Who may still act. A worker may hand over what it let in before the reload that it does not know
+ * of yet: of that `may_act` says whether this reload lets it in as well. */
+struct command_admission {
+    uint64_t number; /* of the reload; 0: the start */
+    bool (*may_act)(void *arg, const struct command *command);
+    void *arg;
+};
+
 enum command_phase { COMMAND_FILLING, COMMAND_QUEUED, COMMAND_DECIDED, COMMAND_DONE };
 
 /* One command of an Execute or ExecuteBatch request. */
@@ -43,9 +52,10 @@ struct command {
     enum command_kind kind;
     struct pl_mailbox
         *home;     /* where the writer posts it back (no limit there: senders are bounded) */
-    void *context; /* the worker's; the writer never looks at it */
+    void *context; /* the worker's: its call; the writer never looks at it */
     struct pl_arena *arena;    /* owns request and reply; bounded */
     struct ledger_actor actor; /* strings in the arena */
+    uint64_t admitted;         /* number of the reload by which its peer was last looked at */
     int64_t deadline_mono_ns;  /* 0: none. Past it and not yet decided: TIMEOUT, nothing happened */
     /* COMMAND_EXECUTE */
     struct command_item *item; /* in the arena */
@@ -65,6 +75,7 @@ struct command {
     /* COMMAND_ADOPT: borrowed by the writer from then on if the code is OK; what it had before
      * comes back here */
     struct ledger_start start;
+    struct command_admission admission;
     int64_t clock_jump_limit_us;
     /* What became of it as a whole; for COMMAND_EXECUTE other than OK means that no item was
      * decided. */

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "server/command.h"
+#include "server/net/net.h"
 #include "server/notify.h"
 
 enum { MESSAGE_BYTES = 400, ARENA_BYTES = 65536, RETRY_MS = 100 };
@@ -103,6 +104,7 @@ struct reload {
     struct pl_arena arena;        /* of what the writer says to it */
     struct worker_reload *orders; /* owns; one a worker */
     unsigned pending;             /* orders that have not come back */
+    uint64_t begun;               /* number of the last one that was begun */
     bool again;                   /* asked for another one meanwhile */
 };
 
@@ -153,7 +155,8 @@ static void publish(struct reload *reload)
         bool is_public = reload->options.has_public && i + 1 == reload->options.count;
         reload->orders[i] = (struct worker_reload){
             .home = reload->home,
-            .net = {.tls = is_public ? now->public_tls : now->tls,
+            .net = {.number = now->number,
+                    .tls = is_public ? now->public_tls : now->tls,
                     .roster = is_public ? NULL : now->roster,
                     .limits = &now->config->net},
             .access_log = now->config->access_log,
@@ -192,6 +195,13 @@ static void home_event(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* On the writer's thread, whose command it is then. */
+static bool may_act(void *arg, const struct command *command)
+{
+    const struct reload_set *set = arg;
+    return call_still_admitted(command->context, set->number, set->tls, set->roster);
+}
+
 static void adopt(struct reload *reload)
 {
     const struct config *config = reload->next->config;
@@ -203,6 +213,7 @@ static void adopt(struct reload *reload)
         .home = reload->home,
         .arena = &reload->arena,
         .start = reload->options.start,
+        .admission = {.number = reload->next->number, .may_act = may_act, .arg = reload->next},
         .clock_jump_limit_us = config->clock_jump_limit_s * 1000000,
     };
     command->start.roster = config->roster;
@@ -235,6 +246,7 @@ void reload_begin(struct reload *reload)
         give_up(reload, message);
         return;
     }
+    reload->next->number = ++reload->begun;
     config_restart_keys(now, reload->next->config, keys, sizeof(keys));
     if (keys[0] != '\0')
         pl_log_warning("reload", "these keys count from the next start on", "keys=%s",

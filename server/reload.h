@@ -6,8 +6,9 @@
  *
  * The order of an exchange: build -> the writer adopts roster and
  * policy as facts (COMMAND_ADOPT) -> every worker exchanges its own (worker_reload) -> the older
- * set is freed. So nobody acts under a roster that the ledger does not know yet, and whoever is no
- * longer on it is refused by the writer from that entry on, even before the workers cut them off.
+ * set is freed. So nobody acts under a roster that the ledger does not know yet; and whoever is no
+ * longer on it, in that role and by that certificate, is refused by the writer from that moment on,
+ * even before the workers cut them off.
  *
  * Thread: main.
  */
@@ -22,6 +23,7 @@
 #include "server/worker.h"
 
 struct reload_set {
+    uint64_t number; /* of the reload that brought it; 0: the start */
     const struct config *config;
     struct config *owned; /* the same, if it is ours to free */
     struct tls_context *tls;

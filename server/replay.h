@@ -32,8 +32,9 @@ struct replay *replay_new(struct ledger *ledger, const struct replay_options *op
  * replay_finish; what comes after it is passed over. Ready to be a store_batch_fn: always OK. */
 PL_MUST_CHECK struct pl_status replay_batch(void *replay, const struct store_batch *batch);
 /* Ends and frees. CORRUPT: an entry does not follow, or a batch does not add up (the report names
- * it). UNIMPLEMENTED: an entry is of a kind, or has a field, that only a newer version knows.
- * STALE: the vouched batch was another one, or did not come; the ledger is of no use then. */
+ * it). UNIMPLEMENTED: an entry is of a kind, or has a field or the number of an enum, that only a
+ * newer version knows. STALE: the vouched batch was another one, or did not come; the ledger is of
+ * no use then. */
 PL_MUST_CHECK struct pl_status replay_finish(struct replay *replay, struct replay_report *ret);
 
 #endif

@@ -111,6 +111,7 @@ static struct command *command_new(struct call *call, struct service *service,
     command->deadline_mono_ns = call_deadline_mono_ns(call);
     command->actor =
         (struct ledger_actor){person->person, person->role, call_identity(call), call_issuer(call)};
+    command->admitted = call_admitted(call);
     return command;
 }
 

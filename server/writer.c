@@ -64,10 +64,10 @@ struct writer {
     /* clock watch: wall and monotonic time agreed here */
     int64_t base_wall_us, base_mono_ns;
     bool expiry_stopped;
-    bool roster_changed; /* since the start: workers may still let in who was on the old one */
-    bool rebuilt;        /* the state is a new one: its view shares nothing with the one before */
-    bool dispatch_next;  /* before anybody waits: the store may be done already */
-    bool view_stale;     /* something but an entry changed what the view says */
+    struct command_admission admission; /* by the roster and certificates that count */
+    bool rebuilt;       /* the state is a new one: its view shares nothing with the one before */
+    bool dispatch_next; /* before anybody waits: the store may be done already */
+    bool view_stale;    /* something but an entry changed what the view says */
     bool spoiled; /* half of a decision that the check refused is in the state: it starts over */
 };
 
@@ -534,10 +534,13 @@ static void run_query(struct writer *writer, struct command *command)
 static void exchange_start(struct writer *writer, struct command *command)
 {
     struct ledger_start start = writer->options.start;
+    struct command_admission admission = writer->admission;
     int64_t limit_us = writer->options.clock_jump_limit_us;
     writer->options.start = command->start;
+    writer->admission = command->admission;
     writer->options.clock_jump_limit_us = command->clock_jump_limit_us;
     command->start = start;
+    command->admission = admission;
     command->clock_jump_limit_us = limit_us;
 }
 
@@ -560,22 +563,16 @@ static void run_adopt(struct writer *writer, struct command *command, int64_t no
         return;
     }
     exchange_start(writer, command);
-    writer->roster_changed = true;
     command->phase = COMMAND_DECIDED;
     park(writer, command);
 }
 
-/* After a reload a worker may still hand over what it let in under the roster before. */
-static bool may_still_act(const struct writer *writer, const struct ledger_actor *actor)
+/* Person, role and certificate, as they are now: a worker may hand over what it let in before. */
+static bool may_still_act(const struct writer *writer, const struct command *command)
 {
-    const Pledged__V1__RosterAdopted *roster = writer->options.start.roster;
-    if (!writer->roster_changed)
-        return true;
-    for (size_t i = 0; i < roster->n_person; i++) {
-        if (strcmp(roster->person[i]->person, actor->person) == 0)
-            return roster->person[i]->role == actor->role;
-    }
-    return false;
+    const struct command_admission *now = &writer->admission;
+    return command->admitted == now->number || now->may_act == NULL ||
+           now->may_act(now->arg, command);
 }
 
 /* True when the command is done with; false when the batch is full and it has more items. */
@@ -589,18 +586,19 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
         answer(command);
         return true;
     }
-    if (command->kind == COMMAND_QUERY) {
-        run_query(writer, command);
-        return true;
-    }
     if (command->kind == COMMAND_ADOPT) {
         run_adopt(writer, command, now_us);
         return true;
     }
-    if (command->item_next == 0 && !may_still_act(writer, &command->actor)) {
+    if (command->item_next == 0 && !may_still_act(writer, command)) {
         refuse_whole(command, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
-                     "what this person may do has just changed");
+                     "what this person may do, or who this certificate is, has just changed; "
+                     "nothing was recorded");
         answer(command);
+        return true;
+    }
+    if (command->kind == COMMAND_QUERY) {
+        run_query(writer, command);
         return true;
     }
     while (command->item_next < command->item_count) {

@@ -303,3 +303,12 @@ void authz_identify(const struct authz_roster *roster, X509 *certificate, struct
         ret->identity[0] = '\0';
     }
 }
+
+bool authz_same(const struct authz_match *a, const struct authz_match *b)
+{
+    if (a->person == NULL || b->person == NULL)
+        return a->person == b->person;
+    return a->person->role == b->person->role &&
+           strcmp(a->person->person, b->person->person) == 0 &&
+           strcmp(a->identity, b->identity) == 0 && strcmp(a->issuer, b->issuer) == 0;
+}

@@ -28,6 +28,9 @@ struct authz_match {
     char identity[256];              /* as it matched: "uri:pledged:person:anna" */
     char issuer[256];                /* RFC 2253 */
 };
+/* The same person, with the same role, by the same name of the certificate; or nobody both times.
+ */
+bool authz_same(const struct authz_match *a, const struct authz_match *b);
 void authz_identify(const struct authz_roster *roster, X509 *certificate, struct authz_match *ret);
 
 #endif

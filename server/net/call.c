@@ -15,6 +15,7 @@
 
 #include "common/check.h"
 #include "server/net/answer.h"
+#include "server/net/tls.h"
 
 enum {
     IDLE_MAX = 256,              /* calls kept for reuse, with 4 KiB of arena each */
@@ -32,6 +33,15 @@ struct call_peer *call_peer_new(const struct authz_roster *roster)
     return peer;
 }
 
+void call_peer_shows(struct call_peer *peer, X509 *certificate, STACK_OF(X509) * chain)
+{
+    int fine = X509_up_ref(certificate);
+    PL_ASSERT(fine == 1);
+    peer->certificate = certificate;
+    peer->chain = chain != NULL ? X509_chain_up_ref(chain) : NULL;
+    PL_ASSERT(chain == NULL || peer->chain != NULL);
+}
+
 struct call_peer *call_peer_ref(struct call_peer *peer)
 {
     peer->refs++;
@@ -43,6 +53,8 @@ void call_peer_unref(struct call_peer *peer)
     if (peer == NULL || --peer->refs > 0)
         return;
     authz_roster_unref(peer->roster);
+    X509_free(peer->certificate);
+    sk_X509_pop_free(peer->chain, X509_free);
     free(peer);
 }
 
@@ -280,6 +292,34 @@ const char *call_identity(const struct call *call)
 const char *call_issuer(const struct call *call)
 {
     return call->peer->match.issuer;
+}
+
+uint64_t call_admitted(const struct call *call)
+{
+    return call->peer->admitted;
+}
+
+static bool still_admitted(const struct call_peer *peer, const struct tls_context *tls,
+                           const struct authz_roster *roster)
+{
+    struct authz_match now;
+    if (peer->certificate == NULL)
+        return true; /* who is on no roster was not taken off it */
+    if (!tls_admits(tls, peer->certificate, peer->chain))
+        return false;
+    authz_identify(roster, peer->certificate, &now);
+    return authz_same(&peer->match, &now);
+}
+
+bool call_still_admitted(const struct call *call, uint64_t by, const struct tls_context *tls,
+                         const struct authz_roster *roster)
+{
+    struct call_peer *peer = call->peer;
+    if (peer->asked_by != by) {
+        peer->passed = still_admitted(peer, tls, roster);
+        peer->asked_by = by;
+    }
+    return peer->passed;
 }
 
 int64_t call_deadline_mono_ns(const struct call *call)

@@ -31,8 +31,16 @@ struct call_peer {
     struct authz_match match;
     struct quota_slot *quota; /* borrowed; NULL: no limit, or the connection is over */
     bool outdated;            /* by now the roster says something else of this certificate */
+    uint64_t admitted;        /* by which reload it was looked at last */
+    X509 *certificate;        /* owns a reference; NULL: it showed none */
+    STACK_OF(X509) * chain;   /* owns references; what came with it */
+    /* of the thread that asks call_still_admitted */
+    uint64_t asked_by;
+    bool passed;
 };
 struct call_peer *call_peer_new(const struct authz_roster *roster);
+/* Takes references: once. */
+void call_peer_shows(struct call_peer *peer, X509 *certificate, STACK_OF(X509) * chain);
 struct call_peer *call_peer_ref(struct call_peer *peer);
 void call_peer_unref(struct call_peer *peer);
 

@@ -264,6 +264,9 @@ static struct call_peer *identify(const struct conn *conn)
     const struct conn_home *home = conn->home;
     struct call_peer *peer = call_peer_new(home->roster);
     X509 *certificate = certificate_of(conn);
+    peer->admitted = home->reload;
+    if (certificate != NULL)
+        call_peer_shows(peer, certificate, tls_chain(conn->transport));
     if (certificate != NULL && peer->roster != NULL) {
         authz_identify(peer->roster, certificate, &peer->match);
         return peer;
@@ -668,21 +671,13 @@ static void drain_one(struct conn *conn)
     mark_dirty(conn);
 }
 
-static bool same_match(const struct authz_match *a, const struct authz_match *b)
-{
-    if (a->person == NULL || b->person == NULL)
-        return a->person == b->person;
-    return a->person->role == b->person->role &&
-           strcmp(a->person->person, b->person->person) == 0 &&
-           strcmp(a->identity, b->identity) == 0 && strcmp(a->issuer, b->issuer) == 0;
-}
-
 /* Calls that began keep the peer that they began with, and those that last learn when it is
  * outdated; so a peer of whom nothing else is said stays, and with it the roster that knows it. */
 static void identify_anew(struct conn *conn)
 {
     struct call_peer *was = conn->client.peer, *now = identify(conn);
-    if (same_match(&was->match, &now->match)) {
+    if (authz_same(&was->match, &now->match)) {
+        was->admitted = now->admitted;
         call_peer_unref(now);
         return;
     }

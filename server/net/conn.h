@@ -27,6 +27,7 @@ struct conn_home {
     struct event_base *base;
     struct tls_context *tls; /* NULL: plain */
     const struct authz_roster *roster;
+    uint64_t reload;                    /* number of the one that brought them; 0: the start */
     const struct net_person *anonymous; /* peers without certificate; NULL: nobody */
     struct net_limits limits;
     struct pl_clock *clock;

@@ -257,6 +257,7 @@ void net_reload(struct net *net, const struct net_reload *reload)
 {
     struct conn_home *home = &net->home;
     PL_ASSERT(!net->in_turn && (reload->tls == NULL || home->tls != NULL));
+    home->reload = reload->number;
     if (reload->limits != NULL) {
         set_limits(net, reload->limits);
         (void)start_ticks(net); /* if that fails, the old ones go on */

@@ -110,6 +110,7 @@ struct net_options {
 };
 PL_MUST_CHECK struct pl_status net_new(const struct net_options *options, struct net **ret);
 struct net_reload {                    /* NULL: as before */
+    uint64_t number;                   /* of the reload, from 1 on */
     struct tls_context *tls;           /* takes a reference */
     const struct authz_roster *roster; /* takes a reference */
     const struct net_limits *limits;   /* copied; of streams and sizes only for newcomers */
@@ -155,6 +156,12 @@ const struct net_person *call_person(const struct call *call); /* borrowed from 
 bool call_outdated(const struct call *call);
 const char *call_identity(const struct call *call); /* "uri:...", as matched */
 const char *call_issuer(const struct call *call);
+/* Number of the reload by which its peer was last looked at; 0: the start. */
+uint64_t call_admitted(const struct call *call);
+/* Would its peer be let in, as the person and role that it is, by what reload `by` (not 0) brings?
+ * For one other thread, as long as that has to do with the call; asked once of a peer. */
+bool call_still_admitted(const struct call *call, uint64_t by, const struct tls_context *tls,
+                         const struct authz_roster *roster);
 int64_t call_deadline_mono_ns(const struct call *call); /* 0: none */
 bool call_gone(
     const struct call *call); /* the peer left or cancelled: answer anyway, it is dropped */

@@ -392,6 +392,11 @@ X509 *tls_peer(const struct io_transport *transport)
     return SSL_get0_peer_certificate(((const struct tls *)transport)->ssl);
 }
 
+STACK_OF(X509) * tls_chain(const struct io_transport *transport)
+{
+    return SSL_get_peer_cert_chain(((const struct tls *)transport)->ssl);
+}
+
 static int64_t first_expiry_us(const STACK_OF(X509) * chain, int64_t first_us)
 {
     for (int i = 0; i < sk_X509_num(chain); i++) {
@@ -415,11 +420,9 @@ int64_t tls_expires_us(const struct io_transport *transport)
 }
 
 /* As OpenSSL itself does at the end of a handshake. */
-static bool verify(X509_STORE_CTX *ctx, const SSL *ssl, SSL_CTX *with)
+static bool verify(X509_STORE_CTX *ctx, X509 *certificate, STACK_OF(X509) * chain, SSL_CTX *with)
 {
-    X509 *peer = SSL_get0_peer_certificate(ssl);
-    return X509_STORE_CTX_init(ctx, SSL_CTX_get_cert_store(with), peer,
-                               SSL_get_peer_cert_chain(ssl)) == 1 &&
+    return X509_STORE_CTX_init(ctx, SSL_CTX_get_cert_store(with), certificate, chain) == 1 &&
            X509_STORE_CTX_set_default(ctx, "ssl_client") == 1 &&
            X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(with)) == 1 &&
            X509_verify_cert(ctx) == 1;
@@ -437,11 +440,24 @@ bool tls_verify(const struct io_transport *transport, const struct tls_context *
     }
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     PL_ASSERT(ctx != NULL);
-    bool good = verify(ctx, ssl, context->ssl);
+    bool good =
+        verify(ctx, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl), context->ssl);
     if (good)
         *ret_expires_us = first_expiry_us(X509_STORE_CTX_get0_chain(ctx), INT64_MAX);
     else
         *ret_why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    return good;
+}
+
+bool tls_admits(const struct tls_context *context, X509 *certificate, STACK_OF(X509) * chain)
+{
+    if ((SSL_CTX_get_verify_mode(context->ssl) & SSL_VERIFY_PEER) == 0)
+        return true;
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    PL_ASSERT(ctx != NULL);
+    bool good = verify(ctx, certificate, chain, context->ssl);
     X509_STORE_CTX_free(ctx);
     ERR_clear_error();
     return good;

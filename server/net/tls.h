@@ -29,6 +29,8 @@ PL_MUST_CHECK struct pl_status tls_context_new(const struct tls_files *files, ch
                                                struct tls_context **ret);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); /* any thread; NULL is fine */
+/* Would a peer that shows these be let in today? Any thread; the chain may be NULL. */
+bool tls_admits(const struct tls_context *context, X509 *certificate, STACK_OF(X509) * chain);
 
 /* --- the transport of one connection; one thread --- */
 
@@ -36,6 +38,8 @@ void tls_context_unref(struct tls_context *context); /* any thread; NULL is fine
 PL_MUST_CHECK struct pl_status tls_new(struct tls_context *context, int fd,
                                        struct io_transport **ret);
 X509 *tls_peer(const struct io_transport *transport); /* borrowed; NULL: it showed none */
+STACK_OF(X509) *
+    tls_chain(const struct io_transport *transport); /* as it came; borrowed, or NULL */
 /* When the first certificate of the peer's chain expires, in microseconds since 1970; INT64_MAX
  * without certificate. */
 int64_t tls_expires_us(const struct io_transport *transport);

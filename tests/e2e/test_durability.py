@@ -438,21 +438,25 @@ class Damaged(OneHome):
         home.start()
         self.assertEqual(home.client("auditor").dump_bytes()[0], entries)
 
-    def test_a_field_that_only_a_newer_version_knows_is_not_read_past(self):
+    def test_a_field_or_number_that_only_a_newer_version_knows_is_not_read_past(self):
         home, entries, segment, _, _ = self.prepared()
         data = segment.read_bytes()
         self.assertEqual(forged_last_batch(data, entries[-1], entries[-1]), data)
-        newer = pb.Entry.FromString(entries[-1])
-        newer.contributor_added.MergeFromString(b"\xA2\x38\x00")  # field 900, of no bytes
-        segment.write_bytes(forged_last_batch(data, entries[-1], newer.SerializeToString()))
-        before = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
-        for ran in home.pledged(timeout=30), home.pledged("fsck", timeout=30):
-            self.assertEqual(ran.code, 78, ran)
-            self.assertIn(f"entry {len(entries)} was written by a newer version",
-                          ran.out + ran.err)
-            self.assertNotIn("damaged", ran.out + ran.err)
-        after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
-        self.assertEqual(after, before)
+        for newer_than in "field", "number":
+            newer = pb.Entry.FromString(entries[-1])
+            if newer_than == "field":
+                newer.contributor_added.MergeFromString(b"\xA2\x38\x00")  # 900, of no bytes
+            else:
+                newer.contributor_added.kind = 77
+            segment.write_bytes(forged_last_batch(data, entries[-1], newer.SerializeToString()))
+            before = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+            for ran in home.pledged(timeout=30), home.pledged("fsck", timeout=30):
+                self.assertEqual(ran.code, 78, ran)
+                self.assertIn(f"entry {len(entries)} was written by a newer version",
+                              ran.out + ran.err)
+                self.assertNotIn("damaged", ran.out + ran.err)
+            after = {p.name: hashlib.sha256(p.read_bytes()).digest() for p in home.segments()}
+            self.assertEqual(after, before)
         segment.write_bytes(data)
         home.start()
         self.assertEqual(home.client("auditor").dump_bytes()[0], entries)

@@ -68,6 +68,14 @@ static inline char *random_text(struct dice *dice)
     return text;
 }
 
+/* Mostly a number that has a name. */
+static inline void random_name(struct dice *dice, const ProtobufCEnumDescriptor *names, int32_t any,
+                               void *place)
+{
+    int32_t number = roll(dice, 1000) == 0 ? any : names->values[roll(dice, names->n_values)].value;
+    memcpy(place, &number, sizeof(number));
+}
+
 static inline void random_value(struct dice *dice, const ProtobufCFieldDescriptor *field,
                                 void *place, int depth)
 {
@@ -84,8 +92,9 @@ static inline void random_value(struct dice *dice, const ProtobufCFieldDescripto
         memcpy(place, &truth, sizeof(truth));
     else if (field->type == PROTOBUF_C_TYPE_INT64 || field->type == PROTOBUF_C_TYPE_UINT64)
         memcpy(place, &number, sizeof(number));
-    else if (field->type == PROTOBUF_C_TYPE_INT32 || field->type == PROTOBUF_C_TYPE_UINT32 ||
-             field->type == PROTOBUF_C_TYPE_ENUM)
+    else if (field->type == PROTOBUF_C_TYPE_ENUM)
+        random_name(dice, field->descriptor, small, place);
+    else if (field->type == PROTOBUF_C_TYPE_INT32 || field->type == PROTOBUF_C_TYPE_UINT32)
         memcpy(place, &small, sizeof(small));
     else
         fail_msg("a kind of field that nobody packs: %s", field->name);

@@ -278,13 +278,18 @@ MUTANTS = [
            "        authz_roster_unref(peer->roster);\n        peer->roster = NULL;\n",
            ["sim/seeds"]),
     Mutant("record what was let in by the roster before", WRITER,
-           "            return roster->person[i]->role == actor->role;\n    }\n    return false;",
-           "            return roster->person[i]->role == actor->role;\n    }\n    return true;",
-           ["sim/seeds"]),
+           "           now->may_act(now->arg, command);", "           true;", ["server/test_writer"]),
+    Mutant("let a certificate act that was just taken off", "server/net/call.c",
+           "    return authz_same(&peer->match, &now);",
+           "    return now.person != NULL && now.person->role == peer->match.person->role;",
+           ["net/test_conn"]),
+    Mutant("let a certificate act that was just revoked", "server/net/call.c",
+           "    if (!tls_admits(tls, peer->certificate, peer->chain))\n        return false;\n", "",
+           ["net/test_conn", "sim/seeds"]),
     Mutant("let people in by a roster that is not durable", WRITER,
-           "    writer->roster_changed = true;\n    command->phase = COMMAND_DECIDED;\n"
+           "    exchange_start(writer, command);\n    command->phase = COMMAND_DECIDED;\n"
            "    park(writer, command);",
-           "    writer->roster_changed = true;\n    command->phase = COMMAND_DECIDED;\n"
+           "    exchange_start(writer, command);\n    command->phase = COMMAND_DECIDED;\n"
            "    answer(command);", ["sim/seeds"]),
     Mutant("keep a roster that was not recorded", WRITER,
            "    if (command->kind == COMMAND_ADOPT)\n        exchange_start(writer, command);\n"

@@ -42,11 +42,24 @@ static struct front *current; /* whose commands are on their way */
 bool __real_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
 bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
 
+static bool (*reload_says)(void *arg, const struct command *command);
+
+/* What the world itself asks, to compare, came by no door. */
+static bool may_act(void *arg, const struct command *command)
+{
+    return command->context == NULL || reload_says(arg, command);
+}
+
 /* Remembers what connections have sent to the writer: a process that is killed answers none. */
 bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail)
 {
-    bool posted = __real_pl_mailbox_post(mailbox, mail);
     struct command *command = (struct command *)mail; /* its first member */
+    if (current != NULL && mailbox == current->inbox && command->kind == COMMAND_ADOPT &&
+        command->admission.may_act != may_act) {
+        reload_says = command->admission.may_act;
+        command->admission.may_act = may_act;
+    }
+    bool posted = __real_pl_mailbox_post(mailbox, mail);
     if (posted && current != NULL && mailbox == current->inbox && command->context != NULL) {
         PL_ASSERT(current->commands < COMMANDS_MAX);
         current->command[current->commands++] = command;

@@ -283,16 +283,22 @@ static bool see_roster(struct model *model, const Pledged__V1__Entry *e)
     for (size_t i = 0; i < fact->n_person; i++) {
         struct model_person *person = &model->roster[i];
         (void)snprintf(person->name, sizeof(person->name), "%s", fact->person[i]->person);
+        (void)snprintf(person->identity, sizeof(person->identity), "%s",
+                       fact->person[i]->n_identity != 0 ? fact->person[i]->identity[0]->identity
+                                                        : "");
         person->role = (int)fact->person[i]->role;
     }
     return true;
 }
 
+/* Where certificates are looked at, with one of theirs. */
 static bool is_on_roster(const struct model *model, const Pledged__V1__Actor *actor)
 {
     for (size_t i = 0; i < model->persons; i++) {
-        if (strcmp(model->roster[i].name, actor->person) == 0)
-            return model->roster[i].role == (int)actor->role;
+        const struct model_person *person = &model->roster[i];
+        if (strcmp(person->name, actor->person) == 0)
+            return person->role == (int)actor->role &&
+                   (!model->roles || strcmp(person->identity, actor->identity) == 0);
     }
     return false;
 }
@@ -322,8 +328,9 @@ static bool is_entitled(struct model *model, const Pledged__V1__Entry *e)
     if (e->request_id.len == 0)
         return true;
     if (e->actor == NULL || !is_on_roster(model, e->actor))
-        return model_wrong(model, "entry %" PRIu64 ": %s with role %d is not on the roster", e->seq,
-                           e->actor == NULL ? "nobody" : e->actor->person,
+        return model_wrong(model, "entry %" PRIu64 ": %s (%s) with role %d is not on the roster",
+                           e->seq, e->actor == NULL ? "nobody" : e->actor->person,
+                           e->actor == NULL ? "" : e->actor->identity,
                            e->actor == NULL ? 0 : (int)e->actor->role);
     return !model->roles || came_rightly(model, e);
 }

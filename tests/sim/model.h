@@ -52,6 +52,7 @@ struct model_told { /* the verdict of one request id, once and for ever */
 
 struct model_person {
     char name[BOOKS_PERSON];
+    char identity[40];
     int role;
 };
 

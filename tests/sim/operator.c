@@ -23,7 +23,8 @@ const char *const operator_name[OPERATOR_PERSONS] = {"anna", "berta", "carla", "
 struct version {
     Pledged__V1__Role role[OPERATOR_PERSONS]; /* UNSPECIFIED: not on the roster */
     bool revoked[OPERATOR_PERSONS];
-    uint32_t four_eyes; /* bits of classes */
+    bool renamed[OPERATOR_PERSONS]; /* on the roster, by a certificate that nobody has */
+    uint32_t four_eyes;             /* bits of classes */
 };
 struct file {
     struct config config; /* first member */
@@ -78,13 +79,17 @@ void operator_edit(void)
         return; /* as before: it is read again all the same */
     enum operator_person who = (enum operator_person)dice_below(o.dice, OPERATOR_PERSONS);
     struct version *version = newest();
-    uint64_t what = dice_below(o.dice, 10);
+    uint64_t what = dice_below(o.dice, 11);
     if (what == 0)
         version->four_eyes ^= 2u << dice_below(o.dice, 5);
     else if (what == 1)
         version->revoked[who] = !version->revoked[who];
-    else if (version->role[who] != o.version[0].role[who] || version->revoked[who])
-        version->role[who] = o.version[0].role[who], version->revoked[who] = false;
+    else if (what == 2)
+        version->renamed[who] = !version->renamed[who];
+    else if (version->role[who] != o.version[0].role[who] || version->revoked[who] ||
+             version->renamed[who])
+        version->role[who] = o.version[0].role[who],
+        version->revoked[who] = version->renamed[who] = false;
     else
         version->role[who] = roles[dice_below(o.dice, PL_COUNT(roles))];
 }
@@ -107,7 +112,8 @@ uint64_t operator_version(void)
 Pledged__V1__Role operator_role(uint64_t version, enum operator_person person)
 {
     const struct version *at = &o.version[version - 1];
-    return at->revoked[person] ? PLEDGED__V1__ROLE__ROLE_UNSPECIFIED : at->role[person];
+    return at->revoked[person] || at->renamed[person] ? PLEDGED__V1__ROLE__ROLE_UNSPECIFIED
+                                                      : at->role[person];
 }
 
 bool operator_might(uint64_t since, enum operator_person person, unsigned roles)
@@ -156,17 +162,18 @@ static ProtobufCBinaryData hash(struct config *config, const ProtobufCMessage *m
     return (ProtobufCBinaryData){PL_SHA256_BYTES, sum};
 }
 
-static Pledged__V1__RosterPerson *person(struct config *config, enum operator_person who,
-                                         Pledged__V1__Role role)
+static Pledged__V1__RosterPerson *person(struct config *config, const struct version *version,
+                                         enum operator_person who)
 {
     Pledged__V1__RosterPerson *made = take(config, sizeof(*made));
     Pledged__V1__RosterIdentity *identity = take(config, sizeof(*identity));
     pledged__v1__roster_person__init(made);
     pledged__v1__roster_identity__init(identity);
-    identity->identity = pl_arena_printf(&config->arena, "uri:sim:%s", operator_name[who]);
+    identity->identity = pl_arena_printf(&config->arena, "uri:sim:%s%s", operator_name[who],
+                                         version->renamed[who] ? "-2" : "");
     PL_ASSERT(identity->identity != NULL);
     made->person = text(config, operator_name[who]);
-    made->role = role;
+    made->role = version->role[who];
     made->n_identity = 1;
     made->identity = take(config, sizeof(*made->identity));
     made->identity[0] = identity;
@@ -180,8 +187,7 @@ static void fill_roster(struct config *config, const struct version *version)
     roster->person = take(config, OPERATOR_PERSONS * sizeof(*roster->person));
     for (int i = 0; i < OPERATOR_PERSONS; i++) {
         if (version->role[i] != PLEDGED__V1__ROLE__ROLE_UNSPECIFIED)
-            roster->person[roster->n_person++] =
-                person(config, (enum operator_person)i, version->role[i]);
+            roster->person[roster->n_person++] = person(config, version, (enum operator_person)i);
     }
     roster->sha256 = hash(config, &roster->base);
     config->roster = roster;

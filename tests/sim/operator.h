@@ -29,7 +29,8 @@ void operator_begin(struct dice *dice, bool wired, uint32_t four_eyes);
 void operator_edit(void); /* somebody leaves, comes back, changes role; a certificate; the policy */
 void operator_repair(void);      /* everybody has the first place again, and the file can be read */
 uint64_t operator_version(void); /* number of the newest, from 1 */
-/* What this version says of a person; UNSPECIFIED: not on it, or the certificate is revoked. */
+/* What this version says of a person; UNSPECIFIED: not on it, or not by the certificate that they
+ * have, or that is revoked. */
 Pledged__V1__Role operator_role(uint64_t version, enum operator_person person);
 
 /* By one of the versions from `since` on, this person had one of these roles (bits). */

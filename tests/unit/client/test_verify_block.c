@@ -128,6 +128,41 @@ static void test_what_is_no_entry(void **state)
     verify_pool_free(pool);
 }
 
+/* What is of a newer version is not called damaged. */
+static const char *wrong_with(uint32_t role, const char *more, size_t more_len)
+{
+    static struct verify_block block;
+    Pledged__V1__Actor actor = PLEDGED__V1__ACTOR__INIT;
+    Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
+    uint8_t bytes[256];
+    actor.role = (Pledged__V1__Role)role;
+    entry.seq = 300;
+    entry.actor = &actor;
+    size_t len = pledged__v1__entry__pack(&entry, bytes);
+    memcpy(bytes + len, more, more_len);
+    memset(&block, 0, sizeof(block));
+    pl_buf_init(&block.bytes, 1 << 16);
+    pl_arena_init(&block.arena, 1 << 20);
+    block.parse = true;
+    assert_true(pl_is_ok(verify_block_add(&block, pl_slice(bytes, len + more_len))));
+    verify_block_work(&block);
+    const char *wrong = block.entry[0].wrong;
+    if (wrong == NULL || strstr(wrong, "newer version") != NULL)
+        assert_int_equal(block.entry[0].seq, 300);
+    pl_buf_fini(&block.bytes);
+    pl_arena_fini(&block.arena);
+    return wrong;
+}
+
+static void test_what_a_newer_version_wrote(void **state)
+{
+    (void)state;
+    assert_null(wrong_with(2, "", 0));
+    assert_non_null(strstr(wrong_with(77, "", 0), "a newer version wrote it"));
+    assert_non_null(strstr(wrong_with(2, "\xA2\x38", 3), "a newer version wrote it"));
+    assert_null(strstr(wrong_with(2, "\x0A", 1), "newer")); /* cut off */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_freed_with_work_under_way),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_what_is_no_entry),
+        cmocka_unit_test(test_what_a_newer_version_wrote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

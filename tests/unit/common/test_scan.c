@@ -573,6 +573,52 @@ static void test_what_has_to_be_known_whole(void **state)
                      PL_E_TOO_BIG);
 }
 
+static int code_of_known(const ProtobufCMessageDescriptor *type, const struct wire *wire)
+{
+    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
+    pl_arena_init(&arena, 1 << 16);
+    ProtobufCMessage *message = NULL;
+    return pl_unpack_known(type, slice_of(wire), &arena, &message).code;
+}
+
+/* So are an enum's numbers: alone, in a list, in a packed list, in a message, and in the gaps that
+ * an enum has. */
+static void test_numbers_that_have_to_be_known(void **state)
+{
+    (void)state;
+    const ProtobufCMessageDescriptor *policy = &pledged__v1__policy_adopted__descriptor;
+    const ProtobufCMessageDescriptor *actor = &pledged__v1__actor__descriptor;
+    const ProtobufCMessageDescriptor *entry = &pledged__v1__entry__descriptor;
+    const ProtobufCMessageDescriptor *refused = &pledged__v1__command_refused__descriptor;
+    const struct {
+        uint64_t class, role, reason;
+        bool known;
+    } rows[] = {{1, 1, 25, true},
+                {11, 7, 152, true},
+                {99, 99, 23, false},
+                {12, 8, 9999, false},
+                {1ull << 32, 1ull << 40, 1ull << 32 | 25, false},
+                {1000, UINT64_MAX, UINT64_MAX, false}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        const int want = rows[i].known ? PL_E_OK : PL_E_UNIMPLEMENTED;
+        struct wire single = {.len = 0}, list = {.len = 0}, packed = {.len = 0}, deep = {.len = 0};
+        struct wire reason = {.len = 0}, numbers = {.len = 0};
+        put_int(&single, number_of(actor, "role"), rows[i].role);
+        assert_int_equal(code_of_known(actor, &single), want);
+        put_message(&deep, number_of(entry, "actor"), &single);
+        assert_int_equal(code_of_known(entry, &deep), want);
+        put_int(&list, number_of(policy, "four_eyes"), 1);
+        put_int(&list, number_of(policy, "four_eyes"), rows[i].class);
+        assert_int_equal(code_of_known(policy, &list), want);
+        put_varint(&numbers, 1);
+        put_varint(&numbers, rows[i].class);
+        put_message(&packed, number_of(policy, "four_eyes"), &numbers);
+        assert_int_equal(code_of_known(policy, &packed), want);
+        put_int(&reason, number_of(refused, "reason"), rows[i].reason);
+        assert_int_equal(code_of_known(refused, &reason), want);
+    }
+}
+
 /* Whatever a random change makes of good bytes: either the scan refuses it, or protobuf-c reads it
  * and what it packs again passes the scan too. */
 static void test_scan_and_protobuf_agree(void **state)
@@ -724,6 +770,7 @@ int main(void)
         cmocka_unit_test(test_every_budget_ends_well),
         cmocka_unit_test(test_trusted_bytes_that_do_not_parse),
         cmocka_unit_test(test_what_has_to_be_known_whole),
+        cmocka_unit_test(test_numbers_that_have_to_be_known),
         cmocka_unit_test(test_scan_and_protobuf_agree),
         cmocka_unit_test(test_wire_next),
         cmocka_unit_test(test_wire_number),

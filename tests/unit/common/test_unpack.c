@@ -92,7 +92,7 @@ static void test_what_it_reads_is_what_protobuf_c_reads(void **state)
 static void test_a_budget_that_is_spent(void **state)
 {
     (void)state;
-    struct dice dice = {.state = 5};
+    struct dice dice = {.state = 6};
     pl_arena_init(&dice.arena, 64 << 20);
     struct pl_slice bytes = packed_by_library(random_message(&dice, types[1], 0), &dice.arena);
     assert_true(bytes.len > 200);

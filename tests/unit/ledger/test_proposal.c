@@ -137,7 +137,15 @@ static void test_a_proposal_of_a_newer_version_is_not_taken_for_less(void **stat
     assert_true(e->command.len + 3 <= sizeof(bytes));
     memcpy(bytes, e->command.data, e->command.len);
     memcpy(bytes + e->command.len, "\xA2\x38\x00", 3); /* field 900, of no bytes */
-    e->command = (ProtobufCBinaryData){e->command.len + 3, bytes};
+    ProtobufCBinaryData command = e->command;
+    e->command = (ProtobufCBinaryData){command.len + 3, bytes};
+    assert_int_equal(ledger_check(then, e).code, PL_E_UNIMPLEMENTED);
+    Pledged__V1__AddContributor add = PLEDGED__V1__ADD_CONTRIBUTOR__INIT;
+    Pledged__V1__Command newer = PLEDGED__V1__COMMAND__INIT;
+    add.kind = (Pledged__V1__ContributorKind)77; /* no number of this version */
+    newer.command_case = PLEDGED__V1__COMMAND__COMMAND_ADD_CONTRIBUTOR;
+    newer.add_contributor = &add;
+    e->command = (ProtobufCBinaryData){pledged__v1__command__pack(&newer, bytes), bytes};
     assert_int_equal(ledger_check(then, e).code, PL_E_UNIMPLEMENTED);
     ledger_free(then);
     world_fini(&w);

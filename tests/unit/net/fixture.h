@@ -348,7 +348,7 @@ static UNUSED SSL_CTX *fixture_client_context(struct fixture *fx, const char *sa
 }
 
 /* Anna has this role; unspecified: she is not on it. */
-static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
+static UNUSED struct authz_roster *fixture_roster_named(Pledged__V1__Role anna, const char *name)
 {
     Pledged__V1__RosterIdentity identities[2];
     Pledged__V1__RosterIdentity *identity[2] = {&identities[0], &identities[1]};
@@ -356,7 +356,7 @@ static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
     Pledged__V1__RosterPerson *person[2] = {&persons[0], &persons[1]};
     Pledged__V1__RosterAdopted adopted = PLEDGED__V1__ROSTER_ADOPTED__INIT;
     const char *const names[] = {"anna", "otto"};
-    const char *const uris[] = {"uri:pledged:person:anna", "uri:pledged:person:otto"};
+    const char *const uris[] = {name, "uri:pledged:person:otto"};
     const Pledged__V1__Role roles[] = {anna, PLEDGED__V1__ROLE__ROLE_AUDITOR};
     bool without = anna == PLEDGED__V1__ROLE__ROLE_UNSPECIFIED;
     for (size_t i = 0; i < 2; i++) {
@@ -373,6 +373,11 @@ static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
     struct authz_roster *roster = NULL;
     assert_true(pl_is_ok(authz_roster_new(&adopted, &roster)));
     return roster;
+}
+
+static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
+{
+    return fixture_roster_named(anna, "uri:pledged:person:anna");
 }
 
 static struct authz_roster *fixture_roster(void)

@@ -634,13 +634,19 @@ static void test_who_left_the_roster_is_cut_off(void **state)
 }
 
 /* The same files but for the revocation list or the CA. */
-static void reload_tls(struct fixture *fx, const char *ca, const char *crl)
+static struct tls_context *context_with(struct fixture *fx, const char *ca, const char *crl)
 {
     const struct tls_files files = {.cert = fx->cert, .key = fx->key_file, .ca = ca, .crl = crl};
     char detail[256];
     struct tls_context *context = NULL;
     if (!pl_is_ok(tls_context_new(&files, detail, &context)))
         fail_msg("%s", detail);
+    return context;
+}
+
+static void reload_tls(struct fixture *fx, const char *ca, const char *crl)
+{
+    struct tls_context *context = context_with(fx, ca, crl);
     const struct net_reload reload = {.tls = context};
     net_reload(fx->net, &reload);
     tls_context_unref(context);
@@ -673,6 +679,59 @@ static void test_revoked_certificates_are_cut_off_and_others_are_not(void **stat
     client_free(other);
     client_free(again);
     PUMP_UNTIL(fx, NULL, fx->watches_gone == 2);
+}
+
+/* Asked of a call that waits for the writer, before this listener has the reload: as if it came in
+ * just now. */
+static void test_a_call_that_was_let_in_before_a_reload(void **state)
+{
+    struct fixture *fx = *state;
+    const Pledged__V1__Role clerk = PLEDGED__V1__ROLE__ROLE_CLERK;
+    struct client *client = connected(fx);
+    fx->hold = true;
+    struct exchange *held = client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 1);
+    const struct call *call = fx->held[0];
+    struct authz_roster *same = fixture_roster_with(clerk);
+    struct authz_roster *role = fixture_roster_with(PLEDGED__V1__ROLE__ROLE_APPROVER);
+    struct authz_roster *gone = fixture_roster_with(PLEDGED__V1__ROLE__ROLE_UNSPECIFIED);
+    struct authz_roster *other = fixture_roster_named(clerk, "uri:pledged:person:anna-2");
+    X509 *mine = SSL_CTX_get0_certificate(fx->clerk), *his = SSL_CTX_get0_certificate(fx->auditor);
+    struct tls_context *revoked =
+        context_with(fx, fx->ca, pki_write_crl(&fx->pki, "mine.crl", mine, 86400));
+    struct tls_context *not_me =
+        context_with(fx, fx->ca, pki_write_crl(&fx->pki, "his.crl", his, 86400));
+    assert_int_equal(call_admitted(call), 0);
+    assert_true(call_still_admitted(call, 1, fx->tls, same));
+    assert_false(call_still_admitted(call, 2, fx->tls, role));
+    assert_false(call_still_admitted(call, 3, fx->tls, gone));
+    assert_false(call_still_admitted(call, 4, fx->tls, other));
+    assert_false(call_still_admitted(call, 5, revoked, same));
+    assert_false(call_still_admitted(call, 5, not_me, same)); /* a reload is asked once */
+    assert_true(call_still_admitted(call, 6, not_me, same));
+    const struct net_reload now = {.number = 7, .tls = not_me, .roster = same};
+    net_reload(fx->net, &now);
+    assert_int_equal(call_admitted(call), 7);
+    const struct net_reload next = {.number = 8, .roster = role};
+    net_reload(fx->net, &next);
+    assert_int_equal(call_admitted(call), 7); /* it is who it was; newcomers are who they are */
+    const struct net_reload back = {.number = 9, .roster = same};
+    net_reload(fx->net, &back);
+    assert_int_equal(call_admitted(call), 7);
+    fixture_release(fx, 0);
+    PUMP_UNTIL(fx, client, held->closed);
+    held = client_send(client, &execute);
+    PUMP_UNTIL(fx, client, fx->held_count == 2);
+    assert_int_equal(call_admitted(fx->held[1]), 9);
+    fixture_release(fx, 1);
+    PUMP_UNTIL(fx, client, held->closed);
+    client_free(client);
+    tls_context_unref(revoked);
+    tls_context_unref(not_me);
+    authz_roster_free(same);
+    authz_roster_free(gone);
+    authz_roster_free(other);
+    authz_roster_free(role);
 }
 
 static void test_a_ca_that_left_takes_its_people_along(void **state)
@@ -776,6 +835,7 @@ int main(void)
         ROW(test_a_roster_that_changes_during_a_handshake),
         ROW(test_who_left_the_roster_is_cut_off),
         ROW(test_revoked_certificates_are_cut_off_and_others_are_not),
+        ROW(test_a_call_that_was_let_in_before_a_reload),
         ROW(test_a_ca_that_left_takes_its_people_along),
         ROW(test_limits_change),
         ROW(test_what_happens_is_counted),

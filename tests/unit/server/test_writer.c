@@ -5,6 +5,7 @@
  * a full disk, clocks that jump.
  */
 // clang-format off
+#include "common/check.h"
 #include "writer_fixture.h"
 
 #include <pthread.h>
@@ -1029,7 +1030,18 @@ struct new_roster {
     Pledged__V1__RosterAdopted roster;
     Pledged__V1__RosterPerson person, *persons[1];
     uint8_t sha256[32];
+    unsigned asked;
 };
+
+/* As server/reload has it, where a certificate is all that a person has. */
+static bool is_person_of(void *arg, const struct command *command)
+{
+    struct new_roster *now = arg;
+    now->asked++;
+    return strcmp(now->person.person, command->actor.person) == 0;
+}
+
+static uint64_t reloads;
 
 static struct command *put_roster(struct bench *b, struct new_roster *new, const char *person)
 {
@@ -1047,6 +1059,8 @@ static struct command *put_roster(struct bench *b, struct new_roster *new, const
     command->kind = COMMAND_ADOPT;
     command->start = b->start;
     command->start.roster = &new->roster;
+    command->admission =
+        (struct command_admission){.number = ++reloads, .may_act = is_person_of, .arg = new};
     command->clock_jump_limit_us = JUMP_US;
     return post(b, command);
 }
@@ -1074,6 +1088,49 @@ static void test_a_new_roster_is_a_fact_before_any_later_command(void **state)
     assert_answered(b, after);
     assert_accepted_at(after, 0, entries + 3, NEW);
     assert_ptr_equal(adopt->start.roster, &b->roster); /* the writer has done with it */
+    assert_state_is_the_log(b);
+}
+
+/* What was let in before is looked at once more when it is taken up, reads too; what was let in by
+ * this very reload is not. */
+static void test_a_certificate_that_was_just_taken_off_does_nothing(void **state)
+{
+    struct bench *b = *state;
+    struct new_roster new;
+    (void)put_roster(b, &new, "berta");
+    settle(b);
+    (void)answered(b);
+    uint64_t entries = log_entries(b);
+    struct command *late = make_for(b, "anna", 2);
+    add_item(late, 1, msg_contributor(b, "One"));
+    add_item(late, 2, msg_contributor(b, "Two"));
+    post(b, late);
+    struct command *query = ask(b, query_size);
+    struct command *good = make_for(b, "berta", 1);
+    add_item(good, 3, msg_contributor(b, "Good"));
+    post(b, good);
+    struct command *again = make_for(b, "anna", 1); /* the same id, by who may not ask any more */
+    add_item(again, 3, msg_contributor(b, "Good"));
+    post(b, again);
+    unsigned asked = new.asked;
+    struct command *known = make_for(b, "anna", 1);
+    known->admitted = reloads; /* by this reload, whoever they are to it */
+    add_item(known, 4, msg_contributor(b, "Known"));
+    post(b, known);
+    settle(b);
+    struct command *const refused[] = {late, query, again};
+    for (size_t i = 0; i < PL_COUNT(refused); i++) {
+        assert_answered(b, refused[i]);
+        assert_int_equal(refused[i]->code, PL_E_DENIED);
+        assert_int_equal(refused[i]->refusal->reason, REASON(PERMISSION_DENIED));
+        assert_null(refused[i]->response);
+    }
+    assert_answered(b, good);
+    assert_accepted_at(good, 0, entries + 1, NEW);
+    assert_answered(b, known);
+    assert_accepted_at(known, 0, entries + 2, NEW);
+    assert_int_equal(new.asked, asked + 4);
+    assert_int_equal(log_entries(b), entries + 2);
     assert_state_is_the_log(b);
 }
 
@@ -1161,6 +1218,7 @@ int main(void)
         CASE(a_receipt_is_never_ahead_of_the_view),
         CASE(read_only_nothing_is_written_and_all_is_told),
         CASE(a_new_roster_is_a_fact_before_any_later_command),
+        CASE(a_certificate_that_was_just_taken_off_does_nothing),
         CASE(the_same_roster_again_is_no_fact),
         CASE(a_roster_that_cannot_be_written_is_not_adopted),
     };
