@@ -113,6 +113,7 @@ static const struct key keys[] = {
     {"tls", "ca", KIND_PATH, false, AT(tls.ca), 0, 0},
     {"tls", "crl", KIND_PATH, false, AT(tls.crl), 0, 0},
     {"ledger", "origin", KIND_ORIGIN, true, AT(origin), 0, 0},
+    {"ledger", "clock_ahead_limit", KIND_SECONDS, true, AT(clock_ahead_limit_s), 0, 0},
     {"ledger", "clock_jump_limit", KIND_SECONDS, false, AT(clock_jump_limit_s), 0, 0},
     {"policy", "four_eyes", KIND_POLICY, false, 0, 0, 0},
     {"policy", "proposal_ttl", KIND_POLICY, false, 0, 0, 0},
@@ -543,6 +544,7 @@ static void set_defaults(struct config *config)
     config->listen = (struct config_address){.host = "127.0.0.1", .port = 7443};
     config->log_level = PL_LOG_INFO;
     config->clock_jump_limit_s = 3600;
+    config->clock_ahead_limit_s = 30 * 86400;
     config->segment_bytes = 64u << 20;
     config->snapshot_entries = 100000;
     config->checkpoint_interval_ms = 1000;

@@ -40,6 +40,7 @@ struct config {
     /* [ledger] */
     const char *origin;
     int64_t clock_jump_limit_s;
+    int64_t clock_ahead_limit_s;
     /* [store] */
     uint64_t segment_bytes;
     uint64_t snapshot_entries; /* 0: never by itself */

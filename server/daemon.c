@@ -25,6 +25,7 @@
 #include "common/check.h"
 #include "common/rng.h"
 #include "server/admin.h"
+#include "server/clockmark.h"
 #include "server/identity.h"
 #include "server/net/quota.h"
 #include "server/notary.h"
@@ -39,7 +40,7 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
-enum { LOOK_S = 1, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
+enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
 /* So many entries between two looks are a load that a snapshot would only slow down: it waits for
  * its end, but not for more than so many times what is due. */
 enum { LOAD_ENTRIES = 5000, LOAD_PATIENCE = 10 };
@@ -83,6 +84,7 @@ struct daemon {
     uint64_t looked_seq;   /* when last it was asked whether one is due */
     pid_t snapshot_child;
     int exit_code;
+    int64_t clock_noted_ns;
     struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
     bool announced;                     /* port_file and pid_file are ours */
 };
@@ -353,6 +355,37 @@ static struct pl_status make_registrar(struct daemon *daemon, const struct ledge
     return status;
 }
 
+/* Before anything is recorded at a time that cannot be taken back. */
+static struct pl_status judge_clock(const struct daemon *daemon, const struct ledger *ledger,
+                                    char *message)
+{
+    struct pl_clock *clock = pl_clock_system();
+    struct store_head head;
+    store_head(daemon->store, &head);
+    int64_t last_us = ledger_last_time_us(ledger);
+    if (restore_is_marked(daemon->config->data) || notary_why_read_only(daemon->notary) != NULL)
+        return pl_ok(); /* nothing will be */
+    return clockmark_judge(
+        head.time_us > last_us ? head.time_us : last_us, clockmark_seen_us(daemon->config->data),
+        daemon->config->clock_ahead_limit_s * 1000000, clock->wall_us(clock), message);
+}
+
+/* For the next start, which may be long after the last entry. */
+static void note_clock(struct daemon *daemon)
+{
+    struct pl_clock *clock = pl_clock_system();
+    daemon->clock_noted_ns = now_ns();
+    if (daemon->slots == NULL)
+        return;
+    take_view(daemon);
+    if (daemon->view == NULL || !view_is_writable(daemon->view) ||
+        !view_believes_clock(daemon->view))
+        return;
+    struct pl_status status = clockmark_note(daemon->config->data, clock->wall_us(clock));
+    if (!pl_is_ok(status))
+        pl_log_status(PL_LOG_WARNING, "daemon", "cannot note that the clock is right", status);
+}
+
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
 {
     struct writer_options options = {
@@ -559,6 +592,8 @@ static struct pl_status start_all(struct daemon *daemon, char *message)
     if (pl_is_ok(status))
         status = make_witness(daemon, message);
     if (pl_is_ok(status))
+        status = judge_clock(daemon, ledger, message);
+    if (pl_is_ok(status))
         status = make_registrar(daemon, ledger, message);
     if (!pl_is_ok(status)) {
         ledger_free(ledger);
@@ -609,6 +644,8 @@ static void look_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     look_at_snapshots(daemon);
+    if (now_ns() - daemon->clock_noted_ns >= CLOCK_NOTE_S * 1000000000LL)
+        note_clock(daemon);
 }
 
 /* A thread that is stuck is told by silence: systemd ends the daemon and starts it again. */
@@ -730,7 +767,8 @@ int daemon_run(const struct config *config)
                             .worker_count = count_workers(config),
                             .stop_fd = eventfd(0, EFD_CLOEXEC),
                             .base = event_base_new(),
-                            .started_ns = now_ns()};
+                            .started_ns = now_ns(),
+                            .clock_noted_ns = now_ns()};
     char message[400] = "";
     prepare_process();
     PL_ASSERT(daemon.stop_fd >= 0 && daemon.base != NULL);
@@ -740,6 +778,7 @@ int daemon_run(const struct config *config)
     struct pl_status status = start_all(&daemon, message);
     if (pl_is_ok(status)) {
         (void)event_base_dispatch(daemon.base);
+        note_clock(&daemon);
     } else {
         say(status, message);
         daemon.exit_code = recover_exit(status.code);

@@ -34,6 +34,8 @@ static const struct command_row {
      "make the data directory from a backup; it is read-only until"},
     {"confirm", NULL, tools_confirm, false,
      "--size N: the restored ledger is the newest, entry N was the last one told"},
+    {"accept-clock", tools_accept_clock, NULL, false,
+     "the clock is right, however long the daemon was off"},
 };
 
 static void usage(FILE *to)
@@ -46,7 +48,7 @@ static void usage(FILE *to)
         (void)fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].help);
     (void)fputs("\nSIGTERM finishes what is running and ends. "
                 "Exit codes: 0 done, 14 damaged log, 64 usage,\n"
-                "69 unavailable (port, lock, disk), 78 configuration.\n",
+                "69 unavailable (port, lock, disk, clock), 78 configuration.\n",
                 to);
 }
 

@@ -10,16 +10,19 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/date.h"
 #include "common/hash.h"
 #include "common/note.h"
 #include "server/backup.h"
+#include "server/clockmark.h"
 #include "server/identity.h"
 #include "server/net/authz.h"
 #include "server/persons.h"
 #include "server/recover.h"
 #include "server/restore.h"
 #include "server/store/io.h"
+#include "server/store/lock.h"
 
 enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
 
@@ -295,5 +298,33 @@ int tools_confirm(const struct config *config, const struct tools_words *words)
     (void)printf("%s: %" PRIu64 " entries; %s\n", config->data, entries,
                  marked ? "the daemon may go on from here"
                         : "was not restored: nothing to confirm");
+    return 0;
+}
+
+static void release(struct lock **lock)
+{
+    lock_release(*lock);
+}
+
+int tools_accept_clock(const struct config *config)
+{
+    char message[MESSAGE_BYTES] = "", now[40];
+    struct identity identity;
+    struct lock *lock PL_CLEANUP(release) = NULL;
+    struct pl_clock *clock = pl_clock_system();
+    int64_t now_us = clock->wall_us(clock);
+    struct pl_status status = identity_load(config->data, config->origin, message, &identity);
+    if (pl_is_ok(status))
+        status = lock_take(config->data, message, &lock);
+    if (!pl_is_ok(status))
+        return complain(status, message);
+    status = clockmark_note(config->data, now_us);
+    if (!pl_is_ok(status)) {
+        (void)snprintf(message, sizeof(message), "%.300s/" CLOCKMARK_FILE ": %.60s", config->data,
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
+        return complain(status, message);
+    }
+    clockmark_text(now_us, now);
+    (void)printf("%s: the clock says %s, and that is right\n", config->data, now);
     return 0;
 }

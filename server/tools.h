@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tools: the daemon program's other commands, each one run and exit code: `init`, `check-config`,
- * `fsck`, `snapshot`, `backup`, `restore`, `confirm`. They print to stdout what they found and to
- * stderr why they failed.
+ * `fsck`, `snapshot`, `backup`, `restore`, `confirm`, `accept-clock`. They print to stdout what
+ * they found and to stderr why they failed.
  */
 #ifndef SERVER_TOOLS_H
 #define SERVER_TOOLS_H
@@ -31,5 +31,7 @@ int tools_snapshot(const struct config *config);
 int tools_backup(const struct config *config, const struct tools_words *words);
 int tools_restore(const struct config *config, const struct tools_words *words);
 int tools_confirm(const struct config *config, const struct tools_words *words);
+/* server/clockmark: somebody has looked at the clock. No daemon may run meanwhile. */
+int tools_accept_clock(const struct config *config);
 
 #endif

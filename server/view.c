@@ -344,6 +344,11 @@ void view_unref(struct view *view)
     free(view);
 }
 
+bool view_believes_clock(const struct view *view)
+{
+    return !view->expiry_stopped;
+}
+
 bool view_is_writable(const struct view *view)
 {
     return view->writable;

@@ -33,7 +33,8 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* any thread; NULL is fine */
 const struct view_log *view_get_log(const struct view *view);
-bool view_is_writable(const struct view *view); /* commands are being accepted */
+bool view_believes_clock(const struct view *view); /* holds end when they are over */
+bool view_is_writable(const struct view *view);    /* commands are being accepted */
 
 /* Worker. Same shape as query_fn, and the same rule for *ret_refusal; now_us judges hold deadlines.
  * Answers borrow from the view: pack them before letting it go. */

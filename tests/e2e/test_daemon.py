@@ -286,6 +286,47 @@ class Running(unittest.TestCase):
         home.config.write_text(text)
         home.start()
 
+    def test_a_clock_far_ahead_of_all_that_is_known_starts_nothing(self):
+        limit = round(patience(4))
+        home = self.opened(settings={"ledger": {"clock_ahead_limit": f"{limit}s"}})
+        clerk = home.client("clerk")
+        held = clerk.hold("platine", clerk.contributor("Before"))
+        ran = home.pledged("accept-clock")
+        self.assertEqual((ran.code, ran.out), (69, ""), "a daemon runs")
+        home.drop_clients()
+        home.terminate()
+        mark = home.data / "clock.seen"
+        seen = int(mark.read_text())  # its end is known, though nothing was written at it
+        self.assertLess(abs(time.time() - seen), patience(10))
+        self.assertEqual(mark.stat().st_mode & 0o777, 0o600)
+        while time.time() <= seen + 1 + limit:  # for the daemon: off for longer than it may be
+            time.sleep(0.05)
+        before = {p: p.read_bytes() for p in [*home.segments(), mark]}
+        ran = home.pledged(timeout=30)
+        self.assertEqual(ran.code, 69, ran)
+        for word in ("the clock says 2", "last at work at 2", "clock_ahead_limit", "accept-clock",
+                     "nothing was written"):
+            self.assertIn(word, ran.err)
+        self.assertEqual({p: p.read_bytes() for p in before}, before)
+        ran = home.pledged("accept-clock")
+        self.assertEqual((ran.code, ran.err), (0, ""), ran)
+        self.assertIn("and that is right", ran.out)
+        home.start()
+        clerk = home.client("clerk")
+        self.assertEqual(clerk.GetPledge(pledge=held.outcome.pledge).pledge.stage, pb.STAGE_HELD)
+        clerk.contributor("After")
+        check_ledger(home.client("auditor").dump())
+
+    def test_a_clock_that_ran_on_while_the_daemon_was_idle_is_believed(self):
+        limit = round(patience(4))
+        home = self.opened(settings={"ledger": {"clock_ahead_limit": f"{limit}s"}})
+        home.client("clerk").contributor("The last one for long")
+        last = home.client("auditor").dump()[-1].time_us / 1e6
+        while time.time() <= last + 1 + limit:
+            time.sleep(0.05)
+        home.restart()  # its end was a moment ago
+        home.client("clerk").contributor("And on it goes")
+
     def test_requests_that_arrive_with_the_end_are_answered_or_never_happened(self):
         home = self.opened()
         clerk = home.client("clerk")

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/clockmark.h"
 #include "server/config.h"
 #include "server/notary.h"
 #include "server/store/fault.h"
@@ -67,11 +68,24 @@ static struct pl_status make_notary(struct process *process)
     return notary_new(&options, message, &process->notary);
 }
 
+/* As server/daemon asks; no mark is beside this log. */
+static struct pl_status judge_clock(const struct process *process)
+{
+    char message[400];
+    struct store_head head;
+    store_head(process->store, &head);
+    int64_t last_us = ledger_last_time_us(process->ledger);
+    return clockmark_judge(head.time_us > last_us ? head.time_us : last_us, 0,
+                           PROCESS_AHEAD_LIMIT_US, process->clock->wall_us(process->clock),
+                           message);
+}
+
 static struct pl_status boot(struct process *process)
 {
     struct recover_options options;
     process_options(process, false, &options);
     PL_TRY(recover_open(&options, &process->report, &process->store, &process->ledger));
+    PL_TRY(judge_clock(process));
     process->planned = 0;
     PL_TRY(fault_open(process->store, &process->store));
     PL_TRY(pl_mailbox_new(INBOX_LIMIT, &process->inbox));

@@ -15,7 +15,8 @@
 #include "server/writer.h"
 
 enum { PROCESS_WORKERS = 2, PROCESS_NOTARY = 1 + PROCESS_WORKERS, PROCESS_SLOTS };
-#define PROCESS_JUMP_LIMIT_US 10000000LL
+#define PROCESS_JUMP_LIMIT_US  10000000LL
+#define PROCESS_AHEAD_LIMIT_US (30 * 86400000000LL)
 extern const uint8_t process_ledger_id[16];
 
 enum process_state {

@@ -53,6 +53,7 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "roll-backs",
                                                     "snapshots",
                                                     "clock jumps",
+                                                    "starts in 2099 refused",
                                                     "engine failures",
                                                     "disk full",
                                                     "requests",
@@ -139,6 +140,7 @@ static struct {
     uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
     uint64_t peer_since[CLIENTS][PEERS]; /* oldest version of the file that may have counted then */
     bool leaving;                        /* SIGTERM came; the writer stops when all workers have */
+    int64_t ahead_us;                    /* of the clock at this start; 0: it may be believed */
     uint64_t reloads;                    /* newest version that all workers have */
     uint64_t starts;
     uint64_t up_start; /* the last one that came up */
@@ -422,8 +424,37 @@ static void check_state(void)
         wrong("the state is not what the log gives");
 }
 
+/* The operator has seen that the clock is in another century. */
+static void put_right(void)
+{
+    w.clock.wall_us_now -= w.ahead_us;
+    w.ahead_us = 0;
+}
+
+/* A machine that comes up in 2099. */
+static void come_up_late(void)
+{
+    put_right();
+    if (w.healthy || w.seen.size == 0 || dice_below(&w.dice, 30) != 0)
+        return;
+    w.ahead_us = 73ll * 365 * 86400 * SECOND_US;
+    w.clock.wall_us_now += w.ahead_us;
+    note("the machine comes up with its clock in 2099");
+}
+
+/* Nothing may be recorded at such a time, and no hold end; only a log of which a disk that lies has
+ * left nothing knows no better. */
+static void check_clock(void)
+{
+    if (w.ahead_us != 0 && w.process.report.batches != 0)
+        wrong("it starts by a clock that is 73 years ahead");
+    w.model.clock_jumped = w.model.clock_jumped || w.ahead_us != 0;
+    put_right();
+}
+
 static void start_process(void)
 {
+    come_up_late();
     w.started_well = w.healthy;
     w.leaving = false;
     w.starts++;
@@ -458,6 +489,8 @@ static void look_at_failure(void)
     }
     if (while_starting)
         happened(WORLD_START_FAILED);
+    if (while_starting && w.ahead_us != 0 && status.code == PL_E_UNAVAILABLE)
+        happened(WORLD_CLOCK_REFUSED);
     if (w.started_well)
         wrong("nothing is wrong, and it does not run: %s (%s; %s)", pl_code_name(status.code),
               status.what, w.process.report.message);
@@ -507,6 +540,7 @@ static void after_fibers(enum process_state before)
 {
     process_look(&w.process);
     if (w.process.state == PROCESS_UP && before == PROCESS_BOOTING) {
+        check_clock();
         check_after_start();
         if (!w.over && w.wired && w.process.state == PROCESS_UP)
             w.front = front_open(&w.process);
@@ -1650,6 +1684,7 @@ static void be_healthy(void)
         disk_power_loss(LOSE_ALL, false);
     }
     w.clock.wall_us_now = START_US + w.clock.mono_ns_now / 1000 - SECOND_US;
+    w.ahead_us = 0;
     for (int i = 0; i < SETTLE_STEPS && !w.over && !is_settled(); i++) {
         w.step++;
         w.report->steps++;

@@ -29,6 +29,7 @@ enum world_event {
     WORLD_ROLL_BACKS,   /* of the writer, after a definite failure */
     WORLD_SNAPSHOTS,
     WORLD_JUMPS,
+    WORLD_CLOCK_REFUSED,
     WORLD_ENGINE, /* appends that failed, or whose outcome was not told */
     WORLD_FULL,
     WORLD_REQUESTS,

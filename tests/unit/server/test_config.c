@@ -98,6 +98,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->log_format, PL_LOG_LOGFMT);
     assert_null(c->tls.crl);
     assert_int_equal(c->clock_jump_limit_s, 3600);
+    assert_int_equal(c->clock_ahead_limit_s, 30 * 86400);
     assert_int_equal(c->segment_bytes, 64 << 20);
     assert_int_equal(c->snapshot_entries, 100000);
     assert_int_equal(c->inbox, 8192);
@@ -130,26 +131,27 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
     const struct config *c = must(
-        *state, "[daemon]\ndata = /data dir/x\nlisten = 0.0.0.0:0\nport_file = /p\npid_file = /q\n"
-                "workers = 64\nlog_level = debug\nlog_format = json\naccess_log = yes\n"
-                "[tls]\ncert = /c\nkey = /k\nca = /a\ncrl = /r\n"
-                "[ledger]\norigin = example.org/fund\nclock_jump_limit = 90s\n"
-                "[policy]\nfour_eyes = period, commit\nproposal_ttl = 5d\n"
-                "difference_limit = 50.00 CHF, 40.00 EUR\nunallocated_limit = 0\n"
-                "[account CHF01]\niban = CH93 0076 2011 6238 5295 7\ncurrency = CHF\n"
-                "qr_iban = CH44 3199 9123 0008 8901 2\n"
-                "[creditor]\nname = Fund\nstreet = Place\nnumber = 1\npostal_code = 1211\n"
-                "town = Genève\ncountry = CH\n"
-                "[store]\nsegment_bytes = 2097152\nsnapshot_entries = 0\n"
-                "[limits]\nconnections = 1\nstreams = 2\ncalls = 3\ninbox = 16\n"
-                "request_bytes = 4096\nheader_bytes = 1024\nwrite_high_bytes = 65536\n"
-                "handshake = 1s\npreface = 2s\nrequest = 3m\nwrite_stall = 4s\nidle = 24h\n"
-                "watchers = 5\nperson_connections = 6\nperson_requests_per_s = 7\n"
-                "person_burst = 8\nkeepalive = 5s\nkeepalive_timeout = 6s\nmax_age = 7s\n"
-                "max_age_grace = 8s\n"
-                "[admin]\nlisten = unix:/run/x/admin\nport_file = /ap\n"
-                "[public]\nlisten = [::]:8443\nport_file = /pp\ncert = /pc\nkey = /pk\n"
-                "[person anna]\nrole = clerk\nidentity = uri:a dns:b.example  email:c@d\n");
+        *state,
+        "[daemon]\ndata = /data dir/x\nlisten = 0.0.0.0:0\nport_file = /p\npid_file = /q\n"
+        "workers = 64\nlog_level = debug\nlog_format = json\naccess_log = yes\n"
+        "[tls]\ncert = /c\nkey = /k\nca = /a\ncrl = /r\n"
+        "[ledger]\norigin = example.org/fund\nclock_jump_limit = 90s\nclock_ahead_limit = 90d\n"
+        "[policy]\nfour_eyes = period, commit\nproposal_ttl = 5d\n"
+        "difference_limit = 50.00 CHF, 40.00 EUR\nunallocated_limit = 0\n"
+        "[account CHF01]\niban = CH93 0076 2011 6238 5295 7\ncurrency = CHF\n"
+        "qr_iban = CH44 3199 9123 0008 8901 2\n"
+        "[creditor]\nname = Fund\nstreet = Place\nnumber = 1\npostal_code = 1211\n"
+        "town = Genève\ncountry = CH\n"
+        "[store]\nsegment_bytes = 2097152\nsnapshot_entries = 0\n"
+        "[limits]\nconnections = 1\nstreams = 2\ncalls = 3\ninbox = 16\n"
+        "request_bytes = 4096\nheader_bytes = 1024\nwrite_high_bytes = 65536\n"
+        "handshake = 1s\npreface = 2s\nrequest = 3m\nwrite_stall = 4s\nidle = 24h\n"
+        "watchers = 5\nperson_connections = 6\nperson_requests_per_s = 7\n"
+        "person_burst = 8\nkeepalive = 5s\nkeepalive_timeout = 6s\nmax_age = 7s\n"
+        "max_age_grace = 8s\n"
+        "[admin]\nlisten = unix:/run/x/admin\nport_file = /ap\n"
+        "[public]\nlisten = [::]:8443\nport_file = /pp\ncert = /pc\nkey = /pk\n"
+        "[person anna]\nrole = clerk\nidentity = uri:a dns:b.example  email:c@d\n");
     assert_string_equal(c->data, "/data dir/x");
     assert_string_equal(c->listen.host, "0.0.0.0");
     assert_int_equal(c->listen.port, 0);
@@ -164,6 +166,7 @@ static void test_every_key(void **state)
     assert_string_equal(c->tls.crl, "/r");
     assert_string_equal(c->origin, "example.org/fund");
     assert_int_equal(c->clock_jump_limit_s, 90);
+    assert_int_equal(c->clock_ahead_limit_s, 90 * 86400);
     assert_int_equal(c->policy->clock_jump_limit_s, 90);
     assert_int_equal(c->policy->n_four_eyes, 2);
     assert_int_equal(c->policy->four_eyes[0], PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_COMMIT);
@@ -260,7 +263,7 @@ static void test_the_example_shows_the_defaults(void **state)
         assert_true(used < sizeof(text));
     }
     (void)fclose(file);
-    assert_int_equal(keys, 30);
+    assert_int_equal(keys, 31);
     struct config *plain = NULL;
     must(w, LEAST);
     plain = w->config;
@@ -271,6 +274,7 @@ static void test_the_example_shows_the_defaults(void **state)
     assert_int_equal(c->segment_bytes, plain->segment_bytes);
     assert_int_equal(c->snapshot_entries, plain->snapshot_entries);
     assert_int_equal(c->clock_jump_limit_s, plain->clock_jump_limit_s);
+    assert_int_equal(c->clock_ahead_limit_s, plain->clock_ahead_limit_s);
     assert_int_equal(c->workers, plain->workers);
     assert_int_equal(c->checkpoint_interval_ms, plain->checkpoint_interval_ms);
     assert_int_equal(c->log_level, plain->log_level);
@@ -327,6 +331,7 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"ledger", "origin = two words", "without blanks"},
         {"ledger", "origin = a+b", "plus"},
         {"ledger", "origin =", "a name like"},
+        {"ledger", "clock_ahead_limit = soon", "a time like 1h"},
         {"ledger", "clock_jump_limit = soon", "a time like 1h"},
         {"ledger", "clock_jump_limit = 0s", "a time like 1h"},
         {"ledger", "four_eyes = commit", "unknown key"},
