@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """idempotency: one request id, one effect, one answer, for ever (G3)."""
+import pathlib
 import re
+import shutil
 import unittest
 
 import grpc
 
-from harness import (DaemonTest, Refused, attempt, command, document, given_time, money, new_id, pb,
+from harness import (DaemonTest, Home, Refused, attempt, check_ledger, command, document, given_time, money, new_id, pb,
                      same_outcome)
 
 
@@ -200,6 +202,60 @@ class OnTheCommandLine(DaemonTest):
         ran = self.fails(69, "reader", "slots", "platine", port=port, format="json",
                          options=["--timeout", "2s"])
         self.assertTrue(ran.error["retryable"])
+
+
+class AfterAnUpgrade(unittest.TestCase):
+    """A ledger of a version that took promises without a reason (tests/golden/v1-rules3)."""
+
+    def setUp(self):
+        old = pathlib.Path(__file__).resolve().parent.parent / "golden" / "v1-rules3"
+        self.home = Home(settings={"ledger": {"clock_ahead_limit": "36500d"}})  # it is an old one
+        self.addCleanup(self.home.close)
+        self.home.init()  # for a key of its own
+        shutil.rmtree(self.home.data / "log")
+        shutil.copytree(old / "log", self.home.data / "log")
+        shutil.copy(old / "ledger.id", self.home.data / "ledger.id")
+        self.home.start()
+        self.clerk = self.home.client("clerk")
+
+    def test_what_older_rules_took_keeps_its_answer(self):
+        before = self.home.client("auditor").dump()
+        promised = [e for e in before if e.command
+                    and pb.Command.FromString(e.command).WhichOneof("command") == "submit"]
+        self.assertEqual([e.WhichOneof("fact") for e in promised],
+                         ["pledge_made", "command_refused", "pledge_made"])
+        for entry in promised:
+            cmd = pb.Command.FromString(entry.command)
+            self.assertEqual(cmd.reason, "")
+            fresh = pb.Command()
+            fresh.CopyFrom(cmd)
+            fresh.request_id = new_id()
+            for answer in (attempt(self.clerk, fresh), self.clerk.batch([fresh])[0].refusal):
+                refusal = answer.refusal if isinstance(answer, Refused) else answer
+                self.assertEqual((refusal.reason, refusal.field, refusal.seq),
+                                 (pb.REASON_REASON_REQUIRED, "reason", 0))
+            self.assertEqual(cmd.SerializeToString(), entry.command)
+            for answer in (attempt(self.clerk, cmd), self.clerk.batch([cmd])[0]):
+                if isinstance(answer, pb.CommandResult):
+                    answer = answer.receipt if answer.HasField("receipt") else answer.refusal
+                elif isinstance(answer, Refused):
+                    answer = answer.refusal
+                self.assertEqual(answer.seq, entry.seq)
+                if entry.WhichOneof("fact") == "command_refused":
+                    self.assertEqual(answer.reason, entry.command_refused.reason)
+                    self.assertTrue(answer.replay)
+                else:
+                    self.assertEqual(answer.kind, pb.RECEIPT_KIND_REPLAY)
+                    self.assertEqual(answer.outcome.pledge, entry.pledge_made.pledge)
+            foreign = attempt(self.home.client("clerk2"), cmd)
+            self.assertEqual(foreign.reason, "REQUEST_ID_FOREIGN")
+            cmd.reason = "now with one"
+            self.assertEqual(attempt(self.clerk, cmd).reason, "REQUEST_ID_REUSED")
+        now = self.home.client("auditor").dump()
+        self.assertEqual([e.seq for e in now if e.command][len([e for e in before if e.command]):],
+                         [], "nothing was recorded for what was asked again")
+        self.clerk.contributor("It goes on")
+        check_ledger(self.home.client("auditor").dump())
 
 
 if __name__ == "__main__":
