@@ -6,7 +6,8 @@ import threading
 import time
 import unittest
 
-from harness import Home, Refused, check_ledger, command, opened, patience, pb
+from harness import (Client, Home, Load, Refused, attempt, check_ledger, command, opened, patience, pb,
+                     same_outcome)
 
 
 def entries_of(home):
@@ -128,6 +129,17 @@ class RoundTrip(BackupTest):
         self.backup(home, code=66)
 
 
+class Restless(Load):
+    """Comes again at once over a connection of its own, where a channel waits for 20 seconds."""
+
+    def send(self, client, cmd):
+        result = super().send(client, cmd)
+        if result is None:
+            client.channel.close()
+            client.channel = Client(self.home.port, self.home.pki, client.person).channel
+        return result
+
+
 class UnderLoad(BackupTest):
     def grows(self, home, beyond):
         reader = home.client("reader")
@@ -185,6 +197,98 @@ class UnderLoad(BackupTest):
             new.drop_clients()
             new.terminate()
         print(f"{heads} entries, {segments} segments", flush=True)
+
+    def checkpoint(self, home, name):
+        """The newest that an auditor is given, in a file."""
+        path = home.path / f"{name}.checkpoint"
+        ran = home.pledge("auditor", "checkpoint", "-o", path)
+        self.assertEqual(ran.code, 0, ran)
+        return path
+
+    def test_what_was_acknowledged_before_a_backup_is_in_it(self):
+        home = self.opened()
+        load = Load(home, threads=4, seed=11).start()
+        try:
+            load.reach(150)
+            kept = self.checkpoint(home, "before")
+            with load.lock:
+                acked = dict(load.acked)
+            target = self.backup(home, "live")
+            size = int(self.last.out.split("\n")[1].split()[0])
+            load.reach(len(acked) + 150)
+        finally:
+            load.join()
+        whole = home.path / "whole.bin"
+        self.assertEqual(home.pledge("auditor", "dump", "-o", whole).code, 0)
+        vkey = (home.data / "ledger.vkey").read_text().strip()
+        now = entries_of(home)
+        home.drop_clients()
+        home.terminate()
+        new = self.other()
+        self.restore(new, target, "--confirm-latest")
+        shutil.copy(home.data / "ledger.key", new.data / "ledger.key")
+        new.start()
+        restored = entries_of(new)  # and what has expired since
+        self.assertEqual(restored[:size], now[:size])
+        self.assertLess(size, len(now))
+        first = check_ledger(map(pb.Entry.FromString, restored)).first_of
+        for key, answer in acked.items():
+            seq = answer.seq if isinstance(answer, pb.Receipt) else answer.refusal.seq
+            self.assertEqual(first.get(key), seq)
+        copy = new.path / "copy.bin"
+        self.assertEqual(new.pledge("auditor", "dump", "-o", copy).code, 0)
+        ran = new.pledge("auditor", "verify", copy, "--key", vkey, "--since", kept, timeout=120)
+        self.assertEqual(ran.code, 0, ran)  # what was signed while the backup did not yet exist
+        ran = new.pledge("auditor", "verify", copy, "--key", vkey, "--since",
+                         str(whole) + ".checkpoint", timeout=120)
+        self.assertEqual(ran.code, 15, ran)  # what came after the backup is missed
+
+    def test_clients_that_never_stop_asking_while_a_ledger_is_restored(self):
+        home = self.opened()
+        load = Restless(home, threads=3, seed=12).start()
+        try:
+            load.reach(100)
+            self.backup(home, "copy")
+            load.reach(200)
+            home.drop_clients()
+            home.terminate()
+            target = self.backup(home, "copy")  # of the rest, with nobody there to answer
+            size = int(self.last.out.split("\n")[1].split()[0])
+            new = self.other(settings={"daemon": {"listen": f"127.0.0.1:{home.port}"}})
+            self.restore(new, target)
+            shutil.copy(home.data / "ledger.key", new.data / "ledger.key")
+            new.start()  # read-only: nobody may get a receipt
+            with load.lock:
+                acked, unknown = dict(load.acked), len(load.unknown)
+            self.assertEqual(new.client("reader").GetStatus().size, size)
+            self.waits(lambda: len(load.unknown) > unknown + 20)
+            self.assertEqual(load.acked_count(), len(acked))
+            new.drop_clients()
+            new.terminate()
+            ran = new.pledged("confirm", "--size", size)
+            self.assertEqual(ran.code, 0, ran)
+            new.start()
+            load.reach(len(acked) + 100)
+        finally:
+            load.join()
+        clerk = new.client("clerk")
+        entries = new.client("auditor").dump()
+        first = check_ledger(entries).first_of
+        for key, answer in load.acked.items():
+            seq = answer.seq if isinstance(answer, pb.Receipt) else answer.refusal.seq
+            self.assertEqual(first.get(key), seq)
+            same_outcome(self, attempt(clerk, load.sent[key]), answer)
+        for key in load.unknown - set(load.acked):  # asked again: once, before or now
+            answer = attempt(clerk, load.sent[key])
+            seq = answer.seq if isinstance(answer, pb.Receipt) else answer.refusal.seq
+            self.assertEqual(first.get(key, seq), seq)
+        check_ledger(new.client("auditor").dump())
+
+    def waits(self, until):
+        deadline = time.monotonic() + patience(60)
+        while not until():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
     def test_several_segments_one_after_another(self):
         home = self.opened()

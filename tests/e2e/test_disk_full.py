@@ -11,6 +11,7 @@ import unittest
 import grpc
 
 import harness
+from test_import import ACCOUNTS, large
 from harness import Refused, check_ledger, command, given_time, opened, patience, pb
 
 
@@ -36,7 +37,7 @@ class DiskFull(unittest.TestCase):
         if self.disk is None:
             self.skipTest(why)
         self.addCleanup(unmount, self.disk)
-        self.home = opened(data=self.disk / "data")
+        self.home = opened(data=self.disk / "data", settings=ACCOUNTS)
         self.addCleanup(self.home.close)
         self.clerk = self.home.client("clerk")
         self.ballast = self.disk / "ballast"
@@ -116,6 +117,68 @@ class DiskFull(unittest.TestCase):
         check_ledger(map(pb.Entry.FromString, now))
         self.home.restart()
         self.assertEqual(self.home.client("auditor").dump_bytes()[0], now)
+
+    def test_an_import_that_meets_a_full_disk_half_way(self):
+        """Many statements in one go: the disk is full behind some of them."""
+        count, files, sums = 700, [], {}
+        for n in range(40):
+            text, total = large(count, first=n * count, names=False)
+            path = self.home.path / f"statement-{n:02}.xml"
+            path.write_text(text)
+            files.append(path)
+            sums[f"STM-LARGE-{n * count}"] = total
+        self.fill_disk()
+        with open(self.ballast, "r+b") as f:  # room for some of them, and no more
+            f.truncate(self.ballast.stat().st_size - (9 << 20))
+        runs = [files[at:at + 5] for at in range(0, len(files), 5)]
+        options = ["--timeout", f"{round(patience(4))}s"]
+        for run in runs:
+            ran = self.home.pledge("clerk", "import", *run, format="json", timeout=120,
+                                   options=options)
+            if ran.code != 0:
+                break
+        self.assertIn(ran.code, (69, 75), ran)
+        self.assertEqual(ran.error["reason"], "NO_SPACE")
+        before = self.home.client("auditor").dump()
+        check_ledger(before)
+        self.assertFalse(self.clerk.GetStatus().writable)
+        booked = self.booked(before)
+        self.assertTrue(0 < len(booked) < len(files), booked)
+        for name, minor in booked.items():
+            self.assertEqual(minor, sums[name], "a statement is there whole, or not at all")
+        self.ballast.unlink()
+        self.heals()
+        rows = []
+        for run in runs:
+            ran = self.home.pledge("clerk", "import", *run, format="json", timeout=120)
+            self.assertEqual(ran.code, 0, ran)
+            rows += ran.json["statements"]
+        self.assertEqual([r["already_in"] for r in rows].count(True), len(booked))
+        self.assertEqual(sum(r["recorded"] for r in rows), count * (len(files) - len(booked)))
+        now = self.home.client("auditor").dump()
+        self.assertEqual([e.seq for e in now[:len(before)]], [e.seq for e in before])
+        self.assertEqual(self.booked(now), sums)  # each movement once
+        check_ledger(now)
+        self.home.restart()
+        self.assertEqual(self.booked(self.home.client("auditor").dump()), sums)
+
+    def booked(self, entries):
+        """What each statement brought, by its own number."""
+        found, of = {}, {}
+        for e in entries:
+            if e.HasField("statement_imported"):
+                of[e.request_id] = e.statement_imported.id
+                found[e.statement_imported.id] = 0
+            if e.HasField("bank_entry_recorded"):
+                movement = e.bank_entry_recorded.movement
+                found[of[e.request_id]] += movement.minor
+        return found
+
+    def heals(self):
+        deadline = time.monotonic() + patience(15)
+        while not self.clerk.GetStatus().writable:
+            self.assertLess(time.monotonic(), deadline, "it does not heal")
+            time.sleep(0.05)
 
     def test_kill_9_and_restart_on_a_full_disk_loses_nothing(self):
         self.fill_disk()
