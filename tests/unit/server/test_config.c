@@ -98,7 +98,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->log_format, PL_LOG_LOGFMT);
     assert_null(c->tls.crl);
     assert_int_equal(c->clock_jump_limit_s, 3600);
-    assert_int_equal(c->clock_ahead_limit_s, 30 * 86400);
+    assert_int_equal(c->clock_ahead_limit_s, 90 * 86400);
     assert_int_equal(c->segment_bytes, 64 << 20);
     assert_int_equal(c->snapshot_entries, 100000);
     assert_int_equal(c->inbox, 8192);
