@@ -6,8 +6,9 @@
 #
 #   backup.sh [--config FILE] [--keep N] DIR
 #
-# Makes DIR/YYYYMMDDTHHMMSSZ. Nothing is removed unless the new backup is whole; at least one stays.
-# Only directories with such names are ever removed. N is 14 unless said; 0 keeps all.
+# Makes DIR/YYYYMMDDTHHMMSSZ. No backup is removed unless the new one is whole; at least one stays.
+# Only directories with such names are ever removed, and what earlier runs left unfinished under such
+# names (it would fill the disk, and no later run could end). N is 14 unless said; 0 keeps all.
 # PLEDGED names the program (default: pledged, in the usual places).
 # Exit: 0 done, 64 usage, otherwise what `pledged backup` ended with.
 
@@ -40,30 +41,44 @@ while [ $# -gt 0 ]; do
 done
 [ $# -eq 1 ] || usage
 case $keep in '' | *[!0-9]*) usage ;; esac
-cd -- "$1"
+# what is said from here is still meant after the step into DIR
+case $config in /*) ;; *) config=$PWD/$config ;; esac
+program=${PLEDGED:-pledged}
+case $program in */*) program=$(CDPATH='' cd -- "$(dirname -- "$program")" && pwd)/${program##*/} ;; esac
+CDPATH='' cd -- "$1"
+
+digit='[0-9]'
+day=$digit$digit$digit$digit$digit$digit$digit$digit
+hour=$digit$digit$digit$digit$digit$digit
+# shellcheck disable=SC2086 # a pattern
+printf '%s\n' ${day}T${hour}Z.unfinished | while read -r old; do
+    if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
+    # a run that is under way holds the lock of its directory
+    if [ ! -e "$old/lock" ] || flock --nonblock "$old/lock" true; then
+        rm -rf -- "$old"
+        printf 'backup: removed %s/%s, which was never finished\n' "$1" "$old"
+    fi
+done
 
 name=$(date -u +%Y%m%dT%H%M%SZ)
 if [ -e "$name" ]; then
     echo "backup: $1/$name is there already: another backup runs, or the clock went back" >&2
     exit 1
 fi
-if "${PLEDGED:-pledged}" backup "$name.unfinished" --config "$config"; then
+if "$program" backup "$name.unfinished" --config "$config"; then
     mv -- "$name.unfinished" "$name"
 else
     code=$?
-    echo "backup: pledged backup ended with $code; what is there stays in $1/$name.unfinished" >&2
+    echo "backup: pledged backup ended with $code; what is there stays in $1/$name.unfinished until the next run" >&2
     exit "$code"
 fi
 printf 'backup: made %s/%s\n' "$1" "$name"
 
 [ "$keep" -gt 0 ] || exit 0
-digit='[0-9]'
-day=$digit$digit$digit$digit$digit$digit$digit$digit
-hour=$digit$digit$digit$digit$digit$digit
 # names sort by time; the newest $keep stay
 # shellcheck disable=SC2086 # a pattern
 printf '%s\n' ${day}T${hour}Z | sort -r | tail -n "+$((keep + 1))" | while read -r old; do
-    [ -d "$old" ] || continue
+    if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
     rm -rf -- "$old"
     printf 'backup: removed %s/%s\n' "$1" "$old"
 done

@@ -2,6 +2,7 @@
 """The units, sysusers and tmpfiles as systemd's own tools judge them, without a running systemd:
 exposure at most 1.5, no line that systemd ignores, and what belongs together agrees. What they do
 is in test_machine.py."""
+import fcntl
 import os
 import pathlib
 import re
@@ -111,15 +112,16 @@ class Backup(unittest.TestCase):
         self.dir = pathlib.Path(work.name) / "backups"
         self.dir.mkdir()
         self.program = pathlib.Path(work.name) / "pledged"
+        self.config = pathlib.Path(work.name) / "a.conf"
         self.write('mkdir "$2" && echo whole >"$2/ledger.id"')
 
     def write(self, body):
-        self.program.write_text(f'#!/bin/sh\n[ "$1 $3 $4" = "backup --config a.conf" ] || exit 64\n'
+        self.program.write_text(f'#!/bin/sh\n[ "$1 $3 $4" = "backup --config {self.config}" ] || exit 64\n'
                                 f'{body}\n')
         self.program.chmod(0o755)
 
     def backup(self, *words, code=0):
-        return run("sh", DEPLOY / "backup.sh", "--config", "a.conf", *words, self.dir, code=code,
+        return run("sh", DEPLOY / "backup.sh", "--config", self.config, *words, self.dir, code=code,
                    env=dict(os.environ, PLEDGED=str(self.program)))
 
     def names(self):
@@ -133,12 +135,38 @@ class Backup(unittest.TestCase):
 
     def test_only_the_oldest_go_and_only_backups(self):
         old = [f"2020010{n}T000000Z" for n in range(1, 6)]
-        for name in [*old, "keep-me", "20200101", "20200109T000000Z.unfinished"]:
+        for name in [*old, "keep-me", "20200101", "20200109T000000Z.kept"]:
             (self.dir / name).mkdir()
+        (self.dir / "20190101T000000Z").symlink_to(self.dir / "keep-me")
         self.backup("--keep", "3")
         left = self.names()
         self.assertEqual([n for n in left if n in old], old[3:])
-        self.assertEqual(len(left), 2 + 1 + 3)
+        self.assertEqual(len(left), 2 + 1 + 3 + 1)
+
+    def test_what_was_never_finished_goes_unless_somebody_works_on_it(self):
+        self.write('mkdir "$2" && touch "$2/lock"; exit 69')
+        self.backup(code=69)
+        left = self.names()
+        self.assertTrue(left[0].endswith(".unfinished"))
+        (self.dir / "20200109T000000Z.unfinished").mkdir()
+        working = self.dir / "20200110T000000Z.unfinished"
+        working.mkdir()
+        self.write('mkdir "$2"')
+        with open(working / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.backup("--keep", "0")
+        names = self.names()
+        self.assertEqual([n for n in names if n.endswith(".unfinished")], [working.name])
+        self.assertEqual(len(names), 2)
+
+    def test_where_it_is_started_does_not_matter(self):
+        work = self.dir.parent
+        other = work / "other"
+        (other / "backups").mkdir(parents=True)
+        run("sh", DEPLOY / "backup.sh", "--config", "a.conf", "backups", cwd=work,
+            env=dict(os.environ, PLEDGED="./pledged", CDPATH=str(other)))
+        self.assertEqual(len(self.names()), 1)
+        self.assertEqual(list((other / "backups").iterdir()), [])
 
     def test_keep_0_keeps_all(self):
         (self.dir / "20200101T000000Z").mkdir()
