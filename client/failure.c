@@ -16,6 +16,7 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "common/money.h"
+#include "common/scan.h"
 
 struct pl_status failure_set(struct failure *failure, enum pl_code code, Pledged__V1__Reason reason,
                              const char *field, const char *format, ...)
@@ -286,13 +287,10 @@ struct pl_status failure_json(const struct failure *failure, struct pl_buf *out)
 /* A message may quote somebody else: nothing in it may steer a terminal. */
 static void blank_controls(char *text)
 {
-    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
-        bool one = (*at < 0x20 && *at != '\n') || *at == 0x7F;
-        bool two = *at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0;
-        if (one || two)
-            *at = ' ';
-        if (two)
-            *++at = ' ';
+    for (char *at = text; *at != '\0'; at++) {
+        size_t control = *at == '\n' ? 0 : pl_utf8_control(at);
+        memset(at, ' ', control);
+        at += control > 1 ? control - 1 : 0;
     }
 }
 

@@ -22,6 +22,7 @@
 #include "common/json.h"
 #include "common/money.h"
 #include "common/rng.h"
+#include "common/scan.h"
 
 bool output_format_parse(const char *text, enum output_format *ret)
 {
@@ -436,7 +437,7 @@ static size_t next_char(const char *text, int *ret_width, bool *ret_control)
         *ret_control = true;
         return 1;
     }
-    int width = wcwidth(wide);
+    int width = pl_utf8_control(text) != 0 ? -1 : wcwidth(wide);
     *ret_control = width < 0;
     *ret_width = width < 0 ? 1 : width;
     return len;

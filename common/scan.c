@@ -447,3 +447,17 @@ bool pl_utf8_valid(struct pl_slice text)
     return text.len == 0 ||
            (memchr(text.data, 0, text.len) == NULL && u8_check(text.data, text.len) == NULL);
 }
+
+size_t pl_utf8_control(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x20 || at[0] == 0x7F)
+        return at[0] == 0 ? 0 : 1;
+    if (at[0] == 0xC2)
+        return at[1] >= 0x80 && at[1] < 0xA0 ? 2 : 0;
+    if (at[0] != 0xE2 || at[1] == 0)
+        return 0;
+    bool ends = at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE;  /* U+2028 to 202E */
+    bool turns = at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9; /* U+2066 to 2069 */
+    return ends || turns ? 3 : 0;
+}

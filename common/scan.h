@@ -49,5 +49,9 @@ bool pl_wire_next(struct pl_slice bytes, uint32_t field, size_t *cursor, struct 
  * end. False: they are not well-formed, or the field is no varint. */
 bool pl_wire_number(struct pl_slice bytes, uint32_t field, uint64_t *ret);
 bool pl_utf8_valid(struct pl_slice text); /* well-formed, no NUL */
+/* Length of the character at `text` (well-formed, NUL at its end) if it is none that people read
+ * but one that steers: controls of ASCII and Latin-1, ends of lines, and what turns the order of
+ * all that stands after it on the line (amounts, too); else 0. */
+size_t pl_utf8_control(const char *text);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/standard.h"
 #include "server/config.h"
 #include "server/daemon.h"
 #include "server/tools.h"
@@ -134,6 +135,8 @@ static int take_word(struct line *line, const char *word)
 int main(int argc, char **argv)
 {
     struct line line = {.command = NULL};
+    if (!pl_standard_take())
+        return pl_code_exit(PL_E_UNAVAILABLE);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--version") == 0) {
             (void)printf("pledged %s\n", PLEDGED_VERSION);

@@ -11,6 +11,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "common/scan.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
@@ -65,7 +66,8 @@ static bool text(struct judge *judge, const char *value, size_t least, size_t mo
     if (len > most)
         return wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F)
+        size_t control = pl_utf8_control(value + i);
+        if (control == 1 || (control > 1 && judge->rules >= 10)) /* older ledgers have some */
             return wrong(judge, REASON(FIELD_INVALID), field, "control characters are not allowed");
     }
     return true;

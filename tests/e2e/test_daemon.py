@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
@@ -159,6 +160,26 @@ class Running(unittest.TestCase):
         second.write_config()
         ran = second.pledged(timeout=20)
         self.assertEqual(ran.code, 69, ran)
+
+    def test_what_the_caller_closed_is_not_written_to(self):
+        """Lines for people must not land in what is opened next: the log of the ledger, say."""
+        home = self.opened()
+        home.terminate()
+        for closed in ("2>&-", "<&- >&- 2>&-"):
+            home.port_file.unlink(missing_ok=True)
+            process = subprocess.Popen(["sh", "-c", f'exec "$0" --config "$1" {closed}', str(BIN / "pledged"),
+                                        str(home.path / "pledged.conf")], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, env=home.environment())
+            try:
+                deadline = time.monotonic() + patience(30)
+                while not home.port_file.exists() and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                for fd in (0, 1, 2) if closed.startswith("<") else (2,):
+                    self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
+            finally:
+                process.terminate()
+                self.assertEqual(process.wait(patience(30)), 0)
+        self.assertEqual(home.pledged("fsck").code, 0)
 
     def test_pid_file_and_port_file(self):
         home = Home()

@@ -322,6 +322,24 @@ class Formats(DaemonTest):
                                   env=self.home.environment(), timeout=patience(20))
         self.assertEqual(done.returncode, 74, done)
 
+    def test_what_the_caller_closed_is_not_written_to(self):
+        """The next descriptor that is opened would be 1 or 2: the connection, the dump itself."""
+        path = self.home.path / "closed.bin"
+
+        def closed(redirect, *args):
+            words = [BIN / "pledge", *self.home.client_args("auditor"), *args]
+            return subprocess.run(["sh", "-c", f'exec "$@" {redirect}', "sh", *map(str, words)], check=False,
+                                  stderr=subprocess.PIPE, env=self.home.environment(), timeout=patience(20))
+        for args in (("list",), ("dump", "--as", "csv"), ("help",)):
+            ran = closed(">&-", *args)
+            self.assertEqual(ran.returncode, 74, ran)
+            self.assertIn(b"Bad file descriptor", ran.stderr)
+        for redirect in ("2>&-", "<&- >&- 2>&-"):
+            ran = closed(redirect, "dump", "-o", path)
+            self.assertEqual(ran.returncode, 0, ran)
+            self.assertEqual(closed("", "verify", path, "--key", self.home.data / "ledger.vkey").returncode, 0)
+            self.assertEqual(closed(redirect, "show", "P999999").returncode, 11)
+
     def test_a_reader_that_leaves_early_is_no_crash(self):
         words = [str(w) for w in [BIN / "pledge", *self.home.client_args("auditor"), "dump",
                                   "--as", "jsonl"]]

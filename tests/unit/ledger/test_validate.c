@@ -290,6 +290,29 @@ static void test_submissions(void **state)
     body.pledge = (char *)"P000001";
     body.contributor = (char *)"";
     assert_fine(); /* of a hold: it knows the rest */
+    static const char *const steer[] = {"a\x1B[2J",
+                                        "a\x7F",
+                                        "a\xC2\x85"
+                                        "b",
+                                        "a\xC2\x9B"
+                                        "2J",
+                                        "\xE2\x80\xA8",
+                                        "a\xE2\x80\xAE"
+                                        "b",
+                                        "\xE2\x81\xA6",
+                                        "\xE2\x81\xA9"};
+    static const char *const read[] = {"\xC2\xA0", "\xE2\x80\x8F\xD8\xB9", "\xE2\x80\xAF",
+                                       "\xE2\x81\xA5"};
+    for (size_t i = 0; i < PL_COUNT(steer); i++) {
+        WRONG(c.reason, (char *)(uintptr_t)steer[i], FIELD_INVALID, "reason");
+        c.reason = (char *)(uintptr_t)steer[i];
+        if (i > 1)
+            assert_null(ledger_validate_by(9, &c, &arena)); /* as older ledgers have it */
+    }
+    for (size_t i = 0; i < PL_COUNT(read); i++) {
+        c.reason = (char *)(uintptr_t)read[i];
+        assert_fine();
+    }
     WRONG(c.reason, (char *)"", REASON_REQUIRED, "reason");
     c.reason = (char *)"";
     assert_non_null(ledger_validate_by(4, &c, &arena));
