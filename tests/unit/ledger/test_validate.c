@@ -3,6 +3,7 @@
  * Goal: what is wrong in itself is refused without any state, with the reason and the path of the
  * first wrong field (G9); what is right passes.
  */
+#include "common/check.h"
 #include "fixture.h"
 
 static struct pl_arena arena;
@@ -308,6 +309,7 @@ static void test_submissions(void **state)
         c.reason = (char *)(uintptr_t)steer[i];
         if (i > 1)
             assert_null(ledger_validate_by(9, &c, &arena)); /* as older ledgers have it */
+        c.reason = (char *)(uintptr_t) "because";
     }
     for (size_t i = 0; i < PL_COUNT(read); i++) {
         c.reason = (char *)(uintptr_t)read[i];
