@@ -785,6 +785,8 @@ static struct pl_status call_run(struct pl_h2client *client, const char *path, s
     pl_buf_init(&call->message, client->message_bytes_max);
     client->call = call;
     struct pl_status status = run_call(client, path, call);
+    if (!pl_is_ok(status) && reply->error.text[0] == '\0')
+        say(&reply->error, "%s", status.what);
     if (call->refused_stream)
         reply->maybe_processed = false;
     client->call = NULL; /* our own reset below is no word of the server's */

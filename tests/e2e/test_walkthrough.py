@@ -103,6 +103,7 @@ class Walkthrough(unittest.TestCase):
         config.write_text("".join(
             f"[{name}]\nserver = localhost:{self.home.port}\nca = {self.home.pki.ca}\n"
             f"cert = {self.home.pki.cert(name)}\nkey = {self.home.pki.key(name)}\n"
+            f"timeout = {round(harness.patience(10))}s\n"  # people's own, longer where all is slow
             for name in self.home.persons) + CREDITOR)
         self.env = self.home.environment(PLEDGE_CONFIG=config, DEPLOY=harness.ROOT / "deploy")
         self.env["PATH"] = f"{harness.BIN}:{self.env['PATH']}"

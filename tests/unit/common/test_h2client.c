@@ -484,6 +484,25 @@ static void test_nobody_there_and_files_that_are_not_there(void **state)
     assert_null(client);
 }
 
+static void test_a_call_that_begins_too_late_was_never_sent_and_says_so(void **state)
+{
+    (void)state;
+    struct fake_server server = {.pki = &pki, .handler = echo};
+    fake_start(&server);
+    struct pl_h2client *client = opened(&server);
+    struct pl_h2client_reply reply;
+    pl_h2client_reply_init(&reply);
+    struct pl_status status =
+        pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(-1), &reply);
+    assert_int_equal(status.code, PL_E_TIMEOUT);
+    assert_false(reply.maybe_processed);
+    assert_string_equal(reply.error.text, "the deadline passed before the call");
+    assert_true(pl_h2client_usable(client));
+    pl_h2client_reply_fini(&reply);
+    pl_h2client_free(client);
+    fake_stop(&server);
+}
+
 static int make_pki(void **state)
 {
     (void)state;
@@ -516,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_certificate_is_told_and_nothing_was_processed),
         cmocka_unit_test(test_a_server_without_http2_is_refused),
         cmocka_unit_test(test_nobody_there_and_files_that_are_not_there),
+        cmocka_unit_test(test_a_call_that_begins_too_late_was_never_sent_and_says_so),
     };
     return cmocka_run_group_tests(tests, make_pki, drop_pki);
 }
