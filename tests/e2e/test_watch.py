@@ -205,7 +205,7 @@ class CommandLine(DaemonTest):
 
     def follow(self, person, *args):
         words = [str(word) for word in (BIN / "pledge", *self.home.client_args(person),
-                                        "--timeout", "5s", "watch", *args)]
+                                        "--timeout", f"{round(patience(5))}s", "watch", *args)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                    env=self.home.environment(), text=True)
         lines = []
