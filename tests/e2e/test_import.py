@@ -15,7 +15,7 @@ from datetime import date
 from xml.etree import ElementTree
 
 import audit
-from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, pb, run
+from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, patience, pb, run
 
 CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
 SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
@@ -1230,7 +1230,7 @@ class Retry(Bank):
         for turn in range(3):
             key = str(uuid.uuid4())
             words = [BIN / "pledge", *self.home.client_args("clerk"), "--request-id", key,
-                     "--timeout", "20s", "import", CORPUS / "batch-details.xml"]
+                     "--timeout", f"{round(patience(20))}s", "import", CORPUS / "batch-details.xml"]
             running = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL, env=self.home.environment())
             self.home.kill()

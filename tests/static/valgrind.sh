@@ -17,11 +17,11 @@
 # run under valgrind themselves. The others run as they are, with a daemon that does. pledge is the
 # themes of e2e with a client that does too (each call then takes seconds): those that together call
 # every command. TIMES: how many calls of a theme that differ in nothing but what people fill in
-# run under valgrind (default: 3; 0: all). CLIENT=1: the client in any theme. bench is the load
-# generator. soak is a short one (MINUTES, default 4) and judges no memory: valgrind has memory of its
-# own. all is all of it, and ends with --called: hours. Not in it: what runs no program of ours
-# (catalogue, tidy), builds its own (mutants, fuzz: with sanitizers), or needs installed packages (the
-# rest of deploy).
+# run under valgrind (default: 3; 0: all). CLIENT=1: the client in any theme. ONLY: only those tests
+# of a theme that have this word in their names. bench is the load generator. soak is a short one
+# (MINUTES, default 4) and judges no memory: valgrind has memory of its own. all is all of it, and ends
+# with --called: hours. Not in it: what runs no program of ours (catalogue, tidy), builds its own
+# (mutants, fuzz: with sanitizers), or needs installed packages (the rest of deploy).
 # JOBS: how many at a time (default: as many as there are processors); PLEDGED_TEST_SCALE: how patient
 # tests are (default: 20); PLEDGED_TEST_APART: unit tests that try every case try every n-th (default: 20).
 # Wants a built directory (BUILD, default build/release). What was said is in BUILD/valgrind/NAME*.
@@ -137,14 +137,14 @@ one() {
         wrap "$name" pledged pledge pledge-bench
         theme=$1
         [ "${1%/*}" = bench ] || theme=e2e/${1#*/}
-        python "tests/${theme%/*}/test_${theme#*/}.py" -v || status=$?
+        python "tests/${theme%/*}/test_${theme#*/}.py" -v ${ONLY:+-k "$ONLY"} || status=$?
         ;;
     e2e/* | interop/* | hostile/* | judges/* | page/* | deploy/*)
         wrap "$name" pledged $client
         [ "${1%/*}" != page ] || nodes=page-node
         node_packages "${1%/*}" || status=$?
         if [ -f "tests/${1%/*}/test_${1##*/}.py" ]; then
-            python "tests/${1%/*}/test_${1##*/}.py" -v || status=$?
+            python "tests/${1%/*}/test_${1##*/}.py" -v ${ONLY:+-k "$ONLY"} || status=$?
         else
             python tests/interop/run_node.py "tests/interop/test_${1##*/}.mjs" || status=$?
         fi
