@@ -73,20 +73,44 @@ static bool claim(struct pl_mailbox *box)
     return false;
 }
 
-bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
+static void push(struct pl_mailbox *box, struct pl_mail *oldest, struct pl_mail *newest)
 {
-    if (!claim(box))
-        return false;
     (void)atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
     struct pl_mail *before = atomic_load_explicit(&box->last, memory_order_relaxed);
     do
-        mail->next = before;
-    while (!atomic_compare_exchange_weak_explicit(&box->last, &before, mail, memory_order_release,
+        oldest->next = before;
+    while (!atomic_compare_exchange_weak_explicit(&box->last, &before, newest, memory_order_release,
                                                   memory_order_relaxed));
     if (before == NULL)
         ring(box);
     (void)atomic_fetch_sub_explicit(&box->posting, 1, memory_order_release);
+}
+
+bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
+{
+    if (!claim(box))
+        return false;
+    push(box, mail, mail);
     return true;
+}
+
+bool pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail)
+{
+    if (!claim(box))
+        return false;
+    mail->next = parcel->newest;
+    parcel->newest = mail;
+    if (parcel->oldest == NULL)
+        parcel->oldest = mail;
+    parcel->count++;
+    return true;
+}
+
+void pl_parcel_post(struct pl_parcel *parcel, struct pl_mailbox *box)
+{
+    if (parcel->oldest != NULL)
+        push(box, parcel->oldest, parcel->newest);
+    *parcel = (struct pl_parcel){NULL, NULL, 0};
 }
 
 /* How many rings there were. */
@@ -131,6 +155,11 @@ struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box)
         PL_ASSERT(ready > 0 || errno == EINTR);
     }
     return mail;
+}
+
+bool pl_mailbox_empty(const struct pl_mailbox *box)
+{
+    return atomic_load_explicit(&box->last, memory_order_relaxed) == NULL;
 }
 
 size_t pl_mailbox_count(const struct pl_mailbox *box)

@@ -28,12 +28,27 @@ PL_MUST_CHECK struct pl_status pl_mailbox_new(size_t limit, struct pl_mailbox **
 void pl_mailbox_free(struct pl_mailbox *box);
 /* Any thread. True: the box owns the mail. False: full; the caller keeps it. */
 PL_MUST_CHECK bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail);
+
+/* Mails of one sender that go together: the owner is woken once, and takes them as one. */
+struct pl_parcel {
+    struct pl_mail *oldest, *newest; /* NULL: none */
+    size_t count;
+};
+/* As pl_mailbox_post: true, and the mail has its place in the box already, but lies with its sender
+ * until the parcel is posted. */
+PL_MUST_CHECK bool pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box,
+                                 struct pl_mail *mail);
+void pl_parcel_post(struct pl_parcel *parcel, struct pl_mailbox *box); /* empty afterwards */
+
 /* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd,
  * which nobody else may read. */
 struct pl_mail *pl_mailbox_take(struct pl_mailbox *box);
 /* The same, but sleeps until there is some: for a thread that has nothing else to do. */
 struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box);
-size_t pl_mailbox_count(const struct pl_mailbox *box); /* approximate, any thread */
+/* Nothing is there to be taken; what lies in parcels is not there yet. */
+bool pl_mailbox_empty(const struct pl_mailbox *box);
+/* With what lies in parcels; approximate, any thread. */
+size_t pl_mailbox_count(const struct pl_mailbox *box);
 /* Readable while mail is waiting; also once behind mail that was taken early. */
 int pl_mailbox_fd(const struct pl_mailbox *box);
 

@@ -34,6 +34,8 @@ enum {
     LIMIT_COMMAND_ENTRIES_BYTES = LEDGER_ENTRIES_PER_COMMAND_MAX * 4096 + 65536,
     /* queries answered between two looks at the store: a bounded share of a turn */
     LIMIT_QUERIES_A_TURN = 256,
+    /* commands of one turn of a worker that wait for each other on the way to the writer */
+    LIMIT_PARCEL_COMMANDS = 32,
     /* dump: entries of one stream message */
     LIMIT_DUMP_CHUNK_BYTES = 64 * 1024,
     LIMIT_DUMP_CHUNK_ENTRIES = 256,

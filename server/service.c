@@ -124,10 +124,33 @@ static bool goes_by_registrar(const struct service *service, const struct comman
     return so && service->registrar != NULL;
 }
 
+void service_post(struct service *service)
+{
+    pl_parcel_post(&service->parcel, service->inbox);
+}
+
+/* What the requests of one turn bring goes to the writer together, so that it is woken once and not
+ * for the first of them; a long turn does not let it wait. */
 static bool post(struct service *service, struct command *command)
 {
-    return goes_by_registrar(service, command) ? registrar_post(service->registrar, command)
-                                               : pl_mailbox_post(service->inbox, &command->mail);
+    if (goes_by_registrar(service, command))
+        return registrar_post(service->registrar, command);
+    if (service->on_parcel == NULL)
+        return pl_mailbox_post(service->inbox, &command->mail);
+    if (!pl_parcel_add(&service->parcel, service->inbox, &command->mail))
+        return false;
+    if (service->parcel.count >= LIMIT_PARCEL_COMMANDS || command->item_count > 1)
+        service_post(service);
+    else if (service->parcel.count == 1)
+        service->on_parcel(service->on_parcel_arg);
+    return true;
+}
+
+/* The registrar looks at what was erased, JSON at everything. */
+static bool only_packed(const struct call *call, const struct service *service,
+                        const struct command *command)
+{
+    return !call_speaks_json(call) && !goes_by_registrar(service, command);
 }
 
 static void command_send(struct call *call, struct service *service, struct command *command)
@@ -244,10 +267,12 @@ static void on_execute(struct call *call, void *user)
     struct command_item *item = &command->item[0];
     item_fill(service, item, call_person(call), (const Pledged__V1__Command *)call_request(call),
               call_request_bytes(call), false, command->arena);
-    if (item->msg == NULL)
+    if (item->msg == NULL) {
         finish(call, item->code, NULL, item->refusal);
-    else
-        command_send(call, service, command);
+        return;
+    }
+    command->only_packed = only_packed(call, service, command);
+    command_send(call, service, command);
 }
 
 /* The exact bytes of the command, as they stand in the request. */
@@ -320,8 +345,7 @@ static void on_execute_batch(struct call *call, void *user)
         item_fill(service, &command->item[i], call_person(call), request->command[i], bytes, false,
                   command->arena);
     }
-    /* the registrar looks at what was erased */
-    command->only_packed = !call_speaks_json(call) && !goes_by_registrar(service, command);
+    command->only_packed = only_packed(call, service, command);
     command_send(call, service, command);
 }
 

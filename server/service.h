@@ -40,10 +40,15 @@ struct service {
     struct store *store;      /* borrowed; only its reader_open is used here */
     struct pl_clock *clock;
     struct service_about about;
-    struct watch_hub *watch;       /* owns; made by service_init */
-    struct metrics *metrics;       /* borrowed; NULL: nobody counts */
-    unsigned index;                /* of the worker, for metrics */
-    size_t outstanding;            /* commands at the writer */
+    struct watch_hub *watch; /* owns; made by service_init */
+    struct metrics *metrics; /* borrowed; NULL: nobody counts */
+    unsigned index;          /* of the worker, for metrics */
+    size_t outstanding;      /* commands at the writer, or on their way */
+    struct pl_parcel parcel; /* of commands, until service_post */
+    /* The parcel is no longer empty: service_post is due soon. NULL: each command goes by itself.
+     */
+    void (*on_parcel)(void *arg);
+    void *on_parcel_arg;
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */
     struct reflection *reflection; /* borrowed; of reflection_methods */
@@ -66,6 +71,8 @@ extern const size_t service_method_count;
 
 void service_init(struct service *service);
 void service_fini(struct service *service); /* nothing outstanding */
+/* A turn is over: what it brought goes to the writer. */
+void service_post(struct service *service);
 /* A command came back: answers its call. */
 void service_finish(struct service *service, struct command *command);
 

@@ -40,7 +40,7 @@ struct worker {
     struct pl_mailbox *orders;
     struct pl_mail drain_order;
     _Atomic int64_t beat_ns; /* of the last second's look around */
-    struct event *on_home, *on_order, *on_bell, *rested, *second, *drain_timer;
+    struct event *on_home, *on_order, *on_bell, *rested, *second, *parcel, *drain_timer;
     int64_t drain_until_ns; /* 0: not draining */
     bool closed;            /* connections were ended by force */
 };
@@ -57,6 +57,21 @@ static void home_event(evutil_socket_t fd, short what, void *arg)
         mail = next;
     }
     net_flush(worker->net);
+}
+
+static void on_parcel(void *arg)
+{
+    struct worker *worker = arg;
+    event_active(worker->parcel, EV_TIMEOUT, 0);
+}
+
+/* Behind the sockets that were found readable together. */
+static void parcel_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    (void)fd;
+    (void)what;
+    service_post(&worker->service);
 }
 
 static void bell_event(evutil_socket_t fd, short what, void *arg)
@@ -186,6 +201,8 @@ static void worker_free(struct worker *worker)
         event_free(worker->rested);
     if (worker->second != NULL)
         event_free(worker->second);
+    if (worker->parcel != NULL)
+        event_free(worker->parcel);
     if (worker->drain_timer != NULL)
         event_free(worker->drain_timer);
     health_free(worker->health);
@@ -294,8 +311,10 @@ static struct pl_status prepare(struct worker *worker)
                                 EV_READ | EV_PERSIST, bell_event, worker);
     worker->rested = event_new(worker->base, -1, 0, bell_event, worker);
     worker->second = event_new(worker->base, -1, EV_PERSIST, second_event, worker);
+    worker->parcel = event_new(worker->base, -1, 0, parcel_event, worker);
     PL_ASSERT(worker->on_home != NULL && worker->on_order != NULL && worker->on_bell != NULL &&
-              worker->rested != NULL && worker->second != NULL && worker->drain_timer != NULL);
+              worker->parcel != NULL && worker->rested != NULL && worker->second != NULL &&
+              worker->drain_timer != NULL);
     (void)event_priority_set(worker->on_home, 0);
     (void)event_add(worker->on_home, NULL);
     (void)event_add(worker->on_order, NULL);
@@ -313,6 +332,8 @@ static struct pl_status prepare(struct worker *worker)
         .about = worker->options.about,
         .metrics = worker->options.metrics,
         .index = worker->options.index,
+        .on_parcel = on_parcel,
+        .on_parcel_arg = worker,
     };
     service_init(&worker->service);
     worker->health = health_new(worker->base, &worker->service);

@@ -957,7 +957,7 @@ static void submit(struct writer *writer, int64_t now_us)
     writer->in_flight = batch;
     writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
     batch_reset(writer, writer->filling);
-    bool idle = writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
+    bool idle = writer->queue.first == NULL && pl_mailbox_empty(writer->options.inbox);
     writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
     store_append(writer->options.store, &batch->header, idle, on_append, writer);
     writer->dispatch_next = idle;

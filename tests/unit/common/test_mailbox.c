@@ -131,6 +131,39 @@ static void test_full_box_refuses(void **state)
     pl_mailbox_free(box);
 }
 
+static void test_a_parcel_goes_as_one(void **state)
+{
+    (void)state;
+    struct pl_mailbox *box = new_box(4);
+    struct pl_parcel parcel = {NULL, NULL, 0};
+    struct letter letters[5] = {0};
+    pl_parcel_post(&parcel, box); /* nothing in it: nobody is woken */
+    assert_false(readable(box, 0));
+    for (int i = 0; i < 3; i++)
+        assert_true(pl_parcel_add(&parcel, box, &letters[i].mail));
+    assert_int_equal(parcel.count, 3);
+    assert_true(pl_mailbox_empty(box));
+    assert_null(pl_mailbox_take(box));
+    assert_false(readable(box, 0));
+    assert_true(pl_mailbox_post(box, &letters[3].mail)); /* somebody else's comes first */
+    assert_false(pl_parcel_add(&parcel, box, &letters[4].mail));
+    assert_false(pl_mailbox_post(box, &letters[4].mail)); /* its places are taken */
+    pl_parcel_post(&parcel, box);
+    assert_int_equal(parcel.count, 0);
+    assert_false(pl_mailbox_empty(box));
+    struct pl_mail *mail = pl_mailbox_take(box);
+    assert_ptr_equal(mail, &letters[3].mail);
+    for (int i = 0; i < 3; i++) {
+        mail = mail->next;
+        assert_ptr_equal(mail, &letters[i].mail);
+    }
+    assert_null(mail->next);
+    assert_int_equal(pl_mailbox_count(box), 0);
+    pl_parcel_post(&parcel, box); /* what went does not go again */
+    assert_true(pl_mailbox_empty(box) && !readable(box, 0));
+    pl_mailbox_free(box);
+}
+
 enum { ROUNDS = 20000 };
 
 struct calls { /* one letter a round */
@@ -175,7 +208,7 @@ static void test_an_empty_box_is_announced_once_at_most(void **state)
     pl_mailbox_free(calls.box);
 }
 
-enum { SENDERS = 4, LETTERS = 20000, LIMIT = 64 };
+enum { SENDERS = 4, LETTERS = 20000, LIMIT = 64, PARCEL = 5 };
 
 struct sender {
     struct pl_mailbox *box;
@@ -192,6 +225,25 @@ static void *send_all(void *argument)
         while (!pl_mailbox_post(sender->box, &letter->mail))
             (void)sched_yield(); /* full: the letter is still ours */
     }
+    return NULL;
+}
+
+static void *send_parcels(void *argument)
+{
+    struct sender *sender = argument;
+    struct pl_parcel parcel = {NULL, NULL, 0};
+    for (int i = 0; i < LETTERS; i++) {
+        struct letter *letter = malloc(sizeof(*letter));
+        PL_ASSERT(letter != NULL);
+        *letter = (struct letter){.sender = sender->id, .number = i};
+        while (!pl_parcel_add(&parcel, sender->box, &letter->mail)) {
+            pl_parcel_post(&parcel, sender->box); /* or nobody would make room */
+            (void)sched_yield();
+        }
+        if (parcel.count == PARCEL)
+            pl_parcel_post(&parcel, sender->box);
+    }
+    pl_parcel_post(&parcel, sender->box);
     return NULL;
 }
 
@@ -218,7 +270,9 @@ static void test_four_senders(void **state)
     int next[SENDERS] = {0}, received = 0;
     for (int i = 0; i < SENDERS; i++) {
         senders[i] = (struct sender){box, i};
-        assert_int_equal(pthread_create(&threads[i], NULL, send_all, &senders[i]), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i % 2 == 0 ? send_all : send_parcels, &senders[i]),
+            0);
     }
     while (received < SENDERS * LETTERS) {
         assert_true(readable(box, 30000)); /* a lost wake-up would end here */
@@ -323,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_a_ring_behind_its_mail),
         cmocka_unit_test(test_a_used_mail_can_be_posted_again),
         cmocka_unit_test(test_full_box_refuses),
+        cmocka_unit_test(test_a_parcel_goes_as_one),
         cmocka_unit_test(test_an_empty_box_is_announced_once_at_most),
         cmocka_unit_test(test_four_senders),
         cmocka_unit_test(test_who_waits_gets_it_all),
