@@ -368,7 +368,7 @@ static bool read_all(struct link *link)
     }
 }
 
-bool link_turn(struct link *link)
+bool link_read(struct link *link)
 {
     if (link->state == LINK_HANDSHAKE) {
         if (!shake_hands(link))
@@ -376,7 +376,7 @@ bool link_turn(struct link *link)
         if (link->state == LINK_HANDSHAKE)
             return true;
     }
-    return read_all(link) && link_flush(link);
+    return read_all(link);
 }
 
 /* --- calls --- */

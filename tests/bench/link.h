@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * link: one connection of the load generator: a socket, TLS 1.3 with our certificate, nghttp2, and
- * as many calls in flight as it has places. Nothing blocks; whoever owns the epoll calls link_turn
+ * as many calls in flight as it has places. Nothing blocks; whoever owns the epoll calls link_read
  * when the socket is ready. What is written in one turn leaves in one TLS record or a few.
  *
- * Hooks are called from link_turn. They may begin calls, but must not close or open the link.
+ * Hooks are called from link_read. They may begin calls, but must not close or open the link.
  */
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H
@@ -80,7 +80,7 @@ PL_MUST_CHECK struct pl_status link_open(struct link *link, int64_t now_ns);
 void link_close(struct link *link);
 unsigned link_in_flight(const struct link *link);
 /* False: the connection is lost or cannot be made; close it. */
-PL_MUST_CHECK bool link_turn(struct link *link);
+PL_MUST_CHECK bool link_read(struct link *link);
 /* Writes what is there to write. False as above. */
 PL_MUST_CHECK bool link_flush(struct link *link);
 /* NULL: every place is taken. */

@@ -131,11 +131,17 @@ static void lose(struct load *load, struct link *link)
 
 /* --- turns --- */
 
-static void turn(struct load *load, struct link *link)
+static void take_answers(struct load *load, struct link *link)
+{
+    if (link->state != LINK_CLOSED && !link_read(link))
+        lose(load, link);
+}
+
+static void send_requests(struct load *load, struct link *link)
 {
     if (link->state == LINK_CLOSED)
         return;
-    if (!link_turn(link)) {
+    if (!link_flush(link)) {
         lose(load, link);
         return;
     }
@@ -163,8 +169,11 @@ static void look(struct load *load, int64_t wait_ns)
 {
     struct epoll_event events[EVENTS];
     int got = wait_for_events(load, events, wait_ns);
+    /* first all answers, then all requests: these keep the server busy, those are there already */
     for (int i = 0; i < got; i++)
-        turn(load, events[i].data.ptr);
+        take_answers(load, events[i].data.ptr);
+    for (int i = 0; i < got; i++)
+        send_requests(load, events[i].data.ptr);
 }
 
 static void open_link(struct load *load, struct link *link)
