@@ -343,7 +343,9 @@ static void on_read_over(void *arg)
     if (conn->state != CONN_OPEN || conn->carrier == NULL)
         return;
     carrier_run(conn->carrier);
-    mark_dirty(conn);
+    struct carrier_state state = carrier_look(conn->carrier);
+    if (state.wants_write || state.over)
+        mark_dirty(conn); /* an answer that comes later marks it then */
 }
 
 static size_t fill(void *arg, uint8_t *out, size_t room)

@@ -755,9 +755,9 @@ bool h2_over(const struct h2 *h2)
 {
     if (h2->broken)
         return true;
-    if (h2->rest_len > 0 || nghttp2_session_want_write(h2->session))
+    if (!h2->dismissed && nghttp2_session_want_read(h2->session))
         return false;
-    return h2->dismissed || !nghttp2_session_want_read(h2->session);
+    return !h2_wants_write(h2);
 }
 
 bool h2_wants_write(const struct h2 *h2)

@@ -28,33 +28,37 @@ static void *on_open(void *arg, struct stream *stream)
 
 /* --- the head --- */
 
+#define HEAD(name, member)                                                                         \
+    {                                                                                              \
+        name, sizeof(name) - 1, offsetof(struct call_head, member)                                 \
+    }
 static const struct {
     const char *name;
-    size_t offset;
+    size_t len, offset;
 } fields[] = {
-    {":method", offsetof(struct call_head, method)},
-    {":path", offsetof(struct call_head, path)},
-    {":authority", offsetof(struct call_head, authority)},
-    {"host", offsetof(struct call_head, authority)},
-    {"content-type", offsetof(struct call_head, content_type)},
-    {"grpc-timeout", offsetof(struct call_head, grpc_timeout)},
-    {"grpc-encoding", offsetof(struct call_head, grpc_encoding)},
-    {"connect-protocol-version", offsetof(struct call_head, connect_version)},
-    {"connect-timeout-ms", offsetof(struct call_head, connect_timeout)},
-    {"content-encoding", offsetof(struct call_head, content_encoding)},
-    {"connect-content-encoding", offsetof(struct call_head, connect_encoding)},
-    {"origin", offsetof(struct call_head, origin)},
-    {"sec-fetch-site", offsetof(struct call_head, fetch_site)},
-    {"if-none-match", offsetof(struct call_head, if_none_match)},
-    {"accept-language", offsetof(struct call_head, accept_language)},
-    {"accept", offsetof(struct call_head, accept)},
+    HEAD(":method", method),
+    HEAD(":path", path),
+    HEAD(":authority", authority),
+    HEAD("host", authority),
+    HEAD("content-type", content_type),
+    HEAD("grpc-timeout", grpc_timeout),
+    HEAD("grpc-encoding", grpc_encoding),
+    HEAD("connect-protocol-version", connect_version),
+    HEAD("connect-timeout-ms", connect_timeout),
+    HEAD("content-encoding", content_encoding),
+    HEAD("connect-content-encoding", connect_encoding),
+    HEAD("origin", origin),
+    HEAD("sec-fetch-site", fetch_site),
+    HEAD("if-none-match", if_none_match),
+    HEAD("accept-language", accept_language),
+    HEAD("accept", accept),
 };
 
 static void on_header(void *user, struct pl_slice name, struct pl_slice value)
 {
     struct call *call = user;
     for (size_t i = 0; i < PL_COUNT(fields); i++) {
-        if (!pl_slice_eq_str(name, fields[i].name))
+        if (name.len != fields[i].len || memcmp(name.data, fields[i].name, name.len) != 0)
             continue;
         struct pl_slice *place = (struct pl_slice *)((char *)&call->head + fields[i].offset);
         /* the first one counts; header bytes are limited, and so is the arena */
