@@ -73,6 +73,12 @@ static bool claim(struct pl_mailbox *box)
     return false;
 }
 
+static void release(struct pl_mailbox *box, size_t count)
+{
+    if (count != 0)
+        (void)atomic_fetch_sub_explicit(&box->count, count, memory_order_relaxed);
+}
+
 static void push(struct pl_mailbox *box, struct pl_mail *oldest, struct pl_mail *newest)
 {
     (void)atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
@@ -113,6 +119,12 @@ void pl_parcel_post(struct pl_parcel *parcel, struct pl_mailbox *box)
     *parcel = (struct pl_parcel){NULL, NULL, 0};
 }
 
+void pl_parcel_forget(struct pl_parcel *parcel, struct pl_mailbox *box)
+{
+    release(box, parcel->count);
+    *parcel = (struct pl_parcel){NULL, NULL, 0};
+}
+
 /* How many rings there were. */
 static uint64_t hear(const struct pl_mailbox *box)
 {
@@ -141,8 +153,7 @@ struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
         mail = before;
         taken++;
     }
-    if (taken != 0)
-        (void)atomic_fetch_sub_explicit(&box->count, taken, memory_order_relaxed);
+    release(box, taken);
     return first;
 }
 

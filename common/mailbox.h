@@ -39,6 +39,8 @@ struct pl_parcel {
 PL_MUST_CHECK bool pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box,
                                  struct pl_mail *mail);
 void pl_parcel_post(struct pl_parcel *parcel, struct pl_mailbox *box); /* empty afterwards */
+/* The same, but its mails went another way, and their places in the box are free. */
+void pl_parcel_forget(struct pl_parcel *parcel, struct pl_mailbox *box);
 
 /* Owner: everything posted so far, oldest first, linked by next; NULL if none. Clears the eventfd,
  * which nobody else may read. */

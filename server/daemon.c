@@ -7,16 +7,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -26,6 +22,7 @@
 #include "common/rng.h"
 #include "server/admin.h"
 #include "server/clockmark.h"
+#include "server/helm.h"
 #include "server/identity.h"
 #include "server/net/quota.h"
 #include "server/notary.h"
@@ -40,7 +37,7 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
-enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10, STEADY_WAIT_MS = 1000 };
+enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10 };
 /* So many entries between two looks are a load that a snapshot would only slow down: it waits for
  * its end, but not for more than so many times what is due. */
 enum { LOAD_ENTRIES = 5000, LOAD_PATIENCE = 10 };
@@ -73,11 +70,8 @@ struct daemon {
     int64_t started_ns;
     unsigned worker_count; /* with the public listener's, the last one */
     struct worker *worker[LIMIT_WORKERS + 1];
-    _Atomic int64_t writer_beat_ns;
     struct writer *writer;
-    pthread_t writer_thread;
-    bool writer_running;
-    int stop_fd; /* tells the writer's thread to end once it is idle */
+    struct helm *helm;
     struct event_base *base;
     struct view *view;
     uint64_t snapshot_seq; /* of the newest snapshot, or of the last try */
@@ -112,7 +106,7 @@ static void take_view(struct daemon *daemon)
     }
 }
 
-/* --- the writer's thread --- */
+/* --- the writer --- */
 
 static struct pl_status rebuild(void *arg, struct ledger **ret)
 {
@@ -125,51 +119,6 @@ static int64_t now_ns(void)
 {
     struct pl_clock *clock = pl_clock_system();
     return clock->mono_ns(clock);
-}
-
-static int wait_ms(int64_t until_ns)
-{
-    if (until_ns == INT64_MAX)
-        return STEADY_WAIT_MS; /* somebody may ask whether we get on */
-    int64_t left_ns = until_ns - now_ns();
-    if (left_ns <= 0)
-        return 0;
-    int64_t ms = (left_ns + 999999) / 1000000;
-    return ms > STEADY_WAIT_MS ? STEADY_WAIT_MS : (int)ms;
-}
-
-/* A poll loop is all the writer needs: its inbox, its store, the order to stop. An inbox that it
- * will not look into yet does not wake it. */
-static void *writer_main(void *arg)
-{
-    struct daemon *daemon = arg;
-    const int inbox_fd = pl_mailbox_fd(daemon->inbox);
-    struct pollfd fds[] = {{.fd = inbox_fd, .events = POLLIN},
-                           {.fd = store_fd(daemon->store), .events = POLLIN},
-                           {.fd = daemon->stop_fd, .events = POLLIN}};
-    for (;;) {
-        bool busy = false;
-        struct pl_status status = writer_turn(daemon->writer, &busy);
-        if (!pl_is_ok(status)) {
-            /* the log is not ours to write any more: nothing may be answered from this state */
-            pl_log_status(PL_LOG_ERROR, "writer", "cannot go on, the daemon ends", status);
-            _exit(pl_code_exit(status.code));
-        }
-        atomic_store_explicit(&daemon->writer_beat_ns, now_ns(), memory_order_relaxed);
-        if (busy)
-            continue;
-        bool stopping = (fds[2].revents & POLLIN) != 0;
-        if (stopping && writer_idle(daemon->writer))
-            return NULL;
-        int timeout = wait_ms(writer_next_wake_ns(daemon->writer));
-        if (stopping) {
-            timeout = timeout < 0 || timeout > 10 ? 10 : timeout;
-            fds[2].revents = POLLIN;
-        }
-        fds[0].fd = writer_wants_mail(daemon->writer) ? inbox_fd : -1;
-        int failed = poll(fds, stopping ? 2 : 3, timeout);
-        PL_ASSERT(failed >= 0 || errno == EINTR);
-    }
 }
 
 /* --- snapshots --- */
@@ -414,10 +363,12 @@ static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledge
     PL_TRY(notary_start(daemon->notary, options.read_only != NULL));
     if (daemon->witness != NULL)
         PL_TRY(witness_start(daemon->witness));
-    if (pthread_create(&daemon->writer_thread, NULL, writer_main, daemon) != 0)
-        return pl_fail(UNAVAILABLE, "start the writer's thread");
-    daemon->writer_running = true;
-    return pl_ok();
+    const struct helm_options helm = {.writer = daemon->writer,
+                                      .store = daemon->store,
+                                      .inbox = daemon->inbox,
+                                      .clock = pl_clock_system()};
+    PL_TRY(helm_new(&helm, &daemon->helm));
+    return helm_start(daemon->helm);
 }
 
 static struct pl_status start_worker(struct daemon *daemon, unsigned index)
@@ -433,6 +384,7 @@ static struct pl_status start_worker(struct daemon *daemon, unsigned index)
                 .limits = daemon->config->net,
                 .clock = pl_clock_system()},
         .inbox = daemon->inbox,
+        .helm = daemon->helm,
         .slot = &daemon->slots[index],
         .bell = daemon->bells[index],
         .metrics = daemon->metrics,
@@ -632,7 +584,7 @@ static void reload_event(evutil_socket_t number, short what, void *arg)
 static bool gets_on(const struct daemon *daemon)
 {
     int64_t least_ns = now_ns() - STUCK_S * 1000000000LL;
-    bool fine = atomic_load_explicit(&daemon->writer_beat_ns, memory_order_relaxed) > least_ns;
+    bool fine = helm_beat_ns(daemon->helm) > least_ns;
     for (unsigned i = 0; i < daemon->worker_count; i++)
         fine = fine && worker_beat_ns(daemon->worker[i]) > least_ns;
     return fine;
@@ -700,13 +652,7 @@ static void stop_all(struct daemon *daemon)
             worker_join(daemon->worker[i]);
     }
     registrar_free(daemon->registrar);
-    if (daemon->writer_running) {
-        uint64_t one = 1;
-        ssize_t written = write(daemon->stop_fd, &one, sizeof(one));
-        PL_ASSERT(written == sizeof(one));
-        int failed = pthread_join(daemon->writer_thread, NULL);
-        PL_ASSERT(failed == 0);
-    }
+    helm_free(daemon->helm);
     writer_free(daemon->writer);
     reload_free(daemon->reload);
     reload_set_free(daemon->first);
@@ -765,16 +711,14 @@ int daemon_run(const struct config *config)
 {
     struct daemon daemon = {.config = config,
                             .worker_count = count_workers(config),
-                            .stop_fd = eventfd(0, EFD_CLOEXEC),
                             .base = event_base_new(),
                             .started_ns = now_ns(),
                             .clock_noted_ns = now_ns()};
     char message[400] = "";
     prepare_process();
-    PL_ASSERT(daemon.stop_fd >= 0 && daemon.base != NULL);
+    PL_ASSERT(daemon.base != NULL);
     int failed = event_base_priority_init(daemon.base, 3);
     PL_ASSERT(failed == 0);
-    atomic_store(&daemon.writer_beat_ns, now_ns());
     struct pl_status status = start_all(&daemon, message);
     if (pl_is_ok(status)) {
         (void)event_base_dispatch(daemon.base);
@@ -786,7 +730,6 @@ int daemon_run(const struct config *config)
     free_events(&daemon);
     stop_all(&daemon);
     event_base_free(daemon.base);
-    (void)close(daemon.stop_fd);
     pl_log_info("daemon", "ended", "exit=%d", daemon.exit_code);
     return daemon.exit_code;
 }

@@ -124,9 +124,25 @@ static bool goes_by_registrar(const struct service *service, const struct comman
     return so && service->registrar != NULL;
 }
 
-void service_post(struct service *service)
+/* Nobody else has one, here or on another worker. */
+static bool is_alone(const struct service *service)
 {
-    pl_parcel_post(&service->parcel, service->inbox);
+    const struct command *command = (const struct command *)service->parcel.oldest;
+    return service->parcel.count == 1 && service->outstanding == 1 &&
+           pl_mailbox_count(service->inbox) == 1 && command->kind == COMMAND_EXECUTE &&
+           command->item_count == 1;
+}
+
+/* One client that waits for each answer is spared two threads waking each other. With more than one
+ * command there is something to do for both. */
+void service_end_turn(struct service *service)
+{
+    service->alone = is_alone(service) ? service->alone + 1 : 0;
+    if (service->alone > LIMIT_ALONE_TURNS && service->try_at_once != NULL &&
+        service->try_at_once(service->arg, (struct command *)service->parcel.oldest))
+        pl_parcel_forget(&service->parcel, service->inbox);
+    else
+        pl_parcel_post(&service->parcel, service->inbox);
 }
 
 /* What the requests of one turn bring goes to the writer together, so that it is woken once and not
@@ -140,9 +156,9 @@ static bool post(struct service *service, struct command *command)
     if (!pl_parcel_add(&service->parcel, service->inbox, &command->mail))
         return false;
     if (service->parcel.count >= LIMIT_PARCEL_COMMANDS || command->item_count > 1)
-        service_post(service);
+        pl_parcel_post(&service->parcel, service->inbox);
     else if (service->parcel.count == 1)
-        service->on_parcel(service->on_parcel_arg);
+        service->on_parcel(service->arg);
     return true;
 }
 

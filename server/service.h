@@ -48,7 +48,10 @@ struct service {
     /* The parcel is no longer empty: service_post is due soon. NULL: each command goes by itself.
      */
     void (*on_parcel)(void *arg);
-    void *on_parcel_arg;
+    /* May see to a command at once, on this thread; see helm_try. NULL: nobody does. */
+    bool (*try_at_once)(void *arg, struct command *command);
+    void *arg;                     /* of both */
+    unsigned alone;                /* turns in a row that brought the only command there was */
     bool draining;                 /* set by the worker when it is told to end */
     struct health *health;         /* borrowed; of health_methods */
     struct reflection *reflection; /* borrowed; of reflection_methods */
@@ -72,7 +75,7 @@ extern const size_t service_method_count;
 void service_init(struct service *service);
 void service_fini(struct service *service); /* nothing outstanding */
 /* A turn is over: what it brought goes to the writer. */
-void service_post(struct service *service);
+void service_end_turn(struct service *service);
 /* A command came back: answers its call. */
 void service_finish(struct service *service, struct command *command);
 

@@ -65,13 +65,21 @@ static void on_parcel(void *arg)
     event_active(worker->parcel, EV_TIMEOUT, 0);
 }
 
+static bool try_at_once(void *arg, struct command *command)
+{
+    struct worker *worker = arg;
+    return helm_try(worker->options.helm, command);
+}
+
 /* Behind the sockets that were found readable together. */
 static void parcel_event(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     (void)fd;
     (void)what;
-    service_post(&worker->service);
+    service_end_turn(&worker->service);
+    if (!pl_mailbox_empty(worker->home)) /* spares a look at all sockets */
+        home_event(fd, what, arg);
 }
 
 static void bell_event(evutil_socket_t fd, short what, void *arg)
@@ -333,7 +341,8 @@ static struct pl_status prepare(struct worker *worker)
         .metrics = worker->options.metrics,
         .index = worker->options.index,
         .on_parcel = on_parcel,
-        .on_parcel_arg = worker,
+        .try_at_once = worker->options.helm != NULL ? try_at_once : NULL,
+        .arg = worker,
     };
     service_init(&worker->service);
     worker->health = health_new(worker->base, &worker->service);

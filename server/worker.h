@@ -11,6 +11,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include "server/helm.h"
 #include "server/metrics.h"
 #include "server/net/net.h"
 #include "server/notary.h"
@@ -23,6 +24,7 @@ struct worker_options {
     unsigned index;
     struct net_options net; /* base, methods and user are filled by the worker */
     struct pl_mailbox *inbox;
+    struct helm *helm; /* borrowed; of the writer that the inbox belongs to */
     struct pl_slot *slot;
     struct pl_bell *bell; /* rung when the slot has a newer view */
     struct store *store;

@@ -1014,10 +1014,21 @@ bool writer_wants_mail(const struct writer *writer)
     return writer->queue.first == NULL;
 }
 
-bool writer_idle(const struct writer *writer)
+bool writer_at_rest(const struct writer *writer)
 {
     return writer->in_flight == NULL && batch_empty(writer->filling) && !writer->spoiled &&
-           writer->queue.first == NULL && pl_mailbox_count(writer->options.inbox) == 0;
+           writer->queue.first == NULL && pl_mailbox_empty(writer->options.inbox);
+}
+
+void writer_hand(struct writer *writer, struct command *command)
+{
+    PL_ASSERT(writer->queue.first == NULL && command->phase == COMMAND_QUEUED);
+    waiting_push(&writer->queue, &command->mail);
+}
+
+bool writer_idle(const struct writer *writer)
+{
+    return writer_at_rest(writer) && pl_mailbox_count(writer->options.inbox) == 0;
 }
 
 const struct ledger *writer_ledger(const struct writer *writer)

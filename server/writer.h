@@ -85,7 +85,11 @@ int64_t writer_next_wake_ns(const struct writer *writer);
 /* False: what was taken before waits for a batch to become durable, and the inbox waits behind it,
  * readable all the while; the store announces when it goes on. */
 bool writer_wants_mail(const struct writer *writer);
-/* Nothing waits and nothing is in flight. */
+/* Nothing waits here and nothing is in flight. */
+bool writer_at_rest(const struct writer *writer);
+/* A command that did not come through the inbox, for the next turn. The writer is at rest. */
+void writer_hand(struct writer *writer, struct command *command);
+/* The same, and nothing is on its way here. */
 bool writer_idle(const struct writer *writer);
 void writer_free(struct writer *writer); /* idle, or the process ends anyway */
 

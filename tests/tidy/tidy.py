@@ -65,7 +65,7 @@ DISK_ALLOWED = {
     "server/store/fault.c": "wakes its own eventfd",
     "server/store/mem.c": "wakes its own eventfd",
     "server/store/lock.c": "the pid in the lock file, for people only",
-    "server/daemon.c": "wakes its own eventfd from a signal",
+    "server/helm.c": "wakes its own thread by eventfd",
     "server/notary.c": "wakes its own eventfd",
     "server/registrar.c": "wakes its own eventfd",
     "client/output.c": "standard output, and files that the user names",

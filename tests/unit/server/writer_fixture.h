@@ -45,6 +45,7 @@ struct bench {
     struct sent *made;
     const char *read_only;
     unsigned rebuilds, disagreements;
+    int64_t batch_takes_us; /* on its way to the disk, by `clock` */
 };
 
 /* --- the bench --- */
@@ -73,6 +74,15 @@ static inline void bench_disagrees(void *arg)
     b->disagreements++;
 }
 
+static inline void bench_durable(void *arg, size_t entries, int64_t took_ns)
+{
+    struct bench *b = arg;
+    (void)entries;
+    (void)took_ns;
+    if (b->batch_takes_us != 0)
+        pl_clock_fake_advance_us(&b->clock, b->batch_takes_us);
+}
+
 static inline struct pl_status bench_try_writer(struct bench *b, struct writer **ret)
 {
     struct writer_options options = {.store = b->store,
@@ -85,6 +95,7 @@ static inline struct pl_status bench_try_writer(struct bench *b, struct writer *
                                      .start = b->start,
                                      .clock_jump_limit_us = JUMP_US,
                                      .read_only = b->read_only,
+                                     .on_durable = bench_durable,
                                      .on_disagreement = bench_disagrees,
                                      .told_arg = b,
                                      .rebuild = bench_rebuild,
