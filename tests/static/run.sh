@@ -16,7 +16,8 @@
 # coverage leaves out branches of PL_ASSERT: they are there to be never taken. It builds the preset
 # `coverage`; the others want a configured and built directory (BUILD, default build/release).
 # DEPTH: how many states of a function clang's analyzer looks at (default: its own, 225000). With the
-# tests' 40000 all files take about a fifth of the time.
+# tests' 40000 all files take about a fifth of the time. JOBS: how many at a time (default: as many as
+# there are processors).
 # Exit: 0 clean, 1 findings, 64 usage, 77 the program is missing.
 
 set -eu
@@ -24,6 +25,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 build=${BUILD:-build/release}
+jobs=${JOBS:-$(nproc)}
 
 usage() {
     sed -n '6,15s/^# \{0,1\}//p' "$0" >&2
@@ -45,7 +47,7 @@ files() {
 
 check() {
     need cppcheck
-    cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -j "$(nproc)" -I . -I "$build/proto" \
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr -j "$jobs" -I . -I "$build/proto" \
         -D_GNU_SOURCE --suppressions-list=tests/static/cppcheck.txt '--suppress=*:build/*' "--suppress=*:$build/*" \
         '--template={file}:{line}: {id}: {message}' --error-exitcode=1 common server client
 }
@@ -55,7 +57,7 @@ tidy() {
     need clang-tidy
     depth=${DEPTH:+--extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=$DEPTH}
     # shellcheck disable=SC2086 # a list of words
-    files "$@" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" \
+    files "$@" | xargs -P "$jobs" -n 4 clang-tidy --quiet -p "$build" \
         --extra-arg=-Wno-unknown-warning-option $depth 2>"$build/tidy.log" ||
         { grep -v '^[0-9]* warnings\? generated' "$build/tidy.log" >&2; return 1; }
 }
@@ -67,7 +69,7 @@ analyzer() {
     need gcc
     headers=$(pkg-config --cflags libxml-2.0 cairo)
     # shellcheck disable=SC2086 # a list of words
-    files "$@" | xargs -P "$(nproc)" -n 1 gcc -std=gnu17 -D_GNU_SOURCE -I. -I "$build" -isystem "$build/proto" $headers \
+    files "$@" | xargs -P "$jobs" -n 1 gcc -std=gnu17 -D_GNU_SOURCE -I. -I "$build" -isystem "$build/proto" $headers \
         -DPLEDGED_VERSION='""' -DCLIENT_FONT_DIR='""' -DCLIENT_LOCALE_DIR='""' \
         -O1 -fanalyzer -Wno-analyzer-malloc-leak -Werror -S -o /dev/null || return 1
 }

@@ -104,7 +104,7 @@ node_packages() { # KIND
 say() {
     times >"$out/$name.times" # not in a subshell: that has other children
     used=$(tail -n 1 "$out/$name.times" | tr 'ms' '  ' | awk '{printf "%.1f", 60 * ($1 + $3) + $2 + $4}')
-    echo "$1 ($(($(date +%s) - began)) s, $used s of processor time)" | tee -a "$out/results"
+    echo "$1 ($(($(date +%s) - began)) s, $used s of processor time)" | tee -a "$RESULTS"
 }
 
 # one NAME: runs one test and says how it went.
@@ -237,14 +237,18 @@ esac
 command -v valgrind >/dev/null 2>&1 || { echo "valgrind.sh: valgrind is not installed" >&2; exit 77; }
 [ $# -gt 0 ] || set -- unit e2e property interop
 mkdir -p "$out"
-names "$@" >"$out/names"
-: >"$out/results"
-[ -s "$out/names" ] || { echo "valgrind.sh: there is no such test" >&2; exit 64; }
+# two may run at once
+list=$out/names.$$
+export RESULTS="$out/results.$$"
+trap 'rm -f "$list"; mv -f "$RESULTS" "$out/results"' EXIT
+names "$@" >"$list"
+: >"$RESULTS"
+[ -s "$list" ] || { echo "valgrind.sh: there is no such test" >&2; exit 64; }
 began=$(date +%s)
 failed=0
-xargs -P "${JOBS:-$(nproc)}" -n 1 sh tests/static/valgrind.sh --one <"$out/names" || failed=1
-used=$(sed -n 's/.*, \([0-9.]*\) s of processor time)$/\1/p' "$out/results" | awk '{sum += $1} END {printf "%d", sum}')
-echo "$(grep -c ': clean (' "$out/results") of $(wc -l <"$out/names") clean, in $(($(date +%s) - began)) s, $used s of processor time"
+xargs -P "${JOBS:-$(nproc)}" -n 1 sh tests/static/valgrind.sh --one <"$list" || failed=1
+used=$(sed -n 's/.*, \([0-9.]*\) s of processor time)$/\1/p' "$RESULTS" | awk '{sum += $1} END {printf "%d", sum}')
+echo "$(grep -c ': clean (' "$RESULTS") of $(wc -l <"$list") clean, in $(($(date +%s) - began)) s, $used s of processor time"
 case " $* " in
 *" all "*) called || failed=1 ;;
 esac

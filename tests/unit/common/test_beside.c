@@ -25,7 +25,7 @@ struct sum {
     _Atomic int turn; /* whose it is */
 };
 
-enum { TURNS = 2000 };
+enum { TURNS = 100 };
 
 /* Each waits for the other, so neither is done before the other one runs. */
 static void take_turns(struct sum *sum, int mine)

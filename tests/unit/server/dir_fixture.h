@@ -15,8 +15,10 @@
 
 static inline char *temp_new(void)
 {
-    char *path = strdup("/tmp/pledged-test-XXXXXX");
-    if (path == NULL || mkdtemp(path) == NULL)
+    const char *base = getenv("TMPDIR");
+    char *path = NULL;
+    if (asprintf(&path, "%s/pledged-test-XXXXXX", base != NULL ? base : "/tmp") < 0 ||
+        mkdtemp(path) == NULL)
         abort();
     return path;
 }
