@@ -11,9 +11,12 @@
 
 #include "client/commands.h"
 #include "client/dump.h"
+#include "client/input.h"
 #include "client/progress.h"
 #include "common/check.h"
 #include "common/ids.h"
+
+enum { KEPT_BYTES_MAX = 64 << 10 };
 
 static struct pl_status read_form(struct cli *cli, enum dump_form *ret)
 {
@@ -97,6 +100,11 @@ static struct pl_status stream_to_file(struct cli *cli, struct dump_options *opt
     const char *beside = pl_arena_printf(&cli->arena, "%s.checkpoint", path);
     if (part == NULL || beside == NULL)
         return pl_fail(TOO_BIG, "the request does not fit into memory");
+    if (access(beside, F_OK) == 0) {
+        struct pl_slice kept;
+        PL_TRY(input_file(cli, beside, KEPT_BYTES_MAX, &kept));
+        options->kept = (const char *)kept.data;
+    }
     options->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (options->fd < 0)
         return cannot_write(cli, part);

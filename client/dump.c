@@ -15,11 +15,22 @@
 #include "common/json.h"
 #include "common/rng.h"
 #include "common/scan.h"
-#include "common/tlog.h"
 #include "pledged/v1/command.pb-c.h"
 
 enum { FLUSH_BYTES = 64 << 10, PIECE_BYTES_MAX = 256 << 20, FRAME_HEAD_BYTES = 5 };
 enum { ENTRY_FIELD_SEQ = 1 };
+
+/* What cannot be read is not to be continued. */
+static void keep(struct dump *dump)
+{
+    struct pl_note *note = malloc(sizeof(*note));
+    PL_ASSERT(note != NULL);
+    if (dump->options.kept == NULL ||
+        !pl_is_ok(pl_note_parse(pl_slice_str(dump->options.kept), note)) ||
+        !pl_is_ok(pl_checkpoint_parse(note->text, &dump->kept)))
+        dump->kept.size = 0;
+    free(note);
+}
 
 void dump_init(struct dump *dump, const struct dump_options *options)
 {
@@ -28,6 +39,7 @@ void dump_init(struct dump *dump, const struct dump_options *options)
     dump->next_seq = dump_needs_all(options->form) ? 1 : from;
     pl_buf_init(&dump->out, PIECE_BYTES_MAX);
     pl_arena_init(&dump->arena, (size_t)1 << 30);
+    keep(dump);
     if (dump->next_seq == 1) {
         dump->tree = malloc(sizeof(*dump->tree));
         PL_ASSERT(dump->tree != NULL);
@@ -78,6 +90,20 @@ static struct pl_status add_frame(struct dump *dump, char type, struct pl_slice 
     return pl_buf_append(&dump->out, bytes.data, bytes.len);
 }
 
+/* One more look at the root where an earlier checkpoint stands. */
+static struct pl_status grow(struct dump *dump, size_t count)
+{
+    uint64_t size = dump->tree->size, kept = dump->kept.size;
+    size_t before = kept > size && kept - size <= count ? (size_t)(kept - size) : 0;
+    if (before != 0) {
+        uint8_t root[PL_SHA256_BYTES];
+        PL_TRY(verify_tree_add(dump->tree, dump->list, before, NULL));
+        verify_tree_root(dump->tree, root);
+        dump->rewritten = memcmp(root, dump->kept.root.bytes, sizeof(root)) != 0;
+    }
+    return verify_tree_add(dump->tree, dump->list + before, count - before, NULL);
+}
+
 /* The hashes of the entries since the last time. */
 static struct pl_status add_list(struct dump *dump)
 {
@@ -86,7 +112,7 @@ static struct pl_status add_list(struct dump *dump)
     if (count == 0)
         return pl_ok();
     if (dump->tree != NULL)
-        PL_TRY(verify_tree_add(dump->tree, dump->list, count, NULL));
+        PL_TRY(grow(dump, count));
     return dump->options.form == DUMP_BIN
                ? add_frame(dump, 'L', pl_slice(dump->list, count * PL_SHA256_BYTES))
                : pl_ok();
@@ -178,6 +204,36 @@ static struct pl_status add_end(struct dump *dump, const Pledged__V1__DumpTraile
     return pl_buf_append_str(&dump->out, "}\n");
 }
 
+static bool same_signer(const struct pl_note *one, const struct pl_note *other)
+{
+    for (size_t i = 0; i < one->count; i++) {
+        for (size_t k = 0; k < other->count; k++) {
+            if (one->signature[i].id == other->signature[k].id &&
+                pl_slice_eq(one->signature[i].name, other->signature[k].name))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The same key signed both: another ledger may well have another history. */
+static struct pl_status check_kept(const struct dump *dump, const struct pl_note *note)
+{
+    bool fewer = dump->options.to_seq == 0 && dump->next_seq - 1 < dump->kept.size;
+    if (dump->kept.size == 0 || dump->tree == NULL || (!fewer && !dump->rewritten))
+        return pl_ok();
+    struct pl_note *kept = malloc(sizeof(*kept));
+    PL_ASSERT(kept != NULL);
+    bool same =
+        pl_is_ok(pl_note_parse(pl_slice_str(dump->options.kept), kept)) && same_signer(kept, note);
+    free(kept);
+    if (!same)
+        return pl_ok();
+    return fewer ? pl_fail(CORRUPT, "entries were taken away since the checkpoint beside the file")
+                 : pl_fail(CORRUPT, "history was rewritten since the checkpoint beside the file: "
+                                    "both are evidence, nothing was replaced");
+}
+
 /* Whoever has only this file, or the books that are made of it, goes by the checkpoint in it. */
 static struct pl_status check_checkpoint(const struct dump *dump,
                                          const Pledged__V1__DumpTrailer *trailer)
@@ -188,9 +244,11 @@ static struct pl_status check_checkpoint(const struct dump *dump,
     struct pl_status status = pl_note_parse(pl_slice_str(trailer->checkpoint), note);
     if (pl_is_ok(status))
         status = pl_checkpoint_parse(note->text, &checkpoint);
+    struct pl_status kept = pl_is_ok(status) ? check_kept(dump, note) : pl_ok();
     free(note);
     if (!pl_is_ok(status))
         return pl_fail(CORRUPT, "what came as the checkpoint is none");
+    PL_TRY(kept);
     uint64_t last = dump->next_seq - 1;
     bool whole =
         dump->options.to_seq == 0 && (dump->tree != NULL || dump->options.from_seq <= last);

@@ -31,6 +31,7 @@
 #include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
+#include "common/tlog.h"
 #include "pledged/v1/service.pb-c.h"
 
 #define DUMP_MAGIC "PLDUMP1\n"
@@ -51,6 +52,7 @@ struct dump_options {
     uint64_t to_seq;   /* last entry that was asked for; 0: up to the end */
     uint64_t pledge;   /* not in bin: only entries about this one; 0: all */
     bool safe;         /* csv: for spreadsheets */
+    const char *kept;  /* an earlier checkpoint, which what comes must continue; NULL: none */
     void (*on_progress)(void *arg, uint64_t seq); /* NULL: nobody looks */
     void *arg;
 };
@@ -62,9 +64,11 @@ struct dump {
     uint64_t next_seq;                                 /* entry expected next */
     uint8_t list[VERIFY_TILE_HASHES][PL_SHA256_BYTES]; /* hashes that are not in the tree yet */
     size_t list_count;
-    struct verify_tree *tree; /* owns; NULL: what comes does not begin with the first entry */
-    struct export export;     /* the book forms */
-    char *checkpoint;         /* owns; from the trailer; NULL: it did not come, or has none */
+    struct verify_tree *tree;  /* owns; NULL: what comes does not begin with the first entry */
+    struct export export;      /* the book forms */
+    struct pl_checkpoint kept; /* size 0: none */
+    bool rewritten;            /* the first entries are not those of `kept` */
+    char *checkpoint;          /* owns; from the trailer; NULL: it did not come, or has none */
     bool begun;
     bool complete; /* the trailer came and fits what came before it */
 };

@@ -134,6 +134,28 @@ class Lies(DaemonTest):
         self.sends(self.forged()[:300], leaves=self.leaves[:300])
         self.no_dump("--to-seq", "300", words="not those of the checkpoint")
 
+    def test_history_that_was_rewritten_since_the_last_dump(self):
+        for form in FORMS:
+            path = self.path()
+            beside = path.parent / f"{path.name}.checkpoint"
+
+            def again(entries, words, signer=None):
+                self.sends(entries, checkpoint=signer and signer.checkpoint([audit.leaf_hash(e) for e in entries]))
+                if words is None:
+                    self.ok(self.ask("dump", "--as", form, "-o", path))
+                    return
+                before = path.read_bytes(), beside.read_bytes()
+                self.found_out("dump", "--as", form, "-o", path, words=words)
+                self.assertEqual((path.read_bytes(), beside.read_bytes()), before)
+            with self.subTest(form=form):
+                for size in (200, 200, 256, 300):
+                    again(self.entries[:size], None)
+                again(self.forged()[:300], "rewritten")
+                again(self.forged(), "rewritten")
+                again(self.entries[:299], "taken away")
+                again(self.entries, None)
+                again(self.forged()[:100], None, audit.Signer(self.signer.name))  # the ledger of another key
+
     def test_fewer_entries_than_it_signed(self):
         self.sends(self.entries[:50], leaves=self.leaves)
         self.no_dump(words="not that of these entries")
