@@ -3,8 +3,9 @@
  * metrics: what the daemon counts, and how it is told (Prometheus text format 0.0.4, OpenMetrics
  * 1.0). Names are documented in deploy/RUNBOOK.md and used by deploy/monitoring.
  *
- * Threads: each cell has one thread that writes it (a worker its own, the writer its own) and is
- * read by whoever renders, without locks: numbers may be a moment apart from each other.
+ * Threads: each cell has one thread that writes it (a worker its own, whoever does the writer's
+ * turn the writer's) and is read by whoever renders, without locks: numbers may be a moment apart
+ * from each other.
  */
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H

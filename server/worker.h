@@ -4,7 +4,8 @@
  * mailbox through which its commands come home.
  *
  * Everything inside belongs to its thread; main talks to it through orders (a second mailbox).
- * Turn: mail from the writer -> socket events -> flush of output (lowest priority).
+ * Turn: mail from the writer -> socket events -> what they brought, to the writer or, if it is the
+ * only command, at once (server/helm) -> flush of output.
  *
  * Previous hop: the kernel. Next hop: server/writer.
  */

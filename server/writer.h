@@ -4,8 +4,8 @@
  * another, packs the entries of all that came into one batch, hands it to the store, and releases
  * view and replies when the store says durable.
  *
- * Thread: one. The writer needs no event loop: somebody calls writer_turn when the inbox or the
- * store has something, or when writer_next_wake_ns has come (server/daemon with libevent; tests and
+ * Thread: one at a time (server/helm). It needs no event loop: somebody calls writer_turn when the
+ * inbox or the store has something, or when writer_next_wake_ns has come (server/helm; tests and
  * the simulator by hand).
  *
  * Happy path of a turn: store_dispatch (completions) -> expiry of due holds -> commands -> seal and

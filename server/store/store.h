@@ -7,10 +7,11 @@
  * the batch before it. Everything else (lease, watch) is a hint. A store sees batches only, never
  * their meaning.
  *
- * Threads. All functions but those of `store_reader` are called by the thread that opened the store
- * (the writer). Every append yields exactly one completion, delivered inside store_dispatch on that
- * same thread, never inside store_append. One append in flight at a time. Readers may be opened and
- * used on any thread, each by one thread, and never see more than the caller asks for.
+ * Threads. All functions but those of `store_reader` are called by one thread at a time, the one
+ * that does the writer's turn. Every append yields exactly one completion, delivered inside
+ * store_dispatch, never inside store_append. One append in flight at a time.
+ * Readers may be opened and used on any thread, each by one thread, and never see more than the
+ * caller asks for.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
