@@ -122,6 +122,19 @@ static void bell_event(evutil_socket_t fd, short what, void *arg)
     look(arg);
 }
 
+void proofs_give_up(struct proofs *proofs)
+{
+    struct proofs_wait *wait = proofs->first;
+    proofs->first = proofs->last = NULL;
+    while (wait != NULL) {
+        struct proofs_wait *next = wait->next; /* going on may free it */
+        wait->go_on(wait->arg, covers(proofs, wait->size));
+        wait = next;
+    }
+    pl_bell_disarm(bell(proofs));
+    set_timer(proofs);
+}
+
 void proofs_wait(struct proofs *proofs, struct proofs_wait *wait)
 {
     struct pl_clock *clock = proofs->options.clock;

@@ -58,6 +58,8 @@ struct proofs_wait {
     int64_t until_ns;
 };
 void proofs_wait(struct proofs *proofs, struct proofs_wait *wait);
+/* Whoever waits goes on at once, covered or not: nothing more will come. */
+void proofs_give_up(struct proofs *proofs);
 bool proofs_idle(const struct proofs *proofs); /* nobody waits */
 
 /* Entries that a checkpoint must cover before all proofs that a decided command asks for can be

@@ -5,11 +5,15 @@
 #include "tests/sim/checkpoints.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/note.h"
+#include "common/tlog.h"
+#include "pledged/v1/service.pb-c.h"
 #include "server/notary.h"
 #include "server/store/io.h"
 #include "tests/sim/disk.h"
@@ -21,7 +25,7 @@ static struct {
     char secret[PL_NOTE_KEY_MAX],
         vkey[PL_NOTE_KEY_MAX]; /* of the program; never the run's chance */
     uint64_t size;             /* the largest that anybody saw a checkpoint of */
-    uint64_t seen;
+    uint64_t seen, proofs;
 } c;
 
 void checkpoints_begin(struct model *model)
@@ -33,7 +37,7 @@ void checkpoints_begin(struct model *model)
         status = io_write_file(io_system(), CHECKPOINTS_KEY, pl_slice_str(c.secret), 0600);
     PL_ASSERT(pl_is_ok(status));
     c.model = model;
-    c.size = c.seen = 0;
+    c.size = c.seen = c.proofs = 0;
 }
 
 const char *checkpoints_vkey(void)
@@ -148,4 +152,175 @@ bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied)
     return !read_only || lied || c.size > size ||
            model_wrong(c.model, "it is read-only, and nothing is lost: %s",
                        notary_why_read_only(notary));
+}
+
+/* --- what the workers tell --- */
+
+/* A checkpoint in an answer. */
+static bool opens(const char *note, uint64_t size, uint64_t durable, struct pl_checkpoint *ret)
+{
+    struct pl_note_key key;
+    uint8_t root[HASH];
+    struct pl_status status = pl_note_key_parse(pl_slice_str(c.vkey), &key);
+    if (pl_is_ok(status))
+        status = pl_checkpoint_open(pl_slice_str(note), &key, 1, ret, NULL);
+    if (!pl_is_ok(status) || ret->size != size)
+        return model_wrong(c.model, "a checkpoint that is not signed, or of another size");
+    if (durable == 0 || size > c.model->entries)
+        return durable == 0 || model_wrong(c.model, "%" PRIu64 " entries are told as signed", size);
+    root_of(0, size, root);
+    return memcmp(root, ret->root.bytes, HASH) == 0 ||
+           model_wrong(c.model, "a worker tells another root of %" PRIu64 " entries", size);
+}
+
+struct hashes {
+    uint8_t hash[128][HASH];
+    size_t count;
+};
+
+static void add_root(struct hashes *hashes, uint64_t first, uint64_t count)
+{
+    PL_ASSERT(hashes->count < PL_COUNT(hashes->hash));
+    root_of(first, count, hashes->hash[hashes->count++]);
+}
+
+static uint64_t left_of(uint64_t count)
+{
+    uint64_t left = 1;
+    while (left * 2 < count)
+        left *= 2;
+    return left;
+}
+
+/* PATH(leaf, D[first, first + count]), RFC 6962, 2.1.1. */
+static void path_of(uint64_t leaf, uint64_t first, uint64_t count, struct hashes *ret)
+{
+    if (count == 1)
+        return;
+    uint64_t left = left_of(count);
+    if (leaf < left) {
+        path_of(leaf, first, left, ret);
+        add_root(ret, first + left, count - left);
+    } else {
+        path_of(leaf - left, first + left, count - left, ret);
+        add_root(ret, first, left);
+    }
+}
+
+/* SUBPROOF(old, D[first, first + count], whole), RFC 6962, 2.1.2. */
+static void subproof_of(uint64_t old, uint64_t first, uint64_t count, bool whole,
+                        struct hashes *ret)
+{
+    if (old == count) {
+        if (!whole)
+            add_root(ret, first, count);
+        return;
+    }
+    uint64_t left = left_of(count);
+    if (old <= left) {
+        subproof_of(old, first, left, whole, ret);
+        add_root(ret, first + left, count - left);
+    } else {
+        subproof_of(old - left, first + left, count - left, false, ret);
+        add_root(ret, first, left);
+    }
+}
+
+static bool hear_newest(struct pl_slice message, uint64_t durable)
+{
+    struct pl_checkpoint checkpoint;
+    Pledged__V1__GetCheckpointResponse *told =
+        pledged__v1__get_checkpoint_response__unpack(NULL, message.len, message.data);
+    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, &checkpoint);
+    pledged__v1__get_checkpoint_response__free_unpacked(told, NULL);
+    return fine || c.model->error[0] != '\0' || model_wrong(c.model, "no checkpoint can be read");
+}
+
+static bool is_consistent(const Pledged__V1__GetConsistencyProofResponse *told, uint64_t old)
+{
+    static struct hashes want;
+    want.count = 0;
+    subproof_of(old, 0, told->size, true, &want);
+    bool fine = told->old_size == old && told->n_hash == want.count;
+    for (size_t i = 0; i < want.count && fine; i++)
+        fine = told->hash[i].len == HASH && memcmp(told->hash[i].data, want.hash[i], HASH) == 0;
+    return fine || model_wrong(c.model, "the proof from %" PRIu64 " to %" PRIu64 " is another one",
+                               old, told->size);
+}
+
+static bool hear_consistency(uint64_t old, struct pl_slice message, uint64_t durable)
+{
+    struct pl_checkpoint checkpoint;
+    Pledged__V1__GetConsistencyProofResponse *told =
+        pledged__v1__get_consistency_proof_response__unpack(NULL, message.len, message.data);
+    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, &checkpoint) &&
+                (durable == 0 || is_consistent(told, old));
+    pledged__v1__get_consistency_proof_response__free_unpacked(told, NULL);
+    return fine || c.model->error[0] != '\0' || model_wrong(c.model, "no proof can be read");
+}
+
+/* The hashes as the text of a proof has them: base64, a line each, behind the index. */
+static bool has_path(const char *proof, const char *end, uint64_t leaf, uint64_t size)
+{
+    static struct hashes want;
+    char line[80];
+    want.count = 0;
+    path_of(leaf, 0, size, &want);
+    int len = snprintf(line, sizeof(line), "\nindex %" PRIu64 "\n", leaf);
+    const char *at = memmem(proof, (size_t)(end - proof), line, (size_t)len);
+    if (at == NULL)
+        return false;
+    at += len;
+    for (size_t i = 0; i < want.count; i++) {
+        struct pl_buf text PL_CLEANUP(pl_buf_fini);
+        pl_buf_init(&text, sizeof(line));
+        struct pl_status status = pl_base64(&text, pl_slice(want.hash[i], HASH), true);
+        PL_ASSERT(pl_is_ok(status));
+        size_t width = pl_buf_len(&text);
+        if ((size_t)(end - at) < width + 1 || memcmp(at, pl_buf_slice(&text).data, width) != 0 ||
+            at[width] != '\n')
+            return false;
+        at += width + 1;
+    }
+    return at == end;
+}
+
+static bool is_included(const Pledged__V1__GetInclusionProofResponse *told, uint64_t seq,
+                        uint64_t durable)
+{
+    struct pl_checkpoint checkpoint;
+    const char *end = strstr(told->tlog_proof, "\n\n");
+    if (end == NULL || !opens(end + 2, told->size, durable, &checkpoint))
+        return false;
+    if (durable == 0)
+        return true;
+    const struct model_entry *entry = &c.model->entry[seq - 1];
+    return seq <= told->size && told->leaf_index == seq - 1 && told->entry.len == entry->len &&
+           memcmp(told->entry.data, entry->bytes, entry->len) == 0 &&
+           has_path(told->tlog_proof, end + 1, seq - 1, told->size);
+}
+
+static bool hear_inclusion(uint64_t seq, struct pl_slice message, uint64_t durable)
+{
+    Pledged__V1__GetInclusionProofResponse *told =
+        pledged__v1__get_inclusion_proof_response__unpack(NULL, message.len, message.data);
+    bool fine = told != NULL && is_included(told, seq, durable);
+    pledged__v1__get_inclusion_proof_response__free_unpacked(told, NULL);
+    return fine || c.model->error[0] != '\0' ||
+           model_wrong(c.model, "the proof of entry %" PRIu64 " is another one", seq);
+}
+
+bool checkpoints_hear(enum checkpoints_question question, uint64_t about, struct pl_slice message,
+                      uint64_t durable)
+{
+    bool fine = question == CHECKPOINTS_NEWEST      ? hear_newest(message, durable)
+                : question == CHECKPOINTS_INCLUSION ? hear_inclusion(about, message, durable)
+                                                    : hear_consistency(about, message, durable);
+    c.proofs += fine ? 1 : 0;
+    return fine;
+}
+
+uint64_t checkpoints_proofs(void)
+{
+    return c.proofs;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/slice.h"
 #include "tests/sim/model.h"
 
 #define CHECKPOINTS_KEY "/k/ledger.key"
@@ -25,5 +26,12 @@ bool checkpoints_look(struct notary *notary, uint64_t durable);
 /* After a start with so many entries. `lied`: the disk may have lost the end of the log. */
 bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied);
 uint64_t checkpoints_seen(void);
+
+/* Answers of the proofs' methods: signed, of what is durable, and as RFC 6962 defines them. False:
+ * the model says what was wrong. */
+enum checkpoints_question { CHECKPOINTS_NEWEST, CHECKPOINTS_INCLUSION, CHECKPOINTS_CONSISTENCY };
+bool checkpoints_hear(enum checkpoints_question question, uint64_t about, struct pl_slice message,
+                      uint64_t durable);
+uint64_t checkpoints_proofs(void); /* that were right */
 
 #endif

@@ -422,9 +422,8 @@ static void put_sector(int number, uint64_t sector)
     int other = pick_sector(disk.next_lie_ending, &elsewhere);
     if (other < 0 || (other == number && elsewhere == sector))
         return;
-    const struct block *block = block_at(&disk.file[other], elsewhere / SECTORS);
-    if ((block->dirty >> (elsewhere % SECTORS) & 1) == 0)
-        remember(other, elsewhere, sector_of(&disk.file[other], elsewhere, true), false);
+    /* one that is about to be written anew, too: this sync may fail before it comes to that */
+    remember(other, elsewhere, sector_of(&disk.file[other], elsewhere, true), false);
     set_sector(&disk.file[other], elsewhere, true, bytes);
 }
 

@@ -10,6 +10,8 @@
 
 #include "common/check.h"
 #include "server/limits.h"
+#include "server/notary.h"
+#include "server/proofs.h"
 #include "server/reload.h"
 #include "server/service.h"
 #include "tests/sim/operator.h"
@@ -24,6 +26,8 @@ struct worker { /* as server/reload knows one; what server/worker keeps for its 
     struct pl_mailbox *home;
     struct event *on_home, *on_order, *on_bell, *rested, *second, *drain_timer;
     struct worker_reload *order; /* borrowed; NULL: none has come */
+    struct proofs *proofs;       /* NULL: there is no notary */
+    struct net_method *methods;  /* owns */
     uint64_t version;            /* of the operator's file */
     bool drain_ordered, closed, ended;
     int64_t drain_until_ns;
@@ -142,7 +146,8 @@ static void drain_look(evutil_socket_t fd, short what, void *arg)
         worker->closed = true;
         net_close_all(worker->net);
     }
-    worker->ended = worker->closed && worker->service.outstanding == 0;
+    worker->ended = worker->closed && worker->service.outstanding == 0 &&
+                    (worker->proofs == NULL || proofs_idle(worker->proofs));
 }
 
 static void drain(struct worker *worker)
@@ -230,6 +235,27 @@ static void start_events(struct worker *worker)
     (void)event_add(worker->second, &second);
 }
 
+/* Where there is a notary its workers have what it signs, too. */
+static size_t join_methods(struct worker *worker, const struct process *process, unsigned door)
+{
+    size_t more = process->notary != NULL ? proofs_method_count : 0;
+    worker->methods = calloc(service_method_count + more, sizeof(*worker->methods));
+    PL_ASSERT(worker->methods != NULL);
+    memcpy(worker->methods, service_methods, service_method_count * sizeof(*worker->methods));
+    if (more == 0)
+        return service_method_count;
+    memcpy(worker->methods + service_method_count, proofs_methods, more * sizeof(*worker->methods));
+    const struct proofs_options options = {.base = wire_base(),
+                                           .notary = process->notary,
+                                           .reader = 1 + door,
+                                           .store = process->store,
+                                           .clock = process->clock};
+    struct pl_status status = proofs_new(&options, &worker->proofs);
+    PL_ASSERT(pl_is_ok(status));
+    worker->service.proofs = worker->proofs;
+    return service_method_count + more;
+}
+
 static void start(struct front *front, unsigned door, struct process *process)
 {
     struct worker *worker = &front->worker[door];
@@ -247,13 +273,14 @@ static void start(struct front *front, unsigned door, struct process *process)
         .clock = process->clock,
         .about = {.store = "sim", .vkey = ""},
     };
+    size_t methods = join_methods(worker, process, door);
     service_init(&worker->service);
     start_events(worker);
     const struct net_options options = {
         .base = wire_base(),
         .listen_fd = wire_listen(door),
-        .methods = service_methods,
-        .method_count = service_method_count,
+        .methods = worker->methods,
+        .method_count = methods,
         .tls = live->tls,
         .roster = live->roster,
         .limits = live->config->net,
@@ -314,8 +341,12 @@ static void end_worker(struct worker *worker)
     struct event *all[] = {worker->on_home, worker->on_order, worker->on_bell,
                            worker->rested,  worker->second,   worker->drain_timer};
     net_close_all(worker->net);
+    if (worker->proofs != NULL)
+        proofs_give_up(worker->proofs);
     net_free(worker->net);
     service_fini(&worker->service);
+    proofs_free(worker->proofs);
+    free(worker->methods);
     for (size_t i = 0; i < PL_COUNT(all); i++)
         event_free(all[i]);
     pl_mailbox_free(worker->home);

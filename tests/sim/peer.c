@@ -18,12 +18,15 @@
 #include "tests/sim/h1_answer.h"
 #include "tests/sim/wire.h"
 
-enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20, END_FLAG = 2 };
+enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20, CONNECT_END_FLAG = 2, WEB_END_FLAG = 0x80 };
 
 struct peer {
-    bool connected, h1, connect, stream_asked;
-    nghttp2_session *session; /* of HTTP/2 */
-    struct h1_answer line;    /* of HTTP/1.1 */
+    bool connected, h1, stream_asked, json, get;
+    enum peer_dialect dialect;
+    const ProtobufCMessageDescriptor *output; /* of an answer in JSON */
+    struct pl_buf read;                       /* that answer, packed */
+    nghttp2_session *session;                 /* of HTTP/2 */
+    struct h1_answer line;                    /* of HTTP/1.1 */
     int link;
     int32_t stream;
     enum peer_state state;
@@ -54,6 +57,7 @@ struct peer *peer_new(void)
     pl_buf_init(&peer->request, ANSWER_MAX);
     pl_buf_init(&peer->out, ANSWER_MAX);
     pl_buf_init(&peer->body, ANSWER_MAX);
+    pl_buf_init(&peer->read, ANSWER_MAX);
     h1_answer_init(&peer->line, ANSWER_MAX);
     pl_arena_init(&peer->arena, ANSWER_MAX);
     return peer;
@@ -79,6 +83,7 @@ void peer_free(struct peer *peer)
     pl_buf_fini(&peer->request);
     pl_buf_fini(&peer->out);
     pl_buf_fini(&peer->body);
+    pl_buf_fini(&peer->read);
     h1_answer_fini(&peer->line);
     pl_arena_fini(&peer->arena);
     free(peer);
@@ -150,40 +155,99 @@ static size_t message_bytes(struct pl_slice rest)
     return len;
 }
 
-/* The last message of a stream; without one it is cut off. */
-static void read_stream_end(struct peer *peer)
+/* "grpc-status:5\r\ngrpc-status-details-bin:...\r\n" */
+static void read_trailers(struct peer *peer, struct pl_slice text)
+{
+    static const char status_mark[] = "grpc-status:", details_mark[] = "grpc-status-details-bin:";
+    const uint8_t *at = memmem(text.data, text.len, status_mark, sizeof(status_mark) - 1);
+    PL_ASSERT(at != NULL);
+    peer->grpc_status = 0;
+    for (at += sizeof(status_mark) - 1; *at >= '0' && *at <= '9'; at++)
+        peer->grpc_status = peer->grpc_status * 10 + (*at - '0');
+    at = memmem(text.data, text.len, details_mark, sizeof(details_mark) - 1);
+    if (at == NULL)
+        return;
+    at += sizeof(details_mark) - 1;
+    const uint8_t *end = memchr(at, '\r', (size_t)(text.data + text.len - at));
+    PL_ASSERT(end != NULL);
+    struct pl_slice details;
+    struct pl_status status = pl_unbase64(pl_slice(at, (size_t)(end - at)), &peer->arena, &details);
+    PL_ASSERT(pl_is_ok(status));
+    peer->refusal = refusal_in(details);
+}
+
+/* The last message, which says how it ended; without one it is cut off. */
+static void read_end(struct peer *peer)
 {
     struct pl_slice rest = pl_buf_slice(&peer->body);
+    const uint8_t flag = peer->dialect == PEER_WEB ? WEB_END_FLAG : CONNECT_END_FLAG;
     while (rest.len >= PREFIX_BYTES) {
         size_t len = message_bytes(rest);
-        if ((rest.data[0] & END_FLAG) == 0) {
+        if ((rest.data[0] & flag) == 0) {
             rest = pl_slice(rest.data + len, rest.len - len);
             continue;
         }
-        struct pl_slice json = pl_slice(rest.data + PREFIX_BYTES, len - PREFIX_BYTES);
+        struct pl_slice said = pl_slice(rest.data + PREFIX_BYTES, len - PREFIX_BYTES);
         PL_ASSERT(len == rest.len);
         peer->end_bytes = len;
-        if (json.len > 2)
-            read_error(peer, json);
+        if (peer->dialect == PEER_WEB)
+            read_trailers(peer, said);
+        else if (said.len > 2)
+            read_error(peer, said);
         else
             peer->grpc_status = 0;
         return;
     }
 }
 
+/* The message, in whatever it is written. */
+static struct pl_slice message_of(const struct peer *peer)
+{
+    struct pl_slice body = pl_buf_slice(&peer->body);
+    body.len -= peer->end_bytes;
+    if (peer->dialect == PEER_CONNECT && !peer->stream_asked)
+        return body;
+    return body.len < PREFIX_BYTES ? pl_slice(NULL, 0)
+                                   : pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
+}
+
+/* Who reads JSON wants what a program would make of it. */
+static void read_json(struct peer *peer)
+{
+    ProtobufCMessage *message = NULL;
+    struct pl_json_error error;
+    struct pl_status status =
+        pl_json_parse(message_of(peer), peer->output, &peer->arena, &message, &error);
+    PL_ASSERT(pl_is_ok(status)); /* the daemon's own */
+    struct pl_slice packed = pl_pack(message, &peer->arena);
+    PL_ASSERT(packed.data != NULL);
+    status = pl_buf_append(&peer->read, packed.data, packed.len);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+static void count_answer(const struct peer *peer)
+{
+    report.grpc += peer->dialect == PEER_GRPC ? 1 : 0;
+    report.web += peer->dialect == PEER_WEB ? 1 : 0;
+    report.connect += peer->dialect == PEER_CONNECT ? 1 : 0;
+    report.line += peer->h1 ? 1 : 0;
+    report.json += peer->json ? 1 : 0;
+    report.get += peer->get ? 1 : 0;
+}
+
 /* All of an answer is there. */
 static void finish(struct peer *peer)
 {
-    if (peer->connect && peer->http_status != 200)
+    if (peer->dialect == PEER_CONNECT && peer->http_status != 200)
         read_error(peer, pl_buf_slice(&peer->body));
-    else if (peer->connect && peer->stream_asked)
-        read_stream_end(peer);
-    else if (peer->connect)
+    else if (peer->dialect == PEER_CONNECT && !peer->stream_asked)
         peer->grpc_status = 0;
+    else if (peer->dialect != PEER_GRPC && peer->http_status == 200)
+        read_end(peer);
     peer->state = peer->grpc_status >= 0 ? PEER_ANSWERED : PEER_LOST;
-    report.grpc += !peer->connect ? 1 : 0;
-    report.connect += peer->connect ? 1 : 0;
-    report.line += peer->h1 ? 1 : 0;
+    if (peer->json && peer->grpc_status == 0)
+        read_json(peer);
+    count_answer(peer);
 }
 
 /* --- what the library tells --- */
@@ -235,7 +299,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
 {
     struct peer *peer = user;
     (void)session;
-    if (is_ours(peer, stream) && (!peer->connect || error == NGHTTP2_NO_ERROR))
+    if (is_ours(peer, stream) && (peer->dialect == PEER_GRPC || error == NGHTTP2_NO_ERROR))
         finish(peer);
     else if (is_ours(peer, stream))
         peer->state = PEER_LOST;
@@ -262,11 +326,14 @@ static ssize_t read_request(nghttp2_session *session, int32_t stream, uint8_t *i
 
 struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person)
 {
-    uint64_t how = dice_below(dice, 4);
+    static const enum peer_dialect by_stream[] = {PEER_GRPC, PEER_GRPC, PEER_WEB, PEER_CONNECT};
+    bool h1 = dice_below(dice, 4) == 0;
     return (struct peer_visit){.door = (unsigned)dice_below(dice, FRONT_DOORS),
                                .person = person,
-                               .h1 = how == 0,
-                               .connect = how <= 1};
+                               .h1 = h1,
+                               .dialect = by_stream[dice_below(dice, 4)],
+                               .json = dice_below(dice, 3) == 0,
+                               .get = dice_below(dice, 2) == 0};
 }
 
 static void start_session(struct peer *peer)
@@ -325,64 +392,121 @@ static void forget(struct peer *peer)
     h1_answer_clear(&peer->line);
     pl_buf_clear(&peer->request);
     pl_buf_clear(&peer->body);
+    pl_buf_clear(&peer->read);
     pl_arena_reset(&peer->arena);
 }
 
 static const char *content_type(const struct peer *peer)
 {
-    if (!peer->connect)
-        return "application/grpc";
-    return peer->stream_asked ? "application/connect+proto" : "application/proto";
+    static const char *const types[][2] = {
+        [PEER_GRPC] = {"application/grpc", "application/grpc+json"},
+        [PEER_WEB] = {"application/grpc-web", "application/grpc-web+json"},
+        [PEER_CONNECT] = {"application/proto", "application/json"}};
+    if (peer->dialect == PEER_CONNECT && peer->stream_asked)
+        return "application/connect+proto";
+    return types[peer->dialect][peer->json ? 1 : 0];
 }
 
-static void ask_by_line(struct peer *peer, const struct peer_request *request)
+/* What is behind the verb. */
+static void make_path(struct peer *peer, const struct peer_request *request, struct pl_buf *path)
 {
-    char head[512], timeout[64] = "";
-    if (request->timeout_ms != 0)
-        (void)snprintf(timeout, sizeof(timeout), "connect-timeout-ms: %d\r\n", request->timeout_ms);
-    int len = snprintf(head, sizeof(head),
-                       "POST %s HTTP/1.1\r\nhost: sim\r\ncontent-type: %s\r\n"
-                       "connect-protocol-version: 1\r\n%scontent-length: %zu\r\n\r\n",
-                       request->path, content_type(peer), timeout, pl_buf_len(&peer->request));
+    append(path, request->path, strlen(request->path));
+    if (!peer->get)
+        return;
+    const char *how = peer->json ? "?connect=v1&encoding=json&base64=1&message="
+                                 : "?connect=v1&encoding=proto&base64=1&message=";
+    append(path, how, strlen(how));
+    size_t from = pl_buf_len(path);
+    struct pl_status status = pl_base64(path, pl_buf_slice(&peer->request), false);
+    PL_ASSERT(pl_is_ok(status));
+    uint8_t *text = (uint8_t *)(uintptr_t)pl_buf_slice(path).data;
+    for (size_t i = from; i < pl_buf_len(path); i++)
+        text[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+    pl_buf_clear(&peer->request);
+}
+
+static void ask_by_line(struct peer *peer, const char *path, int timeout_ms)
+{
+    char head[1024], timeout[64] = "", about[160] = "";
+    if (timeout_ms != 0 && peer->dialect == PEER_CONNECT)
+        (void)snprintf(timeout, sizeof(timeout), "connect-timeout-ms: %d\r\n", timeout_ms);
+    else if (timeout_ms != 0)
+        (void)snprintf(timeout, sizeof(timeout), "grpc-timeout: %dm\r\n", timeout_ms);
+    if (!peer->get)
+        (void)snprintf(about, sizeof(about), "content-type: %s\r\ncontent-length: %zu\r\n%s",
+                       content_type(peer), pl_buf_len(&peer->request),
+                       peer->dialect == PEER_CONNECT ? "connect-protocol-version: 1\r\n" : "");
+    int len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nhost: sim\r\n%s%s\r\n",
+                       peer->get ? "GET" : "POST", path, about, timeout);
+    PL_ASSERT(len > 0 && (size_t)len < sizeof(head));
     append(&peer->out, head, (size_t)len);
     append(&peer->out, pl_buf_slice(&peer->request).data, pl_buf_len(&peer->request));
     peer->sent = pl_buf_len(&peer->request);
 }
 
-static bool ask_by_stream(struct peer *peer, const struct peer_request *request)
+static bool ask_by_stream(struct peer *peer, const char *path, int timeout_ms)
 {
     char timeout[32];
-    (void)snprintf(timeout, sizeof(timeout), peer->connect ? "%d" : "%dm", request->timeout_ms);
-    nghttp2_nv headers[] = {header(":method", "POST"),
-                            header(":scheme", "http"),
-                            header(":path", request->path),
-                            header(":authority", "sim"),
-                            header("content-type", content_type(peer)),
-                            peer->connect ? header("connect-protocol-version", "1")
-                                          : header("te", "trailers"),
-                            header(peer->connect ? "connect-timeout-ms" : "grpc-timeout", timeout)};
-    size_t count = PL_COUNT(headers) - (request->timeout_ms == 0);
+    bool connect = peer->dialect == PEER_CONNECT;
+    nghttp2_nv headers[8] = {header(":method", peer->get ? "GET" : "POST"),
+                             header(":scheme", "http"), header(":path", path),
+                             header(":authority", "sim")};
+    size_t count = 4;
+    (void)snprintf(timeout, sizeof(timeout), "%d%s", timeout_ms, connect ? "" : "m");
+    if (!peer->get)
+        headers[count++] = header("content-type", content_type(peer));
+    if (connect && !peer->get)
+        headers[count++] = header("connect-protocol-version", "1");
+    if (peer->dialect == PEER_GRPC)
+        headers[count++] = header("te", "trailers");
+    if (timeout_ms != 0)
+        headers[count++] = header(connect ? "connect-timeout-ms" : "grpc-timeout", timeout);
     nghttp2_data_provider body = {.read_callback = read_request};
-    peer->stream = nghttp2_submit_request(peer->session, NULL, headers, count, &body, NULL);
+    peer->stream =
+        nghttp2_submit_request(peer->session, NULL, headers, count, peer->get ? NULL : &body, NULL);
     return peer->stream >= 0;
+}
+
+/* The message, as this call writes it. */
+static void write_message(struct peer *peer, const struct peer_request *request)
+{
+    ProtobufCMessage *message = NULL;
+    struct pl_buf json PL_CLEANUP(pl_buf_fini);
+    struct pl_slice bytes = request->message;
+    pl_buf_init(&json, ANSWER_MAX);
+    if (peer->json) {
+        struct pl_status status = pl_unpack_trusted(request->input, bytes, &peer->arena, &message);
+        if (pl_is_ok(status))
+            status = pl_json_print(message, &json);
+        PL_ASSERT(pl_is_ok(status));
+        bytes = pl_buf_slice(&json);
+    }
+    uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(bytes.len >> 24), (uint8_t)(bytes.len >> 16),
+                                    (uint8_t)(bytes.len >> 8), (uint8_t)bytes.len};
+    if (peer->dialect != PEER_CONNECT || request->stream)
+        append(&peer->request, prefix, sizeof(prefix));
+    append(&peer->request, bytes.data, bytes.len);
 }
 
 bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_request *request)
 {
-    struct pl_slice message = request->message;
-    uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(message.len >> 24), (uint8_t)(message.len >> 16),
-                                    (uint8_t)(message.len >> 8), (uint8_t)message.len};
+    struct pl_buf path PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&path, ANSWER_MAX);
     if (!connect_wire(peer, visit))
         return false;
     forget(peer);
-    peer->connect = visit.connect || peer->h1;
+    peer->dialect = peer->h1 && visit.dialect == PEER_GRPC ? PEER_CONNECT : visit.dialect;
     peer->stream_asked = request->stream;
-    if (!peer->connect || request->stream)
-        append(&peer->request, prefix, sizeof(prefix));
-    append(&peer->request, message.data, message.len);
+    peer->json = visit.json && request->input != NULL && !request->stream;
+    peer->output = request->output;
+    peer->get = visit.get && request->reads && !request->stream && peer->dialect == PEER_CONNECT;
+    write_message(peer, request);
+    make_path(peer, request, &path);
+    append(&path, "", 1);
+    const char *text = (const char *)pl_buf_slice(&path).data;
     if (peer->h1)
-        ask_by_line(peer, request);
-    else if (!ask_by_stream(peer, request)) {
+        ask_by_line(peer, text, request->timeout_ms);
+    else if (!ask_by_stream(peer, text, request->timeout_ms)) {
         peer_hang_up(peer);
         return false;
     }
@@ -467,10 +591,7 @@ enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
     struct pl_slice body = pl_buf_slice(&peer->body);
     *ret = (struct peer_answer){.grpc_status = peer->grpc_status, .refusal = peer->refusal};
     ret->all = pl_slice(body.data, body.len - peer->end_bytes);
-    if (peer->connect && !peer->stream_asked)
-        ret->body = body;
-    else if (body.len >= PREFIX_BYTES)
-        ret->body = pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
+    ret->body = peer->json ? pl_buf_slice(&peer->read) : message_of(peer);
     return peer->state;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * peer: a client on the simulated wire: gRPC or Connect over HTTP/2, with nghttp2 on its side, or
- * Connect over HTTP/1.1. One connection, one call at a time. It does not repeat anything; whoever
- * owns it does.
+ * peer: a client on the simulated wire: gRPC, gRPC-Web or Connect over HTTP/2, with nghttp2 on its
+ * side, or the latter two over HTTP/1.1; in protobuf or in JSON; what only reads also by GET. One
+ * connection, one call at a time. It does not repeat anything; whoever owns it does.
  */
 #ifndef SIM_PEER_H
 #define SIM_PEER_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,17 +31,19 @@ struct peer_answer {
 };
 
 struct peer_report { /* answers */
-    uint64_t grpc, connect, line /* of these: by HTTP/1.1 */;
+    uint64_t grpc, web, connect, line /* of these: by HTTP/1.1 */, json, get;
 };
 struct peer_report peer_take_report(void); /* since the last time */
 
 struct peer *peer_new(void);
 void peer_free(struct peer *peer); /* NULL is fine */
-struct peer_visit {                /* a connection to be */
+enum peer_dialect { PEER_GRPC, PEER_WEB, PEER_CONNECT };
+struct peer_visit { /* a connection to be */
     unsigned door;
     enum operator_person person;
-    bool h1;      /* of a new connection: HTTP/1.1, which carries Connect only */
-    bool connect; /* this call: Connect, not gRPC */
+    bool h1;                   /* of a new connection: HTTP/1.1, which does not carry gRPC */
+    enum peer_dialect dialect; /* of this call */
+    bool json, get;            /* where the request allows it */
 };
 /* Some door, some way to speak. */
 struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person);
@@ -48,7 +51,10 @@ struct peer_request {
     const char *path;
     struct pl_slice message;
     bool stream;    /* the answer is one */
+    bool reads;     /* and nothing else */
     int timeout_ms; /* 0: none */
+    /* for JSON; NULL: not in JSON */
+    const ProtobufCMessageDescriptor *input, *output;
 };
 /* Connects if need be. False: nobody listens. */
 bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_request *request);

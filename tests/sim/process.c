@@ -64,7 +64,8 @@ static struct pl_status make_notary(struct process *process)
                                            .views = &process->slot[PROCESS_NOTARY],
                                            .bell = process->bell[PROCESS_NOTARY],
                                            .interval_ms = CHECKPOINT_MS,
-                                           .readers = 1};
+                                           .readers =
+                                               PROCESS_NOTARY}; /* the world, and each door */
     return notary_new(&options, message, &process->notary);
 }
 

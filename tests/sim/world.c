@@ -80,10 +80,14 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "entries watched",
                                                     "heartbeats",
                                                     "answers by gRPC",
+                                                    "by gRPC-Web",
                                                     "by Connect",
                                                     "of these by HTTP/1.1",
+                                                    "in JSON",
+                                                    "by GET",
                                                     "checkpoints",
-                                                    "audits"};
+                                                    "audits",
+                                                    "proofs"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -146,7 +150,9 @@ static struct {
     uint64_t up_start; /* the last one that came up */
     struct peer *auditor;
     uint64_t audit_since;             /* as peer_since */
-    uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge */
+    uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge, or a proof */
+    int audit_proof;                  /* enum checkpoints_question; -1: none */
+    uint64_t audit_about;             /* an entry, or an older size */
     bool audits;
     bool late; /* the answer at hand is of a life before */
     uint64_t intents;
@@ -967,7 +973,9 @@ static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct re
     struct pl_buf batch PL_CLEANUP(pl_buf_fini);
     struct peer_request ask = {.path = "/pledged.v1.LedgerService/Execute",
                                .message = pl_slice(request->item[0].bytes, request->item[0].len),
-                               .timeout_ms = timeout_ms};
+                               .timeout_ms = timeout_ms,
+                               .input = &pledged__v1__command__descriptor,
+                               .output = &pledged__v1__receipt__descriptor};
     pl_buf_init(&batch, REQUEST_ITEMS_MAX * (REQUEST_BYTES_MAX + 8));
     for (size_t i = 0; i < request->count && request->count > 1; i++) {
         const struct request_item *item = &request->item[i];
@@ -977,6 +985,8 @@ static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct re
             status = pl_buf_append(&batch, item->bytes, item->len);
         PL_ASSERT(pl_is_ok(status) && item->len < 1 << 14);
         ask.path = "/pledged.v1.LedgerService/ExecuteBatch";
+        ask.input = &pledged__v1__execute_batch_request__descriptor;
+        ask.output = &pledged__v1__execute_batch_response__descriptor;
         ask.message = pl_buf_slice(&batch);
     }
     return peer_ask(peer, visit, &ask);
@@ -1153,15 +1163,74 @@ static void hear(int number, int which)
 
 /* --- an auditor, who reads by a connection --- */
 
-static bool ask_auditor(const char *path, bool stream, struct pl_slice message)
+static bool ask_auditor(const struct peer_request *ask)
 {
-    const struct peer_request ask = {.path = path, .message = message, .stream = stream};
-    return peer_ask(w.auditor, peer_any_visit(&w.dice, DORA), &ask);
+    return peer_ask(w.auditor, peer_any_visit(&w.dice, DORA), ask);
+}
+
+/* What the notary signed, as the workers tell it. */
+static bool ask_proof(void)
+{
+    uint8_t bytes[32];
+    Pledged__V1__GetInclusionProofRequest of = PLEDGED__V1__GET_INCLUSION_PROOF_REQUEST__INIT;
+    Pledged__V1__GetConsistencyProofRequest from = PLEDGED__V1__GET_CONSISTENCY_PROOF_REQUEST__INIT;
+    struct peer_request ask = {.reads = true};
+    w.audit_proof = (int)dice_below(&w.dice, 3);
+    w.audit_about = 1 + dice_below(&w.dice, w.model.entries);
+    of.seq = from.old_size = w.audit_about;
+    switch ((enum checkpoints_question)w.audit_proof) {
+    case CHECKPOINTS_NEWEST:
+        ask.path = "/pledged.v1.LedgerService/GetCheckpoint";
+        ask.input = &pledged__v1__get_checkpoint_request__descriptor;
+        ask.output = &pledged__v1__get_checkpoint_response__descriptor;
+        ask.message = pl_slice(bytes, 0);
+        break;
+    case CHECKPOINTS_INCLUSION:
+        ask.path = "/pledged.v1.LedgerService/GetInclusionProof";
+        ask.input = &pledged__v1__get_inclusion_proof_request__descriptor;
+        ask.output = &pledged__v1__get_inclusion_proof_response__descriptor;
+        ask.message = pl_slice(bytes, pledged__v1__get_inclusion_proof_request__pack(&of, bytes));
+        break;
+    case CHECKPOINTS_CONSISTENCY:
+        ask.path = "/pledged.v1.LedgerService/GetConsistencyProof";
+        ask.input = &pledged__v1__get_consistency_proof_request__descriptor;
+        ask.output = &pledged__v1__get_consistency_proof_response__descriptor;
+        ask.message =
+            pl_slice(bytes, pledged__v1__get_consistency_proof_request__pack(&from, bytes));
+        break;
+    }
+    return ask_auditor(&ask);
+}
+
+static bool ask_dump(void)
+{
+    uint8_t bytes[32];
+    Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
+    request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
+    request.to_seq = request.from_seq + dice_below(&w.dice, 40);
+    size_t len = pledged__v1__dump_request__pack(&request, bytes);
+    return ask_auditor(&(struct peer_request){
+        .path = "/pledged.v1.LedgerService/Dump", .message = pl_slice(bytes, len), .stream = true});
+}
+
+static bool ask_pledge(void)
+{
+    uint8_t bytes[64];
+    char id[32];
+    Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
+    (void)snprintf(id, sizeof(id), "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
+    request.pledge = id;
+    size_t len = pledged__v1__get_pledge_request__pack(&request, bytes);
+    return ask_auditor(
+        &(struct peer_request){.path = "/pledged.v1.LedgerService/GetPledge",
+                               .message = pl_slice(bytes, len),
+                               .reads = true,
+                               .input = &pledged__v1__get_pledge_request__descriptor,
+                               .output = &pledged__v1__get_pledge_response__descriptor});
 }
 
 static void ask_wired(void)
 {
-    uint8_t bytes[64];
     struct peer_answer ignored;
     if (peer_look(w.auditor, &ignored) == PEER_WAITS && dice_below(&w.dice, 4) != 0)
         return;
@@ -1169,20 +1238,13 @@ static void ask_wired(void)
     w.audit_start = w.starts;
     w.audit_since = oldest_version();
     w.audit_from = 0;
-    if (w.model.pledges == 0 || dice_below(&w.dice, 2) == 0) {
-        Pledged__V1__DumpRequest request = PLEDGED__V1__DUMP_REQUEST__INIT;
-        request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
-        request.to_seq = request.from_seq + dice_below(&w.dice, 40);
-        size_t len = pledged__v1__dump_request__pack(&request, bytes);
-        w.audits = ask_auditor("/pledged.v1.LedgerService/Dump", true, pl_slice(bytes, len));
-        return;
-    }
-    Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
-    char id[32];
-    (void)snprintf(id, sizeof(id), "P%06" PRIu64, 1 + dice_below(&w.dice, w.model.pledges));
-    request.pledge = id;
-    size_t len = pledged__v1__get_pledge_request__pack(&request, bytes);
-    w.audits = ask_auditor("/pledged.v1.LedgerService/GetPledge", false, pl_slice(bytes, len));
+    w.audit_proof = -1;
+    if (w.process.with_notary && w.model.entries != 0 && dice_below(&w.dice, 2) == 0)
+        w.audits = ask_proof();
+    else if (w.model.pledges == 0 || dice_below(&w.dice, 2) == 0)
+        w.audits = ask_dump();
+    else
+        w.audits = ask_pledge();
 }
 
 static void hear_entries(const Pledged__V1__DumpResponse *response, uint64_t *seq)
@@ -1225,6 +1287,12 @@ static void hear_dump(struct pl_slice all)
         wrong("a dump ends well without its end");
 }
 
+static uint64_t durable_now(void)
+{
+    take_view();
+    return w.process.state == PROCESS_UP ? w.seen.size : 0;
+}
+
 static void hear_audit(void)
 {
     struct peer_answer answer;
@@ -1240,12 +1308,19 @@ static void hear_audit(void)
     happened(WORLD_AUDITS);
     unsigned roles =
         w.audit_from != 0 ? ROLE(AUDITOR) : ROLE(AUDITOR) | ROLE(CLERK) | ROLE(APPROVER);
+    if (w.audit_proof >= 0)
+        roles = ~1u; /* whoever is on the roster */
     if (!operator_might(w.audit_since, DORA, roles)) {
         wrong("an answer to somebody who may not ask");
         return;
     }
     if (w.audit_from != 0) {
         hear_dump(answer.all);
+        return;
+    }
+    if (w.audit_proof >= 0) {
+        model_says(checkpoints_hear((enum checkpoints_question)w.audit_proof, w.audit_about,
+                                    answer.body, w.lied ? 0 : durable_now()));
         return;
     }
     Pledged__V1__GetPledgeResponse *response =
@@ -1255,12 +1330,6 @@ static void hear_audit(void)
     else
         check_pledge(response);
     pledged__v1__get_pledge_response__free_unpacked(response, NULL);
-}
-
-static uint64_t durable_now(void)
-{
-    take_view();
-    return w.process.state == PROCESS_UP ? w.seen.size : 0;
 }
 
 static void look_at_checkpoints(void)
@@ -1707,13 +1776,14 @@ static void be_healthy(void)
         wrong("with all well, it does not come to rest");
 }
 
-/* A connection that holds brings its answer in the end. */
+/* A connection that holds brings its answer in the end: a large request that is refused by its head
+ * is told to stop after a while only, so that who sends it comes to read the answer. */
 static void all_are_answered(void)
 {
     struct peer_answer ignored;
     for (int i = 0; i < CLIENTS * PEERS && w.wired && !w.over; i++) {
         int number = i / PEERS, which = i % PEERS;
-        for (int turn = 0; turn < 500 && !w.over; turn++) {
+        for (int turn = 0; turn < 4000 && !w.over; turn++) {
             if (peer_look(w.peer[number][which], &ignored) != PEER_WAITS)
                 break;
             (void)run_a_fiber();
@@ -1827,6 +1897,7 @@ static void finish(struct world_report *report)
     report->seeds++;
     report->calls += disk_calls();
     report->event[WORLD_CHECKPOINTS] += w.process.with_notary ? checkpoints_seen() : 0;
+    report->event[WORLD_PROOFS] += w.process.with_notary ? checkpoints_proofs() : 0;
     report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
     for (int i = 0; i < DISK_FAULTS; i++)
         report->fault[i] += disk_count((enum disk_fault)i);
@@ -1847,8 +1918,11 @@ static void finish(struct world_report *report)
     }
     const struct peer_report answers = peer_take_report();
     report->event[WORLD_GRPC] += answers.grpc;
+    report->event[WORLD_WEB] += answers.web;
     report->event[WORLD_CONNECT] += answers.connect;
     report->event[WORLD_LINE] += answers.line;
+    report->event[WORLD_JSON] += answers.json;
+    report->event[WORLD_GET] += answers.get;
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;
     report->event[WORLD_BROKEN] += wire_report()->broken;
     report->event[WORLD_PIECES] += wire_report()->pieces;

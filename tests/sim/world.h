@@ -56,10 +56,14 @@ enum world_event {
     WORLD_WATCHED,     /* entries that they saw */
     WORLD_HEARTBEATS,
     WORLD_GRPC, /* answers that came whole */
+    WORLD_WEB,
     WORLD_CONNECT,
-    WORLD_LINE,        /* of these, by HTTP/1.1 */
+    WORLD_LINE, /* of these, by HTTP/1.1 */
+    WORLD_JSON,
+    WORLD_GET,
     WORLD_CHECKPOINTS, /* that the notary signed */
     WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
+    WORLD_PROOFS,      /* of these: what was signed, and that something is in it */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];

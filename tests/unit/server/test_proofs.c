@@ -124,6 +124,22 @@ static void test_nobody_waits_for_ever(void **state)
     assert_true(proofs_idle(w->office.service.proofs));
 }
 
+static void test_who_waits_at_the_end_goes_on_at_once(void **state)
+{
+    struct world *w = *state;
+    struct waiter waiter[2];
+    wait_for(w, &waiter[0], ENTRIES + 1);
+    wait_for(w, &waiter[1], ENTRIES);
+    sign_all(&w->office);
+    proofs_give_up(w->office.service.proofs);
+    assert_true(waiter[0].gone_on == 1 && !waiter[0].covered);
+    assert_true(waiter[1].gone_on == 1 && waiter[1].covered); /* it came just in time */
+    assert_true(proofs_idle(w->office.service.proofs));
+    proofs_give_up(w->office.service.proofs);
+    pump_once(&w->fx, NULL);
+    assert_true(waiter[0].gone_on == 1 && waiter[1].gone_on == 1);
+}
+
 static void test_who_cannot_be_served_is_told_at_once(void **state)
 {
     struct world *w = *state;
@@ -387,6 +403,7 @@ int main(void)
         CASE(test_who_waits_makes_the_notary_sign),
         CASE(test_what_is_there_is_not_waited_for),
         CASE(test_nobody_waits_for_ever),
+        CASE(test_who_waits_at_the_end_goes_on_at_once),
         CASE(test_who_cannot_be_served_is_told_at_once),
         CASE(test_going_on_may_wait_again),
         CASE(test_receipts_get_what_they_asked_for),
