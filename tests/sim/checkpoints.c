@@ -285,8 +285,19 @@ static bool has_path(const char *proof, const char *end, uint64_t leaf, uint64_t
     return at == end;
 }
 
+/* The entry itself is for those alone who may see entries, and for all of them. */
+static bool shows(const Pledged__V1__GetInclusionProofResponse *told, uint64_t seq,
+                  struct checkpoints_sight sight)
+{
+    const struct model_entry *entry = &c.model->entry[seq - 1];
+    if (told->entry.len == 0)
+        return sight.may_be_none;
+    return sight.may_be && told->entry.len == entry->len &&
+           memcmp(told->entry.data, entry->bytes, entry->len) == 0;
+}
+
 static bool is_included(const Pledged__V1__GetInclusionProofResponse *told, uint64_t seq,
-                        uint64_t durable)
+                        struct checkpoints_sight sight, uint64_t durable)
 {
     struct pl_checkpoint checkpoint;
     const char *end = strstr(told->tlog_proof, "\n\n");
@@ -294,27 +305,26 @@ static bool is_included(const Pledged__V1__GetInclusionProofResponse *told, uint
         return false;
     if (durable == 0)
         return true;
-    const struct model_entry *entry = &c.model->entry[seq - 1];
-    return seq <= told->size && told->leaf_index == seq - 1 && told->entry.len == entry->len &&
-           memcmp(told->entry.data, entry->bytes, entry->len) == 0 &&
+    return seq <= told->size && told->leaf_index == seq - 1 && shows(told, seq, sight) &&
            has_path(told->tlog_proof, end + 1, seq - 1, told->size);
 }
 
-static bool hear_inclusion(uint64_t seq, struct pl_slice message, uint64_t durable)
+static bool hear_inclusion(uint64_t seq, struct checkpoints_sight sight, struct pl_slice message,
+                           uint64_t durable)
 {
     Pledged__V1__GetInclusionProofResponse *told =
         pledged__v1__get_inclusion_proof_response__unpack(NULL, message.len, message.data);
-    bool fine = told != NULL && is_included(told, seq, durable);
+    bool fine = told != NULL && is_included(told, seq, sight, durable);
     pledged__v1__get_inclusion_proof_response__free_unpacked(told, NULL);
     return fine || c.model->error[0] != '\0' ||
            model_wrong(c.model, "the proof of entry %" PRIu64 " is another one", seq);
 }
 
-bool checkpoints_hear(enum checkpoints_question question, uint64_t about, struct pl_slice message,
-                      uint64_t durable)
+bool checkpoints_hear(enum checkpoints_question question, uint64_t about,
+                      struct checkpoints_sight sight, struct pl_slice message, uint64_t durable)
 {
     bool fine = question == CHECKPOINTS_NEWEST      ? hear_newest(message, durable)
-                : question == CHECKPOINTS_INCLUSION ? hear_inclusion(about, message, durable)
+                : question == CHECKPOINTS_INCLUSION ? hear_inclusion(about, sight, message, durable)
                                                     : hear_consistency(about, message, durable);
     c.proofs += fine ? 1 : 0;
     return fine;

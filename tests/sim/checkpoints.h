@@ -30,8 +30,11 @@ uint64_t checkpoints_seen(void);
 /* Answers of the proofs' methods: signed, of what is durable, and as RFC 6962 defines them. False:
  * the model says what was wrong. */
 enum checkpoints_question { CHECKPOINTS_NEWEST, CHECKPOINTS_INCLUSION, CHECKPOINTS_CONSISTENCY };
-bool checkpoints_hear(enum checkpoints_question question, uint64_t about, struct pl_slice message,
-                      uint64_t durable);
+struct checkpoints_sight {
+    bool may_be, may_be_none; /* by some role that who asks may have had: they see entries */
+};
+bool checkpoints_hear(enum checkpoints_question question, uint64_t about,
+                      struct checkpoints_sight sight, struct pl_slice message, uint64_t durable);
 uint64_t checkpoints_proofs(void); /* that were right */
 
 #endif

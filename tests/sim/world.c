@@ -1319,7 +1319,11 @@ static void hear_audit(void)
         return;
     }
     if (w.audit_proof >= 0) {
-        model_says(checkpoints_hear((enum checkpoints_question)w.audit_proof, w.audit_about,
+        const unsigned seers = ROLE(AUDITOR) | ROLE(CLERK) | ROLE(APPROVER);
+        const struct checkpoints_sight sight = {
+            .may_be = operator_might(w.audit_since, DORA, seers),
+            .may_be_none = operator_might(w.audit_since, DORA, ~1u & ~seers)};
+        model_says(checkpoints_hear((enum checkpoints_question)w.audit_proof, w.audit_about, sight,
                                     answer.body, w.lied ? 0 : durable_now()));
         return;
     }
