@@ -354,6 +354,11 @@ bool view_is_writable(const struct view *view)
     return view->writable;
 }
 
+void view_set_batch_hash(struct view *view, const uint8_t hash[32])
+{
+    memcpy(view->log.last_batch_hash, hash, sizeof(view->log.last_batch_hash));
+}
+
 const struct view_log *view_get_log(const struct view *view)
 {
     return &view->log;

@@ -37,7 +37,7 @@ struct batch {
         *offset; /* owns; of each entry's bytes in the body, for replays of what is in flight */
     size_t offset_cap;
     struct waiting waiting;
-    struct view *view; /* owns; the state after this batch, made when it was sealed */
+    struct view *view; /* owns; the state after this batch, made when it was full */
 };
 
 struct writer {
@@ -663,8 +663,7 @@ static struct view *make_view(struct writer *writer, const struct batch *batch)
     struct view_log log = {.size = ledger_size(writer->ledger),
                            .batches = batch != NULL ? batch->header.number : writer->head.batch,
                            .epoch = writer->epoch};
-    memcpy(log.last_batch_hash, batch != NULL ? batch->header.hash : writer->head.hash,
-           STORE_HASH_BYTES);
+    memcpy(log.last_batch_hash, writer->head.hash, STORE_HASH_BYTES); /* complete: of `batch` */
     const char *why = writer->options.read_only != NULL ? writer->options.read_only
                       : writer->no_room                 ? "the disk is full"
                                                         : "";
@@ -827,6 +826,7 @@ static struct pl_status complete(struct writer *writer)
         store_head(writer->options.store, &writer->head);
         PL_ASSERT(writer->head.batch == batch->header.number);
         tell_durable(writer, batch);
+        view_set_batch_hash(batch->view, writer->head.hash);
         publish(writer, PL_TAKE(batch->view)); /* W2: before the replies */
         writer->in_flight = NULL;
         answer_all(&batch->waiting);
@@ -935,7 +935,7 @@ static void decide_queue(struct writer *writer, int64_t now_us)
     }
 }
 
-static void seal(struct writer *writer, struct batch *batch, int64_t now_us)
+static void close_batch(struct writer *writer, struct batch *batch, int64_t now_us)
 {
     batch->header.number = writer->head.batch + 1;
     batch->header.epoch = writer->epoch;
@@ -944,7 +944,6 @@ static void seal(struct writer *writer, struct batch *batch, int64_t now_us)
     memcpy(batch->header.prev, writer->head.hash, STORE_HASH_BYTES);
     batch->header.time_us = now_us;
     batch->header.body = pl_buf_slice(&batch->body);
-    store_batch_seal(&batch->header);
     batch->view = make_view(writer, batch);
 }
 
@@ -953,7 +952,7 @@ static void submit(struct writer *writer, int64_t now_us)
     if (writer->in_flight != NULL || batch_empty(writer->filling) || writer->spoiled)
         return;
     struct batch *batch = writer->filling;
-    seal(writer, batch, now_us);
+    close_batch(writer, batch, now_us);
     writer->in_flight = batch;
     writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
     batch_reset(writer, writer->filling);
@@ -1070,7 +1069,7 @@ static struct pl_status barrier(struct writer *writer)
     if (record_own(writer, &decision) == OWN_WRONG)
         return pl_fail(INTERNAL, "decide what a start has to record");
     struct batch *batch = writer->filling;
-    seal(writer, batch, now_us);
+    close_batch(writer, batch, now_us);
     writer->in_flight = batch;
     writer->filling = &writer->batch[1];
     batch_reset(writer, writer->filling);

@@ -8,8 +8,8 @@
  * inbox or the store has something, or when writer_next_wake_ns has come (server/helm; tests and
  * the simulator by hand).
  *
- * Happy path of a turn: store_dispatch (completions) -> expiry of due holds -> commands -> seal and
- * submit if nothing is in flight. While batch N is being synced, batch N+1 fills: group commit
+ * Happy path of a turn: store_dispatch (completions) -> expiry of due holds -> commands -> submit
+ * if nothing is in flight. While batch N is being synced, batch N+1 fills: group commit
  * without a timer.
  *
  * Invariants:

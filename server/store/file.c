@@ -50,9 +50,10 @@ struct file_store {
     unsigned next_number;
     bool preparing;
     int prepared_fd; /* result, read after the mail came back */
-    /* the append in flight; the record's bytes are ours */
+    /* the append in flight: sealed, and made a record, by the thread that writes it */
+    struct store_batch batch;
     struct store_head after;
-    uint8_t *record;
+    uint8_t *record; /* owns */
     size_t record_cap;
     uint64_t record_bytes;
     store_append_fn done;
@@ -93,14 +94,25 @@ static void must(struct pl_status status)
         die(status);
 }
 
-/* Batch and, for a new segment, its name: all of it durable when this returns. */
+/* The hash goes into the head that this append makes. */
+static void encode(struct file_store *file)
+{
+    if (file->record_bytes > file->record_cap) {
+        file->record = realloc(file->record, (size_t)file->record_bytes);
+        PL_ASSERT(file->record != NULL);
+        file->record_cap = (size_t)file->record_bytes;
+    }
+    store_batch_seal(&file->batch);
+    segment_record_encode(&file->batch, file->record);
+    store_head_advance(&file->after, &file->batch);
+}
+
+/* Batch and, for a new segment, its name: all of it durable when this returns. Hashed here and not
+ * where it was asked for: the writer has better things to do. */
 static void write_record(struct file_store *file)
 {
     struct io *io = file->options.io;
-    /* looked at here and not where it was asked for: the writer has better things to do. The sums
-     * say as surely as the hash, for a sixth of its price, that no byte changed since it was sealed
-     */
-    PL_ASSERT(segment_record_intact(file->record, (size_t)file->record_bytes));
+    encode(file);
     must(io->pwrite(io, file->fd, file->record, (size_t)file->record_bytes, file->offset));
     must(io->datasync(io, file->fd));
     if (!file->rolled)
@@ -323,25 +335,13 @@ static enum store_outcome judge(struct file_store *file, const struct store_batc
     return has_room(file, batch->body.len, batch->min_reader) ? STORE_DURABLE : STORE_NO_SPACE;
 }
 
-static void encode(struct file_store *file, const struct store_batch *batch)
-{
-    file->record_bytes = segment_record_bytes(batch->body.len);
-    if (file->record_bytes > file->record_cap) {
-        file->record = realloc(file->record, (size_t)file->record_bytes);
-        PL_ASSERT(file->record != NULL);
-        file->record_cap = (size_t)file->record_bytes;
-    }
-    segment_record_encode(batch, file->record);
-    store_head_advance(&file->after, batch);
-}
-
 static void file_append(struct store *store, const struct store_batch *batch, bool idle,
                         store_append_fn done, void *arg)
 {
     struct file_store *file = of(store);
     PL_ASSERT(file->done == NULL && !file->options.read_only);
     file->outcome = judge(file, batch);
-    file->written = file->outcome == STORE_DURABLE && !store_is_head(&file->head, batch);
+    file->written = file->outcome == STORE_DURABLE && batch->number != file->head.batch;
     file->rolled = false;
     if (file->written && !fits(file, batch->body.len, batch->min_reader))
         roll(file, batch);
@@ -349,7 +349,8 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
     file->done_arg = arg;
     file->append_job.kind = JOB_APPEND;
     if (file->written) {
-        encode(file, batch);
+        file->batch = *batch;
+        file->record_bytes = segment_record_bytes(batch->body.len);
         /* a large batch is no single client's: while it is written, the next one may come */
         if (!idle || batch->body.len > INLINE_BYTES_MOST) {
             bool posted = post(file->to_io, &file->append_job, JOB_APPEND);

@@ -40,7 +40,8 @@ struct store_batch {
     uint64_t acked; /* highest batch whose completion the writer had seen */
     uint8_t writer[STORE_WRITER_BYTES];
     uint8_t prev[STORE_HASH_BYTES];
-    uint8_t hash[STORE_HASH_BYTES]; /* SHA-256 over the encoded header fields and the body */
+    uint8_t hash[STORE_HASH_BYTES]; /* SHA-256 over the encoded header fields and the body; of a
+                                       batch that is read. Who appends one leaves it to the store */
     int64_t time_us;
     struct pl_slice body; /* borrowed until the completion */
     /* The oldest reader that understands its entries, as whoever appends it says; 0: any. Not in
@@ -81,7 +82,8 @@ struct store_head {
 };
 
 /* The one rule, for drivers. `follows`: next number, next seq, chained; the epoch is asked apart.
- * `is_head`: the batch is the log's last one, byte for byte: a resubmission of what is durable. */
+ * `is_head`: the batch is the log's last one, byte for byte: a resubmission of what is durable
+ * (which is hashed to find that out). `advance`: by a sealed batch. */
 bool store_follows_head(const struct store_head *head, const struct store_batch *batch);
 bool store_is_head(const struct store_head *head, const struct store_batch *batch);
 void store_head_advance(struct store_head *head, const struct store_batch *batch);
@@ -116,10 +118,12 @@ struct store_reader {
     const struct store_reader_driver *driver; /* first member */
 };
 
-/* Appends one sealed batch. `idle`: nobody else waits, so a driver may sync on the calling thread
- * instead of handing over to another; then the descriptor tells nothing, so the caller dispatches
- * once before it waits. A failed sync never completes: the process ends (G1). The
- * very batch that is the head already (resubmitted after UNKNOWN) is DURABLE and changes nothing.
+/* Appends one batch, and seals it on the way: once it is durable the head has its hash. The struct
+ * is borrowed for the call, the body until the completion. `idle`: nobody else waits, so a driver
+ * may sync on the calling thread instead of handing over to another; then the descriptor tells
+ * nothing, so the caller dispatches once before it waits. A failed sync never completes: the
+ * process ends (G1). The very batch that is the head already (resubmitted after UNKNOWN) is DURABLE
+ * and changes nothing.
  */
 void store_append(struct store *store, const struct store_batch *batch, bool idle,
                   store_append_fn done, void *arg);
