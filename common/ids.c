@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { DIGITS_LEAST = 6, DIGITS_MOST = 18, DIGITS_UINT64 = 20 };
+enum { DIGITS_LEAST = 6, DIGITS_MOST = 18 };
 
 static uint64_t digits(const char *text, size_t *ret_count)
 {
@@ -40,15 +40,12 @@ uint64_t pl_id_parse_loose(const char *text, char prefix)
 
 const char *pl_id_format(char prefix, uint64_t number, char out[24])
 {
-    char digit[DIGITS_UINT64]; /* the last one first; snprintf would be felt in every receipt */
-    size_t count = 0, at = 0;
-    do {
-        digit[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0 || count < DIGITS_LEAST);
-    out[at++] = prefix;
-    while (count > 0)
-        out[at++] = digit[--count];
-    out[at] = '\0';
+    size_t count = DIGITS_LEAST; /* snprintf would be felt in every receipt */
+    for (uint64_t rest = number / 1000000; rest != 0; rest /= 10)
+        count++;
+    out[0] = prefix;
+    out[count + 1] = '\0';
+    for (; count > 0; count--, number /= 10)
+        out[count] = (char)('0' + number % 10);
     return out;
 }

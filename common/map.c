@@ -50,10 +50,12 @@ static inline size_t home(const struct pl_map *map, const void *key)
     return (size_t)hash_of(map, key) & (map->cap - 1);
 }
 
-/* Most keys have 16 bytes. */
+/* Most keys have 16 bytes, or 8. */
 static inline bool same_key(const struct pl_map *map, const void *a, const void *b)
 {
-    return map->key_size == 16 ? memcmp(a, b, 16) == 0 : memcmp(a, b, map->key_size) == 0;
+    if (map->key_size == 16)
+        return memcmp(a, b, 16) == 0;
+    return map->key_size == 8 ? memcmp(a, b, 8) == 0 : memcmp(a, b, map->key_size) == 0;
 }
 
 /* Place of the key, or of the free slot where it would go. */

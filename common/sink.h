@@ -15,7 +15,8 @@ struct pl_sink {
     bool failed;
 };
 
-static inline void pl_sink_put(struct pl_sink *sink, const void *data, size_t len)
+static inline __attribute__((always_inline)) void pl_sink_put(struct pl_sink *sink,
+                                                              const void *data, size_t len)
 {
     if (len > (size_t)(sink->at - sink->begin)) {
         sink->failed = true;
@@ -29,7 +30,8 @@ static inline void pl_sink_put(struct pl_sink *sink, const void *data, size_t le
 /* A varint of any length before `at`: where it begins; NULL: it does not fit. */
 uint8_t *pl_sink_long(const uint8_t *begin, uint8_t *at, uint64_t value);
 
-static inline void pl_sink_varint(struct pl_sink *sink, uint64_t value)
+static inline __attribute__((always_inline)) void pl_sink_varint(struct pl_sink *sink,
+                                                                 uint64_t value)
 {
     if (value < 0x80 && sink->at > sink->begin) { /* most tags, lengths and small numbers */
         *--sink->at = (uint8_t)value;

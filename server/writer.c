@@ -23,6 +23,9 @@
 
 enum {
     EXPECT_AHEAD = 4,
+    FETCH_AHEAD = 8,
+    FETCH_BYTES = 512, /* of a command as a message: what it says lies behind it */
+    LINE_BYTES = 64,
     RECEIPT_OUTCOME = 5, /* number of the field */
 };
 
@@ -479,11 +482,16 @@ static void item_object(struct command_item *item)
     item->code = ledger_reason_code(item->objection->reason);
 }
 
-/* So that memory answers while the commands before it are decided. */
+/* So that memory, and the worker's processor, answer while the commands before it are decided. */
 static void expect(const struct writer *writer, const struct command *command, size_t item)
 {
-    if (item < command->item_count && command->item[item].msg != NULL)
-        ledger_expect_request(writer->ledger, command->item[item].msg->request_id.data);
+    size_t near = item + EXPECT_AHEAD, far = item + FETCH_AHEAD;
+    if (far < command->item_count && command->item[far].msg != NULL) {
+        for (size_t at = 0; at < FETCH_BYTES; at += LINE_BYTES)
+            __builtin_prefetch((const uint8_t *)command->item[far].msg + at);
+    }
+    if (near < command->item_count && command->item[near].msg != NULL)
+        ledger_expect_request(writer->ledger, command->item[near].msg->request_id.data);
 }
 
 static bool decide_item(struct writer *writer, struct command *command, struct command_item *item,
@@ -604,7 +612,7 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
     while (command->item_next < command->item_count) {
         if (batch_full(writer->filling) || writer->spoiled)
             return false;
-        expect(writer, command, command->item_next + EXPECT_AHEAD);
+        expect(writer, command, command->item_next);
         if (!decide_item(writer, command, &command->item[command->item_next], now_us))
             return false;
         command->item_next++;

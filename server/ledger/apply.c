@@ -313,10 +313,10 @@ static void amend_contributor(struct ledger *ledger, const Pledged__V1__Entry *e
 /* --- slots --- */
 
 /* The next new pledge of a known contributor. */
-static struct pl_status check_new_pledge(const struct ledger *ledger, const char *id,
+static struct pl_status check_new_pledge(const struct ledger *ledger, uint64_t number,
                                          const char *contributor)
 {
-    NEED(pl_id_parse(id, 'P') == ledger->pledge_count + 1, "a pledge's number is not the next one");
+    NEED(number == ledger->pledge_count + 1, "a pledge's number is not the next one");
     NEED(state_contributor(ledger, contributor) != NULL, "a pledge of an unknown contributor");
     return pl_ok();
 }
@@ -328,7 +328,7 @@ static struct pl_status check_hold(const struct ledger *ledger, const Pledged__V
     int tier = state_tier(ledger, fact->catalogue, fact->tier);
     NEED(tier >= 0 && ledger->tier[tier].def >= 0, "a hold of an unknown tier");
     if (pledge == NULL)
-        PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+        PL_TRY(check_new_pledge(ledger, pl_id_parse(fact->pledge, 'P'), fact->contributor));
     else
         NEED(in_stage(pledge, 1u << STAGE(WAITING)) && pledge->tier == tier &&
                  is_of(pledge, fact->contributor),
@@ -397,7 +397,7 @@ static struct pl_status check_wait(const struct ledger *ledger, const Pledged__V
     const Pledged__V1__WaitAdded *fact = entry->wait_added;
     int tier = state_tier(ledger, fact->catalogue, fact->tier);
     NEED(tier >= 0 && ledger->tier[tier].def >= 0, "a queue of an unknown tier");
-    PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    PL_TRY(check_new_pledge(ledger, pl_id_parse(fact->pledge, 'P'), fact->contributor));
     NEED(state_wait_of(ledger, (uint32_t)pl_id_parse(fact->contributor, 'C') - 1, (uint32_t)tier) ==
              STATE_NONE,
          "one contributor waits twice for one tier");
@@ -428,20 +428,19 @@ static struct pl_status check_promoted(const struct ledger *ledger, const Pledge
 static struct pl_status check_made(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__PledgeMade *fact = entry->pledge_made;
-    const struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
+    const uint64_t number = pl_id_parse(fact->pledge, 'P');
+    const struct state_pledge *pledge = state_pledge_of(ledger, number);
     NEED(money_fine(fact->amount) && fact->amount->minor > 0, "a pledge without an amount");
-    NEED(tally_may_pledge(ledger, pl_currency_index(fact->amount->currency), fact->amount->minor),
-         "a total leaves 64 bits");
+    const int currency = pl_currency_index(fact->amount->currency);
+    NEED(tally_may_pledge(ledger, currency, fact->amount->minor), "a total leaves 64 bits");
     char reference[PL_REFERENCE_BYTES];
     NEED(fact->reference[0] == '\0' ||
-             strcmp(fact->reference,
-                    pl_reference_scor(pl_id_parse(fact->pledge, 'P'), reference)) == 0,
+             strcmp(fact->reference, pl_reference_scor(number, reference)) == 0,
          "a pledge with the reference of another one");
     NEED((unsigned)fact->kind <= UINT8_MAX && (unsigned)fact->purpose <= UINT8_MAX &&
              (unsigned)fact->publish <= UINT8_MAX,
          "a pledge of a kind that does not exist");
-    PL_TRY(valuation_check(ledger, entry, fact->valuation, fact->amount->minor,
-                           pl_currency_index(fact->amount->currency)));
+    PL_TRY(valuation_check(ledger, entry, fact->valuation, fact->amount->minor, currency));
     if (fact->from_hold) {
         NEED(in_stage(pledge, 1u << STAGE(HELD)) && is_of(pledge, fact->contributor),
              "a pledge from a hold that is not there");
@@ -449,7 +448,7 @@ static struct pl_status check_made(const struct ledger *ledger, const Pledged__V
              "a pledge of another tier than its hold");
         return pl_ok();
     }
-    PL_TRY(check_new_pledge(ledger, fact->pledge, fact->contributor));
+    PL_TRY(check_new_pledge(ledger, number, fact->contributor));
     NEED(fact->converted_from[0] == '\0' ||
              (fact->tier[0] == '\0' && state_bank_entry(ledger, fact->converted_from) != NULL),
          "a free contribution of unknown money");
@@ -823,9 +822,8 @@ static bool changes(const Pledged__V1__Entry *entry)
 
 /* Of a pledge that takes no money any more: what ended it decides that, and not what came later. 0:
  * it goes on, or is not there. */
-static uint8_t stage_over(const struct ledger *ledger, const char *id)
+static uint8_t stage_over(const struct state_pledge *pledge)
 {
-    const struct state_pledge *pledge = state_pledge(ledger, id);
     if (pledge == NULL)
         return 0;
     switch ((int)pledge->stage) {
@@ -844,7 +842,8 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     PL_ASSERT(entry->seq == ledger->size + 1 && entry->time_us > ledger->last_time_us);
     const struct fact_row *row = row_of(entry);
     PL_ASSERT(row != NULL); /* checked */
-    uint8_t over = stage_over(ledger, apply_pledge_of(entry));
+    const uint64_t number = pl_id_parse(apply_pledge_of(entry), 'P');
+    uint8_t over = stage_over(state_pledge_of(ledger, number));
     row->apply(ledger, entry);
     proposal_carried(ledger, entry);
     ledger->size = entry->seq;
@@ -858,7 +857,7 @@ void ledger_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         ledger->unfinished_seq = entry->seq;
         ledger->unfinished_bytes = entry->command_bytes - entry->command.len;
     }
-    struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
+    struct state_pledge *pledge = state_pledge_of(ledger, number);
     if (pledge != NULL)
         pledge->last_seq = entry->seq;
     if (pledge != NULL && changes(entry) && (over == 0 || over != pledge->stage))

@@ -417,6 +417,12 @@ struct pl_slice catalogue_bytes_in_command(struct pl_slice command)
     return pl_wire_next(adopt, 1, &cursor, &bytes) ? bytes : pl_slice(NULL, 0);
 }
 
+static int32_t last_day(const char *date)
+{
+    int32_t day;
+    return pl_is_ok(pl_date_parse(date, &day)) ? day : INT32_MAX;
+}
+
 struct pl_status catalogue_new(struct pl_slice bytes, uint64_t adopted_seq, struct catalogue **ret)
 {
     struct pl_scan_error problem;
@@ -440,6 +446,9 @@ struct pl_status catalogue_new(struct pl_slice bytes, uint64_t adopted_seq, stru
         return pl_fail(CORRUPT, "an adopted catalogue is not well formed");
     }
     catalogue->msg = (const Pledged__V1__Catalogue *)message;
+    catalogue->closes = last_day(catalogue->msg->closes);
+    catalogue->event_ends =
+        catalogue->msg->event == NULL ? INT32_MAX : last_day(catalogue->msg->event->ends);
     *ret = catalogue;
     return pl_ok();
 }

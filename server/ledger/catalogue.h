@@ -20,6 +20,7 @@ struct catalogue {
     struct pl_slice bytes; /* the exact Catalogue message */
     uint8_t sha256[32];    /* of those bytes */
     uint64_t adopted_seq;
+    int32_t closes, event_ends; /* the last days, read once; INT32_MAX: there is no such end */
 };
 
 /* NULL if well formed; else the refusal (CATALOGUE_INVALID) whose field is the path of the first

@@ -28,6 +28,7 @@
 
 /* --- state.c: finding (const) --- */
 struct state_pledge *state_pledge(const struct ledger *ledger, const char *id);
+struct state_pledge *state_pledge_of(const struct ledger *ledger, uint64_t number); /* 0: none */
 struct state_contributor *state_contributor(const struct ledger *ledger, const char *id);
 /* What an entry says is exactly that; false for none at all. */
 bool state_money_is(const Pledged__V1__Money *money, int64_t minor, int currency);
@@ -102,6 +103,7 @@ struct maker {
 /* Everything in the arena comes from here: our own limits make it large enough, so running out is a
  * bug. */
 void *maker_alloc(struct maker *maker, size_t size);
+void *maker_take(struct maker *maker, size_t size); /* not cleared: for who writes all of it */
 char *maker_id(struct maker *maker, char prefix, uint64_t number);
 Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency);
 int64_t maker_time(const struct maker *maker); /* of the next entry */

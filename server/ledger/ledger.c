@@ -102,18 +102,16 @@ const uint8_t *ledger_id(const struct ledger *ledger)
 
 /* --- decide --- */
 
-/* More than the entries, facts, outcome and refusal of any command take, with what a person's
- * certificate says once in each entry. Everything else is borrowed from the request. */
+/* More than the entries, facts, outcome and refusal of any command take; a refusal may say whose
+ * it is. Everything else, what a person's certificate says as well, is borrowed from the request.
+ */
 static bool room_for_decision(const struct ledger_request *request, const struct pl_arena *arena)
 {
-    size_t actor = strlen(request->actor.person) + strlen(request->actor.identity) +
-                   strlen(request->actor.issuer);
-    size_t need = ((size_t)48 << 10) + LEDGER_ENTRIES_PER_COMMAND_MAX * actor;
+    size_t need = ((size_t)48 << 10) + strlen(request->actor.person);
     if (request->command->command_case == COMMAND(IMPORT_STATEMENT))
         need += statement_room(request->command->import_statement);
     if (request->command->command_case == COMMAND(RECORD_RATES))
-        need += rate_room(request->command->record_rates) +
-                request->command->record_rates->n_rate * actor;
+        need += rate_room(request->command->record_rates);
     return arena->budget >= arena->used && arena->budget - arena->used >= need;
 }
 

@@ -24,6 +24,13 @@ void *maker_alloc(struct maker *maker, size_t size)
     return place;
 }
 
+void *maker_take(struct maker *maker, size_t size)
+{
+    void *place = pl_arena_take(maker->arena, size);
+    PL_ASSERT(place != NULL);
+    return place;
+}
+
 static char *keep(struct maker *maker, const char *text)
 {
     char *copy = pl_arena_strdup(maker->arena, text);
@@ -39,7 +46,7 @@ char *maker_id(struct maker *maker, char prefix, uint64_t number)
 
 Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency)
 {
-    Pledged__V1__Money *money = maker_alloc(maker, sizeof(*money));
+    Pledged__V1__Money *money = maker_take(maker, sizeof(*money));
     pledged__v1__money__init(money);
     money->minor = minor;
     money->currency = (char *)(uintptr_t)pl_currency_code(currency);
@@ -71,17 +78,17 @@ static Pledged__V1__Actor *actor(struct maker *maker)
 {
     if (maker->out->entry_count != 0)
         return maker->out->entry[0]->actor;
-    Pledged__V1__Actor *made = maker_alloc(maker, sizeof(*made));
+    Pledged__V1__Actor *made = maker_take(maker, sizeof(*made));
     pledged__v1__actor__init(made);
     if (maker->request == NULL) {
         made->person = (char *)(uintptr_t) "pledged";
         made->role = PLEDGED__V1__ROLE__ROLE_DAEMON;
         return made;
     }
-    made->person = keep(maker, maker->request->actor.person);
+    made->person = (char *)(uintptr_t)maker->request->actor.person; /* the request outlives it */
     made->role = maker->request->actor.role;
-    made->identity = keep(maker, maker->request->actor.identity);
-    made->issuer = keep(maker, maker->request->actor.issuer);
+    made->identity = (char *)(uintptr_t)maker->request->actor.identity;
+    made->issuer = (char *)(uintptr_t)maker->request->actor.issuer;
     return made;
 }
 
@@ -111,7 +118,7 @@ static void add_command(struct maker *maker, Pledged__V1__Entry *entry)
     entry->command.data = (uint8_t *)(uintptr_t)request->bytes.data;
     entry->command_digest.len = sizeof(request->digest);
     entry->command_digest.data = (uint8_t *)(uintptr_t)request->digest;
-    entry->outcome = maker_alloc(maker, sizeof(*entry->outcome));
+    entry->outcome = maker_take(maker, sizeof(*entry->outcome));
     pledged__v1__outcome__init(entry->outcome);
 }
 
@@ -121,7 +128,7 @@ static void make_room(struct maker *maker)
     if (out->entry_count < out->entry_cap)
         return;
     size_t cap = out->entry_cap != 0 ? 2 * out->entry_cap : LEDGER_ENTRIES_PER_COMMAND_MAX;
-    Pledged__V1__Entry **more = maker_alloc(maker, cap * sizeof(Pledged__V1__Entry *));
+    Pledged__V1__Entry **more = maker_take(maker, cap * sizeof(Pledged__V1__Entry *));
     if (out->entry_count != 0)
         memcpy(more, out->entry, out->entry_count * sizeof(Pledged__V1__Entry *));
     out->entry = more;
@@ -132,7 +139,7 @@ static Pledged__V1__Entry *add_entry(struct maker *maker, uint64_t prev_seq)
 {
     struct ledger_decision *out = maker->out;
     make_room(maker);
-    Pledged__V1__Entry *entry = maker_alloc(maker, sizeof(*entry));
+    Pledged__V1__Entry *entry = maker_take(maker, sizeof(*entry));
     pledged__v1__entry__init(entry);
     entry->seq = maker_seq(maker);
     entry->time_us = maker_time(maker);
@@ -211,7 +218,7 @@ void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq
     if (outcome->warning == NULL)
         outcome->warning = maker_alloc(maker, WARNINGS_MAX * sizeof(*outcome->warning));
     PL_ASSERT(outcome->n_warning < WARNINGS_MAX);
-    Pledged__V1__Warning *warning = maker_alloc(maker, sizeof(*warning));
+    Pledged__V1__Warning *warning = maker_take(maker, sizeof(*warning));
     pledged__v1__warning__init(warning);
     warning->kind = kind;
     warning->seq = seq;
@@ -221,7 +228,7 @@ void maker_warn(struct maker *maker, Pledged__V1__WarningKind kind, uint64_t seq
 void maker_remaining(struct maker *maker, const struct state_tier *tier, int64_t taken_change)
 {
     Pledged__V1__Outcome *outcome = maker_outcome(maker);
-    Pledged__V1__Count *remaining = maker_alloc(maker, sizeof(*remaining));
+    Pledged__V1__Count *remaining = maker_take(maker, sizeof(*remaining));
     pledged__v1__count__init(remaining);
     if (tier->capacity < 0) {
         remaining->value_case = PLEDGED__V1__COUNT__VALUE_UNLIMITED;

@@ -51,13 +51,11 @@ static void refuse_sold_out(struct maker *maker, const struct state_tier *tier, 
 
 static bool closed(struct maker *maker, const struct state_tier *tier, const char *field)
 {
-    const Pledged__V1__Catalogue *catalogue = pledge_catalogue(maker, tier);
-    int32_t last;
-    if (!pl_is_ok(pl_date_parse(catalogue->closes, &last)) || maker_day(maker) <= last)
+    const struct catalogue *current = maker->ledger->catalogue[tier->catalogue].current;
+    if (maker_day(maker) <= current->closes)
         return false;
-    maker_refuse(maker, REASON(TIER_CLOSED), field,
-                 maker->ledger->catalogue[tier->catalogue].current->adopted_seq, NULL);
-    maker_arg(maker, "closes", catalogue->closes);
+    maker_refuse(maker, REASON(TIER_CLOSED), field, current->adopted_seq, NULL);
+    maker_arg(maker, "closes", current->msg->closes);
     return true;
 }
 
@@ -170,12 +168,9 @@ void pledge_receipt(struct maker *maker, const char *id, const char *contributor
 
 static void warn_event_past(struct maker *maker, const struct state_tier *tier)
 {
-    const Pledged__V1__Catalogue *catalogue = pledge_catalogue(maker, tier);
-    int32_t last;
-    if (catalogue->event != NULL && pl_is_ok(pl_date_parse(catalogue->event->ends, &last)) &&
-        maker_day(maker) > last)
-        maker_warn(maker, WARNING(EVENT_PAST),
-                   maker->ledger->catalogue[tier->catalogue].current->adopted_seq);
+    const struct catalogue *current = maker->ledger->catalogue[tier->catalogue].current;
+    if (maker_day(maker) > current->event_ends)
+        maker_warn(maker, WARNING(EVENT_PAST), current->adopted_seq);
 }
 
 static const struct state_contributor *find_contributor(struct maker *maker, const char *id,
@@ -376,14 +371,14 @@ static Pledged__V1__PledgeMade *pledge_made(struct maker *maker, const Pledged__
                                             uint64_t number, uint64_t prev_seq)
 {
     Pledged__V1__Entry *entry = maker_entry(maker, prev_seq);
-    Pledged__V1__PledgeMade *fact = maker_alloc(maker, sizeof(*fact));
+    Pledged__V1__PledgeMade *fact = maker_take(maker, sizeof(*fact));
     pledged__v1__pledge_made__init(fact);
     fact->kind = command->kind != PLEDGED__V1__PLEDGE_KIND__PLEDGE_KIND_UNSPECIFIED
                      ? command->kind
                      : PLEDGED__V1__PLEDGE_KIND__PLEDGE_KIND_CASH;
     fact->campaign = command->campaign;
     fact->agreement_ref = command->agreement_ref;
-    fact->reference = maker_alloc(maker, PL_REFERENCE_BYTES);
+    fact->reference = maker_take(maker, PL_REFERENCE_BYTES);
     (void)pl_reference_scor(number, fact->reference);
     fact->publish = command->publish != PLEDGED__V1__PUBLISH__PUBLISH_UNSPECIFIED
                         ? command->publish

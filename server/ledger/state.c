@@ -193,10 +193,14 @@ uint32_t state_slot_beside(const struct ledger *ledger, uint32_t contributor, ui
 
 /* --- finding --- */
 
+struct state_pledge *state_pledge_of(const struct ledger *ledger, uint64_t number)
+{
+    return number == 0 || number > ledger->pledge_count ? NULL : &ledger->pledge[number - 1];
+}
+
 struct state_pledge *state_pledge(const struct ledger *ledger, const char *id)
 {
-    uint64_t number = pl_id_parse(id, 'P');
-    return number == 0 || number > ledger->pledge_count ? NULL : &ledger->pledge[number - 1];
+    return state_pledge_of(ledger, pl_id_parse(id, 'P'));
 }
 
 bool state_money_is(const Pledged__V1__Money *money, int64_t minor, int currency)

@@ -338,6 +338,7 @@ bool state_value(unsigned __int128 sum, int64_t *ret);
 struct state_tallies {
     struct state_tally *line; /* owns; ascending by key, then currency code */
     size_t count, cap;
+    size_t asked; /* where the line stood that was asked for last; anywhere else, no harm done */
     uint64_t version; /* grows with every change */
 };
 

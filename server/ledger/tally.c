@@ -57,17 +57,28 @@ static void make_keys(const struct ledger *ledger, const struct state_pledge *pl
     ret->key[STATE_BY_CATEGORY] = category_name(pledge->category);
 }
 
+static bool is_line(const struct state_tallies *tallies, size_t place, const char *key,
+                    int currency)
+{
+    return place < tallies->count && tallies->line[place].currency == currency &&
+           strcmp(tallies->line[place].key, key) == 0;
+}
+
 static struct state_tally *line_of(struct state_tallies *tallies, const char *key, int currency)
 {
     size_t low = 0, high = tallies->count;
+    if (is_line(tallies, tallies->asked, key, currency)) /* mostly the same as before */
+        return &tallies->line[tallies->asked];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct state_tally *line = &tallies->line[middle];
         int order = strcmp(line->key, key);
         if (order == 0)
             order = line->currency - currency; /* the table is ascending by code */
-        if (order == 0)
+        if (order == 0) {
+            tallies->asked = middle;
             return &tallies->line[middle];
+        }
         if (order < 0)
             low = middle + 1;
         else

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/ids.h"
 #include "common/reference.h"
 
 /* cmocka.h needs the four headers before it */
@@ -129,6 +130,11 @@ static void test_of_a_pledge(void **state)
     for (size_t i = 0; i < COUNT(numbers); i++) {
         assert_true(pl_reference_pledge(pl_reference_scor(numbers[i], out)) == numbers[i]);
         assert_true(pl_reference_pledge(pl_reference_qrr(numbers[i], out)) == numbers[i]);
+    }
+    for (uint64_t number = 1; number != 0; number = number > UINT64_MAX / 7 ? 0 : number * 7 + 3) {
+        char id[24], minted[PL_REFERENCE_BYTES]; /* digit by digit, and as a number */
+        assert_true(pl_reference_mint_scor(pl_id_format('P', number, id), minted));
+        assert_string_equal(pl_reference_scor(number, out), minted);
     }
     assert_string_equal(pl_reference_scor(42, out), "RF45P000042");
     assert_string_equal(pl_reference_qrr(42, out), "000000000000000000000000420");
