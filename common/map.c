@@ -12,7 +12,7 @@
 #include "common/check.h"
 #include "common/hash.h"
 
-enum { CAP_FIRST = 16 };
+enum { CAP_FIRST = 16, LINE_BYTES = 64, EXPECT_LINES = 3 };
 
 void pl_map_init(struct pl_map *map, size_t key_size, size_t value_size, uint64_t seed)
 {
@@ -72,8 +72,11 @@ void pl_map_expect(const struct pl_map *map, const void *key)
     if (map->count == 0)
         return;
     size_t i = home(map, key);
+    const uint8_t *slot = pl_map_slot(map, i);
     __builtin_prefetch(&map->full[i / 64]);
-    __builtin_prefetch(pl_map_slot(map, i));
+    for (size_t line = 0; line < EXPECT_LINES;
+         line++) /* a key that is not there is looked for on */
+        __builtin_prefetch(slot + line * LINE_BYTES);
 }
 
 static void grow(struct pl_map *map, size_t cap)

@@ -1,27 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * encode: from the last field to the first, as common/pack does it. The sink is a value here, so
- * that the compiler keeps it in registers; what goes by the table borrows a copy.
+ * that the compiler keeps it in registers; what goes by the table borrows a copy. Texts and bytes
+ * leave room behind them for all tags, lengths and numbers that an entry may have, so that these
+ * are written without a look; where that room is not there, all of it goes by the table.
  */
 #include "server/ledger/encode.h"
 
 #include "common/pack.h"
+#include "common/scan.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { DELIMITED = 2 }; /* wire type; a number is 0 */
+enum {
+    DELIMITED = 2,      /* wire type; a number is 0 */
+    OUTCOME = 11,       /* number of the field */
+    REPEATED_MOST = 16, /* of them go without the table */
+    /* fewer than 64 fields with a tag and a length or number of 12 bytes at most, three for each
+     * warning, one for each reference */
+    SMALL_BYTES = (64 + 4 * REPEATED_MOST) * 12,
+};
+
+INLINE void put_varint(struct pl_sink *sink, uint64_t value)
+{
+    if (value < 0x80)
+        *--sink->at = (uint8_t)value;
+    else
+        sink->at = pl_sink_long(sink->begin - SMALL_BYTES, sink->at, value);
+}
 
 /* Field numbers of up to 2047: one byte of tag, or two. */
 INLINE void put_tag(struct pl_sink *sink, uint32_t number, uint32_t wire_type)
 {
-    pl_sink_varint(sink, number << 3 | wire_type);
+    uint32_t tag = number << 3 | wire_type;
+    if (tag >= 0x80)
+        *--sink->at = (uint8_t)(tag >> 7);
+    *--sink->at = (uint8_t)(tag < 0x80 ? tag : (tag | 0x80));
 }
 
 INLINE void put_number(struct pl_sink *sink, uint32_t number, uint64_t value)
 {
     if (value == 0)
         return;
-    pl_sink_varint(sink, value);
+    put_varint(sink, value);
     put_tag(sink, number, 0);
 }
 
@@ -33,8 +54,13 @@ INLINE void put_choice(struct pl_sink *sink, uint32_t number, int32_t value)
 
 INLINE void put_delimited(struct pl_sink *sink, uint32_t number, const void *data, size_t len)
 {
-    pl_sink_put(sink, data, len);
-    pl_sink_varint(sink, len);
+    if ((ptrdiff_t)len > sink->at - sink->begin) {
+        sink->failed = true;
+        return;
+    }
+    sink->at -= len;
+    memcpy(sink->at, data, len);
+    put_varint(sink, len);
     put_tag(sink, number, DELIMITED);
 }
 
@@ -53,13 +79,17 @@ INLINE void put_bytes(struct pl_sink *sink, uint32_t number, const ProtobufCBina
 /* Ends the message that began when the sink was at `end`. */
 INLINE void put_end(struct pl_sink *sink, uint32_t number, const uint8_t *end)
 {
-    pl_sink_length(sink, end);
+    put_varint(sink, (uint64_t)(end - sink->at));
     put_tag(sink, number, DELIMITED);
 }
 
 INLINE void put_by_table(struct pl_sink *sink, const ProtobufCMessage *message)
 {
     struct pl_sink borrowed = *sink;
+    if (sink->at < sink->begin) {
+        sink->failed = true;
+        return;
+    }
     pl_pack_into(&borrowed, message);
     *sink = borrowed;
 }
@@ -90,10 +120,10 @@ INLINE void put_count(struct pl_sink *sink, uint32_t number, const Pledged__V1__
         return;
     /* the member that was chosen is written even if it says nothing */
     if (count->value_case == PLEDGED__V1__COUNT__VALUE_COUNT) {
-        pl_sink_varint(sink, (uint64_t)count->count);
+        put_varint(sink, (uint64_t)count->count);
         put_tag(sink, 1, 0);
     } else if (count->value_case == PLEDGED__V1__COUNT__VALUE_UNLIMITED) {
-        pl_sink_varint(sink, count->unlimited != 0);
+        put_varint(sink, count->unlimited != 0);
         put_tag(sink, 2, 0);
     }
     put_end(sink, number, end);
@@ -112,12 +142,12 @@ INLINE void put_warning(struct pl_sink *sink, uint32_t number, const Pledged__V1
 /* Nothing but what a pledge has. */
 static bool outcome_is_plain(const Pledged__V1__Outcome *outcome)
 {
-    return outcome->bank_entry[0] == '\0' && outcome->unallocated == NULL &&
-           outcome->catalogue_sha256.len == 0 && outcome->document[0] == '\0' &&
-           outcome->refund[0] == '\0' && outcome->n_statement == 0 && outcome->contact[0] == '\0' &&
-           outcome->n_erased == 0 && outcome->benefit[0] == '\0' &&
-           outcome->benefit_quantity == 0 && outcome->benefit_left == 0 &&
-           outcome->period[0] == '\0' && outcome->erased_left == 0;
+    return outcome->n_warning <= REPEATED_MOST && outcome->bank_entry[0] == '\0' &&
+           outcome->unallocated == NULL && outcome->catalogue_sha256.len == 0 &&
+           outcome->document[0] == '\0' && outcome->refund[0] == '\0' &&
+           outcome->n_statement == 0 && outcome->contact[0] == '\0' && outcome->n_erased == 0 &&
+           outcome->benefit[0] == '\0' && outcome->benefit_quantity == 0 &&
+           outcome->benefit_left == 0 && outcome->period[0] == '\0' && outcome->erased_left == 0;
 }
 
 INLINE void put_plain_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
@@ -145,7 +175,7 @@ INLINE struct pl_slice put_outcome(struct pl_sink *sink, const Pledged__V1__Outc
     else
         put_by_table(sink, &outcome->base);
     struct pl_slice value = pl_slice(sink->at, (size_t)(end - sink->at));
-    put_end(sink, 11, end);
+    put_end(sink, OUTCOME, end);
     return value;
 }
 
@@ -178,7 +208,8 @@ INLINE void put_fact(struct pl_sink *sink, const Pledged__V1__Entry *entry)
     const void *fact = entry->ledger_created;
     if (entry->fact_case == PLEDGED__V1__ENTRY__FACT__NOT_SET || fact == NULL)
         return;
-    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE)
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE &&
+        entry->pledge_made->n_external_ref <= REPEATED_MOST)
         put_pledge_made(sink, entry->pledge_made);
     else
         put_by_table(sink, fact);
@@ -199,10 +230,13 @@ INLINE void put_actor(struct pl_sink *sink, const Pledged__V1__Actor *actor)
     put_end(sink, 3, end);
 }
 
-struct pl_slice encode_entry(const Pledged__V1__Entry *entry, uint8_t *into, size_t room,
-                             struct pl_slice *ret_outcome)
+/* False: there was not room enough to write it without looking. */
+static bool write_entry(const Pledged__V1__Entry *entry, uint8_t *into, size_t room,
+                        struct pl_slice *ret, struct pl_slice *ret_outcome)
 {
-    struct pl_sink sink = {.begin = into, .at = into + room};
+    if (room < SMALL_BYTES)
+        return false;
+    struct pl_sink sink = {.begin = into + SMALL_BYTES, .at = into + room};
     put_fact(&sink, entry);
     put_number(&sink, 15, entry->command_bytes);
     put_text(&sink, 14, entry->posting_date);
@@ -219,7 +253,19 @@ struct pl_slice encode_entry(const Pledged__V1__Entry *entry, uint8_t *into, siz
     put_actor(&sink, entry->actor);
     put_number(&sink, 2, (uint64_t)entry->time_us);
     put_number(&sink, 1, entry->seq);
-    if (sink.failed)
-        return pl_slice(NULL, 0);
-    return pl_slice(sink.at, (size_t)(into + room - sink.at));
+    *ret = pl_slice(sink.at, (size_t)(into + room - sink.at));
+    return !sink.failed;
+}
+
+struct pl_slice encode_entry(const Pledged__V1__Entry *entry, uint8_t *into, size_t room,
+                             struct pl_slice *ret_outcome)
+{
+    struct pl_slice bytes;
+    size_t cursor = 0;
+    if (write_entry(entry, into, room, &bytes, ret_outcome))
+        return bytes;
+    bytes = pl_pack_backward(&entry->base, into, room);
+    if (bytes.data == NULL || !pl_wire_next(bytes, OUTCOME, &cursor, ret_outcome))
+        *ret_outcome = pl_slice(NULL, 0);
+    return bytes;
 }

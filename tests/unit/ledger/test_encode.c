@@ -177,22 +177,57 @@ static void test_what_says_nothing(void **state)
     assert_int_equal(compare(desk, &entry), 8);
 }
 
+static void small_rooms(struct desk *desk, const Pledged__V1__Entry *entry)
+{
+    struct pl_slice want = packed_by_library(&entry->base, &desk->dice.arena);
+    for (size_t room = 0; room <= want.len + 3000; room += room + 8 < want.len ? 7 : 1) {
+        uint8_t *into = malloc(room + 1); /* of that very size: a sanitizer sees what is beside */
+        struct pl_slice outcome, got = encode_entry(entry, into, room, &outcome);
+        assert_true((got.data != NULL) == (room >= want.len));
+        assert_true(got.data == NULL || pl_slice_eq(got, want));
+        free(into);
+    }
+}
+
 static void test_every_room_that_is_too_small(void **state)
 {
     struct desk *desk = *state;
-    Pledged__V1__Entry *entry = random_entry(&desk->dice);
-    entry->fact_case = PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE;
-    entry->pledge_made = (Pledged__V1__PledgeMade *)random_message(
-        &desk->dice, &pledged__v1__pledge_made__descriptor, 1);
-    size_t whole = compare(desk, entry);
-    struct pl_slice want = packed_by_library(&entry->base, &desk->dice.arena);
-    assert_true(whole > 200);
-    for (size_t room = 0; room <= whole; room++) {
-        uint8_t *into = malloc(room + 1); /* of that very size: a sanitizer sees what is beside */
-        struct pl_slice outcome, got = encode_entry(entry, into, room, &outcome);
-        assert_true((got.data != NULL) == (room == whole));
-        assert_true(got.data == NULL || pl_slice_eq(got, want));
-        free(into);
+    for (int round = 0; round < 20; round++) {
+        pl_arena_reset(&desk->dice.arena);
+        Pledged__V1__Entry *entry = random_entry(&desk->dice);
+        entry->fact_case = PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE;
+        entry->pledge_made = (Pledged__V1__PledgeMade *)random_message(
+            &desk->dice, &pledged__v1__pledge_made__descriptor, 1);
+        assert_true(compare(desk, entry) > 100);
+        small_rooms(desk, entry);
+    }
+}
+
+/* More of what may be repeated than goes without the table. */
+static void test_many_of_a_kind(void **state)
+{
+    enum { MOST = 40 };
+    struct desk *desk = *state;
+    Pledged__V1__Warning warning = PLEDGED__V1__WARNING__INIT, *warnings[MOST];
+    Pledged__V1__ExternalRef ref = PLEDGED__V1__EXTERNAL_REF__INIT, *refs[MOST];
+    warning.kind = -1; /* ten bytes, as the number */
+    warning.seq = UINT64_MAX;
+    for (size_t i = 0; i < MOST; i++) {
+        warnings[i] = &warning;
+        refs[i] = &ref;
+    }
+    for (size_t count = 0; count <= MOST; count++) {
+        Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
+        Pledged__V1__Outcome outcome = PLEDGED__V1__OUTCOME__INIT;
+        Pledged__V1__PledgeMade made = PLEDGED__V1__PLEDGE_MADE__INIT;
+        entry.outcome = &outcome;
+        entry.fact_case = PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE;
+        entry.pledge_made = &made;
+        outcome.n_warning = made.n_external_ref = count;
+        outcome.warning = warnings;
+        made.external_ref = refs;
+        assert_true(compare(desk, &entry) >= count * 26);
+        small_rooms(desk, &entry);
     }
 }
 
@@ -203,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_field_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_says_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_room_that_is_too_small, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_of_a_kind, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
