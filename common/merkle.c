@@ -10,11 +10,10 @@
 
 _Static_assert(PL_MERKLE_BYTES == PL_SHA256_BYTES, "the tree is over SHA-256");
 
-static const uint8_t mark_of_leaf = 0x00, mark_of_node = 0x01;
-
 void pl_merkle_leaf(struct pl_slice entry, struct pl_merkle_hash *ret)
 {
-    const struct pl_slice parts[] = {pl_slice(&mark_of_leaf, 1), entry};
+    static const uint8_t mark = 0x00;
+    const struct pl_slice parts[] = {pl_slice(&mark, 1), entry};
     pl_sha256_parts(parts, PL_COUNT(parts), ret->bytes);
 }
 
@@ -25,50 +24,6 @@ void pl_merkle_node(const struct pl_merkle_hash *left, const struct pl_merkle_ha
     memcpy(both + 1, left->bytes, PL_MERKLE_BYTES);
     memcpy(both + 1 + PL_MERKLE_BYTES, right->bytes, PL_MERKLE_BYTES);
     pl_sha256(pl_slice(both, sizeof(both)), ret->bytes);
-}
-
-static void put_node(struct pl_pair_message *message, const struct pl_merkle_hash *child)
-{
-    const struct pl_slice parts[] = {pl_slice(&mark_of_node, 1),
-                                     pl_slice(child, 2 * sizeof(*child))};
-    bool fits = pl_pair_put(message, parts, PL_COUNT(parts));
-    PL_ASSERT(fits);
-}
-
-void pl_merkle_nodes(const struct pl_merkle_hash *child, size_t count, struct pl_merkle_hash *ret)
-{
-    struct pl_pair_message left, right;
-    size_t i = 0;
-    for (; i + 1 < count; i += 2) {
-        put_node(&left, &child[2 * i]);
-        put_node(&right, &child[2 * i + 2]);
-        pl_pair_hash(&left, &right, ret[i].bytes, ret[i + 1].bytes);
-    }
-    if (i < count)
-        pl_merkle_node(&child[2 * i], &child[2 * i + 1], &ret[i]);
-}
-
-void pl_merkle_pair_leaf(struct pl_merkle_pair *pair, struct pl_slice entry,
-                         struct pl_merkle_hash *ret)
-{
-    struct pl_pair_message message;
-    const struct pl_slice parts[] = {pl_slice(&mark_of_leaf, 1), entry};
-    bool first = pair->waiting == NULL;
-    if (!pl_pair_put(first ? &pair->message : &message, parts, PL_COUNT(parts))) {
-        pl_merkle_leaf(entry, ret); /* who waits goes on waiting */
-    } else if (first) {
-        pair->waiting = ret;
-    } else {
-        pl_pair_hash(&pair->message, &message, pair->waiting->bytes, ret->bytes);
-        pair->waiting = NULL;
-    }
-}
-
-void pl_merkle_pair_end(struct pl_merkle_pair *pair)
-{
-    if (pair->waiting != NULL)
-        pl_sha256(pl_slice(pair->message.bytes, pair->message.len), pair->waiting->bytes);
-    pair->waiting = NULL;
 }
 
 bool pl_merkle_eq(const struct pl_merkle_hash *a, const struct pl_merkle_hash *b)
@@ -221,8 +176,10 @@ static struct pl_status complete_root(const struct source *source, unsigned leve
     unsigned above = level % PL_MERKLE_TILE_HEIGHT;
     size_t count = (size_t)1 << above;
     PL_TRY(source->read(source->arg, level / PL_MERKLE_TILE_HEIGHT, index << above, count, row));
-    for (; count > 1; count /= 2)
-        pl_merkle_nodes(row, count / 2, row);
+    for (; count > 1; count /= 2) {
+        for (size_t i = 0; i < count / 2; i++)
+            pl_merkle_node(&row[2 * i], &row[2 * i + 1], &row[i]);
+    }
     *ret = row[0];
     return pl_ok();
 }

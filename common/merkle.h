@@ -10,7 +10,7 @@
 #ifndef PL_MERKLE_H
 #define PL_MERKLE_H
 
-#include "common/pair.h"
+#include "common/slice.h"
 #include "common/status.h"
 
 #define PL_MERKLE_BYTES 32
@@ -33,18 +33,6 @@ void pl_merkle_leaf(struct pl_slice entry, struct pl_merkle_hash *ret);
 /* `ret` may be one of the two. */
 void pl_merkle_node(const struct pl_merkle_hash *left, const struct pl_merkle_hash *right,
                     struct pl_merkle_hash *ret);
-/* Parents of 2 * count hashes that stand in a row; `ret` may be where these are. */
-void pl_merkle_nodes(const struct pl_merkle_hash *child, size_t count, struct pl_merkle_hash *ret);
-
-/* Leaves that come one after another, hashed two at a time. Zeroed: nobody waits. */
-struct pl_merkle_pair {
-    struct pl_merkle_hash *waiting; /* where the hash of the message goes */
-    struct pl_pair_message message;
-};
-/* *ret is there after the next one, or after pl_merkle_pair_end. */
-void pl_merkle_pair_leaf(struct pl_merkle_pair *pair, struct pl_slice entry,
-                         struct pl_merkle_hash *ret);
-void pl_merkle_pair_end(struct pl_merkle_pair *pair);
 bool pl_merkle_eq(const struct pl_merkle_hash *a, const struct pl_merkle_hash *b);
 
 /* The right edge of a tree: hash[k] is the root of the complete subtree of 2^k leaves that the tree

@@ -55,7 +55,6 @@ struct notary {
     /* leaves read but not yet appended */
     struct pl_merkle_hash *leaf; /* owns; TREE_APPEND_MAX */
     size_t leaf_count;
-    struct pl_merkle_pair pair; /* the last of them may wait in it */
     /* inputs */
     struct pl_bell *want_bell; /* owns */
     atomic_bool wanted;
@@ -109,7 +108,6 @@ static void publish(struct notary *notary)
 
 static struct pl_status flush_leaves(struct notary *notary)
 {
-    pl_merkle_pair_end(&notary->pair);
     struct pl_status status = tree_append(notary->tree, notary->leaf, notary->leaf_count);
     notary->leaf_count = 0;
     return status;
@@ -119,7 +117,7 @@ static struct pl_status take_entry(void *arg, uint64_t seq, struct pl_slice entr
 {
     struct notary *notary = arg;
     PL_ASSERT(seq == tree_size(notary->tree) + notary->leaf_count + 1);
-    pl_merkle_pair_leaf(&notary->pair, entry, &notary->leaf[notary->leaf_count++]);
+    pl_merkle_leaf(entry, &notary->leaf[notary->leaf_count++]);
     return notary->leaf_count == TREE_APPEND_MAX ? flush_leaves(notary) : pl_ok();
 }
 
@@ -132,7 +130,6 @@ static struct pl_status follow(struct notary *notary, uint64_t size)
 {
     uint64_t have = tree_size(notary->tree);
     notary->leaf_count = 0; /* what an earlier failure left */
-    notary->pair.waiting = NULL;
     if (have >= size)
         return pl_ok();
     PL_TRY(open_log(notary));

@@ -163,11 +163,14 @@ static void complete_tiles(const struct tree *tree, unsigned level,
     ret->count = 0;
     for (size_t at = 0; at + PL_MERKLE_TILE_WIDTH <= tail_count + count;
          at += PL_MERKLE_TILE_WIDTH) {
-        struct pl_merkle_hash row[PL_MERKLE_TILE_WIDTH];
+        struct pl_merkle_hash row[PL_MERKLE_TILE_WIDTH / 2];
         for (size_t i = 0; i < PL_COUNT(row); i++)
-            row[i] = *nth(tree->tail[level], tail_count, more, at + i);
-        for (size_t width = PL_COUNT(row) / 2; width > 0; width /= 2)
-            pl_merkle_nodes(row, width, row);
+            pl_merkle_node(nth(tree->tail[level], tail_count, more, at + 2 * i),
+                           nth(tree->tail[level], tail_count, more, at + 2 * i + 1), &row[i]);
+        for (size_t width = PL_COUNT(row); width > 1; width /= 2) {
+            for (size_t i = 0; i < width / 2; i++)
+                pl_merkle_node(&row[2 * i], &row[2 * i + 1], &row[i]);
+        }
         PL_ASSERT(ret->count < ABOVE_MAX);
         ret->hash[ret->count++] = row[0];
     }

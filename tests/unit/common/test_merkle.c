@@ -371,41 +371,13 @@ static void test_what_cannot_be(void **state)
     forest_free(&forest);
 }
 
-/* Leaves and nodes two at a time are those that are made alone. */
-static void test_two_at_a_time(void **state)
-{
-    (void)state;
-    enum { MOST = 40, LONG = 3000 };
-    static uint8_t text[LONG];
-    struct pl_merkle_hash leaf[MOST], want[MOST], row[MOST / 2];
-    for (size_t i = 0; i < LONG; i++)
-        text[i] = (uint8_t)(i * 37 + i / 256);
-    for (size_t count = 0; count <= MOST; count++) {
-        struct pl_merkle_pair pair = {.waiting = NULL};
-        for (size_t i = 0; i < count; i++) { /* some are too long to wait, or to wait for */
-            size_t len = (i + count) % 5 == 0 ? LONG - i : (i * 71 + count) % 1014;
-            pl_merkle_leaf(pl_slice(text + i, len), &want[i]);
-            pl_merkle_pair_leaf(&pair, pl_slice(text + i, len), &leaf[i]);
-        }
-        pl_merkle_pair_end(&pair);
-        assert_null(pair.waiting);
-        assert_memory_equal(leaf, want, count * sizeof(*leaf));
-        for (size_t i = 0; i < count / 2; i++)
-            pl_merkle_node(&leaf[2 * i], &leaf[2 * i + 1], &want[i]);
-        pl_merkle_nodes(leaf, count / 2, row);
-        assert_memory_equal(row, want, count / 2 * sizeof(*row));
-        pl_merkle_nodes(leaf, count / 2, leaf); /* in their place */
-        assert_memory_equal(leaf, want, count / 2 * sizeof(*row));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_roots),        cmocka_unit_test(test_known_proofs),
         cmocka_unit_test(test_all_pairs),          cmocka_unit_test(test_across_tiles),
         cmocka_unit_test(test_a_frontier_goes_on), cmocka_unit_test(test_subtrees_at_once),
-        cmocka_unit_test(test_two_at_a_time),      cmocka_unit_test(test_what_cannot_be),
+        cmocka_unit_test(test_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
