@@ -128,7 +128,7 @@ struct option_rule {
 };
 const struct option_rule *options_rule(enum option option);
 
-enum { OPTION_VALUES_MAX = 64, OPTION_ARGS_MAX = 8 };
+enum { OPTION_VALUES_MAX = 64, OPTION_ARGS_MAX = 256 };
 struct options {
     const char *arg[OPTION_ARGS_MAX]; /* words that are no options, the command first */
     size_t arg_count;
