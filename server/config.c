@@ -544,7 +544,7 @@ static void set_defaults(struct config *config)
     config->listen = (struct config_address){.host = "127.0.0.1", .port = 7443};
     config->log_level = PL_LOG_INFO;
     config->clock_jump_limit_s = 3600;
-    config->clock_ahead_limit_s = 90 * 86400;
+    config->clock_ahead_limit_s = INT64_C(90) * 86400;
     config->segment_bytes = 64u << 20;
     config->snapshot_entries = 100000;
     config->checkpoint_interval_ms = 1000;
