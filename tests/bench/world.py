@@ -104,7 +104,7 @@ def held(home, connections, person="clerk"):
         holder.wait()
 
 
-def load_pledges(home, count, batch=2000, connections=4):
+def load_pledges(home, count, batch=2000, connections=8):
     """Durable pledges by batch calls, up to the next whole batch."""
     requests = -(-count // batch)
     return generate(["batch", "--batch", batch, "--requests", requests, "--connections", connections,
