@@ -88,7 +88,7 @@ SCRIPT
 }
 
 python() {
-    PLEDGED_BIN_DIR=$out/$name.bin PLEDGED_NODE_DIR=$build/${nodes:-interop} \
+    PLEDGED_BIN_DIR=$out/$name.bin PLEDGED_SCREENSHOTS=$out/screenshots PLEDGED_NODE_DIR=$build/${nodes:-interop} \
         /usr/bin/python3 -B "$@" >"$out/$name.txt" 2>&1
 }
 
