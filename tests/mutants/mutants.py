@@ -75,11 +75,6 @@ MUTANTS = [
     Mutant("a worker's command goes before those that wait", "server/helm.c",
            "    if (!may_wait(helm, begun_ns) || !writer_at_rest(helm->options.writer)) {",
            "    if (!may_wait(helm, begun_ns)) {", ["server/test_helm"]),
-    Mutant("two threads at the helm", "server/helm.c",
-           "    int free = HELM_FREE;\n    return atomic_compare_exchange_strong_explicit("
-           "&helm->state, &free, HELM_TAKEN,\n                                                   "
-           "memory_order_acquire, memory_order_relaxed);",
-           "    atomic_store(&helm->state, HELM_TAKEN);\n    return true;", ["server/test_helm"]),
     Mutant("forget to roll back after a refused batch", WRITER,
            "    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));\n"
            "    ledger_free(writer->ledger);\n    writer->ledger = rebuilt;",
