@@ -7,10 +7,9 @@
  */
 #include "server/ledger/encode.h"
 
+#include "common/check.h"
 #include "common/pack.h"
 #include "common/scan.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     DELIMITED = 2,      /* wire type; a number is 0 */
@@ -21,7 +20,7 @@ enum {
     SMALL_BYTES = (64 + 4 * REPEATED_MOST) * 12,
 };
 
-INLINE void put_varint(struct pl_sink *sink, uint64_t value)
+static inline void put_varint(struct pl_sink *sink, uint64_t value)
 {
     if (value < 0x80)
         *--sink->at = (uint8_t)value;
@@ -30,7 +29,7 @@ INLINE void put_varint(struct pl_sink *sink, uint64_t value)
 }
 
 /* Field numbers of up to 2047: one byte of tag, or two. */
-INLINE void put_tag(struct pl_sink *sink, uint32_t number, uint32_t wire_type)
+static inline void put_tag(struct pl_sink *sink, uint32_t number, uint32_t wire_type)
 {
     uint32_t tag = number << 3 | wire_type;
     if (tag >= 0x80)
@@ -38,7 +37,7 @@ INLINE void put_tag(struct pl_sink *sink, uint32_t number, uint32_t wire_type)
     *--sink->at = (uint8_t)(tag < 0x80 ? tag : (tag | 0x80));
 }
 
-INLINE void put_number(struct pl_sink *sink, uint32_t number, uint64_t value)
+static inline void put_number(struct pl_sink *sink, uint32_t number, uint64_t value)
 {
     if (value == 0)
         return;
@@ -47,12 +46,13 @@ INLINE void put_number(struct pl_sink *sink, uint32_t number, uint64_t value)
 }
 
 /* An enum. */
-INLINE void put_choice(struct pl_sink *sink, uint32_t number, int32_t value)
+static inline void put_choice(struct pl_sink *sink, uint32_t number, int32_t value)
 {
     put_number(sink, number, (uint64_t)(int64_t)value);
 }
 
-INLINE void put_delimited(struct pl_sink *sink, uint32_t number, const void *data, size_t len)
+static inline void put_delimited(struct pl_sink *sink, uint32_t number, const void *data,
+                                 size_t len)
 {
     if ((ptrdiff_t)len > sink->at - sink->begin) {
         sink->failed = true;
@@ -64,26 +64,27 @@ INLINE void put_delimited(struct pl_sink *sink, uint32_t number, const void *dat
     put_tag(sink, number, DELIMITED);
 }
 
-INLINE void put_text(struct pl_sink *sink, uint32_t number, const char *text)
+static inline void put_text(struct pl_sink *sink, uint32_t number, const char *text)
 {
     if (text != NULL && *text != '\0')
         put_delimited(sink, number, text, strlen(text));
 }
 
-INLINE void put_bytes(struct pl_sink *sink, uint32_t number, const ProtobufCBinaryData *bytes)
+static inline void put_bytes(struct pl_sink *sink, uint32_t number,
+                             const ProtobufCBinaryData *bytes)
 {
     if (bytes->len != 0)
         put_delimited(sink, number, bytes->data, bytes->len);
 }
 
 /* Ends the message that began when the sink was at `end`. */
-INLINE void put_end(struct pl_sink *sink, uint32_t number, const uint8_t *end)
+static inline void put_end(struct pl_sink *sink, uint32_t number, const uint8_t *end)
 {
     put_varint(sink, (uint64_t)(end - sink->at));
     put_tag(sink, number, DELIMITED);
 }
 
-INLINE void put_by_table(struct pl_sink *sink, const ProtobufCMessage *message)
+static inline void put_by_table(struct pl_sink *sink, const ProtobufCMessage *message)
 {
     struct pl_sink borrowed = *sink;
     if (sink->at < sink->begin) {
@@ -94,7 +95,8 @@ INLINE void put_by_table(struct pl_sink *sink, const ProtobufCMessage *message)
     *sink = borrowed;
 }
 
-INLINE void put_message(struct pl_sink *sink, uint32_t number, const ProtobufCMessage *message)
+static inline void put_message(struct pl_sink *sink, uint32_t number,
+                               const ProtobufCMessage *message)
 {
     const uint8_t *end = sink->at;
     if (message == NULL)
@@ -103,7 +105,7 @@ INLINE void put_message(struct pl_sink *sink, uint32_t number, const ProtobufCMe
     put_end(sink, number, end);
 }
 
-INLINE void put_money(struct pl_sink *sink, uint32_t number, const Pledged__V1__Money *money)
+static inline void put_money(struct pl_sink *sink, uint32_t number, const Pledged__V1__Money *money)
 {
     const uint8_t *end = sink->at;
     if (money == NULL)
@@ -113,7 +115,7 @@ INLINE void put_money(struct pl_sink *sink, uint32_t number, const Pledged__V1__
     put_end(sink, number, end);
 }
 
-INLINE void put_count(struct pl_sink *sink, uint32_t number, const Pledged__V1__Count *count)
+static inline void put_count(struct pl_sink *sink, uint32_t number, const Pledged__V1__Count *count)
 {
     const uint8_t *end = sink->at;
     if (count == NULL)
@@ -129,7 +131,8 @@ INLINE void put_count(struct pl_sink *sink, uint32_t number, const Pledged__V1__
     put_end(sink, number, end);
 }
 
-INLINE void put_warning(struct pl_sink *sink, uint32_t number, const Pledged__V1__Warning *warning)
+static inline void put_warning(struct pl_sink *sink, uint32_t number,
+                               const Pledged__V1__Warning *warning)
 {
     const uint8_t *end = sink->at;
     put_number(sink, 2, warning->seq);
@@ -150,7 +153,7 @@ static bool outcome_is_plain(const Pledged__V1__Outcome *outcome)
            outcome->benefit_left == 0 && outcome->period[0] == '\0' && outcome->erased_left == 0;
 }
 
-INLINE void put_plain_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
+static inline void put_plain_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
 {
     put_number(sink, 13, outcome->proposal_seq);
     for (size_t i = outcome->n_warning; i > 0; i--)
@@ -165,7 +168,7 @@ INLINE void put_plain_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *
     put_text(sink, 1, outcome->contributor);
 }
 
-INLINE struct pl_slice put_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
+static inline struct pl_slice put_outcome(struct pl_sink *sink, const Pledged__V1__Outcome *outcome)
 {
     const uint8_t *end = sink->at;
     if (outcome == NULL)
@@ -181,7 +184,7 @@ INLINE struct pl_slice put_outcome(struct pl_sink *sink, const Pledged__V1__Outc
 
 /* --- facts --- */
 
-INLINE void put_pledge_made(struct pl_sink *sink, const Pledged__V1__PledgeMade *fact)
+static inline void put_pledge_made(struct pl_sink *sink, const Pledged__V1__PledgeMade *fact)
 {
     put_message(sink, 15, fact->valuation == NULL ? NULL : &fact->valuation->base);
     put_text(sink, 14, fact->reference);
@@ -201,7 +204,7 @@ INLINE void put_pledge_made(struct pl_sink *sink, const Pledged__V1__PledgeMade 
     put_text(sink, 1, fact->pledge);
 }
 
-INLINE void put_fact(struct pl_sink *sink, const Pledged__V1__Entry *entry)
+static inline void put_fact(struct pl_sink *sink, const Pledged__V1__Entry *entry)
 {
     const uint8_t *end = sink->at;
     /* every member of the union is a pointer to a message: any of them is the fact's address */
@@ -218,7 +221,7 @@ INLINE void put_fact(struct pl_sink *sink, const Pledged__V1__Entry *entry)
 
 /* --- the entry --- */
 
-INLINE void put_actor(struct pl_sink *sink, const Pledged__V1__Actor *actor)
+static inline void put_actor(struct pl_sink *sink, const Pledged__V1__Actor *actor)
 {
     const uint8_t *end = sink->at;
     if (actor == NULL)
@@ -253,6 +256,7 @@ static bool write_entry(const Pledged__V1__Entry *entry, uint8_t *into, size_t r
     put_actor(&sink, entry->actor);
     put_number(&sink, 2, (uint64_t)entry->time_us);
     put_number(&sink, 1, entry->seq);
+    PL_ASSERT(sink.at >= into); /* SMALL_BYTES are enough */
     *ret = pl_slice(sink.at, (size_t)(into + room - sink.at));
     return !sink.failed;
 }

@@ -203,6 +203,38 @@ static void test_every_room_that_is_too_small(void **state)
     }
 }
 
+/* Each text is the first that does not fit, in one room or another. */
+static void test_long_texts_in_every_room(void **state)
+{
+    struct desk *desk = *state;
+    static char text[400];
+    uint8_t bytes[300] = {0};
+    const ProtobufCBinaryData data = {sizeof(bytes), bytes};
+    memset(text, 'x', sizeof(text) - 1);
+    Pledged__V1__Money money = PLEDGED__V1__MONEY__INIT;
+    Pledged__V1__Valuation valuation = PLEDGED__V1__VALUATION__INIT;
+    Pledged__V1__Signature signature = PLEDGED__V1__SIGNATURE__INIT;
+    Pledged__V1__Actor actor = PLEDGED__V1__ACTOR__INIT;
+    Pledged__V1__Outcome outcome = PLEDGED__V1__OUTCOME__INIT;
+    Pledged__V1__PledgeMade made = PLEDGED__V1__PLEDGE_MADE__INIT;
+    Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
+    money.currency = actor.issuer = actor.identity = actor.person = text;
+    outcome.balance = made.amount = &money;
+    outcome.tier = outcome.pledge = outcome.contributor = text;
+    made.reference = made.converted_from = made.agreement_ref = made.campaign = text;
+    made.tier = made.catalogue = made.contributor = made.pledge = text;
+    made.valuation = &valuation;
+    entry.fact_case = PLEDGED__V1__ENTRY__FACT_PLEDGE_MADE;
+    entry.pledge_made = &made;
+    entry.outcome = &outcome;
+    entry.actor = &actor;
+    entry.signature = &signature;
+    entry.posting_date = entry.maker = entry.effective_date = text;
+    entry.command = entry.command_digest = entry.request_id = data;
+    assert_true(compare(desk, &entry) > 8000);
+    small_rooms(desk, &entry);
+}
+
 /* More of what may be repeated than goes without the table. */
 static void test_many_of_a_kind(void **state)
 {
@@ -238,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_field_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_says_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_room_that_is_too_small, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_texts_in_every_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_of_a_kind, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
