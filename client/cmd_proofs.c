@@ -55,11 +55,8 @@ static struct pl_status check_checkpoint(struct cli *cli, const char *text)
     struct pl_note *note = pl_arena_alloc(&cli->arena, sizeof(*note));
     if (note == NULL)
         return pl_fail(TOO_BIG, "the answer does not fit into memory");
-    struct pl_status status = pl_note_parse(pl_slice_str(text), note);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_parse(note->text, &checkpoint);
-    return pl_is_ok(status)
-               ? status
+    return pl_is_ok(pl_checkpoint_note(pl_slice_str(text), note, &checkpoint))
+               ? pl_ok()
                : failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
                              "", "%s", _("what the daemon sent is no signed checkpoint"));
 }
@@ -75,9 +72,7 @@ static struct pl_status check_proof(struct cli *cli, const char *text, uint64_t 
         return pl_fail(TOO_BIG, "the answer does not fit into memory");
     struct pl_status status = pl_tlog_proof_parse(pl_slice_str(text), &cli->arena, &proof);
     if (pl_is_ok(status))
-        status = pl_note_parse(proof.checkpoint, note);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_parse(note->text, &checkpoint);
+        status = pl_checkpoint_note(proof.checkpoint, note, &checkpoint);
     if (pl_is_ok(status) && proof.has_extra) {
         pl_merkle_leaf(proof.extra, &leaf);
         status = pl_merkle_check_inclusion(proof.index, checkpoint.size, &leaf, &proof.proof,

@@ -26,8 +26,7 @@ static void keep(struct dump *dump)
     struct pl_note *note = malloc(sizeof(*note));
     PL_ASSERT(note != NULL);
     if (dump->options.kept == NULL ||
-        !pl_is_ok(pl_note_parse(pl_slice_str(dump->options.kept), note)) ||
-        !pl_is_ok(pl_checkpoint_parse(note->text, &dump->kept)))
+        !pl_is_ok(pl_checkpoint_note(pl_slice_str(dump->options.kept), note, &dump->kept)))
         dump->kept.size = 0;
     free(note);
 }
@@ -241,9 +240,8 @@ static struct pl_status check_checkpoint(const struct dump *dump,
     struct pl_note *note = malloc(sizeof(*note)); /* too large for a stack */
     PL_ASSERT(note != NULL);
     struct pl_checkpoint checkpoint;
-    struct pl_status status = pl_note_parse(pl_slice_str(trailer->checkpoint), note);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_parse(note->text, &checkpoint);
+    struct pl_status status =
+        pl_checkpoint_note(pl_slice_str(trailer->checkpoint), note, &checkpoint);
     struct pl_status kept = pl_is_ok(status) ? check_kept(dump, note) : pl_ok();
     free(note);
     if (!pl_is_ok(status))

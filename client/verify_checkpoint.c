@@ -92,8 +92,7 @@ static const char *open_note(struct pl_slice text, const struct keys *keys, stru
                              struct verify_checkpoint *ret)
 {
     struct pl_checkpoint checkpoint;
-    if (!pl_is_ok(pl_note_parse(text, note)) ||
-        !pl_is_ok(pl_checkpoint_parse(note->text, &checkpoint)))
+    if (!pl_is_ok(pl_checkpoint_note(text, note, &checkpoint)))
         return N_("it is no signed checkpoint");
     (void)snprintf(ret->origin, sizeof(ret->origin), "%s", checkpoint.origin);
     ret->size = checkpoint.size;

@@ -130,9 +130,9 @@ static struct pl_status recall(struct witness *witness, struct followed *followe
         return pl_ok();
     PL_TRY(status);
     const struct pl_note_key *key = pl_note_signer_key(witness->signer);
-    if (!pl_is_ok(pl_note_parse(pl_buf_slice(&followed->note), &witness->note)) ||
+    if (!pl_is_ok(
+            pl_checkpoint_note(pl_buf_slice(&followed->note), &witness->note, &followed->last)) ||
         !pl_is_ok(pl_note_verify(&witness->note, key, 1, NULL)) ||
-        !pl_is_ok(pl_checkpoint_parse(witness->note.text, &followed->last)) ||
         strcmp(followed->last.origin, followed->origin) != 0)
         return pl_fail(CORRUPT, N_("a state file of the witness is damaged, or of another one"));
     return pl_ok();
@@ -289,8 +289,7 @@ void witness_add(struct witness *witness, struct pl_slice bytes, struct witness_
         return;
     }
     if (!pl_is_ok(pl_add_checkpoint_parse(bytes, &request)) ||
-        !pl_is_ok(pl_note_parse(request.checkpoint, &witness->note)) ||
-        !pl_is_ok(pl_checkpoint_parse(witness->note.text, &next))) {
+        !pl_is_ok(pl_checkpoint_note(request.checkpoint, &witness->note, &next))) {
         refuse(ret, 400, "this is not a request to add a checkpoint");
         return;
     }

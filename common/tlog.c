@@ -93,6 +93,13 @@ struct pl_status pl_checkpoint_parse(struct pl_slice body, struct pl_checkpoint 
     return pl_ok();
 }
 
+struct pl_status pl_checkpoint_note(struct pl_slice bytes, struct pl_note *ret_note,
+                                    struct pl_checkpoint *ret)
+{
+    PL_TRY(pl_note_parse(bytes, ret_note));
+    return pl_checkpoint_parse(ret_note->text, ret);
+}
+
 struct pl_status pl_checkpoint_open(struct pl_slice bytes, const struct pl_note_key *logs,
                                     size_t log_count, struct pl_checkpoint *ret,
                                     struct pl_note *ret_note)
@@ -100,8 +107,7 @@ struct pl_status pl_checkpoint_open(struct pl_slice bytes, const struct pl_note_
     PL_ASSERT(log_count <= PL_TLOG_KEYS_MAX);
     struct pl_note here, *note = ret_note != NULL ? ret_note : &here;
     struct pl_note_seen seen[PL_TLOG_KEYS_MAX];
-    PL_TRY(pl_note_parse(bytes, note));
-    PL_TRY(pl_checkpoint_parse(note->text, ret));
+    PL_TRY(pl_checkpoint_note(bytes, note, ret));
     PL_TRY(pl_note_verify(note, logs, log_count, seen));
     for (size_t i = 0; i < log_count; i++) {
         if (seen[i].verified && strcmp(logs[i].name, ret->origin) == 0)

@@ -31,6 +31,10 @@ struct pl_checkpoint {
 PL_MUST_CHECK struct pl_status pl_checkpoint_print(const struct pl_checkpoint *checkpoint,
                                                    struct pl_buf *out);
 PL_MUST_CHECK struct pl_status pl_checkpoint_parse(struct pl_slice body, struct pl_checkpoint *ret);
+/* The note that it is the body of, with its signatures: form only, who signed is looked at by
+ * pl_checkpoint_open or by nobody. *ret_note borrows `bytes`; it is too large for a stack. */
+PL_MUST_CHECK struct pl_status pl_checkpoint_note(struct pl_slice bytes, struct pl_note *ret_note,
+                                                  struct pl_checkpoint *ret);
 /* A signed one: note and body parsed, signatures of `logs` verified: INVALID if one is wrong,
  * NOT_FOUND if none of these keys that is named like the origin has signed. ret_note may be
  * NULL. */
