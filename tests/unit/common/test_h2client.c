@@ -56,16 +56,30 @@ static struct pl_h2client *opened(const struct fake_server *server)
     return client;
 }
 
+/* A server, a client that is connected, and room for an answer. */
+static struct pl_h2client *begin(struct fake_server *server, struct pl_h2client_reply *reply)
+{
+    fake_start(server);
+    pl_h2client_reply_init(reply);
+    return opened(server);
+}
+
+static void end(struct fake_server *server, struct pl_h2client *client,
+                struct pl_h2client_reply *reply)
+{
+    pl_h2client_reply_fini(reply);
+    pl_h2client_free(client);
+    fake_stop(server);
+}
+
 /* --- what works --- */
 
 static void test_a_unary_call_brings_the_answer(void **state)
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = echo, .demand_cert = true};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     const char *texts[] = {"", "x", "hello"};
     for (size_t i = 0; i < PL_COUNT(texts); i++) { /* one connection, many calls */
         struct pl_status status =
@@ -75,19 +89,15 @@ static void test_a_unary_call_brings_the_answer(void **state)
         assert_true(pl_slice_eq_str(pl_buf_slice(&reply.body), texts[i]));
     }
     assert_int_equal(server.connections, 1);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static void test_a_large_request_and_answer_pass(void **state)
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = echo};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     size_t len = 1 << 20;
     uint8_t *bytes = malloc(len);
     for (size_t i = 0; i < len; i++)
@@ -97,9 +107,7 @@ static void test_a_large_request_and_answer_pass(void **state)
     assert_true(pl_is_ok(status));
     assert_true(pl_slice_eq(pl_buf_slice(&reply.body), pl_slice(bytes, len)));
     free(bytes);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static void refuse(void *arg, unsigned n, const char *path, struct pl_slice request,
@@ -118,10 +126,8 @@ static void test_status_message_and_details_are_decoded(void **state)
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = refuse};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     struct pl_status status =
         pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(5000), &reply);
     assert_true(pl_is_ok(status));
@@ -129,9 +135,7 @@ static void test_status_message_and_details_are_decoded(void **state)
     assert_true(pl_slice_eq_str(pl_buf_slice(&reply.message), "sold out: 100%, café %zz"));
     struct pl_slice details = pl_buf_slice(&reply.details);
     assert_true(details.len > 3 && memcmp(details.data + details.len - 3, "abc", 3) == 0);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 /* --- streams --- */
@@ -167,19 +171,15 @@ static void test_a_stream_comes_message_by_message(void **state)
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = stream_pieces};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     unsigned count = 0;
     struct pl_status status = pl_h2client_stream(client, "/a.B/S", pl_slice_str(""), in_ms(20000),
                                                  count_piece, &count, &reply);
     assert_true(pl_is_ok(status));
     assert_int_equal(count, PIECES);
     assert_int_equal(reply.grpc_status, 0);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static void test_a_stream_that_breaks_off_is_no_success(void **state)
@@ -187,19 +187,15 @@ static void test_a_stream_that_breaks_off_is_no_success(void **state)
     (void)state;
     int midway = 1;
     struct fake_server server = {.pki = &pki, .handler = stream_pieces, .arg = &midway};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     unsigned count = 0;
     struct pl_status status = pl_h2client_stream(client, "/a.B/S", pl_slice_str(""), in_ms(20000),
                                                  count_piece, &count, &reply);
     assert_int_equal(status.code, PL_E_UNAVAILABLE);
     assert_int_equal(reply.grpc_status, -1);
     assert_false(pl_h2client_usable(client));
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static void stall(void *arg, unsigned n, const char *path, struct pl_slice request,
@@ -232,9 +228,7 @@ static void test_a_stream_that_falls_silent_ends_long_before_its_deadline(void *
     assert_string_equal(reply.error.text, "the answer does not go on");
     assert_int_equal(count, PIECES); /* what came before counts */
     assert_true(in_ms(0) < late);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static struct pl_status stop_at_four(void *arg, struct pl_slice message)
@@ -248,19 +242,15 @@ static void test_a_callback_that_fails_ends_the_call_but_not_the_connection(void
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = stream_pieces};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     unsigned count = 0;
     struct pl_status status = pl_h2client_stream(client, "/a.B/S", pl_slice_str(""), in_ms(20000),
                                                  stop_at_four, &count, &reply);
     assert_int_equal(status.code, PL_E_IO);
     assert_string_equal(status.what, "enough");
     assert_int_equal(count, 4);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 /* --- what goes wrong --- */
@@ -362,16 +352,12 @@ static void test_an_answer_over_the_limit_is_refused_before_it_is_stored(void **
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = too_large};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     struct pl_status status =
         pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(5000), &reply);
     assert_int_equal(status.code, PL_E_TOO_BIG);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static void goodbye(void *arg, unsigned n, const char *path, struct pl_slice request,
@@ -385,10 +371,8 @@ static void test_after_goaway_the_answer_counts_and_the_connection_is_done(void 
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = goodbye};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     struct pl_status status =
         pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(5000), &reply);
     assert_true(pl_is_ok(status));
@@ -396,9 +380,7 @@ static void test_after_goaway_the_answer_counts_and_the_connection_is_done(void 
     status = pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(5000), &reply);
     assert_int_equal(status.code, PL_E_UNAVAILABLE);
     assert_false(reply.maybe_processed);
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 /* --- trust --- */
@@ -488,19 +470,15 @@ static void test_a_call_that_begins_too_late_was_never_sent_and_says_so(void **s
 {
     (void)state;
     struct fake_server server = {.pki = &pki, .handler = echo};
-    fake_start(&server);
-    struct pl_h2client *client = opened(&server);
     struct pl_h2client_reply reply;
-    pl_h2client_reply_init(&reply);
+    struct pl_h2client *client = begin(&server, &reply);
     struct pl_status status =
         pl_h2client_unary(client, "/a.B/C", pl_slice_str("x"), in_ms(-1), &reply);
     assert_int_equal(status.code, PL_E_TIMEOUT);
     assert_false(reply.maybe_processed);
     assert_string_equal(reply.error.text, "the deadline passed before the call");
     assert_true(pl_h2client_usable(client));
-    pl_h2client_reply_fini(&reply);
-    pl_h2client_free(client);
-    fake_stop(&server);
+    end(&server, client, &reply);
 }
 
 static int make_pki(void **state)
