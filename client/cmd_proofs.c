@@ -161,9 +161,9 @@ static struct pl_status on_part(void *arg, struct pl_slice message)
                              &unpacked));
     const Pledged__V1__DumpResponse *part = (const void *)unpacked;
     if (part->n_entry > 0 && part->first_seq != mirror_next_seq(fetch->mirror))
-        return pl_fail(CORRUPT, "an entry is missing in the stream");
+        return pl_fail(CORRUPT, N_("an entry is missing in the stream"));
     if (part->n_entry > fetch->whole - (mirror_next_seq(fetch->mirror) - 1))
-        return pl_fail(CORRUPT, "the stream goes on after the last entry that was asked for");
+        return pl_fail(CORRUPT, N_("the stream goes on after the last entry that was asked for"));
     for (size_t i = 0; i < part->n_entry; i++)
         PL_TRY(mirror_take(fetch->mirror, pl_slice(part->entry[i].data, part->entry[i].len)));
     progress_tell(&fetch->progress, mirror_next_seq(fetch->mirror) - 1, fetch->whole);

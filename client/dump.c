@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/entries.h"
+#include "client/text.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/json.h"
@@ -133,9 +134,9 @@ static struct pl_status add_exact(struct dump *dump, uint64_t seq, struct pl_sli
 static struct pl_status expect(struct dump *dump, uint64_t seq)
 {
     if (seq != dump->next_seq)
-        return pl_fail(CORRUPT, "an entry is missing in the stream");
+        return pl_fail(CORRUPT, N_("an entry is missing in the stream"));
     if (dump->options.to_seq != 0 && seq > dump->options.to_seq)
-        return pl_fail(CORRUPT, "the stream goes on after the last entry that was asked for");
+        return pl_fail(CORRUPT, N_("the stream goes on after the last entry that was asked for"));
     dump->next_seq++;
     return pl_ok();
 }
@@ -172,7 +173,7 @@ static struct pl_status add_bytes(struct dump *dump, struct pl_slice bytes)
 {
     uint64_t seq = 0;
     if (!pl_wire_number(bytes, ENTRY_FIELD_SEQ, &seq))
-        return pl_fail(CORRUPT, "an entry of the stream does not parse");
+        return pl_fail(CORRUPT, N_("an entry of the stream does not parse"));
     PL_TRY(expect(dump, seq));
     return add_exact(dump, seq, bytes);
 }
@@ -228,9 +229,11 @@ static struct pl_status check_kept(const struct dump *dump, const struct pl_note
     free(kept);
     if (!same)
         return pl_ok();
-    return fewer ? pl_fail(CORRUPT, "entries were taken away since the checkpoint beside the file")
-                 : pl_fail(CORRUPT, "history was rewritten since the checkpoint beside the file: "
-                                    "both are evidence, nothing was replaced");
+    return fewer
+               ? pl_fail(CORRUPT,
+                         N_("entries were taken away since the checkpoint beside the file"))
+               : pl_fail(CORRUPT, N_("history was rewritten since the checkpoint beside the file: "
+                                     "both are evidence, nothing was replaced"));
 }
 
 /* Whoever has only this file, or the books that are made of it, goes by the checkpoint in it. */
@@ -245,14 +248,14 @@ static struct pl_status check_checkpoint(const struct dump *dump,
     struct pl_status kept = pl_is_ok(status) ? check_kept(dump, note) : pl_ok();
     free(note);
     if (!pl_is_ok(status))
-        return pl_fail(CORRUPT, "what came as the checkpoint is none");
+        return pl_fail(CORRUPT, N_("what came as the checkpoint is none"));
     PL_TRY(kept);
     uint64_t last = dump->next_seq - 1;
     bool whole =
         dump->options.to_seq == 0 && (dump->tree != NULL || dump->options.from_seq <= last);
     if (strcmp(checkpoint.origin, trailer->origin) != 0 || checkpoint.size < last ||
         (whole && checkpoint.size != last))
-        return pl_fail(CORRUPT, "the checkpoint that came is not that of these entries");
+        return pl_fail(CORRUPT, N_("the checkpoint that came is not that of these entries"));
     if (dump->tree == NULL || checkpoint.size != last)
         return pl_ok(); /* a part of the ledger has no root of its own */
     uint8_t root[PL_SHA256_BYTES];
@@ -260,13 +263,13 @@ static struct pl_status check_checkpoint(const struct dump *dump,
     return memcmp(root, checkpoint.root.bytes, sizeof(root)) == 0
                ? pl_ok()
                : pl_fail(CORRUPT,
-                         "the entries that came are not those of the checkpoint that came");
+                         N_("the entries that came are not those of the checkpoint that came"));
 }
 
 static struct pl_status take_trailer(struct dump *dump, const Pledged__V1__DumpTrailer *trailer)
 {
     if (trailer->to_seq + 1 != dump->next_seq)
-        return pl_fail(CORRUPT, "the stream ends before its last entry");
+        return pl_fail(CORRUPT, N_("the stream ends before its last entry"));
     PL_TRY(add_list(dump));
     if (trailer->checkpoint[0] != '\0')
         PL_TRY(check_checkpoint(dump, trailer));
@@ -285,7 +288,7 @@ struct pl_status dump_take(void *arg, struct pl_slice message)
     ProtobufCMessage *unpacked = NULL;
     pl_arena_reset(&dump->arena);
     if (dump->complete)
-        return pl_fail(CORRUPT, "the stream goes on after its end");
+        return pl_fail(CORRUPT, N_("the stream goes on after its end"));
     PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, message, &dump->arena,
                              &unpacked));
     const Pledged__V1__DumpResponse *part = (const void *)unpacked;

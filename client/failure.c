@@ -242,10 +242,12 @@ void failure_complete(struct failure *failure, struct pl_status status)
     if (failure->message[0] != '\0' && failure->code == status.code)
         return;
     struct pl_status same =
-        failure_set(failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s%s%s%s%s",
-                    text_failure(status.code), status.what[0] == '\0' ? "" : ": ", status.what,
-                    status.sys_errno == 0 ? "" : ": ",
-                    status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
+        failure_set(failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "", "%s",
+                    text_failure(status.code));
+    if (status.what[0] != '\0')
+        add(failure, _(": %s"), gettext(status.what));
+    if (status.sys_errno != 0)
+        add(failure, _(": %s"), text_errno(status.sys_errno));
     (void)same;
 }
 

@@ -167,10 +167,14 @@ static struct pl_status judge_broken(struct session *session, struct attempt *at
 {
     attempt->again = status.code == PL_E_UNAVAILABLE && !error->untrusted;
     attempt->open = attempt->reply.maybe_processed;
+    const char *words = error->text[0] == '\0' ? "" : gettext(error->text); /* or a library's own */
+    struct failure *failure = session->failure;
     struct pl_status told =
-        failure_set(session->failure, status.code, reason_of_code(status.code), "", "%s: %s%s%s",
-                    text_failure(status.code), error->text, status.sys_errno == 0 ? "" : ": ",
-                    status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
+        status.sys_errno == 0
+            ? failure_set(failure, status.code, reason_of_code(status.code), "", _("%s: %s"),
+                          text_failure(status.code), words)
+            : failure_set(failure, status.code, reason_of_code(status.code), "", _("%s: %s: %s"),
+                          text_failure(status.code), words, text_errno(status.sys_errno));
     session->failure->retryable = pl_code_retryable(status.code) && !error->untrusted;
     return told;
 }

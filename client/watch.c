@@ -9,6 +9,7 @@
 
 #include "client/entries.h"
 #include "client/output.h"
+#include "client/text.h"
 #include "common/date.h"
 #include "common/scan.h"
 #include "pledged/v1/service.pb-c.h"
@@ -82,7 +83,7 @@ static struct pl_status add_entries(struct watch *watch, const Pledged__V1__Watc
                                  pl_slice(message->entry[i].data, message->entry[i].len),
                                  &watch->arena, &entry));
         if (((const Pledged__V1__Entry *)entry)->seq != message->first_seq + i)
-            return pl_fail(CORRUPT, "the daemon sent entries out of order");
+            return pl_fail(CORRUPT, N_("the daemon sent entries out of order"));
         if (watch->tier == NULL)
             PL_TRY(
                 entries_print_line((const Pledged__V1__Entry *)entry, &watch->arena, &watch->line));
@@ -96,7 +97,7 @@ static struct pl_status check_order(const struct watch *watch,
     if (message->seq + 1 < watch->next_seq ||
         (message->n_entry > 0 && ((watch->next_seq != 0 && message->first_seq != watch->next_seq) ||
                                   message->first_seq + message->n_entry != message->seq + 1)))
-        return pl_fail(CORRUPT, "the daemon left out entries");
+        return pl_fail(CORRUPT, N_("the daemon left out entries"));
     return pl_ok();
 }
 

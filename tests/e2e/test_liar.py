@@ -129,6 +129,8 @@ class Lies(DaemonTest):
     def test_other_entries_than_it_signed(self):
         self.sends(self.forged(), leaves=self.leaves)
         self.no_dump(words="not those of the checkpoint")
+        ran = self.ask("dump", "-o", self.path(), lang="fr")
+        self.assertIn("données abîmées\u00a0: les écritures reçues ne sont pas celles du point de contrôle", ran.err)
 
     def test_a_part_under_its_own_checkpoint_is_not_forged_either(self):
         self.sends(self.forged()[:300], leaves=self.leaves[:300])
