@@ -99,6 +99,23 @@ static void test_every_field_survives(void **state)
     assert_memory_equal(head.hash, batch.hash, STORE_HASH_BYTES);
 }
 
+/* Whoever appends a batch leaves its hash to the store. */
+static void test_the_store_hashes_what_it_appends(void **state)
+{
+    struct driver *d = *state;
+    struct store_batch batch;
+    struct store_head head;
+    for (int idle = 0; idle < 2; idle++) {
+        next_batch(d->store, 2, 30, &d->body, &batch);
+        struct store_batch unsealed = batch;
+        memset(unsealed.hash, 0xee, sizeof(unsealed.hash));
+        assert_int_equal(append_wait(d->store, &unsealed, idle != 0), STORE_DURABLE);
+        store_head(d->store, &head);
+        assert_memory_equal(head.hash, batch.hash, STORE_HASH_BYTES);
+        assert_true(pl_is_ok(store_read(d->store, head.batch, compare_batch, &batch)));
+    }
+}
+
 static void test_a_body_is_borrowed_until_the_completion_only(void **state)
 {
     struct driver *d = *state;
@@ -301,6 +318,7 @@ static void test_from_the_start_is_from_the_first_batch(void **state)
 #define CONFORMANCE(setup_)                                                                        \
     CONFORMS(test_empty_log_has_a_head, setup_), CONFORMS(test_appends_are_read_back, setup_),     \
         CONFORMS(test_every_field_survives, setup_),                                               \
+        CONFORMS(test_the_store_hashes_what_it_appends, setup_),                                   \
         CONFORMS(test_a_body_is_borrowed_until_the_completion_only, setup_),                       \
         CONFORMS(test_only_the_next_batch_is_taken, setup_),                                       \
         CONFORMS(test_an_old_epoch_is_fenced_and_a_new_one_taken, setup_),                         \
