@@ -3,10 +3,12 @@
  * cmd_import: bank statements: a file becomes one command that the daemon takes whole or not at
  * all; what came of it; what nobody has explained yet, and where it may belong.
  *
- * All files are read before the first one is sent.
+ * All files are read, and judged as far as that is possible here, before the first one is sent.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/bankfile.h"
 #include "client/camt.h"
@@ -28,6 +30,7 @@ enum { COMMAND_BYTES_MAX = 1 << 20, REQUEST_BYTES_MAX = 4 << 20 };
 struct import {
     Pledged__V1__ImportStatement *command;
     struct payers payers;
+    struct write *write; /* in the arena */
 };
 
 static struct pl_status read_one(struct cli *cli, const char *path, struct import *ret)
@@ -102,23 +105,47 @@ static struct pl_status check_size(struct cli *cli, const char *path, const stru
                        path, movements);
 }
 
-static struct pl_status send_one(struct cli *cli, const char *path, const struct import *import,
-                                 struct sheet *sheet)
+/* All that can be said against it without the daemon. */
+static struct pl_status prepare_one(struct cli *cli, const char *path, struct import *import)
 {
     struct write *write = pl_arena_alloc(&cli->arena, sizeof(*write)); /* the sheet borrows of it */
-    Pledged__V1__Receipt *receipt = NULL;
     if (write == NULL)
         return no_memory();
+    import->write = write;
     PL_TRY(write_init(cli, write, "statement"));
     write->command.command_case = PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
     write->command.import_statement = import->command;
     PL_TRY(payers_commit(&import->payers, write->request_id, import->command, &cli->arena,
                          &write->record, &write->record_count));
-    PL_TRY(check_size(cli, path, write));
-    PL_TRY(write_send(cli, write, &receipt));
+    return check_size(cli, path, write);
+}
+
+static struct pl_status send_one(struct cli *cli, const char *path, const struct import *import,
+                                 struct sheet *sheet)
+{
+    Pledged__V1__Receipt *receipt = NULL;
+    memcpy(cli->failure.request_id, import->write->request_text, sizeof(cli->failure.request_id));
+    PL_TRY(write_send(cli, import->write, &receipt));
     for (size_t i = 0; receipt->outcome != NULL && i < receipt->outcome->n_statement; i++)
-        add_outcome(sheet, path, write, receipt, receipt->outcome->statement[i]);
+        add_outcome(sheet, path, import->write, receipt, receipt->outcome->statement[i]);
     return pl_ok();
+}
+
+/* Of several files: which one it was, and what that means for the others. */
+static struct pl_status name_file(struct cli *cli, struct pl_status status, size_t file)
+{
+    char said[sizeof(cli->failure.message)];
+    struct failure *failure = &cli->failure;
+    failure_complete(failure, status);
+    memcpy(said, failure->message, sizeof(said));
+    if (options_has(&cli->options, OPTION_DRY_RUN))
+        (void)snprintf(failure->message, sizeof(said), _("%s: %s"), cli->arg[file], said);
+    else
+        (void)snprintf(failure->message, sizeof(said),
+                       _("%s: %s (files before it, imported: %zu; files after it, not sent: %zu; "
+                         "to import all of them once more books nothing twice)"),
+                       cli->arg[file], said, file, cli->arg_count - file - 1);
+    return status;
 }
 
 struct pl_status cmd_import(struct cli *cli)
@@ -133,9 +160,14 @@ struct pl_status cmd_import(struct cli *cli)
     const size_t count = cli->arg_count;
     for (size_t i = 0; i < count; i++)
         PL_TRY(read_one(cli, cli->arg[i], &import[i]));
-    sheet_init(&sheet, "statements", import_columns, PL_COUNT(import_columns), &cli->arena);
     for (size_t i = 0; i < count; i++)
-        PL_TRY(send_one(cli, cli->arg[i], &import[i], &sheet));
+        PL_TRY(prepare_one(cli, cli->arg[i], &import[i]));
+    sheet_init(&sheet, "statements", import_columns, PL_COUNT(import_columns), &cli->arena);
+    for (size_t i = 0; i < count; i++) {
+        struct pl_status status = send_one(cli, cli->arg[i], &import[i], &sheet);
+        if (!pl_is_ok(status))
+            return count > 1 ? name_file(cli, status, i) : status;
+    }
     return cli_show(cli, &sheet);
 }
 

@@ -216,19 +216,30 @@ static bool same_signer(const struct pl_note *one, const struct pl_note *other)
     return false;
 }
 
-/* The same key signed both: another ledger may well have another history. */
+/* The same key signed both. */
+static bool is_contradiction(const struct dump *dump, const struct pl_note *note)
+{
+    struct pl_note *kept = malloc(sizeof(*kept));
+    PL_ASSERT(kept != NULL);
+    bool same = note != NULL && pl_is_ok(pl_note_parse(pl_slice_str(dump->options.kept), kept)) &&
+                same_signer(kept, note);
+    free(kept);
+    return same;
+}
+
+/* Nothing here knows whose key is the right one, so whatever came under another one, or under none,
+ * takes the place of no earlier checkpoint: that would be the way to get rid of it. `note` may be
+ * NULL. */
 static struct pl_status check_kept(const struct dump *dump, const struct pl_note *note)
 {
     bool fewer = dump->options.to_seq == 0 && dump->next_seq - 1 < dump->kept.size;
     if (dump->kept.size == 0 || dump->tree == NULL || (!fewer && !dump->rewritten))
         return pl_ok();
-    struct pl_note *kept = malloc(sizeof(*kept));
-    PL_ASSERT(kept != NULL);
-    bool same =
-        pl_is_ok(pl_note_parse(pl_slice_str(dump->options.kept), kept)) && same_signer(kept, note);
-    free(kept);
-    if (!same)
-        return pl_ok();
+    if (!is_contradiction(dump, note))
+        return pl_fail(CORRUPT,
+                       N_("what came does not continue the checkpoint beside the file and is not "
+                          "signed by its key: another ledger needs a file of its own, nothing was "
+                          "replaced"));
     return fewer
                ? pl_fail(CORRUPT,
                          N_("entries were taken away since the checkpoint beside the file"))
@@ -271,8 +282,8 @@ static struct pl_status take_trailer(struct dump *dump, const Pledged__V1__DumpT
     if (trailer->to_seq + 1 != dump->next_seq)
         return pl_fail(CORRUPT, N_("the stream ends before its last entry"));
     PL_TRY(add_list(dump));
-    if (trailer->checkpoint[0] != '\0')
-        PL_TRY(check_checkpoint(dump, trailer));
+    PL_TRY(trailer->checkpoint[0] != '\0' ? check_checkpoint(dump, trailer)
+                                          : check_kept(dump, NULL));
     PL_TRY(add_end(dump, trailer));
     if (trailer->checkpoint[0] != '\0') {
         dump->checkpoint = strdup(trailer->checkpoint);

@@ -11,16 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/text.h"
 #include "client/when.h"
+#include "common/buf.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/hash.h"
 #include "common/ids.h"
 #include "common/money.h"
 
+enum { READ_BYTES = 64 << 10 }; /* of a file at a time */
+
 static struct pl_status no_memory(void)
 {
-    return pl_fail(TOO_BIG, "the request does not fit into memory");
+    return pl_fail(TOO_BIG, N_("the request does not fit into memory"));
 }
 
 static void close_fd(int *fd)
@@ -345,29 +349,47 @@ struct pl_status input_evidence(struct cli *cli, const char *kind_default,
     return pl_ok();
 }
 
-struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
-                            struct pl_slice *ret)
+/* No more than one byte too many. */
+static struct pl_status read_all(struct cli *cli, const char *path, int fd, size_t bytes_max,
+                                 struct pl_buf *into)
 {
-    int fd PL_CLEANUP(close_fd) = -1;
-    PL_TRY(open_file(cli, path, &fd));
-    uint8_t *bytes = pl_arena_alloc(&cli->arena, bytes_max + 2);
-    size_t len = 0;
-    if (bytes == NULL)
-        return no_memory();
-    while (len <= bytes_max) {
-        ssize_t got = read(fd, bytes + len, bytes_max + 1 - len);
+    for (;;) {
+        uint8_t *place = NULL;
+        size_t most = bytes_max + 1 - pl_buf_len(into);
+        if (most > READ_BYTES)
+            most = READ_BYTES;
+        if (most == 0)
+            return pl_ok();
+        PL_TRY(pl_buf_reserve(into, most, &place));
+        ssize_t got = read(fd, place, most);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return no_file(cli, path);
         if (got == 0)
-            break;
-        len += (size_t)got;
+            return pl_ok();
+        pl_buf_commit(into, (size_t)got);
     }
+}
+
+struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
+                            struct pl_slice *ret)
+{
+    int fd PL_CLEANUP(close_fd) = -1;
+    struct pl_buf read PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&read, bytes_max + 1);
+    PL_TRY(open_file(cli, path, &fd));
+    PL_TRY(read_all(cli, path, fd, bytes_max, &read));
+    size_t len = pl_buf_len(&read);
     if (len > bytes_max)
         return failure_set(&cli->failure, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
                            _("%s is larger than %zu bytes"), path, bytes_max);
-    bytes[len] = '\0';
+    /* no more of the arena than the file has: a call may bring hundreds of them */
+    uint8_t *bytes = pl_arena_alloc(&cli->arena, len + 2);
+    if (bytes == NULL)
+        return no_memory();
+    if (len > 0)
+        memcpy(bytes, pl_buf_slice(&read).data, len);
     *ret = pl_slice(bytes, len);
     return pl_ok();
 }

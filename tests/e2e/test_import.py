@@ -15,7 +15,7 @@ from datetime import date
 from xml.etree import ElementTree
 
 import audit
-from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, patience, pb, run
+from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, id_text, patience, pb, run
 
 CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
 SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or
@@ -165,6 +165,26 @@ class Corpus(Bank):
         self.assertEqual(self.listed(), [])
         self.fails(66, "clerk", "import", CORPUS / "exact-v08.xml", CORPUS / "not-there.xml")
         self.assertEqual(self.listed(), [])
+
+    def test_which_of_several_files_was_refused(self):
+        """Those before it are in; the refusal alone would say that nothing was."""
+        self.bring("exact-v08.xml")
+        files = [CORPUS / one for one in ("twins.xml", "conflict.xml", "dollars.xml", "manual.xml")]
+        ran = self.fails(10, "clerk", "import", *files)
+        self.assertIn("conflict.xml: ", ran.err)
+        self.assertIn("files before it, imported: 1; files after it, not sent: 2", ran.err)
+        self.assertIn("twins", str(self.pledge("clerk", "statements").out).lower())
+        told = json.loads(self.fails(10, "clerk", "import", *files, format="json").err)
+        refused = self.dump()[told["seq"] - 1]
+        self.assertEqual(told["request_id"], id_text(refused.request_id), "that of the file it was")
+        ran = self.fails(10, "clerk", "import", "--dry-run", *files, lang="fr")
+        self.assertIn("conflict.xml : ", ran.err.replace("\u00a0", " "))
+        self.assertNotIn("importés", ran.err)
+
+    def test_many_files(self):
+        """More than would fit if each took the memory of the largest that there may be."""
+        self.bring(*["exact-v08.xml"] * 70)
+        self.assertEqual(len(self.listed()), 1)
 
     def test_it_is_all_there_after_a_restart(self):
         self.everything(good_files())

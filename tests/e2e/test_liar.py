@@ -156,7 +156,12 @@ class Lies(DaemonTest):
                 again(self.forged(), "rewritten")
                 again(self.entries[:299], "taken away")
                 again(self.entries, None)
-                again(self.forged()[:100], None, audit.Signer(self.signer.name))  # the ledger of another key
+                # nobody knows here which key is the right one
+                again(self.forged(), "not signed by its key", audit.Signer(self.signer.name))
+                again(self.entries[:100], "not signed by its key", audit.Signer(self.signer.name))
+                again(self.forged(), "not signed by its key", "")  # without any checkpoint
+                again(self.entries, None, "")
+                again(self.entries, None, audit.Signer(self.signer.name))
 
     def test_fewer_entries_than_it_signed(self):
         self.sends(self.entries[:50], leaves=self.leaves)
