@@ -185,9 +185,12 @@ static struct pl_status explain(struct cli *cli, const char *dir, struct pl_stat
 {
     if (pl_is_ok(status) || cli->failure.message[0] != '\0')
         return status;
+    const char *what = gettext(status.what);
+    if (status.sys_errno == 0)
+        return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("%s: %s"), dir, what);
     return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       "%s: %s%s%s", dir, gettext(status.what), status.sys_errno == 0 ? "" : ": ",
-                       status.sys_errno == 0 ? "" : text_errno(status.sys_errno));
+                       _("%s: %s: %s"), dir, what, text_errno(status.sys_errno));
 }
 
 static struct pl_status fetch_entries(struct cli *cli, struct fetch *fetch, uint64_t size)

@@ -110,7 +110,7 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
         if (!plain_text(texts[i].text, texts[i].most))
             return WRONG(arena, FIELD_INVALID, texts[i].field,
-                         "the text is too long, or has control characters");
+                         WORDS("the text is too long, or has control characters"));
     }
     return NULL;
 }
@@ -126,7 +126,7 @@ static Pledged__V1__Refusal *check_payer(struct pl_slice record, struct pl_arena
     if (!plain_text(payer->name, 600) || !plain_text(payer->account, 64) ||
         !plain_text(payer->text, 3000))
         return WRONG(arena, FIELD_INVALID, "payer_detail",
-                     "a text is too long, or has control characters");
+                     WORDS("a text is too long, or has control characters"));
     return NULL;
 }
 
@@ -151,7 +151,7 @@ static Pledged__V1__Refusal *check_row(const Pledged__V1__Command *command,
     if (record->salt.len != PERSONS_SALT_BYTES)
         return WRONG(arena, FIELD_INVALID, "record.salt", "a salt has 32 bytes");
     if (record->record.len == 0 || record->record.len > PERSONS_RECORD_BYTES_MAX)
-        return WRONG(arena, FIELD_INVALID, "record.record", "a record has 1 to 4096 bytes");
+        return WRONG(arena, FIELD_INVALID, "record.record", WORDS("a record has 1 to 4096 bytes"));
     ret->record = pl_slice(record->record.data, record->record.len);
     memcpy(ret->salt, record->salt.data, sizeof(ret->salt));
     persons_commit(ret->salt, ret->record, made);

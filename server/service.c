@@ -202,10 +202,10 @@ static Pledged__V1__Refusal *head_wrong(struct service *service, const Pledged__
     const Pledged__V1__ClosePeriod *close = msg->close_period;
     if (service->proofs == NULL || !pl_is_ok(proofs_root(service->proofs, close->head_size, &root)))
         return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_size",
-                       "no signed checkpoint of this ledger covers so many entries");
+                       WORDS("no signed checkpoint of this ledger covers so many entries"));
     if (memcmp(root.bytes, close->head_root.data, sizeof(root.bytes)) != 0)
         return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_root",
-                       "this is not the root of the ledger at that size");
+                       WORDS("this is not the root of the ledger at that size"));
     return NULL;
 }
 
@@ -863,7 +863,7 @@ static void dump_begin(struct call *call, struct service *service, bool covered)
     uint64_t from = request->from_seq == 0 ? 1 : request->from_seq;
     if ((request->to_seq != 0 && from > request->to_seq) || from > view_get_log(view)->size + 1) {
         fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
-             "from_seq is after the end of the range or of the ledger");
+             WORDS("the first entry comes after the end of the range or of the ledger"));
         return;
     }
     struct dump *dump = dump_new(service, view, request, covered, call_arena(call));

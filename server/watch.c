@@ -567,7 +567,7 @@ void watch_begin(struct watch_hub *hub, struct call *call)
     const Pledged__V1__WatchRequest *request = (const void *)call_request(call);
     if (request->heartbeat_s > LIMIT_WATCH_HEARTBEAT_MAX_S) {
         refuse(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "heartbeat_s",
-               "a heartbeat comes every 1 to 300 seconds");
+               WORDS("a heartbeat comes every 1 to 300 seconds"));
         return;
     }
     struct watcher *watcher = watcher_new(hub, call);
@@ -580,7 +580,7 @@ void watch_begin(struct watch_hub *hub, struct call *call)
                    "the server is starting or about to stop");
         else
             refuse(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
-                   "from_seq is after the end of the ledger");
+                   WORDS("the first entry comes after the end of the ledger"));
         return;
     }
     if (watcher->next_seq == 0)

@@ -19,6 +19,9 @@ collect() {
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=NEED:2 --keyword=maker_say:3 --keyword=wrong:4 --keyword=say:4 --keyword=WORDS \
         --keyword=refuse:5 --keyword=query_refuse:5 --keyword=query_deny:5 --join-existing \
         --no-location --sort-output --omit-header -o "$1" server/ledger/*.c server/view.c
+    # what the rooms before the ledger say of a field
+    xgettext --from-code=UTF-8 --language=C --keyword --keyword=WORDS --join-existing \
+        --no-location --sort-output --omit-header -o "$1" server/*.c
 }
 
 if [ "$1" = --update ]; then

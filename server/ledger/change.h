@@ -15,10 +15,6 @@
 #define CLASS(name_)   PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_##name_
 #define WARNING(name_) PLEDGED__V1__WARNING_KIND__WARNING_KIND_##name_
 
-/* Marks a sentence for people where it is not the argument of wrong, say, maker_say or NEED: the
- * client has French words for all of them (client/po/check.sh collects them). */
-#define WORDS(text_) text_
-
 /* In the checks that replay asks: an entry that breaks a rule is CORRUPT, with the rule's words. */
 #define NEED(condition_, what_)                                                                    \
     do {                                                                                           \

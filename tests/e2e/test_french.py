@@ -227,6 +227,19 @@ class French(DaemonTest):
                 self.assertNotEqual(ran.code, 0, ran)
                 self.assertEqual(self.english_in(ran.err), [], ran)
 
+    def test_what_the_ledger_is_not_asked_about(self):
+        """Rooms before it find what is wrong with these."""
+        for person, args in (("auditor", ("dump", "--from-seq", "99999", "-o", self.home.path / "got")),
+                             ("auditor", ("dump", "--from-seq", "2", "--to-seq", "1", "-o", self.home.path / "got")),
+                             ("clerk", ("watch", "--from-seq", "99999")),
+                             ("clerk", ("contact", "add", "C000001", "--name", "x" * 999, "--reason", "lettre")),
+                             ("auditor", ("mirror", "/dev/null/miroir"))):
+            with self.subTest(args=args):
+                ran = self.home.pledge(person, *args, format="table", lang="fr")
+                self.assertIn(ran.code, (65, 74), ran)
+                self.assertEqual(self.english_in(ran.err), [], ran)
+                self.assertNotRegex(ran.err, r"\w: ", ran)  # a French colon has a space before it
+
     def test_a_document_says_where_it_is(self):
         with contextlib.chdir(self.home.path):
             ran = self.looks_french("clerk", "receipt", self.one)

@@ -88,6 +88,9 @@ def ledger_seeds():
 def message_seeds(responses, entries):
     put("rules", "life", b"".join(map(piece, entries)))
     put("rules", "start", b"".join(map(piece, entries[:4])))
+    kinds = {harness.pb.Entry.FromString(entry).WhichOneof("fact"): entry for entry in entries}
+    for kind, entry in kinds.items():
+        put("encode", kind, b"\x10\x00" + entry)
     for form in range(6):
         put("dump", f"form-{form}", bytes([form]) + b"".join(map(piece, responses)))
     commands, seen = [], set()
