@@ -4,9 +4,11 @@
  */
 #include "server/tools.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -24,7 +26,7 @@
 #include "server/store/io.h"
 #include "server/store/lock.h"
 
-enum { MESSAGE_BYTES = 400, SNAPSHOTS_KEPT = 2 };
+enum { MESSAGE_BYTES = 400, PATH_BYTES = 4096, SNAPSHOTS_KEPT = 2 };
 
 static int complain(struct pl_status status, const char *message)
 {
@@ -306,6 +308,19 @@ static void release(struct lock **lock)
     lock_release(*lock);
 }
 
+/* Root may say it as well: the mark is for the daemon, who has to be able to read it. */
+static struct pl_status give_to_owner(const char *data)
+{
+    struct stat owner;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%s/" CLOCKMARK_FILE, data);
+    if (geteuid() != 0)
+        return pl_ok();
+    return stat(data, &owner) == 0 && chown(path, owner.st_uid, owner.st_gid) == 0
+               ? pl_ok()
+               : pl_fail_errno(IO, "give the mark to the owner of the directory");
+}
+
 int tools_accept_clock(const struct config *config)
 {
     char message[MESSAGE_BYTES] = "", now[40];
@@ -319,6 +334,8 @@ int tools_accept_clock(const struct config *config)
     if (!pl_is_ok(status))
         return complain(status, message);
     status = clockmark_note(config->data, now_us);
+    if (pl_is_ok(status))
+        status = give_to_owner(config->data);
     if (!pl_is_ok(status)) {
         (void)snprintf(message, sizeof(message), "%.300s/" CLOCKMARK_FILE ": %.60s", config->data,
                        status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);

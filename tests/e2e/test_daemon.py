@@ -338,6 +338,17 @@ class Running(unittest.TestCase):
         clerk.contributor("After")
         check_ledger(home.client("auditor").dump())
 
+    @unittest.skipUnless(os.geteuid() == 0, "somebody else's directory needs root")
+    def test_root_says_for_the_daemon_that_the_clock_is_right(self):
+        home = self.opened()
+        home.terminate()
+        owner = 65534, 65533
+        os.chown(home.data, *owner)
+        ran = home.pledged("accept-clock")
+        self.assertEqual((ran.code, ran.err), (0, ""), ran)
+        mark = (home.data / "clock.seen").stat()
+        self.assertEqual((mark.st_uid, mark.st_gid, mark.st_mode & 0o777), (*owner, 0o600))
+
     def test_a_clock_that_ran_on_while_the_daemon_was_idle_is_believed(self):
         limit = round(patience(4))
         home = self.opened(settings={"ledger": {"clock_ahead_limit": f"{limit}s"}})

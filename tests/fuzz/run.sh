@@ -60,7 +60,7 @@ targets() {
 regression() {
     mkdir "$scratch/new"
     # the inputs as they are, then runs that begin with them
-    fuzz "$1" -runs=0 "$here/corpus/$1" 2>"$scratch/out" || { cat "$scratch/out"; exit 1; }
+    fuzz "$1" -runs=0 -artifact_prefix="$scratch/" "$here/corpus/$1" 2>"$scratch/out" || { cat "$scratch/out"; exit 1; }
     fuzz "$1" -runs=$runs -seed=20260324 -artifact_prefix="$scratch/" "$scratch/new" "$here/corpus/$1" \
         2>"$scratch/out" || { cat "$scratch/out"; exit 1; }
     printf '%s: %d inputs of the corpus, ' "$1" "$(ls "$here/corpus/$1" | wc -l)"

@@ -88,9 +88,6 @@ def ledger_seeds():
 def message_seeds(responses, entries):
     put("rules", "life", b"".join(map(piece, entries)))
     put("rules", "start", b"".join(map(piece, entries[:4])))
-    kinds = {harness.pb.Entry.FromString(entry).WhichOneof("fact"): entry for entry in entries}
-    for kind, entry in kinds.items():
-        put("encode", kind, b"\x10\x00" + entry)
     for form in range(6):
         put("dump", f"form-{form}", bytes([form]) + b"".join(map(piece, responses)))
     commands, seen = [], set()
@@ -109,6 +106,53 @@ def message_seeds(responses, entries):
     put("json", "entry", b"\3" + json_format.MessageToJson(
         harness.pb.Entry.FromString(entries[-1]), indent=None).encode())
     put("json", "list", b'\2{"pageSize":3,"stage":["STAGE_HELD",2],"page_token":"AA=="}')
+
+
+# --- entries with whatever there may be ----------------------------------------------------------
+
+def fill(message, field, depth):
+    """Something in it, and in what that is made of."""
+    if field.message_type is not None:
+        place = getattr(message, field.name)
+        place = place.add() if field.label == field.LABEL_REPEATED else place
+        place.SetInParent()
+        for inner in field.message_type.fields if depth > 0 else ():
+            fill(place, inner, depth - 1)
+        return
+    value = {field.CPPTYPE_STRING: b"x" if field.type == field.TYPE_BYTES else "x", field.CPPTYPE_BOOL: True}.get(
+        field.cpp_type, 1)
+    if field.label == field.LABEL_REPEATED:
+        getattr(message, field.name).append(value)
+    else:
+        setattr(message, field.name, value)
+
+
+def entry_seeds():
+    """Each field of an entry with all that is in it; each field of what an entry has most, alone."""
+    whole = []
+    for field in harness.pb.Entry.DESCRIPTOR.fields:
+        entry = harness.pb.Entry()
+        fill(entry, field, 3)
+        whole.append(entry)
+    for part in ("actor", "outcome", "pledge_made"):
+        for field in getattr(harness.pb.Entry(), part).DESCRIPTOR.fields:
+            entry = harness.pb.Entry()
+            getattr(entry, part).SetInParent()
+            fill(getattr(entry, part), field, 1)
+            whole.append(entry)
+    full = harness.pb.Entry()
+    for field in full.DESCRIPTOR.fields:
+        if field.containing_oneof is None or field.name == "pledge_made":
+            fill(full, field, 3)
+    rare = [field.name for field in full.outcome.DESCRIPTOR.fields if field.number in (3, 7, 11) or field.number > 13]
+    for name in rare:  # what a pledge has not
+        full.outcome.ClearField(name)
+    put("encode", "full", b"".join(
+        struct.pack(">HH", full.ByteSize(), room) + full.SerializeToString() for room in range(40, 600, 9)))
+    packed = [entry.SerializeToString() for entry in whole]
+    for number in range(4):
+        put("encode", f"fields-{number}", b"".join(
+            struct.pack(">HH", len(one), 977 * place) + one for place, one in enumerate(packed[number::4])))
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -317,6 +361,7 @@ def tlog_seeds():
 
 if __name__ == "__main__":
     ledger_seeds()
+    entry_seeds()
     network_seeds()
     client_seeds()
     witness_seeds()
