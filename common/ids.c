@@ -21,12 +21,20 @@ static uint64_t digits(const char *text, size_t *ret_count)
 
 uint64_t pl_id_parse(const char *text, char prefix)
 {
-    size_t count;
+    uint32_t six = 0; /* most have no more, and an id is read several times a command */
     if (text[0] != prefix)
         return 0;
+    for (size_t i = 1; i <= DIGITS_LEAST; i++) {
+        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
+        if (digit > 9)
+            return 0;
+        six = six * 10 + digit;
+    }
+    if (text[DIGITS_LEAST + 1] == '\0')
+        return six;
+    size_t count;
     uint64_t number = digits(text + 1, &count);
-    bool canonical = count == DIGITS_LEAST || (count > DIGITS_LEAST && text[1] != '0');
-    return canonical ? number : 0;
+    return count > DIGITS_LEAST && text[1] != '0' ? number : 0;
 }
 
 uint64_t pl_id_parse_loose(const char *text, char prefix)
@@ -41,9 +49,16 @@ uint64_t pl_id_parse_loose(const char *text, char prefix)
 const char *pl_id_format(char prefix, uint64_t number, char out[24])
 {
     size_t count = DIGITS_LEAST; /* snprintf would be felt in every receipt */
+    out[0] = prefix;
+    if (number < 1000000) {
+        uint32_t rest = (uint32_t)number;
+        for (size_t i = DIGITS_LEAST; i > 0; i--, rest /= 10)
+            out[i] = (char)('0' + rest % 10);
+        out[DIGITS_LEAST + 1] = '\0';
+        return out;
+    }
     for (uint64_t rest = number / 1000000; rest != 0; rest /= 10)
         count++;
-    out[0] = prefix;
     out[count + 1] = '\0';
     for (; count > 0; count--, number /= 10)
         out[count] = (char)('0' + number % 10);

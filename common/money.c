@@ -55,13 +55,14 @@ static inline int code_number(const char *code)
 int pl_currency_index(const char *code)
 {
     int low = 0, high = pl_currency_count() - 1;
-    if (code[0] == '\0' || code[1] == '\0' || code[2] == '\0' || code[3] != '\0')
-        return -1;
     /* mostly the one that was asked for before, whoever asked */
     static _Thread_local int last;
-    int wanted = code_number(code);
-    if (wanted == code_number(currencies[last].code))
+    const char *known = currencies[last].code;
+    if (code[0] == known[0] && code[1] == known[1] && code[2] == known[2] && code[3] == '\0')
         return last;
+    if (code[0] == '\0' || code[1] == '\0' || code[2] == '\0' || code[3] != '\0')
+        return -1;
+    int wanted = code_number(code);
     while (low <= high) {
         int middle = (low + high) / 2, found = code_number(currencies[middle].code);
         if (wanted == found) {

@@ -269,28 +269,26 @@ uint64_t pl_reference_pledge(const char *normalised)
     return number;
 }
 
-static void put_scor(unsigned check, const char *body, size_t len, char out[PL_REFERENCE_BYTES])
+/* What stands before the body; by hand: it is made for each pledge. */
+static void put_check(unsigned check, char out[PL_REFERENCE_BYTES])
 {
-    out[0] = 'R'; /* by hand: it is made for each pledge */
+    out[0] = 'R';
     out[1] = 'F';
     out[2] = (char)('0' + check / 10);
     out[3] = (char)('0' + check % 10);
-    memcpy(out + 4, body, len + 1);
 }
 
 /* As pl_reference_mint_scor of the id: its letter is a 25, and the rest after division by 97 comes
  * from the number itself. */
 const char *pl_reference_scor(uint64_t pledge, char out[PL_REFERENCE_BYTES])
 {
-    enum { RF00 = 271500, LETTER = 'P' - 'A' + 10 };
-    char id[24];
-    (void)pl_id_format('P', pledge, id);
-    unsigned rest = LETTER;
-    size_t len = 1;
-    for (; id[len] != '\0'; len++)
+    enum { RF00 = 271500, LETTER = 'P' - 'A' + 10, BODY_AT = 4, DIGITS_LEAST = 6 };
+    unsigned rest = LETTER * 1000000 % 97;
+    const char *id = pl_id_format('P', pledge, out + BODY_AT);
+    for (size_t i = 1 + DIGITS_LEAST; id[i] != '\0'; i++)
         rest = rest * 10 % 97;
-    rest = (rest + (unsigned)(pledge % 97)) % 97;
-    put_scor(98 - (rest * 1000000 + RF00) % 97, id, len, out);
+    rest += (unsigned)(pledge % 97);
+    put_check(98 - (rest * (1000000 % 97) + RF00) % 97, out);
     return out;
 }
 
@@ -311,7 +309,8 @@ bool pl_reference_mint_scor(const char *body, char out[PL_REFERENCE_BYTES])
         if (!is_digit(body[i]) && !is_capital(body[i]))
             return false;
     }
-    put_scor(98 - mod97(mod97(0, body, len), "RF00", 4), body, len, out);
+    put_check(98 - mod97(mod97(0, body, len), "RF00", 4), out);
+    memcpy(out + 4, body, len + 1);
     return true;
 }
 

@@ -30,6 +30,10 @@ struct wire_field {
 /* A varint of at most `bytes_max` bytes, 10 or less. */
 static bool varint_within(struct pl_slice bytes, size_t *cursor, unsigned bytes_max, uint64_t *ret)
 {
+    if (*cursor < bytes.len && bytes.data[*cursor] < 0x80) { /* most of them */
+        *ret = bytes.data[(*cursor)++];
+        return true;
+    }
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 7 * bytes_max; shift += 7) {
         if (*cursor == bytes.len)
@@ -442,13 +446,32 @@ bool pl_wire_number(struct pl_slice bytes, uint32_t field, uint64_t *ret)
     return !bad;
 }
 
+/* ASCII from begin to end, without a NUL, as most texts are. Eight bytes at a time: each has its
+ * highest bit set if it is no ASCII, and borrows from it if it is zero. */
+static bool is_plain(struct pl_slice text)
+{
+    const uint64_t ones = 0x0101010101010101, high = ones << 7;
+    size_t at = 0;
+    for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, text.data + at, sizeof(eight));
+        if (((eight | (eight - ones)) & high) != 0)
+            return false;
+    }
+    for (; at < text.len; at++) {
+        if (text.data[at] == 0 || text.data[at] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 bool pl_utf8_valid(struct pl_slice text)
 {
-    return text.len == 0 ||
+    return is_plain(text) ||
            (memchr(text.data, 0, text.len) == NULL && u8_check(text.data, text.len) == NULL);
 }
 
-size_t pl_utf8_control(const char *text)
+size_t pl_utf8_control_rare(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     if (at[0] < 0x20 || at[0] == 0x7F)

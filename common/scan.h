@@ -52,6 +52,10 @@ bool pl_utf8_valid(struct pl_slice text); /* well-formed, no NUL */
 /* Length of the character at `text` (well-formed, NUL at its end) if it is none that people read
  * but one that steers: controls of ASCII and Latin-1, ends of lines, and what turns the order of
  * all that stands after it on the line (amounts, too); else 0. */
-size_t pl_utf8_control(const char *text);
+size_t pl_utf8_control_rare(const char *text);
+static inline size_t pl_utf8_control(const char *text)
+{
+    return *text >= 0x20 && *text < 0x7F ? 0 : pl_utf8_control_rare(text);
+}
 
 #endif

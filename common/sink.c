@@ -7,14 +7,12 @@
 
 uint8_t *pl_sink_long(const uint8_t *begin, uint8_t *at, uint64_t value)
 {
-    size_t len = 1;
     if (value < 0x4000 && value >= 0x80 && at - begin > 1) { /* most of them */
         at[-1] = (uint8_t)(value >> 7);
         at[-2] = (uint8_t)(value | 0x80);
         return at - 2;
     }
-    for (uint64_t rest = value >> 7; rest != 0; rest >>= 7)
-        len++;
+    size_t len = (size_t)(64 - __builtin_clzll(value | 1) + 6) / 7;
     if (len > (size_t)(at - begin))
         return NULL;
     at -= len;

@@ -334,6 +334,30 @@ static void test_texts(void **state)
     }
 }
 
+/* Eight bytes are looked at together: what is wrong is found at each place of each length. */
+static void test_utf8_at_every_place(void **state)
+{
+    (void)state;
+    enum { LONGEST = 40 };
+    for (size_t len = 1; len <= LONGEST; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char text[LONGEST];
+            memset(text, at % 2 == 0 ? 0x01 : 'x', len);
+            assert_true(pl_utf8_valid(pl_slice(text, len)));
+            text[at] = '\0';
+            assert_false(pl_utf8_valid(pl_slice(text, len)));
+            text[at] = (char)0x80;
+            assert_false(pl_utf8_valid(pl_slice(text, len)));
+            text[at] = (char)0xC3;
+            assert_false(pl_utf8_valid(pl_slice(text, len)));
+            if (at + 1 == len)
+                continue;
+            text[at + 1] = (char)0xA9;
+            assert_true(pl_utf8_valid(pl_slice(text, len)));
+        }
+    }
+}
+
 static void test_enum_numbers(void **state)
 {
     (void)state;
@@ -761,6 +785,7 @@ int main(void)
         cmocka_unit_test(test_given_twice),
         cmocka_unit_test(test_quadratic_merge_is_refused_at_once),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_utf8_at_every_place),
         cmocka_unit_test(test_enum_numbers),
         cmocka_unit_test(test_truth_values),
         cmocka_unit_test(test_elements_are_counted_everywhere),
