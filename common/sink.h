@@ -24,7 +24,7 @@ static inline __attribute__((always_inline)) void pl_sink_put(struct pl_sink *si
     }
     sink->at -= len;
     if (len > 0)
-        memcpy(sink->at, data, len);
+        pl_copy(sink->at, data, len);
 }
 
 /* A varint of any length before `at`: where it begins; NULL: it does not fit. */

@@ -73,7 +73,7 @@ static inline void *copy_of(struct pl_slice bytes, struct pl_arena *arena)
     uint8_t *copy = pl_arena_take(arena, bytes.len + 1);
     if (copy == NULL)
         return NULL;
-    memcpy(copy, bytes.data, bytes.len);
+    pl_copy(copy, bytes.data, bytes.len);
     copy[bytes.len] = '\0';
     return copy;
 }

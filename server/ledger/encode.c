@@ -59,7 +59,7 @@ static inline void put_delimited(struct pl_sink *sink, uint32_t number, const vo
         return;
     }
     sink->at -= len;
-    memcpy(sink->at, data, len);
+    pl_copy(sink->at, data, len);
     put_varint(sink, len);
     put_tag(sink, number, DELIMITED);
 }

@@ -82,12 +82,34 @@ static void test_values_and_their_lengths(void **state)
     assert_ptr_equal(sink.at, room + 1); /* nothing of it */
 }
 
+/* Short ones are not copied by the library: each length as it is, and not a byte beside it. */
+static void test_values_of_every_length(void **state)
+{
+    (void)state;
+    enum { LONGEST = 80 };
+    uint8_t value[LONGEST];
+    for (size_t i = 0; i < LONGEST; i++)
+        value[i] = (uint8_t)(i + 1);
+    for (size_t len = 0; len <= LONGEST; len++) {
+        uint8_t room[LONGEST + 2];
+        memset(room, 0xEE, sizeof(room));
+        struct pl_sink sink = {.begin = room + 1, .at = room + 1 + len};
+        pl_sink_put(&sink, value, len);
+        assert_false(sink.failed);
+        assert_ptr_equal(sink.at, room + 1);
+        assert_memory_equal(room + 1, value, len);
+        assert_int_equal(room[0], 0xEE);
+        assert_int_equal(room[1 + len], 0xEE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_of_every_length),
         cmocka_unit_test(test_a_room_that_is_too_small),
         cmocka_unit_test(test_values_and_their_lengths),
+        cmocka_unit_test(test_values_of_every_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
