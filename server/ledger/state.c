@@ -222,10 +222,16 @@ struct state_bank_entry *state_bank_entry(const struct ledger *ledger, const cha
                                                             : &ledger->bank_entry[number - 1];
 }
 
+/* What a decision just took from here is compared by where it stands. */
+static bool same(const char *known, const char *code)
+{
+    return known == code || (known[0] == code[0] && strcmp(known, code) == 0);
+}
+
 int state_catalogue(const struct ledger *ledger, const char *code)
 {
     for (size_t i = 0; i < ledger->catalogue_count; i++) {
-        if (strcmp(ledger->catalogue[i].current->msg->code, code) == 0)
+        if (same(ledger->catalogue[i].current->msg->code, code))
             return (int)i;
     }
     return -1;
@@ -236,8 +242,7 @@ int state_tier(const struct ledger *ledger, const char *catalogue, const char *c
     int index = state_catalogue(ledger, catalogue);
     for (size_t i = 0; index >= 0 && i < ledger->tier_count; i++) {
         const struct state_tier *tier = &ledger->tier[i];
-        if (tier->catalogue == (uint32_t)index && tier->code[0] == code[0] &&
-            strcmp(tier->code, code) == 0)
+        if (tier->catalogue == (uint32_t)index && same(tier->code, code))
             return (int)i;
     }
     return -1;

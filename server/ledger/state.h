@@ -335,11 +335,22 @@ struct state_tally {
 };
 /* A sum of values in centimes, half to even. False: more than 64 bits. */
 bool state_value(unsigned __int128 sum, int64_t *ret);
+/* Where a line stands that was asked for before: of this key, by its number, as long as no line
+ * comes or goes. */
+struct state_asked {
+    uint64_t shape;
+    uint32_t key;
+    int16_t currency;
+    bool known;
+    size_t place;
+};
+enum { STATE_ASKED = 8 };
 struct state_tallies {
     struct state_tally *line; /* owns; ascending by key, then currency code */
     size_t count, cap;
-    size_t asked; /* where the line stood that was asked for last; anywhere else, no harm done */
     uint64_t version; /* grows with every change */
+    uint64_t shape;   /* grows whenever a line comes or goes */
+    struct state_asked asked[STATE_ASKED];
 };
 
 struct ledger {

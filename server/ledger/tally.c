@@ -14,10 +14,13 @@
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
+/* Under which line of each dimension something counts, as numbers: a month, a currency, a tier, a
+ * category. */
 struct keys {
-    const char *key[STATE_DIMENSIONS];
-    char month[8];
+    uint32_t number[STATE_DIMENSIONS];
 };
+
+enum { MONTH_BYTES = 8, UNMATCHED = -1 };
 
 static const char *category_name(uint8_t kind)
 {
@@ -40,35 +43,42 @@ static void write_month(int month, char ret[8])
     ret[7] = '\0';
 }
 
-/* They are borrowed from the ledger and from *ret, until either changes. pledge NULL: money that
- * nobody has matched yet. */
-static void make_keys(const struct ledger *ledger, const struct state_pledge *pledge, int month,
-                      int currency, struct keys *ret)
+/* pledge NULL: money that nobody has matched yet. */
+static void make_keys(const struct state_pledge *pledge, int month, int currency, struct keys *ret)
 {
-    write_month(month, ret->month);
-    ret->key[STATE_BY_MONTH] = ret->month;
-    ret->key[STATE_BY_CURRENCY] = pl_currency_code(currency);
-    ret->key[STATE_BY_TIER] = "unmatched";
-    ret->key[STATE_BY_CATEGORY] = "unmatched";
-    if (pledge == NULL)
-        return;
-    ret->key[STATE_BY_TIER] =
-        pledge->tier == STATE_TIER_FREE ? "free" : ledger->tier[pledge->tier].code;
-    ret->key[STATE_BY_CATEGORY] = category_name(pledge->category);
+    ret->number[STATE_BY_MONTH] = (uint32_t)month;
+    ret->number[STATE_BY_CURRENCY] = (uint32_t)currency;
+    ret->number[STATE_BY_TIER] = pledge == NULL ? (uint32_t)UNMATCHED : pledge->tier;
+    ret->number[STATE_BY_CATEGORY] = pledge == NULL ? (uint32_t)UNMATCHED : pledge->category;
 }
 
-static bool is_line(const struct state_tallies *tallies, size_t place, const char *key,
-                    int currency)
+/* What the line is called; borrowed from the ledger or from `room`. */
+static const char *key_of(const struct ledger *ledger, enum state_dimension dimension,
+                          uint32_t number, char room[MONTH_BYTES])
 {
-    return place < tallies->count && tallies->line[place].currency == currency &&
-           strcmp(tallies->line[place].key, key) == 0;
+    switch (dimension) {
+    case STATE_BY_MONTH:
+        write_month((int)number, room);
+        return room;
+    case STATE_BY_CURRENCY:
+        return pl_currency_code((int)number);
+    case STATE_BY_TIER:
+        if (number != (uint32_t)UNMATCHED)
+            return number == STATE_TIER_FREE ? "free" : ledger->tier[number].code;
+        return "unmatched";
+    case STATE_BY_CATEGORY:
+        return number != (uint32_t)UNMATCHED ? category_name((uint8_t)number) : "unmatched";
+    case STATE_DIMENSIONS:
+        break;
+    }
+    PL_UNREACHABLE();
 }
 
-static struct state_tally *line_of(struct state_tallies *tallies, const char *key, int currency)
+/* Where the line stands, or would. */
+static size_t place_of(const struct state_tallies *tallies, const char *key, int currency,
+                       bool *ret_there)
 {
     size_t low = 0, high = tallies->count;
-    if (is_line(tallies, tallies->asked, key, currency)) /* mostly the same as before */
-        return &tallies->line[tallies->asked];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct state_tally *line = &tallies->line[middle];
@@ -76,23 +86,61 @@ static struct state_tally *line_of(struct state_tallies *tallies, const char *ke
         if (order == 0)
             order = line->currency - currency; /* the table is ascending by code */
         if (order == 0) {
-            tallies->asked = middle;
-            return &tallies->line[middle];
+            *ret_there = true;
+            return middle;
         }
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
+    *ret_there = false;
+    return low;
+}
+
+static void insert_line(struct state_tallies *tallies, size_t place, const char *key, int currency)
+{
     tallies->line =
         state_grow(tallies->line, tallies->count, &tallies->cap, sizeof(*tallies->line));
-    memmove(&tallies->line[low + 1], &tallies->line[low],
-            (tallies->count - low) * sizeof(*tallies->line));
+    memmove(&tallies->line[place + 1], &tallies->line[place],
+            (tallies->count - place) * sizeof(*tallies->line));
     tallies->count++;
-    struct state_tally *line = &tallies->line[low];
+    tallies->shape++;
+    struct state_tally *line = &tallies->line[place];
     *line = (struct state_tally){.currency = (int16_t)currency};
     (void)snprintf(line->key, sizeof(line->key), "%s", key);
-    return line;
+}
+
+/* Apart, so that the way of those who asked before is short. */
+__attribute__((noinline)) static void look_up(struct ledger *ledger, enum state_dimension dimension,
+                                              uint32_t number, int currency,
+                                              struct state_asked *ret)
+{
+    struct state_tallies *tallies = &ledger->tally[dimension];
+    char room[MONTH_BYTES];
+    const char *key = key_of(ledger, dimension, number, room);
+    bool there;
+    size_t place = place_of(tallies, key, currency, &there);
+    if (!there)
+        insert_line(tallies, place, key, currency);
+    *ret = (struct state_asked){.shape = tallies->shape,
+                                .key = number,
+                                .currency = (int16_t)currency,
+                                .known = true,
+                                .place = place};
+}
+
+/* It is there afterwards. Mostly it was asked for before: no key is written and none compared. */
+static inline struct state_tally *line_of(struct ledger *ledger, enum state_dimension dimension,
+                                          const struct keys *keys, int currency)
+{
+    struct state_tallies *tallies = &ledger->tally[dimension];
+    uint32_t number = keys->number[dimension];
+    struct state_asked *asked = &tallies->asked[number % STATE_ASKED];
+    if (!asked->known || asked->shape != tallies->shape || asked->key != number ||
+        asked->currency != currency)
+        look_up(ledger, dimension, number, currency, asked);
+    return &tallies->line[asked->place];
 }
 
 /* A line that says nothing goes, so that the lines are those of the rows that are there and not of
@@ -105,6 +153,7 @@ static void drop_if_empty(struct state_tallies *tallies, struct state_tally *lin
         return; /* nothing is valued where there is nothing */
     size_t place = (size_t)(line - tallies->line);
     tallies->count--;
+    tallies->shape++;
     memmove(line, line + 1, (tallies->count - place) * sizeof(*line));
 }
 
@@ -165,9 +214,9 @@ void tally_pledge(struct ledger *ledger, const struct state_pledge *pledge, int 
     struct valued valued =
         value_of(ledger, &ledger->pledge_rates, (uint32_t)(pledge - ledger->pledge),
                  pledge->currency, pledge->amount);
-    make_keys(ledger, pledge, pledge->month, pledge->currency, &keys);
+    make_keys(pledge, pledge->month, pledge->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
-        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], pledge->currency);
+        struct state_tally *line = line_of(ledger, i, &keys, pledge->currency);
         line->pledges += sign;
         add(&line->pledged, sign, pledge->amount);
         if (pledge->stage != STAGE(PLEDGED))
@@ -214,9 +263,9 @@ static bool put_gathered(struct ledger *ledger, struct gathered *row)
         return false;
     if (row->home)
         row->valued = value_of(ledger, NULL, 0, like->currency, row->pledged);
-    make_keys(ledger, like, like->month, like->currency, &keys);
+    make_keys(like, like->month, like->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
-        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], like->currency);
+        struct state_tally *line = line_of(ledger, i, &keys, like->currency);
         line->pledges += row->pledges;
         add(&line->pledged, 1, row->pledged);
         add(&line->committed, 1, row->committed);
@@ -289,9 +338,9 @@ static void add_received(struct ledger *ledger, const struct state_bank_entry *e
     struct keys keys;
     struct valued valued = value_of(ledger, &ledger->entry_rates,
                                     (uint32_t)(entry - ledger->bank_entry), entry->currency, minor);
-    make_keys(ledger, pledge, pl_date_month(entry->value_date), entry->currency, &keys);
+    make_keys(pledge, pl_date_month(entry->value_date), entry->currency, &keys);
     for (size_t i = 0; i < STATE_DIMENSIONS; i++) {
-        struct state_tally *line = line_of(&ledger->tally[i], keys.key[i], entry->currency);
+        struct state_tally *line = line_of(ledger, i, &keys, entry->currency);
         add(&line->received, sign, minor);
         add(&line->unallocated, sign, free_minor);
         add(&line->refunded, sign, refunded);
