@@ -178,6 +178,11 @@ size_t pl_mailbox_count(const struct pl_mailbox *box)
     return atomic_load_explicit(&box->count, memory_order_relaxed);
 }
 
+bool pl_mailbox_full(const struct pl_mailbox *box)
+{
+    return box->limit != 0 && pl_mailbox_count(box) >= box->limit;
+}
+
 int pl_mailbox_fd(const struct pl_mailbox *box)
 {
     return box->fd;

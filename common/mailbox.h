@@ -51,6 +51,8 @@ struct pl_mail *pl_mailbox_wait(struct pl_mailbox *box);
 bool pl_mailbox_empty(const struct pl_mailbox *box);
 /* With what lies in parcels; approximate, any thread. */
 size_t pl_mailbox_count(const struct pl_mailbox *box);
+/* Whether a post would be refused; likewise. */
+bool pl_mailbox_full(const struct pl_mailbox *box);
 /* Readable while mail is waiting; also once behind mail that was taken early. */
 int pl_mailbox_fd(const struct pl_mailbox *box);
 

@@ -13,6 +13,7 @@
 #include "common/mailbox.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/query.h"
+#include "server/limits.h"
 #include "server/persons.h"
 
 enum command_kind {
@@ -82,5 +83,11 @@ struct command {
     enum pl_code code;
     Pledged__V1__Refusal *refusal;
 };
+
+/* Somebody's import: it takes long enough that others should not have to wait for it. */
+static inline bool command_is_long(const struct command *command)
+{
+    return command->item_count > LIMIT_SHORT_ITEMS;
+}
 
 #endif

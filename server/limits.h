@@ -32,6 +32,11 @@ enum {
     LIMIT_BATCH_FILL_BYTES = 1024 * 1024,
     LIMIT_BATCH_BODY_BYTES = STORE_BATCH_BYTES_MAX,
     LIMIT_COMMAND_ENTRIES_BYTES = LEDGER_ENTRIES_PER_COMMAND_MAX * 4096 + 65536,
+    /* ExecuteBatch: what has more commands than that lets others pass; of those, so many may wait
+     * for their answers, a worker (a tenth of a second of the writer's time); more are answered
+     * BUSY */
+    LIMIT_SHORT_ITEMS = 16,
+    LIMIT_LONG_ITEMS = 32768,
     /* queries answered between two looks at the store: a bounded share of a turn */
     LIMIT_QUERIES_A_TURN = 256,
     /* commands of one turn of a worker that wait for each other on the way to the writer */

@@ -169,11 +169,18 @@ static bool only_packed(const struct call *call, const struct service *service,
     return !call_speaks_json(call) && !goes_by_registrar(service, command);
 }
 
+static size_t long_items(const struct command *command)
+{
+    return command_is_long(command) ? command->item_count : 0;
+}
+
 static void command_send(struct call *call, struct service *service, struct command *command)
 {
     command->phase = COMMAND_QUEUED;
+    size_t items = long_items(command); /* once posted, it is somebody else's */
     if (post(service, command)) {
         service->outstanding++;
+        service->long_items += items;
         return;
     }
     fail(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "",
@@ -265,6 +272,18 @@ static void item_fill(struct service *service, struct command_item *item,
         return;
     }
     pl_sha256(bytes, item->digest);
+}
+
+static bool inbox_has_room(void *user)
+{
+    const struct service *service = user;
+    return !pl_mailbox_full(service->inbox);
+}
+
+static bool has_room_for_many(void *user)
+{
+    const struct service *service = user;
+    return service->long_items < LIMIT_LONG_ITEMS && inbox_has_room(user);
 }
 
 static void on_execute(struct call *call, void *user)
@@ -420,6 +439,7 @@ static void answer_command(struct service *service, struct command *command)
 {
     struct call *call = command->context;
     service->outstanding--;
+    service->long_items -= long_items(command);
     if (command->code != PL_E_OK || command->kind != COMMAND_EXECUTE)
         finish(call, command->code, command->response, command->refusal);
     else if (call_method(call)->handle == on_execute_batch)
@@ -949,6 +969,7 @@ const struct net_method service_methods[] = {
      .roles = READERS, /* each command has its own roles: ledger_role_may */
      .request_bytes_max = LIMIT_COMMAND_BYTES,
      .elements_max = 16384,
+     .has_room = inbox_has_room,
      .handle = on_execute},
     {.path = "/pledged.v1.LedgerService/ExecutePrivate",
      .input = &pledged__v1__execute_private_request__descriptor,
@@ -963,6 +984,7 @@ const struct net_method service_methods[] = {
      .roles = READERS,
      .request_bytes_max = LIMIT_BATCH_REQUEST_BYTES,
      .elements_max = 65536,
+     .has_room = has_room_for_many,
      .handle = on_execute_batch},
     METHOD(ListTiers, list_tiers_request, list_tiers_response, EVERYBODY, on_list_tiers),
     METHOD(GetTier, get_tier_request, get_tier_response, EVERYBODY, on_get_tier),
@@ -1013,6 +1035,7 @@ void service_init(struct service *service)
 {
     service->view = NULL;
     service->outstanding = 0;
+    service->long_items = 0;
     service->draining = false;
     const struct watch_options options = {.store = service->store,
                                           .clock = service->clock,
@@ -1024,7 +1047,7 @@ void service_init(struct service *service)
 
 void service_fini(struct service *service)
 {
-    PL_ASSERT(service->outstanding == 0);
+    PL_ASSERT(service->outstanding == 0 && service->long_items == 0);
     watch_hub_free(service->watch);
     service->watch = NULL;
     view_unref(service->view);

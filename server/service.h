@@ -44,6 +44,7 @@ struct service {
     struct metrics *metrics; /* borrowed; NULL: nobody counts */
     unsigned index;          /* of the worker, for metrics */
     size_t outstanding;      /* commands at the writer, or on their way */
+    size_t long_items;       /* what the long ones among them consist of */
     struct pl_parcel parcel; /* of commands, until service_post */
     /* The parcel is no longer empty: service_post is due soon. NULL: each command goes by itself.
      */

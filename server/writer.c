@@ -52,6 +52,7 @@ struct writer {
     struct batch *in_flight; /* NULL: none */
     int64_t submitted_ns;    /* when that went to the store */
     struct waiting queue;    /* taken from the inbox, not yet decided */
+    struct waiting bulk;     /* the same: long ones, which let the others pass */
     struct store_head head;  /* of the durable log */
     uint64_t epoch;
     struct pl_arena scratch;    /* of one decision */
@@ -760,6 +761,12 @@ static void fail_command(struct writer *writer, struct command *command,
     answer(command);
 }
 
+/* Its first command is decided in part: the batch had no room for the rest. */
+static bool in_part(const struct waiting *list)
+{
+    return list->first != NULL && command_of(list->first)->item_next > 0;
+}
+
 static void fail_commands(struct writer *writer, struct waiting *list,
                           const struct failure *failure)
 {
@@ -774,8 +781,9 @@ static struct pl_status start_over(struct writer *writer, const struct failure *
 {
     PL_ASSERT(writer->in_flight == NULL);
     fail_commands(writer, &writer->filling->waiting, failure);
-    if (writer->queue.first != NULL && command_of(writer->queue.first)->item_next > 0)
-        fail_command(writer, command_of(waiting_pop(&writer->queue)), failure);
+    struct waiting *list = in_part(&writer->bulk) ? &writer->bulk : &writer->queue;
+    if (in_part(list))
+        fail_command(writer, command_of(waiting_pop(list)), failure);
     struct ledger *rebuilt = NULL;
     PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));
     ledger_free(writer->ledger);
@@ -911,8 +919,8 @@ static void expire(struct writer *writer, int64_t now_us)
     }
 }
 
-/* More mail is taken only when all that was taken before is decided: the inbox's limit is the
- * bound. */
+/* More mail is taken only when all short commands that were taken before are decided: the inbox's
+ * limit is the bound. Long ones are few: workers see to that (LIMIT_LONG_ITEMS). */
 static void collect(struct writer *writer)
 {
     if (!writer_wants_mail(writer))
@@ -920,27 +928,53 @@ static void collect(struct writer *writer)
     struct pl_mail *mail = pl_mailbox_take(writer->options.inbox);
     while (mail != NULL) {
         struct pl_mail *next = mail->next;
-        PL_ASSERT(command_of(mail)->phase == COMMAND_QUEUED);
-        waiting_push(&writer->queue, mail);
+        const struct command *command = command_of(mail);
+        PL_ASSERT(command->phase == COMMAND_QUEUED);
+        waiting_push(command_is_long(command) ? &writer->bulk : &writer->queue, mail);
         mail = next;
     }
 }
 
-static void decide_queue(struct writer *writer, int64_t now_us)
+/* False: nothing of this list can be decided now. */
+static bool decide_first(struct writer *writer, struct waiting *list, int64_t now_us)
+{
+    if (list->first == NULL || batch_full(writer->filling) || writer->spoiled)
+        return false;
+    const struct waiting before = *list;
+    struct pl_mail *rest = before.first->next; /* done, it may be somebody else's */
+    if (!run_command(writer, command_of(before.first), now_us))
+        return false;
+    *list = (struct waiting){rest, rest != NULL ? before.last : NULL};
+    return true;
+}
+
+static void decide_short(struct writer *writer, int64_t now_us)
 {
     int queries = 0;
-    while (writer->queue.first != NULL && !batch_full(writer->filling) && !writer->spoiled) {
-        struct command *command = command_of(writer->queue.first);
-        if (command->kind == COMMAND_QUERY && ++queries > LIMIT_QUERIES_A_TURN)
+    while (writer->queue.first != NULL) {
+        if (command_of(writer->queue.first)->kind == COMMAND_QUERY &&
+            ++queries > LIMIT_QUERIES_A_TURN)
             return;
-        struct pl_mail *rest = writer->queue.first->next;
-        struct pl_mail *last = writer->queue.last;
-        bool done = run_command(writer, command, now_us);
-        if (!done)
+        if (!decide_first(writer, &writer->queue, now_us))
             return;
-        writer->queue.first = rest;
-        writer->queue.last = rest != NULL ? last : NULL;
     }
+}
+
+/* Nobody waits for somebody else's import: short commands go first, and do not fill a batch. But
+ * what is decided in part goes on before anything else, so that nothing, a new roster least of all,
+ * comes between its parts. */
+static void decide_waiting(struct writer *writer, int64_t now_us)
+{
+    if (in_part(&writer->bulk) && !decide_first(writer, &writer->bulk, now_us))
+        return;
+    decide_short(writer, now_us);
+    while (!in_part(&writer->queue) && decide_first(writer, &writer->bulk, now_us))
+        continue;
+}
+
+static bool none_waits(const struct writer *writer)
+{
+    return writer->queue.first == NULL && writer->bulk.first == NULL;
 }
 
 static void close_batch(struct writer *writer, struct batch *batch, int64_t now_us)
@@ -964,7 +998,7 @@ static void submit(struct writer *writer, int64_t now_us)
     writer->in_flight = batch;
     writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
     batch_reset(writer, writer->filling);
-    bool idle = writer->queue.first == NULL && pl_mailbox_empty(writer->options.inbox);
+    bool idle = none_waits(writer) && pl_mailbox_empty(writer->options.inbox);
     writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
     store_append(writer->options.store, &batch->header, idle, on_append, writer);
     writer->dispatch_next = idle;
@@ -983,13 +1017,13 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     look_for_room(writer);
     expire(writer, now_us);
     collect(writer);
-    decide_queue(writer, now_us);
+    decide_waiting(writer, now_us);
     submit(writer, now_us);
     refresh_view(writer);
     /* asking for room may have brought a completion that no descriptor will announce again */
     *ret_busy = writer->dispatch_next || writer->completed ||
                 (writer->spoiled && writer->in_flight == NULL) ||
-                (writer->queue.first != NULL && !batch_full(writer->filling) && !writer->spoiled);
+                (!none_waits(writer) && !batch_full(writer->filling) && !writer->spoiled);
     return pl_ok();
 }
 
@@ -1024,12 +1058,12 @@ bool writer_wants_mail(const struct writer *writer)
 bool writer_at_rest(const struct writer *writer)
 {
     return writer->in_flight == NULL && batch_empty(writer->filling) && !writer->spoiled &&
-           writer->queue.first == NULL && pl_mailbox_empty(writer->options.inbox);
+           none_waits(writer) && pl_mailbox_empty(writer->options.inbox);
 }
 
 void writer_hand(struct writer *writer, struct command *command)
 {
-    PL_ASSERT(writer->queue.first == NULL && command->phase == COMMAND_QUEUED);
+    PL_ASSERT(none_waits(writer) && command->phase == COMMAND_QUEUED);
     waiting_push(&writer->queue, &command->mail);
 }
 

@@ -42,6 +42,9 @@ struct net_method {
     uint32_t roles;           /* mask of NET_ROLE() */
     size_t request_bytes_max; /* 0: limits.request_bytes */
     size_t elements_max;      /* repeated elements in one request; 0: 4096 */
+    /* Asked when the request is complete, before it is taken apart: what cannot be served now is
+     * told so (BUSY) for as little as it takes. NULL: there always is room. */
+    bool (*has_room)(void *user);
     /* Must answer exactly once (call_reply, call_fail or call_end), now or later, even if the call
      * is cancelled meanwhile: that answer is then dropped and the call freed. */
     void (*handle)(struct call *call, void *user);

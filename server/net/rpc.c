@@ -414,6 +414,14 @@ static bool check_complete(struct call *call)
     return true;
 }
 
+static bool check_room(struct call *call)
+{
+    if (call->method->has_room == NULL || call->method->has_room(call->pool->user))
+        return true;
+    answer_busy(call, "the server is busy; repeat with the same request id");
+    return false;
+}
+
 static void on_request(void *user)
 {
     struct call *call = user;
@@ -426,7 +434,7 @@ static void on_request(void *user)
         duplex_end(call);
         return;
     }
-    if (!check_complete(call) || !decode(call))
+    if (!check_complete(call) || !check_room(call) || !decode(call))
         return;
     call->phase = CALL_RUNNING;
     call->method->handle(call, call->pool->user);

@@ -250,6 +250,33 @@ class Overload(unittest.TestCase):
             self.assertEqual(clerk.execute(sent).kind, pb.RECEIPT_KIND_NEW)
         self.assertEqual(len(check_ledger(home.client("auditor").dump()).contributors), 600)
 
+    def test_more_batches_than_there_is_room_for_are_answered_busy_and_others_are_served(self):
+        """Repeats are the slowest commands there are: the writer looks each of them up in the log."""
+        home = opened(settings={"daemon": {"workers": 1}})
+        self.addCleanup(home.close)
+        batch = pb.ExecuteBatchRequest(command=[
+            command(add_contributor=pb.AddContributor(name=f"Import {n}", kind=1)) for n in range(8192)])
+        importer, clerk = home.client("clerk"), home.client("clerk")
+        importer.raw("ExecuteBatch")(batch, timeout=patience(30))
+        calls = [importer.raw("ExecuteBatch").future(batch, timeout=patience(60)) for _ in range(12)]
+        self.assertEqual(clerk.execute(command(add_contributor=pb.AddContributor(name="Between", kind=1))).kind,
+                         pb.RECEIPT_KIND_NEW)
+        done, busy = 0, 0
+        for call in calls:
+            try:
+                self.assertEqual({result.receipt.kind for result in call.result().result},
+                                 {pb.RECEIPT_KIND_REPLAY})
+                done += 1
+            except grpc.RpcError as error:
+                refused = Refused(error)
+                self.assertEqual(refused.reason, "BUSY")
+                self.assertTrue(refused.refusal.retryable)
+                busy += 1
+        self.assertGreaterEqual(done, 4, "so many have room at least")
+        self.assertGreater(busy, 0)
+        importer.raw("ExecuteBatch")(batch, timeout=patience(30))  # there is room again
+        self.assertEqual(len(check_ledger(home.client("auditor").dump()).contributors), 8193)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -122,8 +122,10 @@ static void test_full_box_refuses(void **state)
     struct letter letters[3] = {0};
     assert_true(pl_mailbox_post(box, &letters[0].mail));
     assert_true(pl_mailbox_post(box, &letters[1].mail));
+    assert_true(pl_mailbox_full(box));
     assert_false(pl_mailbox_post(box, &letters[2].mail));
     struct pl_mail *mail = pl_mailbox_take(box);
+    assert_false(pl_mailbox_full(box));
     assert_ptr_equal(mail->next, &letters[1].mail);
     assert_null(mail->next->next);
     assert_true(pl_mailbox_post(box, &letters[2].mail));

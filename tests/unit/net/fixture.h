@@ -52,6 +52,7 @@ struct fixture {
     SSL_CTX *clerk, *auditor, *stranger;
     /* what the handlers do and saw */
     bool hold; /* Execute keeps its calls in `held` */
+    bool full; /* Execute has no room */
     struct call *held[HELD_MAX];
     size_t held_count;
     struct call *watching; /* the newest that runs */
@@ -73,6 +74,11 @@ struct fixture {
     enum pl_code done_code;
     int64_t done_ns;
 };
+
+static bool fixture_has_room(void *user)
+{
+    return !((const struct fixture *)user)->full;
+}
 
 static void fixture_execute(struct call *call, void *user)
 {
@@ -243,6 +249,7 @@ static const struct net_method fixture_methods[] = {
      .output = &pledged__v1__receipt__descriptor,
      .roles = FIXTURE_ALL,
      .request_bytes_max = 1000,
+     .has_room = fixture_has_room,
      .handle = fixture_execute},
     {.path = LIST_TIERS,
      .input = &pledged__v1__list_tiers_request__descriptor,

@@ -131,6 +131,25 @@ static uint64_t refused_busy(const struct fixture *fx)
     return stats.refused_busy;
 }
 
+/* It is told so before anybody looks at what it asks for. */
+static void test_no_room_for_a_request_that_is_complete(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    fx->full = true;
+    const struct request nonsense = {
+        .path = EXECUTE, .type = "application/json", .body = "{no", .body_len = 3};
+    struct exchange *e = client_call(client, &nonsense);
+    assert_string_equal(field_of(e, ":status"), "429");
+    assert_non_null(strstr(body_text(e), "\"REASON_BUSY\""));
+    assert_int_equal(refused_busy(fx), 1);
+    fx->full = false;
+    assert_string_equal(field_of(client_call(client, &nonsense), ":status"), "400");
+    assert_string_equal(field_of(client_call(client, &execute), "grpc-status"), "0");
+    assert_int_equal(fx->executed, 1);
+    client_free(client);
+}
+
 static void test_unfinished_bodies_are_bounded(void **state)
 {
     struct fixture *fx = *state;
@@ -481,6 +500,7 @@ int main(void)
         ROW(test_an_answer_to_a_cancelled_call_is_dropped),
         ROW(test_a_call_outlives_its_connection),
         ROW(test_no_more_calls_than_there_is_room_for),
+        ROW(test_no_room_for_a_request_that_is_complete),
         ROW(test_unfinished_bodies_are_bounded),
         ROW(test_a_deadline_ends_a_call_that_runs),
         ROW(test_a_deadline_leaves_a_cancelled_call_to_its_handler),

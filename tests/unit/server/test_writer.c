@@ -612,15 +612,20 @@ static void test_a_deadline_does_not_undo_what_is_decided(void **state)
 
 /* --- many items --- */
 
-static struct command *put_many(struct bench *b, size_t count)
+static struct command *put_numbered(struct bench *b, size_t first, size_t count)
 {
     struct command *command = make_for(b, "anna", count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         char name[200];
         (void)snprintf(name, sizeof(name), "%0150zu", i);
-        add_item(command, 5000 + i, msg_contributor(b, name));
+        add_item(command, i, msg_contributor(b, name));
     }
     return post(b, command);
+}
+
+static struct command *put_many(struct bench *b, size_t count)
+{
+    return put_numbered(b, 5000, count);
 }
 
 enum { MANY = 6000 };
@@ -630,6 +635,7 @@ static void test_one_command_may_span_batches(void **state)
     struct bench *b = *state;
     uint64_t batches = log_batches(b);
     struct command *many = put_many(b, MANY);
+    turn(b);
     struct command *small = put(b, 1, msg_contributor(b, "behind it"));
     for (int i = 0; i < 100 && log_entries(b) < READY_ENTRIES + MANY; i++) {
         assert_silence(b); /* not before the last of it is durable */
@@ -645,6 +651,61 @@ static void test_one_command_may_span_batches(void **state)
         assert_accepted_at(many, i, READY_ENTRIES + 1 + i, NEW);
     assert_accepted_at(small, 0, READY_ENTRIES + 1 + MANY, NEW);
     assert_state_is_the_log(b);
+}
+
+/* Short commands go before long ones that have not begun, whoever came first. */
+static void test_long_commands_let_others_pass(void **state)
+{
+    struct bench *b = *state;
+    const size_t few = LIMIT_SHORT_ITEMS;
+    struct command *many = put_many(b, few + 1);
+    struct command *some = put_numbered(b, 90000, few);
+    struct command *query = ask(b, query_size);
+    settle(b);
+    assert_answered(b, some);
+    assert_answered(b, query);
+    assert_answered(b, many);
+    assert_accepted_at(some, 0, READY_ENTRIES + 1, NEW);
+    assert_accepted_at(many, 0, READY_ENTRIES + 1 + few, NEW);
+    assert_state_is_the_log(b);
+}
+
+/* What is decided in part is decided to its end first, and the next long one after what is short.
+ */
+static void test_nothing_comes_between_the_parts_of_a_command(void **state)
+{
+    struct bench *b = *state;
+    later(b, 3);
+    struct command *many = put_many(b, MANY);
+    struct command *next = put_numbered(b, 80000, LIMIT_SHORT_ITEMS + 1);
+    turns(b, 2); /* one batch is on its way, one is full, and there is more */
+    assert_true(many->item_next > 0 && many->item_next < MANY);
+    struct command *small = put(b, 1, msg_contributor(b, "behind it"));
+    settle(b);
+    assert_answered(b, many);
+    assert_answered(b, small);
+    assert_answered(b, next);
+    assert_accepted_at(many, MANY - 1, READY_ENTRIES + MANY, NEW);
+    assert_accepted_at(small, 0, READY_ENTRIES + MANY + 1, NEW);
+    assert_accepted_at(next, 0, READY_ENTRIES + MANY + 2, NEW);
+    assert_state_is_the_log(b);
+}
+
+/* More questions than a turn answers do not keep the long ones waiting for ever. */
+static void test_long_commands_go_on_under_a_flood_of_questions(void **state)
+{
+    struct bench *b = *state;
+    struct command *many = put_many(b, LIMIT_SHORT_ITEMS + 1);
+    for (int i = 0; i <= LIMIT_QUERIES_A_TURN; i++)
+        (void)ask(b, query_size);
+    assert_true(turn(b));
+    assert_int_equal(many->item_next, LIMIT_SHORT_ITEMS + 1);
+    settle(b);
+    struct command *came;
+    bool is_there = false;
+    while ((came = answered(b)) != NULL)
+        is_there = is_there || came == many;
+    assert_true(is_there);
 }
 
 static struct pl_slice receipt_bytes(struct bench *b, const struct command *command, size_t item)
@@ -699,7 +760,11 @@ static void test_mail_is_not_wanted_while_a_full_batch_waits(void **state)
     struct command *many = put_many(b, MANY);
     for (int i = 0; i < 10; i++)
         (void)turn(b); /* one in flight, the next one full, the rest waits */
+    assert_true(writer_wants_mail(b->writer)); /* somebody short may come */
     struct command *small = put(b, 1, msg_contributor(b, "behind it"));
+    assert_false(turn(b));
+    assert_false(writer_wants_mail(b->writer));
+    struct command *smaller = put(b, 2, msg_contributor(b, "behind both"));
     assert_false(turn(b));
     assert_false(writer_wants_mail(b->writer));
     assert_int_equal(pl_mailbox_count(b->inbox), 1);
@@ -709,6 +774,7 @@ static void test_mail_is_not_wanted_while_a_full_batch_waits(void **state)
     assert_true(writer_wants_mail(b->writer));
     assert_answered(b, many);
     assert_answered(b, small);
+    assert_answered(b, smaller);
     assert_accepted_at(small, 0, READY_ENTRIES + 1 + MANY, NEW);
 }
 
@@ -769,6 +835,7 @@ static void test_a_command_whose_first_batch_failed_is_refused_whole(void **stat
     struct bench *b = *state;
     goes_wrong(b, 0, STORE_NO_SPACE);
     struct command *many = put_many(b, MANY);
+    turn(b);
     struct command *small = put(b, 1, msg_contributor(b, "not begun yet"));
     for (int i = 0; i < 100 && b->rebuilds == 0; i++)
         turn(b);
@@ -1204,6 +1271,9 @@ int main(void)
         CASE(a_deadline_that_passed_means_nothing_happened),
         CASE(a_deadline_does_not_undo_what_is_decided),
         CASE(one_command_may_span_batches),
+        CASE(long_commands_let_others_pass),
+        CASE(nothing_comes_between_the_parts_of_a_command),
+        CASE(long_commands_go_on_under_a_flood_of_questions),
         CASE(receipts_for_who_only_packs_them),
         CASE(mail_is_not_wanted_while_a_full_batch_waits),
         CASE(items_the_worker_refused_are_left_alone),
