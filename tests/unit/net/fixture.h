@@ -355,14 +355,16 @@ static UNUSED SSL_CTX *fixture_client_context(struct fixture *fx, const char *sa
 }
 
 /* Anna has this role; unspecified: she is not on it. */
-static UNUSED struct authz_roster *fixture_roster_named(Pledged__V1__Role anna, const char *name)
+/* Whose certificate has this name, with this role, and Otto. */
+static UNUSED struct authz_roster *fixture_roster_of(const char *who, Pledged__V1__Role anna,
+                                                     const char *name)
 {
     Pledged__V1__RosterIdentity identities[2];
     Pledged__V1__RosterIdentity *identity[2] = {&identities[0], &identities[1]};
     Pledged__V1__RosterPerson persons[2];
     Pledged__V1__RosterPerson *person[2] = {&persons[0], &persons[1]};
     Pledged__V1__RosterAdopted adopted = PLEDGED__V1__ROSTER_ADOPTED__INIT;
-    const char *const names[] = {"anna", "otto"};
+    const char *const names[] = {who, "otto"};
     const char *const uris[] = {name, "uri:pledged:person:otto"};
     const Pledged__V1__Role roles[] = {anna, PLEDGED__V1__ROLE__ROLE_AUDITOR};
     bool without = anna == PLEDGED__V1__ROLE__ROLE_UNSPECIFIED;
@@ -384,7 +386,7 @@ static UNUSED struct authz_roster *fixture_roster_named(Pledged__V1__Role anna, 
 
 static UNUSED struct authz_roster *fixture_roster_with(Pledged__V1__Role anna)
 {
-    return fixture_roster_named(anna, "uri:pledged:person:anna");
+    return fixture_roster_of("anna", anna, "uri:pledged:person:anna");
 }
 
 static struct authz_roster *fixture_roster(void)

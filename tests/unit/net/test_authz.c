@@ -193,6 +193,40 @@ static void test_an_issuer_restricts(void **state)
     authz_roster_free(r);
 }
 
+static struct authz_match match_of(const struct net_person *person, const char *identity,
+                                   const char *issuer)
+{
+    struct authz_match match = {.person = person};
+    snprintf(match.identity, sizeof(match.identity), "%s", identity);
+    snprintf(match.issuer, sizeof(match.issuer), "%s", issuer);
+    return match;
+}
+
+/* What was let in for one of them is not the other's, whatever else is as it was. */
+static void test_who_differs_in_anything_is_somebody_else(void **state)
+{
+    (void)state;
+    const struct net_person anna = {.person = "anna", .role = CLERK};
+    const struct net_person again = {.person = "anna", .role = CLERK}; /* of the next roster */
+    const struct net_person berta = {.person = "berta", .role = CLERK};
+    const struct net_person risen = {.person = "anna", .role = ADMIN};
+    const struct authz_match was = match_of(&anna, "uri:a", "CN=One");
+    const struct authz_match nobody = match_of(NULL, "", "CN=One");
+    const struct authz_match same = match_of(&again, "uri:a", "CN=One");
+    const struct authz_match stranger = match_of(NULL, "", "CN=Two");
+    assert_true(authz_same(&was, &same));
+    assert_true(authz_same(&nobody, &stranger));
+    const struct authz_match differ[] = {
+        match_of(&berta, "uri:a", "CN=One"), match_of(&risen, "uri:a", "CN=One"),
+        match_of(&again, "uri:b", "CN=One"), match_of(&again, "uri:a", "CN=Two"),
+        match_of(NULL, "uri:a", "CN=One"),
+    };
+    for (size_t i = 0; i < sizeof(differ) / sizeof(differ[0]); i++) {
+        assert_false(authz_same(&was, &differ[i]));
+        assert_false(authz_same(&differ[i], &was));
+    }
+}
+
 static void test_a_wrong_roster_is_refused(void **state)
 {
     (void)state;
@@ -229,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_a_name_with_nul_is_nobody),
         cmocka_unit_test(test_two_persons_in_one_certificate_are_nobody),
         cmocka_unit_test(test_an_issuer_restricts),
+        cmocka_unit_test(test_who_differs_in_anything_is_somebody_else),
         cmocka_unit_test(test_a_wrong_roster_is_refused),
     };
     int failed = cmocka_run_group_tests_name("authz", tests, NULL, NULL);

@@ -695,7 +695,8 @@ static void test_a_call_that_was_let_in_before_a_reload(void **state)
     struct authz_roster *same = fixture_roster_with(clerk);
     struct authz_roster *role = fixture_roster_with(PLEDGED__V1__ROLE__ROLE_APPROVER);
     struct authz_roster *gone = fixture_roster_with(PLEDGED__V1__ROLE__ROLE_UNSPECIFIED);
-    struct authz_roster *other = fixture_roster_named(clerk, "uri:pledged:person:anna-2");
+    struct authz_roster *other = fixture_roster_of("anna", clerk, "uri:pledged:person:anna-2");
+    struct authz_roster *berta = fixture_roster_of("berta", clerk, "uri:pledged:person:anna");
     X509 *mine = SSL_CTX_get0_certificate(fx->clerk), *his = SSL_CTX_get0_certificate(fx->auditor);
     struct tls_context *revoked =
         context_with(fx, fx->ca, pki_write_crl(&fx->pki, "mine.crl", mine, 86400));
@@ -709,6 +710,8 @@ static void test_a_call_that_was_let_in_before_a_reload(void **state)
     assert_false(call_still_admitted(call, 5, revoked, same));
     assert_false(call_still_admitted(call, 5, not_me, same)); /* a reload is asked once */
     assert_true(call_still_admitted(call, 6, not_me, same));
+    assert_false(call_still_admitted(call, 7, fx->tls, berta)); /* another clerk has it by now */
+    assert_true(call_still_admitted(call, 8, fx->tls, same));
     const struct net_reload now = {.number = 7, .tls = not_me, .roster = same};
     net_reload(fx->net, &now);
     assert_int_equal(call_admitted(call), 7);
@@ -731,6 +734,7 @@ static void test_a_call_that_was_let_in_before_a_reload(void **state)
     authz_roster_free(same);
     authz_roster_free(gone);
     authz_roster_free(other);
+    authz_roster_free(berta);
     authz_roster_free(role);
 }
 
