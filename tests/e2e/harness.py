@@ -580,25 +580,27 @@ class Home:
         env.update({key: str(value) for key, value in more.items()})
         return env
 
-    def client_args(self, person, port=None, pki=None):
+    def client_args(self, person, port=None, pki=None, seconds=20):
+        """seconds: people wait ten, a busy machine may not do; None: as the client thinks."""
         pki = pki or self.pki
         args = ["--server", f"localhost:{port or self.port}", "--ca", self.pki.ca]
         if person:
             args += ["--cert", pki.cert(person), "--key", pki.key(person)]
+        if seconds is not None:
+            args += ["--timeout", f"{round(patience(seconds))}s"]
         return args
 
     def pledge(self, person, *args, format=None, lang=None, env=None, timeout=30, port=None,
                pki=None, request_id=None, text=True, options=()):
         """Runs `pledge` as a person. env: variables to add. request_id: 16 bytes."""
-        words = [BIN / "pledge", *self.client_args(person, port, pki)]
+        seconds = None if "--timeout" in [*options, *args] else 20
+        words = [BIN / "pledge", *self.client_args(person, port, pki, seconds)]
         if format:
             words += ["--format", format]
         if lang:
             words += ["--lang", lang]
         if request_id is not None:
             words += ["--request-id", id_text(request_id)]
-        if "--timeout" not in [*options, *args]:  # people wait ten seconds, a busy machine may not do
-            words += ["--timeout", f"{round(patience(20))}s"]
         return run([*words, *options, *args], timeout=timeout,
                    env=self.environment(**(env or {})), text=text)
 

@@ -273,7 +273,7 @@ class Formats(DaemonTest):
         for person in ("reader", "clerk", "auditor"):
             lines += [f"[{person}]", f"server = localhost:{self.home.port}",
                       f"ca = {self.home.pki.ca}", f"cert = {self.home.pki.cert(person)}",
-                      f"key = {self.home.pki.key(person)}"]
+                      f"key = {self.home.pki.key(person)}", f"timeout = {round(patience(20))}s"]
         config.write_text("\n".join(lines) + "\n")
 
         def run(*args, **env):

@@ -1250,7 +1250,7 @@ class Retry(Bank):
         for turn in range(3):
             key = str(uuid.uuid4())
             words = [BIN / "pledge", *self.home.client_args("clerk"), "--request-id", key,
-                     "--timeout", f"{round(patience(20))}s", "import", CORPUS / "batch-details.xml"]
+                     "import", CORPUS / "batch-details.xml"]
             running = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL, env=self.home.environment())
             self.home.kill()

@@ -204,8 +204,8 @@ class CommandLine(DaemonTest):
     """`pledge watch`: one JSON object a line, and it goes on after the daemon was away."""
 
     def follow(self, person, *args):
-        words = [str(word) for word in (BIN / "pledge", *self.home.client_args(person),
-                                        "--timeout", f"{round(patience(5))}s", "watch", *args)]
+        words = [str(word) for word in (BIN / "pledge", *self.home.client_args(person, seconds=5),
+                                        "watch", *args)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                    env=self.home.environment(), text=True)
         lines = []
