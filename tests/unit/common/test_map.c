@@ -250,6 +250,32 @@ static void against_model(uint64_t seed)
     assert_int_equal(map.count, 0);
 }
 
+/* Those that get large pages, and those that are too large for them. */
+static void test_large_tables(void **state)
+{
+    (void)state;
+    enum { LARGE_PAGE = 2 << 20, MANY = 300000, FEW = 1000 };
+    static const size_t keys[] = {MANY, FEW}, sizes[] = {0, 3300000};
+    for (size_t i = 0; i < PL_COUNT(sizes); i++) {
+        struct pl_map map PL_CLEANUP(pl_map_fini);
+        pl_map_init(&map, sizeof(uint64_t), sizeof(uint64_t), 0);
+        pl_map_reserve(&map, sizes[i]);
+        for (uint64_t key = 0; key < keys[i]; key++) {
+            uint64_t value = key * 3;
+            pl_map_put(&map, &key, &value);
+        }
+        if (i == 0) /* a large page has to begin where the table does */
+            assert_int_equal((uintptr_t)map.slots % LARGE_PAGE, 0);
+        for (uint64_t key = 0; key < keys[i]; key += 2)
+            assert_true(pl_map_remove(&map, &key));
+        for (uint64_t key = 0; key < keys[i]; key++) {
+            const uint64_t *value = pl_map_get(&map, &key);
+            assert_true(key % 2 == 0 ? value == NULL : value != NULL && *value == key * 3);
+        }
+        assert_true(pl_map_settled(&map));
+    }
+}
+
 static void test_equals_a_simple_model(void **state)
 {
     (void)state;
@@ -287,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_a_key_stands_where_its_hash_says),
         cmocka_unit_test(test_settled_is_that_all_keys_are_found),
         cmocka_unit_test(test_load_stays_below_three_quarters),
+        cmocka_unit_test(test_large_tables),
         cmocka_unit_test(test_equals_a_simple_model),
         cmocka_unit_test(test_removal_in_a_small_table),
     };
