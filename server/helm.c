@@ -181,7 +181,10 @@ static void learn(struct helm *helm, int64_t now, int64_t took_ns)
         helm->took_ns += (took_ns - helm->took_ns) / 8;
     else
         helm->took_ns += TOO_LONG_NS / 2;
-    helm->try_again_ns = now + LIMIT_SLOW_DISK_MS * MS_NS;
+    int64_t pause_ns = took_ns * LIMIT_SLOW_DISK_TIMES;
+    if (pause_ns < LIMIT_SLOW_DISK_MS * MS_NS)
+        pause_ns = LIMIT_SLOW_DISK_MS * MS_NS;
+    helm->try_again_ns = now + pause_ns;
 }
 
 /* I2: what has no descriptor and comes before the thread looks. */

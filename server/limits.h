@@ -43,10 +43,12 @@ enum {
     LIMIT_PARCEL_COMMANDS = 32,
     /* a worker that has had the only command for so many turns sees to the next one itself, as
      * long as that takes no longer than this: its other connections wait as long. Else not for a
-     * while */
+     * while, so many times what it took: they wait a fiftieth of the time at most, however slow the
+     * disk is */
     LIMIT_ALONE_TURNS = 8,
     LIMIT_TURN_ELSEWHERE_US = 2000,
     LIMIT_SLOW_DISK_MS = 500,
+    LIMIT_SLOW_DISK_TIMES = 50,
     /* dump: entries of one stream message */
     LIMIT_DUMP_CHUNK_BYTES = 64 * 1024,
     LIMIT_DUMP_CHUNK_ENTRIES = 256,

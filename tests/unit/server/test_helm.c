@@ -115,24 +115,44 @@ static void test_what_takes_time_is_not_told_before(void **state)
     assert_accepted_at(second, 0, READY_ENTRIES + 2, NEW);
 }
 
+/* How many were tried at once until one was not. */
+static unsigned tries_until_none(struct deck *deck, unsigned first)
+{
+    unsigned tried = first;
+    while (tried < first + 10 && helm_try(deck->helm, made(&deck->b, tried)))
+        tried++;
+    return tried - first;
+}
+
 static void test_a_slow_disk_is_not_waited_for(void **state)
 {
     struct deck *deck = *state;
     struct bench *b = &deck->b;
-    unsigned tried = 0;
-    b->batch_takes_us = 20 * LIMIT_TURN_ELSEWHERE_US;
-    assert_true(helm_try(deck->helm, made(b, 1))); /* one makes no slow disk */
-    for (tried = 2; tried < 10; tried++)
-        if (!helm_try(deck->helm, made(b, tried)))
-            break;
-    assert_in_range(tried, 3, 9);
-    pl_clock_fake_advance_us(&b->clock, LIMIT_SLOW_DISK_MS * 1000LL);
-    assert_true(helm_try(deck->helm, made(b, 11))); /* perhaps it has changed? */
-    assert_false(helm_try(deck->helm, made(b, 12)));
+    const int64_t slow_us = 20LL * LIMIT_TURN_ELSEWHERE_US;
+    b->batch_takes_us = slow_us;
+    assert_in_range(tries_until_none(deck, 1), 2, 8); /* one makes no slow disk */
+    for (unsigned i = 0; i < 3; i++) { /* perhaps it has changed? Asked now and then */
+        pl_clock_fake_advance_us(&b->clock, slow_us * LIMIT_SLOW_DISK_TIMES / 2);
+        assert_false(helm_try(deck->helm, made(b, 20 + i)));
+        pl_clock_fake_advance_us(&b->clock, slow_us * LIMIT_SLOW_DISK_TIMES / 2);
+        assert_int_equal(tries_until_none(deck, 30 + i), 1);
+    }
+    pl_clock_fake_advance_us(&b->clock, slow_us * LIMIT_SLOW_DISK_TIMES);
     b->batch_takes_us = LIMIT_TURN_ELSEWHERE_US / 4;
-    pl_clock_fake_advance_us(&b->clock, LIMIT_SLOW_DISK_MS * 1000LL);
-    for (unsigned i = 13; i < 30; i++) /* it has */
+    for (unsigned i = 50; i < 70; i++) /* it has */
         assert_true(helm_try(deck->helm, made(b, i)));
+}
+
+static void test_after_a_little_it_is_tried_again_soon(void **state)
+{
+    struct deck *deck = *state;
+    struct bench *b = &deck->b;
+    b->batch_takes_us = 2LL * LIMIT_TURN_ELSEWHERE_US;
+    for (unsigned i = 1; i < 40 && helm_try(deck->helm, made(b, i)); i++) {
+    }
+    assert_false(helm_try(deck->helm, made(b, 50)));
+    pl_clock_fake_advance_us(&b->clock, LIMIT_SLOW_DISK_MS * 1000LL);
+    assert_true(helm_try(deck->helm, made(b, 51)));
 }
 
 /* --- with it --- */
@@ -242,6 +262,7 @@ int main(void)
         TEST(test_other_work_is_in_the_way),
         TEST(test_what_takes_time_is_not_told_before),
         TEST(test_a_slow_disk_is_not_waited_for),
+        TEST(test_after_a_little_it_is_tried_again_soon),
         TEST(test_the_thread_ends_with_all_done),
         TEST(test_the_thread_goes_on_where_a_worker_stopped),
         TEST(test_three_workers_and_the_thread),
