@@ -223,7 +223,8 @@ static struct pl_status contradicts(struct cli *cli, struct fetch *fetch, struct
                                     uint64_t size)
 {
     uint64_t before = mirror_size(fetch->mirror);
-    PL_TRY(mirror_refuse(fetch->mirror, text));
+    char kept[MIRROR_NAME_BYTES];
+    PL_TRY(mirror_refuse(fetch->mirror, text, kept));
     if (size < before)
         return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("the mirror has %" PRIu64 " entries, the daemon signs %" PRIu64
@@ -232,9 +233,8 @@ static struct pl_status contradicts(struct cli *cli, struct fetch *fetch, struct
     return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                        _("what the daemon sent and signed (%" PRIu64 " entries) does not continue "
                          "the mirror (%" PRIu64 " entries); the mirror is as it was, the daemon's "
-                         "checkpoint is kept in it as checkpoint.refused: both together are "
-                         "evidence"),
-                       size, before);
+                         "checkpoint is kept in it as %s: both together are evidence"),
+                       size, before, kept[0] != '\0' ? kept : _("nothing, so many are there"));
 }
 
 /* Before anything is fetched: is it the ledger that is there? */

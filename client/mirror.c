@@ -29,6 +29,7 @@ enum {
     PATH_BYTES = 64 + PL_TILE_PATH_MAX,
     DEPTH_MOST = 16,
     KEYS_BYTES_MAX = 64 << 10,
+    REFUSED_MOST = 20,
 };
 #define INCOMING ".incoming"
 #define KEYS     ".keys" /* that the checkpoint was verified with when it came */
@@ -452,13 +453,25 @@ static struct pl_status publish(struct mirror *mirror, struct pl_slice text, uin
     return sync_all(mirror);
 }
 
-/* The first one stays: what comes after it may be an attempt to cover it. */
-struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text)
+/* Those that are there stay: what comes after them may be an attempt to cover them, as a harmless
+ * one that comes first may be. */
+struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text,
+                               char ret_name[MIRROR_NAME_BYTES])
 {
-    if (faccessat(mirror->dir, REFUSED, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return pl_ok();
-    PL_TRY(write_file(mirror->dir, REFUSED, text));
-    return sync_all(mirror);
+    (void)snprintf(ret_name, MIRROR_NAME_BYTES, REFUSED);
+    for (unsigned number = 2; number < 2 + REFUSED_MOST; number++) {
+        struct pl_status status =
+            read_file(mirror->dir, ret_name, CHECKPOINT_BYTES_MAX, &mirror->scratch);
+        if (status.code == PL_E_NOT_FOUND) {
+            PL_TRY(write_file(mirror->dir, ret_name, text));
+            return sync_all(mirror);
+        }
+        if (pl_is_ok(status) && pl_slice_eq(pl_buf_slice(&mirror->scratch), text))
+            return pl_ok();
+        (void)snprintf(ret_name, MIRROR_NAME_BYTES, REFUSED ".%u", number);
+    }
+    ret_name[0] = '\0';
+    return pl_ok();
 }
 
 struct pl_status mirror_finish(struct mirror *mirror, struct pl_slice text,

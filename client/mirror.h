@@ -21,6 +21,7 @@
 #include "common/slice.h"
 #include "common/status.h"
 
+enum { MIRROR_NAME_BYTES = 32 };
 struct mirror;
 
 /* Makes the directory if need be. `keys`: verifier keys, one of which must have signed the
@@ -34,9 +35,11 @@ uint64_t mirror_size(const struct mirror *mirror);      /* entries under its che
 uint64_t mirror_next_seq(const struct mirror *mirror);  /* first entry that it wants now */
 /* The next entry. */
 PL_MUST_CHECK struct pl_status mirror_take(struct mirror *mirror, struct pl_slice entry);
-/* A signed checkpoint that does not continue the mirror is kept beside it (checkpoint.refused):
- * together they are evidence. */
-PL_MUST_CHECK struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text);
+/* A signed checkpoint that does not continue the mirror is kept beside it (checkpoint.refused, then
+ * checkpoint.refused.2 and so on): together they are evidence. *ret_name: its file; "": so many are
+ * there already that it was not kept. Of one that was kept before, that one. */
+PL_MUST_CHECK struct pl_status mirror_refuse(struct mirror *mirror, struct pl_slice text,
+                                             char ret_name[MIRROR_NAME_BYTES]);
 /* All entries of this checkpoint are there: compares the root, gives everything its place. CORRUPT
  * if they do not lead to it: what came is thrown away, the mirror is as it was. */
 PL_MUST_CHECK struct pl_status mirror_finish(struct mirror *mirror, struct pl_slice text,

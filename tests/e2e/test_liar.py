@@ -189,6 +189,28 @@ class Lies(DaemonTest):
             yield pb.DumpResponse(entry=self.entries[:300], first_seq=first)
             first += 300
 
+    def test_a_harmless_contradiction_does_not_cover_a_real_one(self):
+        """What it signs is true, and what it sends is not: that is refused, and proves nothing."""
+        path = self.path()
+        self.sends(self.entries[:3])
+        self.signs(self.leaves[:3])
+        self.ok(self.ask("mirror", path))
+        self.sends(self.forged())
+        self.signs(self.leaves)
+        self.found_out("mirror", path, words="is kept in it as checkpoint.refused:")
+        other = [audit.leaf_hash(entry + b"\0") for entry in self.entries]
+        self.sends(self.entries)
+        self.signs(other)
+        self.found_out("mirror", path, words="is kept in it as checkpoint.refused.2:")
+        self.assertEqual((path / "checkpoint.refused.2").read_text(encoding="utf-8"), self.signer.checkpoint(other))
+        for size in range(101, 125):
+            self.sends(self.entries[:size])
+            self.signs(other[:size])
+            ran = self.ask("mirror", path)
+            self.assertEqual(ran.code, 14, ran)
+        self.assertIn("as nothing, so many are there", ran.err)
+        self.assertEqual(len(list(path.glob("checkpoint.refused*"))), 20)
+
     def test_a_mirror_is_not_filled_for_ever(self):
         self.liar.answers["Dump"] = self.without_end
         path = self.path()
@@ -205,9 +227,16 @@ class Lies(DaemonTest):
         kept = path / "checkpoint.refused"
         self.assertEqual(kept.read_text(encoding="utf-8"), self.signer.checkpoint(leaves))
         self.signs(leaves[:-1])
+        self.sends(entries[:-1])
         self.assertEqual(self.ask("mirror", path).code, 14)
         self.assertEqual(kept.read_text(encoding="utf-8"), self.signer.checkpoint(leaves), "the first one stays")
+        more = path / "checkpoint.refused.2"
+        for _ in range(2):  # known by now
+            self.assertEqual(self.ask("mirror", path).code, 14)
+            self.assertEqual(more.read_text(encoding="utf-8"), self.signer.checkpoint(leaves[:-1]))
+        self.assertEqual(len(list(path.glob("checkpoint.refused*"))), 2)
         kept.unlink()
+        more.unlink()
         after = {str(one): one.read_bytes() for one in path.rglob("*") if one.is_file()}
         self.assertEqual(after, before)
         self.signs(self.leaves)
