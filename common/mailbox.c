@@ -6,7 +6,8 @@
  * Each push to an empty list writes 1 to the eventfd, each taking of a list that is not empty
  * belongs to one such push: the receiver knows how many rings it has not read yet, and reads only
  * while there are some. A ring that comes behind its mail makes the descriptor readable over an
- * empty box; the next look clears it.
+ * empty box; the next look clears it. What the receiver posts itself rings nobody: a list that
+ * began with it (`unrung`) has no ring to come.
  */
 #include "common/mailbox.h"
 
@@ -27,6 +28,7 @@ struct pl_mailbox {
     _Atomic unsigned posting; /* senders that may still touch the box */
     size_t limit;
     uint64_t owed; /* the receiver's: rings of mail it has, not read yet */
+    bool unrung;   /* the receiver's: the first mail of the list is its own */
     int fd;
 };
 
@@ -79,15 +81,21 @@ static void release(struct pl_mailbox *box, size_t count)
         (void)atomic_fetch_sub_explicit(&box->count, count, memory_order_relaxed);
 }
 
-static void push(struct pl_mailbox *box, struct pl_mail *oldest, struct pl_mail *newest)
+/* True: the list was empty. */
+static bool link_mails(struct pl_mailbox *box, struct pl_mail *oldest, struct pl_mail *newest)
 {
-    (void)atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
     struct pl_mail *before = atomic_load_explicit(&box->last, memory_order_relaxed);
     do
         oldest->next = before;
     while (!atomic_compare_exchange_weak_explicit(&box->last, &before, newest, memory_order_release,
                                                   memory_order_relaxed));
-    if (before == NULL)
+    return before == NULL;
+}
+
+static void push(struct pl_mailbox *box, struct pl_mail *oldest, struct pl_mail *newest)
+{
+    (void)atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
+    if (link_mails(box, oldest, newest))
         ring(box);
     (void)atomic_fetch_sub_explicit(&box->posting, 1, memory_order_release);
 }
@@ -97,6 +105,15 @@ bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail)
     if (!claim(box))
         return false;
     push(box, mail, mail);
+    return true;
+}
+
+bool pl_mailbox_post_own(struct pl_mailbox *box, struct pl_mail *mail)
+{
+    if (!claim(box))
+        return false;
+    if (link_mails(box, mail, mail))
+        box->unrung = true;
     return true;
 }
 
@@ -139,9 +156,10 @@ struct pl_mail *pl_mailbox_take(struct pl_mailbox *box)
     if (atomic_load_explicit(&box->last, memory_order_relaxed) == NULL && box->owed == 0)
         return NULL; /* whoever looks often and in vain is spared the system call */
     /* before the mail: rings of what comes behind it are for the next look */
-    uint64_t rings = hear(box);
+    uint64_t rings = box->unrung && box->owed == 0 ? 0 : hear(box);
     struct pl_mail *mail = atomic_exchange_explicit(&box->last, NULL, memory_order_acquire);
-    box->owed += mail != NULL;
+    box->owed += mail != NULL && !box->unrung;
+    box->unrung = false;
     PL_ASSERT(box->owed >= rings);
     box->owed -= rings;
     struct pl_mail *first = NULL;

@@ -29,6 +29,9 @@ void pl_mailbox_free(struct pl_mailbox *box);
 /* Any thread. True: the box owns the mail. False: full; the caller keeps it. */
 PL_MUST_CHECK bool pl_mailbox_post(struct pl_mailbox *box, struct pl_mail *mail);
 
+/* The same, from the owner's own thread: wakes nobody. It has to take before it waits. */
+PL_MUST_CHECK bool pl_mailbox_post_own(struct pl_mailbox *box, struct pl_mail *mail);
+
 /* Mails of one sender that go together: the owner is woken once, and takes them as one. */
 struct pl_parcel {
     struct pl_mail *oldest, *newest; /* NULL: none */

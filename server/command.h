@@ -57,6 +57,7 @@ struct command {
     struct pl_arena *arena;    /* owns request and reply; bounded */
     struct ledger_actor actor; /* strings in the arena */
     uint64_t admitted;         /* number of the reload by which its peer was last looked at */
+    bool at_home;              /* the writer's turn is done by who takes from `home` */
     int64_t deadline_mono_ns;  /* 0: none. Past it and not yet decided: TIMEOUT, nothing happened */
     /* COMMAND_EXECUTE */
     struct command_item *item; /* in the arena */

@@ -205,10 +205,12 @@ bool helm_try(struct helm *helm, struct command *command)
         leave(helm);
         return false;
     }
+    command->at_home = true;
     writer_hand(helm->options.writer, command);
     bool busy = true;
     for (int i = 0; i < TURNS_MAX && busy; i++)
         busy = turn(helm);
+    command->at_home = false; /* it is answered and not yet taken, or somebody else will */
     int64_t now = atomic_load_explicit(&helm->beat_ns, memory_order_relaxed);
     learn(helm, now, now - begun_ns);
     wake_in_time(helm, busy);

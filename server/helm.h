@@ -28,9 +28,10 @@ struct helm_options {
 PL_MUST_CHECK struct pl_status helm_new(const struct helm_options *options, struct helm **ret);
 /* Starts the writer's thread. */
 PL_MUST_CHECK struct pl_status helm_start(struct helm *helm);
-/* Any thread: sees to the command, on this thread, and comes back when it is on its way home or
- * waits for something that takes time. False, and nothing was done: somebody else is at the helm,
- * the writer has other work, or the disk takes so long that the caller had better not wait. */
+/* The thread that takes from the command's home: sees to the command and comes back when it is
+ * home, where it has to be looked for (nobody rings), or waits for something that takes time and
+ * will come with a ring. False, and nothing was done: somebody else is at the helm, the writer has
+ * other work, or the disk takes so long that the caller had better not wait. */
 PL_MUST_CHECK bool helm_try(struct helm *helm, struct command *command);
 /* Any thread: monotonic time of the last turn, about once a second while it gets on. */
 int64_t helm_beat_ns(const struct helm *helm);

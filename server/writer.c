@@ -108,7 +108,8 @@ static void answer(struct command *command)
 {
     PL_ASSERT(command->phase == COMMAND_DECIDED);
     command->phase = COMMAND_DONE;
-    bool posted = pl_mailbox_post(command->home, &command->mail);
+    bool posted = command->at_home ? pl_mailbox_post_own(command->home, &command->mail)
+                                   : pl_mailbox_post(command->home, &command->mail);
     PL_ASSERT(posted); /* the home box has no limit and outlives its commands */
 }
 

@@ -115,6 +115,61 @@ static void test_a_used_mail_can_be_posted_again(void **state)
     pl_mailbox_free(box);
 }
 
+/* From the owner's own thread, alone, before and behind what others post. */
+static void test_what_is_ones_own_rings_nobody(void **state)
+{
+    (void)state;
+    struct pl_mailbox *box = new_box(0);
+    struct letter own = {.number = 1}, other = {.number = 2}, third = {.number = 3};
+    for (int round = 0; round < 3; round++) {
+        assert_true(pl_mailbox_post_own(box, &own.mail));
+        assert_false(readable(box, 0));
+        assert_false(pl_mailbox_empty(box));
+        assert_ptr_equal(pl_mailbox_take(box), &own.mail);
+        assert_null(own.mail.next);
+        assert_true(pl_mailbox_post_own(box, &own.mail));
+        assert_true(pl_mailbox_post(box, &other.mail)); /* comes with it */
+        assert_ptr_equal(pl_mailbox_take(box), &own.mail);
+        assert_ptr_equal(own.mail.next, &other.mail);
+        assert_true(pl_mailbox_post(box, &other.mail));
+        assert_true(readable(box, 0));
+        assert_true(pl_mailbox_post_own(box, &own.mail)); /* behind a ring */
+        assert_ptr_equal(pl_mailbox_take(box), &other.mail);
+        assert_ptr_equal(other.mail.next, &own.mail);
+        assert_false(readable(box, 0));
+        assert_true(pl_mailbox_post(box, &third.mail)); /* rings as ever */
+        assert_true(readable(box, 0));
+        assert_ptr_equal(pl_mailbox_take(box), &third.mail);
+        assert_false(readable(box, 0));
+        assert_int_equal(pl_mailbox_count(box), 0);
+    }
+    pl_mailbox_free(box);
+    box = new_box(1);
+    assert_true(pl_mailbox_post_own(box, &own.mail));
+    assert_false(pl_mailbox_post_own(box, &other.mail)); /* full */
+    assert_ptr_equal(pl_mailbox_take(box), &own.mail);
+    pl_mailbox_free(box);
+}
+
+/* A ring that comes behind its mail is not taken for one of the owner's own. */
+static void test_a_late_ring_before_ones_own(void **state)
+{
+    (void)state;
+    const uint64_t one = 1;
+    uint64_t rings = 0;
+    struct pl_mailbox *box = new_box(0);
+    struct letter own = {.number = 1}, other = {.number = 2};
+    assert_true(pl_mailbox_post(box, &other.mail));
+    assert_int_equal(read(pl_mailbox_fd(box), &rings, sizeof(rings)), sizeof(rings));
+    assert_ptr_equal(pl_mailbox_take(box), &other.mail); /* before its ring */
+    assert_true(pl_mailbox_post_own(box, &own.mail));
+    assert_int_equal(write(pl_mailbox_fd(box), &one, sizeof(one)), sizeof(one));
+    assert_ptr_equal(pl_mailbox_take(box), &own.mail);
+    assert_false(readable(box, 0));
+    assert_null(pl_mailbox_take(box));
+    pl_mailbox_free(box);
+}
+
 static void test_full_box_refuses(void **state)
 {
     (void)state;
@@ -378,6 +433,8 @@ int main(void)
         cmocka_unit_test(test_eventfd_is_written_once_a_fill),
         cmocka_unit_test(test_a_ring_behind_its_mail),
         cmocka_unit_test(test_a_used_mail_can_be_posted_again),
+        cmocka_unit_test(test_what_is_ones_own_rings_nobody),
+        cmocka_unit_test(test_a_late_ring_before_ones_own),
         cmocka_unit_test(test_full_box_refuses),
         cmocka_unit_test(test_a_parcel_goes_as_one),
         cmocka_unit_test(test_an_empty_box_is_announced_once_at_most),

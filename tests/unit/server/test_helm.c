@@ -66,6 +66,12 @@ static struct command *waited_for(struct bench *b)
     return command;
 }
 
+static bool rung(const struct bench *b)
+{
+    struct pollfd fd = {.fd = pl_mailbox_fd(b->home), .events = POLLIN};
+    return poll(&fd, 1, 0) == 1;
+}
+
 /* --- without the thread --- */
 
 static void test_a_command_is_seen_to_at_once(void **state)
@@ -75,6 +81,7 @@ static void test_a_command_is_seen_to_at_once(void **state)
     for (unsigned i = 1; i <= 3; i++) {
         struct command *command = made(b, i);
         assert_true(helm_try(deck->helm, command));
+        assert_false(rung(b));                               /* who is told is who told */
         assert_int_equal(log_entries(b), READY_ENTRIES + i); /* durable, then told */
         assert_answered(b, command);
         assert_accepted_at(command, 0, READY_ENTRIES + i, NEW);
@@ -109,6 +116,7 @@ static void test_what_takes_time_is_not_told_before(void **state)
     assert_false(helm_try(deck->helm, second)); /* a batch is on its way */
     assert_true(fault_release(b->store));
     settle(b);
+    assert_true(rung(b)); /* somebody else's turn told it */
     assert_answered(b, first);
     assert_true(helm_try(deck->helm, second));
     assert_answered(b, second);
@@ -203,10 +211,23 @@ enum { SAILORS = 3, COMMANDS = 400 };
 
 struct sailor {
     struct deck *deck;
+    struct pl_mailbox *home;
     struct command *command[COMMANDS];
-    unsigned at_once;
+    unsigned at_once, answered;
+    uint64_t seq[COMMANDS];
 };
 
+static void note_answers(struct sailor *sailor, const struct pl_mail *mail)
+{
+    for (; mail != NULL; mail = mail->next) {
+        const struct command *command = (const struct command *)(const void *)mail;
+        PL_ASSERT(command->phase == COMMAND_DONE && command->item[0].receipt != NULL);
+        PL_ASSERT(sailor->answered < COMMANDS);
+        sailor->seq[sailor->answered++] = command->item[0].receipt->seq;
+    }
+}
+
+/* Who looks at its home when it did the turn itself, and waits for a ring when it did not. */
 static void *sail(void *arg)
 {
     struct sailor *sailor = arg;
@@ -215,42 +236,53 @@ static void *sail(void *arg)
             sailor->at_once++;
         else
             PL_ASSERT(pl_mailbox_post(sailor->deck->b.inbox, &sailor->command[i]->mail));
+        if (i % 2 == 0)
+            note_answers(sailor, pl_mailbox_take(sailor->home));
     }
+    while (sailor->answered < COMMANDS)
+        note_answers(sailor, pl_mailbox_wait(sailor->home));
     return NULL;
+}
+
+static void prepare_sailor(struct sailor *sailor, struct deck *deck, unsigned number)
+{
+    *sailor = (struct sailor){.deck = deck};
+    assert_true(pl_is_ok(pl_mailbox_new(0, &sailor->home)));
+    for (unsigned k = 0; k < COMMANDS; k++) {
+        sailor->command[k] = made(&deck->b, 1 + number * COMMANDS + k);
+        sailor->command[k]->home = sailor->home;
+    }
 }
 
 static void test_three_workers_and_the_thread(void **state)
 {
     struct deck *deck = *state;
-    struct bench *b = &deck->b;
-    struct sailor sailor[SAILORS];
+    static struct sailor sailor[SAILORS];
     pthread_t thread[SAILORS];
     static bool seen[READY_ENTRIES + SAILORS * COMMANDS + 1];
     memset(seen, 0, sizeof(seen));
-    for (unsigned i = 0; i < SAILORS; i++) {
-        sailor[i] = (struct sailor){.deck = deck};
-        for (unsigned k = 0; k < COMMANDS; k++)
-            sailor[i].command[k] = made(b, 1 + i * COMMANDS + k);
-    }
+    for (unsigned i = 0; i < SAILORS; i++)
+        prepare_sailor(&sailor[i], deck, i);
     assert_true(pl_is_ok(helm_start(deck->helm)));
     for (unsigned i = 0; i < SAILORS; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, sail, &sailor[i]), 0);
-    for (unsigned i = 0; i < SAILORS * COMMANDS; i++) { /* each once, each its own entry */
-        const struct command *command = waited_for(b);
-        const Pledged__V1__Receipt *receipt = command->item[0].receipt;
-        assert_non_null(receipt);
-        assert_in_range(receipt->seq, READY_ENTRIES + 1, READY_ENTRIES + SAILORS * COMMANDS);
-        assert_false(seen[receipt->seq]);
-        seen[receipt->seq] = true;
-    }
     for (unsigned i = 0; i < SAILORS; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
         print_message("%u of %d at once\n", sailor[i].at_once, COMMANDS);
+        for (unsigned k = 0; k < COMMANDS; k++) { /* each once, each its own entry */
+            assert_in_range(sailor[i].seq[k], READY_ENTRIES + 1,
+                            READY_ENTRIES + SAILORS * COMMANDS);
+            assert_false(seen[sailor[i].seq[k]]);
+            seen[sailor[i].seq[k]] = true;
+        }
     }
     helm_free(deck->helm);
     deck->helm = NULL;
-    assert_silence(b);
-    assert_state_is_the_log(b);
+    for (unsigned i = 0; i < SAILORS; i++) {
+        assert_null(pl_mailbox_take(sailor[i].home)); /* no answer came twice */
+        pl_mailbox_free(sailor[i].home);
+    }
+    assert_state_is_the_log(&deck->b);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
