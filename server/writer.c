@@ -24,8 +24,9 @@
 enum {
     EXPECT_AHEAD = 4,
     FETCH_AHEAD = 8,
-    FETCH_BYTES = 512, /* of a command as a message: what it says lies behind it */
-    LINE_BYTES = 64,
+    FETCH_BYTES = 512,   /* of a command as a message: what it says lies behind it */
+    QUEUE_AHEAD = 4,     /* commands */
+    QUEUED_BYTES = 128,  /* of one, that a decision looks at */
     RECEIPT_OUTCOME = 5, /* number of the field */
 };
 
@@ -484,16 +485,44 @@ static void item_object(struct command_item *item)
     item->code = ledger_reason_code(item->objection->reason);
 }
 
+/* Asks for memory that will be looked at soon; any address will do. */
+static void fetch(const void *from, size_t bytes)
+{
+    const size_t line = 64;
+    for (size_t at = 0; at < bytes; at += line)
+        __builtin_prefetch((const uint8_t *)from + at);
+}
+
 /* So that memory, and the worker's processor, answer while the commands before it are decided. */
 static void expect(const struct writer *writer, const struct command *command, size_t item)
 {
     size_t near = item + EXPECT_AHEAD, far = item + FETCH_AHEAD;
-    if (far < command->item_count && command->item[far].msg != NULL) {
-        for (size_t at = 0; at < FETCH_BYTES; at += LINE_BYTES)
-            __builtin_prefetch((const uint8_t *)command->item[far].msg + at);
-    }
+    if (far < command->item_count && command->item[far].msg != NULL)
+        fetch(command->item[far].msg, FETCH_BYTES);
     if (near < command->item_count && command->item[near].msg != NULL)
         ledger_expect_request(writer->ledger, command->item[near].msg->request_id.data);
+}
+
+/* The same of commands that stand in the queue by themselves: each is fetched in four steps, as
+ * what one step brought says where the next one looks. */
+static void expect_queue(const struct writer *writer, const struct pl_mail *mail)
+{
+    for (int ahead = 1; mail != NULL && ahead <= QUEUE_AHEAD; ahead++, mail = mail->next) {
+        const struct command *command = (const struct command *)(const void *)mail;
+        if (ahead == QUEUE_AHEAD)
+            fetch(&command->actor, QUEUED_BYTES);
+        else if (command->kind != COMMAND_EXECUTE || command->item_count != 1)
+            continue;
+        else if (ahead == QUEUE_AHEAD - 1) {
+            fetch(command->item, sizeof(*command->item));
+            fetch(command->arena, sizeof(*command->arena));
+        } else if (command->item->msg == NULL)
+            continue;
+        else if (ahead == QUEUE_AHEAD - 2)
+            fetch(command->item->msg, FETCH_BYTES);
+        else
+            ledger_expect_request(writer->ledger, command->item->msg->request_id.data);
+    }
 }
 
 static bool decide_item(struct writer *writer, struct command *command, struct command_item *item,
@@ -956,6 +985,7 @@ static void decide_short(struct writer *writer, int64_t now_us)
         if (command_of(writer->queue.first)->kind == COMMAND_QUERY &&
             ++queries > LIMIT_QUERIES_A_TURN)
             return;
+        expect_queue(writer, writer->queue.first->next);
         if (!decide_first(writer, &writer->queue, now_us))
             return;
     }
