@@ -17,8 +17,9 @@
 #include "common/clock.h"
 
 enum {
-    HANDSHAKES = 32, /* at a time */
-    EVENTS = 256,    /* of one look */
+    HANDSHAKES = 32,  /* at a time */
+    EVENTS = 256,     /* of one look */
+    ROOMY_MAX = 1024, /* connections that keep their buffers between records */
     NS_PER_S = 1000000000,
     NS_PER_MS = 1000000,
     OPEN_WAIT_S = 60,      /* with nothing getting ready */
@@ -322,6 +323,8 @@ static struct pl_status set_up(struct load *load)
     load->target.path = work_path(options);
     load->target.grpc = options->kind != BENCH_GET;
     PL_TRY(link_target_init(&load->target, options->ca, options->cert, options->key));
+    if (options->connections > ROOMY_MAX)
+        (void)SSL_CTX_set_mode(load->target.context, SSL_MODE_RELEASE_BUFFERS);
     PL_TRY(link_target_address(&load->target, options->host, options->port));
     PL_TRY(work_init(&load->work, options));
     load->link = calloc(options->connections, sizeof(*load->link));
