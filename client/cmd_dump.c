@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/commands.h"
@@ -92,6 +94,30 @@ static struct pl_status stream_to(struct cli *cli, struct dump_options *options,
     return status;
 }
 
+/* Two that write one file would end with a mixture of both under its name, for a while. What the
+ * other one has given its name meanwhile is not to be emptied. */
+static struct pl_status open_part(struct cli *cli, const char *part, int *ret)
+{
+    struct stat opened, named;
+    int fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return cannot_write(cli, part);
+    bool busy = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    busy = busy || fstat(fd, &opened) != 0 || stat(part, &named) != 0 ||
+           opened.st_ino != named.st_ino || opened.st_dev != named.st_dev;
+    struct pl_status status = pl_ok();
+    if (busy)
+        status = failure_set(&cli->failure, PL_E_BUSY, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                             _("another process writes %s"), part);
+    else if (ftruncate(fd, 0) != 0 && errno != EINVAL)
+        status = cannot_write(cli, part);
+    if (pl_is_ok(status))
+        *ret = fd;
+    else
+        (void)close(fd);
+    return status;
+}
+
 static struct pl_status stream_to_file(struct cli *cli, struct dump_options *options,
                                        const char *path, const Pledged__V1__DumpRequest *request)
 {
@@ -105,13 +131,9 @@ static struct pl_status stream_to_file(struct cli *cli, struct dump_options *opt
         PL_TRY(input_file(cli, beside, KEPT_BYTES_MAX, &kept));
         options->kept = (const char *)kept.data;
     }
-    options->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (options->fd < 0)
-        return cannot_write(cli, part);
+    PL_TRY(open_part(cli, part, &options->fd));
     struct pl_status status = stream_to(cli, options, request, &checkpoint);
     if (pl_is_ok(status) && fsync(options->fd) != 0 && errno != EINVAL && errno != EROFS)
-        status = cannot_write(cli, part);
-    if (close(options->fd) != 0 && pl_is_ok(status))
         status = cannot_write(cli, part);
     if (pl_is_ok(status) && checkpoint != NULL) {
         status = output_file(beside, pl_slice_str(checkpoint));
@@ -123,6 +145,8 @@ static struct pl_status stream_to_file(struct cli *cli, struct dump_options *opt
         status = cannot_write(cli, path);
     if (!pl_is_ok(status))
         (void)unlink(part);
+    /* what close would have to say, fsync has said; till here the name is ours */
+    (void)close(options->fd);
     return status;
 }
 

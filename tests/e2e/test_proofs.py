@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """proofs: what an auditor takes home from the daemon (checkpoint, proof, dump, mirror) verifies
 offline, is the same as the daemon's, and grows from visit to visit."""
+import fcntl
 import threading
 import unittest
 
@@ -74,6 +75,22 @@ class Proofs(DaemonTest):
         for form in ("hledger", "beancount", "iati", "jsonl"):
             out = self.pledge("auditor", "dump", "--as", form).out
             self.assertIn("\u2014 test.example/fund ", out, form)
+
+    def test_two_dumps_into_one_file(self):
+        """A second one that begins too early writes nothing into what the first one writes."""
+        path, part = self.home.path / "both.bin", self.home.path / "both.bin.part"
+        with open(part, "wb") as first:
+            fcntl.flock(first, fcntl.LOCK_EX)
+            first.write(b"half of it")
+            first.flush()
+            ran = self.home.pledge("auditor", "dump", "-o", path, lang="fr")
+            self.assertEqual((ran.code, ran.out), (75, ""), ran)
+            self.assertIn(f"un autre processus écrit {part}", ran.err)
+            self.assertEqual((part.read_bytes(), path.exists()), (b"half of it", False))
+        self.ok(self.home.pledge("auditor", "dump", "-o", path))  # whose writer is gone
+        whole = self.home.path / "whole.bin"
+        self.ok(self.home.pledge("auditor", "dump", "-o", whole))
+        self.assertEqual((path.read_bytes(), part.exists()), (whole.read_bytes(), False))
 
     def test_a_dump_while_others_write(self):
         done = threading.Event()
