@@ -9,6 +9,7 @@
 
 #include "client/output.h"
 #include "common/check.h"
+#include "common/scan.h"
 
 enum {
     WIDTH = 900,
@@ -34,7 +35,12 @@ struct pl_status chart_text(struct pl_buf *out, const char *text)
                              : *c == '>' ? "&gt;"
                              : *c == '"' ? "&quot;"
                                          : NULL;
-        PL_TRY(entity != NULL ? pl_buf_append_str(out, entity) : pl_buf_append(out, c, 1));
+        size_t control = *c == '\n' ? 0 : pl_utf8_control(c);
+        if (entity != NULL || control != 0) /* XML has no place for the most of them */
+            PL_TRY(pl_buf_append_str(out, entity != NULL ? entity : " "));
+        else
+            PL_TRY(pl_buf_append(out, c, 1));
+        c += control > 1 ? control - 1 : 0;
     }
     return pl_ok();
 }

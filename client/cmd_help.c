@@ -256,8 +256,10 @@ static struct pl_status print_overview(struct pl_buf *out)
     PL_TRY(
         print_wrapped(out,
                       _("For scripts: plain is tab-separated without a header ('-' is absent; "
-                        "\\t \\n \\r \\\\ stand for themselves inside values), csv follows RFC "
-                        "4180, json is one object; none of them depends on the language. NO_COLOR "
+                        "\\t \\n \\r \\\\ stand for themselves inside values, \\u202e and the like "
+                        "for marks that steer a terminal or turn a line; csv has a blank for "
+                        "those), csv follows RFC 4180, json is one object; none of them depends on "
+                        "the language. NO_COLOR "
                         "is respected. Nothing ever asks a question."),
                       0, 0));
     return print_wrapped(out, _("'pledge help COMMAND' explains one command."), 0, 0);

@@ -147,6 +147,7 @@ static struct pl_status add_row(struct dump *dump, const Pledged__V1__Entry *ent
     entries_init(&sheet, &dump->arena);
     entries_add(&sheet, entry);
     sheet.safe = dump->options.safe;
+    sheet.exact = !dump->options.safe; /* the ledger's own words */
     return sheet_print_csv(&sheet, false, &dump->out);
 }
 

@@ -14,6 +14,7 @@
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
+#include "common/scan.h"
 
 /* Who reports: the International Telecommunication Union, by its OECD DAC channel code. */
 #define REPORTER_REF  "XM-DAC-41303"
@@ -27,10 +28,12 @@ static struct pl_status add_text(struct pl_buf *out, const char *text)
                            : *p == '>' ? "&gt;"
                            : *p == '"' ? "&quot;"
                                        : NULL;
+        size_t control = pl_utf8_control(p);
         if (name != NULL)
             PL_TRY(pl_buf_append_str(out, name));
-        else if ((unsigned char)*p >= ' ') /* XML has no place for the others */
+        else if (control == 0) /* XML has no place for some, and readers none for the others */
             PL_TRY(pl_buf_append(out, p, 1));
+        p += control > 1 ? control - 1 : 0;
     }
     return pl_ok();
 }

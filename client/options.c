@@ -113,7 +113,9 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_TO_SEQ] = {"to-seq", 0, false, "N", N_("last entry (default: the newest)")},
     [OPTION_SAFE] =
         {"safe", 0, false, NULL,
-         N_("csv for spreadsheets: text that would run as a formula gets a ' before it")},
+         N_(
+             "csv for spreadsheets: text that would run as a formula gets a ' before it, and marks "
+             "that turn a line are blanks")},
     [OPTION_SINCE] = {"since", 0, false, "FILE", N_("a checkpoint of this ledger that you kept")},
     [OPTION_QUICK] = {"quick", 0, false, NULL, N_("bytes and signatures only, not the rules")},
     [OPTION_SIZE] = {"size", 0, false, "N", N_("how many to draw")},

@@ -291,7 +291,12 @@ static struct pl_status print_escaped(struct pl_buf *out, const char *text)
                              : *p == '\r' ? "\\r"
                              : *p == '\\' ? "\\\\"
                                           : NULL;
-        PL_TRY(escape != NULL ? pl_buf_append_str(out, escape) : pl_buf_append(out, p, 1));
+        size_t control = escape == NULL ? pl_utf8_control(p) : 0;
+        if (control != 0)
+            PL_TRY(pl_buf_printf(out, "\\u%04x", pl_utf8_code(p, control)));
+        else
+            PL_TRY(escape != NULL ? pl_buf_append_str(out, escape) : pl_buf_append(out, p, 1));
+        p += control > 1 ? control - 1 : 0;
     }
     return pl_ok();
 }
@@ -311,6 +316,24 @@ static struct pl_status print_plain(const struct sheet *sheet, struct pl_buf *ou
         PL_TRY(pl_buf_append_str(out, "\n"));
     }
     return pl_ok();
+}
+
+/* A copy with a blank for each mark that steers; tabs and ends of lines are the field's own. */
+static const char *without_marks(struct pl_arena *arena, const char *text)
+{
+    char *copy = NULL;
+    for (size_t at = 0; text[at] != '\0'; at++) {
+        size_t control = strchr("\t\r\n", text[at]) != NULL ? 0 : pl_utf8_control(text + at);
+        if (control == 0)
+            continue;
+        if (copy == NULL)
+            copy = pl_arena_strdup(arena, text);
+        if (copy == NULL)
+            return NULL;
+        memset(copy + at, ' ', control);
+        at += control - 1;
+    }
+    return copy != NULL ? copy : text;
 }
 
 static struct pl_status csv_field(struct pl_buf *out, const char *before, const char *text)
@@ -373,6 +396,9 @@ struct pl_status sheet_print_csv(const struct sheet *sheet, bool header, struct 
             const char *text = cell_at(sheet, row, i)->machine;
             PL_TRY(pl_buf_append_str(out, before));
             text = text == NULL ? "" : text;
+            text = sheet->exact ? text : without_marks(sheet->arena, text);
+            if (text == NULL)
+                return pl_fail(TOO_BIG, "the answer does not fit into memory");
             PL_TRY(sheet->safe ? output_csv_safe(out, text) : output_csv(out, text));
             before = ",";
         }

@@ -4,8 +4,10 @@
  * read
  * (`machine`, the same in every language) and what people read (`human`). A sheet becomes
  *   table   aligned columns with titles; a record as one line a field
- *   plain   tab-separated, no header, "-" for what is absent; backslash escapes \t \n \r \\
- *   csv     RFC 4180 with a header; empty for what is absent
+ *   plain   tab-separated, no header, "-" for what is absent; backslash escapes \t \n \r \\, and
+ *           \u202e and the like: what steers a terminal or turns the order of a line
+ *   csv     RFC 4180 with a header; empty for what is absent; what steers is a blank, for it has no
+ *           escapes and people open it
  *   json    {"as_of_seq": ..., "<list>": [{...}]}, a record as one object; null for what is absent
  *
  * Everything is made in memory first and written at the end: a failure leaves stdout empty.
@@ -56,6 +58,7 @@ struct sheet {
     const char *footer; /* last line of a table; NULL: none */
     bool spent;         /* the arena's budget is gone: writing fails */
     bool safe;          /* csv: nothing that a spreadsheet would take for a formula */
+    bool exact;         /* csv: texts as they are, with marks that steer or turn a line */
 };
 
 void sheet_init(struct sheet *sheet, const char *list, const struct column *columns, size_t count,
@@ -103,7 +106,7 @@ PL_MUST_CHECK struct pl_status output_write(int fd, struct pl_slice bytes);
 /* A file that appears only when it is whole and on the disk (by way of PATH.part). IO with errno.
  */
 PL_MUST_CHECK struct pl_status output_file(const char *path, struct pl_slice bytes);
-/* One CSV field with quotes where RFC 4180 wants them. */
+/* One CSV field with quotes where RFC 4180 wants them, exactly as the text is. */
 PL_MUST_CHECK struct pl_status output_csv(struct pl_buf *out, const char *text);
 /* The same with an apostrophe before what a spreadsheet would run: = + - @ tab, return. Numbers
  * stay numbers. */

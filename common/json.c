@@ -108,14 +108,25 @@ struct printer {
     int indent; /* -1: on one line */
 };
 
+/* May this byte stand in a JSON text as it is? */
+static bool is_plain(const char *c)
+{
+    unsigned char byte = (unsigned char)*c;
+    if (byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7F)
+        return false;
+    return (byte != 0xC2 && byte != 0xE2) || pl_utf8_control(c) == 0;
+}
+
+/* What steers a terminal or turns a line is escaped: the text says the same and does nothing. */
 struct pl_status pl_json_string(struct pl_buf *out, const char *text)
 {
     PL_TRY(pl_buf_append(out, "\"", 1));
     const char *plain = text;
     for (const char *c = text;; c++) {
         unsigned char byte = (unsigned char)*c;
-        if (byte >= 0x20 && byte != '"' && byte != '\\')
+        if (is_plain(c))
             continue;
+        size_t len = 1;
         PL_TRY(pl_buf_append(out, plain, (size_t)(c - plain)));
         if (byte == '\0')
             break;
@@ -123,8 +134,11 @@ struct pl_status pl_json_string(struct pl_buf *out, const char *text)
             PL_TRY(pl_buf_printf(out, "\\%c", byte));
         else if (byte == '\n')
             PL_TRY(pl_buf_append_str(out, "\\n"));
-        else
-            PL_TRY(pl_buf_printf(out, "\\u%04x", byte));
+        else {
+            len = pl_utf8_control(c);
+            PL_TRY(pl_buf_printf(out, "\\u%04x", pl_utf8_code(c, len)));
+        }
+        c += len - 1;
         plain = c + 1;
     }
     return pl_buf_append(out, "\"", 1);

@@ -484,3 +484,13 @@ size_t pl_utf8_control_rare(const char *text)
     bool turns = at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9; /* U+2066 to 2069 */
     return ends || turns ? 3 : 0;
 }
+
+uint32_t pl_utf8_code(const char *text, size_t len)
+{
+    static const uint8_t first[] = {0, 0x7F, 0x1F, 0x0F};
+    PL_ASSERT(len >= 1 && len < PL_COUNT(first));
+    uint32_t code = (uint8_t)text[0] & first[len];
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | ((uint8_t)text[i] & 0x3Fu);
+    return code;
+}

@@ -57,5 +57,7 @@ static inline size_t pl_utf8_control(const char *text)
 {
     return *text >= 0x20 && *text < 0x7F ? 0 : pl_utf8_control_rare(text);
 }
+/* Its code, to write it in a way that does nothing: "\u202e". `len`: 1 to 3 bytes. */
+uint32_t pl_utf8_code(const char *text, size_t len);
 
 #endif

@@ -16,6 +16,7 @@
 #include "common/hash.h"
 #include "common/money.h"
 #include "common/scan.h"
+#include "server/ledger/ledger.h"
 
 enum {
     TIERS_MAX = 64,
@@ -27,6 +28,7 @@ enum {
     CATALOGUE_ARENA_BYTES = 8 << 20,
     CODE_MAX = 32,
     ALIASES_MAX = 16,
+    STEADY_PATH_BYTES = 120,
     LISTS_MAX = 64, /* legal bases, contacts: nobody needs more, and each is looked at */
 };
 #define ROOT "adopt_catalogue.catalogue"
@@ -388,7 +390,58 @@ static bool grants(struct judge *judge, const Pledged__V1__Catalogue *c)
     return true;
 }
 
-Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue,
+/* Nothing that steers a terminal or turns the order of what is read beside it. A text in a language
+ * may have lines. */
+static bool is_steady(const char *text, bool lines)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (pl_utf8_control(at) != 0 && !(lines && *at == '\n'))
+            return false;
+    }
+    return true;
+}
+
+static bool steady(struct judge *judge, const ProtobufCMessage *message, const char *path);
+
+/* Every string of one field, or of the messages in it. */
+static bool steady_field(struct judge *judge, const ProtobufCMessage *message,
+                         const ProtobufCFieldDescriptor *field, const char *path)
+{
+    const uint8_t *base = (const uint8_t *)message, *at = base + field->offset;
+    bool list = field->label == PROTOBUF_C_LABEL_REPEATED;
+    bool lines = message->descriptor == &pledged__v1__text__descriptor;
+    size_t count = list ? *(const size_t *)(const void *)(base + field->quantifier_offset) : 1;
+    const void *const *element = list ? *(const void *const *const *)(const void *)at
+                                      : (const void *const *)(const void *)at;
+    for (size_t i = 0; i < count; i++) {
+        char place[STEADY_PATH_BYTES];
+        (void)snprintf(place, sizeof(place), list ? "%s%s%s[%zu]" : "%s%s%s", path,
+                       path[0] != '\0' ? "." : "", field->name, i);
+        if (element[i] == NULL)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_STRING ? !is_steady(element[i], lines)
+                                                  : !steady(judge, element[i], place))
+            return wrong(judge, "control characters are not allowed", "%s", place);
+    }
+    return true;
+}
+
+/* By the schema: a field that comes with a later version is looked at, too. */
+static bool steady(struct judge *judge, const ProtobufCMessage *message, const char *path)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const uint32_t *which = (const void *)((const uint8_t *)message + field->quantifier_offset);
+        bool texts =
+            field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE;
+        bool other = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && *which != field->id;
+        if (texts && !other && !steady_field(judge, message, field, path))
+            return false;
+    }
+    return true;
+}
+
+Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue, uint32_t rules,
                                          struct pl_arena *arena)
 {
     struct judge judge = {.arena = arena};
@@ -400,7 +453,8 @@ Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue
         (void)(frame(&judge, catalogue) && papers(&judge, catalogue) &&
                policy(&judge, catalogue->policy) && labelled(&judge, catalogue) &&
                tiers(&judge, catalogue) && benefits(&judge, catalogue) &&
-               grants(&judge, catalogue));
+               grants(&judge, catalogue) &&
+               (rules < 11 || steady(&judge, &catalogue->base, ""))); /* older ledgers have some */
     return judge.refusal;
 }
 
@@ -438,8 +492,8 @@ struct pl_status catalogue_new(struct pl_slice bytes, uint64_t adopted_seq, stru
     pl_sha256(bytes, catalogue->sha256);
     struct pl_status status = pl_unpack(&pledged__v1__catalogue__descriptor, catalogue->bytes,
                                         65536, &catalogue->arena, &message, &problem);
-    if (pl_is_ok(status) &&
-        catalogue_validate((const Pledged__V1__Catalogue *)message, &catalogue->arena) != NULL)
+    if (pl_is_ok(status) && catalogue_validate((const Pledged__V1__Catalogue *)message,
+                                               LEDGER_RULES_FIRST, &catalogue->arena) != NULL)
         status = pl_fail(CORRUPT, "an adopted catalogue is not well formed");
     if (!pl_is_ok(status)) {
         catalogue_unref(catalogue);

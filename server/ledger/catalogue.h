@@ -24,8 +24,9 @@ struct catalogue {
 };
 
 /* NULL if well formed; else the refusal (CATALOGUE_INVALID) whose field is the path of the first
- * wrong field, e.g. "adopt_catalogue.catalogue.tier[2].capacity". Pure, any thread. */
-Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue,
+ * wrong field, e.g. "adopt_catalogue.catalogue.tier[2].capacity". `rules`: the version that judges
+ * (see LEDGER_RULES). Pure, any thread. */
+Pledged__V1__Refusal *catalogue_validate(const Pledged__V1__Catalogue *catalogue, uint32_t rules,
                                          struct pl_arena *arena);
 /* Exact bytes of the catalogue inside packed Command bytes; len 0 if there is none. */
 struct pl_slice catalogue_bytes_in_command(struct pl_slice command);

@@ -378,7 +378,7 @@ static bool adopt_catalogue(struct judge *judge)
 {
     const Pledged__V1__AdoptCatalogue *command = judge->command->adopt_catalogue;
     if (judge->refusal == NULL)
-        judge->refusal = catalogue_validate(command->catalogue, judge->arena);
+        judge->refusal = catalogue_validate(command->catalogue, judge->rules, judge->arena);
     return judge->refusal == NULL;
 }
 

@@ -188,6 +188,7 @@ class Contacts(DaemonTest):
                                ("contact.name", private(contributor, "  ")),
                                ("contact.name", private(contributor, "x" * 201)),
                                ("contact.email", private(contributor, "x", email="a\nb")),
+                               ("contact.email", private(contributor, "x", email="a\u202eb")),
                                ("contact.phone", private(contributor, "x", phone="1" * 65))]:
             with self.assertRaises(Refused) as refused:
                 self.clerk.ExecutePrivate(request)

@@ -364,6 +364,25 @@ class Traps(Bank):
             self.assertIn("B000001", out, form)
         self.assertIn("not known yet", self.pledge("auditor", "dump", "--as", "iati").out)
 
+    def test_a_payer_who_turns_the_line_is_kept_and_shown_as_blanks(self):
+        """What a bank sends is a fact; what it does to a terminal or a spreadsheet is none."""
+        name, text = "Ltd\u202e00.000\u2066 FHC\u009b2J", "line\u2028two"
+        path = self.home.path / "turns.xml"
+        path.write_text((CORPUS / "no-payer.xml").read_text().replace("</BkTxCd>", f"""</BkTxCd>
+            <NtryDtls><TxDtls>
+              <RltdPties><Dbtr><Pty><Nm>{name}</Nm></Pty></Dbtr></RltdPties>
+              <RmtInf><Ustrd>{text}</Ustrd></RmtInf>
+            </TxDtls></NtryDtls>"""))
+        self.bring(path)
+        ran = self.pledge("clerk", "entries", format="json")
+        self.assertEqual([(r["payer"], r["payer_text"]) for r in ran.json["bank_entries"]], [(name, text)])
+        steering = set(name + text) - set(map(chr, range(0x20, 0x7f)))
+        self.assertEqual(len(steering), 4)
+        for format in ("json", "plain", "csv", "table"):
+            out = self.pledge("clerk", "entries", format=format).out
+            self.assertIn("Ltd", out)
+            self.assertFalse(steering & set(out), format)
+
     def test_filters(self):
         self.bring("wrong-amount.xml", "dollars.xml", "exact-v08.xml", "charges.xml")
         self.assertEqual([r["bank_entry"] for r in self.listed("--currency", "USD")], ["B000002"])

@@ -6,6 +6,7 @@
 #include "common/scan.h"
 #include "fuzz.h"
 #include "server/ledger/catalogue.h"
+#include "server/ledger/ledger.h"
 
 static void adopt(struct pl_slice packed)
 {
@@ -26,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     pl_arena_init(&arena, 4 << 20);
     if (pl_is_ok(pl_json_parse(pl_slice(data, len), &pledged__v1__catalogue__descriptor, &arena,
                                &message, &error))) {
-        const Pledged__V1__Refusal *refusal = catalogue_validate((const void *)message, &arena);
+        const Pledged__V1__Refusal *refusal =
+            catalogue_validate((const void *)message, LEDGER_RULES, &arena);
         struct pl_slice packed = pl_pack(message, &arena);
         if (refusal == NULL && packed.data != NULL)
             adopt(packed);

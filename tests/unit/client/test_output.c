@@ -83,6 +83,36 @@ static void test_csv_quotes_what_needs_quotes(void **state)
                         ",,,12\r\n");
 }
 
+/* A name that turns what stands after it, or clears the screen, in every form. */
+static void test_nothing_steers(void **state)
+{
+    (void)state;
+    static const struct column one[] = {{"name", N_("Name"), IN_ALL, false}};
+    static const char name[] = "a\u202Eb\u009B2J\x1B[2J\tc\u2066";
+    static const struct {
+        enum output_format format;
+        bool exact;
+        const char *wanted;
+    } cases[] = {
+        {OUTPUT_PLAIN, false, "a\\u202eb\\u009b2J\\u001b[2J\\tc\\u2066\n"},
+        {OUTPUT_JSON, false,
+         "{\"things\": [\n  {\"name\": \"a\\u202eb\\u009b2J\\u001b[2J\\u0009c\\u2066\"}\n]}\n"},
+        {OUTPUT_CSV, false, "name\r\na   b  2J [2J\tc   \r\n"},
+        {OUTPUT_CSV, true, "name\r\na\u202Eb\u009B2J\x1B[2J\tc\u2066\r\n"},
+        {OUTPUT_TABLE, false, "Name          \na b 2J [2J c \n"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct sheet sheet;
+        sheet_init(&sheet, "things", one, 1, &arena);
+        sheet.exact = cases[i].exact;
+        sheet_text(&sheet, name);
+        pl_buf_clear(&out);
+        assert_true(pl_is_ok(sheet_print(&sheet, cases[i].format, false, &out)));
+        assert_true(pl_is_ok(pl_buf_append(&out, "", 1)));
+        assert_string_equal((const char *)pl_buf_slice(&out).data, cases[i].wanted);
+    }
+}
+
 static void test_json_is_one_object_with_the_list(void **state)
 {
     (void)state;
@@ -252,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_csv_that_a_spreadsheet_does_not_run),
         cmocka_unit_test(test_plain_has_stable_columns_and_escapes),
         cmocka_unit_test(test_csv_quotes_what_needs_quotes),
+        cmocka_unit_test(test_nothing_steers),
         cmocka_unit_test(test_json_is_one_object_with_the_list),
         cmocka_unit_test(test_a_table_lines_up_with_accents_and_without_tabs),
         cmocka_unit_test(test_colour_only_where_asked),

@@ -245,7 +245,11 @@ static void test_strings_are_escaped(void **state)
     pl_buf_init(&out, 200);
     assert_ok(pl_json_string(&out, "a\"b\\c\nd\te\x01\x1F\x7Fg\xC3\xA8/"));
     assert_true(pl_slice_eq_str(pl_buf_slice(&out),
-                                "\"a\\\"b\\\\c\\nd\\u0009e\\u0001\\u001f\x7Fg\xC3\xA8/\""));
+                                "\"a\\\"b\\\\c\\nd\\u0009e\\u0001\\u001f\\u007fg\xC3\xA8/\""));
+    pl_buf_clear(&out);
+    assert_ok(pl_json_string(&out, "\xC2\x9B\xC2\xA0\xE2\x80\xAE\xE2\x80\xAF\xE2\x81\xA6\xE2"));
+    assert_true(
+        pl_slice_eq_str(pl_buf_slice(&out), "\"\\u009b\xC2\xA0\\u202e\xE2\x80\xAF\\u2066\xE2\""));
     pl_buf_clear(&out);
     assert_ok(pl_json_string(&out, ""));
     assert_true(pl_slice_eq_str(pl_buf_slice(&out), "\"\""));

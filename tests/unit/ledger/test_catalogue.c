@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/json.h"
 #include "damage.h"
+#include "server/ledger/ledger.h"
 
 static struct pl_arena arena;
 
@@ -34,7 +35,7 @@ static char *text_of(size_t len)
 
 static void assert_wrong(Pledged__V1__Catalogue *c, const char *field)
 {
-    Pledged__V1__Refusal *refusal = catalogue_validate(c, &arena);
+    Pledged__V1__Refusal *refusal = catalogue_validate(c, LEDGER_RULES, &arena);
     assert_non_null(refusal);
     assert_string_equal(refusal->field, field);
     assert_int_equal(refusal->reason, REASON(CATALOGUE_INVALID));
@@ -44,7 +45,7 @@ static void test_shipped_catalogue_is_well_formed(void **state)
 {
     (void)state;
     Pledged__V1__Catalogue *c = shipped();
-    assert_null(catalogue_validate(c, &arena));
+    assert_null(catalogue_validate(c, LEDGER_RULES, &arena));
     assert_int_equal(c->n_tier, 6);
     assert_int_equal(c->n_benefit, 28);
     assert_int_equal(c->n_grant, 136);
@@ -76,7 +77,7 @@ static void test_wrong_fields_are_named(void **state)
         place_ = value_;                                                                           \
         assert_wrong(c, "adopt_catalogue.catalogue." field_);                                      \
         place_ = old_;                                                                             \
-        assert_null(catalogue_validate(c, &arena));                                                \
+        assert_null(catalogue_validate(c, LEDGER_RULES, &arena));                                  \
     } while (0)
     SPOIL(c->code, (char *)"Not A Code", "code");
     SPOIL(c->version, 0, "version");
@@ -123,6 +124,37 @@ static void test_wrong_fields_are_named(void **state)
     SPOIL(c->tier[2]->alias[0], (char *)"free", "tier[2].alias[0]");
 }
 
+/* Each text of the schema is looked at, also those that no other rule asks for. */
+static void test_what_steers_is_refused(void **state)
+{
+    (void)state;
+    Pledged__V1__Catalogue *c = shipped();
+    static char turns[] = "a\xE2\x80\xAE"
+                          "b",
+                steers[] = "a\xC2\x9B"
+                           "2J",
+                lines[] = "a\nb";
+    assert_true(c->n_contact > 0 && c->n_legal_basis > 0 && c->letter->n_subject > 0);
+    SPOIL(c->title[1]->text, turns, "title[1].text");
+    SPOIL(c->fund->name[0]->text, steers, "fund.name[0].text");
+    SPOIL(c->event->name[0]->text, turns, "event.name[0].text");
+    SPOIL(c->letter->subject[0]->text, turns, "letter.subject[0].text");
+    SPOIL(c->legal_basis[0]->id, turns, "legal_basis[0].id");
+    SPOIL(c->contact[0]->email, steers, "contact[0].email");
+    SPOIL(c->contact[0]->phone, lines, "contact[0].phone");
+    SPOIL(c->tier[3]->label[0]->text, turns, "tier[3].label[0].text");
+    SPOIL(c->benefit[27]->label[1]->text, steers, "benefit[27].label[1].text");
+    SPOIL(c->benefit[27]->recurs, turns, "benefit[27].recurs");
+    c->title[0]->text = lines; /* a text may have them */
+    assert_null(catalogue_validate(c, LEDGER_RULES, &arena));
+    c->title[0]->text = turns;
+    assert_wrong(c, "adopt_catalogue.catalogue.title[0].text");
+    assert_null(catalogue_validate(c, 10, &arena)); /* as older ledgers have it, */
+    struct catalogue *catalogue = NULL;
+    assert_true(pl_is_ok(catalogue_new(pl_pack(&c->base, &arena), 4, &catalogue))); /* adopted */
+    catalogue_unref(catalogue);
+}
+
 /* A list of so many times its first. */
 static void *many(void *const *list, size_t count)
 {
@@ -149,7 +181,7 @@ static void test_lists_are_bounded(void **state)
         assert_true(*count <= lists[i].most);
         *list = many(*list, lists[i].most + 1);
         *count = lists[i].most + 1;
-        const Pledged__V1__Refusal *refusal = catalogue_validate(c, &arena);
+        const Pledged__V1__Refusal *refusal = catalogue_validate(c, LEDGER_RULES, &arena);
         assert_non_null(refusal); /* by its name, or all of it is too large */
         assert_true(strstr(refusal->field, lists[i].name) != NULL ||
                     strcmp(refusal->field, "adopt_catalogue.catalogue") == 0);
@@ -173,7 +205,7 @@ static void test_whatever_is_wrong_is_named(void **state)
         if (c == NULL)
             break;
         const Pledged__V1__Refusal *refusal =
-            catalogue_validate((const Pledged__V1__Catalogue *)c, &small);
+            catalogue_validate((const Pledged__V1__Catalogue *)c, LEDGER_RULES, &small);
         fine += refusal == NULL;
         if (refusal == NULL)
             continue;
@@ -193,7 +225,7 @@ static void test_a_spent_arena_still_refuses(void **state)
     for (size_t budget = 0; budget < 400; budget += 16) {
         struct pl_arena none;
         pl_arena_init(&none, budget);
-        const Pledged__V1__Refusal *refusal = catalogue_validate(c, &none);
+        const Pledged__V1__Refusal *refusal = catalogue_validate(c, LEDGER_RULES, &none);
         assert_non_null(refusal);
         assert_int_not_equal(refusal->reason, 0);
         pl_arena_fini(&none);
@@ -223,7 +255,7 @@ static void test_a_tier_has_few_aliases(void **state)
     }
     c->tier[2]->alias = list;
     c->tier[2]->n_alias = 16;
-    assert_null(catalogue_validate(c, &arena));
+    assert_null(catalogue_validate(c, LEDGER_RULES, &arena));
     c->tier[2]->n_alias = 17;
     assert_wrong(c, "adopt_catalogue.catalogue.tier[2].alias");
 }
@@ -246,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped_catalogue_is_well_formed),
         cmocka_unit_test(test_wrong_fields_are_named),
+        cmocka_unit_test(test_what_steers_is_refused),
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_whatever_is_wrong_is_named),
         cmocka_unit_test(test_a_spent_arena_still_refuses),
