@@ -12,6 +12,7 @@
 #include "client/postings.h"
 #include "client/write.h"
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/hash.h"
 #include "common/money.h"
 #include "common/scan.h"
@@ -23,7 +24,21 @@ struct reading {
     struct pl_arena arena; /* of one message */
     uint64_t last;         /* entry */
     uint64_t size;         /* of the ledger when it began */
+    int64_t timeout_ns;
+    int64_t moved_ns; /* when the last entry came */
 };
+
+/* What is no entry (the state of a tier, a heartbeat) may come for ever. */
+static struct pl_status check_progress(struct reading *reading, uint64_t before)
+{
+    struct pl_clock *clock = pl_clock_system();
+    int64_t now_ns = clock->mono_ns(clock);
+    if (reading->last != before || reading->moved_ns == 0)
+        reading->moved_ns = now_ns;
+    return now_ns - reading->moved_ns <= reading->timeout_ns
+               ? pl_ok()
+               : pl_fail(TIMEOUT, N_("no entry came within --timeout"));
+}
 
 static struct pl_status take_entry(struct reading *reading, ProtobufCBinaryData bytes)
 {
@@ -46,8 +61,10 @@ static struct pl_status take_message(void *arg, struct pl_slice bytes)
     PL_TRY(pl_unpack_trusted(&pledged__v1__watch_response__descriptor, bytes, &reading->arena,
                              &message));
     const Pledged__V1__WatchResponse *response = (const void *)message;
+    uint64_t before = reading->last;
     for (size_t i = 0; i < response->n_entry && reading->last < reading->size; i++)
         PL_TRY(take_entry(reading, response->entry[i]));
+    PL_TRY(check_progress(reading, before));
     return reading->last < reading->size ? pl_ok() : pl_fail(CANCELLED, "all entries came");
 }
 
@@ -57,7 +74,7 @@ static struct pl_status read_ledger(struct cli *cli, struct postings *postings, 
 {
     Pledged__V1__GetStatusRequest ask = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
     Pledged__V1__WatchRequest request = PLEDGED__V1__WATCH_REQUEST__INIT;
-    struct reading reading = {.postings = postings};
+    struct reading reading = {.postings = postings, .timeout_ns = cli->config.timeout_ms * 1000000};
     ProtobufCMessage *message = NULL;
     PL_TRY(cli_read(cli, "GetStatus", &ask.base, &pledged__v1__get_status_response__descriptor,
                     &message));

@@ -143,6 +143,7 @@ struct fetch {
     struct pl_arena arena; /* of one message */
     struct progress progress;
     uint64_t whole;
+    bool ended;
 };
 
 static void fetch_fini(struct fetch *fetch)
@@ -160,6 +161,11 @@ static struct pl_status on_part(void *arg, struct pl_slice message)
     PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, message, &fetch->arena,
                              &unpacked));
     const Pledged__V1__DumpResponse *part = (const void *)unpacked;
+    if (fetch->ended)
+        return pl_fail(CORRUPT, N_("the stream goes on after its end"));
+    fetch->ended = part->trailer != NULL;
+    if (part->n_entry == 0 && !fetch->ended)
+        return pl_fail(CORRUPT, N_("a part of the stream brings no entry"));
     if (part->n_entry > 0 && part->first_seq != mirror_next_seq(fetch->mirror))
         return pl_fail(CORRUPT, N_("an entry is missing in the stream"));
     if (part->n_entry > fetch->whole - (mirror_next_seq(fetch->mirror) - 1))

@@ -304,6 +304,8 @@ struct pl_status dump_take(void *arg, struct pl_slice message)
     PL_TRY(pl_unpack_trusted(&pledged__v1__dump_response__descriptor, message, &dump->arena,
                              &unpacked));
     const Pledged__V1__DumpResponse *part = (const void *)unpacked;
+    if (part->n_entry == 0 && part->trailer == NULL) /* it would hold us for as long as it likes */
+        return pl_fail(CORRUPT, N_("a part of the stream brings no entry"));
     PL_TRY(begin(dump));
     for (size_t i = 0; i < part->n_entry; i++) {
         PL_TRY(add_entry(dump, pl_slice(part->entry[i].data, part->entry[i].len)));

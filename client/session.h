@@ -39,7 +39,8 @@ PL_MUST_CHECK struct pl_status session_execute_private(struct session *session,
                                                        struct pl_slice request,
                                                        Pledged__V1__Receipt **ret);
 /* A stream of method "Dump" or "Watch", message by message. Repeated only as long as nothing has
- * arrived. The time limit counts from the last message, not for the whole stream. */
+ * arrived. The time limit counts from the last whole message, not for the whole
+ * stream: a callback that takes messages which bring nothing makes the stream endless. */
 PL_MUST_CHECK struct pl_status session_stream(struct session *session, const char *method,
                                               const ProtobufCMessage *request,
                                               pl_h2client_message_fn on_message, void *arg);

@@ -57,8 +57,8 @@ struct h2call {
     int http_status;
     bool grpc_content;
     bool closed;
-    bool moved;              /* something of the answer came since the last look */
-    int64_t quiet_since_ns;  /* when it last had */
+    bool moved;              /* a whole message came since the last look */
+    int64_t quiet_since_ns;  /* when one last had */
     bool refused_stream;     /* the server says it did nothing */
     struct pl_status failed; /* what the callback or the framing found wrong */
 };
@@ -422,6 +422,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static void finish_message(struct h2call *call)
 {
     call->messages++;
+    call->moved = true; /* some bytes of one are no progress: they may drip for ever */
     if (call->on_message != NULL) {
         struct pl_status status = call->on_message(call->arg, pl_buf_slice(&call->message));
         if (!pl_is_ok(status))
@@ -476,7 +477,6 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     struct h2call *call = call_of(user, stream);
     if (call == NULL)
         return 0;
-    call->moved = true;
     if (call->grpc_content)
         take_data(call, data, len);
     return 0;
@@ -728,8 +728,9 @@ static struct pl_status judge(struct h2call *call)
     return pl_ok();
 }
 
-/* Waits for the connection, but not past the deadline, nor (a stream) through a long silence: the
- * deadline of a stream has to allow for a long answer, so it cannot notice a dead server. */
+/* Waits for the connection, but not past the deadline, nor (a stream) for a message that does not
+ * become whole: the deadline of a stream has to allow for a long answer, so it cannot notice a dead
+ * server. */
 static struct pl_status wait_in_call(struct pl_h2client *client, struct h2call *call, short events)
 {
     int64_t until_ns = call->deadline_ns;

@@ -29,8 +29,9 @@ struct pl_h2client_options {
     const char *cert_file;    /* PEM chain; NULL: no client certificate */
     const char *key_file;     /* PEM; NULL only if cert_file is */
     size_t message_bytes_max; /* largest single answer message; 0: 4 MiB */
-    int64_t silence_ms;       /* a stream that brings nothing for so long ends with TIMEOUT; time
-                                 spent in the callback does not count. 0: only the deadline */
+    int64_t silence_ms;       /* a stream that brings no whole message for so long ends with
+                                 TIMEOUT; time spent in the callback does not count. 0: only the
+                                 deadline */
 };
 
 struct pl_h2client_error {

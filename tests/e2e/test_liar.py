@@ -13,7 +13,7 @@ import unittest
 import grpc
 
 import audit
-from harness import BIN, DaemonTest, patience, pb, run
+from harness import BIN, ROOT, DaemonTest, patience, pb, run
 
 FORMS = ("bin", "jsonl", "csv", "hledger", "beancount", "iati")
 
@@ -217,6 +217,44 @@ class Lies(DaemonTest):
         self.found_out("mirror", path, words="goes on after the last entry")
         self.assertLess(sum(one.stat().st_size for one in path.rglob("*")), 1 << 20)
 
+    def test_a_mirror_that_nothing_comes_for(self):
+        """The messages are whole, but bring no entry."""
+        def nothing(request, context):
+            while context.is_active() and not ended.wait(0.1):
+                yield pb.DumpResponse(first_seq=1)
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        self.liar.answers["Dump"] = nothing
+        path = self.path()
+        self.found_out("mirror", path, words="brings no entry")
+        self.assertFalse((path / "checkpoint").exists())
+
+        def after_the_end(request, context):
+            yield pb.DumpResponse(entry=self.entries, first_seq=1)
+            while context.is_active() and not ended.wait(0.1):
+                yield pb.DumpResponse(trailer=pb.DumpTrailer(from_seq=1, to_seq=self.size))
+        self.liar.answers["Dump"] = after_the_end
+        self.found_out("mirror", path, words="goes on after its end")
+
+    def test_postings_that_nothing_comes_for(self):
+        """Heartbeats are no entries."""
+        def beats(request, context):
+            while context.is_active() and not ended.wait(0.1):
+                yield pb.WatchResponse(seq=self.size)
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        self.liar.answers["Watch"] = beats
+        self.status.role, before = pb.ROLE_APPROVER, self.status.role
+        try:
+            self.liar.says("GetStatus", self.status)
+            ran = self.home.pledge("approver", "--timeout", "1s", "postings", "--period", "2026-01", "--accounts",
+                                   ROOT / "deploy" / "accounts.example.csv", "-o", self.path(), port=self.liar.port,
+                                   timeout=patience(60))
+            self.assertEqual(ran.code, 75, ran)
+            self.assertIn("no entry came within --timeout", ran.err)
+        finally:
+            self.status.role = before
+
     def two_histories(self, entries, words):
         path, leaves = self.path(), [audit.leaf_hash(entry) for entry in entries]
         self.ok(self.ask("mirror", path))
@@ -353,9 +391,24 @@ ENDLESS = {
 }
 
 
+def entries_of(size):
+    """The head of a message of so many bytes."""
+    return b"\0" + struct.pack(">I", size)
+
+
+# what comes now and then: some bytes of a message that does not become whole, one without an entry
+DRIPS = {
+    "a message": (HEAD + frame(0, 0, 1, entries_of(1 << 20)), frame(0, 0, 1, b"\x0a")),
+    "the length of one": (HEAD, frame(0, 0, 1)),
+}
+NOTHING_IN_IT = (HEAD, frame(0, 0, 1, entries_of(2) + b"\x10\x01"))  # first_seq: 1
+
+
 class Endless(DaemonTest):
-    def serve(self, begin, piece):
-        """Its port. One thread a connection, until the client has gone."""
+    def serve(self, begin, piece, pause=None):
+        """Its port. One thread a connection, until the client has gone. `pause`: seconds between two pieces."""
+        ended = threading.Event()
+        self.addCleanup(ended.set)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.home.pki.cert("server"), self.home.pki.key("server"))
         context.set_alpn_protocols(["h2"])
@@ -368,8 +421,8 @@ class Endless(DaemonTest):
                     peer.sendall(frame(4))
                     peer.recv(65536)
                     peer.sendall(begin)
-                    while True:
-                        peer.sendall(piece * 4096)
+                    while not ended.wait(pause or 0):
+                        peer.sendall(piece if pause else piece * 4096)
             except OSError:
                 pass
 
@@ -391,6 +444,28 @@ class Endless(DaemonTest):
                     ran = self.home.pledge("auditor", "--timeout", "1s", *args, port=port, timeout=patience(60))
                     self.assertIn(ran.code, (69, 70, 75), ran)
                     self.assertEqual(ran.out, "")
+
+    def test_what_drips_is_no_progress(self):
+        """A byte now and then is no answer that goes on; nor are messages that bring nothing."""
+        for name, (begin, piece) in DRIPS.items():
+            port = self.serve(begin, piece, pause=0.1)
+            for form in ("bin", "hledger"):
+                path = self.home.path / f"drip-{form}"
+                with self.subTest(name=name, form=form):
+                    ran = self.home.pledge("auditor", "--timeout", "1s", "dump", "--as", form, "-o", path, port=port,
+                                           timeout=patience(60))
+                    self.assertEqual(ran.code, 75, ran)
+                    self.assertIn("nothing whole came within --timeout", ran.err)
+                    self.assertEqual([one.name for one in path.parent.glob(path.name + "*")], [])
+
+    def test_messages_that_bring_nothing(self):
+        port = self.serve(*NOTHING_IN_IT, pause=0.1)
+        path = self.home.path / "nothing"
+        for form in ("bin", "csv", "iati"):
+            ran = self.home.pledge("auditor", "dump", "--as", form, "-o", path, port=port, timeout=patience(60))
+            self.assertEqual(ran.code, 14, ran)
+            self.assertIn("a part of the stream brings no entry", ran.err)
+            self.assertFalse(path.exists())
 
 
 if __name__ == "__main__":

@@ -88,7 +88,8 @@ static void test_nothing_steers(void **state)
 {
     (void)state;
     static const struct column one[] = {{"name", N_("Name"), IN_ALL, false}};
-    static const char name[] = "a\u202Eb\u009B2J\x1B[2J\tc\u2066";
+    static const char name[] = "a\u202Eb\xC2\x9B"
+                               "2J\x1B[2J\tc\u2066";
     static const struct {
         enum output_format format;
         bool exact;
@@ -98,8 +99,10 @@ static void test_nothing_steers(void **state)
         {OUTPUT_JSON, false,
          "{\"things\": [\n  {\"name\": \"a\\u202eb\\u009b2J\\u001b[2J\\u0009c\\u2066\"}\n]}\n"},
         {OUTPUT_CSV, false, "name\r\na   b  2J [2J\tc   \r\n"},
-        {OUTPUT_CSV, true, "name\r\na\u202Eb\u009B2J\x1B[2J\tc\u2066\r\n"},
-        {OUTPUT_TABLE, false, "Name          \na b 2J [2J c \n"},
+        {OUTPUT_CSV, true,
+         "name\r\na\u202Eb\xC2\x9B"
+         "2J\x1B[2J\tc\u2066\r\n"},
+        {OUTPUT_TABLE, false, "Name\na b 2J [2J c \n"},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct sheet sheet;

@@ -385,7 +385,7 @@ static void test_texts_of_a_contact(void **state)
     try_contact("A", "", "", text_of(20, 10, '\t'), "contact.phone");
     try_contact("A\u202E", "", "", "", "contact.name");
     try_contact("A", "\u2066b", "", "", "contact.function");
-    try_contact("A", "", "a\u009B", "", "contact.email");
+    try_contact("A", "", "a\xC2\x9B", "", "contact.email");
     try_contact("A", "", "", "\u2028", "contact.phone");
 }
 
@@ -421,7 +421,10 @@ static void test_texts_of_a_payer(void **state)
 {
     (void)state;
     try_payer(text_of(600, 600, 0), text_of(64, 64, 0), text_of(3000, 3000, 0), true);
-    try_payer("a\u202Eb", "\u009B2J", "\u2066c", true); /* as the bank has it */
+    try_payer("a\u202Eb",
+              "\xC2\x9B"
+              "2J",
+              "\u2066c", true); /* as the bank has it */
     try_payer(text_of(601, 601, 0), "", "", false);
     try_payer("", text_of(65, 65, 0), "", false);
     try_payer("", "", text_of(3001, 3001, 0), false);
