@@ -4,18 +4,26 @@
  * lines of several threads never mix. Any thread; pl_log_setup before there is a second one.
  *
  * Whatever a caller passes, one event stays one line and a JSON line stays JSON: control bytes and
- * broken UTF-8 become '?', and lengths are bounded so that the line always has room to end. A line
- * that cannot be written is lost: there is nowhere to complain to.
+ * broken UTF-8 become '?', and lengths are bounded so that the line always has room to end.
+ *
+ * Nobody waits for whoever reads the log: the writer of the ledger logs, too. A pipe, a terminal or
+ * a socket without room loses the line; how many were lost is told before the next line for which
+ * there is room. The descriptor is not made non-blocking, others may share it: a pipe that has room
+ * at all has it for PIPE_BUF bytes. A file is written in any case.
  */
 #include "common/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <unistr.h>
@@ -35,8 +43,8 @@ enum {
     HEAD_BYTES = 128,
     LINE_BYTES = 8192
 };
-_Static_assert(HEAD_BYTES + 2 * (TAG_BYTES + MESSAGE_BYTES) + FIELDS_BYTES * 8 / 3 + 8 < LINE_BYTES,
-               "the longest line fits");
+_Static_assert(HEAD_BYTES + 2 * (TAG_BYTES + MESSAGE_BYTES) + FIELDS_BYTES * 8 / 3 + 8 < PIPE_BUF,
+               "the longest line fits, and goes into a pipe as a whole");
 _Static_assert(HEAD_BYTES + 2 * TAG_BYTES + MESSAGE_BYTES + FIELDS_BYTES * (3 + 11) / 3 + 8 <
                    LINE_BYTES,
                "the longest event of the journal fits");
@@ -46,6 +54,8 @@ static _Atomic enum pl_log_level level_least = PL_LOG_INFO;
 static enum pl_log_format line_format = PL_LOG_LOGFMT;
 static const char *journal_path = "/run/systemd/journal/socket";
 static int journal_fd = -1;
+static uint64_t lines_lost; /* since it was told; under the mutex, as all below */
+static bool line_open;      /* the last line went out in part */
 
 void pl_log_journal(const char *path)
 {
@@ -99,12 +109,14 @@ static void put_str(struct line *line, const char *text)
 }
 
 /* Bytes of the character at `text`; 0 if a terminal or a parser should not see it (broken UTF-8,
- * control characters of ASCII and of Latin-1), and then one byte is to be skipped. */
+ * control characters of ASCII and of Latin-1, what turns a line), and then one byte is to be
+ * skipped. */
 static size_t character(const char *text, size_t len)
 {
     ucs4_t code = 0;
     int size = u8_mbtoucr(&code, (const uint8_t *)text, len);
-    if (size <= 0 || code < 0x20 || (code >= 0x7F && code < 0xA0))
+    bool turns = (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+    if (size <= 0 || code < 0x20 || (code >= 0x7F && code < 0xA0) || turns)
         return 0;
     return (size_t)size;
 }
@@ -216,70 +228,145 @@ static void put_logfmt_fields(struct line *line, const char *fields)
     }
 }
 
-static void write_line(struct line *line)
-{
-    put(line, "\n", 1);
-    (void)pthread_mutex_lock(&sink);
-    ssize_t written = write(STDERR_FILENO, line->text, line->len);
-    (void)written;
-    (void)pthread_mutex_unlock(&sink);
-}
+/* --- one event --- */
 
 /* One datagram an event. A reader of the journal sees the fields in the message too. */
-static void send_to_journal(enum pl_log_level level, const char *tag, const char *message,
-                            const char *values)
+static void make_journal(struct line *line, enum pl_log_level level, const char *tag,
+                         const char *message, const char *values)
 {
     static const char *const priorities[] = {"7", "7", "6", "4", "3"};
-    struct line line = {.len = 0};
-    put_str(&line, "SYSLOG_IDENTIFIER=pledged\nPRIORITY=");
-    put_str(&line, priorities[level]);
-    put_str(&line, "\nPLEDGED_TAG=");
-    put_clean(&line, tag, strnlen(tag, TAG_BYTES));
-    put_str(&line, "\nMESSAGE=");
-    put_clean(&line, message, strnlen(message, MESSAGE_BYTES));
-    put_logfmt_fields(&line, values);
-    put_str(&line, "\n");
-    put_journal_fields(&line, values);
-    ssize_t sent = send(journal_fd, line.text, line.len, MSG_NOSIGNAL);
-    (void)sent;
+    put_str(line, "SYSLOG_IDENTIFIER=pledged\nPRIORITY=");
+    put_str(line, priorities[level]);
+    put_str(line, "\nPLEDGED_TAG=");
+    put_clean(line, tag, strnlen(tag, TAG_BYTES));
+    put_str(line, "\nMESSAGE=");
+    put_clean(line, message, strnlen(message, MESSAGE_BYTES));
+    put_logfmt_fields(line, values);
+    put_str(line, "\n");
+    put_journal_fields(line, values);
+}
+
+static void make_json(struct line *line, const char *time, const char *level, const char *tag,
+                      const char *message, const char *values)
+{
+    put_str(line, "{\"time\":\"");
+    put_str(line, time);
+    put_str(line, "\",\"level\":\"");
+    put_str(line, level);
+    put_str(line, "\",\"tag\":");
+    put_json(line, tag, strnlen(tag, TAG_BYTES));
+    put_str(line, ",\"message\":");
+    put_json(line, message, strnlen(message, MESSAGE_BYTES));
+    put_json_fields(line, values);
+    put_str(line, "}\n");
+}
+
+static void make_logfmt(struct line *line, const char *time, const char *level, const char *tag,
+                        const char *message, const char *values)
+{
+    char quoted[256];
+    put_str(line, "time=");
+    put_str(line, time);
+    put_str(line, " level=");
+    put_str(line, level);
+    put_str(line, " tag=");
+    put_escaped(line, tag, strnlen(tag, TAG_BYTES));
+    put_str(line, " message=");
+    put_str(line, pl_log_quote(message, quoted, sizeof(quoted)));
+    put_logfmt_fields(line, values);
+    put_str(line, "\n");
+}
+
+static void make_line(struct line *line, enum pl_log_level level, const char *tag,
+                      const char *message, const char *values)
+{
+    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
+    char time[28];
+    struct pl_clock *clock = pl_clock_system();
+    line->len = 0;
+    if (line_format == PL_LOG_JOURNAL) {
+        make_journal(line, level, tag, message, values);
+        return;
+    }
+    (void)pl_time_format(clock->wall_us(clock), time);
+    if (line_format == PL_LOG_JSON)
+        make_json(line, time, names[level], tag, message, values);
+    else
+        make_logfmt(line, time, names[level], tag, message, values);
+}
+
+/* --- out --- */
+
+static bool has_room(int fd)
+{
+    struct pollfd poller = {.fd = fd, .events = POLLOUT};
+    return poll(&poller, 1, 0) == 1 && (poller.revents & POLLOUT) != 0;
+}
+
+/* Bytes that could go out without waiting; less than 0: none. */
+static ssize_t write_some(mode_t kind, const char *text, size_t len)
+{
+    if (S_ISSOCK(kind))
+        return send(STDERR_FILENO, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return S_ISREG(kind) || has_room(STDERR_FILENO) ? write(STDERR_FILENO, text, len) : -1;
+}
+
+/* A line of which a part went out is lost, too; the next one begins on a line of its own. */
+static bool write_line(const struct line *line)
+{
+    struct stat about;
+    size_t done = 0;
+    mode_t kind = fstat(STDERR_FILENO, &about) == 0 ? about.st_mode : S_IFREG;
+    if (line_open && write_some(kind, "\n", 1) == 1)
+        line_open = false;
+    while (!line_open && done < line->len) {
+        ssize_t wrote = write_some(kind, line->text + done, line->len - done);
+        if (wrote <= 0)
+            break;
+        done += (size_t)wrote;
+    }
+    line_open = line_open || (done != 0 && done < line->len);
+    return done == line->len;
+}
+
+static bool send_line(const struct line *line)
+{
+    return line_format == PL_LOG_JOURNAL
+               ? send(journal_fd, line->text, line->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
+               : write_line(line);
+}
+
+/* False: there is still no room. */
+static bool tell_lost(void)
+{
+    struct line line;
+    char values[64];
+    if (lines_lost == 0)
+        return true;
+    (void)snprintf(values, sizeof(values), "count=%" PRIu64, lines_lost);
+    make_line(&line, PL_LOG_WARNING, "log", "lines were lost: nobody read them in time", values);
+    if (!send_line(&line))
+        return false;
+    lines_lost = 0;
+    return true;
 }
 
 void pl_log(enum pl_log_level level, const char *tag, const char *message, const char *fields, ...)
 {
-    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
     if (!pl_log_enabled(level))
         return;
-    char values[FIELDS_BYTES], time[28], quoted[256];
-    struct pl_clock *clock = pl_clock_system();
+    char values[FIELDS_BYTES];
+    struct line line;
     va_list args;
     va_start(args, fields);
     if (vsnprintf(values, sizeof(values), fields, args) < 0)
         values[0] = '\0';
     va_end(args);
-    if (line_format == PL_LOG_JOURNAL) {
-        send_to_journal(level, tag, message, values);
-        return;
-    }
-    struct line line = {.len = 0};
-    bool json = line_format == PL_LOG_JSON;
-    put_str(&line, json ? "{\"time\":\"" : "time=");
-    put_str(&line, pl_time_format(clock->wall_us(clock), time));
-    put_str(&line, json ? "\",\"level\":\"" : " level=");
-    put_str(&line, names[level]);
-    put_str(&line, json ? "\",\"tag\":" : " tag=");
-    if (json) {
-        put_json(&line, tag, strnlen(tag, TAG_BYTES));
-        put_str(&line, ",\"message\":");
-        put_json(&line, message, strnlen(message, MESSAGE_BYTES));
-        put_json_fields(&line, values);
-        put_str(&line, "}");
-    } else {
-        put_escaped(&line, tag, strnlen(tag, TAG_BYTES));
-        put_str(&line, " message=");
-        put_str(&line, pl_log_quote(message, quoted, sizeof(quoted)));
-        put_logfmt_fields(&line, values);
-    }
-    write_line(&line);
+    make_line(&line, level, tag, message, values);
+    (void)pthread_mutex_lock(&sink);
+    if (!tell_lost() || !send_line(&line))
+        lines_lost++;
+    (void)pthread_mutex_unlock(&sink);
 }
 
 static bool is_plain(const char *text, size_t len)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * log: one structured line an event, key=value (logfmt) or JSON, to stderr; or fields, to systemd's
- * journal. Any thread (one mutex in the sink). Rooms below main, writer and worker return statuses
- * instead of logging. Never log secrets, private keys, free text of users, or whole messages.
+ * journal. Any thread (one mutex in the sink), and none waits: what nobody reads in time is lost,
+ * and counted. Rooms below main, writer and worker return statuses instead of logging. Never log
+ * secrets, private keys, free text of users, or whole messages.
  */
 #ifndef PL_LOG_H
 #define PL_LOG_H

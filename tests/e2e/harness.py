@@ -455,6 +455,7 @@ class Home:
         self.clients = []
         self.proxies = []
         self.expect_dirty_log = False
+        self.log_to = None  # a descriptor instead of the file
         self.variables = {}  # of the daemon's environment, besides the clean ones
         # words before the daemon's own: strace or valgrind with their options
         self.wrapper = os.environ.get("PLEDGED_WRAP", "").split()
@@ -483,7 +484,7 @@ class Home:
     def spawn(self):
         """Starts the daemon without waiting for it."""
         self.port_file.unlink(missing_ok=True)
-        log = open(self.log_file, "ab")
+        log = open(self.log_file if self.log_to is None else os.dup(self.log_to), "ab")
         with log:
             self.process = subprocess.Popen([*self.wrapper, str(BIN / "pledged"), "--config",
                                              str(self.config)],

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """daemon: the program around the ledger as operators meet it: configuration that is checked with
 words, certificates that must fit, ports in use, files it leaves, the log it writes."""
+import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -207,6 +209,41 @@ class Running(unittest.TestCase):
         self.assertGreater(len(lines), 2)
         for line in lines:
             self.assertIsInstance(json.loads(line), dict)
+
+    def test_a_log_that_nobody_reads_holds_nobody_up(self):
+        """Its pipe has room for two pages, and nobody empties it: calls are answered, a reload is done, and once
+        there is room the log says how many lines are missing."""
+        reader, log = os.pipe2(os.O_CLOEXEC)
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(log, fcntl.F_SETPIPE_SZ, 8192)
+        os.set_blocking(reader, False)
+        home = Home(settings={"daemon": {"access_log": "yes"}})
+        self.addCleanup(home.close)
+        home.init()
+        home.log_to = log
+        home.start()
+        os.close(log)
+        clerk = home.client("clerk")
+        for n in range(100):
+            clerk.contributor(f"Organisation {n}")
+        home.persons["clerk2"] = "reader"
+        home.write_config()
+        home.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + patience(30)
+        while home.client("clerk2").GetStatus().role != pb.ROLE_READER:
+            self.assertLess(time.monotonic(), deadline, "SIGHUP did nothing")
+            home.drop_clients()
+        before = os.read(reader, 1 << 20).decode()
+        self.assertLessEqual(len(before), 8192)
+        self.assertGreater(before.count("\n"), 5)
+        self.assertTrue(before.endswith("\n"), "no line was cut")
+        self.assertNotIn("lines were lost", before)
+        home.client("reader").GetStatus()
+        home.terminate()
+        after = os.read(reader, 1 << 20).decode().splitlines()
+        told = [line for line in after if "lines were lost" in line]
+        self.assertEqual(told, after[:1])
+        self.assertGreater(int(re.search(r"count=(\d+)$", told[0])[1]), 50)
 
     def test_secrets_and_data_are_for_the_owner_alone(self):
         home = self.opened()

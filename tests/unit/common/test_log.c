@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -159,6 +162,9 @@ static void test_quote(void **state)
         {"Gen\xC3\xA8ve", "Gen\xC3\xA8ve"},
         {"\xC3", "?"},
         {"a\xFF b", "\"a? b\""},
+        {"a\xE2\x80\xAE"
+         "b",
+         "a???b"},          /* what turns a line */
         {"\xC2\x9B", "??"}, /* an escape sequence's start, as one character */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -311,6 +317,161 @@ static void test_journal_fields(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* --- nobody reads --- */
+
+static int unread = -1; /* the reader's end of what stderr is meanwhile */
+
+static void full_begin(const int ends[2])
+{
+    unread = ends[0];
+    saved_stderr = dup(STDERR_FILENO);
+    assert_true(saved_stderr >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    (void)close(ends[1]);
+}
+
+/* What there is to read now. */
+static void drain(char *text, size_t size)
+{
+    size_t len = 0;
+    struct pollfd poller = {.fd = unread, .events = POLLIN};
+    while (poll(&poller, 1, 0) == 1) {
+        ssize_t got = read(unread, text + len, size - 1 - len);
+        assert_true(got > 0);
+        len += (size_t)got;
+        assert_true(len < size - 1);
+    }
+    text[len] = '\0';
+}
+
+static void full_end(void)
+{
+    assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
+    (void)close(saved_stderr);
+    (void)close(unread);
+}
+
+static unsigned count_of(const char *text, const char *word)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        count++;
+    return count;
+}
+
+enum { FLOOD = 3000, FLOOD_BYTES = 1 << 20 };
+
+/* Many more lines than there is room for; then again, when there is some. */
+static void flood(char *text)
+{
+    char told[80];
+    for (unsigned round = 0; round < 2; round++) {
+        for (int i = 0; i < FLOOD; i++)
+            pl_log_info("t", "flood", "number=%d", i);
+        drain(text, FLOOD_BYTES);
+        unsigned whole = count_of(text, "message=flood number=");
+        assert_true(whole > 10 && whole < FLOOD);
+        /* the last one may have been cut by the end of the room */
+        char *end = strrchr(text, '\n');
+        assert_non_null(end);
+        unsigned cut = end[1] != '\0';
+        unsigned counted = count_of(text, "message=flood number=") -
+                           (cut != 0 && strstr(end, "message=flood number=") != NULL);
+        (void)snprintf(told, sizeof(told), " count=%u\n", FLOOD - counted);
+        pl_log_info("t", "later", "round=%u", round);
+        drain(text, FLOOD_BYTES);
+        assert_int_equal(text[0] == '\n', cut); /* a line of its own */
+        assert_int_equal(count_of(text, "\n"), 2 + cut);
+        assert_non_null(strstr(text, "level=warning tag=log message=\"lines were lost: nobody "
+                                     "read them in time\""));
+        assert_non_null(strstr(text, told));
+        assert_non_null(strstr(text, "message=later"));
+        pl_log_info("t", "again", "round=%u", round);
+        drain(text, FLOOD_BYTES);
+        assert_int_equal(count_of(text, "\n"), 1); /* told once */
+    }
+}
+
+static void test_a_full_pipe_holds_nobody_up(void **state)
+{
+    (void)state;
+    int ends[2];
+    char *text = malloc(FLOOD_BYTES);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    full_begin(ends);
+    flood(text);
+    full_end();
+    free(text);
+}
+
+static void test_a_full_socket_holds_nobody_up(void **state)
+{
+    (void)state;
+    int ends[2], bytes = 16384;
+    char *text = malloc(FLOOD_BYTES);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+    full_begin(ends);
+    flood(text);
+    full_end();
+    free(text);
+}
+
+/* A disk that is full in the middle of a line: what comes next begins a line of its own. */
+static void test_a_line_that_is_cut(void **state)
+{
+    (void)state;
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 40;
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    capture();
+    int failed = setrlimit(RLIMIT_FSIZE, &small);
+    for (int i = 0; i < 3; i++)
+        pl_log_info("t", "cut", "n=%d", i);
+    failed += setrlimit(RLIMIT_FSIZE, &before);
+    pl_log_info("t", "whole", "n=%d", 1);
+    char *text = release();
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(failed, 0);
+    assert_int_equal(text[40], '\n');
+    assert_int_equal(count_of(text, "\n"), 3);
+    assert_int_equal(strncmp(text + 41, "time=", 5), 0);
+    assert_non_null(strstr(text, " count=3\n"));
+    assert_non_null(strstr(text, "message=whole n=1\n"));
+    free(text);
+}
+
+static void test_a_full_journal_holds_nobody_up(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pledged-test-XXXXXX", path[64], text[16384];
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/socket", dir);
+    int fd = journal_of(path);
+    pl_log_journal(path);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_JOURNAL);
+    for (int i = 0; i < FLOOD; i++)
+        pl_log_info("t", "flood", "number=%d", i);
+    unsigned came = 0;
+    while (recv(fd, text, sizeof(text), 0) > 0)
+        came++;
+    assert_true(came > 0 && came < FLOOD);
+    pl_log_info("t", "later", "n=%d", 1);
+    ssize_t got = recv(fd, text, sizeof(text) - 1, 0);
+    assert_true(got > 0);
+    text[got] = '\0';
+    char told[40];
+    (void)snprintf(told, sizeof(told), "PLEDGED_COUNT=%u\n", FLOOD - came);
+    assert_non_null(strstr(text, told));
+    (void)close(fd);
+    (void)unlink(path);
+    assert_int_equal(rmdir(dir), 0);
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+}
+
 static void test_threads_do_not_mix_lines(void **state)
 {
     (void)state;
@@ -350,6 +511,10 @@ int main(void)
         cmocka_unit_test(test_longest_lines_are_whole),
         cmocka_unit_test(test_status_line),
         cmocka_unit_test(test_journal_fields),
+        cmocka_unit_test(test_a_full_pipe_holds_nobody_up),
+        cmocka_unit_test(test_a_full_socket_holds_nobody_up),
+        cmocka_unit_test(test_a_line_that_is_cut),
+        cmocka_unit_test(test_a_full_journal_holds_nobody_up),
         cmocka_unit_test(test_threads_do_not_mix_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
