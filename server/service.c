@@ -435,11 +435,27 @@ static void count(const struct service *service, const struct command *command)
                         command->code != PL_E_OK ? METRICS_FAILED : result_of(&command->item[i]));
 }
 
+/* What was found for somebody is not for who has lost the role since. The writer looks when it
+ * takes a query up; the registrar knows no roster, and both may have answered before this worker
+ * had the new one. (What a command did is done: its receipt is told.) */
+static void withhold(struct command *command)
+{
+    if (command->kind == COMMAND_EXECUTE || command->code != PL_E_OK ||
+        !call_outdated(command->context))
+        return;
+    command->response = NULL;
+    command->code = PL_E_DENIED;
+    command->refusal = refusal(command->arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
+                               "what this person may do, or who this certificate is, has just "
+                               "changed");
+}
+
 static void answer_command(struct service *service, struct command *command)
 {
     struct call *call = command->context;
     service->outstanding--;
     service->long_items -= long_items(command);
+    withhold(command);
     if (command->code != PL_E_OK || command->kind != COMMAND_EXECUTE)
         finish(call, command->code, command->response, command->refusal);
     else if (call_method(call)->handle == on_execute_batch)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGHUP: what is new counts at once, nobody who may stay is dropped, what is wrong changes nothing."""
+import hashlib
+import hmac
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -52,6 +55,40 @@ class ReloadTest(unittest.TestCase):
 
 
 class Rosters(ReloadTest):
+    def test_what_was_found_for_somebody_is_not_for_who_may_not_ask_any_more(self):
+        """The file of persons is busy while the role changes: the question was let in, its answer is not."""
+        home = self.opened()
+        clerk = home.client("clerk")
+        contributor = clerk.contributor("Persons")
+        record = pb.Contact(name="Zoe").SerializeToString()
+        salt = os.urandom(32)
+        commitment = hmac.new(salt, record, hashlib.sha256).digest()
+
+        def private():
+            return pb.ExecutePrivateRequest(
+                command=command(record_contact=pb.RecordContact(contributor=contributor, commitment=commitment)),
+                record=[pb.PrivateRecord(commitment=commitment, salt=salt, record=record)])
+        clerk.ExecutePrivate(private())
+        asked = pb.GetPrivateRecordsRequest(commitment=[commitment])
+        self.assertEqual(clerk.raw("GetPrivateRecords")(asked).record[0].record, record)
+        file = sqlite3.connect(home.data / "persons.db", isolation_level=None)
+        self.addCleanup(file.close)
+        file.execute("BEGIN IMMEDIATE")  # whoever writes waits, and who reads waits behind it
+        first = clerk.raw("ExecutePrivate").future(private(), timeout=patience(60))
+        second = clerk.raw("GetPrivateRecords").future(asked, timeout=patience(60))
+        clerk.GetStatus()  # on the same connection, so that the question before it has been let in
+        home.persons["clerk"] = "reader"
+        home.write_config()
+        self.hup(home)
+        self.assertFalse(second.done())
+        file.execute("ROLLBACK")
+        with self.assertRaises(grpc.RpcError) as refused:
+            second.result()
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
+        self.assertEqual(first.exception().code(), grpc.StatusCode.PERMISSION_DENIED)
+        again = home.client("clerk2").raw("GetPrivateRecords")(asked)
+        self.assertEqual(again.record[0].record, record)
+
     def test_a_new_person_works_and_one_who_left_is_cut_off(self):
         home = self.opened()
         gone = home.client("clerk2")
