@@ -53,11 +53,24 @@ int64_t clockmark_seen_us(const char *data)
     return seconds * 1000000;
 }
 
+static struct pl_status judge_first(int64_t wall_us, char *message)
+{
+    char now[TEXT_BYTES];
+    clockmark_text(wall_us, now);
+    (void)snprintf(message, MESSAGE_BYTES,
+                   "the clock says %s, when this program was not written yet, and a new ledger "
+                   "would begin then: put the clock right; nothing was written",
+                   now);
+    return pl_fail(UNAVAILABLE, "the clock is far behind");
+}
+
 struct pl_status clockmark_judge(int64_t last_batch_us, int64_t seen_us, int64_t limit_us,
                                  int64_t wall_us, char *message)
 {
     char now[TEXT_BYTES], then[TEXT_BYTES];
     int64_t known_us = last_batch_us > seen_us ? last_batch_us : seen_us;
+    if (known_us == 0 && wall_us < CLOCKMARK_FIRST_US)
+        return judge_first(wall_us, message);
     if (known_us == 0 || wall_us <= known_us || wall_us - known_us <= limit_us)
         return pl_ok();
     clockmark_text(wall_us, now);

@@ -36,6 +36,11 @@ static void test_what_is_believed(void **state)
         enum pl_code code;
     } rows[] = {
         {0, 0, NOW_US, PL_E_OK}, /* a new ledger */
+        {0, 0, CLOCKMARK_FIRST_US, PL_E_OK},
+        {0, 0, CLOCKMARK_FIRST_US - 1, PL_E_UNAVAILABLE},
+        {0, 0, 0, PL_E_UNAVAILABLE}, /* the battery is empty */
+        {0, 0, -DAY_US, PL_E_UNAVAILABLE},
+        {0, DAY_US, 2 * DAY_US, PL_E_OK}, /* somebody insisted */
         {NOW_US, 0, NOW_US + 30 * DAY_US, PL_E_OK},
         {NOW_US, 0, NOW_US + 30 * DAY_US + 1, PL_E_UNAVAILABLE},
         {NOW_US - 90 * DAY_US, NOW_US, NOW_US + DAY_US, PL_E_OK}, /* idle all summer */
@@ -63,6 +68,9 @@ static void test_both_moments_and_the_way_out_are_named(void **state)
     assert_non_null(strstr(message, "last at work at 2026-11-30 "));
     assert_non_null(strstr(message, "pledged accept-clock --config FILE"));
     assert_non_null(strstr(message, "clock_ahead_limit"));
+    assert_int_equal(judge(0, 0, 60 * SECOND_US, message), PL_E_UNAVAILABLE);
+    assert_non_null(strstr(message, "the clock says 1970-01-01 00:01:00 UTC"));
+    assert_non_null(strstr(message, "put the clock right; nothing was written"));
 }
 
 static void test_a_mark_is_kept(void **state)
