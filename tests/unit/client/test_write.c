@@ -124,7 +124,8 @@ static void restore(int fd, int kept)
     (void)close(kept);
 }
 
-/* Runs `pledge <line>` against a server that plays. */
+/* Runs `pledge <line>` against a server that plays. People wait ten seconds: too short on a machine
+ * that has much else to do. */
 static int run(struct play *play, const char *line)
 {
     struct fake_server server = {.pki = &pki, .handler = act, .arg = play};
@@ -134,9 +135,10 @@ static int run(struct play *play, const char *line)
     fake_start(&server);
     (void)snprintf(port, sizeof(port), "localhost:%u", server.port);
     (void)snprintf(words, sizeof(words), "%s", line);
-    const char *first[] = {"pledge", "--server",      port,    "--ca",        pki.ca,
-                           "--cert", pki.client_cert, "--key", pki.client_key};
-    for (size_t i = 0; i < PL_COUNT(first); i++)
+    const char *first[] = {"pledge", "--server",      port,    "--ca",         pki.ca,
+                           "--cert", pki.client_cert, "--key", pki.client_key, "--timeout",
+                           "120s"};
+    for (size_t i = 0; i < PL_COUNT(first) - (strstr(line, "--timeout") == NULL ? 0 : 2); i++)
         argv[argc++] = (char *)(uintptr_t)first[i];
     char *rest = NULL;
     for (char *word = strtok_r(words, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
