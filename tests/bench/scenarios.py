@@ -3,6 +3,7 @@
 takes, its first line what run.sh --list says."""
 import dataclasses
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 
 from world import (CONTRIBUTORS, held, in_turns, load_pledges, new_home, opening, pb, peers, processor_seconds,
                    ratio, resident_bytes, timed)
@@ -209,6 +210,28 @@ def overload(world):
     yield Row("overload x 2: p99 until \"busy\"", statistics.median(busy) / 1e3, "ms")
 
 
+def imports(world):
+    """one client's commands beside batch calls, and how soon too many of these are told so"""
+    one = ["submit", "--connections", 1, "--streams", 1, "--seconds", world.seconds, "--warmup", 0.3]
+
+    def beside(streams):
+        home = new_home()
+        try:
+            flood = ["batch", "--batch", 2000, "--connections", 8, "--streams", streams, "--warmup", 0.3,
+                     "--seconds", world.seconds + 1]
+            with ThreadPoolExecutor(1) as pool:
+                going_on = pool.submit(world.ask, *flood, home=home, may_fail=("RESOURCE_EXHAUSTED",))
+                single = world.ask(*one, home=home)
+                return {"single": single["p50_us"], "p99": single["p99_us"], "busy": going_on.result()["busy"]["p99_us"]}
+        finally:
+            home.close()
+    figures = in_turns(world.rounds, **{"8 x 1": lambda: beside(1), "8 x 16": lambda: beside(16)})
+    for shape, each in figures.items():
+        for key, what in {"single": "p50 of a command", "p99": "p99 of a command", "busy": "p99 until \"busy\""}.items():
+            if any(f[key] for f in each):
+                yield Row(f"beside {shape} batches of 2,000: {what}", statistics.median(f[key] for f in each) / 1e3, "ms")
+
+
 def cost(world, home, connections, *words, person="clerk"):
     """Microseconds of the daemon's processors an operation: what growth may not change. How long it
     takes would depend on how busy the neighbours are. Making the connections is not part of it."""
@@ -274,4 +297,4 @@ def growth(world):
                       min(each[:-1] or each), (rise(each) if len(each) > 1 else 1.0,) * 3, 1.3, True)
 
 
-ALL = {f.__name__: f for f in (hot64, hot16x64, hot1, slots, fresh, bulk, dump, start, idle, overload, growth)}
+ALL = {f.__name__: f for f in (hot64, hot16x64, hot1, slots, fresh, bulk, dump, start, idle, overload, imports, growth)}
