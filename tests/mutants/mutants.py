@@ -76,6 +76,21 @@ MUTANTS = [
     Mutant("a worker's command goes before those that wait", "server/helm.c",
            "    if (!may_wait(helm, begun_ns) || !writer_at_rest(helm->options.writer)) {",
            "    if (!may_wait(helm, begun_ns)) {", ["server/test_helm"]),
+    Mutant("take the helm from somebody", "server/helm.c",
+           "    if (!try_take(helm))\n        return false;\n    int64_t begun_ns",
+           "    (void)try_take(helm);\n    int64_t begun_ns", ["sim/seeds"]),
+    Mutant("do the writer's turn without the helm", "server/helm.c",
+           "    take(helm);\n    struct outlook", "    (void)take;\n    struct outlook", ["sim/seeds"]),
+    Mutant("leave the helm and tell nobody who waits for it", "server/helm.c",
+           "== HELM_AWAITED)\n        ring(helm->free_fd);", "== HELM_AWAITED)\n        (void)ring;",
+           ["sim/seeds"]),
+    Mutant("forget what a worker's turn left behind", "server/helm.c",
+           "    wake_in_time(helm, busy);", "    (void)wake_in_time;", ["server/test_helm", "sim/seeds"]),
+    Mutant("reply before the sync at the helm", FILE,
+           "        write_record(file);\n    }\n    file->here",
+           "        encode(file);\n        must(file->options.io->pwrite(file->options.io, file->fd, file->record,\n"
+           "                                      (size_t)file->record_bytes, file->offset));\n"
+           "        if (file->rolled)\n            write_record(file);\n    }\n    file->here", ["sim/seeds"]),
     Mutant("forget to roll back after a refused batch", WRITER,
            "    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));\n"
            "    ledger_free(writer->ledger);\n    writer->ledger = rebuilt;",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "tests/sim/heap.h"
@@ -215,15 +216,35 @@ static bool is_over(void *arg)
            poll(waited->fds, waited->count, 0) > 0;
 }
 
-int fiber_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+static int poll_from_now(struct pollfd *fds, nfds_t count, int timeout_ms, bool later)
 {
     if (running < 0)
         return poll(fds, count, timeout_ms);
     struct waited waited = {fds, count, INT64_MAX};
     if (timeout_ms >= 0)
         waited.until_ns = clock_now->mono_ns(clock_now) + timeout_ms * 1000000LL;
+    if (later)
+        fiber_pause();
     fiber_wait(is_over, &waited);
     return poll(fds, count, 0);
+}
+
+int fiber_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    return poll_from_now(fds, count, timeout_ms, false);
+}
+
+int fiber_poll_later(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    return poll_from_now(fds, count, timeout_ms, true);
+}
+
+ssize_t fiber_read(int fd, void *into, size_t room)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    if (running >= 0)
+        (void)fiber_poll(&wanted, 1, -1);
+    return read(fd, into, room);
 }
 
 void fiber_exit(int code)

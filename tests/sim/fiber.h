@@ -2,7 +2,7 @@
  *
  * fiber: the daemon's threads as coroutines of the one real thread: each runs until it waits or
  * makes a system call, and the simulator says which goes on. Stands in for pthread_create,
- * pthread_join, poll and _exit of server/store/file.c (shim_threads.h).
+ * pthread_join, poll and _exit of server/store/file.c (shim_threads.h), and others.
  */
 #ifndef SIM_FIBER_H
 #define SIM_FIBER_H
@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-enum { FIBERS_MAX = 8 };
+enum { FIBERS_MAX = 10 };
 
 /* Starts a fiber; its number. It runs with heap_daemon(true). */
 int fiber_start(void *(*main)(void *arg), void *arg);
@@ -36,6 +37,9 @@ int fiber_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void 
                          void *arg);
 int fiber_pthread_join(pthread_t thread, void **ret);
 int fiber_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+/* The same, but others may go on before it looks. */
+int fiber_poll_later(struct pollfd *fds, nfds_t count, int timeout_ms);
+ssize_t fiber_read(int fd, void *into, size_t room); /* waits until there is something */
 void fiber_exit(int code) __attribute__((noreturn));
 
 #endif

@@ -14,17 +14,18 @@
 #include "server/proofs.h"
 #include "server/reload.h"
 #include "server/service.h"
+#include "tests/sim/errand.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/wire.h"
 
-enum { COMMANDS_MAX = 256, DRAIN_LOOK_MS = 20 };
+enum { COMMANDS_MAX = 256, DRAIN_LOOK_MS = 20, MAIN_THREAD = 0 };
 
 struct worker { /* as server/reload knows one; what server/worker keeps for its thread */
     struct front *front;
     struct net *net;
     struct service service;
     struct pl_mailbox *home;
-    struct event *on_home, *on_order, *on_bell, *rested, *second, *drain_timer;
+    struct event *on_home, *on_order, *on_bell, *rested, *second, *parcel, *drain_timer;
     struct worker_reload *order; /* borrowed; NULL: none has come */
     struct proofs *proofs;       /* NULL: there is no notary */
     struct net_method *methods;  /* owns */
@@ -39,12 +40,15 @@ struct front {
     struct reload *reload;
     struct command *command[COMMANDS_MAX]; /* at the writer; borrowed from their calls */
     size_t commands;
+    bool draining;
 };
 
 static struct front *current; /* whose commands are on their way */
 
 bool __real_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
 bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
+bool __real_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail);
+bool __wrap_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail);
 
 static bool (*reload_says)(void *arg, const struct command *command);
 
@@ -52,6 +56,12 @@ static bool (*reload_says)(void *arg, const struct command *command);
 static bool may_act(void *arg, const struct command *command)
 {
     return command->context == NULL || reload_says(arg, command);
+}
+
+static void remember(struct command *command)
+{
+    PL_ASSERT(current->commands < COMMANDS_MAX);
+    current->command[current->commands++] = command;
 }
 
 /* Remembers what connections have sent to the writer: a process that is killed answers none. */
@@ -64,13 +74,20 @@ bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail)
         command->admission.may_act = may_act;
     }
     bool posted = __real_pl_mailbox_post(mailbox, mail);
-    if (posted && current != NULL && mailbox == current->inbox && command->context != NULL) {
-        PL_ASSERT(current->commands < COMMANDS_MAX);
-        current->command[current->commands++] = command;
-    }
+    if (posted && current != NULL && mailbox == current->inbox && command->context != NULL)
+        remember(command);
     if (posted && current != NULL)
         wire_ring(pl_mailbox_fd(mailbox));
     return posted;
+}
+
+/* What lies in a parcel is on its way, too. */
+bool __wrap_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail)
+{
+    bool added = __real_pl_parcel_add(parcel, box, mail);
+    if (added && current != NULL && box == current->inbox)
+        remember((struct command *)mail);
+    return added;
 }
 
 void __real_pl_bell_ring(struct pl_bell *bell);
@@ -110,6 +127,29 @@ static void home_event(evutil_socket_t fd, short what, void *arg)
         mail = next;
     }
     net_flush(worker->net);
+}
+
+static void on_parcel(void *arg)
+{
+    struct worker *worker = arg;
+    event_active(worker->parcel, EV_TIMEOUT, 0);
+}
+
+static bool try_at_once(void *arg, struct command *command)
+{
+    (void)arg;
+    return errand_try(command);
+}
+
+/* That there was one command only for so many turns, the seed says: there are not so many turns. */
+static void parcel_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    if (errand_wanted())
+        worker->service.alone = LIMIT_ALONE_TURNS;
+    service_end_turn(&worker->service);
+    if (!pl_mailbox_empty(worker->home))
+        home_event(fd, what, arg);
 }
 
 static void bell_event(evutil_socket_t fd, short what, void *arg)
@@ -190,7 +230,8 @@ void worker_reload(struct worker *worker, struct worker_reload *order)
 
 void front_reload(struct front *front)
 {
-    reload_begin(front->reload);
+    if (!front->draining)
+        reload_begin(front->reload);
 }
 
 uint64_t front_version(const struct front *front, unsigned door)
@@ -198,8 +239,11 @@ uint64_t front_version(const struct front *front, unsigned door)
     return front->worker[door].version;
 }
 
+/* The main thread's loop ends first. */
 void front_drain(struct front *front)
 {
+    front->draining = true;
+    wire_halt(MAIN_THREAD, true);
     for (int door = 0; door < FRONT_DOORS; door++) {
         front->worker[door].drain_ordered = true;
         event_active(front->worker[door].on_order, 0, 0);
@@ -228,6 +272,7 @@ static void start_events(struct worker *worker)
     worker->on_order = event_new(base, -1, 0, order_event, worker);
     worker->rested = event_new(base, -1, 0, bell_event, worker);
     worker->second = event_new(base, -1, EV_PERSIST, second_event, worker);
+    worker->parcel = event_new(base, -1, 0, parcel_event, worker);
     worker->drain_timer = event_new(base, -1, EV_PERSIST, drain_look, worker);
     (void)event_priority_set(worker->on_home, 0);
     (void)event_add(worker->on_home, NULL);
@@ -272,7 +317,11 @@ static void start(struct front *front, unsigned door, struct process *process)
         .store = process->store,
         .clock = process->clock,
         .about = {.store = "sim", .vkey = ""},
+        .on_parcel = on_parcel,
+        .try_at_once = try_at_once,
+        .arg = worker,
     };
+    unsigned before = wire_own(MAIN_THREAD + 1 + door);
     size_t methods = join_methods(worker, process, door);
     service_init(&worker->service);
     start_events(worker);
@@ -289,6 +338,7 @@ static void start(struct front *front, unsigned door, struct process *process)
     };
     status = net_new(&options, &worker->net);
     PL_ASSERT(pl_is_ok(status));
+    (void)wire_own(before);
 }
 
 static void start_reload(struct front *front, struct process *process)
@@ -314,6 +364,7 @@ struct front *front_open(struct process *process)
     front->clock = process->clock;
     front->inbox = process->inbox;
     current = front;
+    wire_halt(MAIN_THREAD, false);
     start_reload(front, process);
     for (unsigned door = 0; door < FRONT_DOORS; door++)
         start(front, door, process);
@@ -338,8 +389,8 @@ static void drop_commands(struct front *front)
 
 static void end_worker(struct worker *worker)
 {
-    struct event *all[] = {worker->on_home, worker->on_order, worker->on_bell,
-                           worker->rested,  worker->second,   worker->drain_timer};
+    struct event *all[] = {worker->on_home, worker->on_order, worker->on_bell,    worker->rested,
+                           worker->second,  worker->parcel,   worker->drain_timer};
     net_close_all(worker->net);
     if (worker->proofs != NULL)
         proofs_give_up(worker->proofs);

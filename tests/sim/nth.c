@@ -292,6 +292,7 @@ static void ask(const struct request *request)
         } else if (done) {
             return;
         }
+        pl_clock_fake_advance_us(&t.clock, 100000); /* whoever asks again takes a while */
         enum mode mode = t.mode;
         t.mode = mode == MODE_ARENA ? MODE_NONE : mode; /* the second time there is room */
         if (mode == MODE_ARENA) {
@@ -372,7 +373,8 @@ static bool live(void)
     start();
     for (int i = 0; i < REQUESTS; i++) {
         ask(&t.request[i]);
-        pl_clock_fake_advance_us(&t.clock, 700000); /* holds of seconds end on the way */
+        /* holds of seconds end on the way; what was full a moment ago still is */
+        pl_clock_fake_advance_us(&t.clock, i % 2 == 0 ? 200000 : 1200000);
         if (i == SNAPSHOT_AFTER)
             save_snapshot();
     }

@@ -4,13 +4,13 @@
  */
 #include "tests/sim/process.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/clockmark.h"
 #include "server/config.h"
+#include "server/helm.h"
 #include "server/notary.h"
 #include "server/store/fault.h"
 #include "server/store/io.h"
@@ -81,6 +81,16 @@ static struct pl_status judge_clock(const struct process *process)
                            message);
 }
 
+static struct pl_status start_helm(struct process *process)
+{
+    const struct helm_options options = {.writer = process->writer,
+                                         .store = process->store,
+                                         .inbox = process->inbox,
+                                         .clock = process->clock};
+    PL_TRY(helm_new(&options, &process->helm));
+    return helm_start(process->helm);
+}
+
 static struct pl_status boot(struct process *process)
 {
     struct recover_options options;
@@ -115,17 +125,22 @@ static struct pl_status boot(struct process *process)
     process->ledger = NULL; /* the writer has it now */
     memcpy(writer.writer_id, &process->writer_number, sizeof(process->writer_number));
     PL_TRY(writer_new(&writer, &process->writer));
-    return process->notary != NULL ? notary_start(process->notary, writer.read_only != NULL)
-                                   : pl_ok();
+    if (process->notary != NULL)
+        PL_TRY(notary_start(process->notary, writer.read_only != NULL));
+    return start_helm(process);
 }
 
-static bool has_work(void *arg)
+/* The workers have ended. */
+static bool may_stop(void *arg)
 {
-    struct process *process = arg;
-    struct pollfd fd = {.fd = store_fd(process->store), .events = POLLIN};
-    return process->stop || process->busy || pl_mailbox_count(process->inbox) != 0 ||
-           writer_next_wake_ns(process->writer) <= process->clock->mono_ns(process->clock) ||
-           poll(&fd, 1, 0) > 0;
+    const struct process *process = arg;
+    return process->stop && process->errands == 0;
+}
+
+static bool all_is_told(void *arg)
+{
+    const struct process *process = arg;
+    return pl_mailbox_count(process->home) == 0;
 }
 
 void process_drop_views(struct process *process)
@@ -165,20 +180,12 @@ static void *process_main(void *arg)
         process->state = PROCESS_FAILED;
         return NULL;
     }
-    process->state = PROCESS_UP;
-    process->busy = false;
-    fiber_pause(); /* the world looks at it before it goes on */
-    for (;;) {
-        fiber_wait(has_work, process);
-        process->status = writer_turn(process->writer, &process->busy);
-        if (!pl_is_ok(process->status)) {
-            process->state = PROCESS_FAILED;
-            return NULL;
-        }
-        if (process->stop && writer_idle(process->writer) && pl_mailbox_count(process->home) == 0)
-            break;
-        fiber_pause();
-    }
+    process->state = PROCESS_UP; /* the world looks at it before anybody goes on */
+    fiber_wait(may_stop, process);
+    process->closed = true;
+    helm_free(process->helm);
+    process->helm = NULL;
+    fiber_wait(all_is_told, process);
     process->state = PROCESS_ENDING;
     fiber_wait(is_released, process);
     tear_down(process);
@@ -190,7 +197,8 @@ void process_start(struct process *process)
 {
     if (process->state != PROCESS_DOWN)
         abort();
-    process->stop = process->released = false;
+    process->stop = process->closed = process->released = false;
+    process->errands = 0;
     process->exit_code = 0;
     process->status = pl_ok();
     process->writer_number++;
@@ -200,6 +208,13 @@ void process_start(struct process *process)
     process->fiber = fiber_start(process_main, process);
 }
 
+static struct pl_status last_words;
+
+void process_says(struct pl_status status)
+{
+    last_words = status;
+}
+
 void process_look(struct process *process)
 {
     int code = 0;
@@ -207,6 +222,9 @@ void process_look(struct process *process)
         return;
     process->exit_code = code;
     process->status = pl_fail(IO, "the process called _exit");
+    if (!pl_is_ok(last_words))
+        process->status = last_words;
+    last_words = pl_ok();
     process->state = PROCESS_FAILED;
 }
 
@@ -217,6 +235,7 @@ void process_kill(struct process *process)
     process->store = NULL;
     process->ledger = NULL;
     process->notary = NULL;
+    process->helm = NULL;
     process->inbox = process->home = NULL;
     for (int i = 0; i < PROCESS_SLOTS; i++) {
         process->slot[i].value = NULL;

@@ -40,12 +40,14 @@ struct process {
     int exit_code; /* of _exit */
     int fiber;
     bool stop;     /* asked to end */
+    bool closed;   /* and nobody may ask it for anything any more */
     bool released; /* the world holds nothing of its memory any more */
     /* its memory */
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
-    bool busy;             /* the writer said so */
+    struct helm *helm;     /* who does the writer's turns */
+    unsigned errands;      /* workers that try to take it */
     struct notary *notary; /* NULL: none */
     struct pl_mailbox *inbox, *home;
     struct pl_slot slot[PROCESS_SLOTS];  /* views: for the world, for each worker, for the notary */
@@ -57,6 +59,8 @@ struct process {
 
 void process_options(const struct process *process, bool read_only, struct recover_options *ret);
 void process_start(struct process *process);
+/* What it says before it calls _exit. */
+void process_says(struct pl_status status);
 /* Looks after it: did it call _exit? */
 void process_look(struct process *process);
 /* Views that nobody took, and what rings for them; the writer is gone. */

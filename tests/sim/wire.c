@@ -38,6 +38,7 @@ struct event {
     int64_t due_ns, every_ns; /* INT64_MAX: no timer */
     bool pending, active;
     int priority;
+    unsigned thread;
 };
 
 static struct dice *dice;
@@ -48,6 +49,8 @@ static struct event *events[EVENTS_MAX]; /* borrowed */
 static size_t event_count;
 static struct wire_report report;
 static bool well;
+static unsigned thread_now;
+static bool thread_runs[WIRE_THREADS], thread_halted[WIRE_THREADS];
 
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 ssize_t __real_recv(int fd, void *into, size_t room, int flags);
@@ -181,6 +184,7 @@ void wire_reset(struct dice *with, struct pl_clock_fake *clock)
     memset(&report, 0, sizeof(report));
     memset(door_open, 0, sizeof(door_open));
     event_count = 0;
+    thread_now = 0;
     well = false;
     for (int i = 0; i < WIRE_LINKS; i++)
         links[i].used = false;
@@ -348,6 +352,18 @@ struct event_base *wire_base(void)
     return (struct event_base *)&base;
 }
 
+unsigned wire_own(unsigned thread)
+{
+    unsigned before = thread_now;
+    thread_now = thread;
+    return before;
+}
+
+void wire_halt(unsigned thread, bool halted)
+{
+    thread_halted[thread] = halted;
+}
+
 struct event *event_new(struct event_base *base, evutil_socket_t fd, short what,
                         event_callback_fn callback, void *arg)
 {
@@ -360,7 +376,8 @@ struct event *event_new(struct event_base *base, evutil_socket_t fd, short what,
                             .callback = callback,
                             .arg = arg,
                             .due_ns = INT64_MAX,
-                            .priority = 1};
+                            .priority = 1,
+                            .thread = thread_now};
     events[event_count++] = event;
     return event;
 }
@@ -450,7 +467,11 @@ static void run(struct event *event)
         event->due_ns = again ? clock_now->mono_ns_now + event->every_ns : INT64_MAX;
     event->pending = event->pending && again;
     report.events++;
-    event->callback(event->fd, event->what, event->arg);
+    unsigned before = wire_own(event->thread), self = event->thread;
+    thread_runs[self] = true;
+    event->callback(event->fd, event->what, event->arg); /* which may free it */
+    thread_runs[self] = false;
+    thread_now = before;
 }
 
 bool wire_run_event(void)
@@ -459,7 +480,9 @@ bool wire_run_event(void)
     size_t count = 0;
     int priority = 99;
     for (size_t i = 0; i < event_count; i++) {
-        if (!is_due(events[i]) || events[i]->priority > priority)
+        unsigned thread = events[i]->thread;
+        if (thread_runs[thread] || thread_halted[thread] || !is_due(events[i]) ||
+            events[i]->priority > priority)
             continue;
         if (events[i]->priority < priority)
             count = 0;

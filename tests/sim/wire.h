@@ -17,7 +17,7 @@
 #include "common/clock.h"
 #include "tests/sim/dice.h"
 
-enum { WIRE_LINKS = 64, WIRE_DOORS = 4 };
+enum { WIRE_LINKS = 64, WIRE_DOORS = 4, WIRE_THREADS = 4 };
 
 struct wire_report {
     uint64_t connections, broken, pieces, bytes, events;
@@ -35,6 +35,11 @@ int wire_listen(unsigned door); /* a descriptor that listens */
 bool wire_run_event(void);
 struct event_base;
 struct event_base *wire_base(void);
+/* Events made from here on belong to this thread of the daemon, as do those that they make: while
+ * one of them runs, no other one of the same thread does. Returns who it was. */
+unsigned wire_own(unsigned thread);
+/* Its loop has ended, or begins. */
+void wire_halt(unsigned thread, bool halted);
 /* Who waits for this descriptor, which is none of the wire's, is due. */
 void wire_ring(int fd);
 

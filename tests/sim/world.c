@@ -18,6 +18,7 @@
 #include "server/store/file.h"
 #include "server/store/io.h"
 #include "tests/sim/checkpoints.h"
+#include "tests/sim/errand.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/front.h"
 #include "tests/sim/heap.h"
@@ -87,7 +88,10 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "by GET",
                                                     "checkpoints",
                                                     "audits",
-                                                    "proofs"};
+                                                    "proofs",
+                                                    "commands at the helm",
+                                                    "helm not to be had",
+                                                    "ends at the helm"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -117,7 +121,7 @@ struct packet {
 
 struct odds { /* of this seed, in a million a step */
     uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat,
-        cut /* of connections */, reload;
+        cut /* of connections */, reload, helm, slow /* turns at it */;
     bool small_jumps;
 };
 
@@ -144,8 +148,9 @@ static struct {
     uint64_t peer_start[CLIENTS][PEERS]; /* which life of the process was asked */
     uint64_t peer_since[CLIENTS][PEERS]; /* oldest version of the file that may have counted then */
     bool leaving;                        /* SIGTERM came; the writer stops when all workers have */
-    int64_t ahead_us;                    /* of the clock at this start; 0: it may be believed */
-    uint64_t reloads;                    /* newest version that all workers have */
+    enum { FATE_NONE, FATE_KILL, FATE_POWER } fate; /* that it met while a worker was at the helm */
+    int64_t ahead_us; /* of the clock at this start; 0: it may be believed */
+    uint64_t reloads; /* newest version that all workers have */
     uint64_t starts;
     uint64_t up_start; /* the last one that came up */
     struct peer *auditor;
@@ -564,6 +569,16 @@ static void after_fibers(enum process_state before)
         look_at_end();
 }
 
+/* Everybody sleeps: whatever the turn of a worker left behind, somebody wakes for it in time. */
+static void is_anything_due(void)
+{
+    const int64_t slack_ns = 2000000; /* polls count in milliseconds */
+    if (w.process.state != PROCESS_UP || w.process.helm == NULL || w.model.clock_jumped)
+        return;
+    if (writer_next_wake_ns(w.process.writer) <= w.clock.mono_ns_now - slack_ns)
+        wrong("the writer has something to do, and nobody wakes for it");
+}
+
 /* One of the fibers that can go on goes on. */
 static bool run_a_fiber(void)
 {
@@ -572,12 +587,51 @@ static bool run_a_fiber(void)
         if (fiber_exists(i) && fiber_ready(i))
             ready[count++] = i;
     }
-    if (count == 0)
+    if (count == 0) {
+        is_anything_due();
         return false;
+    }
     enum process_state before = w.process.state;
     fiber_resume(ready[dice_below(&w.dice, (uint64_t)count)]);
     after_fibers(before);
     return true;
+}
+
+/* While a worker is at the helm the world goes on around it: what hits the process hits it later,
+ * when the worker's own stack is gone, but nothing of it runs any more. */
+static bool meanwhile(void)
+{
+    static const int64_t slow_us[] = {100, 1000, 30000};
+    if (!w.healthy && chance(w.odds.kill))
+        w.fate = FATE_KILL;
+    else if (!w.healthy && chance(w.odds.power * (disk_is_unsynced() ? 6 : 1)))
+        w.fate = FATE_POWER;
+    if (w.fate != FATE_NONE) {
+        fiber_kill_all();
+        return false;
+    }
+    if (chance(w.odds.slow))
+        pl_clock_fake_advance_us(&w.clock, slow_us[dice_below(&w.dice, 3)]);
+    if (w.front != NULL && dice_below(&w.dice, 2) == 0)
+        (void)wire_move();
+    else if (w.front != NULL)
+        (void)wire_run_event(); /* of another worker */
+    return w.fate == FATE_NONE && w.process.state == PROCESS_UP;
+}
+
+/* What happened to the process while a worker was at the helm. */
+static void meet_fate(void)
+{
+    if (w.fate == FATE_KILL) {
+        note("kill, at the helm");
+        happened(WORLD_KILLS);
+        kill_process();
+    } else if (w.fate == FATE_POWER) {
+        power_loss();
+    }
+    w.fate = FATE_NONE;
+    if (w.process.state == PROCESS_FAILED && !w.over)
+        look_at_failure();
 }
 
 /* --- the network --- */
@@ -656,6 +710,12 @@ static struct ledger_actor actor_of(int client)
                                  "uri:x", "CN=ca"};
 }
 
+/* Somebody takes commands. */
+static bool is_open(void)
+{
+    return w.process.state == PROCESS_UP && !w.process.closed;
+}
+
 static struct call *new_call(int client, uint64_t intent)
 {
     for (int i = 0; i < CALLS_MAX; i++) {
@@ -679,6 +739,11 @@ static struct call *new_call(int client, uint64_t intent)
 
 static bool post(struct call *call)
 {
+    if (call->command.kind == COMMAND_EXECUTE && call->command.item_count == 1 && errand_wanted() &&
+        errand_try(&call->command))
+        return true;
+    if (w.process.state != PROCESS_UP)
+        return false; /* it goes with the process */
     bool posted = pl_mailbox_post(w.process.inbox, &call->command.mail);
     if (!posted)
         drop_call(call); /* busy */
@@ -716,8 +781,7 @@ static void deliver_request(struct packet *packet)
 {
     struct client *client = &w.client[packet->client];
     bool mine = client->intent == packet->intent;
-    struct call *call =
-        w.process.state == PROCESS_UP ? new_call(packet->client, packet->intent) : NULL;
+    struct call *call = is_open() ? new_call(packet->client, packet->intent) : NULL;
     if (call == NULL) {
         request_fini(&packet->request);
         return; /* nobody listens */
@@ -739,6 +803,7 @@ static void deliver_request(struct packet *packet)
             w.clock.mono_ns_now + (int64_t)dice_below(&w.dice, 100000000);
     if (post(call) && mine)
         client->delivered++;
+    meet_fate();
 }
 
 static void forget_intent(struct client *client)
@@ -1371,7 +1436,7 @@ static void run_wire(void)
         if (dice == 0)
             (void)wire_move();
         else if (dice == 1)
-            (void)(w.front != NULL && wire_run_event());
+            (void)(w.front != NULL && wire_run_event()), meet_fate();
         else
             run_peer((int)dice_below(&w.dice, CLIENTS), (int)dice_below(&w.dice, PEERS));
     }
@@ -1420,7 +1485,7 @@ static void ask(void)
         ask_wired();
         return;
     }
-    if (w.process.state != PROCESS_UP || w.model.pledges == 0)
+    if (!is_open() || w.model.pledges == 0)
         return;
     struct call *call = new_call(-1, 0);
     if (call == NULL)
@@ -1688,6 +1753,8 @@ static void choose_odds(void)
     uint32_t four_eyes = (uint32_t)dice_roll(&w.dice) & 0xfbe &
                          ~(1u << PLEDGED__V1__COMMAND_CLASS__COMMAND_CLASS_CATALOGUE);
     odds->reload = one_of(0, 4000, 20000);
+    odds->helm = one_of(0, 300000, 900000);
+    odds->slow = one_of(0, 10000, 300000);
     operator_begin(&w.dice, w.wired, four_eyes);
     w.model.roles = w.wired;
 }
@@ -1714,6 +1781,7 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     w.process.clock = &w.clock.clock;
     w.process.segment_bytes = SEGMENT_BYTES;
     w.model.clock_jumped = false;
+    errand_begin(&(struct errand_ground){&w.dice, &w.process, w.odds.helm, meanwhile});
     wire_reset(&w.dice, &w.clock);
     fiber_use_clock(&w.clock.clock);
     for (int i = 0; i < CLIENTS * PEERS && w.wired; i++)
@@ -1903,6 +1971,10 @@ static void finish(struct world_report *report)
     report->event[WORLD_CHECKPOINTS] += w.process.with_notary ? checkpoints_seen() : 0;
     report->event[WORLD_PROOFS] += w.process.with_notary ? checkpoints_proofs() : 0;
     report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
+    const struct errand_report errands = errand_report();
+    report->event[WORLD_HELM] += errands.taken;
+    report->event[WORLD_HELM_BUSY] += errands.tries - errands.taken - errands.cut;
+    report->event[WORLD_HELM_CUT] += errands.cut;
     for (int i = 0; i < DISK_FAULTS; i++)
         report->fault[i] += disk_count((enum disk_fault)i);
     for (size_t i = 0; i < w.model.pledges; i++)

@@ -64,6 +64,9 @@ enum world_event {
     WORLD_CHECKPOINTS, /* that the notary signed */
     WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_PROOFS,      /* of these: what was signed, and that something is in it */
+    WORLD_HELM,        /* commands that a worker saw to itself */
+    WORLD_HELM_BUSY,   /* and that it left to the writer's thread when it had tried */
+    WORLD_HELM_CUT,    /* the process ended while a worker was at the helm */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];
