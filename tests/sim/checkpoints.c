@@ -17,14 +17,16 @@
 #include "server/notary.h"
 #include "server/store/io.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/mirror.h"
 
-enum { HASH = PL_SHA256_BYTES, NOTE_MAX = 2048, ENTRY_MAX = 1 << 16 };
+enum { HASH = PL_SHA256_BYTES, NOTE_MAX = 2048, ENTRY_MAX = 1 << 16, TREE_EVERY = 8 };
 
 static struct {
     struct model *model;
     char secret[PL_NOTE_KEY_MAX],
         vkey[PL_NOTE_KEY_MAX]; /* of the program; never the run's chance */
     uint64_t size;             /* the largest that anybody saw a checkpoint of */
+    uint64_t told;             /* and since the last start */
     uint64_t seen, proofs;
 } c;
 
@@ -37,7 +39,7 @@ void checkpoints_begin(struct model *model)
         status = io_write_file(io_system(), CHECKPOINTS_KEY, pl_slice_str(c.secret), 0600);
     PL_ASSERT(pl_is_ok(status));
     c.model = model;
-    c.size = c.seen = c.proofs = 0;
+    c.size = c.told = c.seen = c.proofs = 0;
 }
 
 const char *checkpoints_vkey(void)
@@ -70,6 +72,16 @@ static void root_of(uint64_t first, uint64_t count, uint8_t ret[HASH])
     root_of(first, left, node + 1);
     root_of(first + left, count - left, node + 1 + HASH);
     pl_sha256(pl_slice(node, sizeof(node)), ret);
+}
+
+void checkpoints_root(uint64_t first, uint64_t count, uint8_t ret[HASH])
+{
+    root_of(first, count, ret);
+}
+
+uint64_t checkpoints_told(void)
+{
+    return c.told;
 }
 
 /* --- one checkpoint --- */
@@ -139,12 +151,16 @@ bool checkpoints_look(struct notary *notary, uint64_t durable)
     struct pl_checkpoint told = tree->checkpoint;
     signed_tree_unref(tree);
     c.seen++;
-    return check(&told, durable);
+    bool first = c.told == 0;
+    c.told = told.size;
+    return check(&told, durable) && ((!first && c.seen % TREE_EVERY != 0) || durable == 0 ||
+                                     mirror_tree(c.model, notary, told.size));
 }
 
 bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied)
 {
     bool read_only = notary_why_read_only(notary) != NULL;
+    c.told = 0;
     if (c.size > size && !read_only)
         return model_wrong(
             c.model, "the log has %" PRIu64 " entries, %" PRIu64 " were signed, and it goes on",
@@ -171,6 +187,22 @@ static bool opens(const char *note, uint64_t size, uint64_t durable, struct pl_c
     root_of(0, size, root);
     return memcmp(root, ret->root.bytes, HASH) == 0 ||
            model_wrong(c.model, "a worker tells another root of %" PRIu64 " entries", size);
+}
+
+bool checkpoints_file(struct pl_slice note, uint64_t least, uint64_t durable)
+{
+    struct pl_note_key key;
+    struct pl_checkpoint told;
+    uint8_t root[HASH];
+    struct pl_status status = pl_note_key_parse(pl_slice_str(c.vkey), &key);
+    if (pl_is_ok(status))
+        status = pl_checkpoint_open(note, &key, 1, &told, NULL);
+    if (!pl_is_ok(status) || told.size < least || told.size > durable)
+        return model_wrong(c.model,
+                           "a checkpoint as a file that is not signed, or of another size");
+    root_of(0, told.size, root);
+    return memcmp(root, told.root.bytes, HASH) == 0 ||
+           model_wrong(c.model, "a file tells another root of %" PRIu64 " entries", told.size);
 }
 
 struct hashes {

@@ -26,6 +26,12 @@ bool checkpoints_look(struct notary *notary, uint64_t durable);
 /* After a start with so many entries. `lied`: the disk may have lost the end of the log. */
 bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied);
 uint64_t checkpoints_seen(void);
+/* Entries that everybody was shown a checkpoint of since the last start. */
+uint64_t checkpoints_told(void);
+/* The root of these entries of the model, as RFC 6962 defines it; of one: the hash of the leaf. */
+void checkpoints_root(uint64_t first, uint64_t count, uint8_t ret[32]);
+/* A checkpoint that came as a file: over no fewer entries than that. */
+bool checkpoints_file(struct pl_slice note, uint64_t least, uint64_t durable);
 
 /* Answers of the proofs' methods: signed, of what is durable, and as RFC 6962 defines them. False:
  * the model says what was wrong. */

@@ -14,6 +14,7 @@
 #include "server/proofs.h"
 #include "server/reload.h"
 #include "server/service.h"
+#include "server/tiles.h"
 #include "tests/sim/errand.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/wire.h"
@@ -330,6 +331,8 @@ static void start(struct front *front, unsigned door, struct process *process)
         .listen_fd = wire_listen(door),
         .methods = worker->methods,
         .method_count = methods,
+        .resources = tiles_resources,
+        .resource_count = tiles_resource_count,
         .tls = live->tls,
         .roster = live->roster,
         .limits = live->config->net,

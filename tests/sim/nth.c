@@ -401,7 +401,8 @@ static void make_requests(void)
         else if (i < 4)
             request_plain(&t.request[i], &dice);
         else
-            request_make(&t.request[i], &dice, &t.model, i == REQUESTS - 2);
+            request_make(&t.request[i], &dice, &t.model,
+                         i == REQUESTS - 2 ? REQUEST_FAT : REQUEST_ANY);
         ask(&t.request[i]);
         learn();
     }

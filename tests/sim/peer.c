@@ -20,8 +20,13 @@
 
 enum { PREFIX_BYTES = 5, ANSWER_MAX = 1 << 20, CONNECT_END_FLAG = 2, WEB_END_FLAG = 0x80 };
 
+struct quantum { /* of base64: four characters, three bytes */
+    char text[4];
+    size_t count;
+};
+
 struct peer {
-    bool connected, h1, stream_asked, json, get;
+    bool connected, h1, stream_asked, json, get, file, text, apart;
     enum peer_dialect dialect;
     const ProtobufCMessageDescriptor *output; /* of an answer in JSON */
     struct pl_buf read;                       /* that answer, packed */
@@ -34,7 +39,8 @@ struct peer {
     size_t sent;
     struct pl_buf out; /* bytes that the wire did not take */
     struct pl_buf body;
-    struct pl_arena arena; /* of details */
+    struct quantum quantum; /* of text that is on its way into the body */
+    struct pl_arena arena;  /* of details */
     struct pl_slice refusal;
     int http_status;
     int grpc_status;
@@ -233,11 +239,17 @@ static void count_answer(const struct peer *peer)
     report.line += peer->h1 ? 1 : 0;
     report.json += peer->json ? 1 : 0;
     report.get += peer->get ? 1 : 0;
+    report.text += peer->text ? 1 : 0;
 }
 
 /* All of an answer is there. */
 static void finish(struct peer *peer)
 {
+    PL_ASSERT(peer->quantum.count == 0);
+    if (peer->file) {
+        peer->state = PEER_ANSWERED;
+        return;
+    }
     if (peer->dialect == PEER_CONNECT && peer->http_status != 200)
         read_error(peer, pl_buf_slice(&peer->body));
     else if (peer->dialect == PEER_CONNECT && !peer->stream_asked)
@@ -248,6 +260,48 @@ static void finish(struct peer *peer)
     if (peer->json && peer->grpc_status == 0)
         read_json(peer);
     count_answer(peer);
+}
+
+/* --- what comes --- */
+
+static void append(struct pl_buf *buf, const void *bytes, size_t len)
+{
+    struct pl_status status = pl_buf_append(buf, bytes, len);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+static unsigned symbol_of(char c)
+{
+    static const char symbols[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == '=' ? symbols : memchr(symbols, c, sizeof(symbols) - 1);
+    PL_ASSERT(at != NULL); /* the daemon writes no other */
+    return (unsigned)(at - symbols);
+}
+
+/* Pieces of text end where they like, each with its own padding. */
+static void take_text(struct peer *peer, struct pl_slice text)
+{
+    struct quantum *quantum = &peer->quantum;
+    for (size_t i = 0; i < text.len; i++) {
+        quantum->text[quantum->count++] = (char)text.data[i];
+        if (quantum->count < sizeof(quantum->text))
+            continue;
+        const char *four = quantum->text;
+        unsigned bits = symbol_of(four[0]) << 18 | symbol_of(four[1]) << 12 |
+                        symbol_of(four[2]) << 6 | symbol_of(four[3]);
+        const uint8_t three[] = {(uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
+        append(&peer->body, three, four[2] == '=' ? 1 : four[3] == '=' ? 2 : 3);
+        quantum->count = 0;
+    }
+}
+
+static void take_body(struct peer *peer, struct pl_slice bytes)
+{
+    if (peer->text && peer->http_status == 200)
+        take_text(peer, bytes);
+    else
+        append(&peer->body, bytes.data, bytes.len);
 }
 
 /* --- what the library tells --- */
@@ -288,10 +342,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 {
     struct peer *peer = user;
     (void)session, (void)flags;
-    if (is_ours(peer, stream)) {
-        struct pl_status status = pl_buf_append(&peer->body, data, len);
-        PL_ASSERT(pl_is_ok(status));
-    }
+    if (is_ours(peer, stream))
+        take_body(peer, pl_slice(data, len));
     return 0;
 }
 
@@ -333,6 +385,8 @@ struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person)
                                .h1 = h1,
                                .dialect = by_stream[dice_below(dice, 4)],
                                .json = dice_below(dice, 3) == 0,
+                               .text = dice_below(dice, 3) == 0,
+                               .apart = dice_below(dice, 2) == 0,
                                .get = dice_below(dice, 2) == 0};
 }
 
@@ -349,12 +403,6 @@ static void start_session(struct peer *peer)
     nghttp2_session_callbacks_del(callbacks);
     failed = nghttp2_submit_settings(peer->session, NGHTTP2_FLAG_NONE, NULL, 0);
     PL_ASSERT(failed == 0);
-}
-
-static void append(struct pl_buf *buf, const void *bytes, size_t len)
-{
-    struct pl_status status = pl_buf_append(buf, bytes, len);
-    PL_ASSERT(pl_is_ok(status));
 }
 
 static bool connect_wire(struct peer *peer, struct peer_visit visit)
@@ -388,6 +436,7 @@ static void forget(struct peer *peer)
     peer->http_status = 0;
     peer->end_bytes = 0;
     peer->sent = 0;
+    peer->quantum.count = 0;
     peer->refusal = pl_slice(NULL, 0);
     h1_answer_clear(&peer->line);
     pl_buf_clear(&peer->request);
@@ -404,6 +453,8 @@ static const char *content_type(const struct peer *peer)
         [PEER_CONNECT] = {"application/proto", "application/json"}};
     if (peer->dialect == PEER_CONNECT && peer->stream_asked)
         return "application/connect+proto";
+    if (peer->text)
+        return "application/grpc-web-text";
     return types[peer->dialect][peer->json ? 1 : 0];
 }
 
@@ -411,7 +462,7 @@ static const char *content_type(const struct peer *peer)
 static void make_path(struct peer *peer, const struct peer_request *request, struct pl_buf *path)
 {
     append(path, request->path, strlen(request->path));
-    if (!peer->get)
+    if (!peer->get || peer->file)
         return;
     const char *how = peer->json ? "?connect=v1&encoding=json&base64=1&message="
                                  : "?connect=v1&encoding=proto&base64=1&message=";
@@ -467,6 +518,28 @@ static bool ask_by_stream(struct peer *peer, const char *path, int timeout_ms)
     return peer->stream >= 0;
 }
 
+static void append_text(struct pl_buf *buf, struct pl_slice bytes)
+{
+    struct pl_status status = pl_base64(buf, bytes, true);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+static void write_framed(struct peer *peer, struct pl_slice prefix, struct pl_slice bytes)
+{
+    struct pl_buf whole PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&whole, ANSWER_MAX);
+    append(&whole, prefix.data, prefix.len);
+    append(&whole, bytes.data, bytes.len);
+    if (!peer->text) {
+        append(&peer->request, pl_buf_slice(&whole).data, pl_buf_len(&whole));
+    } else if (peer->apart) {
+        append_text(&peer->request, prefix);
+        append_text(&peer->request, bytes);
+    } else {
+        append_text(&peer->request, pl_buf_slice(&whole));
+    }
+}
+
 /* The message, as this call writes it. */
 static void write_message(struct peer *peer, const struct peer_request *request)
 {
@@ -483,9 +556,8 @@ static void write_message(struct peer *peer, const struct peer_request *request)
     }
     uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(bytes.len >> 24), (uint8_t)(bytes.len >> 16),
                                     (uint8_t)(bytes.len >> 8), (uint8_t)bytes.len};
-    if (peer->dialect != PEER_CONNECT || request->stream)
-        append(&peer->request, prefix, sizeof(prefix));
-    append(&peer->request, bytes.data, bytes.len);
+    bool framed = peer->dialect != PEER_CONNECT || request->stream;
+    write_framed(peer, pl_slice(prefix, framed ? sizeof(prefix) : 0), bytes);
 }
 
 bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_request *request)
@@ -497,10 +569,17 @@ bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_requ
     forget(peer);
     peer->dialect = peer->h1 && visit.dialect == PEER_GRPC ? PEER_CONNECT : visit.dialect;
     peer->stream_asked = request->stream;
-    peer->json = visit.json && request->input != NULL && !request->stream;
+    peer->file = request->file;
+    if (peer->file)
+        peer->dialect = PEER_CONNECT;
+    peer->text = visit.text && peer->dialect == PEER_WEB;
+    peer->apart = visit.apart;
+    peer->json = visit.json && request->input != NULL && !request->stream && !peer->text;
     peer->output = request->output;
-    peer->get = visit.get && request->reads && !request->stream && peer->dialect == PEER_CONNECT;
-    write_message(peer, request);
+    peer->get = peer->file ||
+                (visit.get && request->reads && !request->stream && peer->dialect == PEER_CONNECT);
+    if (!peer->file)
+        write_message(peer, request);
     make_path(peer, request, &path);
     append(&path, "", 1);
     const char *text = (const char *)pl_buf_slice(&path).data;
@@ -537,9 +616,9 @@ static bool hear_line(struct peer *peer, const uint8_t *bytes, size_t len)
     PL_ASSERT(peer->state == PEER_WAITS); /* nothing comes that was not asked for */
     h1_answer_take(&peer->line, bytes, len);
     struct pl_slice body = pl_buf_slice(&peer->line.body);
-    append(&peer->body, body.data, body.len);
-    pl_buf_consume(&peer->line.body, body.len);
     peer->http_status = peer->line.status;
+    take_body(peer, body);
+    pl_buf_consume(&peer->line.body, body.len);
     if (!peer->line.whole)
         return true;
     PL_ASSERT(pl_buf_len(&peer->line.in) == 0);
@@ -589,7 +668,9 @@ bool peer_asked(const struct peer *peer)
 enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
 {
     struct pl_slice body = pl_buf_slice(&peer->body);
-    *ret = (struct peer_answer){.grpc_status = peer->grpc_status, .refusal = peer->refusal};
+    *ret = (struct peer_answer){.grpc_status = peer->grpc_status,
+                                .http_status = peer->http_status,
+                                .refusal = peer->refusal};
     ret->all = pl_slice(body.data, body.len - peer->end_bytes);
     ret->body = peer->json ? pl_buf_slice(&peer->read) : message_of(peer);
     return peer->state;

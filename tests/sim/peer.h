@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * peer: a client on the simulated wire: gRPC, gRPC-Web or Connect over HTTP/2, with nghttp2 on its
- * side, or the latter two over HTTP/1.1; in protobuf or in JSON; what only reads also by GET. One
+ * side, or the latter two over HTTP/1.1; in protobuf or in JSON; gRPC-Web also
+ * as text; what only reads also by GET, and files. One
  * connection, one call at a time. It does not repeat anything; whoever owns it does.
  */
 #ifndef SIM_PEER_H
@@ -25,13 +26,14 @@ enum peer_state {
 };
 struct peer_answer {
     int grpc_status;         /* Connect's words as numbers, too */
+    int http_status;         /* of a file */
     struct pl_slice body;    /* the message, where there is one; borrowed until the next call */
     struct pl_slice all;     /* all messages of a stream, each behind its five bytes */
     struct pl_slice refusal; /* a packed Refusal, where there is one */
 };
 
 struct peer_report { /* answers */
-    uint64_t grpc, web, connect, line /* of these: by HTTP/1.1 */, json, get;
+    uint64_t grpc, web, connect, line /* of these: by HTTP/1.1 */, json, get, text /* of web */;
 };
 struct peer_report peer_take_report(void); /* since the last time */
 
@@ -43,13 +45,15 @@ struct peer_visit { /* a connection to be */
     enum operator_person person;
     bool h1;                   /* of a new connection: HTTP/1.1, which does not carry gRPC */
     enum peer_dialect dialect; /* of this call */
-    bool json, get;            /* where the request allows it */
+    bool json, get, text;      /* where the request allows it */
+    bool apart;                /* text of more than one piece, each with its end */
 };
 /* Some door, some way to speak. */
 struct peer_visit peer_any_visit(struct dice *dice, enum operator_person person);
 struct peer_request {
     const char *path;
     struct pl_slice message;
+    bool file;      /* something to GET that is no method; nothing else counts */
     bool stream;    /* the answer is one */
     bool reads;     /* and nothing else */
     int timeout_ms; /* 0: none */

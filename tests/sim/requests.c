@@ -639,9 +639,10 @@ static void end(struct maker *maker, struct request *request)
     pl_arena_fini(&maker->arena);
 }
 
-void request_make(struct request *request, struct dice *dice, const struct model *model, bool fat)
+void request_make(struct request *request, struct dice *dice, const struct model *model,
+                  enum request_size size)
 {
-    size_t count = fat                        ? 20 + dice_below(dice, REQUEST_ITEMS_MAX - 20)
+    size_t count = size != REQUEST_ANY        ? 20 + dice_below(dice, REQUEST_ITEMS_MAX - 20)
                    : dice_below(dice, 8) == 0 ? 1 + dice_below(dice, 5)
                                               : 1;
     request->count = 0;
@@ -649,7 +650,7 @@ void request_make(struct request *request, struct dice *dice, const struct model
         struct maker maker;
         begin(&maker, dice, model);
         choose(&maker);
-        if (fat)
+        if (size == REQUEST_FAT)
             fatten(&maker);
         end(&maker, request);
     }

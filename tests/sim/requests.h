@@ -21,8 +21,11 @@ struct request {
     size_t count;
 };
 
-/* A request of one command, or of many; `fat`: long ones, so that segments fill. */
-void request_make(struct request *request, struct dice *dice, const struct model *model, bool fat);
+/* Any: of one command, or of a few; many: so that the log grows; fat: long ones, too, so that
+ * segments fill. */
+enum request_size { REQUEST_ANY, REQUEST_MANY, REQUEST_FAT };
+void request_make(struct request *request, struct dice *dice, const struct model *model,
+                  enum request_size size);
 void request_adopt(struct request *request, struct dice *dice);
 /* A command that must be accepted by any ledger that has a catalogue. */
 void request_plain(struct request *request, struct dice *dice);

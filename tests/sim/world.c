@@ -14,6 +14,7 @@
 #include "common/hash.h"
 #include "common/scan.h"
 #include "server/limits.h"
+#include "server/notary.h"
 #include "server/store/fault.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
@@ -22,6 +23,7 @@
 #include "tests/sim/fiber.h"
 #include "tests/sim/front.h"
 #include "tests/sim/heap.h"
+#include "tests/sim/mirror.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/process.h"
@@ -86,9 +88,11 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "of these by HTTP/1.1",
                                                     "in JSON",
                                                     "by GET",
+                                                    "gRPC-Web as text",
                                                     "checkpoints",
                                                     "audits",
                                                     "proofs",
+                                                    "files",
                                                     "commands at the helm",
                                                     "helm not to be had",
                                                     "ends at the helm"};
@@ -121,7 +125,7 @@ struct packet {
 
 struct odds { /* of this seed, in a million a step */
     uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat,
-        cut /* of connections */, reload, helm, slow /* turns at it */;
+        many, cut /* of connections */, reload, helm, slow /* turns at it */;
     bool small_jumps;
 };
 
@@ -158,6 +162,8 @@ static struct {
     uint64_t audit_from, audit_start; /* a dump from this entry; 0: a pledge, or a proof */
     int audit_proof;                  /* enum checkpoints_question; -1: none */
     uint64_t audit_about;             /* an entry, or an older size */
+    bool audits_file;
+    struct mirror_file audit_file;
     bool audits;
     bool late; /* the answer at hand is of a life before */
     uint64_t intents;
@@ -1267,6 +1273,15 @@ static bool ask_proof(void)
     return ask_auditor(&ask);
 }
 
+/* The signed tree, as files. */
+static bool ask_file(void)
+{
+    char path[MIRROR_PATH_MAX];
+    mirror_choose(&w.dice, w.model.entries, &w.audit_file, path);
+    w.audits_file = true;
+    return ask_auditor(&(struct peer_request){.path = path, .file = true});
+}
+
 static bool ask_dump(void)
 {
     uint8_t bytes[32];
@@ -1304,8 +1319,9 @@ static void ask_wired(void)
     w.audit_since = oldest_version();
     w.audit_from = 0;
     w.audit_proof = -1;
+    w.audits_file = false;
     if (w.process.with_notary && w.model.entries != 0 && dice_below(&w.dice, 2) == 0)
-        w.audits = ask_proof();
+        w.audits = dice_below(&w.dice, 2) == 0 ? ask_file() : ask_proof();
     else if (w.model.pledges == 0 || dice_below(&w.dice, 2) == 0)
         w.audits = ask_dump();
     else
@@ -1358,6 +1374,32 @@ static uint64_t durable_now(void)
     return w.process.state == PROCESS_UP ? w.seen.size : 0;
 }
 
+static void hear_file(const struct peer_answer *answer, bool lost)
+{
+    enum { FINE = 200, UNKNOWN = 401, DENIED = 403, MISSING = 404 };
+    static const int later[] = {408, 429, 499, 503, 504}; /* late, busy, or not to be read now */
+    const struct mirror_file *file = &w.audit_file;
+    unsigned roles = mirror_roles(file);
+    bool excused = false;
+    for (size_t i = 0; i < PL_COUNT(later); i++)
+        excused = excused || answer->http_status == later[i];
+    if (excused || lost)
+        return;
+    happened(WORLD_FILES);
+    if (answer->http_status == FINE && !operator_might(w.audit_since, DORA, roles))
+        wrong("a file for somebody who may not have it");
+    else if (answer->http_status == FINE)
+        model_says(mirror_hear(&w.model, file, answer->all, w.lied ? 0 : durable_now()));
+    else if (answer->http_status == MISSING)
+        model_says(mirror_misses(&w.model, file));
+    else if (answer->http_status != UNKNOWN && answer->http_status != DENIED)
+        wrong("a file is answered with %d", answer->http_status);
+    else if (!operator_might_not(w.audit_since, DORA, roles))
+        wrong("a file is kept from somebody who may have it");
+}
+
+static void look_at_checkpoints(void);
+
 static void hear_audit(void)
 {
     struct peer_answer answer;
@@ -1367,6 +1409,12 @@ static void hear_audit(void)
     w.audits = false;
     take_view(); /* the model has seen what anybody may see by now */
     bool lost = w.lied && w.audit_start != w.starts; /* what a lying disk took away since */
+    look_at_checkpoints();
+    if (w.audits_file) {
+        if (state == PEER_ANSWERED && w.process.state == PROCESS_UP && !w.failed && !w.over)
+            hear_file(&answer, lost || w.audit_start != w.starts);
+        return;
+    }
     if (state != PEER_ANSWERED || answer.grpc_status != 0 || lost ||
         w.process.state != PROCESS_UP || w.failed)
         return;
@@ -1444,6 +1492,8 @@ static void run_wire(void)
     if (!w.over) {
         peer_run(w.auditor);
         hear_audit();
+        if (w.process.with_notary && !w.audits && dice_below(&w.dice, 8) == 0)
+            ask_wired();
     }
     for (int i = w.healthy ? 3 : 1; i > 0 && !w.over; i--)
         model_says(watchers_run(w.starts, w.healthy, w.lied));
@@ -1477,8 +1527,6 @@ static void read_a_tier(void)
     pl_arena_fini(&arena);
 }
 
-static void ask_wired(void);
-
 static void ask(void)
 {
     if (w.wired && dice_below(&w.dice, 2) == 0) {
@@ -1509,7 +1557,10 @@ static void want_something(int number)
     if (!w.model.catalogue)
         request_adopt(&client->request, &w.dice);
     else
-        request_make(&client->request, &w.dice, &w.model, chance(w.odds.fat));
+        request_make(&client->request, &w.dice, &w.model,
+                     chance(w.odds.fat)    ? REQUEST_FAT
+                     : chance(w.odds.many) ? REQUEST_MANY
+                                           : REQUEST_ANY);
     client->intent = ++w.intents;
     client->waiting = true;
     client->sent = client->delivered = client->refused = 0;
@@ -1776,6 +1827,8 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     w.process.with_notary = dice_below(&w.dice, 4) == 0;
     if (w.process.with_notary)
         checkpoints_begin(&w.model);
+    /* a tree of more than one tile */
+    w.odds.many = w.process.with_notary && dice_below(&w.dice, w.wired ? 4 : 8) == 0 ? 900000 : 0;
     disk_set_plan(&w.plan);
     disk_set_room(1ull << 40);
     w.process.clock = &w.clock.clock;
@@ -1799,6 +1852,10 @@ static bool is_settled(void)
         if (w.client[i].waiting)
             return false;
     }
+    /* all of a log of which nothing was lost is signed */
+    if (w.process.notary != NULL && notary_why_read_only(w.process.notary) == NULL && !w.lied &&
+        checkpoints_told() < w.seen.size)
+        return false;
     /* a reload comes to its end, and everybody hears of everything */
     return oldest_version() == operator_version() && (!w.wired || watchers_have_all());
 }
@@ -1999,6 +2056,7 @@ static void finish(struct world_report *report)
     report->event[WORLD_LINE] += answers.line;
     report->event[WORLD_JSON] += answers.json;
     report->event[WORLD_GET] += answers.get;
+    report->event[WORLD_TEXT] += answers.text;
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;
     report->event[WORLD_BROKEN] += wire_report()->broken;
     report->event[WORLD_PIECES] += wire_report()->pieces;

@@ -61,9 +61,11 @@ enum world_event {
     WORLD_LINE, /* of these, by HTTP/1.1 */
     WORLD_JSON,
     WORLD_GET,
+    WORLD_TEXT,        /* of those by gRPC-Web */
     WORLD_CHECKPOINTS, /* that the notary signed */
     WORLD_AUDITS,      /* answers to an auditor's connection: a pledge, a piece of the log */
     WORLD_PROOFS,      /* of these: what was signed, and that something is in it */
+    WORLD_FILES,       /* that a mirror got or rightly did not */
     WORLD_HELM,        /* commands that a worker saw to itself */
     WORLD_HELM_BUSY,   /* and that it left to the writer's thread when it had tried */
     WORLD_HELM_CUT,    /* the process ended while a worker was at the helm */
