@@ -52,6 +52,7 @@ struct notary {
     int64_t signed_at_ns;
     int64_t retry_at_ns; /* after trouble; 0: none */
     bool in_trouble;
+    bool untold; /* `current`: not on both disks again since the start */
     /* leaves read but not yet appended */
     struct pl_merkle_hash *leaf; /* owns; TREE_APPEND_MAX */
     size_t leaf_count;
@@ -208,6 +209,20 @@ static struct pl_status check_growth(struct notary *notary, const struct pl_chec
     return pl_ok();
 }
 
+/* Who was stopped on the way left one place behind, or both in memory only, where this start read
+ * them: nobody is told before both are on the disk. */
+static struct pl_status tell_what_was_signed(struct notary *notary)
+{
+    const struct signed_tree *last = notary->current;
+    if (last == NULL)
+        return pl_ok();
+    notary->untold = true;
+    PL_TRY(remember(notary, pl_slice(last->note, last->len)));
+    notary->untold = false;
+    publish(notary);
+    return pl_ok();
+}
+
 static struct pl_status sign(struct notary *notary)
 {
     struct pl_clock *clock = notary->options.clock;
@@ -259,6 +274,8 @@ static struct pl_status turn(struct notary *notary)
     if (notary->why_read_only[0] != '\0')
         return pl_ok();
     PL_TRY(follow(notary, notary->options.size));
+    if (notary->untold)
+        PL_TRY(tell_what_was_signed(notary));
     struct pl_clock *clock = notary->options.clock;
     if (!may_sign(notary) || !is_behind(notary))
         return pl_ok();
@@ -533,19 +550,11 @@ static struct pl_status catch_up(struct notary *notary)
     return compare_memories(notary);
 }
 
-/* Who was stopped on the way left one place behind, or both in memory only, where this start read
- * them: nobody is told before both are on the disk. */
-static void tell_what_was_signed(struct notary *notary)
+static void tell_at_start(struct notary *notary)
 {
-    const struct signed_tree *last = notary->current;
-    if (last == NULL)
-        return;
-    struct pl_status status = remember(notary, pl_slice(last->note, last->len));
-    if (pl_is_ok(status))
-        publish(notary);
-    else
-        pl_log_status(PL_LOG_ERROR, "notary", "the newest checkpoint is told with the next one",
-                      status);
+    struct pl_status status = tell_what_was_signed(notary);
+    if (!pl_is_ok(status))
+        pl_log_status(PL_LOG_ERROR, "notary", "the newest checkpoint is told later", status);
 }
 
 static struct pl_status make_bells(struct notary *notary)
@@ -579,7 +588,7 @@ struct pl_status notary_new(const struct notary_options *options, char *message,
         notary_free(notary);
         return status;
     }
-    tell_what_was_signed(notary);
+    tell_at_start(notary);
     atomic_store(&notary->signs, may_sign(notary));
     *ret = notary;
     return pl_ok();
