@@ -34,7 +34,7 @@ static void choose_width(struct dice *dice, uint64_t there, struct mirror_file *
     if (left >= WIDTH && dice_below(dice, 2) == 0)
         ret->width = WIDTH;
     else
-        ret->width = 1 + dice_below(dice, left + 2 < WIDTH ? left + 2 : WIDTH - 1);
+        ret->width = 1 + dice_below(dice, left < WIDTH - 2 ? left + 2 : WIDTH - 1);
 }
 
 void mirror_choose(struct dice *dice, uint64_t entries, struct mirror_file *ret,
