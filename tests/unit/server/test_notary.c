@@ -316,6 +316,30 @@ static void test_what_a_start_tells_is_on_both_disks(void **state)
     assert_string_equal(read_text(in_dir(o->data, "checkpoint")), memory_text(o));
 }
 
+/* Nobody has to wait for the next entry to learn what was signed before a start that had trouble.
+ */
+static void test_what_a_start_could_not_tell_is_told_later(void **state)
+{
+    struct office *o = *state;
+    grow(o, 2);
+    open_notary(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    o->disk.broken = "/checkpoint";
+    open_notary(o);
+    pass_interval(o);
+    assert_int_equal(turn_of(o), PL_E_IO); /* it goes on trying */
+    assert_int_equal(told(o, 0), 0);
+    o->disk.broken = NULL;
+    pass_interval(o);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    assert_int_equal(told(o, 0), log_entries(&o->bench));
+    unsigned renamed = o->disk.renamed;
+    pass_interval(o);
+    assert_int_equal(turn_of(o), PL_E_OK); /* once is enough */
+    assert_int_equal(told(o, 0), 0);
+    assert_int_equal(o->disk.renamed, renamed);
+}
+
 /* Not damaged: nobody knows. The start fails, and the next one may read it. */
 static void test_a_memory_that_cannot_be_read_now(void **state)
 {
@@ -741,6 +765,7 @@ int main(void)
         CASE(test_not_more_often_than_the_interval_unless_wanted),
         CASE(test_it_is_on_both_disks_before_it_is_told),
         CASE(test_what_a_start_tells_is_on_both_disks),
+        CASE(test_what_a_start_could_not_tell_is_told_later),
         CASE(test_a_memory_that_cannot_be_read_now),
         CASE(test_a_read_that_fails_at_the_start),
         CASE(test_a_tree_that_cannot_be_written),
