@@ -4,6 +4,7 @@ fewer, more, without end, signs two histories, proves something else than was as
 that never comes to a point. `pledge` finds it out by itself, leaves nothing that looks whole, and ends."""
 import base64
 import concurrent.futures
+import itertools
 import socket
 import ssl
 import struct
@@ -406,7 +407,8 @@ NOTHING_IN_IT = (HEAD, frame(0, 0, 1, entries_of(2) + b"\x10\x01"))  # first_seq
 
 class Endless(DaemonTest):
     def serve(self, begin, piece, pause=None):
-        """Its port. One thread a connection, until the client has gone. `pause`: seconds between two pieces."""
+        """Its port. One thread a connection, until the client has gone. `pause`: seconds between two pieces. A list of
+        pieces has an end: the connection closes."""
         ended = threading.Event()
         self.addCleanup(ended.set)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -421,8 +423,11 @@ class Endless(DaemonTest):
                     peer.sendall(frame(4))
                     peer.recv(65536)
                     peer.sendall(begin)
-                    while not ended.wait(pause or 0):
-                        peer.sendall(piece if pause else piece * 4096)
+                    pieces = piece if isinstance(piece, list) else itertools.repeat(piece if pause else piece * 4096)
+                    for each in pieces:
+                        if ended.wait(pause or 0):
+                            break
+                        peer.sendall(each)
             except OSError:
                 pass
 
@@ -457,6 +462,21 @@ class Endless(DaemonTest):
                     self.assertEqual(ran.code, 75, ran)
                     self.assertIn("nothing whole came within --timeout", ran.err)
                     self.assertEqual([one.name for one in path.parent.glob(path.name + "*")], [])
+
+    def test_what_is_slow_but_goes_on_is_waited_for(self):
+        """Longer than --timeout in all, but each entry comes within it: then the connection ends, and that is said."""
+        for _ in range(5):
+            self.clerk.contributor(self.name())
+        pieces = []
+        for seq, entry in enumerate(self.auditor.dump_bytes()[0][:8], 1):
+            message = pb.DumpResponse(first_seq=seq, entry=[entry]).SerializeToString()
+            pieces.append(frame(0, 0, 1, entries_of(len(message)) + message))
+        self.assertEqual(len(pieces), 8)
+        port = self.serve(HEAD, pieces, pause=0.75)
+        ran = self.home.pledge("auditor", "--timeout", "5s", "dump", "-o", self.home.path / "slow", port=port,
+                               timeout=patience(60))
+        self.assertNotIn("--timeout", ran.err)
+        self.assertEqual(ran.code, 69, ran)
 
     def test_messages_that_bring_nothing(self):
         port = self.serve(*NOTHING_IN_IT, pause=0.1)
