@@ -485,6 +485,36 @@ size_t pl_utf8_control_rare(const char *text)
     return ends || turns ? 3 : 0;
 }
 
+/* Unicode's Zs (but U+0020), Cf without the tags, and what is drawn as nothing though it is called
+ * a letter or a symbol: Hangul's fillers, Braille without dots, the first selectors of variants. */
+static const struct {
+    uint32_t first, last;
+} blanks[] = {{0x00A0, 0x00A0}, {0x00AD, 0x00AD}, {0x034F, 0x034F}, {0x061C, 0x061C},
+              {0x115F, 0x1160}, {0x1680, 0x1680}, {0x17B4, 0x17B5}, {0x180B, 0x180F},
+              {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F}, {0x2800, 0x2800},
+              {0x3000, 0x3000}, {0x3164, 0x3164}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF},
+              {0xFFA0, 0xFFA0}};
+
+static bool is_blank(uint32_t code)
+{
+    for (size_t i = 0; i < PL_COUNT(blanks); i++)
+        if (code >= blanks[i].first && code <= blanks[i].last)
+            return true;
+    return code == ' ';
+}
+
+bool pl_utf8_is_blank(const char *text)
+{
+    while (*text != '\0') {
+        const unsigned char first = (unsigned char)*text;
+        size_t len = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        if (len == 4 || !is_blank(len == 1 ? first : pl_utf8_code(text, len)))
+            return false;
+        text += len;
+    }
+    return true;
+}
+
 uint32_t pl_utf8_code(const char *text, size_t len)
 {
     static const uint8_t first[] = {0, 0x7F, 0x1F, 0x0F};

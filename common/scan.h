@@ -57,6 +57,9 @@ static inline size_t pl_utf8_control(const char *text)
 {
     return *text >= 0x20 && *text < 0x7F ? 0 : pl_utf8_control_rare(text);
 }
+/* Nothing of it is seen: spaces of all kinds, marks without width, fillers (well-formed UTF-8).
+ * Such a name cannot be told from none. */
+bool pl_utf8_is_blank(const char *text);
 /* Its code, to write it in a way that does nothing: "\u202e". `len`: 1 to 3 bytes. */
 uint32_t pl_utf8_code(const char *text, size_t len);
 

@@ -101,7 +101,7 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
             pl_unpack(&pledged__v1__contact__descriptor, record, 16, arena, &message, &error)))
         return WRONG(arena, FIELD_INVALID, "record.record", "it is no packed Contact");
     const Pledged__V1__Contact *contact = (const void *)message;
-    if (strspn(contact->name, " ") == strlen(contact->name))
+    if (pl_utf8_is_blank(contact->name))
         return WRONG(arena, FIELD_REQUIRED, "contact.name", "a name is needed");
     const struct {
         const char *field, *text;

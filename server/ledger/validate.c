@@ -191,7 +191,8 @@ static bool organisation(struct judge *judge, const char *name, Pledged__V1__Con
     if (!text(judge, name, 1, NAME_BYTES_MAX,
               amending ? "amend_contributor.name" : "add_contributor.name"))
         return false;
-    if (strspn(name, " ") == strlen(name))
+    /* older ledgers have names of other spaces */
+    if (judge->rules >= 11 ? pl_utf8_is_blank(name) : strspn(name, " ") == strlen(name))
         return wrong(judge, REASON(FIELD_REQUIRED),
                      amending ? "amend_contributor.name" : "add_contributor.name",
                      "a name is needed");

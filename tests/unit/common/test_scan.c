@@ -334,6 +334,26 @@ static void test_texts(void **state)
     }
 }
 
+static void test_what_nobody_sees(void **state)
+{
+    (void)state;
+    static const char *const unseen[] = {
+        "",       " ",      "\u00A0", "\u00AD", "\u034F", "\u061C",        "\u115F",
+        "\u1160", "\u1680", "\u17B4", "\u180E", "\u2000", "\u200B",        "\u200F",
+        "\u2028", "\u202F", "\u205F", "\u2060", "\u206F", "\u2800",        "\u3000",
+        "\u3164", "\uFE00", "\uFE0F", "\uFEFF", "\uFFA0", " \u3000\u200D "};
+    static const char *const seen[] = {
+        "x",      "\t",     "\u00A1", "\u00AC",     "\u00AE",  "\u1161",       "\u1FFF",
+        "\u2010", "\u2027", "\u2030", "\u205E",     "\u2070",  "\u2801",       "\u2FFF",
+        "\u3001", "\uFE10", "\uFF00", "\U0001F600", "\u00A0x", " \u200D\u00E9"};
+    for (size_t i = 0; i < PL_COUNT(unseen); i++)
+        if (!pl_utf8_is_blank(unseen[i]))
+            fail_msg("%zu is taken for something", i);
+    for (size_t i = 0; i < PL_COUNT(seen); i++)
+        if (pl_utf8_is_blank(seen[i]))
+            fail_msg("%zu is taken for nothing", i);
+}
+
 /* Eight bytes are looked at together: what is wrong is found at each place of each length. */
 static void test_utf8_at_every_place(void **state)
 {
@@ -785,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_given_twice),
         cmocka_unit_test(test_quadratic_merge_is_refused_at_once),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_what_nobody_sees),
         cmocka_unit_test(test_utf8_at_every_place),
         cmocka_unit_test(test_enum_numbers),
         cmocka_unit_test(test_truth_values),

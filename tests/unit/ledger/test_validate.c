@@ -194,6 +194,13 @@ static void test_organisations(void **state)
     assert_fine();
     WRONG(body.name, (char *)"", FIELD_REQUIRED, "add_contributor.name");
     WRONG(body.name, (char *)"    ", FIELD_REQUIRED, "add_contributor.name");
+    WRONG(body.name, (char *)"\u00A0\u200B \uFEFF", FIELD_REQUIRED, "add_contributor.name");
+    FINE(body.name, (char *)"\u00A0\u7D0D");
+    body.name = (char *)"\u00A0";
+    assert_null(ledger_validate_by(10, &c, &arena)); /* as older ledgers have it */
+    body.name = (char *)"Ministry";
+    FINE(body.name,
+         (char *)"\u0645\u06CC\u200C\u0634\u0648\u062F"); /* Persian needs a mark without width */
     WRONG(body.name, text_of(201), FIELD_TOO_LONG, "add_contributor.name");
     FINE(body.name, text_of(200));
     WRONG(body.name, (char *)"a\tb", FIELD_INVALID, "add_contributor.name");

@@ -392,7 +392,7 @@ static void test_texts_of_a_contact(void **state)
 static void test_a_contact_has_a_name(void **state)
 {
     (void)state;
-    static const char *const none[] = {"", " ", "     "};
+    static const char *const none[] = {"", " ", "     ", "\u00A0", " \u200B\u3000"};
     for (size_t i = 0; i < PL_COUNT(none); i++) {
         struct wish w;
         Pledged__V1__Contact contact = ada();
