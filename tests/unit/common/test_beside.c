@@ -30,9 +30,10 @@ enum { TURNS = 100 };
 /* Each waits for the other, so neither is done before the other one runs. */
 static void take_turns(struct sum *sum, int mine)
 {
-    while (sum->turn < TURNS) {
-        if (sum->turn % 2 == mine)
-            sum->turn++;
+    int turn; /* looked at once: it may be the other's, and over, between two looks */
+    while ((turn = sum->turn) < TURNS) {
+        if (turn % 2 == mine)
+            sum->turn = turn + 1;
         else
             (void)sched_yield();
     }
