@@ -91,6 +91,13 @@ MUTANTS = [
            "        encode(file);\n        must(file->options.io->pwrite(file->options.io, file->fd, file->record,\n"
            "                                      (size_t)file->record_bytes, file->offset));\n"
            "        if (file->rolled)\n            write_record(file);\n    }\n    file->here", ["sim/seeds"]),
+    Mutant("let something come between the parts of a command", WRITER,
+           "    if (in_part(&writer->bulk) && !decide_first(writer, &writer->bulk, now_us))\n        return;\n", "",
+           ["server/test_writer"]),
+    Mutant("let short commands wait for long ones", WRITER,
+           "command_is_long(command) ? &writer->bulk : &writer->queue", "&writer->queue", ["server/test_writer"]),
+    Mutant("let in as many batches as come", "server/service.c",
+           "service->long_items < LIMIT_LONG_ITEMS && ", "service != NULL && ", ["e2e/concurrency"]),
     Mutant("forget to roll back after a refused batch", WRITER,
            "    PL_TRY(writer->options.rebuild(writer->options.rebuild_arg, &rebuilt));\n"
            "    ledger_free(writer->ledger);\n    writer->ledger = rebuilt;",
