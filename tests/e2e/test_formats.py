@@ -324,6 +324,8 @@ class Formats(DaemonTest):
 
     def test_what_the_caller_closed_is_not_written_to(self):
         """The next descriptor that is opened would be 1 or 2: the connection, the dump itself."""
+        if (BIN / "pledge").read_bytes()[:4] != b"\x7fELF":
+            self.skipTest("what pledge is wrapped in, valgrind, opens a descriptor of its own there")
         path = self.home.path / "closed.bin"
 
         def closed(redirect, *args):
