@@ -9,7 +9,6 @@
 
 #include "client/output.h"
 #include "common/check.h"
-#include "common/scan.h"
 
 enum {
     WIDTH = 900,
@@ -27,24 +26,6 @@ enum {
     STEPS_MAX = 5,
 };
 
-struct pl_status chart_text(struct pl_buf *out, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        const char *entity = *c == '&'   ? "&amp;"
-                             : *c == '<' ? "&lt;"
-                             : *c == '>' ? "&gt;"
-                             : *c == '"' ? "&quot;"
-                                         : NULL;
-        size_t control = *c == '\n' ? 0 : pl_utf8_control(c);
-        if (entity != NULL || control != 0) /* XML has no place for the most of them */
-            PL_TRY(pl_buf_append_str(out, entity != NULL ? entity : " "));
-        else
-            PL_TRY(pl_buf_append(out, c, 1));
-        c += control > 1 ? control - 1 : 0;
-    }
-    return pl_ok();
-}
-
 /* part of whole as a length; 0 where there is nothing */
 static int scaled(int64_t part, int64_t whole, int length)
 {
@@ -54,7 +35,7 @@ static int scaled(int64_t part, int64_t whole, int length)
 static struct pl_status begin(struct pl_buf *out, const char *title, int height)
 {
     PL_TRY(pl_buf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", WIDTH, height));
-    PL_TRY(chart_text(out, title));
+    PL_TRY(output_xml(out, title));
     return pl_buf_append_str(out, "</title>\n");
 }
 
@@ -62,7 +43,7 @@ static struct pl_status write_text(struct pl_buf *out, int x, int y, const char 
                                    const char *text)
 {
     PL_TRY(pl_buf_printf(out, "<text x=\"%d\" y=\"%d\" class=\"%s\">", x, y, kind));
-    PL_TRY(chart_text(out, text));
+    PL_TRY(output_xml(out, text));
     return pl_buf_append_str(out, "</text>\n");
 }
 

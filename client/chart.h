@@ -13,9 +13,6 @@
 #include "common/arena.h"
 #include "common/buf.h"
 
-/* Text for HTML and SVG: & < > and quotes as entities. */
-PL_MUST_CHECK struct pl_status chart_text(struct pl_buf *out, const char *text);
-
 /* Parts of a bar, from left to right; the classes p0 to p4 give their colours. */
 enum { CHART_PARTS = 4 };
 struct chart_row {

@@ -10,33 +10,15 @@
 #include <string.h>
 
 #include "client/export_form.h"
+#include "client/output.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
 #include "common/money.h"
-#include "common/scan.h"
 
 /* Who reports: the International Telecommunication Union, by its OECD DAC channel code. */
 #define REPORTER_REF  "XM-DAC-41303"
 #define REPORTER_NAME "International Telecommunication Union"
-
-static struct pl_status add_text(struct pl_buf *out, const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        const char *name = *p == '&'   ? "&amp;"
-                           : *p == '<' ? "&lt;"
-                           : *p == '>' ? "&gt;"
-                           : *p == '"' ? "&quot;"
-                                       : NULL;
-        size_t control = pl_utf8_control(p);
-        if (name != NULL)
-            PL_TRY(pl_buf_append_str(out, name));
-        else if (control == 0) /* XML has no place for some, and readers none for the others */
-            PL_TRY(pl_buf_append(out, p, 1));
-        p += control > 1 ? control - 1 : 0;
-    }
-    return pl_ok();
-}
 
 static const char *origin_of(const Pledged__V1__Entry *first)
 {
@@ -74,7 +56,7 @@ static struct pl_status begin(struct export *export, const Pledged__V1__Entry *f
         "    <title><narrative>WSIS Trust Fund</narrative></title>\n"
         "    <description type=\"1\"><narrative>Pledges, signed commitments and payments of the "
         "fund, from its ledger "));
-    PL_TRY(add_text(out, origin_of(first)));
+    PL_TRY(output_xml(out, origin_of(first)));
     PL_TRY(pl_buf_append_str(out, "</narrative></description>\n"
                                   "    <participating-org ref=\"" REPORTER_REF
                                   "\" type=\"40\" role=\"2\"><narrative>" REPORTER_NAME
@@ -156,8 +138,8 @@ static struct pl_status add_provider(const struct export_books *books, uint64_t 
     const struct export_contributor *from = &books->contributor[pledge->contributor - 1];
     PL_TRY(pl_buf_printf(out, "      <provider-org type=\"%d\"><narrative>",
                          organisation_type(from->kind)));
-    PL_TRY(add_text(out, pledge->publish == PLEDGED__V1__PUBLISH__PUBLISH_YES ? from->name
-                                                                              : "not published"));
+    PL_TRY(output_xml(out, pledge->publish == PLEDGED__V1__PUBLISH__PUBLISH_YES ? from->name
+                                                                                : "not published"));
     return pl_buf_append_str(out, "</narrative></provider-org>\n");
 }
 

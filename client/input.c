@@ -20,8 +20,6 @@
 #include "common/ids.h"
 #include "common/money.h"
 
-enum { READ_BYTES = 64 << 10 }; /* of a file at a time */
-
 static struct pl_status no_memory(void)
 {
     return pl_fail(TOO_BIG, N_("the request does not fit into memory"));
@@ -349,29 +347,6 @@ struct pl_status input_evidence(struct cli *cli, const char *kind_default,
     return pl_ok();
 }
 
-/* No more than one byte too many. */
-static struct pl_status read_all(struct cli *cli, const char *path, int fd, size_t bytes_max,
-                                 struct pl_buf *into)
-{
-    for (;;) {
-        uint8_t *place = NULL;
-        size_t most = bytes_max + 1 - pl_buf_len(into);
-        if (most > READ_BYTES)
-            most = READ_BYTES;
-        if (most == 0)
-            return pl_ok();
-        PL_TRY(pl_buf_reserve(into, most, &place));
-        ssize_t got = read(fd, place, most);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return no_file(cli, path);
-        if (got == 0)
-            return pl_ok();
-        pl_buf_commit(into, (size_t)got);
-    }
-}
-
 struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
                             struct pl_slice *ret)
 {
@@ -379,7 +354,10 @@ struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
     struct pl_buf read PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&read, bytes_max + 1);
     PL_TRY(open_file(cli, path, &fd));
-    PL_TRY(read_all(cli, path, fd, bytes_max, &read));
+    struct pl_status status = pl_buf_read(&read, fd, bytes_max);
+    if (status.code == PL_E_IO)
+        return no_file(cli, path);
+    PL_TRY(status);
     size_t len = pl_buf_len(&read);
     if (len > bytes_max)
         return failure_set(&cli->failure, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",

@@ -57,24 +57,13 @@ static struct pl_status read_file(int dir, const char *path, size_t most, struct
     if (fd < 0)
         return errno == ENOENT ? pl_fail(NOT_FOUND, "a file of the mirror is not there")
                                : pl_fail_errno(IO, N_("open a file of the mirror"));
-    struct pl_status status = pl_ok();
-    for (ssize_t got = 1; got > 0 && pl_is_ok(status);) {
-        uint8_t *place = NULL;
-        status = pl_buf_reserve(ret, 64 << 10, &place);
-        if (!pl_is_ok(status))
-            break;
-        do {
-            got = read(fd, place, 64 << 10);
-        } while (got < 0 && errno == EINTR);
-        if (got < 0)
-            status = pl_fail_errno(IO, N_("read a file of the mirror"));
-        else
-            pl_buf_commit(ret, (size_t)got);
-        if (pl_is_ok(status) && pl_buf_len(ret) > most)
-            status = pl_fail(CORRUPT, N_("a file of the mirror is too long"));
-    }
+    struct pl_status status = pl_buf_read(ret, fd, most);
+    if (status.code == PL_E_IO)
+        status.what = N_("read a file of the mirror");
     (void)close(fd);
-    return status;
+    PL_TRY(status);
+    return pl_buf_len(ret) <= most ? pl_ok()
+                                   : pl_fail(CORRUPT, N_("a file of the mirror is too long"));
 }
 
 /* All directories above a path. */

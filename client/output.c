@@ -349,6 +349,24 @@ static struct pl_status csv_field(struct pl_buf *out, const char *before, const 
     return pl_buf_append_str(out, "\"");
 }
 
+struct pl_status output_xml(struct pl_buf *out, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        const char *entity = *c == '&'   ? "&amp;"
+                             : *c == '<' ? "&lt;"
+                             : *c == '>' ? "&gt;"
+                             : *c == '"' ? "&quot;"
+                                         : NULL;
+        size_t control = *c == '\n' ? 0 : pl_utf8_control(c);
+        if (entity != NULL || control != 0)
+            PL_TRY(pl_buf_append_str(out, entity != NULL ? entity : " "));
+        else
+            PL_TRY(pl_buf_append(out, c, 1));
+        c += control > 1 ? control - 1 : 0;
+    }
+    return pl_ok();
+}
+
 struct pl_status output_csv(struct pl_buf *out, const char *text)
 {
     return csv_field(out, "", text);

@@ -112,6 +112,10 @@ PL_MUST_CHECK struct pl_status output_csv(struct pl_buf *out, const char *text);
  * stay numbers. */
 PL_MUST_CHECK struct pl_status output_csv_safe(struct pl_buf *out, const char *text);
 
+/* Text for XML, HTML and SVG: & < > and quotes as entities. A blank for each mark that steers or
+ * turns a line: XML has no place for the most of them. Ends of lines stay. */
+PL_MUST_CHECK struct pl_status output_xml(struct pl_buf *out, const char *text);
+
 /* "CHF 150'000.00", with the grouping of the language. Lives in the arena; "?" if that is spent. */
 const char *output_money(struct pl_arena *arena, int64_t minor, const char *currency);
 /* "150000.00" */

@@ -81,7 +81,7 @@ static struct pl_status put(struct page *page, const char *markup)
 
 static struct pl_status put_text(struct page *page, const char *text)
 {
-    return chart_text(page->out, text == NULL ? "" : text);
+    return output_xml(page->out, text == NULL ? "" : text);
 }
 
 /* <tag class>text</tag> */

@@ -80,23 +80,9 @@ static struct pl_status read_file(struct verify_source *source, const char *name
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? pl_fail(NOT_FOUND, "open a file of the mirror")
                                                    : pl_fail_errno(IO, "open a file of the mirror");
-    struct pl_status status;
-    for (;;) {
-        uint8_t *place = NULL;
-        status = pl_buf_reserve(ret, READ_BYTES, &place);
-        if (!pl_is_ok(status))
-            break;
-        ssize_t got = read(fd, place, READ_BYTES);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            status = pl_fail_errno(IO, "read a file of the mirror");
-        if (got <= 0)
-            break;
-        pl_buf_commit(ret, (size_t)got);
-        if (pl_buf_len(ret) > most)
-            break;
-    }
+    struct pl_status status = pl_buf_read(ret, fd, most);
+    if (status.code == PL_E_IO)
+        status.what = "read a file of the mirror";
     (void)close(fd);
     return status;
 }

@@ -99,27 +99,17 @@ static void close_fd(const int *fd)
 static struct pl_status read_file(struct witness *witness, const char *name, struct pl_buf *out)
 {
     int fd PL_CLEANUP(close_fd) = openat(witness->dir_fd, name, O_RDONLY | O_CLOEXEC);
-    uint8_t *room = NULL;
     if (fd < 0 && errno == ENOENT)
         return pl_fail(NOT_FOUND, "read a file of the witness");
     if (fd < 0)
         return pl_fail_errno(IO, N_("read a file of the witness"));
-    PL_TRY(pl_buf_reserve(out, WITNESS_NOTE_MAX, &room));
-    size_t len = 0;
-    while (len < WITNESS_NOTE_MAX) {
-        ssize_t got = read(fd, room + len, WITNESS_NOTE_MAX - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return pl_fail_errno(IO, N_("read a file of the witness"));
-        if (got == 0)
-            break;
-        len += (size_t)got;
-    }
-    if (len == WITNESS_NOTE_MAX)
-        return pl_fail(CORRUPT, N_("a state file of the witness is damaged"));
-    pl_buf_commit(out, len);
-    return pl_ok();
+    struct pl_status status = pl_buf_read(out, fd, WITNESS_NOTE_MAX - 1);
+    if (status.code == PL_E_IO)
+        status.what = N_("read a file of the witness");
+    PL_TRY(status);
+    return pl_buf_len(out) < WITNESS_NOTE_MAX
+               ? pl_ok()
+               : pl_fail(CORRUPT, N_("a state file of the witness is damaged"));
 }
 
 /* What was cosigned before. It has to carry our own cosignature: anything else is not a memory. */

@@ -6,13 +6,15 @@
  */
 #include "common/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/check.h"
 
-enum { FIRST_BYTES = 256 };
+enum { FIRST_BYTES = 256, READ_BYTES = 64 << 10 };
 
 void pl_buf_init(struct pl_buf *buf, size_t ceiling)
 {
@@ -128,6 +130,24 @@ void pl_buf_consume(struct pl_buf *buf, size_t len)
     buf->start += len;
     if (buf->start == buf->end)
         buf->start = buf->end = 0;
+}
+
+struct pl_status pl_buf_read(struct pl_buf *buf, int fd, size_t most)
+{
+    while (pl_buf_len(buf) <= most) {
+        uint8_t *place = NULL;
+        size_t left = most - pl_buf_len(buf), want = left < READ_BYTES ? left + 1 : READ_BYTES;
+        PL_TRY(pl_buf_reserve(buf, want, &place));
+        ssize_t got = read(fd, place, want);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return pl_fail_errno(IO, "read a file");
+        if (got == 0)
+            break;
+        pl_buf_commit(buf, (size_t)got);
+    }
+    return pl_ok();
 }
 
 uint8_t *pl_buf_take(struct pl_buf *buf, size_t *ret_len)

@@ -40,6 +40,9 @@ pl_buf_printf(struct pl_buf *buf, const char *format, ...);
 PL_MUST_CHECK struct pl_status pl_buf_reserve(struct pl_buf *buf, size_t len, uint8_t **ret);
 void pl_buf_commit(struct pl_buf *buf, size_t len);
 void pl_buf_consume(struct pl_buf *buf, size_t len); /* drops bytes from the front */
+/* What comes from a file descriptor, to its end; or until there are more than `most` bytes, and
+ * then it is one too many: the caller looks at pl_buf_len. IO with errno. */
+PL_MUST_CHECK struct pl_status pl_buf_read(struct pl_buf *buf, int fd, size_t most);
 /* Takes the contents out (malloc'ed; caller frees); the buffer is empty afterwards. */
 uint8_t *pl_buf_take(struct pl_buf *buf, size_t *ret_len);
 

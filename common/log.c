@@ -31,6 +31,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/date.h"
+#include "common/scan.h"
 
 /* Worst case in JSON: every byte of tag and message becomes two, and three bytes of fields (a key
  * that needs a backslash, '=' and a blank) become eight; with the head's punctuation that is under
@@ -115,10 +116,7 @@ static size_t character(const char *text, size_t len)
 {
     ucs4_t code = 0;
     int size = u8_mbtoucr(&code, (const uint8_t *)text, len);
-    bool turns = (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
-    if (size <= 0 || code < 0x20 || (code >= 0x7F && code < 0xA0) || turns)
-        return 0;
-    return (size_t)size;
+    return size <= 0 || code == 0 || pl_utf8_control(text) != 0 ? 0 : (size_t)size;
 }
 
 /* Printable text; '"' and '\' get a backslash. */

@@ -485,6 +485,18 @@ size_t pl_utf8_control_rare(const char *text)
     return ends || turns ? 3 : 0;
 }
 
+bool pl_utf8_is_steady(const char *text, unsigned allowed)
+{
+    for (; *text != '\0'; text++) {
+        size_t control = pl_utf8_control(text);
+        bool fine = control == 0 || (control > 1 && (allowed & PL_TEXT_TURNS) != 0) ||
+                    (*text == '\n' && (allowed & PL_TEXT_LINES) != 0);
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
 /* Unicode's Zs (but U+0020), Cf without the tags, and what is drawn as nothing though it is called
  * a letter or a symbol: Hangul's fillers, Braille without dots, the first selectors of variants. */
 static const struct {

@@ -57,6 +57,9 @@ static inline size_t pl_utf8_control(const char *text)
 {
     return *text >= 0x20 && *text < 0x7F ? 0 : pl_utf8_control_rare(text);
 }
+/* No such character is in the text, but what is allowed. */
+enum { PL_TEXT_LINES = 1 /* \n */, PL_TEXT_TURNS = 2 /* of more than one byte */ };
+bool pl_utf8_is_steady(const char *text, unsigned allowed);
 /* Nothing of it is seen: spaces of all kinds, marks without width, fillers (well-formed UTF-8).
  * Such a name cannot be told from none. */
 bool pl_utf8_is_blank(const char *text);

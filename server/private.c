@@ -80,17 +80,9 @@ bool private_may_erase(const Pledged__V1__Command *command)
 
 /* --- the form of a record --- */
 
-/* What a bank sends is a fact with all that turns the order of a line in it; what somebody typed
- * may have nothing of the kind. */
-static bool plain_text(const char *text, size_t most, bool typed)
+static bool plain_text(const char *text, size_t most, unsigned allowed)
 {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        size_t control = pl_utf8_control(text + i);
-        if (control == 1 || (control > 1 && typed))
-            return false;
-    }
-    return len <= most;
+    return strlen(text) <= most && pl_utf8_is_steady(text, allowed);
 }
 
 static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_arena *arena)
@@ -111,7 +103,7 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
                  {"contact.email", contact->email, 200},
                  {"contact.phone", contact->phone, 64}};
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
-        if (!plain_text(texts[i].text, texts[i].most, true))
+        if (!plain_text(texts[i].text, texts[i].most, 0))
             return WRONG(arena, FIELD_INVALID, texts[i].field,
                          WORDS("the text is too long, or has control characters"));
     }
@@ -126,8 +118,10 @@ static Pledged__V1__Refusal *check_payer(struct pl_slice record, struct pl_arena
             pl_unpack(&pledged__v1__payer_detail__descriptor, record, 16, arena, &message, &error)))
         return WRONG(arena, FIELD_INVALID, "record.record", "it is no packed PayerDetail");
     const Pledged__V1__PayerDetail *payer = (const void *)message;
-    if (!plain_text(payer->name, 600, false) || !plain_text(payer->account, 64, false) ||
-        !plain_text(payer->text, 3000, false))
+    /* What a bank sends is a fact, with all that turns the order of a line in it. */
+    const unsigned allowed = PL_TEXT_TURNS;
+    if (!plain_text(payer->name, 600, allowed) || !plain_text(payer->account, 64, allowed) ||
+        !plain_text(payer->text, 3000, allowed))
         return WRONG(arena, FIELD_INVALID, "payer_detail",
                      WORDS("a text is too long, or has control characters"));
     return NULL;

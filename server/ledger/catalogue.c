@@ -390,26 +390,16 @@ static bool grants(struct judge *judge, const Pledged__V1__Catalogue *c)
     return true;
 }
 
-/* Nothing that steers a terminal or turns the order of what is read beside it. A text in a language
- * may have lines. */
-static bool is_steady(const char *text, bool lines)
-{
-    for (const char *at = text; *at != '\0'; at++) {
-        if (pl_utf8_control(at) != 0 && !(lines && *at == '\n'))
-            return false;
-    }
-    return true;
-}
-
 static bool steady(struct judge *judge, const ProtobufCMessage *message, const char *path);
 
-/* Every string of one field, or of the messages in it. */
+/* Every string of one field, or of the messages in it: nothing in it steers a terminal or turns the
+ * order of what is read beside it. A text in a language may have lines. */
 static bool steady_field(struct judge *judge, const ProtobufCMessage *message,
                          const ProtobufCFieldDescriptor *field, const char *path)
 {
     const uint8_t *base = (const uint8_t *)message, *at = base + field->offset;
     bool list = field->label == PROTOBUF_C_LABEL_REPEATED;
-    bool lines = message->descriptor == &pledged__v1__text__descriptor;
+    unsigned allowed = message->descriptor == &pledged__v1__text__descriptor ? PL_TEXT_LINES : 0;
     size_t count = list ? *(const size_t *)(const void *)(base + field->quantifier_offset) : 1;
     const void *const *element = list ? *(const void *const *const *)(const void *)at
                                       : (const void *const *)(const void *)at;
@@ -419,7 +409,7 @@ static bool steady_field(struct judge *judge, const ProtobufCMessage *message,
                        path[0] != '\0' ? "." : "", field->name, i);
         if (element[i] == NULL)
             continue;
-        if (field->type == PROTOBUF_C_TYPE_STRING ? !is_steady(element[i], lines)
+        if (field->type == PROTOBUF_C_TYPE_STRING ? !pl_utf8_is_steady(element[i], allowed)
                                                   : !steady(judge, element[i], place))
             return wrong(judge, "control characters are not allowed", "%s", place);
     }

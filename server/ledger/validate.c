@@ -65,11 +65,9 @@ static bool text(struct judge *judge, const char *value, size_t least, size_t mo
         return wrong(judge, REASON(FIELD_REQUIRED), field, "a value is needed");
     if (len > most)
         return wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
-    for (size_t i = 0; i < len; i++) {
-        size_t control = pl_utf8_control(value + i);
-        if (control == 1 || (control > 1 && judge->rules >= 10)) /* older ledgers have some */
-            return wrong(judge, REASON(FIELD_INVALID), field, "control characters are not allowed");
-    }
+    if (!pl_utf8_is_steady(value,
+                           judge->rules >= 10 ? 0 : PL_TEXT_TURNS)) /* older ledgers have some */
+        return wrong(judge, REASON(FIELD_INVALID), field, "control characters are not allowed");
     return true;
 }
 

@@ -40,18 +40,6 @@ static void assert_within(const char *svg)
     assert_null(strstr(svg, "y=\"-"));
 }
 
-static void test_text_is_no_markup(void **state)
-{
-    (void)state;
-    struct pl_buf out PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&out, 4096);
-    assert_true(pl_is_ok(chart_text(&out, "a<b>&\"c\" é")));
-    assert_string_equal(text_of(&out), "a&lt;b&gt;&amp;&quot;c&quot; é");
-    pl_buf_clear(&out);
-    assert_true(pl_is_ok(chart_text(&out, "a\u202Eb\xC2\x9B\x1B[2J\nc")));
-    assert_string_equal(text_of(&out), "a b  [2J\nc");
-}
-
 static void test_steps(void **state)
 {
     (void)state;
@@ -137,7 +125,6 @@ static void test_course(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_is_no_markup),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_bars),
         cmocka_unit_test(test_bars_of_any_size),

@@ -246,6 +246,18 @@ static int end(void **state)
     return 0;
 }
 
+static void test_text_is_no_markup(void **state)
+{
+    (void)state;
+    struct pl_buf xml PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&xml, 4096);
+    assert_true(pl_is_ok(output_xml(&xml, "a<b>&\"c\" é")));
+    assert_true(pl_slice_eq_str(pl_buf_slice(&xml), "a&lt;b&gt;&amp;&quot;c&quot; é"));
+    pl_buf_clear(&xml);
+    assert_true(pl_is_ok(output_xml(&xml, "a\u202Eb\xC2\x9B\x1B[2J\nc")));
+    assert_true(pl_slice_eq_str(pl_buf_slice(&xml), "a b  [2J\nc"));
+}
+
 static void test_csv_that_a_spreadsheet_does_not_run(void **state)
 {
     (void)state;
@@ -293,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_a_sheet_that_did_not_fit_is_not_printed),
         cmocka_unit_test(test_messages_become_json_with_decimals_and_codes),
         cmocka_unit_test(test_full_disks_are_told),
+        cmocka_unit_test(test_text_is_no_markup),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -2,7 +2,9 @@
  *
  * Goal: bytes come out as they went in, the ceiling is exact, and a refused write changes nothing.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/check.h"
@@ -42,6 +44,37 @@ static void test_append_and_consume(void **state)
     assert_ok(pl_buf_append_str(&buf, "again"));
     pl_buf_clear(&buf);
     assert_holds(&buf, "");
+}
+
+/* To the end, or one byte more than the most. */
+static void test_read(void **state)
+{
+    (void)state;
+    struct pl_buf buf PL_CLEANUP(pl_buf_fini);
+    char path[] = "/tmp/pledged-buf-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && unlink(path) == 0);
+    pl_buf_init(&buf, 200001);
+    assert_ok(pl_buf_read(&buf, fd, 10)); /* nothing there */
+    assert_int_equal(pl_buf_len(&buf), 0);
+    static char bytes[200000];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7 / 3);
+    assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    static const size_t most[] = {200000, 199999, 131072, 65536, 65535, 1, 0};
+    for (size_t i = 0; i < PL_COUNT(most); i++) {
+        size_t want = most[i] < sizeof(bytes) ? most[i] + 1 : sizeof(bytes);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        pl_buf_clear(&buf);
+        assert_ok(pl_buf_read(&buf, fd, most[i]));
+        assert_int_equal(pl_buf_len(&buf), want);
+        assert_memory_equal(pl_buf_slice(&buf).data, bytes, want);
+    }
+    assert_int_equal(close(fd), 0);
+    pl_buf_clear(&buf);
+    struct pl_status status = pl_buf_read(&buf, fd, 10);
+    assert_int_equal(status.code, PL_E_IO);
+    assert_int_equal(status.sys_errno, EBADF);
 }
 
 static void test_ceiling_is_exact(void **state)
@@ -183,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append_and_consume),
+        cmocka_unit_test(test_read),
         cmocka_unit_test(test_ceiling_is_exact),
         cmocka_unit_test(test_no_ceiling_does_not_wrap),
         cmocka_unit_test(test_printf_into_exact_memory),

@@ -334,6 +334,24 @@ static void test_texts(void **state)
     }
 }
 
+static void test_what_steers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool fine, with_lines, with_turns;
+    } rows[] = {{"", true, true, true},         {"Zürich\u00A0\u202F\u2065", true, true, true},
+                {"a\nb", false, true, false},   {"a\tb", false, false, false},
+                {"\x7F", false, false, false},  {"a\xC2\x9B", false, false, true},
+                {"\u202E", false, false, true}, {"a\u2066\n", false, false, false}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        assert_int_equal(pl_utf8_is_steady(rows[i].text, 0), rows[i].fine);
+        assert_int_equal(pl_utf8_is_steady(rows[i].text, PL_TEXT_LINES), rows[i].with_lines);
+        assert_int_equal(pl_utf8_is_steady(rows[i].text, PL_TEXT_TURNS), rows[i].with_turns);
+    }
+    assert_true(pl_utf8_is_steady("a\u2066\n", PL_TEXT_LINES | PL_TEXT_TURNS));
+}
+
 static void test_what_nobody_sees(void **state)
 {
     (void)state;
@@ -805,6 +823,7 @@ int main(void)
         cmocka_unit_test(test_given_twice),
         cmocka_unit_test(test_quadratic_merge_is_refused_at_once),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_what_steers),
         cmocka_unit_test(test_what_nobody_sees),
         cmocka_unit_test(test_utf8_at_every_place),
         cmocka_unit_test(test_enum_numbers),
