@@ -39,21 +39,29 @@ static void camel(const char *name, char out[NAME_BYTES])
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+static void put_four(uint8_t *to, uint32_t bits, size_t digits)
+{
+    for (size_t i = 0; i < digits; i++)
+        to[i] = (uint8_t)base64_digits[bits >> (18 - 6 * i) & 63];
+}
+
 struct pl_status pl_base64(struct pl_buf *out, struct pl_slice data, bool pad)
 {
-    for (size_t i = 0; i < data.len; i += 3) {
-        size_t left = data.len - i < 3 ? data.len - i : 3;
-        uint32_t bits = (uint32_t)data.data[i] << 16;
-        if (left > 1)
-            bits |= (uint32_t)data.data[i + 1] << 8;
-        if (left > 2)
-            bits |= data.data[i + 2];
-        char four[4] = {base64_digits[bits >> 18], base64_digits[bits >> 12 & 63],
-                        base64_digits[bits >> 6 & 63], base64_digits[bits & 63]};
-        for (size_t p = left + 1; p < 4; p++)
-            four[p] = '=';
-        PL_TRY(pl_buf_append(out, four, pad ? 4 : left + 1));
+    size_t whole = data.len / 3 * 3, left = data.len - whole;
+    size_t len = whole / 3 * 4 + (left == 0 ? 0 : pad ? 4 : left + 1);
+    uint8_t *to = NULL;
+    PL_TRY(pl_buf_reserve(out, len, &to));
+    for (const uint8_t *from = data.data, *end = from + whole; from < end; from += 3, to += 4) {
+        uint32_t bits = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+        put_four(to, bits, 4);
     }
+    if (left > 0) {
+        uint32_t bits = (uint32_t)data.data[whole] << 16 |
+                        (left == 2 ? (uint32_t)data.data[whole + 1] << 8 : 0);
+        put_four(to, bits, left + 1);
+        memset(to + left + 1, '=', pad ? 3 - left : 0);
+    }
+    pl_buf_commit(out, len);
     return pl_ok();
 }
 

@@ -11,6 +11,8 @@
 #include "common/json.h"
 
 static const char base_type[] = "application/grpc";
+enum { HEAD_BYTES_MAX = 1 + 10 }; /* of a field: its number, its length */
+
 static const char refusal_url[] = "type.googleapis.com/pledged.v1.Refusal";
 
 /* --- content types --- */
@@ -143,74 +145,92 @@ struct pl_status grpc_timeout(struct pl_slice text, int64_t *ret_ns)
 struct pl_status grpc_message(const char *text, struct pl_buf *out)
 {
     static const char hex[] = "0123456789ABCDEF";
-    size_t start = pl_buf_len(out);
+    uint8_t *to = NULL;
+    size_t len = 0;
+    PL_TRY(pl_buf_reserve(out, GRPC_MESSAGE_MAX, &to));
     for (const char *p = text; *p != '\0'; p++) {
         uint8_t byte = (uint8_t)*p;
         bool begins = (byte & 0xC0) != 0x80; /* of a character; 12: its longest encoded form */
-        size_t room = GRPC_MESSAGE_MAX - (pl_buf_len(out) - start);
+        size_t room = GRPC_MESSAGE_MAX - len;
         if ((begins && room < 12) || room < 3) /* the latter only if it is not UTF-8 */
             break;
         if (byte >= 0x20 && byte <= 0x7E && byte != '%') {
-            PL_TRY(pl_buf_append(out, p, 1));
+            to[len++] = byte;
         } else {
-            char encoded[3] = {'%', hex[byte >> 4], hex[byte & 15]};
-            PL_TRY(pl_buf_append(out, encoded, sizeof(encoded)));
+            to[len++] = '%';
+            to[len++] = (uint8_t)hex[byte >> 4];
+            to[len++] = (uint8_t)hex[byte & 15];
         }
     }
+    pl_buf_commit(out, len);
     return pl_ok();
 }
 
-static size_t put_varint(uint8_t *out, uint64_t value)
+static uint8_t *put_varint(uint8_t *out, uint64_t value)
 {
-    size_t len = 0;
     while (value >= 0x80) {
-        out[len++] = (uint8_t)(value | 0x80);
+        *out++ = (uint8_t)(value | 0x80);
         value >>= 7;
     }
-    out[len++] = (uint8_t)value;
+    *out++ = (uint8_t)value;
+    return out;
+}
+
+static uint8_t *put_head(uint8_t *out, unsigned field, size_t len)
+{
+    *out++ = (uint8_t)(field << 3 | 2);
+    return put_varint(out, len);
+}
+
+static uint8_t *put_bytes(uint8_t *out, unsigned field, const char *bytes, size_t len)
+{
+    out = put_head(out, field, len);
+    memcpy(out, bytes, len);
+    return out + len;
+}
+
+static size_t head_bytes(size_t len)
+{
+    uint8_t head[HEAD_BYTES_MAX];
+    return (size_t)(put_head(head, 1, len) - head);
+}
+
+/* What stays within GRPC_DETAILS_MAX of it; the size when packed. */
+static size_t cut_refusal(Pledged__V1__Refusal *refusal)
+{
+    size_t len = pledged__v1__refusal__get_packed_size(refusal);
+    if (len > GRPC_DETAILS_MAX) {
+        refusal->n_arg = 0;
+        len = pledged__v1__refusal__get_packed_size(refusal);
+    }
+    if (len > GRPC_DETAILS_MAX) {
+        refusal->message = (char *)(uintptr_t)protobuf_c_empty_string;
+        len = pledged__v1__refusal__get_packed_size(refusal);
+    }
     return len;
 }
 
-static struct pl_status put_bytes(struct pl_buf *out, uint32_t field, struct pl_slice bytes)
-{
-    uint8_t head[16];
-    size_t len = put_varint(head, field << 3 | 2);
-    len += put_varint(head + len, bytes.len);
-    PL_TRY(pl_buf_append(out, head, len));
-    return pl_buf_append(out, bytes.data, bytes.len);
-}
-
-/* google.protobuf.Any {1: type_url, 2: value} */
-static struct pl_status put_any(struct pl_buf *out, const Pledged__V1__Refusal *refusal)
-{
-    struct pl_buf packed PL_CLEANUP(pl_buf_fini);
-    Pledged__V1__Refusal shorter = *refusal;
-    pl_buf_init(&packed, SIZE_MAX / 2);
-    if (pledged__v1__refusal__get_packed_size(&shorter) > GRPC_DETAILS_MAX)
-        shorter.n_arg = 0;
-    if (pledged__v1__refusal__get_packed_size(&shorter) > GRPC_DETAILS_MAX)
-        shorter.message = (char *)(uintptr_t)protobuf_c_empty_string;
-    PL_TRY(codec_encode(CODEC_PROTO, &shorter.base, &packed));
-    PL_TRY(put_bytes(out, 1, pl_slice_str(refusal_url)));
-    return put_bytes(out, 2, pl_buf_slice(&packed));
-}
-
-/* google.rpc.Status {1: code, 2: message, 3: details[]} */
+/* google.rpc.Status {1: code, 2: message, 3: details[]}, of which each is a
+ * google.protobuf.Any {1: type_url, 2: value} */
 struct pl_status grpc_details(int code, const char *message, const Pledged__V1__Refusal *refusal,
                               struct pl_buf *out)
 {
-    struct pl_buf any PL_CLEANUP(pl_buf_fini);
-    struct pl_buf status PL_CLEANUP(pl_buf_fini);
-    uint8_t head[12] = {1 << 3};
-    size_t message_len = strlen(message);
-    pl_buf_init(&any, SIZE_MAX / 2);
-    pl_buf_init(&status, SIZE_MAX / 2);
+    uint8_t status[GRPC_MESSAGE_MAX + GRPC_DETAILS_MAX + sizeof(refusal_url) +
+                   (size_t)5 * HEAD_BYTES_MAX];
+    Pledged__V1__Refusal shorter = *refusal;
+    size_t message_len = strlen(message), url_len = sizeof(refusal_url) - 1;
+    size_t refusal_len = cut_refusal(&shorter);
+    if (refusal_len > GRPC_DETAILS_MAX)
+        return pl_fail(TOO_BIG, "saying a refusal's details");
     if (message_len > GRPC_MESSAGE_MAX)
         message_len = 0; /* grpc-message has its beginning */
-    size_t len = 1 + put_varint(head + 1, (uint64_t)code);
-    PL_TRY(pl_buf_append(&status, head, len));
-    PL_TRY(put_bytes(&status, 2, pl_slice(message, message_len)));
-    PL_TRY(put_any(&any, refusal));
-    PL_TRY(put_bytes(&status, 3, pl_buf_slice(&any)));
-    return pl_base64(out, pl_buf_slice(&status), false);
+    uint8_t *end = status;
+    *end++ = 1 << 3;
+    end = put_varint(end, (uint64_t)code);
+    end = put_bytes(end, 2, message, message_len);
+    end = put_head(end, 3, head_bytes(url_len) + url_len + head_bytes(refusal_len) + refusal_len);
+    end = put_bytes(end, 1, refusal_url, url_len);
+    end = put_head(end, 2, refusal_len);
+    end += pledged__v1__refusal__pack(&shorter, end);
+    return pl_base64(out, pl_slice(status, (size_t)(end - status)), false);
 }

@@ -55,7 +55,7 @@ PL_MUST_CHECK struct pl_status grpc_timeout(struct pl_slice text, int64_t *ret_n
 /* Percent-encoded, cut to GRPC_MESSAGE_MAX at a character's end. */
 PL_MUST_CHECK struct pl_status grpc_message(const char *text, struct pl_buf *out);
 /* grpc-status-details-bin: base64 (unpadded) of google.rpc.Status with the refusal as its detail.
- */
+ * TOO_BIG, and nothing of it, if it stays above GRPC_DETAILS_MAX without arguments and message. */
 PL_MUST_CHECK struct pl_status grpc_details(int code, const char *message,
                                             const Pledged__V1__Refusal *refusal,
                                             struct pl_buf *out);

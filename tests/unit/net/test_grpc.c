@@ -198,6 +198,11 @@ static void test_details_stay_small(void **state)
     pl_buf_init(&out, 100000);
     assert_true(pl_is_ok(grpc_details(9, text, &refusal, &out)));
     assert_true(pl_buf_len(&out) < 7000); /* clients cap all trailers at 8 KiB */
+    /* without its arguments and its words it is still too much: none then */
+    pl_buf_clear(&out);
+    refusal.field = text;
+    assert_int_equal(grpc_details(9, "short", &refusal, &out).code, PL_E_TOO_BIG);
+    assert_int_equal(pl_buf_len(&out), 0);
     pl_buf_fini(&out);
     free(text);
 }
