@@ -34,6 +34,15 @@ void histogram_add(struct histogram *histogram, int64_t value)
         histogram->max = (int64_t)known;
 }
 
+void histogram_join(struct histogram *histogram, const struct histogram *other)
+{
+    for (unsigned i = 0; i < HISTOGRAM_CELLS; i++)
+        histogram->cell[i] += other->cell[i];
+    histogram->count += other->count;
+    if (other->max > histogram->max)
+        histogram->max = other->max;
+}
+
 int64_t histogram_at(const struct histogram *histogram, double share)
 {
     /* 0.07 of 20,000 are 1,400, whatever binary fractions say */

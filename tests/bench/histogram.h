@@ -22,6 +22,8 @@ struct histogram {
 
 /* Negative values count as 0, values beyond the last cell as that cell. */
 void histogram_add(struct histogram *histogram, int64_t value);
+/* Adds all that the other one counted. */
+void histogram_join(struct histogram *histogram, const struct histogram *other);
 /* The smallest value that `share` (0 to 1) of all values do not exceed, rounded up to the end of
  * its cell, but never above the maximum; 0 if there are none. */
 int64_t histogram_at(const struct histogram *histogram, double share);

@@ -69,7 +69,7 @@ static void launch(struct load *load, struct link *link, int64_t begun_ns)
         filled = pl_fail(INTERNAL, "beginning a call");
     if (!pl_is_ok(filled))
         load->failed = filled;
-    load->launched++;
+    load->launched += !load->options->fresh; /* a fresh one was when its connection was opened */
     link->dirty = true;
 }
 
@@ -258,8 +258,10 @@ static void start_closed(struct load *load)
 static void renew(struct load *load)
 {
     for (unsigned i = 0; i < load->links && load->lost < FRESH_FAILURES; i++)
-        if (load->link[i].state == LINK_CLOSED && may_launch(load, now_ns()))
+        if (load->link[i].state == LINK_CLOSED && may_launch(load, now_ns())) {
+            load->launched++;
             open_link(load, &load->link[i]);
+        }
 }
 
 static unsigned in_flight(const struct load *load)
@@ -348,13 +350,16 @@ static void tear_down(struct load *load)
         (void)close(load->epoll);
 }
 
-struct pl_status load_run(const struct bench_options *options, struct load_result *ret)
+struct pl_status load_run(const struct bench_options *options, pthread_barrier_t *together,
+                          struct load_result *ret)
 {
     struct load load = {.options = options, .result = ret, .failed = pl_ok(), .epoll = -1};
     struct pl_status status = set_up(&load);
+    if (pl_is_ok(status) && !options->fresh)
+        open_all(&load);
+    if (together != NULL)
+        (void)pthread_barrier_wait(together);
     if (pl_is_ok(status)) {
-        if (!options->fresh)
-            open_all(&load);
         run(&load);
         status = load.failed;
     }

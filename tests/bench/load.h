@@ -12,6 +12,8 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include <pthread.h>
+
 #include "tests/bench/histogram.h"
 #include "tests/bench/work.h"
 
@@ -23,9 +25,11 @@ struct load_result {
     struct histogram good, busy; /* nanoseconds */
 };
 
-/* Fails only if nothing could be set up; what happens to requests is in the result. */
+/* One thread's load; options->threads is not looked at. When its connections are open it waits at
+ * `together` (NULL: for nobody), whatever became of them. Fails only if nothing could be set up;
+ * what happens to requests is in the result. */
 PL_MUST_CHECK struct pl_status load_run(const struct bench_options *options,
-                                        struct load_result *ret);
+                                        pthread_barrier_t *together, struct load_result *ret);
 /* Opens the connections, says so in a line on standard output, holds them until standard input
  * ends, and counts as lost what did not last. */
 PL_MUST_CHECK struct pl_status load_hold(const struct bench_options *options,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "tests/bench/crowd.h"
 #include "tests/bench/disk.h"
 #include "tests/bench/load.h"
 #include "tests/bench/options.h"
@@ -57,7 +58,7 @@ static struct pl_status run(const struct bench_options *options, struct load_res
 {
     if (options->kind == BENCH_DISK)
         return disk_run(options, ret);
-    return options->kind == BENCH_IDLE ? load_hold(options, ret) : load_run(options, ret);
+    return options->kind == BENCH_IDLE ? load_hold(options, ret) : crowd_run(options, ret);
 }
 
 int main(int argc, char **argv)

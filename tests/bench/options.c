@@ -33,6 +33,7 @@ static const struct option table[] = {
     {"--tier", TEXT, PLACE(tier), 0, 0},
     {"--path", TEXT, PLACE(path), 0, 0},
     {"--connections", COUNT, PLACE(connections), 1, 20000},
+    {"--threads", COUNT, PLACE(threads), 1, 16},
     {"--streams", COUNT, PLACE(streams), 1, 256},
     {"--batch", COUNT, PLACE(batch), 1, 8192},
     {"--contributors", COUNT, PLACE(contributors), 1, 999999},
@@ -48,7 +49,7 @@ static bool usage(void)
         stderr,
         "usage: pledge-bench tier|submit|batch|get|idle --port N --ca FILE [--cert FILE --key "
         "FILE]\n"
-        "         [--host ADDRESS] [--connections N] [--streams N] [--fresh]\n"
+        "         [--host ADDRESS] [--connections N] [--streams N] [--threads N] [--fresh]\n"
         "         [--seconds S [--warmup S] | --requests N] [--rate PER-SECOND]\n"
         "         [--tier CODE] [--contributors N] [--batch COMMANDS] [--path /FILE]\n"
         "       pledge-bench disk --path DIRECTORY [--requests N]\n"
@@ -101,7 +102,9 @@ static bool complete(const struct bench_options *options)
         missing = "one of --seconds and --requests";
     if (missing != NULL)
         (void)fprintf(stderr, "pledge-bench: %s is missing\n", missing);
-    return missing == NULL;
+    else if (options->threads > options->connections)
+        (void)fprintf(stderr, "pledge-bench: --threads: no more than --connections\n");
+    return missing == NULL && options->threads <= options->connections;
 }
 
 static bool parse_kind(const char *word, enum bench_kind *ret)
@@ -119,6 +122,7 @@ bool options_parse(int argc, char **argv, struct bench_options *ret)
     *ret = (struct bench_options){.host = "127.0.0.1",
                                   .tier = "or",
                                   .connections = 1,
+                                  .threads = 1,
                                   .streams = 1,
                                   .batch = 1000,
                                   .contributors = 1};

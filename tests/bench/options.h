@@ -24,6 +24,7 @@ struct bench_options {
     const char *tier;            /* code of the tier that is asked for or taken */
     const char *path;            /* of BENCH_GET; directory of BENCH_DISK */
     unsigned connections;
+    unsigned threads;      /* that share the connections, each with its own */
     unsigned streams;      /* calls in flight on each connection, at most */
     unsigned batch;        /* commands in one ExecuteBatch */
     unsigned contributors; /* C000001 to this one make the pledges, in turn */

@@ -94,7 +94,8 @@ def slots(world):
 
 def fresh(world):
     """a new connection with mutual TLS and one query"""
-    shape = ["--fresh", "--connections", 8, "--seconds", world.seconds, "--warmup", 0.3]
+    # a handshake costs the client as much as the server: one thread would be the limit of both
+    shape = ["--fresh", "--connections", 8, "--threads", 2, "--seconds", world.seconds, "--warmup", 0.3]
     what = {"pledged": lambda: world.ask("tier", *shape, person="reader")}
     if world.with_peers:
         what["nginx"] = lambda: world.get(peers.NginxMutual, *shape)

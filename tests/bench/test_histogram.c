@@ -78,6 +78,23 @@ static void test_the_edges(void **state)
     assert_int_equal(histogram.count, 2);
 }
 
+static void test_two_as_one(void **state)
+{
+    (void)state;
+    static struct histogram odd, even, all;
+    for (int64_t i = 1; i <= 1000; i++) {
+        histogram_add(i % 2 != 0 ? &odd : &even, i * 1000);
+        histogram_add(&all, i * 1000);
+    }
+    histogram_join(&odd, &even);
+    assert_int_equal(odd.count, 1000);
+    assert_int_equal(odd.max, 1000000);
+    for (int percent = 1; percent <= 100; percent++)
+        assert_int_equal(histogram_at(&odd, percent / 100.0), histogram_at(&all, percent / 100.0));
+    histogram_join(&all, &(const struct histogram){0});
+    assert_int_equal(all.max, 1000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +102,7 @@ int main(void)
         cmocka_unit_test(test_small_values_are_exact),
         cmocka_unit_test(test_against_a_sorted_list),
         cmocka_unit_test(test_the_edges),
+        cmocka_unit_test(test_two_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

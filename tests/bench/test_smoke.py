@@ -70,11 +70,16 @@ class Smoke(unittest.TestCase):
         before = self.submitted().get("or", 0)
         for shape in (["submit", "--requests", 60, "--connections", 4, "--streams", 4],
                       ["submit", "--requests", 20, "--rate", 1000],
+                      ["submit", "--requests", 61, "--connections", 5, "--threads", 3],
+                      ["submit", "--requests", 2, "--connections", 5, "--threads", 4],
+                      ["submit", "--requests", 21, "--connections", 5, "--threads", 2, "--rate", 1000],
                       ["submit", "--requests", 20, "--fresh", "--connections", 2],
+                      ["submit", "--requests", 21, "--fresh", "--connections", 8, "--threads", 2],
                       ["batch", "--batch", 50, "--requests", 4, "--connections", 2]):
             code, result, err = bench(self.home, *shape)
             self.assertEqual(code, 0, (result, err))
             before += result["units"]
+            self.assertIn(result["units"], (shape[shape.index("--requests") + 1], 200))
             self.assertEqual(self.submitted()["or"], before, shape)
 
     def test_sold_out(self):
@@ -106,6 +111,19 @@ class Smoke(unittest.TestCase):
         self.assertEqual(sum(result["ended"].values()), 4000)
         self.assertEqual(result["busy"]["count"], result["ended"]["RESOURCE_EXHAUSTED"])
         self.assertEqual(self.submitted()["or"], before + result["ended"]["ok"])
+
+    def test_threads(self):
+        seconds = patience(0.2)
+        code, result, err = bench(self.home, "tier", "--seconds", seconds, "--connections", 7, "--streams", 3,
+                                  "--threads", 3, person="reader")
+        self.assertEqual((code, result["connected"], result["seconds"]), (0, 7, seconds), err)
+        self.assertEqual(result["good"]["count"], result["ended"]["ok"])
+        code, result, _ = bench(self.home, "tier", "--requests", 10, "--connections", 4, "--threads", 2,
+                                pki=Pki.shared("other"))
+        self.assertEqual((code, result["ended"], result["connected"]), (69, {"connect": 4}, 0))
+        code, result, err = bench(self.home, "tier", "--requests", 10, "--threads", 2)
+        self.assertEqual((code, result), (64, None))
+        self.assertIn("--threads: no more than --connections", err)
 
     def test_idle(self):
         holder = start(self.home, "idle", "--connections", 5, stdin=subprocess.PIPE)
