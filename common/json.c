@@ -51,9 +51,9 @@ struct pl_status pl_base64(struct pl_buf *out, struct pl_slice data, bool pad)
     size_t len = whole / 3 * 4 + (left == 0 ? 0 : pad ? 4 : left + 1);
     uint8_t *to = NULL;
     PL_TRY(pl_buf_reserve(out, len, &to));
-    for (const uint8_t *from = data.data, *end = from + whole; from < end; from += 3, to += 4) {
-        uint32_t bits = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
-        put_four(to, bits, 4);
+    for (size_t i = 0; i < whole; i += 3, to += 4) {
+        const uint8_t *from = data.data + i;
+        put_four(to, (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2], 4);
     }
     if (left > 0) {
         uint32_t bits = (uint32_t)data.data[whole] << 16 |
