@@ -58,10 +58,22 @@ def reserve(world, connections, streams):
     return what
 
 
+ANSWERS_ONLY = "nghttpd, which keeps nothing"
+
+
+def answers_only(world, connections):
+    """What the same generator gets from a server that only answers: no durable answer comes sooner."""
+    if not world.with_peers:
+        return {}
+    return {ANSWERS_ONLY: lambda: world.get(peers.Nghttpd, "--connections", connections, "--seconds", world.seconds,
+                                            "--warmup", 0.3)}
+
+
 def hot64(world):
     """durable pledges on one hot tier, 64 clients, one in flight each"""
-    figures = in_turns(world.rounds, **reserve(world, 64, 1))
-    yield from rows("hot tier, 64 clients x 1", "pledges/s", figures, "rate", {"PostgreSQL": 25, "Redis": 1.5})
+    figures = in_turns(world.rounds, **reserve(world, 64, 1), **answers_only(world, 64))
+    yield from rows("hot tier, 64 clients x 1", "pledges/s", figures, "rate",
+                    {"PostgreSQL": 25, "Redis": 1.5, ANSWERS_ONLY: 0})
 
 
 def hot16x64(world):
@@ -72,13 +84,17 @@ def hot16x64(world):
 
 def hot1(world):
     """durable pledges, one client: half of the answers are there within"""
-    what = reserve(world, 1, 1)
+    what = reserve(world, 1, 1) | answers_only(world, 1)
     what["fdatasync"] = lambda: world.disk()
     figures = in_turns(world.rounds, **what)
-    limits = [{"p50_us": f["p50_us"] + 60} for f in figures.pop("fdatasync")]
-    figures["fdatasync + 60 us"] = limits
+    sync = [f["p50_us"] for f in figures.pop("fdatasync")]
+    figures["fdatasync + 60 us"] = [{"p50_us": us + 60} for us in sync]
+    if world.with_peers:
+        figures["fdatasync + an answer of nghttpd"] = [{"p50_us": us + f["p50_us"]}
+                                                       for us, f in zip(sync, figures.pop(ANSWERS_ONLY))]
     yield from rows("hot tier, 1 client, p50", "us", figures, "p50_us",
-                    {"fdatasync + 60 us": 1.0, "PostgreSQL": 1.0, "Redis": 1.0}, below=True)
+                    {"fdatasync + 60 us": 1.0, "PostgreSQL": 1.0, "Redis": 1.0, "fdatasync + an answer of nghttpd": 0},
+                    below=True)
 
 
 def slots(world):
