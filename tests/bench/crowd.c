@@ -47,6 +47,8 @@ struct pl_status crowd_run(const struct bench_options *options, struct load_resu
     /* nobody may have no request at all: 0 says that there is no number of them */
     if (options->requests > 0 && options->requests < members)
         members = (unsigned)options->requests;
+    if (members == 1)
+        return load_run(options, NULL, ret);
     pthread_barrier_t together;
     struct member *member = calloc(members, sizeof(*member));
     PL_ASSERT(member != NULL && pthread_barrier_init(&together, NULL, members) == 0);
