@@ -26,9 +26,11 @@ class BenchFailed(Exception):
     pass
 
 
-def generate(words, port=None, pki=None, person="clerk", may_fail=()):
-    """Runs pledge-bench; anything but good answers is an error, unless its outcome is in may_fail."""
-    args = [BIN / "pledge-bench", *words]
+def generate(words, port=None, pki=None, person="clerk", may_fail=(), processor=None):
+    """Runs pledge-bench, if asked to on one processor; anything but good answers is an error, unless its outcome
+    is in may_fail."""
+    args = [] if processor is None else ["taskset", "-c", processor]
+    args += [BIN / "pledge-bench", *words]
     if port is not None:
         args += ["--port", port, "--ca", pki.ca, "--cert", pki.cert(person), "--key", pki.key(person)]
     done = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=1800)
@@ -62,6 +64,12 @@ def new_home(settings=None):
 def resident_bytes(home):
     with open(f"/proc/{home.process.pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) * 1024
+
+
+def keep_on(home, processor):
+    """The daemon, all its threads, on this processor."""
+    subprocess.run(["taskset", "-a", "-c", "-p", str(processor), str(home.process.pid)], check=True,
+                   stdout=subprocess.DEVNULL)
 
 
 def processor_seconds(home):
@@ -152,9 +160,9 @@ class World:
         if kind in self._peers:
             self._peers.pop(kind).close()
 
-    def ask(self, *words, person="clerk", home=None, may_fail=()):
+    def ask(self, *words, person="clerk", home=None, may_fail=(), processor=None):
         home = home or self.home
-        return generate([*words, "--contributors", CONTRIBUTORS], home.port, home.pki, person, may_fail)
+        return generate([*words, "--contributors", CONTRIBUTORS], home.port, home.pki, person, may_fail, processor)
 
     def get(self, kind, *words, person="clerk"):
         """The same generator against a peer's small file."""
@@ -190,4 +198,4 @@ def ratio(ours, theirs):
 
 
 __all__ = ["BIN", "BenchFailed", "CONTRIBUTORS", "World", "generate", "held", "in_turns", "load_pledges",
-           "new_home", "opening", "pb", "peers", "processor_seconds", "ratio", "resident_bytes", "timed"]
+           "keep_on", "new_home", "opening", "pb", "peers", "processor_seconds", "ratio", "resident_bytes", "timed"]
