@@ -139,6 +139,7 @@ static struct outlook do_turn(struct helm *helm)
 static void *run(void *arg)
 {
     struct helm *helm = arg;
+    (void)pthread_setname_np(pthread_self(), "writer");
     const int inbox_fd = pl_mailbox_fd(helm->options.inbox);
     struct pollfd fds[] = {[INBOX] = {.fd = inbox_fd, .events = POLLIN},
                            [STORE] = {.fd = store_fd(helm->options.store), .events = POLLIN},

@@ -322,6 +322,7 @@ static void *run(void *arg)
     struct pollfd fds[] = {{.fd = notary->stop_fd, .events = POLLIN},
                            {.fd = pl_bell_fd(notary->want_bell), .events = POLLIN},
                            {.fd = pl_bell_fd(notary->options.bell), .events = POLLIN}};
+    (void)pthread_setname_np(pthread_self(), "notary");
     for (;;) {
         /* armed before the look at what they announce */
         pl_bell_arm(notary->want_bell);

@@ -308,6 +308,7 @@ static void *run(void *arg)
     struct pollfd fds[] = {{.fd = pl_mailbox_fd(registrar->from_workers), .events = POLLIN},
                            {.fd = pl_mailbox_fd(registrar->from_writer), .events = POLLIN},
                            {.fd = registrar->stop_fd, .events = POLLIN}};
+    (void)pthread_setname_np(pthread_self(), "registrar");
     while ((fds[2].revents & POLLIN) == 0) {
         int wait_ms = pl_buf_len(&registrar->undone) != 0 ? RETRY_MS : STEADY_MS;
         int found = poll(fds, PL_COUNT(fds), wait_ms);

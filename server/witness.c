@@ -196,6 +196,7 @@ static void *run(void *arg)
     struct witness_thread *witness = arg;
     struct pl_bell *bell = notary_bell(witness->options.notary, witness->options.notary_reader);
     int running = 0;
+    (void)pthread_setname_np(pthread_self(), "witness");
     for (;;) {
         /* armed before the look at what they announce */
         pl_bell_arm(witness->stop);

@@ -187,6 +187,9 @@ static void order_event(evutil_socket_t fd, short what, void *arg)
 static void *run(void *arg)
 {
     struct worker *worker = arg;
+    char name[16]; /* what the kernel keeps of it */
+    (void)snprintf(name, sizeof(name), "worker %u", worker->options.index);
+    (void)pthread_setname_np(pthread_self(), name);
     (void)event_base_dispatch(worker->base);
     return NULL;
 }

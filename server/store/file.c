@@ -180,6 +180,7 @@ static void serve(struct file_store *file, struct pl_mailbox *box,
 static void *io_main(void *arg)
 {
     struct file_store *file = arg;
+    (void)pthread_setname_np(pthread_self(), "store");
     serve(file, file->to_io, write_record);
     return NULL;
 }
@@ -194,6 +195,7 @@ static void prepare(struct file_store *file)
 static void *prepare_main(void *arg)
 {
     struct file_store *file = arg;
+    (void)pthread_setname_np(pthread_self(), "prepare");
     serve(file, file->to_prepare, prepare);
     return NULL;
 }

@@ -326,6 +326,13 @@ class Running(unittest.TestCase):
             self.assertEqual(home.wait(), 0, home.log())
             home.process = None
 
+    def test_threads_have_the_names_of_the_manual(self):
+        home = self.opened(settings={"daemon": {"workers": 2}})
+        home.client("clerk").contributor("Organisation")
+        tasks = pathlib.Path(f"/proc/{home.process.pid}/task")
+        self.assertGreaterEqual({(task / "comm").read_text().strip() for task in tasks.iterdir()},
+                                {"worker 0", "worker 1", "writer", "store", "prepare", "notary", "registrar"})
+
     def test_the_end_does_not_wait_for_a_snapshot(self):
         """One that stands still, because its configuration is a pipe that nobody writes to."""
         home = self.opened(settings={"store": {"snapshot_entries": 5}})
