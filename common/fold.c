@@ -24,6 +24,30 @@ static bool is_ascii(const char *text)
     return true;
 }
 
+/* Unicode's Default_Ignorable_Code_Point and what annotates a text, without the marks that are Mn.
+ * As a table of its own, since later versions of Unicode may say otherwise. */
+static const struct {
+    ucs4_t first, last;
+} unseen[] = {{0x00AD, 0x00AD},   {0x061C, 0x061C},  {0x115F, 0x1160}, {0x180E, 0x180E},
+              {0x200B, 0x200F},   {0x202A, 0x202E},  {0x2060, 0x206F}, {0x3164, 0x3164},
+              {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},  {0xFFF0, 0xFFFB}, {0x1BCA0, 0x1BCA3},
+              {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
+
+static bool is_seen(ucs4_t letter)
+{
+    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++) {
+        if (letter >= unseen[i].first && letter <= unseen[i].last)
+            return false;
+    }
+    return !uc_is_general_category(letter, UC_CATEGORY_Mn);
+}
+
+/* Spaces that have no plain one to stand for them: Ogham's, and Braille without dots. */
+static bool is_space(ucs4_t letter)
+{
+    return letter == 0x1680 || letter == 0x2800;
+}
+
 /* In place. */
 static size_t without_marks(uint8_t *text, size_t len)
 {
@@ -32,7 +56,9 @@ static size_t without_marks(uint8_t *text, size_t len)
         ucs4_t letter;
         int bytes = u8_mbtouc(&letter, text + at, len - at);
         PL_ASSERT(bytes > 0);
-        if (!uc_is_general_category(letter, UC_CATEGORY_Mn)) {
+        if (is_space(letter)) {
+            text[used++] = ' ';
+        } else if (is_seen(letter)) {
             memmove(text + used, text + at, (size_t)bytes);
             used += (size_t)bytes;
         }

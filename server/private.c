@@ -85,7 +85,8 @@ static bool plain_text(const char *text, size_t most, unsigned allowed)
     return strlen(text) <= most && pl_utf8_is_steady(text, allowed);
 }
 
-static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_arena *arena)
+static Pledged__V1__Refusal *check_contact(uint32_t rules, struct pl_slice record,
+                                           struct pl_arena *arena)
 {
     ProtobufCMessage *message = NULL;
     struct pl_scan_error error;
@@ -93,7 +94,8 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
             pl_unpack(&pledged__v1__contact__descriptor, record, 16, arena, &message, &error)))
         return WRONG(arena, FIELD_INVALID, "record.record", "it is no packed Contact");
     const Pledged__V1__Contact *contact = (const void *)message;
-    if (pl_utf8_is_blank(contact->name))
+    const unsigned allowed = rules >= 11 ? 0 : PL_TEXT_TURNS;
+    if (rules >= 11 ? pl_utf8_is_blank(contact->name) : contact->name[0] == '\0')
         return WRONG(arena, FIELD_REQUIRED, "contact.name", "a name is needed");
     const struct {
         const char *field, *text;
@@ -103,7 +105,7 @@ static Pledged__V1__Refusal *check_contact(struct pl_slice record, struct pl_are
                  {"contact.email", contact->email, 200},
                  {"contact.phone", contact->phone, 64}};
     for (size_t i = 0; i < PL_COUNT(texts); i++) {
-        if (!plain_text(texts[i].text, texts[i].most, 0))
+        if (!plain_text(texts[i].text, texts[i].most, allowed))
             return WRONG(arena, FIELD_INVALID, texts[i].field,
                          WORDS("the text is too long, or has control characters"));
     }
@@ -127,11 +129,11 @@ static Pledged__V1__Refusal *check_payer(struct pl_slice record, struct pl_arena
     return NULL;
 }
 
-static Pledged__V1__Refusal *check_form(const Pledged__V1__Command *command, struct pl_slice record,
-                                        struct pl_arena *arena)
+static Pledged__V1__Refusal *check_form(uint32_t rules, const Pledged__V1__Command *command,
+                                        struct pl_slice record, struct pl_arena *arena)
 {
     if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_RECORD_CONTACT)
-        return check_contact(record, arena);
+        return check_contact(rules, record, arena);
     if (command->command_case == PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT)
         return check_payer(record, arena);
     return NULL;
@@ -139,7 +141,7 @@ static Pledged__V1__Refusal *check_form(const Pledged__V1__Command *command, str
 
 /* --- the rows --- */
 
-static Pledged__V1__Refusal *check_row(const Pledged__V1__Command *command,
+static Pledged__V1__Refusal *check_row(uint32_t rules, const Pledged__V1__Command *command,
                                        const Pledged__V1__PrivateRecord *record,
                                        ProtobufCBinaryData commitment, struct pl_arena *arena,
                                        struct persons_row *ret)
@@ -159,11 +161,12 @@ static Pledged__V1__Refusal *check_row(const Pledged__V1__Command *command,
                      "it is not the HMAC-SHA-256 of this salt and record, or the command names "
                      "another one");
     memcpy(ret->commitment, made, sizeof(ret->commitment));
-    return check_form(command, ret->record, arena);
+    return check_form(rules, command, ret->record, arena);
 }
 
 /* Records come in the order in which the command names their commitments. */
-Pledged__V1__Refusal *private_read(const Pledged__V1__ExecutePrivateRequest *request,
+Pledged__V1__Refusal *private_read(uint32_t rules,
+                                   const Pledged__V1__ExecutePrivateRequest *request,
                                    struct pl_arena *arena, struct persons_row **ret,
                                    size_t *ret_count)
 {
@@ -180,8 +183,8 @@ Pledged__V1__Refusal *private_read(const Pledged__V1__ExecutePrivateRequest *req
         return WRONG(arena, TOO_BIG, "", "the request is too large");
     struct named at = {.command = request->command};
     for (size_t i = 0; i < count; i++) {
-        Pledged__V1__Refusal *found =
-            check_row(request->command, request->record[i], next_commitment(&at), arena, &row[i]);
+        Pledged__V1__Refusal *found = check_row(rules, request->command, request->record[i],
+                                                next_commitment(&at), arena, &row[i]);
         if (found != NULL)
             return found;
     }

@@ -18,8 +18,10 @@ enum { PRIVATE_RECORDS_MAX = 10000, PRIVATE_READ_MAX = 256 };
 size_t private_commitments(const Pledged__V1__Command *command);
 /* May its facts erase records? */
 bool private_may_erase(const Pledged__V1__Command *command);
-/* NULL: fine, and *ret are the rows, in the arena. */
-Pledged__V1__Refusal *private_read(const Pledged__V1__ExecutePrivateRequest *request,
+/* NULL: fine, and *ret are the rows, in the arena. `rules`: the version that judges what stands in
+ * a record (LEDGER_RULES now): older daemons took more. */
+Pledged__V1__Refusal *private_read(uint32_t rules,
+                                   const Pledged__V1__ExecutePrivateRequest *request,
                                    struct pl_arena *arena, struct persons_row **ret,
                                    size_t *ret_count);
 

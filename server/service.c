@@ -319,6 +319,26 @@ static struct pl_slice private_bytes(struct call *call)
     return bytes;
 }
 
+/* Records that older daemons took and this one does not: their command may be asked again, as it
+ * may for its own form. They are not kept once more. */
+static Pledged__V1__Refusal *records_wrong(const Pledged__V1__ExecutePrivateRequest *request,
+                                           struct command *command)
+{
+    struct command_item *item = &command->item[0];
+    struct persons_row *row = NULL;
+    size_t count;
+    Pledged__V1__Refusal *wrong =
+        private_read(LEDGER_RULES, request, command->arena, &command->row, &command->row_count);
+    if (wrong == NULL ||
+        private_read(LEDGER_RULES_FIRST, request, command->arena, &row, &count) != NULL)
+        return wrong;
+    if (item->objection == NULL) {
+        wrong->request_id = item->msg->request_id;
+        item->objection = wrong;
+    }
+    return NULL;
+}
+
 static void on_execute_private(struct call *call, void *user)
 {
     struct service *service = user;
@@ -336,10 +356,7 @@ static void on_execute_private(struct call *call, void *user)
     struct command_item *item = &command->item[0];
     item_fill(service, item, call_person(call), request->command, private_bytes(call), true,
               command->arena);
-    Pledged__V1__Refusal *wrong =
-        item->msg == NULL
-            ? NULL
-            : private_read(request, command->arena, &command->row, &command->row_count);
+    Pledged__V1__Refusal *wrong = item->msg == NULL ? NULL : records_wrong(request, command);
     if (item->msg == NULL)
         finish(call, item->code, NULL, item->refusal);
     else if (wrong != NULL)

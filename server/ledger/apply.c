@@ -801,7 +801,7 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
     NEED(ledger_is_whole(ledger) || entry->fact_case == FACT(COMMAND_CONTINUED),
          "an entry where the rest of a command should be");
     PL_TRY(check_request(ledger, entry));
-    PL_TRY(period_check_posting(ledger, entry));
+    PL_TRY(period_check_dates(ledger, entry));
     PL_TRY(proposal_check_carried(ledger, entry));
     const char *pledge = apply_pledge_of(entry);
     const struct state_pledge *known = state_pledge(ledger, pledge);

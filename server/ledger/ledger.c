@@ -159,37 +159,18 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(EXPORT_POSTINGS)] = postings_decide,
 };
 
-/* What is said of money and of benefits has happened. A promise, its signature and its end may be
- * of a day to come. */
-static const bool has_happened[sizeof(decide_rows) / sizeof(decide_rows[0])] = {
-    [COMMAND(CLOSE)] = true,
-    [COMMAND(PAY)] = true,
-    [COMMAND(REVERSE)] = true,
-    [COMMAND(IMPORT_STATEMENT)] = true,
-    [COMMAND(MATCH_REVERSAL)] = true,
-    [COMMAND(ALLOCATE)] = true,
-    [COMMAND(REALLOCATE)] = true,
-    [COMMAND(CONVERT)] = true,
-    [COMMAND(REFUND)] = true,
-    [COMMAND(CANCEL_REFUND)] = true,
-    [COMMAND(MATCH_REFUND)] = true,
-    [COMMAND(BOOK_CHARGE)] = true,
-    [COMMAND(WRITE_OFF)] = true,
-    [COMMAND(ACCEPT_DIFFERENCE)] = true,
-    [COMMAND(CLAIM_BENEFIT)] = true,
-    [COMMAND(DECLINE_BENEFIT)] = true,
-    [COMMAND(DELIVER_BENEFIT)] = true,
-    [COMMAND(ISSUE_RECEIPT)] = true,
-    [COMMAND(ISSUE_CERTIFICATE)] = true,
-};
-
 /* Else the books would have it in a year that nobody closes yet. */
 static void refuse_day_to_come(struct maker *maker)
 {
-    int32_t day = maker_day(maker), today = pl_date_of_us(maker_time(maker));
     char text[11];
-    if (maker->out->answer != LEDGER_ACCEPTED || day <= today + 1) /* where the sun rises first */
+    bool to_come = false;
+    if (maker->out->answer != LEDGER_ACCEPTED)
         return;
+    for (size_t i = 0; i < maker->out->entry_count; i++)
+        to_come = to_come || period_is_to_come(maker->ledger, maker->out->entry[i]);
+    if (!to_come)
+        return;
+    int32_t day = maker_day(maker), today = pl_date_of_us(maker_time(maker));
     maker_refuse(maker, REASON(DATE_INVALID), "effective_date", 0, NULL);
     maker_say(maker, "why", "what has happened has no day to come");
     maker_arg(maker, "date", pl_date_format(day, text));
@@ -202,8 +183,7 @@ static void decide(struct maker *maker)
     PL_ASSERT(command < sizeof(decide_rows) / sizeof(decide_rows[0]) &&
               decide_rows[command] != NULL); /* ledger_validate refused every other one */
     decide_rows[command](maker);
-    if (has_happened[command])
-        refuse_day_to_come(maker);
+    refuse_day_to_come(maker);
 }
 
 /* An approval is the proposed command in another envelope: everything else knows nothing of it. */

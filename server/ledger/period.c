@@ -81,6 +81,48 @@ int32_t period_day_of(const Pledged__V1__Entry *entry)
                                                                 : pl_date_of_us(entry->time_us);
 }
 
+static bool has_happened(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const struct state_pledge *pledge;
+    switch ((int)entry->fact_case) {
+    case FACT(WITHDRAWN):
+    case FACT(CANCELLED): /* its money is free for others at once */
+        pledge = state_pledge(ledger, apply_pledge_of(entry));
+        return pledge != NULL && pledge->allocated != 0;
+    case FACT(PLEDGE_CLOSED):
+    case FACT(BENEFIT_CLAIMED):
+    case FACT(BENEFIT_DECLINED):
+    case FACT(BENEFIT_DELIVERED):
+    case FACT(PAYMENT_RECORDED):
+    case FACT(ALLOCATED):
+    case FACT(REVERSED):
+    case FACT(STATEMENT_IMPORTED):
+    case FACT(BANK_ENTRY_RECORDED):
+    case FACT(STATEMENT_REPEATED):
+    case FACT(PAYMENT_CONFIRMED):
+    case FACT(BANK_REVERSAL):
+    case FACT(CHARGE_BOOKED):
+    case FACT(REFUND_ORDERED):
+    case FACT(REFUND_PAID):
+    case FACT(REFUND_RETURNED):
+    case FACT(REFUND_CANCELLED):
+    case FACT(WRITTEN_OFF):
+    case FACT(DIFFERENCE_ACCEPTED):
+    case FACT(RECEIPT_ISSUED):
+    case FACT(CERTIFICATE_ISSUED):
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    int32_t day;
+    return has_happened(ledger, entry) && pl_is_ok(pl_date_parse(entry->effective_date, &day)) &&
+           day > pl_date_of_us(entry->time_us) + 1; /* where the sun rises first */
+}
+
 int32_t period_posted_on(const Pledged__V1__Entry *entry)
 {
     int32_t day;
@@ -287,9 +329,11 @@ void period_decide(struct maker *maker)
 
 /* --- check and apply --- */
 
-struct pl_status period_check_posting(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+struct pl_status period_check_dates(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     char expected[11];
+    NEED(!state_rules(ledger, 12) || !period_is_to_come(ledger, entry),
+         "what has happened has no day to come");
     if (ledger->closed_through < 0) {
         NEED(entry->posting_date[0] == '\0', "an entry is dated into a closed period");
         return pl_ok();

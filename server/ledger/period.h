@@ -20,13 +20,19 @@ int32_t period_day_of(const Pledged__V1__Entry *entry);
 /* The day that the books have it on: the same, or what a closed month leaves for it. */
 int32_t period_posted_on(const Pledged__V1__Entry *entry);
 
+/* Of a day to come, though it says that something has happened: money moved, also by the end of a
+ * promise that had some, or a benefit did. A promise, its signature and its end may be of such a
+ * day. The pledge is as it was before the entry. */
+bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry);
+
 /* Where the closing of the last closed month stands; 0: none is closed. */
 uint64_t period_closing_seq(const struct ledger *ledger);
 
 void period_decide(struct maker *maker);
-/* Any entry's posting date: what period_posting says of its day. */
-PL_MUST_CHECK struct pl_status period_check_posting(const struct ledger *ledger,
-                                                    const Pledged__V1__Entry *entry);
+/* Any entry's dates: its posting date is what period_posting says of its day, and what has happened
+ * has no day to come. */
+PL_MUST_CHECK struct pl_status period_check_dates(const struct ledger *ledger,
+                                                  const Pledged__V1__Entry *entry);
 PL_MUST_CHECK struct pl_status period_check(const struct ledger *ledger,
                                             const Pledged__V1__Entry *entry);
 void period_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);

@@ -146,7 +146,8 @@ void state_key_of_text(const char *text, uint8_t key[16])
 /* Trimmed, ASCII letters in lower case, runs of blanks as one: what makes two names the same. */
 void state_key_of_name(const char *name, uint8_t key[16])
 {
-    char folded[512];
+    /* a name of 200 bytes, folded: no letter grows more than eleven times (U+FDFA) */
+    char folded[4096];
     size_t used = 0;
     bool blank = true; /* swallows leading blanks */
     for (const char *c = name; *c != '\0' && used + 2 < sizeof(folded); c++) {

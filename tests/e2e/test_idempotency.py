@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """idempotency: one request id, one effect, one answer, for ever (G3)."""
+import hashlib
+import hmac
 import pathlib
 import re
 import shutil
@@ -205,10 +207,10 @@ class OnTheCommandLine(DaemonTest):
 
 
 class AfterAnUpgrade(unittest.TestCase):
-    """A ledger of a version that took promises without a reason (tests/golden/v1-rules3)."""
+    """Ledgers of versions that took what this one does not (tests/golden)."""
 
-    def setUp(self):
-        old = pathlib.Path(__file__).resolve().parent.parent / "golden" / "v1-rules3"
+    def begin(self, version):
+        old = pathlib.Path(__file__).resolve().parent.parent / "golden" / version
         self.home = Home(settings={"ledger": {"clock_ahead_limit": "36500d"}})  # it is an old one
         self.addCleanup(self.home.close)
         self.home.init()  # for a key of its own
@@ -219,6 +221,7 @@ class AfterAnUpgrade(unittest.TestCase):
         self.clerk = self.home.client("clerk")
 
     def test_what_older_rules_took_keeps_its_answer(self):
+        self.begin("v1-rules3")
         before = self.home.client("auditor").dump()
         promised = [e for e in before if e.command
                     and pb.Command.FromString(e.command).WhichOneof("command") == "submit"]
@@ -255,6 +258,52 @@ class AfterAnUpgrade(unittest.TestCase):
         self.assertEqual([e.seq for e in now if e.command][len([e for e in before if e.command]):],
                          [], "nothing was recorded for what was asked again")
         self.clerk.contributor("It goes on")
+        check_ledger(self.home.client("auditor").dump())
+
+    def test_a_contact_that_older_rules_took_keeps_its_answer(self):
+        """Its name turns the order of the line: refused today, but not where it is known."""
+        self.begin("v1-rules10")
+        size = self.home.client("auditor").GetStatus().size
+
+        def asked(request_id, client=self.clerk, name="Ann \u202eOther"):
+            record = pb.Contact(name=name).SerializeToString()
+            salt = bytes(range(32))
+            commitment = hmac.new(salt, record, hashlib.sha256).digest()
+            try:
+                return client.ExecutePrivate(pb.ExecutePrivateRequest(
+                    command=command(request_id, record_contact=pb.RecordContact(
+                        contributor="C000001", commitment=commitment)),
+                    record=[pb.PrivateRecord(commitment=commitment, salt=salt, record=record)]))
+            except Refused as refused:
+                return refused
+
+        first = bytes(range(16, 32))
+        answer = asked(first)
+        self.assertEqual((answer.kind, answer.seq, answer.outcome.contact),
+                         (pb.RECEIPT_KIND_REPLAY, 10, "K000001"))
+        self.assertEqual(asked(first, self.home.client("clerk2")).reason, "REQUEST_ID_FOREIGN")
+        self.assertEqual(asked(first, name="Ann Another").reason, "REQUEST_ID_REUSED")
+        fresh = new_id()
+        refused = asked(fresh)
+        self.assertEqual((refused.reason, refused.refusal.field, refused.refusal.seq),
+                         ("FIELD_INVALID", "contact.name", 0))
+        self.assertEqual(self.home.client("auditor").GetStatus().size, size)
+        self.assertEqual(asked(fresh, name="Ann Other").kind, pb.RECEIPT_KIND_NEW)
+        check_ledger(self.home.client("auditor").dump())
+
+    def test_names_that_older_rules_took_for_others_stay(self):
+        """They differ in what nobody sees: each may be amended, none comes again."""
+        self.begin("v1-rules10")
+        with self.assertRaises(Refused) as refused:
+            self.clerk.contributor("Example\u2060 Org")
+        self.assertEqual(refused.exception.reason, "CONTRIBUTOR_DUPLICATE")
+        self.clerk.execute(amend_contributor=pb.AmendContributor(
+            contributor="C000002", name="Example\u200b Org", kind=2, country="CH"))
+        for contributor in ("C000001", "C000002", "C000003"):
+            self.clerk.execute(amend_contributor=pb.AmendContributor(
+                contributor=contributor, name=f"Example {contributor}", kind=2))
+        self.clerk.contributor("Example Org")
+        self.home.restart()
         check_ledger(self.home.client("auditor").dump())
 
 

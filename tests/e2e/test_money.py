@@ -91,6 +91,10 @@ class Money(DaemonTest):
         self.pledge("clerk", "unallocate", str(allocated), "--reason", "another one")
         self.fails(65, "clerk", "allocate", bank, pledge, *day)
         self.pledge("clerk", "allocate", bank, pledge)
+        # its money would be free for others today, and in the books years later
+        ran = self.fails(65, "clerk", "withdraw", pledge, "--reason", "letter", *day)
+        self.assertIn("what has happened has no day to come", ran.err)
+        self.pledge("clerk", "withdraw", pledge, "--reason", "letter")
 
     def test_a_difference_then_the_close(self):
         pledge, bank, _ = self.ready("Fee", 9_997_500)

@@ -92,7 +92,7 @@ static void look_at(struct pl_slice bytes, unsigned mode, struct pl_arena *arena
     is_what_is_recorded(bytes, request, arena);
     if ((mode & 1) != 0)
         put_right(request, (mode & 2) == 0, arena);
-    Pledged__V1__Refusal *refusal = private_read(request, arena, &row, &count);
+    Pledged__V1__Refusal *refusal = private_read(LEDGER_RULES, request, arena, &row, &count);
     if (refusal != NULL)
         refusal_is_discreet(request, refusal);
     else

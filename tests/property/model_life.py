@@ -275,9 +275,14 @@ class Life:
         self.excepted, self.reason = False, command.reason
         wrong, effect = getattr(self, "judge_" + name)(command, body)
         tomorrow = str(datetime.date.fromisoformat(self.today) + datetime.timedelta(1))
-        if not wrong and self.day > tomorrow and name in HAS_HAPPENED:
+        if not wrong and self.day > tomorrow and (name in HAS_HAPPENED or self.frees_money(name, body)):
             wrong.add("DATE_INVALID", "effective_date")
         return wrong, effect
+
+    def frees_money(self, name, body):
+        """An end of a promise is of any day, but where money was given to it."""
+        pledge = self.pledges.get(body.pledge) if name in ("withdraw", "cancel") else None
+        return pledge is not None and self.allocated(pledge) != 0
 
     def malformed(self, name, command, body):
         """What is wrong whatever the ledger says."""

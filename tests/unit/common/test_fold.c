@@ -34,6 +34,13 @@ static void test_what_looks_the_same_is_the_same(void **state)
         {"\u0391\u03b8\u03ae\u03bd\u03b1", "\u03b1\u03b8\u03b7\u03bd\u03b1"},
         {"A\u00a0B", "a b"}, /* a blank that does not break */
         {"\u0301", ""},
+        {"A\u200bc\u200d\u2060m\u00ade\ufeff", "acme"},
+        {"Ac\u115fm\u1160e\u3164\uffa0", "acme"}, /* fillers */
+        {"Ac\U000e0063\U000e0100m\u180ee\ufff9", "acme"},
+        {"Ac\u061cme\u2066 \u206b\U0001d173G\U0001bca0", "acme g"},
+        {"Acme\u2800G\u1680H", "acme g h"},
+        {"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+         "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645"}, /* what a joiner only shapes */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char *folded = pl_fold(rows[i][0]);

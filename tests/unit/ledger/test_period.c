@@ -262,6 +262,112 @@ static void test_later_money_does_not_block(void **state)
     world_fini(&w);
 }
 
+/* Under rules that say which version they are of. */
+static void set_rules(struct world *w, uint32_t rules)
+{
+    static uint8_t sha256[32] = {50};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    sha256[1]++;
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = rules;
+    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
+    world_apply(w, &decision);
+}
+
+static void end_on(struct world *w, bool withdrawing, const char *pledge, const char *day)
+{
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Withdraw withdrawal = PLEDGED__V1__WITHDRAW__INIT;
+    Pledged__V1__Cancel cancellation = PLEDGED__V1__CANCEL__INIT;
+    Pledged__V1__Document document, *list[1];
+    with_evidence(&command, &document, list, "letter");
+    command.effective_date = (char *)(uintptr_t)day;
+    withdrawal.pledge = cancellation.pledge = (char *)(uintptr_t)pledge;
+    cancellation.money_plan = PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP;
+    command.command_case = withdrawing ? COMMAND(WITHDRAW) : COMMAND(CANCEL);
+    if (withdrawing)
+        command.withdraw = &withdrawal;
+    else
+        command.cancel = &cancellation;
+    give(w, &command);
+}
+
+/* The money of what ends is free for others at once: in the books it must not be so years later. A
+ * promise without money may end on any day. */
+static void test_an_end_that_frees_money_has_no_day_to_come(void **state)
+{
+    (void)state;
+    for (int withdrawing = 0; withdrawing < 2; withdrawing++) {
+        struct world w;
+        char today[11], tomorrow[11], later[11];
+        world_ready(&w, 1);
+        set_rules(&w, LEDGER_RULES);
+        int32_t day = pl_date_of_us(w.now_us);
+        (void)pl_date_format(day, today);
+        (void)pl_date_format(day + 1, tomorrow);
+        (void)pl_date_format(day + 2, later);
+        const char *const pledges[] = {"P000001", "P000002", "P000003"};
+        for (int i = 0; i < 3; i++) {
+            submit(&w, NULL, "C000001", NULL, 500, "CHF");
+            if (!withdrawing)
+                commit(&w, pledges[i]);
+        }
+        pay(&w, "P000001", 200, "CHF", "");
+        pay(&w, "P000002", 200, "CHF", "");
+        end_on(&w, withdrawing, "P000001", later);
+        assert_refused(&w, DATE_INVALID);
+        assert_string_equal(w.refusal->field, "effective_date");
+        assert_string_equal(w.refusal->arg[1]->value, later);
+        assert_string_equal(w.refusal->arg[2]->value, today);
+        end_on(&w, withdrawing, "P000001", tomorrow); /* where the sun rises first it is that day */
+        assert_accepted(&w);
+        end_on(&w, withdrawing, "P000002", "");
+        assert_accepted(&w);
+        end_on(&w, withdrawing, "P000003", "2999-01-01"); /* nothing was paid for it */
+        assert_accepted(&w);
+        world_fini(&w);
+    }
+}
+
+/* What older rules recorded is replayed, what these would not record is refused. */
+static void test_replay_refuses_what_has_not_happened(void **state)
+{
+    (void)state;
+    for (uint32_t rules = LEDGER_RULES - 1; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        unsigned tried = 0;
+        world_ready(&w, 1);
+        set_rules(&w, rules);
+        submit(&w, NULL, "C000001", NULL, 500, "CHF");
+        pay(&w, "P000001", 200, "CHF", "");
+        reverse(&w, w.ledger->size);
+        allocate(&w, "B000001", "P000001", 0, "", 0, "");
+        end_on(&w, true, "P000001", "");
+        assert_accepted(&w);
+        submit(&w, NULL, "C000001", NULL, 500, "CHF");
+        end_on(&w, true, "P000002", "");
+        for (size_t i = 0; i < w.entry_count; i++) {
+            Pledged__V1__Entry *entry = world_entry(&w, i);
+            bool moves = entry->fact_case == FACT(PAYMENT_RECORDED) ||
+                         entry->fact_case == FACT(ALLOCATED) || entry->fact_case == FACT(REVERSED);
+            bool ends = entry->fact_case == FACT(WITHDRAWN);
+            if (!moves && !ends)
+                continue;
+            bool frees = ends && strcmp(entry->withdrawn->pledge, "P000001") == 0;
+            struct ledger *before = world_before(&w, i);
+            assert_true(pl_is_ok(ledger_check(before, entry)));
+            entry->effective_date = (char *)(uintptr_t) "2999-01-01";
+            assert_int_equal(pl_is_ok(ledger_check(before, entry)), rules < 12 || (ends && !frees));
+            tried++;
+            ledger_free(before);
+        }
+        assert_int_equal(tried, 6);
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_how_long_money_may_wait),
         cmocka_unit_test(test_later_money_does_not_block),
         cmocka_unit_test(test_an_old_head),
+        cmocka_unit_test(test_an_end_that_frees_money_has_no_day_to_come),
+        cmocka_unit_test(test_replay_refuses_what_has_not_happened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,11 +82,60 @@ static void test_twins_of_older_rules_stay(void **state)
     world_fini(&w);
 }
 
+/* Nobody sees a joiner, a filler, or a space of Braille: with one of them, or without, before the
+ * other or after it. */
+static void test_what_is_not_seen_makes_no_other_name(void **state)
+{
+    (void)state;
+    static const char *const unseen[] = {"Ac\u200bme G", "Acme\u2060 G\ufeff", "A\u00adcme G\u3164",
+                                         "Acme\u2800G", "Acme G\U000e0041"};
+    for (size_t i = 0; i < 5; i++) {
+        struct world w;
+        world_init(&w);
+        add_contributor(&w, "Acme G");
+        add_contributor(&w, unseen[i]);
+        assert_refused(&w, CONTRIBUTOR_DUPLICATE);
+        assert_string_equal(w.refusal->arg[0]->value, "C000001");
+        amend_contributor(&w, "C000001", unseen[i], "", "");
+        assert_accepted(&w);
+        add_contributor(&w, "Acme G");
+        assert_refused(&w, CONTRIBUTOR_DUPLICATE);
+        assert_int_equal(w.ledger->folded_twins, 0);
+        world_fini(&w);
+    }
+}
+
+/* However long a name becomes when it is taken apart, its last letter makes it another one. */
+static void test_long_names_are_told_apart(void **state)
+{
+    (void)state;
+    static const char *const letters[] = {"\uAC01", "\uFDFA"}; /* of three, and of eighteen */
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        char one[201] = "", other[201] = "";
+        world_init(&w);
+        for (int at = 0; at < 65; at++)
+            memcpy(one + (size_t)3 * (size_t)at, letters[i], 4);
+        memcpy(other, one, sizeof(one));
+        memcpy(one + 195, "a", 2);
+        memcpy(other + 195, "b", 2);
+        add_contributor(&w, one);
+        assert_accepted(&w);
+        add_contributor(&w, other);
+        assert_accepted(&w);
+        add_contributor(&w, one);
+        assert_refused(&w, CONTRIBUTOR_DUPLICATE);
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accents_make_no_other_name),
         cmocka_unit_test(test_twins_of_older_rules_stay),
+        cmocka_unit_test(test_what_is_not_seen_makes_no_other_name),
+        cmocka_unit_test(test_long_names_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

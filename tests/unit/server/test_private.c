@@ -144,7 +144,7 @@ static Pledged__V1__Refusal *read_it(struct wish *wish, struct persons_row **row
 {
     *row = NULL;
     *count = 0;
-    return private_read(&wish->request, &wish->arena, row, count);
+    return private_read(LEDGER_RULES, &wish->request, &wish->arena, row, count);
 }
 
 /* Refused for this field; nothing came of it, and the words tell nothing of the record. */
@@ -403,6 +403,29 @@ static void test_a_contact_has_a_name(void **state)
     }
 }
 
+/* Older daemons took what these rules refuse; no daemon took a name that is not there. */
+static void test_what_older_rules_took(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool older;
+    } rows[] = {{"Ada\u202E", true}, {"\u00A0", true}, {"", false}, {"a\tb", false}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        struct wish w;
+        struct persons_row *row = NULL;
+        size_t count = 0;
+        Pledged__V1__Contact contact = ada();
+        contact.name = (char *)(uintptr_t)rows[i].name;
+        want_contact(&w, &contact);
+        assert_non_null(private_read(11, &w.request, &w.arena, &row, &count));
+        assert_int_equal(private_read(10, &w.request, &w.arena, &row, &count) == NULL,
+                         rows[i].older);
+        assert_int_equal(count, rows[i].older);
+        pl_arena_fini(&w.arena);
+    }
+}
+
 static void try_payer(const char *name, const char *account, const char *text, bool fits)
 {
     struct wish w;
@@ -444,7 +467,7 @@ static void test_any_memory(void **state)
     for (; count == 0 && budget < ARENA; budget += 16) {
         struct pl_arena arena;
         pl_arena_init(&arena, budget);
-        Pledged__V1__Refusal *found = private_read(&w.request, &arena, &row, &count);
+        Pledged__V1__Refusal *found = private_read(LEDGER_RULES, &w.request, &arena, &row, &count);
         assert_true((found == NULL) == (count == 2));
         refused += found != NULL;
         assert_true(found == NULL || found->message[0] != '\0');
@@ -485,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_bytes_that_are_no_message),
         cmocka_unit_test(test_texts_of_a_contact),
         cmocka_unit_test(test_a_contact_has_a_name),
+        cmocka_unit_test(test_what_older_rules_took),
         cmocka_unit_test(test_texts_of_a_payer),
         cmocka_unit_test(test_any_memory),
         cmocka_unit_test(test_which_commands_may_erase),
