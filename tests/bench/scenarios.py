@@ -2,6 +2,7 @@
 """scenarios: what is measured. Each is a function of a World that yields Rows; its name is what run.sh
 takes, its first line what run.sh --list says."""
 import dataclasses
+import functools
 import resource
 import statistics
 from concurrent.futures import ThreadPoolExecutor
@@ -259,13 +260,13 @@ def imports(world):
                 yield Row(f"beside {shape} batches of 2,000: {what}", statistics.median(f[key] for f in each) / 1e3, "ms")
 
 
-def cost(world, home, connections, *words, person="clerk"):
-    """Microseconds of the daemon's processors an operation: what growth may not change. How long it
+def cost(world, server, connections, ask, *words):
+    """Microseconds of the server's processors an operation: what growth may not change. How long it
     takes would depend on how busy the neighbours are. Making the connections is not part of it."""
     def spent(*until):
-        before = processor_seconds(home)
-        asked = world.ask(*words, "--connections", connections, *until, home=home, person=person)
-        return processor_seconds(home) - before, asked["units"]
+        before = processor_seconds(server)
+        asked = ask(*words, "--connections", connections, *until)
+        return processor_seconds(server) - before, asked["units"]
     each = []
     for _ in range(world.rounds):
         opening_s, opened = spent("--requests", connections)
@@ -275,8 +276,17 @@ def cost(world, home, connections, *words, person="clerk"):
 
 
 def costs(world, home, connections, streams):
-    yield "durable pledge", cost(world, home, connections, "submit", "--streams", streams)
-    yield "slots query", cost(world, home, connections, "tier", "--streams", streams, person="reader")
+    shape = ["--streams", streams]
+    yield "durable pledge", cost(world, home, connections, functools.partial(world.ask, home=home), "submit", *shape)
+    yield "slots query", cost(world, home, connections, functools.partial(world.ask, home=home, person="reader"),
+                              "tier", *shape)
+
+
+def bare_costs(world, connections, streams):
+    """The same of a server that only answers."""
+    if world.with_peers:
+        yield f"an answer of {ANSWERS_ONLY}", cost(world, world.peer(peers.Nghttpd), connections,
+                                                   functools.partial(world.get, peers.Nghttpd), "--streams", streams)
 
 
 def snapshot_seconds(home):
@@ -318,7 +328,7 @@ def growth(world):
     try:
         for connections in (1, 16, 64, 1024):
             for curves, streams in ((one_each, 1), (shared, min(256, 1024 // connections))):
-                for name, each in costs(world, home, connections, streams):
+                for name, each in (*costs(world, home, connections, streams), *bare_costs(world, connections, streams)):
                     curves.setdefault(name, []).append((connections, each))
     finally:
         home.close()
@@ -331,8 +341,9 @@ def growth(world):
                                          "y_title": "microseconds an operation", "curves": curves}
         for name, curve in curves.items():
             each = [y for _, y in curve]
+            target = 0 if ANSWERS_ONLY in name else 1.3
             yield Row(f"{name}, {curve[0][0]:,} to {curve[-1][0]:,} {what}", each[-1], "us", "cheapest before",
-                      min(each[:-1] or each), (rise(each) if len(each) > 1 else 1.0,) * 3, 1.3, True)
+                      min(each[:-1] or each), (rise(each) if len(each) > 1 else 1.0,) * 3, target, True)
 
 
 ALL = {f.__name__: f for f in (hot64, hot16x64, hot1, slots, fresh, bulk, dump, start, idle, overload, imports, growth)}
