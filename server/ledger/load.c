@@ -709,6 +709,8 @@ static struct pl_status load_proposal(struct in *in, struct ledger *ledger,
     PL_TRY(get_i64(in, &p->time_us));
     PL_TRY(get_i64(in, &p->expires_us));
     PL_TRY(get_u32(in, &p->maker));
+    PL_TRY(get_u32(in, &p->identity));
+    PL_TRY(get_u32(in, &p->issuer));
     PL_TRY(get_u32(in, &p->pledge));
     PL_TRY(get_u32(in, &command));
     PL_TRY(get(in, small, sizeof(small)));
@@ -721,7 +723,8 @@ static struct pl_status load_proposal(struct in *in, struct ledger *ledger,
         return bad();
     if (small[2] == 1)
         p->currency = STATE_AMOUNT_NOT_KEPT;
-    if (p->maker >= ledger->text_len || p->seq > ledger->size || p->closed_seq > ledger->size ||
+    if (p->maker >= ledger->text_len || p->identity >= ledger->text_len ||
+        p->issuer >= ledger->text_len || p->seq > ledger->size || p->closed_seq > ledger->size ||
         command > UINT16_MAX || (p->pledge != STATE_NONE && p->pledge >= ledger->pledge_count))
         return bad();
     if (len == 0)

@@ -526,15 +526,33 @@ static bool is_maker(const struct maker *maker, const struct state_proposal *pro
     return strcmp(maker->ledger->text + proposal->maker, maker->request->actor.person) == 0;
 }
 
+/* Persons have the names that the roster gives them: who is called otherwise since is known by the
+ * certificate. */
+static bool is_its_certificate(const struct ledger *ledger, const struct state_proposal *proposal,
+                               const char *identity, const char *issuer)
+{
+    return identity[0] != '\0' && strcmp(ledger->text + proposal->identity, identity) == 0 &&
+           strcmp(ledger->text + proposal->issuer, issuer) == 0;
+}
+
+static void refuse_maker(struct maker *maker, const struct state_proposal *proposal)
+{
+    maker_refuse(maker, REASON(SAME_PERSON), "approve.seq", proposal->seq, NULL);
+    maker_arg(maker, "person", maker->request->actor.person);
+    if (!is_maker(maker, proposal))
+        maker_say(maker, "why", "the same certificate proposed it, under another name");
+}
+
 bool proposal_open(struct maker *maker)
 {
     const struct state_proposal *proposal =
         find(maker, maker->request->command->approve->seq, "approve.seq");
     if (proposal == NULL)
         return false;
-    if (is_maker(maker, proposal)) {
-        maker_refuse(maker, REASON(SAME_PERSON), "approve.seq", proposal->seq, NULL);
-        maker_arg(maker, "person", maker->request->actor.person);
+    const struct ledger_actor *actor = &maker->request->actor;
+    if (is_maker(maker, proposal) ||
+        is_its_certificate(maker->ledger, proposal, actor->identity, actor->issuer)) {
+        refuse_maker(maker, proposal);
         return false;
     }
     ProtobufCMessage *parsed = NULL;
@@ -699,6 +717,8 @@ static void add_row(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .bytes = calloc(1, entry->command.len + 1),
         .len = (uint32_t)entry->command.len,
         .maker = state_add_text(ledger, entry->actor->person),
+        .identity = state_add_text(ledger, entry->actor->identity),
+        .issuer = state_add_text(ledger, entry->actor->issuer),
         .pledge = pledge == NULL ? STATE_NONE : (uint32_t)(pledge - ledger->pledge),
         .command = command == NULL ? 0 : (uint16_t)command->command_case,
         .class = (uint8_t)fact->class_,
@@ -752,6 +772,9 @@ struct pl_status proposal_check_carried(const struct ledger *ledger,
          "an entry carries out a proposal of another person");
     NEED(strcmp(entry->maker, entry->actor->person) != 0,
          "who proposed it has approved it"); /* I4 */
+    NEED(!state_rules(ledger, 12) ||
+             !is_its_certificate(ledger, proposal, entry->actor->identity, entry->actor->issuer),
+         "who proposed it has approved it");
     if (entry->command.len != 0)
         NEED(proposal->state == OPEN && proposal->expires_us > entry->time_us,
              "an entry carries out a proposal that is not open");

@@ -256,6 +256,8 @@ static void save_proposals(struct out *out, const struct ledger *ledger)
         put_i64(out, p->time_us);
         put_i64(out, p->expires_us);
         put_u32(out, p->maker);
+        put_u32(out, p->identity);
+        put_u32(out, p->issuer);
         put_u32(out, p->pledge);
         put_u32(out, p->command);
         put(out, small, sizeof(small));

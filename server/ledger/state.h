@@ -275,12 +275,13 @@ struct state_proposal {
     int64_t time_us, expires_us;
     uint8_t *bytes; /* owns; the command while it is open, then NULL */
     uint32_t len;
-    uint32_t maker;   /* offset into ledger.text: the person */
-    uint32_t pledge;  /* index; STATE_NONE: none that was there */
-    uint16_t command; /* Command.command case */
-    int16_t currency; /* of the amount, or enum state_proposal_amount */
-    uint8_t class;    /* Pledged__V1__CommandClass */
-    uint8_t state;    /* Pledged__V1__ProposalState */
+    uint32_t maker;            /* offset into ledger.text: the person */
+    uint32_t identity, issuer; /* the same: of the maker's certificate; "": not known */
+    uint32_t pledge;           /* index; STATE_NONE: none that was there */
+    uint16_t command;          /* Command.command case */
+    int16_t currency;          /* of the amount, or enum state_proposal_amount */
+    uint8_t class;             /* Pledged__V1__CommandClass */
+    uint8_t state;             /* Pledged__V1__ProposalState */
 };
 
 /* What the configuration says that rules depend on, as the last PolicyAdopted has it. */

@@ -319,5 +319,25 @@ class Expiry(DaemonTest):
             self.home.client("approver").execute(approve=pb.Approve(seq=seq))
 
 
+class Renamed(DaemonTest):
+    settings = {"policy": {"four_eyes": "commit"}}
+
+    def test_another_name_makes_no_other_person(self):
+        """Who is called otherwise on the roster is still who has the certificate."""
+        pledge = self.clerk.submit_tier("or", self.clerk.contributor(self.name())).outcome.pledge
+        seq = self.home.client("approver").commit(pledge).seq
+        roster = self.home.config.read_text(encoding="utf-8")
+        self.home.config.write_text(roster.replace("[person approver]", "[person chief]"), encoding="utf-8")
+        self.home.restart()
+        ran = self.fails(77, "approver", "approve", str(seq), lang="fr")
+        self.assertIn("le même certificat", ran.err)
+        self.assertEqual(self.home.client("approver").GetStatus().person, "chief")
+        self.home.config.write_text(roster.replace("[person clerk2]\nrole = clerk",
+                                                   "[person clerk2]\nrole = approver"), encoding="utf-8")
+        self.home.restart()
+        self.home.client("clerk2").execute(approve=pb.Approve(seq=seq))
+        type(self).clerk = self.home.client("clerk")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -709,11 +709,12 @@ static void send_reply(int client, uint64_t intent, bool whole)
 static struct ledger_actor actor_of(int client)
 {
     static const char *const person[] = {"anna", "berta", "carla"};
+    static const char *const identity[] = {"uri:a", "uri:b", "uri:c"};
     int which = client < 0 ? 0 : client % 3;
     return (struct ledger_actor){person[which],
                                  which == 0 ? PLEDGED__V1__ROLE__ROLE_CLERK
                                             : PLEDGED__V1__ROLE__ROLE_APPROVER,
-                                 "uri:x", "CN=ca"};
+                                 identity[which], "CN=ca"};
 }
 
 /* Somebody takes commands. */

@@ -36,7 +36,7 @@ static uint8_t story_sha256[32] = {4, 5, 6};
 
 static inline void act_as(struct world *w, const char *person, Pledged__V1__Role role)
 {
-    w->actor = (struct ledger_actor){person, role, "uri:x", "CN=ca"};
+    w->actor = (struct ledger_actor){person, role, person, "CN=ca"};
 }
 
 /* --- the policy: three accounts, a creditor, four eyes for the classes in `bits` --- */

@@ -17,7 +17,7 @@
 
 static void act_as(struct world *w, const char *person, Pledged__V1__Role role)
 {
-    w->actor = (struct ledger_actor){person, role, "uri:x", "CN=ca"};
+    w->actor = (struct ledger_actor){person, role, person, "CN=ca"};
 }
 
 static void as_anna(struct world *w)
@@ -176,6 +176,50 @@ static void test_the_maker_is_never_the_checker(void **state)
     assert_true(pl_is_ok(ledger_check(before, forged)));
     forged->actor->person = (char *)"bert"; /* I4: no log may say so either */
     assert_int_equal(ledger_check(before, forged).code, PL_E_CORRUPT);
+    ledger_free(before);
+    world_fini(&w);
+}
+
+/* Whoever has another name on the roster since, and the same certificate, is the same person. */
+static void test_another_name_makes_no_other_person(void **state)
+{
+    (void)state;
+    struct world w;
+    eyes_ready(&w, 1);
+    submit(&w, NULL, "C000001", "duo", 0, NULL);
+    as_bert(&w);
+    commit(&w, "P000001");
+    uint64_t seq = proposed(&w);
+    const struct ledger_actor bert = w.actor;
+    w.actor.person = "robert";
+    struct ledger *lived = w.ledger;
+    w.ledger = world_reloaded(lived); /* a saved state knows it too */
+    ledger_free(lived);
+    approve(&w, seq);
+    assert_refused(&w, SAME_PERSON);
+    assert_string_equal(w.refusal->arg[0]->value, "robert");
+    assert_string_equal(w.refusal->arg[1]->name, "why");
+    decide_on(&w, seq, false); /* an approver may, whoever they are */
+    assert_accepted(&w);
+    as_anna(&w);
+    commit(&w, "P000001");
+    seq = proposed(&w);
+    w.actor = bert;
+    w.actor.person = "robert";
+    w.actor.identity = "anna"; /* of another authority it is another one's */
+    w.actor.issuer = "CN=another";
+    approve(&w, seq);
+    assert_accepted(&w);
+    Pledged__V1__Entry *forged = world_last(&w);
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    assert_true(pl_is_ok(ledger_check(before, forged)));
+    forged->actor->issuer = (char *)"CN=ca";
+    assert_int_equal(ledger_check(before, forged).code, PL_E_CORRUPT);
+    before->policy.message->rules = 11; /* older ledgers have some */
+    assert_true(pl_is_ok(ledger_check(before, forged)));
+    before->policy.message->rules = LEDGER_RULES;
+    forged->actor->identity = (char *)""; /* nothing is known of it */
+    assert_true(pl_is_ok(ledger_check(before, forged)));
     ledger_free(before);
     world_fini(&w);
 }
@@ -1323,6 +1367,7 @@ int main(void)
         cmocka_unit_test(test_a_proposal_changes_nothing_until_it_is_approved),
         cmocka_unit_test(test_a_proposal_of_a_newer_version_is_not_taken_for_less),
         cmocka_unit_test(test_the_maker_is_never_the_checker),
+        cmocka_unit_test(test_another_name_makes_no_other_person),
         cmocka_unit_test(test_a_proposal_is_decided_once),
         cmocka_unit_test(test_who_may_reject),
         cmocka_unit_test(test_the_rules_of_the_moment_decide),
