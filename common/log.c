@@ -8,12 +8,13 @@
  *
  * Nobody waits for whoever reads the log: the writer of the ledger logs, too. A pipe, a terminal or
  * a socket without room loses the line; how many were lost is told before the next line for which
- * there is room. The descriptor is not made non-blocking, others may share it: a pipe that has room
- * at all has it for PIPE_BUF bytes. A file is written in any case.
+ * there is room. The descriptor is not made non-blocking, others may share it: a pipe and a
+ * terminal are opened once more. A file is written in any case.
  */
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
@@ -57,6 +58,12 @@ static const char *journal_path = "/run/systemd/journal/socket";
 static int journal_fd = -1;
 static uint64_t lines_lost; /* since it was told; under the mutex, as all below */
 static bool line_open;      /* the last line went out in part */
+static struct again {
+    bool looked;
+    int fd; /* -1: it cannot be opened once more, or need not */
+    dev_t dev, rdev;
+    ino_t ino; /* of what standard error was then */
+} again = {.fd = -1};
 
 void pl_log_journal(const char *path)
 {
@@ -301,12 +308,36 @@ static bool has_room(int fd)
     return poll(&poller, 1, 0) == 1 && (poller.revents & POLLOUT) != 0;
 }
 
-/* Bytes that could go out without waiting; less than 0: none. */
+/* What standard error is: a pipe or a terminal is opened once more, since a descriptor of our own
+ * may be non-blocking. Another one than last time: whoever started us may have exchanged it. */
+static void look_at_output(const struct stat *about)
+{
+    if (again.looked && again.dev == about->st_dev && again.ino == about->st_ino &&
+        again.rdev == about->st_rdev)
+        return;
+    if (again.fd >= 0)
+        (void)close(again.fd);
+    again = (struct again){.looked = true,
+                           .fd = -1,
+                           .dev = about->st_dev,
+                           .ino = about->st_ino,
+                           .rdev = about->st_rdev};
+    if (S_ISFIFO(about->st_mode) || S_ISCHR(about->st_mode))
+        again.fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Bytes that could go out without waiting; less than 0: none. A terminal that is somebody else's,
+ * or no /proc: poll says that there is room, not for how much. A pipe then has it for PIPE_BUF
+ * bytes, a terminal for one. */
 static ssize_t write_some(mode_t kind, const char *text, size_t len)
 {
     if (S_ISSOCK(kind))
         return send(STDERR_FILENO, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return S_ISREG(kind) || has_room(STDERR_FILENO) ? write(STDERR_FILENO, text, len) : -1;
+    if (again.fd >= 0)
+        return write(again.fd, text, len);
+    if (!S_ISREG(kind) && !has_room(STDERR_FILENO))
+        return -1;
+    return write(STDERR_FILENO, text, S_ISCHR(kind) ? 1 : len);
 }
 
 /* A line of which a part went out is lost, too; the next one begins on a line of its own. */
@@ -314,7 +345,10 @@ static bool write_line(const struct line *line)
 {
     struct stat about;
     size_t done = 0;
-    mode_t kind = fstat(STDERR_FILENO, &about) == 0 ? about.st_mode : S_IFREG;
+    bool known = fstat(STDERR_FILENO, &about) == 0;
+    mode_t kind = known ? about.st_mode : S_IFREG;
+    if (known)
+        look_at_output(&about);
     if (line_open && write_some(kind, "\n", 1) == 1)
         line_open = false;
     while (!line_open && done < line->len) {

@@ -41,11 +41,12 @@ while [ $# -gt 0 ]; do
 done
 [ $# -eq 1 ] || usage
 case $keep in '' | *[!0-9]*) usage ;; esac
-# what is said from here is still meant after the step into DIR
-case $config in /*) ;; *) config=$PWD/$config ;; esac
 program=${PLEDGED:-pledged}
-case $program in */*) program=$(CDPATH='' cd -- "$(dirname -- "$program")" && pwd)/${program##*/} ;; esac
+# where this was started is where pledged runs: relative paths, also those of the configuration (data),
+# are seen from there, as the daemon sees them
+here=$PWD
 CDPATH='' cd -- "$1"
+there=$PWD
 
 digit='[0-9]'
 day=$digit$digit$digit$digit$digit$digit$digit$digit
@@ -65,7 +66,7 @@ if [ -e "$name" ]; then
     echo "backup: $1/$name is there already: another backup runs, or the clock went back" >&2
     exit 1
 fi
-if "$program" backup "$name.unfinished" --config "$config"; then
+if (CDPATH='' cd -- "$here" && exec "$program" backup "$there/$name.unfinished" --config "$config"); then
     mv -- "$name.unfinished" "$name"
 else
     code=$?

@@ -18,7 +18,7 @@ BUILD='build-essential cmake ninja-build pkg-config libevent-dev libssl-dev libp
     libxxhash-dev libmicrohttpd-dev libcurl4-openssl-dev libsqlite3-dev libsystemd-dev gettext tzdata openssl ca-certificates'
 TESTS='libcmocka-dev libprotobuf-dev python3 python3-grpcio python3-protobuf python3-requests
     python3-cryptography hledger beancount libxml2-utils
-    curl nghttp2-client strace jq clang libclang-rt-14-dev lld clang-tidy cppcheck gcovr valgrind testssl.sh chromium fonts-dejavu-core poppler-utils zbar-tools golang-go golang-golang-x-mod-dev iso-codes python3-moneyed
+    curl nghttp2-client strace jq clang libclang-rt-14-dev lld clang-tidy cppcheck gcovr valgrind testssl.sh sslscan chromium fonts-dejavu-core poppler-utils zbar-tools golang-go golang-golang-x-mod-dev iso-codes python3-moneyed
     dpkg-dev debhelper fakeroot lintian man-db mandoc prometheus zsh systemd systemd-container dbus'
 
 PEERS='postgresql-15 redis-server redis-tools nginx nghttp2-server'

@@ -19,6 +19,7 @@
 #include "common/nearest.h"
 #include "common/scan.h"
 #include "server/limits.h"
+#include "server/net/authz.h"
 #include "server/policy.h"
 
 enum { PERSONS_MAX = 256, IDENTITIES_MAX = 8, CONFIG_ARENA_BYTES = 1 << 20 };
@@ -32,7 +33,9 @@ struct loader {
     struct config *config;
     FILE *file;
     unsigned line;
-    bool line_too_long;
+    bool indented;   /* the line that was read last begins with a blank, */
+    bool after_pair; /* and a key stands above it in the section */
+    unsigned failed_line;
     bool failed;
     char *message;
     size_t message_size;
@@ -47,6 +50,7 @@ __attribute__((format(printf, 2, 3))) static bool complain(struct loader *loader
     if (loader->failed)
         return false;
     loader->failed = true;
+    loader->failed_line = loader->line;
     int used = snprintf(loader->message, loader->message_size, "%s:%u: ", loader->config->path,
                         loader->line);
     if (used < 0 || (size_t)used >= loader->message_size)
@@ -90,7 +94,7 @@ enum kind {
     KIND_POLICY /* of the ledger's policy: server/policy knows it */
 };
 
-struct key {
+struct config_key {
     const char *section, *name;
     enum kind kind;
     bool restart; /* read when the daemon starts, not on reload */
@@ -99,7 +103,7 @@ struct key {
 };
 
 #define AT(member_) offsetof(struct config, member_)
-static const struct key keys[] = {
+static const struct config_key keys[] = {
     {"daemon", "data", KIND_TEXT, true, AT(data), 0, 0},
     {"daemon", "listen", KIND_ADDRESS, true, AT(listen), 0, 0},
     {"daemon", "port_file", KIND_TEXT, true, AT(port_file), 0, 0},
@@ -164,12 +168,12 @@ static const struct key keys[] = {
 };
 #undef AT
 
-static void *place_of(const struct loader *loader, const struct key *key)
+static void *place_of(const struct loader *loader, const struct config_key *key)
 {
     return (char *)loader->config + key->place;
 }
 
-static bool set_number(struct loader *loader, const struct key *key, const char *value)
+static bool set_number(struct loader *loader, const struct config_key *key, const char *value)
 {
     uint64_t number = 0;
     if (!parse_u64(value, &number) || number < key->least || number > key->most)
@@ -182,7 +186,7 @@ static bool set_number(struct loader *loader, const struct key *key, const char 
     return true;
 }
 
-static bool set_flag(struct loader *loader, const struct key *key, const char *value)
+static bool set_flag(struct loader *loader, const struct config_key *key, const char *value)
 {
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
         return complain(loader, "%s = %s: yes or no is needed", key->name, value);
@@ -190,7 +194,7 @@ static bool set_flag(struct loader *loader, const struct key *key, const char *v
     return true;
 }
 
-static bool set_millis(struct loader *loader, const struct key *key, const char *value)
+static bool set_millis(struct loader *loader, const struct config_key *key, const char *value)
 {
     int64_t seconds = 0;
     if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1 || seconds > 86400)
@@ -200,7 +204,7 @@ static bool set_millis(struct loader *loader, const struct key *key, const char 
     return true;
 }
 
-static bool set_seconds(struct loader *loader, const struct key *key, const char *value)
+static bool set_seconds(struct loader *loader, const struct config_key *key, const char *value)
 {
     int64_t seconds = 0;
     if (!pl_is_ok(pl_duration_parse(value, &seconds)) || seconds < 1)
@@ -209,8 +213,11 @@ static bool set_seconds(struct loader *loader, const struct key *key, const char
     return true;
 }
 
-static bool set_text(struct loader *loader, const char *value, const char **ret)
+static bool set_text(struct loader *loader, const struct config_key *key, const char *value,
+                     const char **ret)
 {
+    if (value[0] == '\0') /* an empty name of a file would be this directory, or the root */
+        return complain(loader, "%s is empty: give a value, or take the line out", key->name);
     char *copy = pl_arena_strdup(&loader->config->arena, value);
     if (copy == NULL)
         return complain(loader, "the file is too large");
@@ -218,12 +225,12 @@ static bool set_text(struct loader *loader, const char *value, const char **ret)
     return true;
 }
 
-static bool set_path(struct loader *loader, const struct key *key, const char *value)
+static bool set_path(struct loader *loader, const struct config_key *key, const char *value)
 {
     static const char prefix[] = "credential:";
     const char **place = place_of(loader, key);
     if (strncmp(value, prefix, sizeof(prefix) - 1) != 0)
-        return set_text(loader, value, place);
+        return set_text(loader, key, value, place);
     const char *name = value + sizeof(prefix) - 1, *dir = getenv("CREDENTIALS_DIRECTORY");
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
         return complain(loader, "%s = %s: the name of a credential is needed, like %sserver.key",
@@ -236,7 +243,7 @@ static bool set_path(struct loader *loader, const struct key *key, const char *v
     char path[4096];
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
         return complain(loader, "%s = %s: the path is too long", key->name, value);
-    return set_text(loader, path, place);
+    return set_text(loader, key, path, place);
 }
 
 static bool is_loopback(const char *host)
@@ -245,13 +252,13 @@ static bool is_loopback(const char *host)
            strcmp(host, "localhost") == 0;
 }
 
-static bool set_address(struct loader *loader, const struct key *key, const char *value)
+static bool set_address(struct loader *loader, const struct config_key *key, const char *value)
 {
     struct config_address *address = place_of(loader, key);
     bool local = key->kind == KIND_LOCAL_ADDRESS;
     if (local && strncmp(value, "unix:/", 6) == 0) {
         address->is_unix = true;
-        return set_text(loader, value + 5, &address->host);
+        return set_text(loader, key, value + 5, &address->host);
     }
     const char *colon = strrchr(value, ':');
     uint64_t port = 0;
@@ -259,10 +266,18 @@ static bool set_address(struct loader *loader, const struct key *key, const char
         return complain(loader, "%s = %s: HOST:PORT is needed, like 127.0.0.1:%s", key->name, value,
                         local ? "9443, or unix:/PATH" : "7443");
     size_t host_len = (size_t)(colon - value);
+    bool in_brackets = host_len > 2 && value[0] == '[' && value[host_len - 1] == ']';
+    if (!in_brackets && memchr(value, '[', host_len) == NULL &&
+        memchr(value, ':', host_len) != NULL)
+        return complain(loader, "%s = %s: an IPv6 address stands in brackets, like [::1]:%u",
+                        key->name, value, (unsigned)port);
+    if (!in_brackets && (memchr(value, '[', host_len) || memchr(value, ']', host_len)))
+        return complain(loader, "%s = %s: brackets stand around the address alone, like [::1]:%u",
+                        key->name, value, (unsigned)port);
     char *host = pl_arena_memdup(&loader->config->arena, value, host_len);
     if (host == NULL)
         return complain(loader, "the file is too large");
-    if (host_len > 2 && host[0] == '[' && host[host_len - 1] == ']') {
+    if (in_brackets) {
         host[host_len - 1] = '\0';
         host++;
     }
@@ -275,7 +290,7 @@ static bool set_address(struct loader *loader, const struct key *key, const char
     return true;
 }
 
-static bool set_log_level(struct loader *loader, const struct key *key, const char *value)
+static bool set_log_level(struct loader *loader, const struct config_key *key, const char *value)
 {
     static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
     for (size_t i = 0; i < PL_COUNT(names); i++) {
@@ -288,7 +303,7 @@ static bool set_log_level(struct loader *loader, const struct key *key, const ch
                     value);
 }
 
-static bool set_log_format(struct loader *loader, const struct key *key, const char *value)
+static bool set_log_format(struct loader *loader, const struct config_key *key, const char *value)
 {
     static const char *const names[] = {"logfmt", "json", "journal"};
     for (size_t i = 0; i < PL_COUNT(names); i++) {
@@ -300,7 +315,7 @@ static bool set_log_format(struct loader *loader, const struct key *key, const c
     return complain(loader, "%s = %s: logfmt, json or journal is needed", key->name, value);
 }
 
-static bool set_origin(struct loader *loader, const char *value)
+static bool set_origin(struct loader *loader, const struct config_key *key, const char *value)
 {
     size_t len = strlen(value);
     if (len == 0 || len > 100 || strpbrk(value, " \t+") != NULL)
@@ -308,20 +323,20 @@ static bool set_origin(struct loader *loader, const char *value)
                         "origin = %s: a name like example.org/fund is needed, at most 100 bytes, "
                         "without blanks and plus signs",
                         value);
-    return set_text(loader, value, &loader->config->origin);
+    return set_text(loader, key, value, &loader->config->origin);
 }
 
-static bool set_policy(struct loader *loader, const struct key *key, const char *value)
+static bool set_policy(struct loader *loader, const struct config_key *key, const char *value)
 {
     const char *wrong = policy_set(loader->policy, &loader->config->arena, key->name, value);
     return wrong == NULL || complain(loader, "%s = %.100s: %s", key->name, value, wrong);
 }
 
-static bool set_value(struct loader *loader, const struct key *key, const char *value)
+static bool set_value(struct loader *loader, const struct config_key *key, const char *value)
 {
     switch (key->kind) {
     case KIND_TEXT:
-        return set_text(loader, value, place_of(loader, key));
+        return set_text(loader, key, value, place_of(loader, key));
     case KIND_PATH:
         return set_path(loader, key, value);
     case KIND_U64:
@@ -341,7 +356,7 @@ static bool set_value(struct loader *loader, const struct key *key, const char *
     case KIND_LOG_FORMAT:
         return set_log_format(loader, key, value);
     case KIND_ORIGIN:
-        return set_origin(loader, value);
+        return set_origin(loader, key, value);
     case KIND_POLICY:
         return set_policy(loader, key, value);
     }
@@ -369,6 +384,7 @@ static bool section_key(struct loader *loader, const char *section, const char *
         if (strcmp(section, keys[i].section) != 0)
             continue;
         if (strcmp(name, keys[i].name) == 0) {
+            loader->config->key_line[i] = loader->line;
             (void)set_value(loader, &keys[i], value);
             return true;
         }
@@ -447,6 +463,20 @@ static bool add_identity(struct loader *loader, Pledged__V1__RosterPerson *perso
     identity->issuer = pl_arena_strdup(arena, issuer);
     if (identity->identity == NULL || identity->issuer == NULL)
         return complain(loader, "the file is too large");
+    if (!authz_identity_well_formed(identity->identity))
+        return complain(
+            loader,
+            "identity = %s: uri:, dns:, email:, upn: or spki: is needed, then at most %d "
+            "bytes; after spki: the SHA-256 of a key, 64 hexadecimal digits",
+            identity->identity, AUTHZ_IDENTITY_MAX);
+    for (size_t i = 0; i < loader->person_count; i++) {
+        const Pledged__V1__RosterPerson *other = loader->person[i];
+        for (size_t k = 0; k < other->n_identity; k++) {
+            if (authz_identity_same(other->identity[k]->identity, identity->identity))
+                return complain(loader, "identity = %s: it is [person %s]'s already",
+                                identity->identity, other->person);
+        }
+    }
     person->identity[person->n_identity++] = identity;
     return true;
 }
@@ -469,15 +499,6 @@ static bool person_key(struct loader *loader, const char *name, const char *key,
         size_t len = strcspn(at, " \t\n");
         if (len == 0)
             break;
-        static const char *const kinds[] = {"uri:", "dns:", "email:", "upn:", "spki:"};
-        bool fits = false;
-        for (size_t i = 0; i < PL_COUNT(kinds); i++)
-            fits = fits || (len > strlen(kinds[i]) && strncmp(at, kinds[i], strlen(kinds[i])) == 0);
-        if (!fits)
-            return complain(loader,
-                            "identity = %s: each must begin with uri:, dns:, email:, upn: "
-                            "or spki:",
-                            value);
         if (!add_identity(loader, person, pl_slice(at, len), ""))
             return false;
         at += len;
@@ -503,10 +524,21 @@ static int on_pair(void *user, const char *section, const char *key, const char 
                                         "limits", "admin",      "public",   "person NAME",
                                         "policy", "checkpoint", "creditor", "account NAME"};
     struct loader *loader = user;
+    bool goes_on = loader->indented && loader->after_pair;
+    loader->after_pair = true;
     if (loader->failed)
         return 1;
-    if (strlen(key) > 64 || !pl_utf8_valid(pl_slice_str(value)))
-        complain(loader, "the value is not UTF-8, or the key is too long");
+    if (strlen(key) > 64)
+        complain(loader, "%.64s...: the key is too long", key);
+    else if (!pl_utf8_valid(pl_slice_str(value)))
+        complain(loader, "the value of %s is not UTF-8: save the file as UTF-8", key);
+    else if (goes_on && (strncmp(section, "person ", 7) != 0 || strcmp(key, "identity") != 0))
+        /* it would take the place of what the line above says, not add to it */
+        complain(
+            loader,
+            "the line begins with a blank, as if it went on with '%s' of the line above: begin "
+            "it at the left edge; only identity takes more than one line",
+            key);
     else if (strncmp(section, "person ", 7) == 0)
         person_key(loader, section + 7, key, value);
     else if (strncmp(section, "account ", 8) == 0)
@@ -522,16 +554,27 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 static char *read_line(char *into, int size, void *user)
 {
     struct loader *loader = user;
+    errno = 0;
     char *line = fgets(into, size, loader->file);
-    if (line == NULL)
+    if (line == NULL) {
+        if (ferror(loader->file) != 0)
+            complain(loader, "cannot be read: %s", strerror(errno));
         return NULL;
+    }
     loader->line++;
     size_t len = strlen(line);
+    if (len == 0 || (len + 1 < (size_t)size && line[len - 1] != '\n' && feof(loader->file) == 0)) {
+        complain(loader, "a NUL byte is in the line");
+        return NULL;
+    }
     if (len + 1 == (size_t)size && line[len - 1] != '\n') {
         complain(loader, "the line is longer than %d bytes", size - 2);
         return NULL;
     }
     const char *name = line + strspn(line, " \t");
+    loader->indented = name != line;
+    if (*name == '[' && !(loader->indented && loader->after_pair))
+        loader->after_pair = false;
     if (*name == '[' && strcspn(name + 1, "]") > SECTION_NAME_MAX)
         complain(loader, "the name of the section is longer than %d bytes", SECTION_NAME_MAX);
     return line;
@@ -658,6 +701,9 @@ struct pl_status config_load(const char *path, char *message, size_t message_siz
     PL_ASSERT(config != NULL);
     pl_arena_init(&config->arena, CONFIG_ARENA_BYTES);
     config->path = pl_arena_strdup(&config->arena, path);
+    config->key_line = pl_arena_alloc(&config->arena, PL_COUNT(keys) * sizeof(unsigned));
+    PL_ASSERT(config->path != NULL && config->key_line != NULL);
+    memset(config->key_line, 0, PL_COUNT(keys) * sizeof(unsigned));
     set_defaults(config);
     FILE *file PL_CLEANUP(close_file) = fopen(path, "re");
     if (file == NULL) {
@@ -671,8 +717,10 @@ struct pl_status config_load(const char *path, char *message, size_t message_siz
     PL_ASSERT(loader.policy != NULL);
     policy_init(loader.policy);
     int bad_line = ini_parse_stream(read_line, &loader, on_pair, &loader);
-    if (!loader.failed && bad_line != 0) {
-        loader.line = bad_line > 0 ? (unsigned)bad_line : loader.line;
+    /* a line that is nothing at all is the reason for whatever was wrong below it */
+    if (bad_line > 0 && (!loader.failed || (unsigned)bad_line < loader.failed_line)) {
+        loader.failed = false;
+        loader.line = (unsigned)bad_line;
         complain(&loader, "neither [section] nor key = value");
     }
     if (loader.failed || !check_complete(&loader) || !build_roster(&loader) ||
@@ -697,7 +745,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool same_value(const struct key *key, const struct config *a, const struct config *b)
+static bool same_value(const struct config_key *key, const struct config *a, const struct config *b)
 {
     const void *left = (const char *)a + key->place, *right = (const char *)b + key->place;
     switch (key->kind) {
@@ -741,6 +789,48 @@ void config_restart_keys(const struct config *now, const struct config *next, ch
                                keys[i].section, keys[i].name);
             used += len > 0 ? (size_t)len : 0;
         }
+    }
+}
+
+static unsigned key_line(const struct config *config, size_t i)
+{
+    return config->key_line != NULL ? config->key_line[i]
+                                    : 0; /* NULL: it was not read from a file */
+}
+
+void config_where(const struct config *config, const void *place, char *ret, size_t size)
+{
+    size_t i = 0;
+    while (i < PL_COUNT(keys) && (const char *)config + keys[i].place != place)
+        i++;
+    PL_ASSERT(i < PL_COUNT(keys));
+    if (key_line(config, i) != 0)
+        (void)snprintf(ret, size, "%s:%u: [%s] %s", config->path, key_line(config, i),
+                       keys[i].section, keys[i].name);
+    else
+        (void)snprintf(ret, size, "%s: [%s] %s, which is not set", config->path, keys[i].section,
+                       keys[i].name);
+}
+
+/* Does the message begin with this name of a file? */
+static bool is_about(const char *message, const char *file)
+{
+    size_t len = file == NULL ? 0 : strlen(file);
+    return len != 0 && strncmp(message, file, len) == 0 && message[len] == ':';
+}
+
+void config_blame(const struct config *config, char *message, size_t size)
+{
+    for (size_t i = 0; i < PL_COUNT(keys); i++) {
+        const void *place = (const char *)config + keys[i].place;
+        if ((keys[i].kind != KIND_PATH && keys[i].kind != KIND_TEXT) || key_line(config, i) == 0 ||
+            !is_about(message, *(const char *const *)place))
+            continue;
+        char where[512], whole[1024];
+        config_where(config, place, where, sizeof(where));
+        (void)snprintf(whole, sizeof(whole), "%s: %s", where, message);
+        (void)snprintf(message, size, "%s", whole);
+        return;
     }
 }
 

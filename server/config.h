@@ -26,6 +26,7 @@ struct config_address {
 struct config {
     struct pl_arena arena; /* owns every string below */
     const char *path;
+    unsigned *key_line; /* where each key stands; 0: nowhere; NULL: was not read */
     /* [daemon] */
     const char *data;
     struct config_address listen;
@@ -77,6 +78,14 @@ void config_free(struct config *config);
  * if none. Cut at `size`. */
 void config_restart_keys(const struct config *now, const struct config *next, char *ret,
                          size_t size);
+/* What to look at when the value of a key turns out to be of no use: "FILE:LINE: [daemon] listen",
+ * without a line if the key is not set. place: of the member that the key fills, as
+ * &config->listen.
+ */
+void config_where(const struct config *config, const void *place, char *ret, size_t size);
+/* Puts that before a message which begins with a file that a key names ("/c: the certificate has
+ * expired"); another one stays as it is. */
+void config_blame(const struct config *config, char *message, size_t size);
 /* The table of keys, for tests: section and key number `index` in it; false at its end. Those of
  * persons, role and identity, are not in it. */
 bool config_key(size_t index, const char **ret_section, const char **ret_key);

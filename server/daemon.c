@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -37,6 +38,7 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
+enum { MESSAGE_BYTES = 400 };
 enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10 };
 /* So many entries between two looks are a load that a snapshot would only slow down: it waits for
  * its end, but not for more than so many times what is due. */
@@ -83,8 +85,20 @@ struct daemon {
     bool announced;                     /* port_file and pid_file are ours */
 };
 
-static void say(struct pl_status status, const char *message)
+/* What a start ends with, for systemd and for whoever looks it up: a key whose value is of no use
+ * is a wrong configuration, and what the machine refuses is not there. */
+static int start_exit(struct pl_status status)
 {
+    int code = recover_exit(status.code);
+    bool documented = code == EX_CONFIG || code == EX_UNAVAILABLE ||
+                      code == pl_code_exit(PL_E_CORRUPT) || code == EX_SOFTWARE;
+    bool refused = status.sys_errno != 0 && status.code != PL_E_NOT_FOUND;
+    return documented ? code : pl_code_exit(refused ? PL_E_UNAVAILABLE : PL_E_CONFIG);
+}
+
+static void say(const struct config *config, struct pl_status status, char *message)
+{
+    config_blame(config, message, MESSAGE_BYTES);
     if (message[0] != '\0')
         (void)fprintf(stderr, "pledged: %s\n", message);
     else
@@ -264,6 +278,8 @@ static struct pl_status make_notary(struct daemon *daemon, uint64_t size, char *
         .interval_ms = (unsigned)config->checkpoint_interval_ms,
         .readers = daemon->worker_count + 2, /* ours, and that of the witnesses */
     };
+    PL_TRY(identity_key_private(options.key_file, message));
+    PL_TRY(identity_key_private(options.old_key_file, message));
     return notary_new(&options, message, &daemon->notary);
 }
 
@@ -714,7 +730,7 @@ int daemon_run(const struct config *config)
                             .base = event_base_new(),
                             .started_ns = now_ns(),
                             .clock_noted_ns = now_ns()};
-    char message[400] = "";
+    char message[MESSAGE_BYTES] = "";
     prepare_process();
     PL_ASSERT(daemon.base != NULL);
     int failed = event_base_priority_init(daemon.base, 3);
@@ -724,8 +740,8 @@ int daemon_run(const struct config *config)
         (void)event_base_dispatch(daemon.base);
         note_clock(&daemon);
     } else {
-        say(status, message);
-        daemon.exit_code = recover_exit(status.code);
+        say(config, status, message);
+        daemon.exit_code = start_exit(status);
     }
     free_events(&daemon);
     stop_all(&daemon);

@@ -123,15 +123,44 @@ struct pl_status identity_init(const char *data, const char *origin, char *messa
     return pl_ok();
 }
 
+/* Not being allowed to look is another matter, and a new ledger where a disk is not mounted would
+ * hide the old one. */
+static struct pl_status explain_absent(const char *data, char *message)
+{
+    char path[PATH_BYTES];
+    struct stat about;
+    path_in(path, data, "ledger.id");
+    if (stat(path, &about) == 0 || errno != ENOENT) {
+        struct pl_status status = pl_fail_errno(UNAVAILABLE, "find the ledger");
+        (void)snprintf(message, MESSAGE_BYTES,
+                       "%.250s: %.60s: the daemon's user has to own this directory", path,
+                       strerror(status.sys_errno));
+        return status;
+    }
+    (void)snprintf(
+        message, MESSAGE_BYTES,
+        "%.200s holds no ledger yet; run: pledged init (a new one) or pledged restore (of "
+        "a backup), unless [daemon] data is wrong or its disk is not mounted",
+        data);
+    return pl_fail(CONFIG, "find the ledger");
+}
+
+struct pl_status identity_key_private(const char *path, char *message)
+{
+    struct stat about;
+    if (path == NULL || stat(path, &about) != 0 || (about.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+        return pl_ok();
+    (void)snprintf(message, MESSAGE_BYTES,
+                   "%.250s: the key that signs can be read by others; set its mode to 0600", path);
+    return pl_fail(CONFIG, "look at the signing key");
+}
+
 struct pl_status identity_load(const char *data, const char *origin, char *message,
                                struct identity *ret)
 {
     char text[256];
-    if (!exists(data, "ledger.id")) {
-        (void)snprintf(message, MESSAGE_BYTES, "%.300s holds no ledger yet; run: pledged init",
-                       data);
-        return pl_fail(CONFIG, "find the ledger");
-    }
+    if (!exists(data, "ledger.id"))
+        return explain_absent(data, message);
     PL_TRY(read_file(data, "ledger.id", text, sizeof(text), message));
     char *newline = strchr(text, '\n');
     bool fits = newline != NULL && newline != text &&
@@ -152,6 +181,12 @@ struct pl_status identity_load(const char *data, const char *origin, char *messa
                        "ledger never changes its name",
                        data, ret->origin, origin);
         return pl_fail(CONFIG, "compare the origin");
+    }
+    if (!exists(data, "ledger.vkey") && errno == ENOENT) {
+        (void)snprintf(
+            message, MESSAGE_BYTES,
+            "%.250s/ledger.vkey is not there; pledged init makes it again from ledger.key", data);
+        return pl_fail(CONFIG, "find the public key");
     }
     PL_TRY(read_file(data, "ledger.vkey", ret->vkey, sizeof(ret->vkey), message));
     ret->vkey[strcspn(ret->vkey, "\r\n")] = '\0';

@@ -49,7 +49,8 @@ static void usage(FILE *to)
         (void)fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].help);
     (void)fputs("\nSIGTERM finishes what is running and ends. "
                 "Exit codes: 0 done, 14 damaged log, 64 usage,\n"
-                "69 unavailable (port, lock, disk, clock), 78 configuration.\n",
+                "66 no configuration file, 69 unavailable (port, lock, disk, clock), 78 "
+                "configuration.\n",
                 to);
 }
 

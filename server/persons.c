@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/hash.h"
 #include "server/store/io.h"
 
-enum { FORMAT = 1, BUSY_MS = 10000 };
+enum { FORMAT = 1, BUSY_MS = 10000, PATH_BYTES = 4096, URI_BYTES = 3 * PATH_BYTES };
 static const int APPLICATION_ID = 0x504c5052; /* "PLPR" */
 
 struct persons {
@@ -155,6 +156,39 @@ static struct pl_status make_file(const char *path)
     return status;
 }
 
+/* SQLite makes files beside a database that is in WAL mode, for reading too. Where nothing can be
+ * written, and none of them was left, all there is stands in the one file. */
+static bool is_alone_and_fixed(const char *path)
+{
+    static const char *const beside[] = {"-wal", "-shm"};
+    char name[PATH_BYTES];
+    struct statvfs disk;
+    bool alone = statvfs(path, &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
+    for (size_t i = 0; i < PL_COUNT(beside); i++) {
+        int len = snprintf(name, sizeof(name), "%s%s", path, beside[i]);
+        alone = alone && len > 0 && len < PATH_BYTES && access(name, F_OK) != 0 && errno == ENOENT;
+    }
+    return alone;
+}
+
+/* "file:/a%20b?immutable=1" */
+static bool print_immutable(const char *path, char uri[URI_BYTES])
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
+    static const char end[] = "?immutable=1";
+    size_t used = (size_t)snprintf(uri, URI_BYTES, "file:");
+    for (const char *at = path; *at != '\0'; at++) {
+        if (used + 3 + sizeof(end) > URI_BYTES)
+            return false;
+        bool is_plain = strchr(plain, *at) != NULL;
+        used += (size_t)snprintf(uri + used, URI_BYTES - used, is_plain ? "%c" : "%%%02X",
+                                 (unsigned)(unsigned char)*at);
+    }
+    memcpy(uri + used, end, sizeof(end));
+    return true;
+}
+
 struct pl_status persons_open(const char *path, enum persons_mode mode, struct persons **ret)
 {
     if (mode == PERSONS_WRITE)
@@ -165,7 +199,13 @@ struct pl_status persons_open(const char *path, enum persons_mode mode, struct p
     PL_ASSERT(persons != NULL);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                 (mode == PERSONS_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    struct pl_status status = sqlite3_open_v2(path, &persons->db, flags, NULL) == SQLITE_OK
+    char uri[URI_BYTES];
+    const char *name = path;
+    if (mode == PERSONS_READ && is_alone_and_fixed(path) && print_immutable(path, uri)) {
+        name = uri;
+        flags |= SQLITE_OPEN_URI;
+    }
+    struct pl_status status = sqlite3_open_v2(name, &persons->db, flags, NULL) == SQLITE_OK
                                   ? prepare_connection(persons, mode)
                                   : failed(persons, "open the file of persons");
     if (!pl_is_ok(status)) {

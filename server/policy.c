@@ -5,6 +5,7 @@
  */
 #include "server/policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -243,11 +244,18 @@ const char *policy_complete(struct policy_draft *draft)
         return "[creditor] needs name, postal_code, town and country";
     for (size_t i = 0; i < draft->message.n_account; i++) {
         const Pledged__V1__PolicyAccount *account = draft->account[i];
-        if (account->iban[0] == '\0' || account->currency[0] == '\0')
-            return "every [account NAME] needs iban and currency";
+        if (account->iban[0] == '\0' || account->currency[0] == '\0') {
+            (void)snprintf(draft->wrong, sizeof(draft->wrong),
+                           "[account %.64s] needs currency, and iban or number", account->account);
+            return draft->wrong;
+        }
         for (size_t j = 0; j < i; j++) {
-            if (strcmp(account->iban, draft->account[j]->iban) == 0)
-                return "two accounts have one iban";
+            if (strcmp(account->iban, draft->account[j]->iban) != 0)
+                continue;
+            (void)snprintf(draft->wrong, sizeof(draft->wrong),
+                           "[account %.64s] and [account %.64s] have one iban",
+                           draft->account[j]->account, account->account);
+            return draft->wrong;
         }
     }
     return NULL;

@@ -20,6 +20,7 @@ struct policy_draft {
     Pledged__V1__Money *limit[POLICY_LIMITS_MAX];
     Pledged__V1__PolicyAccount *account[POLICY_ACCOUNTS_MAX];
     Pledged__V1__PolicyCreditor creditor;
+    char wrong[200]; /* what is said about an account */
 };
 
 void policy_init(struct policy_draft *draft);

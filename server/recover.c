@@ -6,6 +6,7 @@
  */
 #include "server/recover.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,6 +141,25 @@ static void load_snapshot(const struct recover_options *options, struct snapshot
         status = load_before(options, dir, before, ret_meta, ret);
 }
 
+/* A ledger has its directory of segments from the first moment on: without it the log is lost. */
+static struct pl_status explain_closed(struct pl_status status, const char *dir, const char *damage,
+                                       struct recover_report *report)
+{
+    size_t size = sizeof(report->message);
+    if (damage[0] != '\0') {
+        (void)snprintf(report->message, size, "%s", damage);
+    } else if (status.sys_errno == ENOENT) {
+        (void)snprintf(report->message, size,
+                       "%.200s is not there: look where it went, or restore a backup", dir);
+        return pl_fail(CORRUPT, "open the log");
+    } else {
+        (void)snprintf(report->message, size, "%.200s: %.100s%s%.60s", dir, status.what,
+                       status.sys_errno != 0 ? ": " : "",
+                       status.sys_errno != 0 ? strerror(status.sys_errno) : "");
+    }
+    return status;
+}
+
 /* Opens it, and replays while it is read and looked at: once is enough. */
 static struct pl_status open_store(const struct recover_options *options, uint64_t trusted_batch,
                                    struct replay *replay, struct recover_report *report,
@@ -159,10 +179,7 @@ static struct pl_status open_store(const struct recover_options *options, uint64
     struct pl_status status = file_open(&file, &found, ret);
     report->torn_bytes = found.torn_bytes;
     (void)snprintf(report->torn_kept_in, sizeof(report->torn_kept_in), "%s", found.torn_kept_in);
-    if (!pl_is_ok(status))
-        (void)snprintf(report->message, sizeof(report->message), "%s",
-                       found.damage[0] != '\0' ? found.damage : status.what);
-    return status;
+    return pl_is_ok(status) ? status : explain_closed(status, dir, found.damage, report);
 }
 
 static struct replay_options after(const struct recover_options *options,

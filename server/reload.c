@@ -25,14 +25,15 @@ static void free_set(struct reload_set **set)
     reload_set_free(*set);
 }
 
-static struct pl_status build_tls(const struct tls_files *files, char *message,
-                                  struct tls_context **ret)
+static struct pl_status build_tls(const struct config *config, const struct tls_files *files,
+                                  char *message, struct tls_context **ret)
 {
     char detail[256] = "";
     struct pl_status status = tls_context_new(files, detail, ret);
     if (pl_is_ok(status))
         return status;
     (void)snprintf(message, MESSAGE_BYTES, "%s", detail[0] != '\0' ? detail : status.what);
+    config_blame(config, message, MESSAGE_BYTES);
     return pl_fail(CONFIG, "load certificates");
 }
 
@@ -42,9 +43,9 @@ struct pl_status reload_build(const struct config *config, bool with_public, cha
     struct reload_set *set PL_CLEANUP(free_set) = calloc(1, sizeof(*set));
     PL_ASSERT(set != NULL);
     set->config = config;
-    PL_TRY(build_tls(&config->tls, message, &set->tls));
+    PL_TRY(build_tls(config, &config->tls, message, &set->tls));
     if (with_public)
-        PL_TRY(build_tls(&config->public_tls, message, &set->public_tls));
+        PL_TRY(build_tls(config, &config->public_tls, message, &set->public_tls));
     struct pl_status status = authz_roster_new(config->roster, &set->roster);
     if (!pl_is_ok(status)) {
         (void)snprintf(message, MESSAGE_BYTES, "%.250s: %.100s", config->path, status.what);

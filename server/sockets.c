@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,11 +24,35 @@
 
 enum { MESSAGE_BYTES = 400, ADMIN_MODE = 0660 };
 
-static struct pl_status cannot(struct pl_status status, const char *host, uint16_t port,
-                               char *message)
+/* What is to be done about it. */
+static const char *advice(const struct config_address *address, int number)
 {
-    (void)snprintf(message, MESSAGE_BYTES, "cannot listen on %.200s:%u: %.100s", host, port,
-                   status.sys_errno != 0 ? strerror(status.sys_errno) : status.what);
+    if (number == EADDRINUSE)
+        return "; `ss -ltnp` says which program has it";
+    if (number == EADDRNOTAVAIL)
+        return "; an address of this machine (`ip address`) is needed, or 0.0.0.0 or [::]";
+    if ((number == EACCES || number == EPERM) && !address->is_unix && address->port < 1024)
+        return "; ports below 1024 are for systemd to hold (pledged.socket)";
+    if (number == EINVAL && strncasecmp(address->host, "fe80:", 5) == 0)
+        return "; an address of one link needs its interface, like [fe80::1%eth0]:7443";
+    return "";
+}
+
+/* address: a member of config. */
+static struct pl_status cannot(struct pl_status status, const struct config *config,
+                               const struct config_address *address, uint16_t port, char *message)
+{
+    char where[200], name[160];
+    bool is_v6 = strchr(address->host, ':') != NULL && !address->is_unix;
+    config_where(config, address, where, sizeof(where));
+    if (address->is_unix)
+        (void)snprintf(name, sizeof(name), "%s", address->host);
+    else
+        (void)snprintf(name, sizeof(name), "%s%.120s%s:%u", is_v6 ? "[" : "", address->host,
+                       is_v6 ? "]" : "", port);
+    (void)snprintf(message, MESSAGE_BYTES, "%.175s: cannot listen on %.80s: %.40s%.80s", where,
+                   name, status.sys_errno != 0 ? strerror(status.sys_errno) : status.what,
+                   advice(address, status.sys_errno));
     return status;
 }
 
@@ -148,44 +173,47 @@ static struct pl_status take_all(struct sockets *sockets, unsigned workers, char
 
 /* --- bound by us --- */
 
-static struct pl_status open_staff(struct sockets *sockets, const struct config_address *address,
+static struct pl_status open_staff(struct sockets *sockets, const struct config *config,
                                    unsigned workers, char *message)
 {
+    const struct config_address *address = &config->listen;
     sockets->port = address->port;
     /* our sockets share the port among themselves; a stranger's must not be joined in silence */
     if (sockets->port != 0) {
         struct pl_status taken = listener_probe(address->host, sockets->port);
         if (!pl_is_ok(taken))
-            return cannot(taken, address->host, sockets->port, message);
+            return cannot(taken, config, address, sockets->port, message);
     }
     for (unsigned i = 0; i < workers; i++) {
         struct pl_status status =
             listener_open(address->host, sockets->port, true, &sockets->worker[i], &sockets->port);
         if (!pl_is_ok(status))
-            return cannot(status, address->host, sockets->port, message);
+            return cannot(status, config, address, sockets->port, message);
     }
     return pl_ok();
 }
 
-static struct pl_status open_one(const struct config_address *address, char *message, int *ret_fd,
-                                 uint16_t *ret_port)
+static struct pl_status open_one(const struct config *config, const struct config_address *address,
+                                 char *message, int *ret_fd, uint16_t *ret_port)
 {
     struct pl_status status =
         address->is_unix ? listener_open_unix(address->host, ADMIN_MODE, ret_fd)
                          : listener_open(address->host, address->port, false, ret_fd, ret_port);
-    return pl_is_ok(status) ? status : cannot(status, address->host, address->port, message);
+    return pl_is_ok(status) ? status : cannot(status, config, address, address->port, message);
 }
 
 static struct pl_status open_rest(const struct config *config, struct sockets *sockets,
                                   char *message)
 {
     if (sockets->admin < 0 && config->admin_listen.host != NULL) {
-        PL_TRY(open_one(&config->admin_listen, message, &sockets->admin, &sockets->admin_port));
+        PL_TRY(open_one(config, &config->admin_listen, message, &sockets->admin,
+                        &sockets->admin_port));
         if (config->admin_listen.is_unix)
             sockets->unlink_path = config->admin_listen.host;
     }
     if (sockets->public < 0 && config->public_listen.host != NULL)
-        PL_TRY(open_one(&config->public_listen, message, &sockets->public, &sockets->public_port));
+        PL_TRY(open_one(config, &config->public_listen, message, &sockets->public,
+                        &sockets->public_port));
     sockets->has_admin = sockets->admin >= 0;
     sockets->has_public = sockets->public >= 0;
     if (sockets->has_public && config->public_tls.cert == NULL) {
@@ -204,7 +232,7 @@ struct pl_status sockets_open(const struct config *config, unsigned workers, cha
     PL_ASSERT(workers > 0 && workers <= PL_COUNT(ret->worker));
     PL_TRY(take_all(ret, workers, message));
     if (ret->worker[0] < 0)
-        PL_TRY(open_staff(ret, &config->listen, workers, message));
+        PL_TRY(open_staff(ret, config, workers, message));
     ret->port = port_of(ret->worker[0]);
     if (ret->admin >= 0)
         ret->admin_port = port_of(ret->admin);

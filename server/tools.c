@@ -18,10 +18,11 @@
 #include "common/note.h"
 #include "server/backup.h"
 #include "server/clockmark.h"
+#include "server/cosign.h"
 #include "server/identity.h"
-#include "server/net/authz.h"
 #include "server/persons.h"
 #include "server/recover.h"
+#include "server/reload.h"
 #include "server/restore.h"
 #include "server/store/io.h"
 #include "server/store/lock.h"
@@ -30,7 +31,9 @@ enum { MESSAGE_BYTES = 400, PATH_BYTES = 4096, SNAPSHOTS_KEPT = 2 };
 
 static int complain(struct pl_status status, const char *message)
 {
-    (void)fprintf(stderr, "pledged: %s\n", message[0] != '\0' ? message : status.what);
+    bool silent = message[0] == '\0', has_reason = silent && status.sys_errno != 0;
+    (void)fprintf(stderr, "pledged: %s%s%s\n", silent ? status.what : message,
+                  has_reason ? ": " : "", has_reason ? strerror(status.sys_errno) : "");
     return recover_exit(status.code);
 }
 
@@ -70,19 +73,86 @@ int tools_newkey(const struct config *config, const struct tools_words *words)
     return 0;
 }
 
+/* What the start would find out about a key that the configuration names; with its public half. */
+static struct pl_status check_key(const char *path, const char *origin, char *message,
+                                  char vkey[PL_NOTE_KEY_MAX])
+{
+    char secret[PL_NOTE_KEY_MAX + 1];
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s: %.60s", path, strerror(errno));
+        return pl_fail(CONFIG, "open a signing key");
+    }
+    size_t len = fread(secret, 1, sizeof(secret) - 1, file);
+    (void)fclose(file);
+    secret[len] = '\0';
+    secret[strcspn(secret, "\r\n")] = '\0';
+    struct pl_status status = pl_note_vkey(secret, vkey);
+    explicit_bzero(secret, sizeof(secret));
+    size_t name = strlen(origin);
+    bool ours = pl_is_ok(status) && strncmp(vkey, origin, name) == 0 && vkey[name] == '+';
+    if (ours)
+        return identity_key_private(path, message);
+    (void)snprintf(message, MESSAGE_BYTES, "%.250s: %s%.100s", path,
+                   pl_is_ok(status) ? "the key is not one of the log " : "not a signing key",
+                   pl_is_ok(status) ? origin : "");
+    return pl_fail(CONFIG, "read a signing key");
+}
+
+/* The directory of a file that is written must be there. */
+static struct pl_status check_place(const char *path, char *message)
+{
+    char dir[PATH_BYTES];
+    (void)snprintf(dir, sizeof(dir), "%s", path);
+    char *slash = strrchr(dir, '/');
+    if (slash != NULL)
+        slash[slash == dir] = '\0';
+    if (slash == NULL || access(dir, F_OK) == 0)
+        return pl_ok();
+    (void)snprintf(message, MESSAGE_BYTES, "%.300s: its directory: %.60s", path, strerror(errno));
+    return pl_fail(CONFIG, "look at a directory");
+}
+
+static struct pl_status check_checkpoint(const struct config *config, char *message)
+{
+    char own[PATH_BYTES], vkey[PL_NOTE_KEY_MAX] = "", old[PL_NOTE_KEY_MAX];
+    struct cosign_policy *policy = NULL;
+    (void)snprintf(own, sizeof(own), "%s/ledger.key", config->data);
+    if (config->checkpoint_key != NULL)
+        PL_TRY(check_key(config->checkpoint_key, config->origin, message, vkey));
+    else if (access(own, R_OK) == 0) /* there may be no ledger yet */
+        PL_TRY(check_key(own, config->origin, message, vkey));
+    if (config->checkpoint_old_key != NULL)
+        PL_TRY(check_key(config->checkpoint_old_key, config->origin, message, old));
+    if (config->checkpoint_memory != NULL)
+        PL_TRY(check_place(config->checkpoint_memory, message));
+    const char *const read[] = {config->checkpoint_ca, config->checkpoint_policy};
+    for (size_t i = 0; i < PL_COUNT(read); i++) {
+        if (read[i] == NULL || access(read[i], R_OK) == 0)
+            continue;
+        (void)snprintf(message, MESSAGE_BYTES, "%.300s: %.60s", read[i], strerror(errno));
+        return pl_fail(CONFIG, "look at a file");
+    }
+    if (config->checkpoint_policy != NULL && vkey[0] != '\0')
+        PL_TRY(cosign_policy_load(config->checkpoint_policy, vkey, message, &policy));
+    cosign_policy_free(policy);
+    return pl_ok();
+}
+
 int tools_check_config(const struct config *config)
 {
-    char detail[256] = "";
-    struct tls_context *tls = NULL;
-    struct pl_status status = tls_context_new(&config->tls, detail, &tls);
+    char message[MESSAGE_BYTES] = "";
+    struct reload_set *set = NULL;
+    /* its listener may be one that systemd hands over */
+    bool with_public = config->public_tls.cert != NULL && config->public_tls.key != NULL;
+    struct pl_status status = reload_build(config, with_public, message, &set);
+    reload_set_free(set);
+    if (pl_is_ok(status)) {
+        status = check_checkpoint(config, message);
+        config_blame(config, message, sizeof(message));
+    }
     if (!pl_is_ok(status))
-        return complain(status, detail);
-    tls_context_unref(tls);
-    struct authz_roster *roster = NULL;
-    status = authz_roster_new(config->roster, &roster);
-    if (!pl_is_ok(status))
-        return complain(status, status.what);
-    authz_roster_free(roster);
+        return complain(status, message);
     (void)printf("%s: fine, %zu persons\n", config->path, config->roster->n_person);
     return 0;
 }

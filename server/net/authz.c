@@ -14,14 +14,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/check.h"
 #include "common/hash.h"
 
 /* Microsoft's userPrincipalName as otherName */
 static const char upn_oid[] = "1.3.6.1.4.1.311.20.2.3";
-
-enum { IDENTITY_MAX = 255 };
 
 struct identity {
     char *name;   /* owns; "dns:..." in the form that candidates take */
@@ -59,10 +58,10 @@ static void normalise(char *identity)
     }
 }
 
-static bool well_formed(const char *identity)
+bool authz_identity_well_formed(const char *identity)
 {
     static const char *const kinds[] = {"uri:", "dns:", "email:", "upn:", "spki:"};
-    if (strlen(identity) > IDENTITY_MAX)
+    if (strlen(identity) > AUTHZ_IDENTITY_MAX)
         return false;
     for (size_t i = 0; i < PL_COUNT(kinds); i++) {
         size_t prefix = strlen(kinds[i]);
@@ -93,6 +92,19 @@ static char *copy(const char *text)
     return made;
 }
 
+bool authz_identity_same(const char *one, const char *other)
+{
+    if (strcasecmp(one, other) != 0) /* whoever reads many asks often */
+        return false;
+    char *a = copy(one), *b = copy(other);
+    normalise(a);
+    normalise(b);
+    bool same = strcmp(a, b) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
 static struct pl_status add_person(struct authz_roster *roster,
                                    const Pledged__V1__RosterPerson *from)
 {
@@ -115,7 +127,7 @@ static struct pl_status add_person(struct authz_roster *roster,
         identity->issuer = copy(given->issuer);
         identity->person = person;
         normalise(identity->name);
-        if (!well_formed(identity->name))
+        if (!authz_identity_well_formed(identity->name))
             return pl_fail(INVALID, "read the roster: an identity is malformed");
     }
     return pl_ok();
@@ -207,11 +219,11 @@ static const struct identity *find(const struct authz_roster *roster, const char
 /* `value` may hold anything: it comes from the certificate. */
 static void consider(struct search *search, const char *kind, const void *value, size_t len)
 {
-    char name[IDENTITY_MAX + 1];
+    char name[AUTHZ_IDENTITY_MAX + 1];
     if (len == 0 || memchr(value, '\0', len) != NULL)
         return; /* "anna\0.evil" must not read as "anna" */
     size_t prefix = strlen(kind);
-    if (prefix + len > IDENTITY_MAX)
+    if (prefix + len > AUTHZ_IDENTITY_MAX)
         return;
     memcpy(name, kind, prefix);
     memcpy(name + prefix, value, len);

@@ -15,6 +15,14 @@
 #include "server/net/net.h"
 
 struct authz_roster;
+
+enum { AUTHZ_IDENTITY_MAX = 255 }; /* bytes of "uri:..." and the like */
+
+/* For whoever reads identities one by one, and can say where they stand: is it one, and do two of
+ * them mean the same names in a certificate (dns: and the like ignore case)? */
+bool authz_identity_well_formed(const char *identity);
+bool authz_identity_same(const char *one, const char *other);
+
 /* Copies what it needs. INVALID if an identity is given twice or is malformed. */
 PL_MUST_CHECK struct pl_status authz_roster_new(const Pledged__V1__RosterAdopted *roster,
                                                 struct authz_roster **ret);

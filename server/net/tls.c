@@ -48,7 +48,10 @@ struct loading {
 
 static struct pl_status wrong(struct loading *loading, const char *file, const char *why)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    /* what the system said stands first in the queue, and "system lib" last */
+    unsigned long first = ERR_peek_error();
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                                 : ERR_reason_error_string(ERR_peek_last_error());
     (void)snprintf(loading->detail, DETAIL_BYTES, "%s: %s%s%s", file, why,
                    reason == NULL ? "" : ": ", reason == NULL ? "" : reason);
     ERR_clear_error();

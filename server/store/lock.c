@@ -38,7 +38,11 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         struct pl_status status = pl_fail_errno(IO, "open the lock file");
-        (void)snprintf(message, MESSAGE_BYTES, "%.300s: %.80s", path, strerror(status.sys_errno));
+        (void)snprintf(
+            message, MESSAGE_BYTES, "%.250s: %.60s%s", path, strerror(status.sys_errno),
+            status.sys_errno == EACCES  ? ": the user who runs this has to own the directory"
+            : status.sys_errno == EROFS ? ": mount the disk for writing; `dmesg` says why it is not"
+                                        : "");
         return status;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -62,7 +62,7 @@ class Units(unittest.TestCase):
 
     def test_where_starting_again_would_not_help_it_does_not(self):
         page = (DEPLOY / "man" / "pledged.8").read_text()
-        said = re.search(r"After (\d+), (\d+) and (\d+) starting again does not help", page)
+        said = re.search(r"After (\d+), (\d+), (\d+) and (\d+) starting again does not help", page)
         unit = dict(settings("pledged.service"))
         self.assertEqual(unit["RestartPreventExitStatus"].split(), list(said.groups()))
 
@@ -116,7 +116,7 @@ class Backup(unittest.TestCase):
         self.write('mkdir "$2" && echo whole >"$2/ledger.id"')
 
     def write(self, body):
-        self.program.write_text(f'#!/bin/sh\n[ "$1 $3 $4" = "backup --config {self.config}" ] || exit 64\n'
+        self.program.write_text(f'#!/bin/sh\n[ "$1 $3 $(readlink -f "$4")" = "backup --config {self.config}" ] || exit 64\n'
                                 f'{body}\n')
         self.program.chmod(0o755)
 
@@ -167,6 +167,18 @@ class Backup(unittest.TestCase):
             env=dict(os.environ, PLEDGED="./pledged", CDPATH=str(other)))
         self.assertEqual(len(self.names()), 1)
         self.assertEqual(list((other / "backups").iterdir()), [])
+
+    def test_relative_paths_of_the_configuration_are_seen_from_where_it_is_started(self):
+        """As the daemon sees them: `data = data` is data beside whoever starts it."""
+        work = self.dir.parent
+        (work / "data").mkdir()
+        self.write('[ -d data ] || exit 78; mkdir "$2"')
+        for place in (self.dir, "backups", "./backups/../backups"):
+            run("sh", DEPLOY / "backup.sh", "--config", self.config, "--keep", "0", place, cwd=work,
+                env=dict(os.environ, PLEDGED="./pledged"))
+            (name,) = self.names()
+            self.assertRegex(name, r"^20\d{6}T\d{6}Z$")
+            (self.dir / name).rmdir()
 
     def test_keep_0_keeps_all(self):
         (self.dir / "20200101T000000Z").mkdir()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup and restore: whole copies beside a running daemon, and back, and nothing that forks."""
+import os
 import pathlib
 import shutil
+import subprocess
 import threading
 import time
 import unittest
@@ -438,6 +440,39 @@ class Refusals(BackupTest):
         again = self.other()
         self.restore(again, target, "--confirm-latest")
         self.assertEqual(self.fsck(again), self.fsck(self.home))
+
+    def test_a_disk_that_takes_no_more_is_still_backed_up(self):
+        """A disk that fails is made read-only by the kernel: now is when a backup is wanted."""
+        if os.geteuid() != 0:
+            self.skipTest("mounting needs root")
+        home = opened()
+        self.addCleanup(home.close)
+        home.client("clerk").contributor("Somebody")
+        size = home.client("auditor").GetStatus().size
+        home.drop_clients()
+        home.terminate()
+        def mount(*words):
+            return subprocess.run(["mount", *words, str(home.data)], capture_output=True, timeout=30).returncode
+        if mount("--bind", str(home.data)) != 0:
+            self.skipTest("mounting is not possible here")
+        self.addCleanup(subprocess.run, ["umount", str(home.data)], timeout=30)
+        self.assertEqual(mount("-o", "remount,bind,ro"), 0)
+        ran = home.pledged("fsck")
+        self.assertEqual(ran.code, 0, ran)
+        target = home.path / "rescued"
+        ran = home.pledged("backup", target, "--with-keys")
+        self.assertEqual(ran.code, 0, ran)
+        ran = home.pledged(timeout=20)
+        self.assertEqual(ran.code, 69, ran)
+        self.assertIn("Read-only file system: mount the disk for writing", ran.err)
+        ran = home.pledged("snapshot")
+        self.assertEqual(ran.code, 74, ran)
+        self.assertIn("Read-only file system", ran.err)
+        new = Home()
+        self.addCleanup(new.close)
+        ran = new.pledged("restore", target, "--confirm-latest")
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(new.start().client("auditor").GetStatus().size, size)
 
     def test_a_damaged_ledger_is_not_backed_up(self):
         source = self.other()

@@ -56,6 +56,95 @@ class Configuration(unittest.TestCase):
         self.wrong("[person Eve]\nrole = clerk", ["Eve"])
         self.wrong("[daemon]\nnonsense", [])
 
+    def test_every_file_that_a_key_names_is_looked_at(self):
+        """Before a start or a reload finds out: where the key stands, and what is wrong with the file."""
+        self.home.init()
+        text = self.home.config.read_text()
+        lines = len(text.splitlines())
+        foreign, readable = self.home.path / "foreign.key", self.home.path / "readable.key"
+        other = Home(settings={"ledger": {"origin": "other.example/fund"}})
+        self.addCleanup(other.close)
+        other.init()
+        shutil.copy(other.data / "ledger.key", foreign)
+        shutil.copy(self.home.data / "ledger.key", readable)
+        readable.chmod(0o644)
+        for section, key, value, said in (
+                ("tls", "crl", "/nowhere", "No such file"),
+                ("tls", "ca", self.home.path, "no usable CA"),
+                ("checkpoint", "key", "/nowhere", "No such file"),
+                ("checkpoint", "key", self.home.config, "not a signing key"),
+                ("checkpoint", "key", foreign, "not one of the log test.example/fund"),
+                ("checkpoint", "key", readable, "can be read by others"),
+                ("checkpoint", "old_key", "/nowhere", "No such file"),
+                ("checkpoint", "memory", "/nowhere/memory", "its directory"),
+                ("checkpoint", "policy", "/nowhere", "No such file"),
+                ("checkpoint", "policy", self.home.config, ""),
+                ("checkpoint", "witness_ca", "/nowhere", "No such file"),
+                ("public", "cert", "/nowhere", "No such file")):
+            with self.subTest(key=key, value=value):
+                also = f"key = {self.home.pki.key('server')}\n" if section == "public" else ""
+                self.home.config.write_text(text + f"[{section}]\n{key} = {value}\n{also}")
+                ran = self.check()
+                self.assertEqual(ran.code, 78, ran)
+                self.assertIn(f"{self.home.config}:{lines + 2}: [{section}] {key}: {value}: ", ran.err)
+                self.assertIn(said, ran.err)
+        self.home.config.write_text(text + f"[checkpoint]\nold_key = {self.home.data / 'ledger.key'}\n")
+        self.assertEqual(self.check().code, 0)
+
+    def test_a_start_that_fails_says_where_and_what_to_do(self):
+        """What the code says to systemd, and the words to whoever reads the journal."""
+        text = self.home.config.read_text()
+        def with_line(section, line):
+            return lambda: self.home.config.write_text(text + f"[{section}]\n{line}\n")
+        at = f"{self.home.config}:{len(text.splitlines()) + 2}: "
+        listen = at + "[daemon] listen: cannot listen on "
+        for spoil, code, said in (
+                (None, 78, ("holds no ledger yet", "pledged init", "pledged restore", "not mounted")),
+                (self.home.init, None, ()),
+                (with_line("daemon", "listen = 203.0.113.7:0"), 78, (listen + "203.0.113.7:0", "ip address")),
+                (with_line("daemon", "listen = [2001:db8::7]:1"), None, (listen + "[2001:db8::7]:1: ",)),
+                (with_line("daemon", "port_file = /nowhere/port"), 69, (at + "[daemon] port_file: /nowhere/port",)),
+                (with_line("admin", "listen = unix:/nowhere/x"), 69,
+                 (at + "[admin] listen: cannot listen on /nowhere/x: No such file",)),
+                (with_line("checkpoint", "old_key = /nowhere"), 78, (at + "[checkpoint] old_key: /nowhere: ",)),
+                (lambda: self.home.config.write_text(text), None, ()),
+                (lambda: (self.home.data / "ledger.key").chmod(0o640), 78, ("ledger.key", "mode to 0600")),
+                (lambda: (self.home.data / "ledger.key").chmod(0o600), None, ()),
+                (lambda: (self.home.data / "ledger.vkey").rename(self.home.path / "kept"), 78,
+                 ("ledger.vkey", "pledged init makes it again")),
+                (self.home.init, None, ()),
+                (lambda: (self.home.data / "log").rename(self.home.path / "moved"), 14,
+                 (f"{self.home.data}/log is not there", "restore a backup"))):
+            if spoil is not None:
+                spoil()
+            if not said:
+                continue
+            with self.subTest(said=said):
+                ran = self.home.pledged(timeout=20)
+                self.assertEqual(ran.code, ran.code if code is None else code, ran)
+                self.assertNotEqual(ran.code, 0)
+                for words in said:
+                    self.assertIn(words, ran.err)
+
+    @unittest.skipIf(os.geteuid() != 0, "being somebody else needs root")
+    def test_who_may_not_is_told_that(self):
+        """Not that there is no ledger, which would be the way to a second one."""
+        self.home.init()
+        self.home.data.chmod(0o700)
+        def as_nobody():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        places = [self.home.config, *self.home.config.parents]
+        for place in places[1:]:
+            if place.owner() == "root" and str(place).startswith("/tmp/pledged-test-"):
+                place.chmod(0o755)
+        done = subprocess.run([BIN / "pledged", "fsck", "--config", self.home.config], preexec_fn=as_nobody,
+                              capture_output=True, text=True, timeout=patience(20), env=self.home.environment())
+        self.assertEqual(done.returncode, 69, done)
+        self.assertIn(f"{self.home.data}/ledger.id: Permission denied: the daemon's user has to own", done.stderr)
+        self.assertNotIn("init", done.stderr)
+
     def test_what_is_missing_is_named(self):
         text = self.home.config.read_text()
         for gone, said in (("ca = ", "[tls] ca"), ("origin = ", "origin"), ("data = ", "data")):

@@ -289,7 +289,7 @@ class Mistakes(ReloadTest):
                  ("clerk.key",)),
                 (lambda t: t.replace("test.example/fund", "other.example/fund"), ("origin",)),
                 (lambda t: t + "[person twin]\nrole = auditor\n"
-                               "identity = uri:pledged:person:clerk\n", ("twice",)),
+                               "identity = uri:pledged:person:clerk\n", (f"pledged.conf:{lines + 3}", "[person clerk]")),
                 (lambda t: "nonsense\n" + t, ("pledged.conf:1",)),
         ):
             with self.subTest(said=said):

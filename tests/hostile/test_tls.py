@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """hostile/tls: who may come in. Certificates that are wrong in one way each, older protocols,
-sessions that come back; and what testssl.sh says of both listeners."""
+sessions that come back; what sslscan says of both listeners, and testssl.sh of the public one."""
 import contextlib
 import json
 import pathlib
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import unittest
 import warnings
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
@@ -326,6 +327,43 @@ EXPECTED = {
     "cert_crlDistributionPoints": "the same",
     "cert_ocspURL": "the same",
 }
+
+
+class Sslscan(OwnAuthority):
+    """A judge that can show a certificate: it looks at the staff's listener as a member of the staff,
+    and has a TLS of its own to try what the system's does not speak any more."""
+
+    def scan(self, program, port):
+        done = subprocess.run([program, "--no-colour", "--xml=-", "--sni-name=localhost", "--show-sigs",
+                               "--show-client-cas", f"--certs={self.clerk.file}", f"--pk={self.clerk.key_file}",
+                               f"127.0.0.1:{port}"], capture_output=True, timeout=patience(120))
+        (found,) = ElementTree.fromstring(done.stdout).iter("ssltest")
+        return found
+
+    def test_what_it_finds_of_both_listeners(self):
+        program = shutil.which("sslscan")
+        if program is None:
+            self.skipTest("sslscan is not installed (Debian package sslscan)")
+        for name, port in (("staff", self.home.port), ("public", self.public_port)):
+            with self.subTest(listener=name):
+                found = self.scan(program, port)
+                spoken = {f"{p.get('type')} {p.get('version')}": p.get("enabled") for p in found.iter("protocol")}
+                self.assertEqual(len(spoken), 6)
+                self.assertEqual([p for p, enabled in spoken.items() if enabled == "1"], ["tls 1.3"])
+                ciphers = [(c.get("cipher"), c.get("status")) for c in found.iter("cipher")]
+                self.assertEqual({c for c, _ in ciphers}, set(SUITES))
+                self.assertEqual(ciphers[0], (SUITES[0], "preferred"))
+                self.assertEqual({g.get("id") for g in found.iter("group")}, {"0x0017", "0x0018", "0x0019", "0x001d"})
+                signed = {a.get("name") for a in found.iter("connection-signature-algorithm")}
+                self.assertLessEqual(signed, {"ecdsa_secp256r1_sha256"})
+                for what in ("heartbleed", "renegotiation", "compression"):
+                    for seen in found.iter(what):
+                        self.assertEqual({seen.get("vulnerable", "0"), seen.get("supported", "0")}, {"0"}, what)
+                weak = [c.get("cipher") for c in found.iter("cipher") if c.get("strength") in ("weak", "null", "anonymous")]
+                self.assertEqual(weak, [])
+                self.assertEqual([pk.get("error") for pk in found.iter("pk")], ["false"])
+                asked = "".join(ca.text or "" for ca in found.iter("ca"))
+                self.assertEqual("Test authority" in asked, name == "staff", "who vouches for the staff")
 
 
 class Testssl(OwnAuthority):

@@ -13,7 +13,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "common/date.h"
@@ -417,6 +419,91 @@ static void test_a_full_socket_holds_nobody_up(void **state)
     free(text);
 }
 
+/* The slave's side of a new terminal, for `owner` alone. It makes two bytes of a line's end, and is
+ * full in the middle of a line therefore. */
+static void terminal(uid_t owner, int ends[2])
+{
+    char name[64];
+    struct termios mode;
+    ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(ends[0] >= 0);
+    assert_int_equal(grantpt(ends[0]), 0);
+    assert_int_equal(unlockpt(ends[0]), 0);
+    assert_int_equal(ptsname_r(ends[0], name, sizeof(name)), 0);
+    ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(ends[1] >= 0);
+    assert_int_equal(tcgetattr(ends[1], &mode), 0);
+    mode.c_oflag = OPOST | ONLCR;
+    mode.c_lflag = 0;
+    assert_int_equal(tcsetattr(ends[1], TCSANOW, &mode), 0);
+    assert_int_equal(fchown(ends[1], owner, (gid_t)-1), 0);
+    assert_int_equal(fchmod(ends[1], 0600), 0);
+}
+
+/* Lines until there is room for no more; whoever waited would wait for ever. */
+static void fill_terminal(void)
+{
+    for (int i = 0; i < FLOOD; i++)
+        pl_log_info("t", "flood", "number=%d", i);
+}
+
+/* What a terminal was told arrives by and by. */
+static void find_on_terminal(const char *words)
+{
+    enum { TRIES = 2000 };
+    char *text = calloc(1, FLOOD_BYTES);
+    size_t len = 0;
+    assert_non_null(text);
+    for (int i = 0; i < TRIES && strstr(text, words) == NULL; i++) {
+        struct pollfd poller = {.fd = unread, .events = POLLIN};
+        pl_log_info("t", "later", "try=%d", i);
+        if (poll(&poller, 1, 10) != 1)
+            continue;
+        ssize_t got = read(unread, text + len, FLOOD_BYTES - 1 - len);
+        assert_true(got > 0);
+        len += (size_t)got;
+    }
+    assert_non_null(strstr(text, words));
+    free(text);
+}
+
+static void hold_up_on_terminal(uid_t owner)
+{
+    int ends[2];
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    terminal(owner, ends);
+    full_begin(ends);
+    fill_terminal();
+    find_on_terminal("nobody read them in time\" count=");
+    find_on_terminal("message=later");
+    full_end();
+}
+
+static void test_a_stopped_terminal_holds_nobody_up(void **state)
+{
+    (void)state;
+    hold_up_on_terminal(geteuid());
+}
+
+/* It cannot be opened once more by whoever may not. */
+static void test_a_terminal_of_somebody_else_holds_nobody_up(void **state)
+{
+    (void)state;
+    enum { NOBODY = 65534 };
+    if (geteuid() != 0)
+        skip();
+    int ends[2];
+    pl_log_setup(PL_LOG_INFO, PL_LOG_LOGFMT);
+    terminal(0, ends);
+    full_begin(ends);
+    int failed = seteuid(NOBODY);
+    fill_terminal();
+    find_on_terminal("nobody read them in time\" count=");
+    failed += seteuid(0);
+    full_end();
+    assert_int_equal(failed, 0);
+}
+
 /* A disk that is full in the middle of a line: what comes next begins a line of its own. */
 static void test_a_line_that_is_cut(void **state)
 {
@@ -513,6 +600,8 @@ int main(void)
         cmocka_unit_test(test_journal_fields),
         cmocka_unit_test(test_a_full_pipe_holds_nobody_up),
         cmocka_unit_test(test_a_full_socket_holds_nobody_up),
+        cmocka_unit_test(test_a_stopped_terminal_holds_nobody_up),
+        cmocka_unit_test(test_a_terminal_of_somebody_else_holds_nobody_up),
         cmocka_unit_test(test_a_line_that_is_cut),
         cmocka_unit_test(test_a_full_journal_holds_nobody_up),
         cmocka_unit_test(test_threads_do_not_mix_lines),

@@ -80,13 +80,13 @@ static void test_missing_and_wrong_files_are_named(void **state)
     struct files *files = *state;
     const struct tls_files good = files->tls;
     files->tls.cert = "/nonexistent/cert";
-    assert_refused(files, "/nonexistent/cert", "no usable certificate");
+    assert_refused(files, "/nonexistent/cert", "no usable certificate: No such file");
     files->tls = good;
     files->tls.key = "/nonexistent/key";
     assert_refused(files, "/nonexistent/key", "No such file");
     files->tls = good;
     files->tls.ca = "/nonexistent/ca";
-    assert_refused(files, "/nonexistent/ca", "no usable CA");
+    assert_refused(files, "/nonexistent/ca", "no usable CA certificate: No such file");
     files->tls = good;
     files->tls.ca = good.key;
     assert_refused(files, good.key, "no usable CA");

@@ -312,6 +312,10 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"daemon", "listen = h:65536", "HOST:PORT"},
         {"daemon", "listen = h:-1", "HOST:PORT"},
         {"daemon", "listen = h:1x", "HOST:PORT"},
+        {"daemon", "listen = ::1:7443", "stands in brackets, like [::1]:7443"},
+        {"daemon", "listen = [::1:7443", "around the address alone"},
+        {"daemon", "listen = [h]x:7443", "around the address alone"},
+        {"daemon", "listen = []:7443", "around the address alone"},
         {"daemon", "workers = 65", "from 0 to 64"},
         {"daemon", "workers = -1", "from 0 to 64"},
         {"daemon", "workers = two", "whole number"},
@@ -331,6 +335,9 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"ledger", "origin = two words", "without blanks"},
         {"ledger", "origin = a+b", "plus"},
         {"ledger", "origin =", "a name like"},
+        {"daemon", "data =", "data is empty"},
+        {"daemon", "port_file =", "port_file is empty"},
+        {"tls", "crl =", "crl is empty"},
         {"ledger", "clock_ahead_limit = soon", "a time like 1h"},
         {"ledger", "clock_jump_limit = soon", "a time like 1h"},
         {"ledger", "clock_jump_limit = 0s", "a time like 1h"},
@@ -366,9 +373,13 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"limits", "write_stall =", "1s to 24h"},
         {"person a", "role = boss", "clerk, approver"},
         {"person a", "role = daemon", "clerk, approver"},
-        {"person a", "identity = anna", "must begin with"},
-        {"person a", "identity = uri:a CN=x", "must begin with"},
-        {"person a", "identity = uri:", "must begin with"},
+        {"person a", "identity = anna", "identity = anna: uri:, dns:"},
+        {"person a", "identity = uri:a CN=x", "identity = CN=x: uri:, dns:"},
+        {"person a", "identity = uri:", "identity = uri:: uri:, dns:"},
+        {"person a", "identity = spki:0123", "64 hexadecimal digits"},
+        {"person a", "identity = uri:a uri:a", "it is [person a]'s already"},
+        {"person a", "identity = dns:A.b dns:a.B",
+         "identity = dns:a.B: it is [person a]'s already"},
         {"person Anna", "role = clerk", "small letters"},
         {"person a b", "role = clerk", "small letters"},
         {"person ", "role = clerk", ""},
@@ -430,6 +441,75 @@ static void test_missing_keys_are_named(void **state)
     wrong(w, "[person a]\nidentity = uri:a\n", 0, "[person a] needs a role and an identity");
 }
 
+/* What goes on would take the place of what stands above it: half a list of what needs two persons,
+ * or the key on the indented line as the value of another one. */
+static void test_only_identities_take_more_than_one_line(void **state)
+{
+    struct world *w = *state;
+    wrong(w, "[policy]\nfour_eyes = commit, cancel,\n  refund, write-off\n", 3,
+          "as if it went on with 'four_eyes'");
+    wrong(w, "[daemon]\nport_file = /p\n  listen = [::1]:1\n", 3,
+          "as if it went on with 'port_file'");
+    wrong(w, "[daemon]\nport_file = /p\n\t[tls]\n", 3, "as if it went on with 'port_file'");
+    must(w, LEAST "[person a]\nidentity = uri:a\n  uri:b\n\turi:c\nrole = clerk\n");
+    assert_int_equal(w->config->roster->person[0]->n_identity, 3);
+    must(w, LEAST "[daemon]\n  workers = 3\n"); /* the first of its section goes on with nothing */
+    assert_int_equal(w->config->workers, 3);
+    must(w, LEAST "[daemon]\nworkers = 3\n  # a comment\n");
+}
+
+/* The first line that is nothing is told, not what comes of it further down. */
+static void test_what_a_broken_line_leads_to_is_not_blamed(void **state)
+{
+    struct world *w = *state;
+    wrong(w, "[person a]\nrole = clerk\nidentity = uri:a\n[daemon\nworkers = 1\n", 4,
+          "neither [section] nor key = value");
+    wrong(w, "[daemon]\nworkers = many\nnonsense\n", 2, "whole number");
+}
+
+static void test_bytes_that_are_no_text(void **state)
+{
+    struct world *w = *state;
+    wrong(w, "[creditor]\nname = Gen\xE8ve\n", 2, "the value of name is not UTF-8");
+    static const char nul[] = LEAST "[daemon]\nworkers = 1\0\nlisten = h:1\n";
+    static const char line[] = LEAST "[daemon]\n\0\n";
+    const struct pl_slice text[] = {pl_slice(nul, sizeof(nul) - 1),
+                                    pl_slice(line, sizeof(line) - 1)};
+    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+        FILE *file = fopen(w->path, "we");
+        assert_non_null(file);
+        assert_int_equal(fwrite(text[i].data, 1, text[i].len, file), text[i].len);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(config_load(w->path, w->message, sizeof(w->message), &w->config).code,
+                         PL_E_CONFIG);
+        assert_non_null(strstr(w->message, ":11: a NUL byte"));
+    }
+    assert_int_equal(config_load(w->dir, w->message, sizeof(w->message), &w->config).code,
+                     PL_E_CONFIG);
+    assert_non_null(strstr(w->message, "cannot be read: Is a directory"));
+}
+
+static void test_where_a_key_stands(void **state)
+{
+    struct world *w = *state;
+    const struct config *c = must(w, LEAST "[daemon]\nlisten = h:1\n[tls]\ncrl = /a b\n");
+    char where[700], wanted[700];
+    config_where(c, &c->listen, where, sizeof(where));
+    (void)snprintf(wanted, sizeof(wanted), "%s:%d: [daemon] listen", w->path, LEAST_LINES + 2);
+    assert_string_equal(where, wanted);
+    config_where(c, &c->public_listen, where, sizeof(where));
+    (void)snprintf(wanted, sizeof(wanted), "%s: [public] listen, which is not set", w->path);
+    assert_string_equal(where, wanted);
+    (void)snprintf(where, sizeof(where), "/a b: it has expired");
+    config_blame(c, where, sizeof(where));
+    (void)snprintf(wanted, sizeof(wanted), "%s:%d: [tls] crl: /a b: it has expired", w->path,
+                   LEAST_LINES + 4);
+    assert_string_equal(where, wanted);
+    (void)snprintf(where, sizeof(where), "/a bc: it has expired"); /* another file */
+    config_blame(c, where, sizeof(where));
+    assert_string_equal(where, "/a bc: it has expired");
+}
+
 static void test_no_file_is_no_input(void **state)
 {
     struct world *w = *state;
@@ -457,7 +537,8 @@ static void test_a_person_has_one_role(void **state)
           "[person a]\nrole = reader\nidentity = uri:a\n[person b]\nrole = clerk\n"
           "identity = uri:b\n[person a]\nrole = admin\nidentity = uri:c\n",
           8, "a second role");
-    wrong(w, "[person a]\nrole = reader\n  admin\nidentity = uri:a\n", 3, "a second role");
+    wrong(w, "[person a]\nrole = reader\n  admin\nidentity = uri:a\n", 3,
+          "as if it went on with 'role'");
 }
 
 static void test_roles_and_bounds_of_persons(void **state)
@@ -586,6 +667,10 @@ int main(void)
         CASE(the_first_mistake_is_told),
         CASE(lines_are_not_cut),
         CASE(missing_keys_are_named),
+        CASE(only_identities_take_more_than_one_line),
+        CASE(what_a_broken_line_leads_to_is_not_blamed),
+        CASE(bytes_that_are_no_text),
+        CASE(where_a_key_stands),
         CASE(no_file_is_no_input),
         CASE(addresses),
         CASE(a_person_has_one_role),

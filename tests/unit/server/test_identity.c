@@ -202,8 +202,8 @@ static void test_a_missing_public_key_is_told(void **state)
     struct world *w = *state;
     assert_int_equal(init(w), PL_E_OK);
     assert_int_equal(unlink(in_dir(w->data, "ledger.vkey")), 0);
-    assert_int_equal(load(w), PL_E_NO_INPUT);
-    assert_non_null(strstr(w->message, "ledger.vkey"));
+    assert_int_equal(load(w), PL_E_CONFIG);
+    assert_non_null(strstr(w->message, "ledger.vkey is not there; pledged init makes it again"));
     assert_int_equal(init(w), PL_E_OK); /* and can be had again: it follows from the secret key */
     assert_false(w->made);
     assert_int_equal(load(w), PL_E_OK);
