@@ -239,11 +239,12 @@ static struct pl_status check_kept(const struct dump *dump, const struct pl_note
     if (!is_contradiction(dump, note))
         return pl_fail(CORRUPT,
                        N_("what came does not continue the checkpoint beside the file and is not "
-                          "signed by its key: another ledger needs a file of its own, nothing was "
-                          "replaced"));
+                          "signed by its key: another ledger needs a file of its own (another name "
+                          "after -o); nothing was replaced"));
     return fewer
                ? pl_fail(CORRUPT,
-                         N_("entries were taken away since the checkpoint beside the file"))
+                         N_("entries were taken away since the checkpoint beside the file: keep "
+                            "both and ask who runs the daemon, nothing was replaced"))
                : pl_fail(CORRUPT, N_("history was rewritten since the checkpoint beside the file: "
                                      "both are evidence, nothing was replaced"));
 }

@@ -24,6 +24,7 @@ static const int APPLICATION_ID = 0x504c5052; /* "PLPR" */
 
 struct persons {
     sqlite3 *db;
+    bool fixed; /* taken for a file that nobody writes */
 };
 
 void persons_commit(const uint8_t salt[PERSONS_SALT_BYTES], struct pl_slice record,
@@ -204,6 +205,7 @@ struct pl_status persons_open(const char *path, enum persons_mode mode, struct p
     if (mode == PERSONS_READ && is_alone_and_fixed(path) && print_immutable(path, uri)) {
         name = uri;
         flags |= SQLITE_OPEN_URI;
+        persons->fixed = true;
     }
     struct pl_status status = sqlite3_open_v2(name, &persons->db, flags, NULL) == SQLITE_OK
                                   ? prepare_connection(persons, mode)
@@ -495,10 +497,17 @@ static struct pl_status copy_into(struct persons *persons, const char *to)
 
 struct pl_status persons_copy(const char *from, const char *to)
 {
-    struct persons *persons = NULL;
-    PL_TRY(persons_open(from, PERSONS_READ, &persons));
-    (void)unlink(to);
-    struct pl_status status = copy_into(persons, to);
-    persons_close(persons);
-    return status;
+    enum { TRIES = 3 };
+    struct pl_status status = pl_fail(UNAVAILABLE, "copy the file of persons");
+    bool whole = false;
+    for (int i = 0; i < TRIES && !whole; i++) {
+        struct persons *persons = NULL;
+        PL_TRY(persons_open(from, PERSONS_READ, &persons));
+        (void)unlink(to);
+        status = copy_into(persons, to);
+        /* what is read-only for us alone may have got a writer meanwhile: a daemon that starts */
+        whole = !persons->fixed || is_alone_and_fixed(from);
+        persons_close(persons);
+    }
+    return whole || !pl_is_ok(status) ? status : pl_fail(BUSY, "copy the file of persons");
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -18,6 +19,7 @@ enum { MESSAGE_BYTES = 400 };
 
 struct lock {
     int fd;
+    char *path; /* owns */
 };
 
 static void explain_holder(int fd, const char *path, char *message)
@@ -63,8 +65,17 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     struct lock *lock = calloc(1, sizeof(*lock));
     PL_ASSERT(lock != NULL);
     lock->fd = fd;
+    lock->path = strdup(path);
+    PL_ASSERT(lock->path != NULL);
     *ret = lock;
     return pl_ok();
+}
+
+bool lock_is_there(const struct lock *lock)
+{
+    struct stat held, named;
+    return fstat(lock->fd, &held) == 0 && stat(lock->path, &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 void lock_release(struct lock *lock)
@@ -72,5 +83,6 @@ void lock_release(struct lock *lock)
     if (lock == NULL)
         return;
     (void)close(lock->fd);
+    free(lock->path);
     free(lock);
 }

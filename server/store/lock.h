@@ -10,6 +10,9 @@
 struct lock;
 /* UNAVAILABLE when another process has it; `message` (at least 400 bytes) says which. */
 PL_MUST_CHECK struct pl_status lock_take(const char *data, char *message, struct lock **ret);
+/* Is the file that is locked still the one of that name? Not if the directory was moved or removed.
+ */
+bool lock_is_there(const struct lock *lock);
 void lock_release(struct lock *lock); /* NULL is fine */
 
 #endif

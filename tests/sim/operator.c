@@ -287,6 +287,11 @@ void config_restart_keys(const struct config *now, const struct config *next, ch
     ret[0] = '\0';
 }
 
+void config_blame(const struct config *config, char *message, size_t size)
+{
+    (void)config, (void)message, (void)size; /* there is no file here */
+}
+
 void validity_read(const struct tls_files *files, struct validity *ret)
 {
     (void)files;

@@ -23,6 +23,27 @@ static void test_one_holder(void **state)
     dir_remove(dir);
 }
 
+/* Whoever holds it learns that the name leads elsewhere now, or nowhere. */
+static void test_a_holder_sees_that_the_directory_went_away(void **state)
+{
+    (void)state;
+    char *dir = dir_new(), *away = dir_new(), message[400] = "";
+    struct lock *lock = NULL;
+    assert_true(pl_is_ok(lock_take(dir, message, &lock)));
+    assert_true(lock_is_there(lock));
+    assert_int_equal(rename(dir, away), 0);
+    assert_false(lock_is_there(lock));
+    assert_int_equal(mkdir(dir, 0700), 0);
+    struct lock *other = NULL;
+    assert_true(pl_is_ok(lock_take(dir, message, &other))); /* another directory of that name */
+    assert_false(lock_is_there(lock));
+    assert_true(lock_is_there(other));
+    lock_release(other);
+    lock_release(lock);
+    dir_remove(dir);
+    dir_remove(away);
+}
+
 static void test_a_missing_directory_is_named(void **state)
 {
     (void)state;
@@ -82,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_holder),
+        cmocka_unit_test(test_a_holder_sees_that_the_directory_went_away),
         cmocka_unit_test(test_a_missing_directory_is_named),
         cmocka_unit_test(test_a_file_system_without_locks_is_named),
         cmocka_unit_test(test_a_holder_without_a_number_holds_as_well),
