@@ -137,11 +137,13 @@ static struct pl_status explain_absent(const char *data, char *message)
                        strerror(status.sys_errno));
         return status;
     }
+    char here[PATH_BYTES] = "";
+    bool relative = data[0] != '/' && getcwd(here, sizeof(here)) != NULL;
     (void)snprintf(
         message, MESSAGE_BYTES,
-        "%.200s holds no ledger yet; run: pledged init (a new one) or pledged restore (of "
-        "a backup), unless [daemon] data is wrong or its disk is not mounted",
-        data);
+        "%.120s%s%.100s%s holds no ledger yet; run: pledged init (a new one) or pledged "
+        "restore (of a backup), unless [daemon] data is wrong or its disk is not mounted",
+        data, relative ? " (in " : "", relative ? here : "", relative ? ")" : "");
     return pl_fail(CONFIG, "find the ledger");
 }
 

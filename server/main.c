@@ -16,26 +16,27 @@ static const struct command_row {
     /* one of the two */
     int (*run)(const struct config *config);
     int (*run_with)(const struct config *config, const struct tools_words *words);
-    bool takes_dir; /* or a file */
+    bool takes_dir;     /* or a file */
+    const char *option; /* that it takes beside --config; NULL: none */
     const char *help;
 } commands[] = {
-    {"run", daemon_run, NULL, false, "run in the foreground (the default)"},
-    {"init", tools_init, NULL, false,
+    {"run", daemon_run, NULL, false, NULL, "run in the foreground (the default)"},
+    {"init", tools_init, NULL, false, NULL,
      "make the data directory, the ledger's identity and its signing key"},
-    {"newkey FILE", NULL, tools_newkey, true,
+    {"newkey FILE", NULL, tools_newkey, true, NULL,
      "make another signing key, to take over from the one in use"},
-    {"check-config", tools_check_config, NULL, false,
+    {"check-config", tools_check_config, NULL, false, NULL,
      "check the configuration and the certificates"},
-    {"fsck", tools_fsck, NULL, false, "read and check the whole log, change nothing"},
-    {"snapshot", tools_snapshot, NULL, false,
+    {"fsck", tools_fsck, NULL, false, NULL, "read and check the whole log, change nothing"},
+    {"snapshot", tools_snapshot, NULL, false, NULL,
      "write a snapshot of the state, so that starting is quick"},
-    {"backup DIR", NULL, tools_backup, true,
+    {"backup DIR", NULL, tools_backup, true, "--with-keys",
      "copy the ledger into DIR, beside a running daemon; again: what is new"},
-    {"restore DIR", NULL, tools_restore, true,
+    {"restore DIR", NULL, tools_restore, true, "--confirm-latest",
      "make the data directory from a backup; it is read-only until"},
-    {"confirm", NULL, tools_confirm, false,
+    {"confirm", NULL, tools_confirm, false, "--size",
      "--size N: the restored ledger is the newest, entry N was the last one told"},
-    {"accept-clock", tools_accept_clock, NULL, false,
+    {"accept-clock", tools_accept_clock, NULL, false, NULL,
      "the clock is right, however long the daemon was off"},
 };
 
@@ -75,6 +76,7 @@ struct line { /* the command line */
     const struct command_row *command;
     const char *path;
     struct tools_words words;
+    const char *option[3]; /* those that were given, but --config */
 };
 
 static int run(const struct line *line)
@@ -109,6 +111,8 @@ static int take_option(struct line *line, char **argv, int argc, int *i)
     for (size_t k = 0; k < PL_COUNT(options); k++) {
         if (strcmp(argv[*i], options[k].name) != 0)
             continue;
+        if (k != 0)
+            line->option[k - 1] = options[k].name;
         if (options[k].flag != NULL) {
             *options[k].flag = true;
             return -1;
@@ -133,6 +137,17 @@ static int take_word(struct line *line, const char *word)
     return -1;
 }
 
+/* An option that means nothing to the command was meant to mean something. NULL: there is none. */
+static const char *foreign_option(const struct line *line)
+{
+    const char *own = line->command->option;
+    for (size_t i = 0; i < PL_COUNT(line->option); i++) {
+        if (line->option[i] != NULL && (own == NULL || strcmp(own, line->option[i]) != 0))
+            return line->option[i];
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct line line = {.command = NULL};
@@ -154,6 +169,9 @@ int main(int argc, char **argv)
     }
     if (line.command == NULL)
         line.command = &commands[0];
+    const char *foreign = foreign_option(&line);
+    if (foreign != NULL)
+        return wrong("this command does not take", foreign);
     if (line.path == NULL || (line.command->takes_dir && line.words.dir == NULL)) {
         (void)fprintf(stderr, "pledged: %s is missing\n\n",
                       line.path == NULL ? "--config FILE" : strchr(line.command->name, ' ') + 1);

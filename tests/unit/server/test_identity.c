@@ -154,6 +154,14 @@ static void test_no_ledger_says_what_to_do(void **state)
     struct world *w = *state;
     assert_int_equal(load(w), PL_E_CONFIG);
     assert_non_null(strstr(w->message, "run: pledged init"));
+    char seen[600], *here = getcwd(NULL, 0);
+    struct identity identity;
+    assert_non_null(here); /* a relative path says from where it was looked at */
+    (void)snprintf(seen, sizeof(seen), "nowhere (in %.100s) holds no ledger yet", here);
+    assert_int_equal(identity_load("nowhere", "example.org/f", w->message, &identity).code,
+                     PL_E_CONFIG);
+    assert_non_null(strstr(w->message, seen));
+    free(here);
 }
 
 static void test_another_origin_is_refused(void **state)
