@@ -6,6 +6,7 @@ one named test red, or the tests are not worth what they say.
     mutants.py                 all of them; builds in a scratch copy; about three quarters of an hour on two cores
     mutants.py NAME...         only these
     mutants.py --check         only looks whether every place is still found, exactly once; quick
+    mutants.py --compile BUILD only compiles the changed file of each, as BUILD compiles it; under a minute
     mutants.py --list          the table without running anything
     mutants.py --scratch DIR   where the copy goes and stays (default: a temporary directory)
     mutants.py --trust         do not look first whether the tests are green without any bug
@@ -16,8 +17,11 @@ Exit: 0 all were found, 1 one was not, 2 a place was not found, the copy does no
 does not (the others are tried all the same).
 """
 import argparse
+import concurrent.futures
+import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -421,6 +425,63 @@ def stop(words):
     sys.exit(2)
 
 
+class Compiler:
+    """Compiles one changed file by the words of a build, warnings are errors there; keeps nothing.
+    The optimiser runs too: some warnings come from it alone."""
+
+    def __init__(self, build):
+        where = pathlib.Path(build) / "compile_commands.json"
+        if not where.is_file():
+            stop(f"{where} is not there: configure first")
+        self.call = {}
+        for entry in json.loads(where.read_text(encoding="utf-8")):
+            self.call.setdefault(entry["file"], entry)
+
+    def words(self, path, shadow):
+        """What the build says for `path`, or for the .c of a header, with `shadow` before the rest."""
+        source = path if path.endswith(".c") else path[:-1] + "c"
+        entry = self.call.get(str(ROOT / source))
+        if entry is None:
+            stop(f"the build has no {source}")
+        words = [word for word in shlex.split(entry["command"]) if word != "-c"]
+        if pathlib.Path(words[0]).name == "ccache":
+            words = words[1:]
+        out = words.index("-o")
+        del words[out:out + 2]
+        changed = shadow / source
+        words[words.index(entry["file"])] = str(changed if changed.is_file() else ROOT / source)
+        return [words[0], f"-I{shadow}", *words[1:], "-S", "-o", os.devnull], entry["directory"]
+
+    def complaint(self, mutant, put):
+        """None: it compiles with `put` in its place."""
+        with tempfile.TemporaryDirectory(prefix="pledged-mutant-") as temporary:
+            shadow = pathlib.Path(temporary)
+            (shadow / mutant.path).parent.mkdir(parents=True)
+            (shadow / mutant.path).write_text(mutant.place(ROOT)[0].replace(mutant.find, put),
+                                              encoding="utf-8")
+            words, directory = self.words(mutant.path, shadow)
+            done = subprocess.run(words, cwd=directory, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600)
+            return None if done.returncode == 0 else done.stdout[-3000:]
+
+
+def compile_each(mutants, build):
+    compiler = Compiler(build)
+    for path in sorted({mutant.path for mutant in mutants}):  # that it can say no, of each file
+        mutant = next(mutant for mutant in mutants if mutant.path == path)
+        if compiler.complaint(mutant, "\n#error planted\n" + mutant.find) is None:
+            stop(f"{path} compiles whatever stands in it")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        complaints = list(pool.map(lambda m: compiler.complaint(m, m.put), mutants))
+    broken = 0
+    for mutant, complaint in zip(mutants, complaints):
+        if complaint is not None:
+            print(f"{mutant.name}: {mutant.path} does not compile with it:\n{complaint}")
+            broken += 1
+    print(f"{len(mutants)} mutants, {len(mutants) - broken} compile, {broken} do not")
+    return 2 if broken else 0
+
+
 class Copy:
     def __init__(self, path):
         self.path = pathlib.Path(path)
@@ -485,6 +546,7 @@ def main():
     parser = argparse.ArgumentParser(description="bugs on purpose; see the head of this file")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--compile", metavar="BUILD")
     parser.add_argument("--quick", action="store_true", help="three of them, for every run")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--scratch")
@@ -503,6 +565,8 @@ def main():
     if options.check:
         print(f"{len(mutants)} mutants, every place found")
         return 0
+    if options.compile:
+        return compile_each(mutants, options.compile)
     with tempfile.TemporaryDirectory(prefix="pledged-mutants-") as temporary:
         copy = Copy(options.scratch or temporary)
         copy.path.mkdir(parents=True, exist_ok=True)
