@@ -336,25 +336,14 @@ struct request {
     void (*answer)(struct request *request); /* the newest checkpoint covers what was asked for */
 };
 
-static void fail(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                 const char *field, const char *message)
-{
-    Pledged__V1__Refusal detail = PLEDGED__V1__REFUSAL__INIT;
-    detail.reason = reason;
-    detail.field = (char *)(uintptr_t)field;
-    detail.message = (char *)(uintptr_t)message;
-    detail.retryable = pl_code_retryable(code);
-    call_fail(call, code, &detail, message);
-}
-
 static void go_on(void *arg, bool covered)
 {
     struct request *request = arg;
     if (covered)
         request->answer(request);
     else
-        fail(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "there is no signed checkpoint over that now");
+        call_fail_reason(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                         "", "there is no signed checkpoint over that now");
 }
 
 /* Durable entries, as this worker knows; a size that a checkpoint may have is at most that. */
@@ -363,8 +352,8 @@ static void when_covered(struct call *call, struct service *service, uint64_t si
 {
     struct request *request = pl_arena_alloc(call_arena(call), sizeof(*request));
     if (request == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-             "the request is too large");
+        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                         "the request is too large");
         return;
     }
     *request = (struct request){.wait = {.size = size, .go_on = go_on, .arg = request},
@@ -406,8 +395,8 @@ static void answer_inclusion(struct request *request)
     struct pl_status status = prove(request->proofs, under, asked->seq, with_entry, &proven);
     if (!pl_is_ok(status)) {
         pl_log_status(PL_LOG_ERROR, "proofs", "cannot prove an entry", status);
-        fail(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "the proof cannot be made now");
+        call_fail_reason(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                         "", "the proof cannot be made now");
         return;
     }
     Pledged__V1__GetInclusionProofResponse response =
@@ -426,11 +415,11 @@ static void on_get_inclusion_proof(struct call *call, void *user)
     struct service *service = user;
     const Pledged__V1__GetInclusionProofRequest *asked = (const void *)call_request(call);
     if (asked->seq == 0)
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "seq",
-             "entries count from 1");
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "seq",
+                         "entries count from 1");
     else if (asked->seq > durable_size(service) && !covers(service->proofs, asked->seq))
-        fail(call, PL_E_NOT_FOUND, PLEDGED__V1__REASON__REASON_ENTRY_UNKNOWN, "seq",
-             "there is no such entry yet");
+        call_fail_reason(call, PL_E_NOT_FOUND, PLEDGED__V1__REASON__REASON_ENTRY_UNKNOWN, "seq",
+                         "there is no such entry yet");
     else
         when_covered(call, service, asked->seq, answer_inclusion);
 }
@@ -446,8 +435,8 @@ static void answer_consistency(struct request *request)
                                     asked->old_size, newest->checkpoint.size, &proof);
     if (!pl_is_ok(status)) {
         pl_log_status(PL_LOG_ERROR, "proofs", "cannot prove growth", status);
-        fail(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "the proof cannot be made now");
+        call_fail_reason(request->call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                         "", "the proof cannot be made now");
         return;
     }
     ProtobufCBinaryData hash[PL_MERKLE_PROOF_MAX];
@@ -468,8 +457,8 @@ static void on_get_consistency_proof(struct call *call, void *user)
     struct service *service = user;
     const Pledged__V1__GetConsistencyProofRequest *asked = (const void *)call_request(call);
     if (asked->old_size > durable_size(service) && !covers(service->proofs, asked->old_size))
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "old_size",
-             "this ledger has never had so many entries");
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "old_size",
+                         "this ledger has never had so many entries");
     else
         when_covered(call, service, asked->old_size, answer_consistency);
 }

@@ -183,8 +183,9 @@ static void pass_on(struct registrar *registrar, struct command *command)
         return;
     withdraw(registrar, command, false);
     forget(registrar, command);
-    refuse(command, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY,
-           "the server is busy; repeat with the same request id");
+    command->code = PL_E_BUSY;
+    command->phase = COMMAND_DONE;
+    go_home(command);
 }
 
 /* --- on the way back --- */
@@ -269,6 +270,11 @@ static void read_records(struct registrar *registrar, struct command *command)
             read_one(registrar, command, request->commitment[i], &code);
         if (one != NULL)
             response->record[response->n_record++] = one;
+    }
+    if (code == PL_E_TOO_BIG) {
+        refuse(command, code, PLEDGED__V1__REASON__REASON_TOO_BIG,
+               "so many records do not fit into one answer");
+        return;
     }
     if (code != PL_E_OK) {
         refuse(command, code, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
@@ -364,6 +370,11 @@ struct pl_status registrar_new(const struct registrar_options *options, struct r
     }
     *ret = registrar;
     return pl_ok();
+}
+
+bool registrar_has_room(const struct registrar *registrar)
+{
+    return !pl_mailbox_full(registrar->from_workers);
 }
 
 bool registrar_post(struct registrar *registrar, struct command *command)

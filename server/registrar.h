@@ -10,9 +10,9 @@
  * who gets the receipt of an erasure may rely on it: the bytes are gone.
  *
  * Failure modes: the file cannot be written -> the command is refused before it is decided
- * (UNAVAILABLE, NO_SPACE); an erasure that is in the ledger but not done yet (the file is busy) is
- * done again and again until it works, and at every start. A crash anywhere is put right by
- * persons_reconcile.
+ * (UNAVAILABLE, NO_SPACE); the writer takes no more -> BUSY, without a Refusal, and the rows go; an
+ * erasure that is in the ledger but not done yet (the file is busy) is done again and again until
+ * it works, and at every start. A crash anywhere is put right by persons_reconcile.
  *
  * Previous hop: server/service, or the writer. Next hop: the writer's inbox, or the worker's home.
  */
@@ -37,6 +37,8 @@ PL_MUST_CHECK struct pl_status registrar_new(const struct registrar_options *opt
 /* Commands that go this way: those with rows, those that may erase, COMMAND_RECORDS. Any thread.
  * False: too many wait, or the daemon ends; the caller keeps the command. */
 PL_MUST_CHECK bool registrar_post(struct registrar *registrar, struct command *command);
+/* False: a post would be refused now. Approximate, any thread. */
+bool registrar_has_room(const struct registrar *registrar);
 /* The writer must still be running, the workers have ended. NULL is fine. */
 void registrar_free(struct registrar *registrar);
 

@@ -32,20 +32,13 @@ static Pledged__V1__Refusal *refusal(struct pl_arena *arena, Pledged__V1__Reason
     return made;
 }
 
-static void fail(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                 const char *field, const char *message)
-{
-    Pledged__V1__Refusal *detail = refusal(call_arena(call), reason, field, message);
-    if (detail != NULL)
-        detail->retryable = pl_code_retryable(code);
-    call_fail(call, code, detail, message);
-}
-
 static void finish(struct call *call, enum pl_code code, const ProtobufCMessage *response,
                    const Pledged__V1__Refusal *detail)
 {
     if (code == PL_E_OK && response != NULL)
         call_reply(call, response);
+    else if (code == PL_E_BUSY && detail == NULL)
+        call_fail_busy(call);
     else
         call_fail(call, code == PL_E_OK ? PL_E_TOO_BIG : code, detail,
                   detail != NULL ? detail->message : pl_code_words(code));
@@ -80,8 +73,8 @@ static const struct view *view_or_fail(struct call *call, struct service *servic
 {
     const struct view *view = current_view(service);
     if (view == NULL)
-        fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "the server is starting");
+        call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                         "the server is starting");
     return view;
 }
 
@@ -98,8 +91,8 @@ static struct command *command_new(struct call *call, struct service *service,
     struct pl_arena *arena = call_arena(call);
     struct command *command = pl_arena_alloc(arena, sizeof(*command));
     if (command == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-             "the request is too large");
+        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                         "the request is too large");
         return NULL;
     }
     const struct net_person *person = call_person(call);
@@ -113,6 +106,21 @@ static struct command *command_new(struct call *call, struct service *service,
         (struct ledger_actor){person->person, person->role, call_identity(call), call_issuer(call)};
     command->admitted = call_admitted(call);
     return command;
+}
+
+/* One that executes `count` items, to be filled. NULL: the call has its answer. */
+static struct command *execute_new(struct call *call, struct service *service, size_t count)
+{
+    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    if (command == NULL)
+        return NULL;
+    command->item = pl_arena_alloc(command->arena, count * sizeof(*command->item));
+    command->item_count = count;
+    if (command->item != NULL)
+        return command;
+    call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                     "the request is too large");
+    return NULL;
 }
 
 /* Records come and go by way of the registrar. */
@@ -183,19 +191,17 @@ static void command_send(struct call *call, struct service *service, struct comm
         service->long_items += items;
         return;
     }
-    fail(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "",
-         "the server is busy; repeat with the same request id");
+    call_fail_busy(call);
 }
 
-static void item_refuse(struct command_item *item, struct pl_arena *arena, enum pl_code code,
-                        Pledged__V1__Refusal *why, const Pledged__V1__Command *msg)
+static void item_refuse(struct command_item *item, enum pl_code code, Pledged__V1__Refusal *why,
+                        const Pledged__V1__Command *msg)
 {
     item->msg = NULL;
     item->code = code;
     item->refusal = why;
     if (why != NULL && msg != NULL)
         why->request_id = msg->request_id;
-    (void)arena;
 }
 
 /* Nobody may put into the ledger that it was another one: an auditor's tool would find it wrong for
@@ -253,7 +259,7 @@ static void item_fill(struct service *service, struct command_item *item,
     item->msg = msg;
     if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
         !ledger_role_may(person->role, msg->command_case, LEDGER_RULES)) {
-        item_refuse(item, arena, PL_E_DENIED,
+        item_refuse(item, PL_E_DENIED,
                     refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
                             "this role may not give this command"),
                     msg);
@@ -268,7 +274,7 @@ static void item_fill(struct service *service, struct command_item *item,
     if (wrong == NULL)
         wrong = head_wrong(service, msg, arena);
     if (wrong != NULL) {
-        item_refuse(item, arena, ledger_reason_code(wrong->reason), wrong, msg);
+        item_refuse(item, ledger_reason_code(wrong->reason), wrong, msg);
         return;
     }
     pl_sha256(bytes, item->digest);
@@ -280,6 +286,13 @@ static bool inbox_has_room(void *user)
     return !pl_mailbox_full(service->inbox);
 }
 
+static bool has_room_for_records(void *user)
+{
+    const struct service *service = user;
+    return inbox_has_room(user) &&
+           (service->registrar == NULL || registrar_has_room(service->registrar));
+}
+
 static bool has_room_for_many(void *user)
 {
     const struct service *service = user;
@@ -289,16 +302,9 @@ static bool has_room_for_many(void *user)
 static void on_execute(struct call *call, void *user)
 {
     struct service *service = user;
-    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    struct command *command = execute_new(call, service, 1);
     if (command == NULL)
         return;
-    command->item = pl_arena_alloc(command->arena, sizeof(*command->item));
-    if (command->item == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-             "the request is too large");
-        return;
-    }
-    command->item_count = 1;
     struct command_item *item = &command->item[0];
     item_fill(service, item, call_person(call), (const Pledged__V1__Command *)call_request(call),
               call_request_bytes(call), false, command->arena);
@@ -308,6 +314,12 @@ static void on_execute(struct call *call, void *user)
     }
     command->only_packed = only_packed(call, service, command);
     command_send(call, service, command);
+}
+
+static void fail_no_records(struct call *call)
+{
+    call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                     "no records of persons are kept here");
 }
 
 /* The exact bytes of the command, as they stand in the request. */
@@ -343,16 +355,14 @@ static void on_execute_private(struct call *call, void *user)
 {
     struct service *service = user;
     const Pledged__V1__ExecutePrivateRequest *request = (const void *)call_request(call);
-    struct command *command = command_new(call, service, COMMAND_EXECUTE);
-    if (command == NULL)
-        return;
-    command->item = pl_arena_alloc(command->arena, sizeof(*command->item));
-    if (command->item == NULL || request->command == NULL) {
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_COMMAND_MISSING, "command",
-             "no command is given");
+    if (request->command == NULL) {
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_COMMAND_MISSING, "command",
+                         "no command is given");
         return;
     }
-    command->item_count = 1;
+    struct command *command = execute_new(call, service, 1);
+    if (command == NULL)
+        return;
     struct command_item *item = &command->item[0];
     item_fill(service, item, call_person(call), request->command, private_bytes(call), true,
               command->arena);
@@ -362,8 +372,7 @@ static void on_execute_private(struct call *call, void *user)
     else if (wrong != NULL)
         finish(call, ledger_reason_code(wrong->reason), NULL, wrong);
     else if (service->registrar == NULL && command->row_count != 0)
-        fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "no records of persons are kept here");
+        fail_no_records(call);
     else
         command_send(call, service, command);
 }
@@ -374,20 +383,13 @@ static void on_execute_batch(struct call *call, void *user)
     const Pledged__V1__ExecuteBatchRequest *request =
         (const Pledged__V1__ExecuteBatchRequest *)call_request(call);
     if (request->n_command == 0 || request->n_command > LIMIT_BATCH_COMMANDS) {
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "command",
-             "a batch holds 1 to 8192 commands");
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "command",
+                         "a batch holds 1 to 8192 commands");
         return;
     }
-    struct command *command = command_new(call, service, COMMAND_EXECUTE);
+    struct command *command = execute_new(call, service, request->n_command);
     if (command == NULL)
         return;
-    command->item = pl_arena_alloc(command->arena, request->n_command * sizeof(*command->item));
-    if (command->item == NULL) {
-        fail(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-             "the request is too large");
-        return;
-    }
-    command->item_count = request->n_command;
     /* the exact bytes of each command, as they stand in the request */
     size_t cursor = 0;
     for (size_t i = 0; i < command->item_count; i++) {
@@ -410,8 +412,9 @@ static void finish_batch(struct call *call, struct command *command)
         pl_arena_alloc(command->arena, command->item_count * sizeof(*list));
     if (response == NULL || result == NULL || list == NULL) {
         /* decided and durable, but there is no room to say it: a repeat gets the verdicts */
-        fail(call, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, "",
-             "the answer is too large; repeat with the same request ids in smaller batches");
+        call_fail_reason(
+            call, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, "",
+            "the answer is too large; repeat with the same request ids in smaller batches");
         return;
     }
     pledged__v1__execute_batch_response__init(response);
@@ -577,9 +580,13 @@ static void on_get_private_records(struct call *call, void *user)
 {
     struct service *service = user;
     const Pledged__V1__GetPrivateRecordsRequest *request = (const void *)call_request(call);
-    if (request->n_commitment > PRIVATE_READ_MAX || service->registrar == NULL) {
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "commitment",
-             "at most 256 commitments");
+    if (request->n_commitment > PRIVATE_READ_MAX) {
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                         "commitment", "at most 256 commitments");
+        return;
+    }
+    if (service->registrar == NULL) {
+        fail_no_records(call);
         return;
     }
     struct command *command = command_new(call, service, COMMAND_RECORDS);
@@ -681,8 +688,8 @@ static void on_list_benefits(struct call *call, void *user)
     if (request->of_case == PLEDGED__V1__LIST_BENEFITS_REQUEST__OF_PLEDGE) {
         uint32_t may = NET_ROLE(CLERK) | NET_ROLE(APPROVER) | NET_ROLE(AUDITOR);
         if ((may & (1u << call_person(call)->role)) == 0)
-            fail(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "pledge",
-                 "this role may not see single pledges");
+            call_fail_reason(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
+                             "pledge", "this role may not see single pledges");
         else
             send_query(call, service, query_pledge_benefits);
         return;
@@ -807,8 +814,8 @@ static bool still_auditor(struct call *call, struct dump *dump)
     if (!call_outdated(call))
         return true;
     dump_free(dump);
-    fail(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-         "the role of this person changed; ask again");
+    call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                     "the role of this person changed; ask again");
     return false;
 }
 
@@ -833,8 +840,8 @@ static void dump_go_on(struct call *call, void *user)
         if (!pl_is_ok(status)) {
             pl_log_status(PL_LOG_ERROR, "service", "dump cannot read the log", status);
             dump_free(dump);
-            fail(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-                 "the log cannot be read here");
+            call_fail_reason(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                             "the log cannot be read here");
             return;
         }
         response.first_seq = dump->next;
@@ -915,8 +922,9 @@ static void dump_begin(struct call *call, struct service *service, bool covered)
         return;
     uint64_t from = request->from_seq == 0 ? 1 : request->from_seq;
     if ((request->to_seq != 0 && from > request->to_seq) || from > view_get_log(view)->size + 1) {
-        fail(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
-             WORDS("the first entry comes after the end of the range or of the ledger"));
+        call_fail_reason(
+            call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
+            WORDS("the first entry comes after the end of the range or of the ledger"));
         return;
     }
     struct dump *dump = dump_new(service, view, request, covered, call_arena(call));
@@ -925,8 +933,8 @@ static void dump_begin(struct call *call, struct service *service, bool covered)
     if (!pl_is_ok(status)) {
         if (dump != NULL)
             dump_free(dump);
-        fail(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-             "the log cannot be opened");
+        call_fail_reason(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                         "the log cannot be opened");
         return;
     }
     call_set_context(call, dump);
@@ -1010,6 +1018,7 @@ const struct net_method service_methods[] = {
      .roles = READERS,
      .request_bytes_max = LIMIT_PRIVATE_REQUEST_BYTES,
      .elements_max = 65536,
+     .has_room = has_room_for_records,
      .handle = on_execute_private},
     {.path = "/pledged.v1.LedgerService/ExecuteBatch",
      .input = &pledged__v1__execute_batch_request__descriptor,

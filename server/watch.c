@@ -406,12 +406,8 @@ static void end(struct watcher *watcher, enum pl_code code, Pledged__V1__Reason 
                 const char *text)
 {
     struct call *call = watcher->call;
-    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
-    refusal.reason = reason;
-    refusal.message = (char *)(uintptr_t)text;
-    refusal.retryable = true;
     forget(watcher);
-    call_fail(call, code, &refusal, text);
+    call_fail_reason(call, code, reason, "", text);
 }
 
 static void send(struct watcher *watcher, Pledged__V1__WatchResponse *response)
@@ -507,17 +503,6 @@ static bool look(struct watch_hub *hub)
     return true;
 }
 
-static void refuse(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                   const char *field, const char *text)
-{
-    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
-    refusal.reason = reason;
-    refusal.field = (char *)(uintptr_t)field;
-    refusal.message = (char *)(uintptr_t)text;
-    refusal.retryable = code == PL_E_UNAVAILABLE;
-    call_fail(call, code, &refusal, text);
-}
-
 static bool sees_entries(Pledged__V1__Role role)
 {
     return role == PLEDGED__V1__ROLE__ROLE_CLERK || role == PLEDGED__V1__ROLE__ROLE_APPROVER ||
@@ -566,8 +551,8 @@ void watch_begin(struct watch_hub *hub, struct call *call)
 {
     const Pledged__V1__WatchRequest *request = (const void *)call_request(call);
     if (request->heartbeat_s > LIMIT_WATCH_HEARTBEAT_MAX_S) {
-        refuse(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "heartbeat_s",
-               WORDS("a heartbeat comes every 1 to 300 seconds"));
+        call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                         "heartbeat_s", WORDS("a heartbeat comes every 1 to 300 seconds"));
         return;
     }
     struct watcher *watcher = watcher_new(hub, call);
@@ -576,11 +561,12 @@ void watch_begin(struct watch_hub *hub, struct call *call)
     if (!ready || request->from_seq > next) {
         forget(watcher);
         if (!ready)
-            refuse(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
-                   "the server is starting or about to stop");
+            call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+                             "the server is starting or about to stop");
         else
-            refuse(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "from_seq",
-                   WORDS("the first entry comes after the end of the ledger"));
+            call_fail_reason(call, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
+                             "from_seq",
+                             WORDS("the first entry comes after the end of the ledger"));
         return;
     }
     if (watcher->next_seq == 0)

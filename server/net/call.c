@@ -407,6 +407,7 @@ static void say_failure(struct call *call, const char *http_status, enum pl_code
         message = refusal->message;
     else if (message == NULL)
         message = pl_code_words(code);
+    call->pool->told_busy += code == PL_E_BUSY;
     answer_fail(call, http_status, code, refusal, message);
     tell_done(call, code);
 }
@@ -442,19 +443,33 @@ void call_fail_status(struct call *call, const char *http_status, enum pl_code c
     fail_any(call, http_status, code, NULL, text);
 }
 
-static Pledged__V1__Refusal *reason_of(struct call *call, enum pl_code code,
-                                       Pledged__V1__Reason reason, const char *text)
+void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                      const char *field, const char *text)
 {
-    Pledged__V1__Refusal *refusal = codec_refusal(&call->arena, reason, "", text);
-    if (refusal != NULL)
-        refusal->retryable = pl_code_retryable(code);
-    return refusal;
+    Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+    refusal.reason = reason;
+    refusal.field = (char *)(uintptr_t)field;
+    refusal.message = (char *)(uintptr_t)text;
+    refusal.retryable = pl_code_retryable(code);
+    call_fail(call, code, &refusal, text);
 }
 
-void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                      const char *text)
+void call_fail_body(struct call *call, struct pl_status status)
 {
-    call_fail(call, code, reason_of(call, code, reason, text), text);
+    if (status.code == PL_E_TOO_BIG)
+        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "", status.what);
+    else if (status.code == PL_E_BUSY)
+        call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "", status.what);
+    else
+        call_fail(call, status.code, NULL, status.what);
+}
+
+void call_fail_busy(struct call *call)
+{
+    bool writes = call->method != NULL && !call->method->no_side_effects;
+    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "",
+                     writes ? "the server is busy; repeat with the same request id"
+                            : "the server is busy; try again");
 }
 
 void call_fail_http(struct call *call, const char *status, const char *text,
@@ -500,7 +515,7 @@ static void expire(struct call *call)
     static const char late[] = "the deadline passed before the outcome was known; "
                                "a command: repeat it with the same request id";
     if (call->phase == CALL_READING) {
-        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, early);
+        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, "", early);
         return;
     }
     if (call->stream == NULL)

@@ -110,6 +110,7 @@ struct call_pool {
     size_t watching_max;
     size_t body_bytes; /* request bytes held by all calls */
     size_t body_bytes_max;
+    uint64_t told_busy; /* calls that were told to come later */
     size_t arena_bytes;
     struct deadlines deadlines; /* of admitted calls */
     struct pl_clock *clock;
@@ -135,6 +136,8 @@ bool call_admit(struct call *call);
 /* Keeps request bytes, out of their frames. TOO_BIG: over the method's limit; BUSY: over the
  * worker's; for gRPC also what grpc_read says. */
 PL_MUST_CHECK struct pl_status call_keep_body(struct call *call, struct pl_slice bytes);
+/* call_fail with what became of request bytes: not OK. */
+void call_fail_body(struct call *call, struct pl_status status);
 void call_stream_closed(struct call *call); /* frees it unless a handler has it */
 void call_stream_has_room(struct call *call);
 void call_drain(struct call *call); /* call_draining is true from here on */
@@ -145,10 +148,7 @@ void call_cut(struct call *call, enum pl_code code);
 /* A plain HTTP answer with a line of text; frees the call. `field` may be NULL. */
 void call_fail_http(struct call *call, const char *status, const char *text,
                     const struct stream_field *field);
-/* call_fail with a Refusal made of reason and text. */
-void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
-                      const char *text);
-/* The same for Connect, where some failures have an HTTP status of their own ("404"). */
+/* call_fail for Connect, where some failures have an HTTP status of their own ("404"). */
 void call_fail_status(struct call *call, const char *http_status, enum pl_code code,
                       const char *text);
 

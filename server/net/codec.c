@@ -7,8 +7,9 @@
 #include "common/json.h"
 #include "common/scan.h"
 
-Pledged__V1__Refusal *codec_refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
-                                    const char *field, const char *message)
+/* In the arena, texts copied; NULL when the arena's budget is spent. */
+static Pledged__V1__Refusal *refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
+                                     const char *field, const char *message)
 {
     Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
     char *field_copy = pl_arena_strdup(arena, field);
@@ -27,13 +28,13 @@ static Pledged__V1__Refusal *explain(struct pl_arena *arena, Pledged__V1__Reason
                                      const char *path, const char *what)
 {
     const char *message = path[0] == '\0' ? what : pl_arena_printf(arena, "%s: %s", path, what);
-    return message == NULL ? NULL : codec_refusal(arena, reason, path, message);
+    return message == NULL ? NULL : refusal(arena, reason, path, message);
 }
 
 static Pledged__V1__Refusal *explain_too_big(struct pl_arena *arena)
 {
-    return codec_refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-                         "the request is too large when unpacked");
+    return refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                   "the request is too large when unpacked");
 }
 
 static struct pl_status decode_proto(const struct codec_request *request, struct pl_arena *arena,

@@ -32,8 +32,5 @@ PL_MUST_CHECK struct pl_status codec_decode(const struct codec_request *request,
 /* Appends the message. */
 PL_MUST_CHECK struct pl_status codec_encode(enum codec codec, const ProtobufCMessage *message,
                                             struct pl_buf *out);
-/* A Refusal in the arena, texts copied; NULL when the arena's budget is spent. */
-Pledged__V1__Refusal *codec_refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
-                                    const char *field, const char *message);
 
 #endif

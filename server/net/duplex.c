@@ -8,17 +8,6 @@
 
 enum { WAITING_MAX = 256 * 1024 }; /* more than a window of HTTP/2 holds */
 
-static bool fail(struct call *call, struct pl_status status)
-{
-    if (status.code == PL_E_TOO_BIG)
-        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, status.what);
-    else if (status.code == PL_E_BUSY)
-        call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, status.what);
-    else
-        call_fail(call, status.code, NULL, status.what);
-    return false;
-}
-
 /* A whole message is in call->body. */
 static bool take_message(struct call *call)
 {
@@ -42,8 +31,10 @@ static bool take_messages(struct call *call, struct pl_slice *bytes)
         struct pl_status status =
             grpc_read_part(&call->reader, bytes, call->bytes_max, &call->body);
         call->pool->body_bytes += pl_buf_len(&call->body) - before;
-        if (!pl_is_ok(status))
-            return fail(call, status);
+        if (!pl_is_ok(status)) {
+            call_fail_body(call, status);
+            return false;
+        }
         if (call->reader.complete && !take_message(call))
             return false;
     }
@@ -65,7 +56,7 @@ static void go_on(struct call *call, void *user)
     struct pl_buf *waiting = &call->duplex.waiting;
     struct pl_slice bytes = pl_buf_slice(waiting);
     if (call->draining) {
-        call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+        call_fail_reason(call, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
                          "the server is about to go: connect again");
         return;
     }
@@ -94,7 +85,7 @@ void duplex_body(struct call *call, struct pl_slice bytes)
     struct call_pool *pool = call->pool;
     struct pl_buf *waiting = &call->duplex.waiting;
     if (bytes.len > pool->body_bytes_max || pool->body_bytes > pool->body_bytes_max - bytes.len) {
-        (void)fail(call, pl_fail(BUSY, "the server holds too many unfinished requests"));
+        call_fail_body(call, pl_fail(BUSY, "the server holds too many unfinished requests"));
         return;
     }
     bool free_to_go = !call->waiting && pl_buf_len(waiting) == 0;
@@ -107,7 +98,7 @@ void duplex_body(struct call *call, struct pl_slice bytes)
                                   ? pl_fail(BUSY, "read the answers before asking more")
                                   : pl_buf_append(waiting, bytes.data, bytes.len);
     if (!pl_is_ok(status)) {
-        (void)fail(call, status);
+        call_fail_body(call, status);
         return;
     }
     pool->body_bytes += bytes.len;

@@ -324,7 +324,7 @@ void net_get_stats(const struct net *net, struct net_stats *ret)
         .connections = home->count,
         .handshake_failures = home->handshake_failures,
         .requests = home->rpc.requests,
-        .refused_busy = home->rpc.refused_busy,
+        .refused_busy = home->rpc.pool.told_busy,
         .protocol_errors = home->protocol_errors,
         .connections_h1 = home->speak_h1,
         .connections_h2 = home->speak_h2,

@@ -180,6 +180,12 @@ void call_reply(struct call *call, const ProtobufCMessage *response);
  * NULL: `message` alone. The call is freed. */
 void call_fail(struct call *call, enum pl_code code, const Pledged__V1__Refusal *refusal,
                const char *message);
+/* call_fail with a Refusal made of these. `field` has the path of what is wrong; "": no field is.
+ */
+void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                      const char *field, const char *text);
+/* call_fail for what there is no room for now: nothing of it was done. */
+void call_fail_busy(struct call *call);
 /* --- of resources --- */
 struct pl_slice call_path(const struct call *call); /* without the query; in the arena */
 /* "if-none-match", "accept-language", "accept"; data NULL: absent. In the arena. */

@@ -264,12 +264,6 @@ static bool take_timeout(struct call *call)
     return true;
 }
 
-static void answer_busy(struct call *call, const char *why)
-{
-    rpc_of(call)->refused_busy++;
-    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, why);
-}
-
 static bool check_quota(struct call *call)
 {
     struct rpc *rpc = rpc_of(call);
@@ -278,7 +272,8 @@ static bool check_quota(struct call *call)
                                       rpc->clock->mono_ns(rpc->clock)))
         return true;
     rpc->over_quota++;
-    answer_busy(call, "too many requests with this certificate; try again a little later");
+    call_fail_reason(call, PL_E_BUSY, PLEDGED__V1__REASON__REASON_BUSY, "",
+                     "too many requests with this certificate; try again a little later");
     return false;
 }
 
@@ -291,11 +286,11 @@ static bool check_person(struct call *call)
     const struct net_person *person = call->peer->match.person;
     if (person == NULL) {
         call_fail_reason(call, PL_E_UNAUTHENTICATED, PLEDGED__V1__REASON__REASON_UNAUTHENTICATED,
-                         "no person of the roster has this certificate");
+                         "", "no person of the roster has this certificate");
         return false;
     }
     if ((roles & (1u << person->role)) == 0) {
-        call_fail_reason(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED,
+        call_fail_reason(call, PL_E_DENIED, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
                          "this role may not call this method");
         return false;
     }
@@ -336,7 +331,7 @@ static void on_head(void *user)
     call->began_ns = rpc_of(call)->clock->mono_ns(rpc_of(call)->clock);
     if (take_resource(call)) {
         if (check_person(call) && !call_admit(call))
-            answer_busy(call, "the server is busy; try again");
+            call_fail_busy(call);
         return;
     }
     if (mark != NULL) {
@@ -350,7 +345,7 @@ static void on_head(void *user)
     if (!check_encoding(call) || !check_version(call) || !take_timeout(call) || !check_person(call))
         return;
     if (!call_admit(call))
-        answer_busy(call, "the server is busy; repeat with the same request id");
+        call_fail_busy(call);
     else if (call->method->client_streaming)
         duplex_begin(call, decode);
 }
@@ -367,14 +362,8 @@ static void on_body(void *user, struct pl_slice bytes)
         return;
     }
     struct pl_status status = call_keep_body(call, bytes);
-    if (pl_is_ok(status))
-        return;
-    if (status.code == PL_E_BUSY)
-        answer_busy(call, status.what);
-    else if (status.code == PL_E_TOO_BIG)
-        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, status.what);
-    else
-        call_fail(call, status.code, NULL, status.what);
+    if (!pl_is_ok(status))
+        call_fail_body(call, status);
 }
 
 static bool decode(struct call *call)
@@ -407,7 +396,7 @@ static bool check_complete(struct call *call)
         return false;
     }
     if (call->deadline_ns != 0 && rpc->clock->mono_ns(rpc->clock) >= call->deadline_ns) {
-        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE,
+        call_fail_reason(call, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, "",
                          "the deadline passed before the call was taken up: nothing happened");
         return false;
     }
@@ -418,7 +407,7 @@ static bool check_room(struct call *call)
 {
     if (call->method->has_room == NULL || call->method->has_room(call->pool->user))
         return true;
-    answer_busy(call, "the server is busy; repeat with the same request id");
+    call_fail_busy(call);
     return false;
 }
 
@@ -442,7 +431,7 @@ static void on_request(void *user)
 
 static void on_late(void *user)
 {
-    call_fail_reason(user, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE,
+    call_fail_reason(user, PL_E_TIMEOUT, PLEDGED__V1__REASON__REASON_DEADLINE, "",
                      "the request did not become complete in time");
 }
 

@@ -26,7 +26,7 @@ struct rpc {
     bool get_only;
     struct pl_clock *clock;
     size_t person_requests_per_s, person_burst; /* 0: no limit; 0: see quota.h */
-    uint64_t requests, refused_busy, over_quota;
+    uint64_t requests, over_quota;
 };
 
 /* The user of rpc_events' on_open: one a connection. */

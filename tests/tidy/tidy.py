@@ -225,7 +225,6 @@ TESTED_BY = {
     "server/backup.c": ("tests/e2e/test_backup.py", "whole backups beside a running daemon"),
     "server/restore.c": ("tests/e2e/test_backup.py", "every file of a backup damaged, and back"),
     "server/daemon.c": ("tests/e2e/test_durability.py", "a process with its threads and signals"),
-    "server/service.c": ("tests/e2e/test_roles.py", "every method over real connections"),
     "server/worker.c": ("tests/e2e/test_concurrency.py", "threads over real connections"),
 }
 

@@ -18,13 +18,15 @@
 #include "dir_fixture.h"
 #include "server/registrar.h"
 
-enum { WAIT_MS = 60000 };
+enum { WAIT_MS = 60000, WRITER_MAX = 16, INBOX_MAX = 16 };
 
 struct place {
     char *dir;
     struct registrar *registrar;
     struct pl_mailbox *writer, *worker;
     struct pl_arena arena;
+    struct pl_arena arena_of_thread; /* of commands: whoever has one may allocate there */
+    Pledged__V1__GetPrivateRecordsRequest nothing;
     Pledged__V1__Command msg;
     Pledged__V1__Receipt receipt;
 };
@@ -36,14 +38,16 @@ static void open_place(struct place *p)
     pledged__v1__command__init(&p->msg);
     pledged__v1__receipt__init(&p->receipt);
     p->receipt.kind = PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
+    pledged__v1__get_private_records_request__init(&p->nothing);
     pl_arena_init(&p->arena, 1 << 20);
-    assert_true(pl_is_ok(pl_mailbox_new(16, &p->writer)));
+    pl_arena_init(&p->arena_of_thread, 1 << 20);
+    assert_true(pl_is_ok(pl_mailbox_new(WRITER_MAX, &p->writer)));
     assert_true(pl_is_ok(pl_mailbox_new(0, &p->worker)));
     const struct registrar_options options = {.data = p->dir,
                                               .ledger = ledger,
                                               .unnamed = PERSONS_PENDING_GO,
                                               .writer = p->writer,
-                                              .inbox_limit = 16};
+                                              .inbox_limit = INBOX_MAX};
     assert_true(pl_is_ok(registrar_new(&options, &p->registrar)));
     ledger_free(ledger);
 }
@@ -54,6 +58,7 @@ static void close_place(struct place *p)
     pl_mailbox_free(p->writer);
     pl_mailbox_free(p->worker);
     pl_arena_fini(&p->arena);
+    pl_arena_fini(&p->arena_of_thread);
     temp_remove(p->dir);
 }
 
@@ -66,27 +71,34 @@ static struct command *next_in(struct pl_mailbox *box)
     return (struct command *)mail; /* mail is the first member */
 }
 
-/* One command with one record, through the writer, who records it or is busy. */
-static void give(struct place *p, const char *text, bool recorded)
+/* One command with one record. */
+static struct command *bring(struct place *p, const char *text, bool named)
 {
     struct command *command = pl_arena_alloc(&p->arena, sizeof(*command));
     struct command_item *item = pl_arena_alloc(&p->arena, sizeof(*item));
     struct persons_row *row = pl_arena_alloc(&p->arena, sizeof(*row));
     *command = (struct command){.phase = COMMAND_QUEUED,
                                 .home = p->worker,
-                                .arena = &p->arena,
+                                .arena = &p->arena_of_thread,
                                 .item = item,
                                 .item_count = 1,
                                 .row = row,
                                 .row_count = 1};
     *item = (struct command_item){.msg = &p->msg};
-    *row = (struct persons_row){.record = pl_slice_str(text), .named = recorded};
+    *row = (struct persons_row){.record = pl_slice_str(text), .named = named};
     persons_commit(row->salt, row->record, row->commitment);
     assert_true(registrar_post(p->registrar, command));
+    return command;
+}
+
+/* Through the writer, who records it or is busy. */
+static void give(struct place *p, const char *text, bool recorded)
+{
+    struct command *command = bring(p, text, recorded);
     assert_ptr_equal(next_in(p->writer), command);
     command->phase = COMMAND_DONE;
     command->code = recorded ? PL_E_OK : PL_E_BUSY;
-    item->receipt = recorded ? &p->receipt : NULL;
+    command->item->receipt = recorded ? &p->receipt : NULL;
     assert_true(pl_mailbox_post(command->home, &command->mail));
     assert_ptr_equal(next_in(p->worker), command);
 }
@@ -140,11 +152,77 @@ static void test_brought_again_while_the_file_is_busy(void **state)
     close_place(&p);
 }
 
+/* The record was on the disk by then. */
+static void test_the_writer_takes_no_more(void **state)
+{
+    (void)state;
+    struct place p;
+    struct pl_mail other[WRITER_MAX];
+    open_place(&p);
+    for (size_t i = 0; i < WRITER_MAX; i++)
+        assert_true(pl_mailbox_post(p.writer, &other[i]));
+    struct command *command = bring(&p, "one too many", true);
+    assert_ptr_equal(next_in(p.worker), command);
+    assert_int_equal(command->phase, COMMAND_DONE);
+    assert_int_equal(command->code, PL_E_BUSY);
+    assert_null(command->refusal);
+    assert_false(is_kept(&p, "one too many"));
+    assert_ptr_equal(pl_mailbox_take(p.writer), &other[0]);
+    give(&p, "one too many", true);
+    assert_true(is_kept(&p, "one too many"));
+    close_place(&p);
+}
+
+/* Somebody who writes into the file holds the thread up; what comes meanwhile waits. Of who posts
+ * alone it is always true: where there was room, there still is. */
+static void test_room(void **state)
+{
+    (void)state;
+    struct place p;
+    sqlite3 *writer = NULL;
+    size_t waiting = 1;
+    open_place(&p);
+    assert_true(registrar_has_room(p.registrar));
+    give(&p, "other", true);
+    assert_int_equal(sqlite3_open(in_dir(p.dir, PERSONS_FILE), &writer), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    struct command *held_up = bring(&p, "held up", false);
+    for (size_t i = 0; i < 3 * INBOX_MAX; i++) {
+        struct command *command = pl_arena_alloc(&p.arena, sizeof(*command));
+        *command = (struct command){.phase = COMMAND_QUEUED,
+                                    .kind = COMMAND_RECORDS,
+                                    .home = p.worker,
+                                    .arena = &p.arena_of_thread,
+                                    .request = &p.nothing.base};
+        bool room = registrar_has_room(p.registrar);
+        bool posted = registrar_post(p.registrar, command);
+        assert_true(posted || !room);
+        waiting += posted;
+    }
+    assert_int_equal(sqlite3_close(writer), SQLITE_OK);
+    while (waiting > 0) { /* to the writer, or home: it was held up for too long */
+        struct pollfd fds[] = {{.fd = pl_mailbox_fd(p.writer), .events = POLLIN},
+                               {.fd = pl_mailbox_fd(p.worker), .events = POLLIN}};
+        assert_true(poll(fds, PL_COUNT(fds), WAIT_MS) > 0);
+        if (pl_mailbox_take(p.writer) != NULL) {
+            held_up->phase = COMMAND_DONE;
+            held_up->code = PL_E_BUSY;
+            assert_true(pl_mailbox_post(held_up->home, &held_up->mail));
+        }
+        for (struct pl_mail *mail = pl_mailbox_take(p.worker); mail != NULL; mail = mail->next)
+            waiting--;
+    }
+    assert_true(registrar_has_room(p.registrar));
+    close_place(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_while_recorded),
         cmocka_unit_test(test_brought_again_while_the_file_is_busy),
+        cmocka_unit_test(test_the_writer_takes_no_more),
+        cmocka_unit_test(test_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

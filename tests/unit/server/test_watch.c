@@ -90,16 +90,16 @@ bool call_send(struct call *call, const ProtobufCMessage *message)
     return --call->room > 0;
 }
 
-void call_fail(struct call *call, enum pl_code code, const Pledged__V1__Refusal *refusal,
-               const char *message)
+void call_fail_reason(struct call *call, enum pl_code code, Pledged__V1__Reason reason,
+                      const char *field, const char *text)
 {
     assert_false(call->ended);
-    assert_non_null(refusal);
-    assert_string_equal(refusal->message, message);
+    assert_int_not_equal(reason, PLEDGED__V1__REASON__REASON_UNSPECIFIED);
+    assert_true(text[0] != '\0');
     call->ended = true;
     call->code = code;
-    call->retryable = refusal->retryable;
-    snprintf(call->field, sizeof(call->field), "%s", refusal->field);
+    call->retryable = pl_code_retryable(code);
+    snprintf(call->field, sizeof(call->field), "%s", field);
 }
 
 void call_end(struct call *call)
