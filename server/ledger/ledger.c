@@ -22,6 +22,7 @@
 #include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/refund.h"
+#include "server/ledger/reversal.h"
 #include "server/ledger/schedule.h"
 #include "server/ledger/statement.h"
 #include "server/ledger/surplus.h"
@@ -137,7 +138,7 @@ static void (*const decide_rows[])(struct maker *maker) = {
     [COMMAND(PAY)] = payment_decide,
     [COMMAND(REVERSE)] = payment_decide,
     [COMMAND(IMPORT_STATEMENT)] = statement_decide,
-    [COMMAND(MATCH_REVERSAL)] = statement_decide,
+    [COMMAND(MATCH_REVERSAL)] = reversal_decide,
     [COMMAND(ALLOCATE)] = allocation_decide,
     [COMMAND(REALLOCATE)] = surplus_decide,
     [COMMAND(CONVERT)] = surplus_decide,

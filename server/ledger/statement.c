@@ -6,16 +6,13 @@
  */
 #include "server/ledger/statement.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/date.h"
-#include "common/ids.h"
 #include "common/money.h"
-#include "common/reference.h"
 #include "server/ledger/allocation.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
@@ -25,6 +22,7 @@
 #include "server/ledger/refund.h"
 #include "server/ledger/returned.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/statement_form.h"
 #include "server/ledger/valuation.h"
 
 #define KIND(name_)  PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
@@ -32,155 +30,6 @@
 
 /* A clerk may have typed the day on which she saw the money. */
 enum { DAYS_APART_MOST = 10, PAY_SCAN_MOST = 4096 };
-
-/* --- judged without the ledger --- */
-
-static bool text_fine(const char *text, size_t most)
-{
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
-            return false;
-    }
-    return len <= most;
-}
-
-static bool texts_fine(const Pledged__V1__Movement *movement)
-{
-    const char *const texts[] = {
-        movement->bank_ref,  movement->batch_ref,     movement->entry_ref,
-        movement->uetr,      movement->rate,          movement->end_to_end_id,
-        movement->reference, movement->return_reason, movement->bank_code};
-    for (size_t i = 0; i < PL_COUNT(texts); i++) {
-        if (!text_fine(texts[i], STATEMENT_TEXT_MAX))
-            return false;
-    }
-    return true;
-}
-
-struct wrong {
-    Pledged__V1__Reason reason;
-    const char *field, *why;
-};
-
-static bool say(struct wrong *wrong, Pledged__V1__Reason reason, const char *field, const char *why)
-{
-    *wrong = (struct wrong){reason, field, why};
-    return false;
-}
-
-#define FIELD_ "import_statement.statement"
-
-static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *wrong)
-{
-    if (movement->kind == KIND(UNSPECIFIED))
-        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".movement.kind", "a kind is needed");
-    if (movement->minor == 0 || movement->minor == INT64_MIN)
-        return say(wrong, REASON(AMOUNT_REQUIRED), FIELD_ ".movement.minor",
-                   "a movement has an amount");
-    if (!pl_date_valid(movement->booking_date) || !pl_date_valid(movement->value_date))
-        return say(wrong, REASON(DATE_INVALID), FIELD_ ".movement.booking_date",
-                   "a movement has two dates, YYYY-MM-DD");
-    if (!texts_fine(movement))
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement",
-                   "a text is longer than 64 bytes or holds control characters");
-    if (movement->reference[0] != '\0' && !pl_reference_valid(movement->reference))
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.reference",
-                   "the checksum of the creditor reference does not hold");
-    if (movement->instructed != NULL && pl_currency_index(movement->instructed->currency) < 0)
-        return say(wrong, REASON(CURRENCY_UNKNOWN), FIELD_ ".movement.instructed.currency",
-                   "not a currency of ISO 4217");
-    if (movement->charges != NULL &&
-        (pl_currency_index(movement->charges->currency) < 0 || movement->charges->minor <= 0))
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.charges",
-                   "charges are more than nothing, in a currency of ISO 4217");
-    if (movement->detail_commitment.len != 0 && movement->detail_commitment.len != 32)
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment",
-                   "a commitment has 32 bytes");
-    return true;
-}
-
-/* opening + movements + remainder = closing; a notification has no balances. */
-static bool balanced(const Pledged__V1__BankStatement *bank, struct wrong *wrong)
-{
-    int64_t sum = bank->opening_minor;
-    for (size_t i = 0; i < bank->n_movement; i++) {
-        if (!pl_add64(sum, bank->movement[i]->minor, &sum))
-            return say(wrong, REASON(AMOUNT_OVERFLOW), FIELD_ ".movement.minor",
-                       "the movements add up to too much");
-    }
-    if (bank->remainder != NULL && !pl_add64(sum, bank->remainder->minor, &sum))
-        return say(wrong, REASON(AMOUNT_OVERFLOW), FIELD_ ".remainder.minor",
-                   "the movements add up to too much");
-    return bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION ||
-           sum == bank->closing_minor ||
-           say(wrong, REASON(STATEMENT_UNBALANCED), FIELD_ ".closing_minor",
-               "the opening balance, the movements and the remainder are not the closing balance");
-}
-
-static bool bank_fine(const Pledged__V1__BankStatement *bank, struct wrong *wrong)
-{
-    bool notification = bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
-    if (bank->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_UNSPECIFIED)
-        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".kind", "a kind is needed");
-    if (bank->account[0] == '\0' || bank->id[0] == '\0')
-        return say(wrong, REASON(FIELD_REQUIRED), FIELD_ ".account",
-                   "an account and an id are needed");
-    if (!text_fine(bank->account, 34) || !text_fine(bank->id, STATEMENT_TEXT_MAX))
-        return say(wrong, REASON(FIELD_TOO_LONG), FIELD_ ".account", "the text is too long");
-    if (pl_currency_index(bank->currency) < 0)
-        return say(wrong, REASON(CURRENCY_UNKNOWN), FIELD_ ".currency",
-                   "not a currency of ISO 4217");
-    if (!pl_date_valid(bank->created) ||
-        (bank->from_date[0] != '\0' && !pl_date_valid(bank->from_date)) ||
-        (bank->to_date[0] != '\0' && !pl_date_valid(bank->to_date)))
-        return say(wrong, REASON(DATE_INVALID), FIELD_ ".created",
-                   "a date has the form YYYY-MM-DD");
-    if (notification && (bank->opening_minor != 0 || bank->closing_minor != 0))
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".opening_minor",
-                   "a notification has no balances");
-    if (bank->remainder != NULL && bank->remainder->count < 0)
-        return say(wrong, REASON(FIELD_INVALID), FIELD_ ".remainder.count",
-                   "a count is not negative");
-    for (size_t i = 0; i < bank->n_movement; i++) {
-        if (!movement_fine(bank->movement[i], wrong))
-            return false;
-    }
-    return balanced(bank, wrong);
-}
-
-static bool all_fine(const Pledged__V1__ImportStatement *command, struct wrong *wrong)
-{
-    size_t movements = 0;
-    if (command->file_sha256.len != 32)
-        return say(wrong, REASON(FIELD_INVALID), "import_statement.file_sha256",
-                   "a SHA-256 has 32 bytes");
-    if (!text_fine(command->message_id, STATEMENT_TEXT_MAX))
-        return say(wrong, REASON(FIELD_TOO_LONG), "import_statement.message_id",
-                   "the text is too long");
-    if (command->n_statement == 0 || command->n_statement > STATEMENT_MOST)
-        return say(wrong, REASON(FIELD_REQUIRED), FIELD_, "1 to 64 statements are needed");
-    for (size_t i = 0; i < command->n_statement; i++)
-        movements += command->statement[i]->n_movement;
-    if (movements > LEDGER_MOVEMENTS_MAX)
-        return say(wrong, REASON(TOO_BIG), FIELD_ ".movement", "at most 10000 movements a file");
-    for (size_t i = 0; i < command->n_statement; i++) {
-        if (!bank_fine(command->statement[i], wrong))
-            return false;
-    }
-    return true;
-}
-
-const char *statement_wrong(const Pledged__V1__ImportStatement *command,
-                            Pledged__V1__Reason *ret_reason, const char **ret_field)
-{
-    struct wrong wrong = {.why = NULL};
-    if (all_fine(command, &wrong))
-        return NULL;
-    *ret_reason = wrong.reason;
-    *ret_field = wrong.field;
-    return wrong.why;
-}
 
 size_t statement_room(const Pledged__V1__ImportStatement *command)
 {
@@ -627,7 +476,7 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
 {
     struct maker *maker = import->maker;
     if (!may_receive(import, movement->minor)) {
-        refuse(import, REASON(SUM_OVERFLOW), FIELD_ ".movement.minor", 0);
+        refuse(import, REASON(SUM_OVERFLOW), STATEMENT_FIELD ".movement.minor", 0);
         return;
     }
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
@@ -761,7 +610,7 @@ static void refuse_batch(struct importing *import, const struct state_movement *
 {
     const struct state_bank_entry *batch = &import->ledger->bank_entry[row->batch];
     char amount[32];
-    refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".movement.batch_ref", batch->seq);
+    refuse(import, REASON(STATEMENT_CONFLICT), STATEMENT_FIELD ".movement.batch_ref", batch->seq);
     maker_arg(import->maker, "bank_entry", maker_id(import->maker, 'B', row->batch + 1));
     (void)pl_decimal_format(batch->amount, pl_currency_exponent(pl_currency_code(batch->currency)),
                             amount);
@@ -800,7 +649,7 @@ static bool detail_fits(struct importing *import, const Pledged__V1__Movement *m
         pl_map_put(&import->details, detail.data, &one);
         return true;
     }
-    refuse(import, REASON(FIELD_INVALID), FIELD_ ".movement.detail_commitment", 0);
+    refuse(import, REASON(FIELD_INVALID), STATEMENT_FIELD ".movement.detail_commitment", 0);
     maker_say(import->maker, "why", "the ledger has this commitment already");
     return false;
 }
@@ -823,7 +672,7 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
         refuse_batch(import, &row);
         return;
     case BATCH_TWICE:
-        refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".movement.batch_ref", 0);
+        refuse(import, REASON(STATEMENT_CONFLICT), STATEMENT_FIELD ".movement.batch_ref", 0);
         maker_say(import->maker, "why", "the file has a sum and its details");
         return;
     case BATCH_KNOWN:
@@ -864,7 +713,7 @@ static bool remainder_fine(struct importing *import, const struct state_account 
     if (account->shared ? rest != NULL : rest == NULL || rest->count == 0)
         return true;
     refuse(import, account->shared ? REASON(FIELD_REQUIRED) : REASON(FIELD_INVALID),
-           FIELD_ ".remainder", 0);
+           STATEMENT_FIELD ".remainder", 0);
     maker_say(import->maker, "use",
               account->shared ? WORDS("the account is shared: import with --ours")
                               : WORDS("the account is the fund's alone: import without --ours"));
@@ -881,7 +730,7 @@ static bool account_fine(struct importing *import)
             ledger->account[i].currency == currency)
             return remainder_fine(import, &ledger->account[i]);
     }
-    refuse(import, REASON(ACCOUNT_UNKNOWN), FIELD_ ".account", 0);
+    refuse(import, REASON(ACCOUNT_UNKNOWN), STATEMENT_FIELD ".account", 0);
     maker_arg(import->maker, "account", import->bank->account);
     maker_arg(import->maker, "currency", import->bank->currency);
     leave_nothing(import);
@@ -899,7 +748,7 @@ static bool same_statement(struct importing *import)
         known->currency == pl_currency_index(import->bank->currency) &&
         known->movements + known->remainder_count == count + rest)
         return true;
-    refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".id", known->seq);
+    refuse(import, REASON(STATEMENT_CONFLICT), STATEMENT_FIELD ".id", known->seq);
     maker_arg(import->maker, "known_as", maker_id(import->maker, 'S', import->known_as + 1));
     return false;
 }
@@ -968,7 +817,7 @@ static void decide_statement(struct importing *import)
     if (!account_fine(import) || (known != NULL && !same_statement(import)))
         return;
     if (pl_map_get(&import->own, key) != NULL) {
-        refuse(import, REASON(STATEMENT_CONFLICT), FIELD_ ".id", 0);
+        refuse(import, REASON(STATEMENT_CONFLICT), STATEMENT_FIELD ".id", 0);
         return;
     }
     pl_map_put(&import->own, key, &import->ordinal);
@@ -1029,84 +878,9 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     free(import.candidate);
 }
 
-/* --- a reversal and what it takes back --- */
-
-/* A debit that the bank called reversal or return, still in the queue. */
-static bool takes_back(const struct ledger *ledger, const struct state_bank_entry *entry)
-{
-    if (entry->movement == STATE_NONE || !entry->debit || entry->reversed || entry->allocated != 0)
-        return false;
-    uint8_t kind = ledger->movement[entry->movement].kind;
-    return kind == KIND(REVERSAL) || kind == KIND(RETURN);
-}
-
-static void refuse_match(struct maker *maker, const char *field,
-                         const struct state_bank_entry *entry, const char *id)
-{
-    uint64_t deciding = entry->reversed_by != 0 ? entry->reversed_by : entry->seq;
-    maker_refuse(maker, REASON(STATEMENT_CONFLICT), field, deciding, NULL);
-    maker_arg(maker, "bank_entry", id);
-}
-
-static void match_reversal(struct maker *maker, const Pledged__V1__MatchReversal *command)
-{
-    const struct ledger *ledger = maker->ledger;
-    const struct state_bank_entry *back =
-        allocation_find(maker, command->bank_entry, "match_reversal.bank_entry");
-    if (back == NULL)
-        return;
-    const struct state_bank_entry *from =
-        allocation_find(maker, command->original, "match_reversal.original");
-    if (from == NULL)
-        return;
-    if (!back->debit && from->debit) {
-        returned_decide_debit(maker, back, from);
-        return;
-    }
-    if (!takes_back(ledger, back)) {
-        refuse_match(maker, "match_reversal.bank_entry", back, command->bank_entry);
-        return;
-    }
-    if (from->debit || from->reversed || from->refunded != 0 || from->explained != 0 ||
-        from->amount != back->amount || from->currency != back->currency ||
-        allocation_pays_others(ledger, from)) {
-        refuse_match(maker, "match_reversal.original", from, command->original);
-        return;
-    }
-    const struct state_pledge *pledge =
-        from->pledge != STATE_NONE ? &ledger->pledge[from->pledge] : NULL;
-    Pledged__V1__Stage stage = pledge != NULL ? (Pledged__V1__Stage)pledge->stage : 0;
-    if (stage == STAGE(CLOSED) && from->allocated != 0) { /* it is paid no more */
-        const struct state_deed *closing = closing_of(ledger, pledge);
-        PL_ASSERT(closing != NULL); /* what is closed was closed by an entry that stands */
-        deed_reopen(maker, closing);
-        stage = STAGE(COMMITTED);
-    }
-    Pledged__V1__Entry *entry =
-        maker_entry(maker, pledge != NULL ? maker_prev(maker, from->pledge) : 0);
-    Pledged__V1__BankReversal *fact = maker_alloc(maker, sizeof(*fact));
-    pledged__v1__bank_reversal__init(fact);
-    fact->bank_entry = command->bank_entry;
-    fact->original = command->original;
-    fact->amount = maker_money(maker, from->amount, from->currency);
-    entry->fact_case = FACT(BANK_REVERSAL);
-    entry->bank_reversal = fact;
-    if (pledge != NULL) {
-        fact->pledge = maker_id(maker, 'P', from->pledge + 1);
-        pledge_receipt(maker, fact->pledge, maker_id(maker, 'C', pledge->contributor + 1), stage,
-                       pledge->amount, state_settled(pledge) - from->allocated,
-                       tally_counts(pledge) ? pledge->currency : -1);
-    }
-    maker_outcome(maker)->bank_entry = fact->bank_entry;
-}
-
 void statement_decide(struct maker *maker)
 {
-    const Pledged__V1__Command *command = maker->command;
-    if (command->command_case == COMMAND(IMPORT_STATEMENT))
-        import_statement(maker, command->import_statement);
-    else
-        match_reversal(maker, command->match_reversal);
+    import_statement(maker, maker->command->import_statement);
 }
 
 /* --- `pay` for money that a statement brought before --- */

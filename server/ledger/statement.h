@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * statement: bank statements coming in, and reversals being matched. Private to server/ledger.
+ * statement: bank statements coming in. Private to server/ledger.
  *
  * A file is taken whole or not at all, and taking it again changes nothing. Every movement is
  * looked for before it is recorded: by what the bank calls it, else by what the payer called it,
@@ -13,14 +13,10 @@
 
 #include "server/ledger/change.h"
 
-enum { STATEMENT_MOST = 64, STATEMENT_TEXT_MAX = 64 };
-
-/* What is wrong with the command in itself; NULL: nothing. Also that every statement adds up. */
-const char *statement_wrong(const Pledged__V1__ImportStatement *command,
-                            Pledged__V1__Reason *ret_reason, const char **ret_field);
 /* Bytes of arena that its decision takes at most. */
 size_t statement_room(const Pledged__V1__ImportStatement *command);
 
+/* import_statement. */
 void statement_decide(struct maker *maker);
 
 /* What of a bank entry nobody has explained yet, never negative. */

@@ -16,7 +16,7 @@
 #include "server/ledger/rate.h"
 #include "server/ledger/receipt.h"
 #include "server/ledger/schedule.h"
-#include "server/ledger/statement.h"
+#include "server/ledger/statement_form.h"
 
 enum {
     REASON_MAX = 1000,
@@ -367,7 +367,7 @@ static bool import_statement(struct judge *judge)
     const Pledged__V1__ImportStatement *command = judge->command->import_statement;
     Pledged__V1__Reason reason = REASON(UNSPECIFIED);
     const char *field = "";
-    const char *why = statement_wrong(command, &reason, &field);
+    const char *why = statement_form_wrong(command, &reason, &field);
     if (why == NULL)
         return true;
     return wrong(judge, reason, field, why);

@@ -237,6 +237,54 @@ static inline void match_refund(struct world *world, const char *bank_entry, con
     give(world, &command);
 }
 
+/* --- bank statements and what is done with them --- */
+
+struct bank_line {
+    int64_t minor;
+    Pledged__V1__MovementKind kind;
+    const char *bank_ref, *end_to_end_id;
+};
+
+static inline void give_lines(struct world *world, const char *id, const struct bank_line *line,
+                              size_t count)
+{
+    Pledged__V1__Movement movement[7];
+    for (size_t i = 0; i < count; i++) {
+        a_movement(&movement[i], line[i].kind, line[i].minor, line[i].bank_ref);
+        movement[i].end_to_end_id = (char *)(uintptr_t)line[i].end_to_end_id;
+    }
+    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, count);
+}
+
+/* R000001 and R000002 of 3,000 and 2,000. */
+static inline void refunds_ready(struct world *world)
+{
+    desk_ready(world, 16000000);
+    have_account(world);
+    refund(world, "B000001", 300000, "CHF");
+    refund(world, "B000001", 200000, "CHF");
+    assert_accepted(world);
+}
+
+static inline const Pledged__V1__StatementOutcome *told(const struct world *world)
+{
+    assert_accepted(world);
+    return world->receipt->outcome->statement[0];
+}
+
+static inline void match_reversal(struct world *world, const char *bank_entry, const char *original)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Document document, *list[1];
+    Pledged__V1__MatchReversal body = PLEDGED__V1__MATCH_REVERSAL__INIT;
+    with_evidence(&command, &document, list, "agreement");
+    body.bank_entry = (char *)(uintptr_t)bank_entry;
+    body.original = (char *)(uintptr_t)original;
+    command.command_case = COMMAND(MATCH_REVERSAL);
+    command.match_reversal = &body;
+    give(world, &command);
+}
+
 /* --- erasure --- */
 
 /* "": that field is not given. */

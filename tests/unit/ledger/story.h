@@ -151,12 +151,6 @@ static inline void import_one(struct world *w, Pledged__V1__BankStatement *bank)
     import_all(w, &bank, 1);
 }
 
-static inline void match_reversal(struct world *w, const char *bank_entry, const char *original)
-{
-    SAY(w, MatchReversal, MATCH_REVERSAL, match_reversal, body.bank_entry = S_(bank_entry);
-        body.original = S_(original));
-}
-
 /* --- benefits --- */
 
 static inline void *story_list_of_one(struct pl_arena *arena,

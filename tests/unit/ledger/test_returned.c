@@ -10,17 +10,6 @@
 #define KIND(name_)   PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 #define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
 
-static void match_reversal(struct world *world, const char *bank_entry, const char *original)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__MatchReversal body = PLEDGED__V1__MATCH_REVERSAL__INIT;
-    body.bank_entry = (char *)(uintptr_t)bank_entry;
-    body.original = (char *)(uintptr_t)original;
-    command.command_case = COMMAND(MATCH_REVERSAL);
-    command.match_reversal = &body;
-    give(world, &command);
-}
-
 static const struct state_bank_entry *entry(const struct world *world, size_t number)
 {
     return &world->ledger->bank_entry[number - 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Goal: a debit that a statement brings pays the refund that it names, or confirms what a person
- * said, or waits; a reversal that was matched is remembered by a saved state.
+ * said, or waits.
  */
 #include "common/check.h"
 #include "common/reference.h"
@@ -9,55 +9,23 @@
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
-struct line {
-    int64_t minor;
-    Pledged__V1__MovementKind kind;
-    const char *bank_ref, *end_to_end_id;
-};
-
-static void import(struct world *world, const char *id, const struct line *line, size_t count)
-{
-    Pledged__V1__Movement movement[7];
-    for (size_t i = 0; i < count; i++) {
-        a_movement(&movement[i], line[i].kind, line[i].minor, line[i].bank_ref);
-        movement[i].end_to_end_id = (char *)(uintptr_t)line[i].end_to_end_id;
-    }
-    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, movement, count);
-}
-
-/* R000001 and R000002 of 3,000 and 2,000. */
-static void refunds_ready(struct world *world)
-{
-    desk_ready(world, 16000000);
-    have_account(world);
-    refund(world, "B000001", 300000, "CHF");
-    refund(world, "B000001", 200000, "CHF");
-    assert_accepted(world);
-}
-
-static const Pledged__V1__StatementOutcome *told(const struct world *world)
-{
-    assert_accepted(world);
-    return world->receipt->outcome->statement[0];
-}
-
 static void test_named_once_with_its_amount(void **state)
 {
     (void)state;
     struct world w;
-    const struct line lines[] = {{-300000, KIND(PAYMENT), "X1", "R000001"},
-                                 {-300000, KIND(PAYMENT), "X2", "R000001"},
-                                 {-200001, KIND(PAYMENT), "X3", "R000002"},
-                                 {-200000, KIND(RETURN), "X4", "R000002"}};
+    const struct bank_line lines[] = {{-300000, KIND(PAYMENT), "X1", "R000001"},
+                                      {-300000, KIND(PAYMENT), "X2", "R000001"},
+                                      {-200001, KIND(PAYMENT), "X3", "R000002"},
+                                      {-200000, KIND(RETURN), "X4", "R000002"}};
     refunds_ready(&w);
-    import(&w, "A", lines, 4);
+    give_lines(&w, "A", lines, 4);
     assert_int_equal(told(&w)->refunded, 1);
     assert_int_equal(told(&w)->queued, 3);
     assert_string_equal(w.receipt->outcome->refund, ""); /* it is about the file */
     assert_int_equal(w.ledger->refund[0].debit, 1);
     assert_int_equal(w.ledger->refund[1].state, PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED);
     assert_balanced(&w);
-    import(&w, "A", lines, 4);
+    give_lines(&w, "A", lines, 4);
     assert_int_equal(told(&w)->known, 4);
     assert_int_equal(told(&w)->refunded, 0);
     match_refund(&w, "B000002", "R000002"); /* it has paid the other one */
@@ -113,15 +81,15 @@ static void test_by_hand_first(void **state)
 {
     (void)state;
     struct world w;
-    const struct line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
-    const struct line by_ref[] = {{-200000, KIND(PAYMENT), "OUT-2", ""}};
+    const struct bank_line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
+    const struct bank_line by_ref[] = {{-200000, KIND(PAYMENT), "OUT-2", ""}};
     refunds_ready(&w);
     refund_paid(&w, "R000001", 300000, "CHF", "");
     refund_paid(&w, "R000002", 200000, "CHF", "OUT-2");
-    import(&w, "A", named, 1);
+    give_lines(&w, "A", named, 1);
     assert_int_equal(told(&w)->confirmed, 1);
     assert_int_equal(told(&w)->recorded, 0);
-    import(&w, "B", by_ref, 1);
+    give_lines(&w, "B", by_ref, 1);
     assert_int_equal(told(&w)->confirmed, 1);
     assert_int_equal(w.ledger->bank_entry_count, 3);
     assert_true(w.ledger->bank_entry[1].confirmed && w.ledger->bank_entry[2].confirmed);
@@ -142,9 +110,9 @@ static void test_undone_the_debit_of_a_statement_stays(void **state)
 {
     (void)state;
     struct world w;
-    const struct line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
+    const struct bank_line named[] = {{-300000, KIND(PAYMENT), "X1", "R000001"}};
     refunds_ready(&w);
-    import(&w, "A", named, 1);
+    give_lines(&w, "A", named, 1);
     reverse(&w, w.ledger->deed[0].seq);
     assert_accepted(&w);
     assert_int_equal(w.ledger->bank_entry[1].reversed, 0);
@@ -155,27 +123,6 @@ static void test_undone_the_debit_of_a_statement_stays(void **state)
     assert_int_equal(w.ledger->bank_entry_count, 2);
     assert_int_equal(w.receipt->outcome->warning[0]->kind,
                      PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_IMPORTED);
-    world_fini(&w);
-}
-
-static void test_a_matched_reversal_is_remembered(void **state)
-{
-    (void)state;
-    struct world w;
-    const struct line lines[] = {{50000, KIND(PAYMENT), "X1", ""},
-                                 {-50000, KIND(REVERSAL), "X2", ""}};
-    COMMAND_INIT_(command);
-    Pledged__V1__MatchReversal body = PLEDGED__V1__MATCH_REVERSAL__INIT;
-    refunds_ready(&w);
-    import(&w, "A", lines, 2);
-    assert_int_equal(told(&w)->queued, 2);
-    body.bank_entry = (char *)(uintptr_t) "B000003";
-    body.original = (char *)(uintptr_t) "B000002";
-    command.command_case = COMMAND(MATCH_REVERSAL);
-    command.match_reversal = &body;
-    give(&w, &command);
-    assert_accepted(&w);
-    assert_balanced(&w);
     world_fini(&w);
 }
 
@@ -277,11 +224,11 @@ static void test_a_refund_is_not_paid_by_what_left_for_something_else(void **sta
 {
     (void)state;
     struct world w;
-    const struct line lines[] = {{-300000, KIND(RETURN), "X1", ""},
-                                 {-300000, KIND(PAYMENT), "X2", ""},
-                                 {-300000, KIND(BATCH), "X3", ""}};
+    const struct bank_line lines[] = {{-300000, KIND(RETURN), "X1", ""},
+                                      {-300000, KIND(PAYMENT), "X2", ""},
+                                      {-300000, KIND(BATCH), "X3", ""}};
     refunds_ready(&w);
-    import(&w, "A", lines, 3);
+    give_lines(&w, "A", lines, 3);
     refund_paid(&w, "R000001", 300000, "CHF", "X1"); /* money that came back */
     assert_refused(&w, PAYMENT_DUPLICATE);
     assert_string_equal(w.refusal->field, "pay.bank_ref");
@@ -296,112 +243,15 @@ static void test_a_refund_is_not_paid_by_what_left_for_something_else(void **sta
     world_fini(&w);
 }
 
-/* --- reversals that do not fit --- */
-
-static void match(struct world *world, const char *bank_entry, const char *original)
-{
-    COMMAND_INIT_(command);
-    Pledged__V1__MatchReversal body = PLEDGED__V1__MATCH_REVERSAL__INIT;
-    body.bank_entry = (char *)(uintptr_t)bank_entry;
-    body.original = (char *)(uintptr_t)original;
-    command.command_case = COMMAND(MATCH_REVERSAL);
-    command.match_reversal = &body;
-    give(world, &command);
-}
-
-static void test_a_reversal_is_matched_to_what_it_can_take_back(void **state)
-{
-    (void)state;
-    struct world w;
-    const struct line lines[] = {
-        {50000, KIND(PAYMENT), "X2", ""}, {-50000, KIND(REVERSAL), "X3", ""},
-        {-50000, KIND(RETURN), "X4", ""}, {-70000, KIND(REVERSAL), "X5", ""},
-        {70000, KIND(PAYMENT), "X6", ""}, {-50000, KIND(PAYMENT), "X7", ""},
-        {70000, KIND(PAYMENT), "X8", ""}};
-    static const struct {
-        const char *back, *from, *field;
-    } wrong[] = {{"B000002", "B000002", "bank_entry"}, /* a credit */
-                 {"B000007", "B000002", "bank_entry"}, /* a payment of ours */
-                 {"B000009", "B000002", "bank_entry"}, /* no statement has it */
-                 {"B000003", "B000004", "original"},   /* a debit */
-                 {"B000003", "B000006", "original"},   /* another amount */
-                 {"B000005", "B000010", "original"},   /* another currency */
-                 {"B000005", "B000008", "original"}};  /* some of it went back */
-    refunds_ready(&w);
-    import(&w, "A", lines, 7);
-    refund_paid(&w, "R000001", 300000, "CHF", "");
-    assert_accepted(&w);
-    pay(&w, "P000001", 70000, "USD", "");
-    refund(&w, "B000008", 100, "CHF");
-    assert_accepted(&w);
-    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
-        char field[40];
-        match(&w, wrong[i].back, wrong[i].from);
-        assert_refused(&w, STATEMENT_CONFLICT);
-        (void)snprintf(field, sizeof(field), "match_reversal.%s", wrong[i].field);
-        assert_string_equal(w.refusal->field, field);
-    }
-    match(&w, "B000099", "B000002");
-    assert_refused(&w, BANK_ENTRY_UNKNOWN);
-    match(&w, "B000003", "B000099");
-    assert_refused(&w, BANK_ENTRY_UNKNOWN);
-    match(&w, "B000003", "B000002");
-    assert_accepted(&w);
-    match(&w, "B000003", "B000006"); /* it took back something else */
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_string_equal(w.refusal->field, "match_reversal.bank_entry");
-    match(&w, "B000004", "B000002"); /* which is taken back */
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_string_equal(w.refusal->field, "match_reversal.original");
-    match(&w, "B000005", "B000006");
-    assert_accepted(&w);
-    assert_balanced(&w);
-    world_fini(&w);
-}
-
-/* What was taken back, or left by hand, is nothing that anything could be done with. */
-static void test_nothing_is_done_with_what_was_taken_back(void **state)
-{
-    (void)state;
-    struct world w;
-    const struct line lines[] = {{50000, KIND(PAYMENT), "X2", ""},
-                                 {-50000, KIND(REVERSAL), "X3", ""}};
-    refunds_ready(&w);
-    import(&w, "A", lines, 2);
-    match(&w, "B000003", "B000002");
-    assert_accepted(&w);
-    uint64_t decides = w.receipt->seq;
-    match_refund(&w, "B000003", "R000001");
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_int_equal(w.refusal->deciding_seq, decides);
-    match_refund(&w, "B000099", "R000001");
-    assert_refused(&w, BANK_ENTRY_UNKNOWN);
-    book_charge(&w, "B000003");
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_int_equal(w.refusal->deciding_seq, decides);
-    allocate(&w, "B000002", "P000002", 0, NULL, 0, NULL);
-    assert_refused(&w, ENTRY_SPENT);
-    assert_int_equal(w.refusal->deciding_seq, decides);
-    refund(&w, "B000002", 0, NULL);
-    assert_refused(&w, OVER_REFUND);
-    assert_int_equal(w.refusal->deciding_seq, decides);
-    refund_paid(&w, "R000002", 200000, "CHF", "");
-    assert_accepted(&w);
-    match_refund(&w, "B000004", "R000001"); /* no statement has it */
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_balanced(&w);
-    world_fini(&w);
-}
-
 /* Money of nobody: taken back, or paid back by hand and then confirmed, it is about no pledge. */
 static void test_money_of_no_pledge_is_paid_back_and_confirmed(void **state)
 {
     (void)state;
     struct world w;
     Pledged__V1__Movement m;
-    const struct line lines[] = {{50000, KIND(PAYMENT), "X2", ""}};
+    const struct bank_line lines[] = {{50000, KIND(PAYMENT), "X2", ""}};
     refunds_ready(&w);
-    import(&w, "A", lines, 1);
+    give_lines(&w, "A", lines, 1);
     refund(&w, "B000002", 50000, "CHF");
     assert_accepted(&w);
     assert_string_equal(w.receipt->outcome->refund, "R000003");
@@ -425,9 +275,9 @@ static void test_details_of_a_debit(void **state)
     (void)state;
     struct world w;
     Pledged__V1__Movement part[2];
-    const struct line lines[] = {{-3000, KIND(BATCH), "X2", ""}};
+    const struct bank_line lines[] = {{-3000, KIND(BATCH), "X2", ""}};
     refunds_ready(&w);
-    import(&w, "A", lines, 1);
+    give_lines(&w, "A", lines, 1);
     for (int wrong = 1; wrong >= 0; wrong--) {
         a_movement(&part[0], KIND(PAYMENT), -1000 - wrong, "X2a");
         a_movement(&part[1], KIND(PAYMENT), -2000, "X2b");
@@ -440,7 +290,7 @@ static void test_details_of_a_debit(void **state)
     assert_int_equal(w.ledger->bank_entry[1].amount, 0);
     assert_int_equal(w.ledger->bank_entry[2].amount, 1000);
     assert_balanced(&w);
-    import(&w, "B", lines, 1); /* the sum again: it is known by its parts */
+    give_lines(&w, "B", lines, 1); /* the sum again: it is known by its parts */
     assert_int_equal(told(&w)->known, 1);
     world_fini(&w);
 }
@@ -473,12 +323,12 @@ static void test_a_statement_that_closes_otherwise_is_another(void **state)
 {
     (void)state;
     struct world w;
-    const struct line lines[] = {{500, KIND(PAYMENT), "X2", ""}},
-                      other[] = {{501, KIND(PAYMENT), "X2", ""}};
+    const struct bank_line lines[] = {{500, KIND(PAYMENT), "X2", ""}},
+                           other[] = {{501, KIND(PAYMENT), "X2", ""}};
     refunds_ready(&w);
-    import(&w, "A", lines, 1);
+    give_lines(&w, "A", lines, 1);
     assert_int_equal(told(&w)->recorded, 1);
-    import(&w, "A", other, 1);
+    give_lines(&w, "A", other, 1);
     assert_refused(&w, STATEMENT_CONFLICT);
     world_fini(&w);
 }
@@ -488,39 +338,15 @@ static void test_movements_of_more_than_64_bits(void **state)
 {
     (void)state;
     struct world w;
-    const struct line lines[] = {{INT64_MAX - 1, KIND(PAYMENT), "X2", ""},
-                                 {-(INT64_MAX - 1), KIND(PAYMENT), "X3", ""},
-                                 {INT64_MAX - 1, KIND(PAYMENT), "X4", ""}};
+    const struct bank_line lines[] = {{INT64_MAX - 1, KIND(PAYMENT), "X2", ""},
+                                      {-(INT64_MAX - 1), KIND(PAYMENT), "X3", ""},
+                                      {INT64_MAX - 1, KIND(PAYMENT), "X4", ""}};
     world_ready(&w, 1);
     have_account(&w);
-    import(&w, "A", lines, 3);
+    give_lines(&w, "A", lines, 3);
     assert_refused(&w, SUM_OVERFLOW);
-    import(&w, "B", lines, 2);
+    give_lines(&w, "B", lines, 2);
     assert_accepted(&w);
-    world_fini(&w);
-}
-
-/* A payment for one pledge, some of which pays for another, is not taken back from under that. */
-static void test_a_reversal_of_what_pays_for_others(void **state)
-{
-    (void)state;
-    struct world w;
-    const struct line lines[] = {{-50000, KIND(REVERSAL), "X3", ""}};
-    refunds_ready(&w);
-    submit(&w, NULL, "C000001", NULL, 60000, "CHF");
-    pay(&w, "P000003", 50000, "CHF", "HAND");
-    uint64_t seq = w.receipt->seq + 1;
-    reallocate(&w, seq, "P000002", 100, "CHF");
-    assert_accepted(&w);
-    import(&w, "A", lines, 1);
-    match(&w, "B000003", "B000002");
-    assert_refused(&w, STATEMENT_CONFLICT);
-    assert_string_equal(w.refusal->field, "match_reversal.original");
-    reallocate(&w, w.ledger->allocation[w.ledger->allocation_count - 1].seq, "P000003", 0, NULL);
-    assert_accepted(&w);
-    match(&w, "B000003", "B000002");
-    assert_accepted(&w);
-    assert_balanced(&w);
     world_fini(&w);
 }
 
@@ -574,12 +400,12 @@ static void test_paying_what_a_statement_brought(void **state)
 {
     (void)state;
     struct world w;
-    const struct line lines[] = {{500, KIND(PAYMENT), "X2", ""},
-                                 {600, KIND(PAYMENT), "X3", ""},
-                                 {-600, KIND(REVERSAL), "X4", ""},
-                                 {700, KIND(PAYMENT), "X5", ""}};
+    const struct bank_line lines[] = {{500, KIND(PAYMENT), "X2", ""},
+                                      {600, KIND(PAYMENT), "X3", ""},
+                                      {-600, KIND(REVERSAL), "X4", ""},
+                                      {700, KIND(PAYMENT), "X5", ""}};
     refunds_ready(&w);
-    import(&w, "A", lines, 4);
+    give_lines(&w, "A", lines, 4);
     submit(&w, NULL, "C000001", NULL, 800, "USD"); /* P000003 */
     submit(&w, NULL, "C000001", NULL, 800, "CHF"); /* P000004, withdrawn */
     withdraw(&w, "P000004");
@@ -590,7 +416,7 @@ static void test_paying_what_a_statement_brought(void **state)
     assert_refused(&w, PAYMENT_DUPLICATE); /* takes no money */
     pay(&w, "P000001", 500, "CHF", "X2");
     assert_refused(&w, PAYMENT_DUPLICATE); /* is paid */
-    match(&w, "B000004", "B000003");
+    match_reversal(&w, "B000004", "B000003");
     assert_accepted(&w);
     pay(&w, "P000005", 600, "CHF", "X3");
     assert_refused(&w, PAYMENT_DUPLICATE); /* was taken back */
@@ -606,10 +432,8 @@ static void test_paying_what_a_statement_brought(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_reversal_of_what_pays_for_others),
         cmocka_unit_test(test_what_was_typed_in_another_currency),
         cmocka_unit_test(test_a_refund_typed_without_a_reference),
-        cmocka_unit_test(test_nothing_is_done_with_what_was_taken_back),
         cmocka_unit_test(test_money_of_no_pledge_is_paid_back_and_confirmed),
         cmocka_unit_test(test_details_of_a_debit),
         cmocka_unit_test(test_two_movements_do_not_share_a_record),
@@ -619,12 +443,10 @@ int main(void)
         cmocka_unit_test(test_the_banks_own_code_tells_a_charge),
         cmocka_unit_test(test_by_hand_first),
         cmocka_unit_test(test_undone_the_debit_of_a_statement_stays),
-        cmocka_unit_test(test_a_matched_reversal_is_remembered),
         cmocka_unit_test(test_what_was_typed_with_a_reference),
         cmocka_unit_test(test_a_debit_that_names_another_refund),
         cmocka_unit_test(test_a_debit_of_another_currency_than_the_refund),
         cmocka_unit_test(test_a_refund_is_not_paid_by_what_left_for_something_else),
-        cmocka_unit_test(test_a_reversal_is_matched_to_what_it_can_take_back),
         cmocka_unit_test(test_paying_what_a_statement_brought),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
