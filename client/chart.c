@@ -5,7 +5,6 @@
  */
 #include "client/chart.h"
 
-#include <inttypes.h>
 
 #include "client/output.h"
 #include "common/check.h"

@@ -2,7 +2,6 @@
  *
  * cmd_catalogue: adopting the offers of a year, and showing those in force.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "client/commands.h"

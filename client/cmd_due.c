@@ -4,7 +4,6 @@
  * reservations that end, benefits and what partners have to supply for them, money that belongs to
  * nothing yet. Gathered from the daemon's answers; nothing is sent to anybody.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
  *
  * All files are read, and judged as far as that is possible here, before the first one is sent.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
  *
  * cmd_pledges: pledges one by one, in lists, and their history.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "client/commands.h"

@@ -3,7 +3,6 @@
  * cmd_postings: hands a month to the accounting system, once; prints it again as often as wanted.
  * The fact is recorded before the file appears: a file that nobody recorded does not exist.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  * cmd_proofs: what an auditor takes home: a signed checkpoint, the proof of one entry, a mirror of
  * everything.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

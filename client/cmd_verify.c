@@ -5,7 +5,6 @@
  */
 #include "client/cmd_verify.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 

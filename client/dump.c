@@ -5,7 +5,6 @@
  */
 #include "client/dump.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

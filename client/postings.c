@@ -4,7 +4,6 @@
  */
 #include "client/postings.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

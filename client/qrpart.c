@@ -7,7 +7,6 @@
 #include "client/qrpart.h"
 
 #include <qrencode.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/text.h"

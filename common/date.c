@@ -4,7 +4,6 @@
  */
 #include "common/date.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  */
 #include "common/ids.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { DIGITS_LEAST = 6, DIGITS_MOST = 18 };

@@ -9,7 +9,6 @@
 #define PL_LOG_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "common/status.h"
 

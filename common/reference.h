@@ -9,7 +9,6 @@
 #define PL_REFERENCE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum {

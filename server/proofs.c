@@ -5,7 +5,6 @@
 #include "server/proofs.h"
 
 #include <event2/event.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/check.h"

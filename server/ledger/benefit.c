@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"

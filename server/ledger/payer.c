@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/ids.h"
 
 static struct state_erasable *any_record(const struct ledger *ledger,
                                          const struct state_bank_entry *entry)

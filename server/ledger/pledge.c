@@ -8,8 +8,6 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/date.h"
-#include "common/ids.h"
 #include "common/money.h"
 #include "common/reference.h"
 #include "server/ledger/proposal.h"

@@ -5,7 +5,6 @@
  */
 #include "server/ledger/schedule.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 

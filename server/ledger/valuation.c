@@ -5,7 +5,6 @@
  */
 #include "server/ledger/valuation.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/check.h"

@@ -11,7 +11,6 @@
 #include "server/store/file.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 #include "common/check.h"
-#include "common/clock.h"
 #include "common/mailbox.h"
 #include "server/store/file_private.h"
 #include "server/store/segment.h"
