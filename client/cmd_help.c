@@ -85,7 +85,8 @@ static struct pl_status print_exit_codes(struct pl_buf *out, bool writes)
 {
     PL_TRY(pl_buf_printf(out, "\n%s\n", _("Exit codes:")));
     PL_TRY(print_pair(out, "  0", _("done, or yes"), 6));
-    PL_TRY(print_pair(out, "  1", _("the answer is no ('pledge slots' alone)"), 6));
+    PL_TRY(print_pair(out, "  1",
+                      _("the answer is no ('pledge slots' and 'pledge check-document')"), 6));
     PL_TRY(print_pair(out, "  10", _("refused by a rule; the message says which"), 6));
     PL_TRY(print_pair(out, "  11", _("not found"), 6));
     if (writes)
