@@ -307,19 +307,6 @@ double paper_block(struct paper *paper, double x, double y, double width, enum p
     return y;
 }
 
-int paper_lines(struct paper *paper, double width, enum paper_face face, double points,
-                const char *text)
-{
-    struct breaker b = {
-        .paper = paper, .face = face, .points = points, .width = width, .rest = text};
-    int lines = 0;
-    if (!printable(paper, face, text))
-        return 0;
-    while (next_line(&b))
-        lines++;
-    return lines;
-}
-
 /* --- figures --- */
 
 void paper_line(struct paper *paper, double x1, double y1, double x2, double y2, double points)
@@ -328,12 +315,6 @@ void paper_line(struct paper *paper, double x1, double y1, double x2, double y2,
     cairo_move_to(paper->cairo, POINTS(x1), POINTS(y1));
     cairo_line_to(paper->cairo, POINTS(x2), POINTS(y2));
     cairo_stroke(paper->cairo);
-}
-
-void paper_dash(struct paper *paper, double on, double off)
-{
-    const double dashes[] = {POINTS(on), POINTS(off)};
-    cairo_set_dash(paper->cairo, dashes, on > 0 ? 2 : 0, 0);
 }
 
 void paper_fill(struct paper *paper, double x, double y, double width, double height)

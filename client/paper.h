@@ -45,12 +45,7 @@ void paper_text_center(struct paper *paper, double x, double y, enum paper_face 
  * most `lines` (0: any; what does not fit ends in an ellipsis). Returns the y after it. */
 double paper_block(struct paper *paper, double x, double y, double width, enum paper_face face,
                    double points, double leading, int lines, const char *text);
-/* Lines that paper_block would take. */
-int paper_lines(struct paper *paper, double width, enum paper_face face, double points,
-                const char *text);
 void paper_line(struct paper *paper, double x1, double y1, double x2, double y2, double points);
-/* Dashes of so many millimetres for the lines that follow; 0: none. */
-void paper_dash(struct paper *paper, double on, double off);
 void paper_fill(struct paper *paper, double x, double y, double width, double height);
 void paper_frame(struct paper *paper, double x, double y, double width, double height,
                  double points);

@@ -49,8 +49,4 @@ PL_MUST_CHECK struct pl_status write_run(struct cli *cli, struct write *write);
 PL_MUST_CHECK struct pl_status write_send(struct cli *cli, struct write *write,
                                           Pledged__V1__Receipt **ret);
 
-/* Shows a receipt; apart for tests. */
-PL_MUST_CHECK struct pl_status write_show(struct cli *cli, const struct write *write,
-                                          const Pledged__V1__Receipt *receipt);
-
 #endif

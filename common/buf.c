@@ -149,13 +149,3 @@ struct pl_status pl_buf_read(struct pl_buf *buf, int fd, size_t most)
     }
     return pl_ok();
 }
-
-uint8_t *pl_buf_take(struct pl_buf *buf, size_t *ret_len)
-{
-    to_front(buf);
-    uint8_t *data = buf->data;
-    *ret_len = pl_buf_len(buf);
-    buf->data = NULL;
-    buf->start = buf->end = buf->cap = 0;
-    return data;
-}

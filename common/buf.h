@@ -43,8 +43,6 @@ void pl_buf_consume(struct pl_buf *buf, size_t len); /* drops bytes from the fro
 /* What comes from a file descriptor, to its end; or until there are more than `most` bytes, and
  * then it is one too many: the caller looks at pl_buf_len. IO with errno. */
 PL_MUST_CHECK struct pl_status pl_buf_read(struct pl_buf *buf, int fd, size_t most);
-/* Takes the contents out (malloc'ed; caller frees); the buffer is empty afterwards. */
-uint8_t *pl_buf_take(struct pl_buf *buf, size_t *ret_len);
 
 /* little-endian fixed width, for formats */
 static inline void pl_put_le32(uint8_t *p, uint32_t v)

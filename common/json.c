@@ -110,11 +110,6 @@ struct pl_status pl_unbase64(struct pl_slice text, struct pl_arena *arena, struc
 
 /* --- printing --- */
 
-struct printer {
-    struct pl_buf *out;
-    int indent; /* -1: on one line */
-};
-
 /* May this byte stand in a JSON text as it is? */
 static bool is_plain(const char *c)
 {
@@ -151,69 +146,53 @@ struct pl_status pl_json_string(struct pl_buf *out, const char *text)
     return pl_buf_append(out, "\"", 1);
 }
 
-static struct pl_status new_line(struct printer *printer)
-{
-    if (printer->indent < 0)
-        return pl_ok();
-    PL_TRY(pl_buf_append(printer->out, "\n", 1));
-    for (int i = 0; i < printer->indent; i++)
-        PL_TRY(pl_buf_append(printer->out, "  ", 2));
-    return pl_ok();
-}
+static struct pl_status print_message(struct pl_buf *out, const ProtobufCMessage *message);
 
-static void deeper(struct printer *printer, int by)
-{
-    if (printer->indent >= 0)
-        printer->indent += by;
-}
-
-static struct pl_status print_message(struct printer *printer, const ProtobufCMessage *message);
-
-static struct pl_status print_enum(struct printer *printer, const ProtobufCEnumDescriptor *names,
+static struct pl_status print_enum(struct pl_buf *out, const ProtobufCEnumDescriptor *names,
                                    int number)
 {
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(names, number);
     if (value == NULL)
-        return pl_buf_printf(printer->out, "%d", number);
-    return pl_buf_printf(printer->out, "\"%s\"", value->name);
+        return pl_buf_printf(out, "%d", number);
+    return pl_buf_printf(out, "\"%s\"", value->name);
 }
 
-static struct pl_status print_bytes(struct printer *printer, const ProtobufCBinaryData *bytes)
+static struct pl_status print_bytes(struct pl_buf *out, const ProtobufCBinaryData *bytes)
 {
-    PL_TRY(pl_buf_append(printer->out, "\"", 1));
-    PL_TRY(pl_base64(printer->out, pl_slice(bytes->data, bytes->len), true));
-    return pl_buf_append(printer->out, "\"", 1);
+    PL_TRY(pl_buf_append(out, "\"", 1));
+    PL_TRY(pl_base64(out, pl_slice(bytes->data, bytes->len), true));
+    return pl_buf_append(out, "\"", 1);
 }
 
 /* `at` points to the value itself: one element of a repeated field, or the field. */
-static struct pl_status print_value(struct printer *printer, const ProtobufCFieldDescriptor *field,
+static struct pl_status print_value(struct pl_buf *out, const ProtobufCFieldDescriptor *field,
                                     const void *at)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        return pl_buf_printf(printer->out, "%" PRId32, *(const int32_t *)at);
+        return pl_buf_printf(out, "%" PRId32, *(const int32_t *)at);
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        return pl_buf_printf(printer->out, "%" PRIu32, *(const uint32_t *)at);
+        return pl_buf_printf(out, "%" PRIu32, *(const uint32_t *)at);
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
-        return pl_buf_printf(printer->out, "\"%" PRId64 "\"", *(const int64_t *)at);
+        return pl_buf_printf(out, "\"%" PRId64 "\"", *(const int64_t *)at);
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
-        return pl_buf_printf(printer->out, "\"%" PRIu64 "\"", *(const uint64_t *)at);
+        return pl_buf_printf(out, "\"%" PRIu64 "\"", *(const uint64_t *)at);
     case PROTOBUF_C_TYPE_BOOL:
-        return pl_buf_append_str(printer->out, *(const protobuf_c_boolean *)at ? "true" : "false");
+        return pl_buf_append_str(out, *(const protobuf_c_boolean *)at ? "true" : "false");
     case PROTOBUF_C_TYPE_ENUM:
-        return print_enum(printer, field->descriptor, *(const int *)at);
+        return print_enum(out, field->descriptor, *(const int *)at);
     case PROTOBUF_C_TYPE_STRING:
-        return pl_json_string(printer->out, *(const char *const *)at);
+        return pl_json_string(out, *(const char *const *)at);
     case PROTOBUF_C_TYPE_BYTES:
-        return print_bytes(printer, at);
+        return print_bytes(out, at);
     case PROTOBUF_C_TYPE_MESSAGE:
-        return print_message(printer, *(const ProtobufCMessage *const *)at);
+        return print_message(out, *(const ProtobufCMessage *const *)at);
     case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_DOUBLE:
         break; /* no floating point in this API (G6) */
@@ -221,50 +200,16 @@ static struct pl_status print_value(struct printer *printer, const ProtobufCFiel
     PL_UNREACHABLE();
 }
 
-static size_t element_size(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_ENUM:
-        return 4;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return 8;
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    }
-    PL_UNREACHABLE();
-}
-
-static struct pl_status print_list(struct printer *printer, const ProtobufCFieldDescriptor *field,
+static struct pl_status print_list(struct pl_buf *out, const ProtobufCFieldDescriptor *field,
                                    const uint8_t *list, size_t count)
 {
-    PL_TRY(pl_buf_append(printer->out, "[", 1));
-    deeper(printer, 1);
+    PL_TRY(pl_buf_append(out, "[", 1));
     for (size_t i = 0; i < count; i++) {
         if (i != 0)
-            PL_TRY(pl_buf_append(printer->out, ",", 1));
-        PL_TRY(new_line(printer));
-        PL_TRY(print_value(printer, field, list + i * element_size(field->type)));
+            PL_TRY(pl_buf_append(out, ",", 1));
+        PL_TRY(print_value(out, field, list + i * pl_plan_element_bytes(field->type)));
     }
-    deeper(printer, -1);
-    if (count != 0)
-        PL_TRY(new_line(printer));
-    return pl_buf_append(printer->out, "]", 1);
+    return pl_buf_append(out, "]", 1);
 }
 
 static bool is_absent(const ProtobufCFieldDescriptor *field, const uint8_t *base)
@@ -275,51 +220,38 @@ static bool is_absent(const ProtobufCFieldDescriptor *field, const uint8_t *base
            *(void *const *)(const void *)(base + field->offset) == NULL;
 }
 
-static struct pl_status print_field(struct printer *printer, const ProtobufCFieldDescriptor *field,
+static struct pl_status print_field(struct pl_buf *out, const ProtobufCFieldDescriptor *field,
                                     const uint8_t *base)
 {
     char name[NAME_BYTES];
     camel(field->name, name);
-    PL_TRY(new_line(printer));
-    PL_TRY(pl_buf_printf(printer->out, printer->indent < 0 ? "\"%s\":" : "\"%s\": ", name));
+    PL_TRY(pl_buf_printf(out, "\"%s\":", name));
     if (field->label != PROTOBUF_C_LABEL_REPEATED)
-        return print_value(printer, field, base + field->offset);
+        return print_value(out, field, base + field->offset);
     size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
-    return print_list(printer, field, *(uint8_t *const *)(const void *)(base + field->offset),
-                      count);
+    return print_list(out, field, *(uint8_t *const *)(const void *)(base + field->offset), count);
 }
 
-static struct pl_status print_message(struct printer *printer, const ProtobufCMessage *message)
+static struct pl_status print_message(struct pl_buf *out, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *type = message->descriptor;
     const uint8_t *base = (const uint8_t *)message;
     bool first = true;
-    PL_TRY(pl_buf_append(printer->out, "{", 1));
-    deeper(printer, 1);
+    PL_TRY(pl_buf_append(out, "{", 1));
     for (unsigned i = 0; i < type->n_fields; i++) {
         if (is_absent(&type->fields[i], base))
             continue;
         if (!first)
-            PL_TRY(pl_buf_append(printer->out, ",", 1));
+            PL_TRY(pl_buf_append(out, ",", 1));
         first = false;
-        PL_TRY(print_field(printer, &type->fields[i], base));
+        PL_TRY(print_field(out, &type->fields[i], base));
     }
-    deeper(printer, -1);
-    if (!first)
-        PL_TRY(new_line(printer));
-    return pl_buf_append(printer->out, "}", 1);
+    return pl_buf_append(out, "}", 1);
 }
 
 struct pl_status pl_json_print(const ProtobufCMessage *message, struct pl_buf *out)
 {
-    struct printer printer = {.out = out, .indent = -1};
-    return print_message(&printer, message);
-}
-
-struct pl_status pl_json_print_pretty(const ProtobufCMessage *message, struct pl_buf *out)
-{
-    struct printer printer = {.out = out, .indent = 0};
-    return print_message(&printer, message);
+    return print_message(out, message);
 }
 
 /* --- reading --- */
@@ -489,7 +421,7 @@ static struct pl_status read_list(struct reader *reader, const ProtobufCFieldDes
     if (!json_is_array(value))
         return wrong(reader, field->name, "a list is needed");
     size_t count = json_array_size(value);
-    size_t size = element_size(field->type);
+    size_t size = pl_plan_element_bytes(field->type);
     uint8_t *list = count > SIZE_MAX / size ? NULL : pl_arena_alloc(reader->arena, count * size);
     if (list == NULL)
         return pl_fail(TOO_BIG, "read JSON within the budget");

@@ -27,9 +27,6 @@ struct pl_json_error {
 };
 
 PL_MUST_CHECK struct pl_status pl_json_print(const ProtobufCMessage *message, struct pl_buf *out);
-/* Indented by two blanks, for files meant to be read. */
-PL_MUST_CHECK struct pl_status pl_json_print_pretty(const ProtobufCMessage *message,
-                                                    struct pl_buf *out);
 /* INVALID with *ret_error filled; TOO_BIG when the arena's budget is spent. */
 PL_MUST_CHECK struct pl_status pl_json_parse(struct pl_slice text,
                                              const ProtobufCMessageDescriptor *type,

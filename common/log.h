@@ -30,7 +30,6 @@ __attribute__((format(printf, 4, 5))) void pl_log(enum pl_log_level level, const
 #define pl_log_warning(tag, message, ...) pl_log(PL_LOG_WARNING, tag, message, __VA_ARGS__)
 #define pl_log_error(tag, message, ...)   pl_log(PL_LOG_ERROR, tag, message, __VA_ARGS__)
 /* For values that are costly to make: ask pl_log_enabled first. */
-#define pl_log_trace(tag, message, ...) pl_log(PL_LOG_TRACE, tag, message, __VA_ARGS__)
 #define pl_log_debug(tag, message, ...)                                                            \
     do {                                                                                           \
         if (pl_log_enabled(PL_LOG_DEBUG))                                                          \

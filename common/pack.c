@@ -81,35 +81,6 @@ static void put_value(struct pl_sink *sink, const ProtobufCFieldDescriptor *fiel
     }
 }
 
-static size_t element_size(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-        return 4;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return 8;
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    }
-    PL_UNREACHABLE();
-}
-
 static size_t count_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
     return *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
@@ -118,7 +89,7 @@ static size_t count_of(const ProtobufCMessage *message, const ProtobufCFieldDesc
 static void put_repeated(struct pl_sink *sink, const ProtobufCFieldDescriptor *field, size_t count,
                          const uint8_t *elements)
 {
-    size_t size = element_size(field->type);
+    size_t size = pl_plan_element_bytes(field->type);
     bool packed = (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0;
     const uint8_t *end = sink->at;
     for (size_t i = count; i > 0 && !sink->failed; i--) {
@@ -340,7 +311,7 @@ static bool own_value(const ProtobufCFieldDescriptor *field, void *place, struct
 static bool own_repeated(const ProtobufCFieldDescriptor *field, size_t count, void **place,
                          struct pl_arena *arena)
 {
-    size_t size = element_size(field->type);
+    size_t size = pl_plan_element_bytes(field->type);
     if (count == 0) {
         *place = NULL;
         return true;

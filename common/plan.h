@@ -76,6 +76,9 @@ const struct pl_plan *pl_plan_of(const ProtobufCMessageDescriptor *type);
 /* Has the number of an enum's field a name? */
 bool pl_plan_has_name(const ProtobufCFieldDescriptor *field, uint64_t value);
 
+/* Bytes from one element of a repeated field to the next, in a message that protobuf-c lays out. */
+size_t pl_plan_element_bytes(ProtobufCType type);
+
 /* NULL: no field has the number. */
 static inline const ProtobufCFieldDescriptor *pl_plan_field(const struct pl_plan *plan,
                                                             uint32_t number)

@@ -55,11 +55,6 @@ const struct signed_tree *proofs_served(struct proofs *proofs)
     return report != NULL && report->tree != NULL ? report->tree : proofs_newest(proofs);
 }
 
-const char *proofs_vkey(const struct proofs *proofs)
-{
-    return notary_vkey(proofs->options.notary);
-}
-
 static bool covers(struct proofs *proofs, uint64_t size)
 {
     const struct signed_tree *newest = proofs_newest(proofs);

@@ -45,7 +45,6 @@ const struct cosign_report *proofs_report(struct proofs *proofs);
 /* What is shown to who asks for a checkpoint: the newest one that the witnesses cosigned, without
  * such the newest one. Borrowed like that. NULL: none. */
 const struct signed_tree *proofs_served(struct proofs *proofs);
-const char *proofs_vkey(const struct proofs *proofs);
 
 /* Somebody who waits. Borrowed until `go_on`, which runs once: at once, within proofs_wait, or
  * later. `covered`: the newest checkpoint covers `size` entries. */

@@ -62,8 +62,9 @@ static void free_config(struct config **config)
     config_free(*config);
 }
 
-struct pl_status reload_read(const char *path, bool with_public, const struct config *now,
-                             char *message, struct reload_set **ret)
+/* Reads the file anew, and builds. CONFIG also if it belongs to another ledger. */
+static struct pl_status read_anew(const char *path, bool with_public, const struct config *now,
+                                  char *message, struct reload_set **ret)
 {
     struct config *next PL_CLEANUP(free_config) = NULL;
     PL_TRY(config_load(path, message, MESSAGE_BYTES, &next));
@@ -241,7 +242,7 @@ void reload_begin(struct reload *reload)
     const struct config *now = reload->live->config;
     notify_reloading();
     struct pl_status status =
-        reload_read(now->path, reload->options.has_public, now, message, &reload->next);
+        read_anew(now->path, reload->options.has_public, now, message, &reload->next);
     if (!pl_is_ok(status)) {
         give_up(reload, message);
         return;

@@ -36,10 +36,6 @@ struct reload_set {
  * at least 400 bytes, for people: which file, which line, why. */
 PL_MUST_CHECK struct pl_status reload_build(const struct config *config, bool with_public,
                                             char *message, struct reload_set **ret);
-/* Reads the file anew, and builds. CONFIG also if it belongs to another ledger. */
-PL_MUST_CHECK struct pl_status reload_read(const char *path, bool with_public,
-                                           const struct config *now, char *message,
-                                           struct reload_set **ret);
 void reload_set_free(struct reload_set *set); /* NULL is fine */
 
 struct reload;

@@ -194,7 +194,8 @@ uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_ent
     return index;
 }
 
-void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge)
+/* Says which pledge a bank entry is meant for, once; its free money counts there. */
+static void mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge)
 {
     struct state_bank_entry *entry = &ledger->bank_entry[bank_entry];
     PL_ASSERT(entry->pledge == STATE_NONE);
@@ -218,8 +219,7 @@ void allocation_apply_payment(struct ledger *ledger, const Pledged__V1__Entry *e
     struct pl_status status = pl_date_parse(fact->value_date, &made.value_date);
     PL_ASSERT(pl_is_ok(status));
     valuation_keep(&ledger->entry_rates, (uint32_t)ledger->bank_entry_count, fact->valuation);
-    allocation_mean(ledger, allocation_add_entry(ledger, &made),
-                    (uint32_t)pl_id_parse(fact->pledge, 'P') - 1);
+    mean(ledger, allocation_add_entry(ledger, &made), (uint32_t)pl_id_parse(fact->pledge, 'P') - 1);
 }
 
 /* --- allocations --- */
@@ -259,7 +259,7 @@ void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     };
     allocation_link(ledger, index);
     if (ledger->bank_entry[made->bank_entry].pledge == STATE_NONE)
-        allocation_mean(ledger, made->bank_entry, made->pledge);
+        mean(ledger, made->bank_entry, made->pledge);
     settle(ledger, made, 1);
     uint64_t seq = entry->seq;
     index = state_reversible(STATE_REVERSIBLE_ALLOCATION, index);

@@ -22,8 +22,6 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
 
 /* A new row at the end, without pledge, allocation or sum: index of the bank entry. */
 uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_entry *entry);
-/* Says which pledge a bank entry is meant for, once; its free money counts there. */
-void allocation_mean(struct ledger *ledger, uint32_t bank_entry, uint32_t pledge);
 /* Undoes what pays for a pledge that ends: free money of its bank entries again. */
 void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq);
 /* The money of a bank entry is gone: whatever it pays for is undone, and it counts no more. */

@@ -13,7 +13,9 @@
 #include "server/ledger/proposal.h"
 #include "server/ledger/valuation.h"
 
-const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field)
+/* The tier meant in the catalogue in force; refuses and returns NULL if none. */
+static const struct state_tier *tier_in_force(struct maker *maker, const char *text,
+                                              const char *field)
 {
     if (maker->ledger->catalogue_in_force == STATE_NONE) {
         maker_refuse(maker, REASON(CATALOGUE_UNKNOWN), field, 0, NULL);
@@ -214,7 +216,7 @@ static bool hold_end(struct maker *maker, const Pledged__V1__CataloguePolicy *po
 
 static void hold(struct maker *maker, const Pledged__V1__Hold *command)
 {
-    const struct state_tier *tier = pledge_tier(maker, command->tier, "hold.tier");
+    const struct state_tier *tier = tier_in_force(maker, command->tier, "hold.tier");
     if (tier == NULL)
         return;
     const struct state_contributor *who =
@@ -324,7 +326,7 @@ static bool may_be_promoted(struct maker *maker, const struct state_tier *tier,
 
 static void wait_for(struct maker *maker, const Pledged__V1__Wait *command)
 {
-    const struct state_tier *tier = pledge_tier(maker, command->tier, "wait.tier");
+    const struct state_tier *tier = tier_in_force(maker, command->tier, "wait.tier");
     if (tier == NULL || closed(maker, tier, "wait.tier"))
         return;
     const struct state_contributor *who =
@@ -441,7 +443,7 @@ static void submit_tier(struct maker *maker, const Pledged__V1__Submit *command)
 {
     int64_t minor;
     int currency;
-    const struct state_tier *tier = pledge_tier(maker, command->tier, "submit.tier");
+    const struct state_tier *tier = tier_in_force(maker, command->tier, "submit.tier");
     if (tier == NULL)
         return;
     const struct state_contributor *who =

@@ -8,9 +8,8 @@
 
 #include "server/ledger/change.h"
 
-/* The tier meant by code or alias in the catalogue in force; refuses and returns NULL if none. */
-const struct state_tier *pledge_tier(struct maker *maker, const char *text, const char *field);
-/* The same in a given catalogue: what a pledge changes to is an offer of its own catalogue. */
+/* The tier meant by code or alias in this catalogue; refuses and returns NULL if none. (What a
+ * pledge changes to is an offer of its own catalogue.) */
 const struct state_tier *pledge_tier_in(struct maker *maker, uint32_t catalogue, const char *text,
                                         const char *field);
 /* May the contributor take a slot of this tier? `own`: a pledge whose slot does not count (it is

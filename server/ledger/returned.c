@@ -18,7 +18,8 @@
 
 #define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
 
-bool returned_may_be(const struct state_bank_entry *credit)
+/* May this bank entry bring money back? A credit that a statement brought. */
+static bool may_be_return(const struct state_bank_entry *credit)
 {
     return !credit->debit && !credit->reversed && credit->movement != STATE_NONE;
 }
@@ -63,7 +64,7 @@ struct pl_status returned_check(const struct ledger *ledger, const Pledged__V1__
     const struct state_bank_entry *credit = state_bank_entry(ledger, fact->bank_entry);
     int32_t day;
     NEED(refund != NULL && refund->state == REFUND(PAID), "a return of a refund that is not paid");
-    NEED(credit != NULL && returned_may_be(credit) && may_return(ledger, refund, credit),
+    NEED(credit != NULL && may_be_return(credit) && may_return(ledger, refund, credit),
          "a return of money that did not leave, or did not come");
     NEED(resting(ledger, refund) == NULL, "a return to a pledge that was closed after it was paid");
     NEED(is_bank_entry(fact->original, refund->debit) && refund_is_of(ledger, refund, fact->pledge),
@@ -218,7 +219,7 @@ static void decide(struct maker *maker, const struct state_bank_entry *credit,
                    const struct state_refund *refund, const char *field)
 {
     maker->about = refund_pledge(maker->ledger, refund);
-    if (!returned_may_be(credit) || !may_return(maker->ledger, refund, credit)) {
+    if (!may_be_return(credit) || !may_return(maker->ledger, refund, credit)) {
         uint64_t deciding = credit->reversed_by != 0 ? credit->reversed_by : credit->seq;
         maker_refuse(maker, REASON(STATEMENT_CONFLICT), field, deciding, maker->about);
         maker_arg(maker, "bank_entry",

@@ -25,8 +25,6 @@ bool returned_guards(struct maker *maker, const struct state_deed *deed);
 void returned_fill_reversed(struct maker *maker, const struct state_deed *deed,
                             Pledged__V1__Reversed *fact);
 
-/* May this bank entry bring money back? A credit that a statement brought. */
-bool returned_may_be(const struct state_bank_entry *credit);
 /* match_refund of a credit: the refund that it brings back. */
 void returned_decide(struct maker *maker, const struct state_bank_entry *credit, const char *id);
 /* match_reversal of a credit with the debit whose refund it brings back. */

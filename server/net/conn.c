@@ -614,7 +614,7 @@ static void tick_open(struct conn *conn, int64_t now)
         mark_dirty(conn);
 }
 
-void conn_tick(struct conn *conn, int64_t now)
+static void tick(struct conn *conn, int64_t now)
 {
     switch (conn->state) {
     case CONN_HANDSHAKE:
@@ -647,7 +647,7 @@ static void for_each(struct conn_home *home, void (*act)(struct conn *conn))
 
 static void tick_one(struct conn *conn)
 {
-    conn_tick(conn, now_ns(conn));
+    tick(conn, now_ns(conn));
 }
 
 void conn_tick_all(struct conn_home *home)

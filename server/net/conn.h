@@ -5,7 +5,7 @@
  *
  * Life: HANDSHAKE -> OPEN -> CLOSING (goodbye said, waiting for the peer to close) -> DEAD (parked
  * until the end of the turn, because callbacks of it may still be on the stack). Times, looked at
- * by conn_tick: the handshake; the preface; each request; a connection without requests; output
+ * by conn_tick_all: the handshake; the preface; each request; a connection without requests; output
  * that does not move; a peer that says nothing; a certificate that expires; age; the goodbye.
  *
  * Previous hop: server/net/io. Next hop: server/net/carrier.
@@ -52,7 +52,6 @@ struct conn_home {
 PL_MUST_CHECK struct pl_status conn_new(struct conn_home *home, int fd);
 void conn_flush_dirty(struct conn_home *home);
 void conn_free_parked(struct conn_home *home); /* from the top of a turn only */
-void conn_tick(struct conn *conn, int64_t now_ns);
 void conn_tick_all(struct conn_home *home);
 /* After home->roster (and home->tls, if `verify`) changed: looks at all who are there anew. */
 void conn_reload_all(struct conn_home *home, bool verify);

@@ -786,11 +786,6 @@ size_t h2_stream_count(const struct h2 *h2)
     return h2->stream_count;
 }
 
-int64_t h2_idle_since_ns(const struct h2 *h2)
-{
-    return h2->idle_since_ns;
-}
-
 void h2_end_early(struct h2 *h2)
 {
     int64_t before = now_ns(h2) - EARLY_MS * 1000000LL;
@@ -908,7 +903,7 @@ static void carrier_op_look(const struct carrier *carrier, struct carrier_state 
         .over = h2_over(h2),
         .wants_write = h2_wants_write(h2),
         .streams = h2_stream_count(h2),
-        .idle_since_ns = h2_idle_since_ns(h2),
+        .idle_since_ns = h2->idle_since_ns,
         .unsent_bytes = h2_unsent_bytes(h2),
         .body_bytes_sent = h2_body_bytes_sent(h2),
         .protocol_errors = h2_protocol_errors(h2),

@@ -52,7 +52,6 @@ bool h2_ready(const struct h2 *h2);          /* the peer's preface and settings 
 size_t h2_unsent_bytes(const struct h2 *h2); /* of answers; frames in nghttp2 estimated */
 uint64_t h2_body_bytes_sent(const struct h2 *h2);
 size_t h2_stream_count(const struct h2 *h2);
-int64_t h2_idle_since_ns(const struct h2 *h2); /* meaningful while there is no stream */
 /* Tells requests that began before `began_ns` and are still incomplete that they are late. */
 void h2_look_for_late(struct h2 *h2, int64_t began_ns);
 /* Sends answers that waited long enough for the end of their requests, and resets requests that go

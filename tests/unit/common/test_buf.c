@@ -134,23 +134,6 @@ static void test_reserved_bytes_count_when_committed(void **state)
     assert_holds(&buf, "hello");
 }
 
-static void test_take_hands_over(void **state)
-{
-    (void)state;
-    struct pl_buf buf PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&buf, 100);
-    assert_ok(pl_buf_append_str(&buf, "headbody"));
-    pl_buf_consume(&buf, 4);
-    size_t len;
-    uint8_t *data = pl_buf_take(&buf, &len);
-    assert_int_equal(len, 4);
-    assert_memory_equal(data, "body", 4);
-    free(data);
-    assert_holds(&buf, "");
-    assert_ok(pl_buf_append_str(&buf, "new"));
-    assert_holds(&buf, "new");
-}
-
 /* A queue of bytes cut at every kind of place, against a counter. */
 static void test_a_long_queue_keeps_its_order(void **state)
 {
@@ -221,7 +204,6 @@ int main(void)
         cmocka_unit_test(test_no_ceiling_does_not_wrap),
         cmocka_unit_test(test_printf_into_exact_memory),
         cmocka_unit_test(test_reserved_bytes_count_when_committed),
-        cmocka_unit_test(test_take_hands_over),
         cmocka_unit_test(test_a_long_queue_keeps_its_order),
         cmocka_unit_test(test_a_full_queue_is_not_copied_each_time),
         cmocka_unit_test(test_little_endian),

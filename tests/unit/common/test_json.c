@@ -255,36 +255,6 @@ static void test_strings_are_escaped(void **state)
     assert_true(pl_slice_eq_str(pl_buf_slice(&out), "\"\""));
 }
 
-static void test_pretty(void **state)
-{
-    (void)state;
-    Pledged__V1__Count count = PLEDGED__V1__COUNT__INIT;
-    count.value_case = PLEDGED__V1__COUNT__VALUE_COUNT;
-    count.count = 1;
-    char *aliases[] = {literal("gold")};
-    Pledged__V1__Tier tier = PLEDGED__V1__TIER__INIT;
-    tier.code = literal("or");
-    tier.n_alias = 1;
-    tier.alias = aliases;
-    tier.capacity = &count;
-    struct pl_buf out PL_CLEANUP(pl_buf_fini);
-    pl_buf_init(&out, BUDGET);
-    assert_ok(pl_json_print_pretty(&tier.base, &out));
-    assert_ok(pl_buf_append(&out, "", 1));
-    assert_string_equal((const char *)pl_buf_slice(&out).data, "{\n"
-                                                               "  \"code\": \"or\",\n"
-                                                               "  \"alias\": [\n"
-                                                               "    \"gold\"\n"
-                                                               "  ],\n"
-                                                               "  \"group\": \"\",\n"
-                                                               "  \"label\": [],\n"
-                                                               "  \"capacity\": {\n"
-                                                               "    \"count\": \"1\"\n"
-                                                               "  },\n"
-                                                               "  \"stated\": []\n"
-                                                               "}");
-}
-
 static void test_printing_ends_at_the_ceiling(void **state)
 {
     (void)state;
@@ -713,7 +683,6 @@ int main(void)
         cmocka_unit_test(test_names_bytes_lists_and_enums),
         cmocka_unit_test(test_nested_and_absent_messages),
         cmocka_unit_test(test_strings_are_escaped),
-        cmocka_unit_test(test_pretty),
         cmocka_unit_test(test_printing_ends_at_the_ceiling),
         cmocka_unit_test(test_both_spellings_and_any_order),
         cmocka_unit_test(test_null_is_the_default),

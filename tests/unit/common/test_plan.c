@@ -126,6 +126,25 @@ static void *ask(void *found)
 }
 
 /* Before anything else has asked. */
+static void test_elements_lie_side_by_side(void **state)
+{
+    (void)state;
+    static const struct {
+        ProtobufCType type;
+        size_t bytes;
+    } expected[] = {{PROTOBUF_C_TYPE_INT32, sizeof(int32_t)},
+                    {PROTOBUF_C_TYPE_ENUM, sizeof(int)},
+                    {PROTOBUF_C_TYPE_FLOAT, sizeof(float)},
+                    {PROTOBUF_C_TYPE_UINT64, sizeof(uint64_t)},
+                    {PROTOBUF_C_TYPE_DOUBLE, sizeof(double)},
+                    {PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean)},
+                    {PROTOBUF_C_TYPE_STRING, sizeof(char *)},
+                    {PROTOBUF_C_TYPE_MESSAGE, sizeof(ProtobufCMessage *)},
+                    {PROTOBUF_C_TYPE_BYTES, sizeof(ProtobufCBinaryData)}};
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        assert_int_equal(pl_plan_element_bytes(expected[i].type), expected[i].bytes);
+}
+
 static void test_threads_get_the_same(void **state)
 {
     (void)state;
@@ -147,6 +166,7 @@ static void test_threads_get_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_elements_lie_side_by_side),
         cmocka_unit_test(test_threads_get_the_same),
         cmocka_unit_test(test_every_type),
         cmocka_unit_test(test_a_set_holds_every_field_once),
