@@ -45,8 +45,9 @@ struct service {
     unsigned index;          /* of the worker, for metrics */
     size_t outstanding;      /* commands at the writer, or on their way */
     size_t long_items;       /* what the long ones among them consist of */
-    struct pl_parcel parcel; /* of commands, until service_post */
-    /* The parcel is no longer empty: service_post is due soon. NULL: each command goes by itself.
+    struct pl_parcel parcel; /* of commands, until service_end_turn */
+    /* The parcel is no longer empty: service_end_turn is due soon. NULL: each command goes by
+     * itself.
      */
     void (*on_parcel)(void *arg);
     /* May see to a command at once, on this thread; see helm_try. NULL: nobody does. */

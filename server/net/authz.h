@@ -2,7 +2,7 @@
  *
  * authz: from a verified client certificate to a person and a role of the configured roster.
  * Identity is a SAN of type URI, DNS, rfc822Name or UPN, or the SHA-256 of the SPKI; never the CN.
- * Names with embedded NUL bytes never match. The roster is immutable after authz_roster_build; any
+ * Names with embedded NUL bytes never match. The roster is immutable after authz_roster_new; any
  * thread may read it.
  */
 #ifndef NET_AUTHZ_H
