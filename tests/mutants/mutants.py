@@ -223,7 +223,8 @@ MUTANTS = [
            ["e2e/daemon"]),
     # money, months and the bank
     Mutant("free the money of what ends years later", PERIOD,
-           "        return pledge != NULL && pledge->allocated != 0;", "        return false;",
+           "        return pledge != NULL && pledge->allocated != 0;",
+           "        return pledge != NULL && pledge->allocated < 0;",
            ["ledger/test_period", "e2e/money"]),
     Mutant("take who is called otherwise for somebody else", PROPOSAL,
            "        is_its_certificate(maker->ledger, proposal, actor->identity, actor->issuer)) {",
