@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/money.h"
+#include "server/ledger/benefit.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/valuation.h"
 
@@ -74,13 +75,15 @@ static void commit(struct maker *maker, const Pledged__V1__Commit *command)
     entry->commitment_signed = fact;
 }
 
-/* A new amount: same currency, not below what the tier costs, not below what is allocated. */
+/* A new amount: same currency, not below what the tier costs by these offers (NULL: there is no
+ * tier), not below what is allocated. */
 static bool new_amount_fits(struct maker *maker, const struct state_pledge *pledge,
-                            const struct state_tier *tier, const Pledged__V1__Money *amount,
-                            const char *field, int64_t *ret_minor, int *ret_currency)
+                            const struct state_tier *tier, const struct catalogue *offers,
+                            const Pledged__V1__Money *amount, const char *field, int64_t *ret_minor,
+                            int *ret_currency)
 {
-    if (tier != NULL && tier->def >= 0) {
-        if (!pledge_amount(maker, tier, amount, field, ret_minor, ret_currency))
+    if (offers != NULL) {
+        if (!pledge_amount(maker, tier, offers, amount, field, ret_minor, ret_currency))
             return false;
     } else {
         *ret_minor = amount->minor;
@@ -109,6 +112,17 @@ static bool new_amount_fits(struct maker *maker, const struct state_pledge *pled
     return true;
 }
 
+/* What was signed keeps its price, as it keeps its benefits: a later version of the offers is for
+ * those who come later. A tier that this version did not have was taken by a change: what it costs
+ * only newer ones say. */
+static const struct catalogue *signed_offers(const struct maker *maker,
+                                             const struct state_pledge *pledge,
+                                             const struct state_tier *tier)
+{
+    const struct catalogue *frozen = benefit_catalogue(maker->ledger, pledge);
+    return pledge_offer(frozen, tier) != NULL ? frozen : pledge_offers(maker, tier);
+}
+
 static void amend(struct maker *maker, const Pledged__V1__AmendPledge *command)
 {
     const struct state_pledge *pledge =
@@ -118,8 +132,9 @@ static void amend(struct maker *maker, const Pledged__V1__AmendPledge *command)
     const struct state_tier *tier = tier_of(maker, pledge);
     int64_t minor;
     int currency;
-    if (!new_amount_fits(maker, pledge, tier, command->amount, "amend_pledge.amount", &minor,
-                         &currency))
+    const struct catalogue *offers = tier != NULL ? signed_offers(maker, pledge, tier) : NULL;
+    if (!new_amount_fits(maker, pledge, tier, offers, command->amount, "amend_pledge.amount",
+                         &minor, &currency))
         return;
     Pledged__V1__Entry *entry = maker_entry(maker, pledge->last_seq);
     Pledged__V1__CommitmentAmended *fact = maker_alloc(maker, sizeof(*fact));
@@ -180,8 +195,9 @@ static void change_tier(struct maker *maker, const Pledged__V1__ChangeTier *comm
     int64_t minor = 0;
     int currency = -1;
     uint32_t index = pledge_index(maker, pledge);
-    if (pledge->stage != STAGE(HELD) && !new_amount_fits(maker, pledge, to, command->amount,
-                                                         "change_tier.amount", &minor, &currency))
+    if (pledge->stage != STAGE(HELD) &&
+        !new_amount_fits(maker, pledge, to, pledge_offers(maker, to), command->amount,
+                         "change_tier.amount", &minor, &currency))
         return;
     if (!pledge_slot_free(maker, to, pledge->contributor, index, "change_tier.tier"))
         return;

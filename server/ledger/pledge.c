@@ -94,17 +94,25 @@ static bool exception_possible(const struct maker *maker)
     return maker->command->reason[0] != '\0' && proposal_needs(maker->ledger, CLASS(EXCEPTION));
 }
 
-bool pledge_amount(struct maker *maker, const struct state_tier *tier,
-                   const Pledged__V1__Money *given, const char *field, int64_t *ret_minor,
-                   int *ret_currency)
+const Pledged__V1__Tier *pledge_offer(const struct catalogue *offers, const struct state_tier *tier)
 {
-    const struct ledger *ledger = maker->ledger;
-    const Pledged__V1__Tier *def = pledge_catalogue(maker, tier)->tier[tier->def];
+    for (size_t i = 0; i < offers->msg->n_tier; i++) {
+        if (strcmp(offers->msg->tier[i]->code, tier->code) == 0)
+            return offers->msg->tier[i];
+    }
+    return NULL;
+}
+
+bool pledge_amount(struct maker *maker, const struct state_tier *tier,
+                   const struct catalogue *offers, const Pledged__V1__Money *given,
+                   const char *field, int64_t *ret_minor, int *ret_currency)
+{
+    const Pledged__V1__Tier *def = pledge_offer(offers, tier);
+    PL_ASSERT(def != NULL);
     const Pledged__V1__Money *price =
         def->price_case == PLEDGED__V1__TIER__PRICE_AMOUNT ? def->amount : NULL;
-    uint64_t adopted_seq = ledger->catalogue[tier->catalogue].current->adopted_seq;
     if (given == NULL && price == NULL) {
-        maker_refuse(maker, REASON(AMOUNT_REQUIRED), field, adopted_seq, NULL);
+        maker_refuse(maker, REASON(AMOUNT_REQUIRED), field, offers->adopted_seq, NULL);
         maker_arg(maker, "tier", tier->code);
         return false;
     }
@@ -115,7 +123,7 @@ bool pledge_amount(struct maker *maker, const struct state_tier *tier,
     if (below && !other && exception_possible(maker)) {
         maker_class(maker, CLASS(EXCEPTION));
     } else if (below || other) {
-        maker_refuse(maker, REASON(AMOUNT_NOT_TIER), field, adopted_seq, NULL);
+        maker_refuse(maker, REASON(AMOUNT_NOT_TIER), field, offers->adopted_seq, NULL);
         maker_arg(maker, "tier", tier->code);
         maker_arg_number(maker, "minor", price->minor);
         maker_arg(maker, "currency", price->currency);
@@ -420,7 +428,8 @@ static void submit_held(struct maker *maker, const Pledged__V1__Submit *command)
     }
     int64_t minor;
     int currency;
-    if (!pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency) ||
+    if (!pledge_amount(maker, tier, pledge_offers(maker, tier), command->amount, "submit.amount",
+                       &minor, &currency) ||
         !sum_fits(maker, minor, currency))
         return;
     Pledged__V1__PledgeMade *fact =
@@ -449,7 +458,8 @@ static void submit_tier(struct maker *maker, const Pledged__V1__Submit *command)
     const struct state_contributor *who =
         find_contributor(maker, command->contributor, "submit.contributor");
     if (who == NULL ||
-        !pledge_amount(maker, tier, command->amount, "submit.amount", &minor, &currency) ||
+        !pledge_amount(maker, tier, pledge_offers(maker, tier), command->amount, "submit.amount",
+                       &minor, &currency) ||
         !sum_fits(maker, minor, currency) ||
         !pledge_slot_free(maker, tier, contributor_index(maker, who), STATE_NONE, "submit.tier"))
         return;

@@ -16,10 +16,14 @@ const struct state_tier *pledge_tier_in(struct maker *maker, uint32_t catalogue,
  * given back in the same step), or STATE_NONE. Refuses and returns false if not. */
 bool pledge_slot_free(struct maker *maker, const struct state_tier *tier, uint32_t contributor,
                       uint32_t own, const char *field);
-/* The amount for a slot of the tier: the given one or the tier's. Refuses and returns false. */
+/* What these offers say of the tier; NULL: they do not have it. */
+const Pledged__V1__Tier *pledge_offer(const struct catalogue *offers,
+                                      const struct state_tier *tier);
+/* The amount for a slot of the tier: the given one, or what these offers, which have it, ask.
+ * Refuses and returns false. */
 bool pledge_amount(struct maker *maker, const struct state_tier *tier,
-                   const Pledged__V1__Money *given, const char *field, int64_t *ret_minor,
-                   int *ret_currency);
+                   const struct catalogue *offers, const Pledged__V1__Money *given,
+                   const char *field, int64_t *ret_minor, int *ret_currency);
 /* The pledge by id, in one of the stages (mask of 1 << stage); refuses and returns NULL. What is
  * refused after this belongs to its history. */
 const struct state_pledge *pledge_find(struct maker *maker, const char *id, const char *field,
@@ -31,10 +35,16 @@ static inline uint32_t pledge_index(const struct maker *maker, const struct stat
 {
     return (uint32_t)(pledge - maker->ledger->pledge);
 }
+/* The newest version of the tier's offers. */
+static inline const struct catalogue *pledge_offers(const struct maker *maker,
+                                                    const struct state_tier *tier)
+{
+    return maker->ledger->catalogue[tier->catalogue].current;
+}
 static inline const Pledged__V1__Catalogue *pledge_catalogue(const struct maker *maker,
                                                              const struct state_tier *tier)
 {
-    return maker->ledger->catalogue[tier->catalogue].current->msg;
+    return pledge_offers(maker, tier)->msg;
 }
 
 #endif

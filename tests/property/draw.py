@@ -252,6 +252,10 @@ class Sequence:
         if there is not None and there.minor and self.chance(0.3):
             bound = there.minor - self.fund.balance(there)
             body.amount.CopyFrom(money(max(1, bound - self.random.randint(0, 1)), there.currency))
+        elif there is not None and there.signed and there.tier and self.chance(0.4):
+            prices = self.random.choice([there.signed, self.fund.price])  # then, or now
+            if prices[there.tier]:
+                body.amount.CopyFrom(money(prices[there.tier] - self.random.randint(0, 1), "CHF"))
         return command(amend_pledge=body, **self.letter())
 
     def draw_change_tier(self):

@@ -113,6 +113,7 @@ class Pledge:
         self.currency = None
         self.month = None       # of the promise's business date
         self.worth = None       # of one, in francs, as it was known then; None: nobody knew
+        self.signed = None      # prices of the offers that it was signed under
         self.extensions = 0
         self.length = 0         # of the hold, in seconds, since somebody last said so
         self.schedule = []      # day and amount of each part
@@ -436,10 +437,10 @@ class Life:
                     wrong.add("WAITING_AHEAD", f"{name}.tier", ahead.seqs[0])
         return wrong
 
-    def amount_trouble(self, name, tier, body):
+    def amount_trouble(self, name, tier, body, prices=None):
         wrong = Wrong()
         given = body.amount if body.HasField("amount") else None
-        price = self.price[tier]
+        price = (prices or self.price)[tier]
         if price is None and given is None:
             wrong.add("AMOUNT_REQUIRED", f"{name}.amount")
         if price is not None and given is not None and given.currency != "CHF":
@@ -616,14 +617,14 @@ class Life:
 
         def effect():
             self.entry(pledge)
-            pledge.stage = "COMMITTED"
+            pledge.stage, pledge.signed = "COMMITTED", dict(self.price)
             return self.about(pledge)
         return self.stage_trouble("commit", pledge, "PLEDGED"), effect
 
-    def new_amount_trouble(self, name, pledge, tier, body):
+    def new_amount_trouble(self, name, pledge, tier, body, prices=None):
         wrong = Wrong()
         if tier is not None:
-            wrong += self.amount_trouble(name, tier, body)
+            wrong += self.amount_trouble(name, tier, body, prices)
         if wrong:
             return wrong
         minor, currency = self.amount_of(tier, body)
@@ -646,7 +647,8 @@ class Life:
             self.entry(pledge)
             self.stretch(pledge, body.amount.minor)
             return self.about(pledge)
-        return self.new_amount_trouble("amend_pledge", pledge, pledge.tier, body), effect
+        return self.new_amount_trouble("amend_pledge", pledge, pledge.tier, body,
+                                       pledge.signed), effect
 
     def judge_change_tier(self, command, body):
         wrong = Wrong()

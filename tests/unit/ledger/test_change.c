@@ -124,6 +124,68 @@ static void test_a_new_amount_fits_tier_currency_and_money(void **state)
     world_fini(&w);
 }
 
+/* What many costs, in the next version of the offers. */
+static void adopt_at(struct world *w, uint32_t version, int64_t minor)
+{
+    Pledged__V1__Catalogue *offers = test_catalogue(&w->arena, version, 2);
+    offers->tier[2]->amount->minor = minor;
+    adopt(w, offers);
+    assert_accepted(w);
+}
+
+static void test_an_agreement_keeps_the_price_it_was_signed_under(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 3);
+    uint64_t first = w.ledger->catalogue[0].current->adopted_seq;
+    submit(&w, NULL, "C000001", "many", 0, NULL); /* P1, signed under version 1: 50,000.00 */
+    submit(&w, NULL, "C000002", "many", 0, NULL); /* P2, promised then, signed under version 2 */
+    commit(&w, "P000001");
+    adopt_at(&w, 2, 7000000);
+    uint64_t second = w.receipt->seq;
+    amend(&w, "P000001", 6000000, "CHF");
+    assert_accepted(&w);
+    amend(&w, "P000001", 4999999, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    assert_int_equal(w.refusal->deciding_seq, first);
+    assert_string_equal(w.refusal->arg[1]->value, "5000000");
+    commit(&w, "P000002");
+    adopt_at(&w, 3, 4000000); /* cheaper now: those who signed are held to what they signed */
+    amend(&w, "P000001", 4999999, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    amend(&w, "P000002", 6999999, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    assert_int_equal(w.refusal->deciding_seq, second);
+    amend(&w, "P000002", 7000000, "CHF");
+    assert_accepted(&w);
+    submit(&w, NULL, "C000003", "many", 4000000, "CHF"); /* who comes now pays what is asked now */
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_a_tier_taken_later_costs_what_the_newest_offers_say(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    submit(&w, NULL, "C000001", "many", 0, NULL);
+    commit(&w, "P000001");
+    Pledged__V1__Catalogue *offers = test_catalogue(&w.arena, 2, 2);
+    offers->tier[3] = test_tier(&w.arena, "new", -1, 8000000); /* in the place of "ask" */
+    adopt(&w, offers);
+    assert_accepted(&w);
+    change_tier(&w, "P000001", "new", 7999999);
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    change_tier(&w, "P000001", "new", 9000000);
+    assert_accepted(&w);
+    amend(&w, "P000001", 7999999, "CHF");
+    assert_refused(&w, AMOUNT_NOT_TIER);
+    amend(&w, "P000001", 8000000, "CHF");
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
 static void test_a_held_slot_changes_without_an_amount(void **state)
 {
     (void)state;
@@ -262,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_the_agreement_is_found_among_the_papers),
         cmocka_unit_test(test_stages_that_do_not_allow_it),
         cmocka_unit_test(test_a_new_amount_fits_tier_currency_and_money),
+        cmocka_unit_test(test_an_agreement_keeps_the_price_it_was_signed_under),
+        cmocka_unit_test(test_a_tier_taken_later_costs_what_the_newest_offers_say),
         cmocka_unit_test(test_a_held_slot_changes_without_an_amount),
         cmocka_unit_test(test_a_change_that_is_refused_changes_nothing),
         cmocka_unit_test(test_refusals_decide_nothing),
