@@ -2,10 +2,13 @@
  *
  * cmd_money: payments: record, list, undo.
  */
+#include <stdio.h>
+
 #include "client/commands.h"
 #include "client/input.h"
 #include "client/payments.h"
 #include "client/write.h"
+#include "common/check.h"
 
 struct pl_status cmd_pay(struct cli *cli)
 {
@@ -92,7 +95,19 @@ struct pl_status cmd_refund(struct cli *cli)
     write.left = WRITE_LEFT_BALANCE;
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_REFUND;
     write.command.refund = &body;
-    return write_run(cli, &write);
+    Pledged__V1__Receipt *receipt = NULL;
+    PL_TRY(write_send(cli, &write, &receipt));
+    PL_ASSERT(receipt != NULL);
+    PL_TRY(write_show(cli, &write, receipt));
+    const Pledged__V1__Outcome *outcome = receipt->outcome;
+    if (outcome->refund[0] != '\0' && outcome->pledge[0] == '\0' && body.contributor[0] == '\0' &&
+        !cli->config.quiet && cli->config.format != OUTPUT_JSON)
+        (void)fprintf(stderr,
+                      _("Note: this money is meant for no pledge, so the refund stands in nobody's "
+                        "statement. If it is known whose it was: pledge refund-cancel %s, and "
+                        "order it again with --contributor\n"),
+                      outcome->refund);
+    return pl_ok();
 }
 
 struct pl_status cmd_refund_paid(struct cli *cli)

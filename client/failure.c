@@ -115,6 +115,18 @@ static const char *stage_words(const char *value)
     return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : gettext(value);
 }
 
+static const char *refund_words(const char *value)
+{
+    int state;
+    return text_parse(TEXT_REFUND, value, &state) ? text_label(TEXT_REFUND, state) : value;
+}
+
+static const char *state_words(const Pledged__V1__Refusal *refusal, const char *value)
+{
+    return refusal->reason == PLEDGED__V1__REASON__REASON_REFUND_STATE ? refund_words(value)
+                                                                       : value;
+}
+
 static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, const char *name)
 {
     for (size_t i = 0; i < refusal->n_arg; i++) {
@@ -158,8 +170,15 @@ static void add_seconds(struct failure *failure, const char *value)
 static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal,
                     const Pledged__V1__Arg *arg)
 {
-    if (is_amount(arg) && add_amount(failure, refusal, arg_words(arg->name), arg->value))
+    const char *words = refusal->reason == PLEDGED__V1__REASON__REASON_AMOUNT_NOT_TIER
+                            ? _("price") /* the tier's, not the amount that was given */
+                            : arg_words(arg->name);
+    if (is_amount(arg) && add_amount(failure, refusal, words, arg->value))
         return;
+    if (strcmp(arg->name, "max_bytes") == 0) {
+        add(failure, _("at most %s bytes"), arg->value);
+        return;
+    }
     if (strcmp(arg->name, "max_s") == 0) {
         add_seconds(failure, arg->value);
         return;
@@ -176,6 +195,7 @@ static void add_arg(struct failure *failure, const Pledged__V1__Refusal *refusal
     bool sentence = strcmp(arg->name, "why") == 0 || strcmp(arg->name, "use") == 0;
     add(failure, _("%s: %s"), arg_words(arg->name),
         strcmp(arg->name, "stage") == 0     ? stage_words(arg->value)
+        : strcmp(arg->name, "state") == 0   ? state_words(refusal, arg->value)
         : sentence && arg->value[0] != '\0' ? gettext(arg->value)
                                             : arg->value);
 }
@@ -212,10 +232,24 @@ static void add_message(struct failure *failure, const Pledged__V1__Refusal *ref
         add(failure, _(": %s"), gettext(message));
 }
 
+/* Of a reason that is of several sorts the message says which: a month is no day, and a list that
+ * is too long no text. */
+static bool message_is_closer(const Pledged__V1__Refusal *refusal)
+{
+    const char *usual = refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG
+                            ? "the text is too long"
+                        : refusal->reason == PLEDGED__V1__REASON__REASON_DATE_INVALID
+                            ? "a date has the form YYYY-MM-DD"
+                            : NULL;
+    return usual != NULL && refusal->n_arg == 0 && refusal->message[0] != '\0' &&
+           strcmp(refusal->message, usual) != 0;
+}
+
 struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
                                      const Pledged__V1__Refusal *refusal)
 {
-    const char *sentence = text_reason(refusal->reason);
+    const char *sentence =
+        message_is_closer(refusal) ? gettext(refusal->message) : text_reason(refusal->reason);
     if (sentence == NULL)
         sentence = refusal->message[0] != '\0' ? refusal->message : text_failure(code);
     struct pl_status status =

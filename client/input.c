@@ -229,9 +229,11 @@ struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
                 &cli->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                 _("this machine does not know the time zone %s (package tzdata)"), WHEN_ZONE);
         if (!pl_is_ok(status))
-            return failure_set(
-                &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID, "until_us",
-                _("--until %s: %s"), until, text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
+            return failure_set(&cli->failure, PL_E_INVALID,
+                               PLEDGED__V1__REASON__REASON_DATE_INVALID, "until_us",
+                               _("--until %s: a day like 2026-03-31 is needed, or a moment like "
+                                 "2026-03-31T18:00:00+02:00"),
+                               until);
         *ret_which = 2;
     }
     return pl_ok();

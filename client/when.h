@@ -15,7 +15,7 @@
 /* CONFIG if this machine has no data about the zone: a wrong deadline is worse than none. */
 PL_MUST_CHECK struct pl_status when_init(void);
 /* End of a day "YYYY-MM-DD" in the fund's zone: the first moment of the next day. Also takes an
- * RFC 3339 moment with Z. INVALID if it is neither, CONFIG if the zone's data is missing. */
+ * RFC 3339 moment. INVALID if it is neither, CONFIG if the zone's data is missing. */
 PL_MUST_CHECK struct pl_status when_end_of(const char *text, int64_t *ret_us);
 /* "2026-12-08 00:00:00 CET" (UTC with "UTC" if the zone's data is missing). */
 const char *when_format(int64_t time_us, char out[40]);

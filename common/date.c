@@ -140,16 +140,32 @@ static bool fraction_us(const char *text, int *ret_us, const char **ret_rest)
     return true;
 }
 
+/* What the clock of a place is ahead of UTC: "Z", "+01:00", "-03:30". */
+static bool offset_s(const char *text, int64_t *ret_s)
+{
+    int hour, minute;
+    *ret_s = 0;
+    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+        return true;
+    if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' ||
+        !number_at(text + 1, 2, &hour) || !number_at(text + 4, 2, &minute) || hour > 23 ||
+        minute > 59)
+        return false;
+    *ret_s = (text[0] == '-' ? -1 : 1) * ((int64_t)hour * 3600 + (int64_t)minute * 60);
+    return true;
+}
+
 struct pl_status pl_time_parse(const char *text, int64_t *ret_us)
 {
     char date[11];
     int hour, minute, second, us;
     int32_t days;
+    int64_t ahead_s;
     const char *rest;
     if (strlen(text) < 20 || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
         text[16] != ':' || !number_at(text + 11, 2, &hour) || !number_at(text + 14, 2, &minute) ||
         !number_at(text + 17, 2, &second) || !fraction_us(text + 19, &us, &rest) ||
-        (strcmp(rest, "Z") != 0 && strcmp(rest, "z") != 0))
+        !offset_s(rest, &ahead_s))
         return pl_fail(INVALID, "a time has the form YYYY-MM-DDTHH:MM:SSZ");
     memcpy(date, text, 10);
     date[10] = '\0';
@@ -157,7 +173,7 @@ struct pl_status pl_time_parse(const char *text, int64_t *ret_us)
     if (hour > 23 || minute > 59 || second > 59)
         return pl_fail(INVALID, "there is no such time of day");
     *ret_us = (int64_t)days * PL_US_PER_DAY +
-              ((int64_t)hour * 3600 + (int64_t)minute * 60 + second) * PL_US_PER_S + us;
+              ((int64_t)hour * 3600 + (int64_t)minute * 60 + second - ahead_s) * PL_US_PER_S + us;
     return pl_ok();
 }
 

@@ -24,7 +24,7 @@ int32_t pl_date_of_us(int64_t time_us);
 /* "2026-11-23T20:17:29.123456Z" */
 const char *pl_time_format(int64_t time_us, char out[28]);
 PL_MUST_CHECK struct pl_status pl_time_parse(const char *text,
-                                             int64_t *ret_us); /* RFC 3339 with Z */
+                                             int64_t *ret_us); /* RFC 3339 */
 /* "90s", "15m", "36h", "14d", "2w" to seconds. */
 PL_MUST_CHECK struct pl_status pl_duration_parse(const char *text, int64_t *ret_s);
 

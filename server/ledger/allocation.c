@@ -437,6 +437,13 @@ void allocation_refuse_remainder(struct maker *maker, const struct state_pledge 
     maker_arg(maker, "currency", pl_currency_code(pledge->currency));
 }
 
+void allocation_refuse_settled(struct maker *maker, const char *field, uint64_t deciding_seq,
+                               const struct state_pledge *pledge)
+{
+    maker_refuse(maker, REASON(FIELD_INVALID), field, deciding_seq, pledge);
+    maker_say(maker, "why", "money in the pledge's own currency counts as what it is");
+}
+
 /* By the rates of the value date. Where all that is free would be too much, as much as is due. */
 static bool measure_by_rate(struct maker *maker, const Pledged__V1__Allocate *command,
                             const struct state_bank_entry *entry, const struct state_pledge *pledge,
@@ -470,17 +477,20 @@ static bool measure(struct maker *maker, const Pledged__V1__Allocate *command,
     if (same && amount == NULL && *ret_minor > due)
         *ret_minor = due;
     if (amount != NULL && pl_currency_index(amount->currency) != entry->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "allocate.amount.currency", entry->seq, pledge);
-        maker_arg(maker, "currency", pl_currency_code(entry->currency));
+        maker_refuse_currency(maker, "allocate.amount.currency", entry->seq, pledge,
+                              entry->currency);
         return false;
     }
     if (!same && settled == NULL)
         return *ret_minor == 0 /* nothing is free: the caller says so */ ||
                measure_by_rate(maker, command, entry, pledge, ret_minor, ret_settled);
-    if (settled != NULL && (pl_currency_index(settled->currency) != pledge->currency ||
-                            (same && settled->minor != *ret_minor))) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "allocate.settled", pledge->changed_seq, pledge);
-        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+    if (settled != NULL && pl_currency_index(settled->currency) != pledge->currency) {
+        maker_refuse_currency(maker, "allocate.settled", pledge->changed_seq, pledge,
+                              pledge->currency);
+        return false;
+    }
+    if (settled != NULL && same && settled->minor != *ret_minor) {
+        allocation_refuse_settled(maker, "allocate.settled", pledge->changed_seq, pledge);
         return false;
     }
     *ret_settled = same ? *ret_minor : settled->minor;

@@ -56,6 +56,9 @@ void allocation_refuse_spent(struct maker *maker, const struct state_bank_entry 
                              const char *field);
 void allocation_refuse_remainder(struct maker *maker, const struct state_pledge *pledge,
                                  const char *field);
+/* What money counts can be said only where it is in another currency than the pledge. */
+void allocation_refuse_settled(struct maker *maker, const char *field, uint64_t deciding_seq,
+                               const struct state_pledge *pledge);
 /* Finds a bank entry or refuses with BANK_ENTRY_UNKNOWN. */
 const struct state_bank_entry *allocation_find(struct maker *maker, const char *id,
                                                const char *field);

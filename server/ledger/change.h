@@ -123,6 +123,9 @@ void maker_refuse(struct maker *maker, Pledged__V1__Reason reason, const char *f
 void maker_arg(struct maker *maker, const char *name, const char *value);
 /* The same of a sentence for people, a literal: the client has its French words. */
 void maker_say(struct maker *maker, const char *name, const char *sentence);
+/* Refuses an amount that has another currency than it must have here. */
+void maker_refuse_currency(struct maker *maker, const char *field, uint64_t deciding_seq,
+                           const struct state_pledge *pledge, int needed);
 void maker_arg_number(struct maker *maker, const char *name, int64_t value);
 const char *reason_message(Pledged__V1__Reason reason);
 /* Business day of the command being decided, days since 1970. */

@@ -370,6 +370,14 @@ void maker_say(struct maker *maker, const char *name, const char *sentence)
     maker_arg(maker, name, sentence);
 }
 
+void maker_refuse_currency(struct maker *maker, const char *field, uint64_t deciding_seq,
+                           const struct state_pledge *pledge, int needed)
+{
+    maker_refuse(maker, REASON(FIELD_INVALID), field, deciding_seq, pledge);
+    maker_arg(maker, "currency", pl_currency_code(needed));
+    maker_say(maker, "why", "the amount is in another currency");
+}
+
 void maker_arg_number(struct maker *maker, const char *name, int64_t value)
 {
     char text[24];

@@ -291,8 +291,7 @@ static bool measure(struct maker *maker, const Pledged__V1__Refund *command,
     int64_t most = from->debit ? 0 : allocation_free(from);
     *ret = command->amount != NULL ? command->amount->minor : most;
     if (command->amount != NULL && pl_currency_index(command->amount->currency) != from->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "refund.amount.currency", from->seq, NULL);
-        maker_arg(maker, "currency", pl_currency_code(from->currency));
+        maker_refuse_currency(maker, "refund.amount.currency", from->seq, NULL, from->currency);
         return false;
     }
     if (*ret > 0 && *ret <= most)
@@ -474,6 +473,7 @@ void refund_decide_paid(struct maker *maker, const Pledged__V1__Pay *command, in
         maker_refuse(maker, REASON(FIELD_INVALID), "pay.amount", refund->seq, NULL);
         maker_arg_number(maker, "minor", refund->amount);
         maker_arg(maker, "currency", pl_currency_code(currency));
+        maker_say(maker, "why", "a refund leaves as it was ordered, in one sum");
         return;
     }
     uint32_t debit =

@@ -54,8 +54,8 @@ static bool measure(struct maker *maker, const Pledged__V1__Reallocate *command,
     ret->moved = command->amount != NULL ? command->amount->minor : from->amount;
     if (command->amount != NULL &&
         pl_currency_index(command->amount->currency) != entry->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "reallocate.amount.currency", entry->seq, NULL);
-        maker_arg(maker, "currency", pl_currency_code(entry->currency));
+        maker_refuse_currency(maker, "reallocate.amount.currency", entry->seq, NULL,
+                              entry->currency);
         return false;
     }
     if (ret->moved > from->amount) {
@@ -68,10 +68,12 @@ static bool measure(struct maker *maker, const Pledged__V1__Reallocate *command,
     if (!same && settled == NULL &&
         !by_rate(maker, entry, to->currency, ret->moved, &ret->pair, &ret->moved_settled))
         return false;
-    if (settled != NULL && (pl_currency_index(settled->currency) != to->currency ||
-                            (same && settled->minor != ret->moved))) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "reallocate.settled", to->changed_seq, NULL);
-        maker_arg(maker, "currency", pl_currency_code(to->currency));
+    if (settled != NULL && pl_currency_index(settled->currency) != to->currency) {
+        maker_refuse_currency(maker, "reallocate.settled", to->changed_seq, NULL, to->currency);
+        return false;
+    }
+    if (settled != NULL && same && settled->minor != ret->moved) {
+        allocation_refuse_settled(maker, "reallocate.settled", to->changed_seq, NULL);
         return false;
     }
     if (same || settled != NULL)
@@ -178,8 +180,7 @@ static bool surplus(struct maker *maker, const Pledged__V1__Convert *command,
         return false;
     }
     if (command->amount != NULL && pl_currency_index(command->amount->currency) != from->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), "convert.amount.currency", from->seq, NULL);
-        maker_arg(maker, "currency", pl_currency_code(from->currency));
+        maker_refuse_currency(maker, "convert.amount.currency", from->seq, NULL, from->currency);
         return false;
     }
     if (*ret > most) {

@@ -57,6 +57,26 @@ static bool wrong(struct judge *judge, Pledged__V1__Reason reason, const char *f
     return false;
 }
 
+/* A text that is too long says how long it may be; without memory it is refused all the same. */
+static bool too_long(struct judge *judge, const char *field, size_t most)
+{
+    bool first = judge->refusal == NULL;
+    (void)wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
+    Pledged__V1__Arg *arg = pl_arena_alloc(judge->arena, sizeof(*arg));
+    Pledged__V1__Arg **args = pl_arena_alloc(judge->arena, sizeof(Pledged__V1__Arg *));
+    char *bytes = pl_arena_printf(judge->arena, "%zu", most);
+    if (!first || arg == NULL || args == NULL || bytes == NULL ||
+        judge->refusal->reason != REASON(FIELD_TOO_LONG))
+        return false;
+    pledged__v1__arg__init(arg);
+    arg->name = (char *)(uintptr_t) "max_bytes";
+    arg->value = bytes;
+    args[0] = arg;
+    judge->refusal->arg = args;
+    judge->refusal->n_arg = 1;
+    return false;
+}
+
 static bool text(struct judge *judge, const char *value, size_t least, size_t most,
                  const char *field)
 {
@@ -64,7 +84,7 @@ static bool text(struct judge *judge, const char *value, size_t least, size_t mo
     if (len < least)
         return wrong(judge, REASON(FIELD_REQUIRED), field, "a value is needed");
     if (len > most)
-        return wrong(judge, REASON(FIELD_TOO_LONG), field, "the text is too long");
+        return too_long(judge, field, most);
     if (!pl_utf8_is_steady(value,
                            judge->rules >= 10 ? 0 : PL_TEXT_TURNS)) /* older ledgers have some */
         return wrong(judge, REASON(FIELD_INVALID), field, "control characters are not allowed");

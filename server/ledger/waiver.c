@@ -161,8 +161,7 @@ static bool measure(struct maker *maker, const struct state_pledge *pledge,
     int64_t left = pledge->amount - state_settled(pledge);
     *ret = amount != NULL ? amount->minor : left;
     if (amount != NULL && pl_currency_index(amount->currency) != pledge->currency) {
-        maker_refuse(maker, REASON(FIELD_INVALID), field, pledge->changed_seq, pledge);
-        maker_arg(maker, "currency", pl_currency_code(pledge->currency));
+        maker_refuse_currency(maker, field, pledge->changed_seq, pledge, pledge->currency);
         return false;
     }
     if (*ret == 0 || *ret > left) {

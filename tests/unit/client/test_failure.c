@@ -74,6 +74,45 @@ static void test_values_of_the_ledger_are_translated(void **state)
     assert_non_null(strstr(failure.message, "shape: round"));
 }
 
+/* What a reason of several sorts is about, in the language of the reader. */
+static void test_the_sort_is_told(void **state)
+{
+    (void)state;
+    const char *refund[] = {"refund", "state"}, *paid[] = {"R000002", "paid"};
+    const char *tier[] = {"minor", "currency"}, *price[] = {"5000000", "CHF"};
+    const char *length[] = {"max_bytes"}, *most[] = {"200"};
+    text_use(TEXT_FRENCH);
+    set_refusal(PLEDGED__V1__REASON__REASON_REFUND_STATE, refund, paid, 2);
+    assert_non_null(strstr(failure.message, "payé)"));
+    set_refusal(PLEDGED__V1__REASON__REASON_AMOUNT_NOT_TIER, tier, price, 2);
+    assert_non_null(strstr(failure.message, "(prix"));
+    set_refusal(PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, length, most, 1);
+    assert_non_null(strstr(failure.message, "un texte est trop long (au plus 200 octets)"));
+    static const struct {
+        Pledged__V1__Reason reason;
+        const char *message, *words;
+    } rows[] = {
+        {PLEDGED__V1__REASON__REASON_DATE_INVALID, "a month has the form YYYY-MM",
+         "un mois a la forme AAAA-MM"},
+        {PLEDGED__V1__REASON__REASON_DATE_INVALID, "a date has the form YYYY-MM-DD",
+         NULL /* the usual */},
+        {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, "at most 16 documents",
+         "au plus 16 documents"},
+        {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, "the text is too long",
+         "un texte est trop long"},
+    };
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+        refusal.reason = rows[i].reason;
+        refusal.message = lend(rows[i].message);
+        failure = (struct failure){0};
+        assert_int_equal(failure_set_refusal(&failure, PL_E_INVALID, &refusal).code, PL_E_INVALID);
+        assert_string_equal(failure.message,
+                            rows[i].words != NULL ? rows[i].words : text_reason(rows[i].reason));
+    }
+    text_use(TEXT_ENGLISH);
+}
+
 static void test_a_reason_of_a_newer_daemon_falls_back_to_its_words(void **state)
 {
     (void)state;
@@ -172,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refusal_in_words),
         cmocka_unit_test(test_values_of_the_ledger_are_translated),
+        cmocka_unit_test(test_the_sort_is_told),
         cmocka_unit_test(test_a_reason_of_a_newer_daemon_falls_back_to_its_words),
         cmocka_unit_test(test_json_is_one_line_with_every_field),
         cmocka_unit_test(test_an_unknown_outcome_says_what_to_do),

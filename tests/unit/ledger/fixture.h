@@ -492,6 +492,17 @@ static inline void world_ready(struct world *world, int contributors)
 
 /* --- the log and the saved form --- */
 
+/* The refusal says why in a sentence for people. */
+static inline void assert_says(const struct world *world, const char *sentence)
+{
+    const char *said = "";
+    for (size_t i = 0; i < world->refusal->n_arg; i++) {
+        if (strcmp(world->refusal->arg[i]->name, "why") == 0)
+            said = world->refusal->arg[i]->value;
+    }
+    assert_string_equal(said, sentence);
+}
+
 /* A fresh copy of the entry `place` (from 0), which may be changed. */
 static inline Pledged__V1__Entry *world_entry(struct world *world, size_t place)
 {

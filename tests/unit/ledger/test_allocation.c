@@ -75,8 +75,10 @@ static void test_what_does_not_fit(void **state)
     assert_refused(&w, ENTRY_SPENT);
     allocate(&w, "B000001", "P000002", 5, "EUR", 0, NULL);
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "the amount is in another currency");
     allocate(&w, "B000001", "P000002", 5, "CHF", 6, "CHF");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "money in the pledge's own currency counts as what it is");
     allocate(&w, "B000001", "P000001", 1, "CHF", 0, NULL);
     assert_refused(&w, OVER_REMAINDER);
     withdraw(&w, "P000002");
@@ -100,6 +102,7 @@ static void test_another_currency_says_what_it_counts(void **state)
     assert_refused(&w, OVER_REMAINDER);
     allocate(&w, "B000001", "P000001", 0, NULL, 14045000, "EUR");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "the amount is in another currency");
     allocate(&w, "B000001", "P000001", 16000000, "USD", 14045000, "CHF");
     assert_accepted(&w);
     assert_int_equal(w.ledger->bank_entry[0].allocated, 16000000);

@@ -15,6 +15,7 @@ static void test_ordered_then_paid(void **state)
     assert_refused(&w, OVER_REFUND);
     refund(&w, "B000001", 5, "EUR");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "the amount is in another currency");
     refund(&w, "B000009", 0, NULL);
     assert_refused(&w, BANK_ENTRY_UNKNOWN);
     refund(&w, "B000001", 600000, "CHF");
@@ -26,6 +27,7 @@ static void test_ordered_then_paid(void **state)
     assert_refused(&w, ENTRY_SPENT);
     refund_paid(&w, "R000001", 600001, "CHF", "OUT-1");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "a refund leaves as it was ordered, in one sum");
     refund_paid(&w, "R000001", 600000, "CHF", "BANK-1");
     assert_refused(&w, PAYMENT_DUPLICATE);
     refund_paid(&w, "R000001", 600000, "CHF", "OUT-1");

@@ -42,6 +42,7 @@ static void test_a_part_moves_and_the_rest_stays(void **state)
     assert_refused(&w, ENTRY_SPENT);
     reallocate(&w, seq, "P000002", 5, "EUR");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "the amount is in another currency");
     reallocate(&w, seq, "P000001", 5, "CHF");
     assert_refused(&w, FIELD_INVALID);
     reallocate(&w, seq + 1000, "P000002", 5, "CHF");
@@ -100,6 +101,7 @@ static void test_surplus_becomes_a_free_contribution(void **state)
     assert_refused(&w, ENTRY_SPENT);
     convert(&w, "B000001", 5, "EUR");
     assert_refused(&w, FIELD_INVALID);
+    assert_says(&w, "the amount is in another currency");
     convert(&w, "B000002", 0, NULL);
     assert_refused(&w, BANK_ENTRY_UNKNOWN);
     convert(&w, "B000001", 0, NULL);

@@ -93,6 +93,12 @@ static void test_fields_of_all_commands(void **state)
     FINE(c.effective_date, (char *)"2028-02-29");
     WRONG(c.reason, text_of(1001), FIELD_TOO_LONG, "reason");
     FINE(c.reason, text_of(1000));
+    c.reason = text_of(1001);
+    const Pledged__V1__Refusal *refusal = ledger_validate(&c, &arena);
+    assert_int_equal(refusal->n_arg, 1); /* and it says how long it may be */
+    assert_string_equal(refusal->arg[0]->name, "max_bytes");
+    assert_string_equal(refusal->arg[0]->value, "1000");
+    c.reason = (char *)"";
     FINE(c.reason, (char *)"");
     WRONG(c.reason, (char *)"a\x1b[2J", FIELD_INVALID, "reason");
     WRONG(c.reason, (char *)"a\x7f", FIELD_INVALID, "reason");
