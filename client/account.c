@@ -21,6 +21,9 @@ struct account_item {
     int64_t settled, amount;         /* in the pledge's currency; in the bank entry's */
     bool live;
 };
+struct account_refund {
+    const char *id;
+};
 struct account_entry {
     uint64_t number;
     const char *value_date;
@@ -230,12 +233,37 @@ static int64_t refund_undone(const struct account *account, const Pledged__V1__R
     return -fact->amount->minor;
 }
 
+/* Its payment is told. What became of a refund whose payment the history does not have, is none of
+ * its lines: account_refund tells what is true in the end. */
+static bool refund_is_told(const struct account *account, const char *id)
+{
+    for (size_t i = 0; i < account->refunds; i++) {
+        if (strcmp(account->refund[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct pl_status tell_refund(struct account *account, const char *id)
+{
+    void *refunds = account->refund;
+    if (refund_is_told(account, id))
+        return pl_ok();
+    if (!grow(account, &refunds, account->refunds, &account->refund_cap, sizeof(*account->refund)))
+        return no_room();
+    account->refund = refunds;
+    account->refund[account->refunds++] = (struct account_refund){id};
+    return pl_ok();
+}
+
 static struct pl_status take_reversed(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__Reversed *fact = entry->reversed;
     const struct account_item *item = find_item(account, fact->target_seq);
     int64_t sum;
     if (fact->benefit[0] != '\0')
+        return pl_ok();
+    if (fact->refund[0] != '\0' && !refund_is_told(account, fact->refund))
         return pl_ok();
     if (fact->refund[0] != '\0')
         return fact->amount == NULL
@@ -301,12 +329,15 @@ static struct pl_status add_refund(struct account *account, const Pledged__V1__E
 static struct pl_status take_refund(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__RefundPaid *fact = entry->refund_paid;
+    PL_TRY(tell_refund(account, fact->refund));
     return add_refund(account, entry, fact->amount, 1, fact->value_date, fact->bank_entry);
 }
 
 static struct pl_status take_refund_back(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__RefundReturned *fact = entry->refund_returned;
+    if (!refund_is_told(account, fact->refund))
+        return pl_ok();
     return add_refund(account, entry, fact->amount, -1, fact->value_date, fact->bank_entry);
 }
 
@@ -409,6 +440,29 @@ struct pl_status account_receive(struct account *account, const Pledged__V1__Pay
                                             .bank_entry = payment->bank_entry});
 }
 
+static struct pl_status add_paid_back(struct account *account,
+                                      const Pledged__V1__RefundStatus *refund, const char *pledge)
+{
+    if (refund->amount == NULL || !pl_date_valid(refund->paid_date))
+        return unfit();
+    return add_line(account, (struct documents_line){.seq = refund->paid_seq != 0 ? refund->paid_seq
+                                                                                  : refund->seq,
+                                                     .date = refund->paid_date,
+                                                     .pledge = pledge,
+                                                     .fact = PLEDGED__V1__ENTRY__FACT_REFUND_PAID,
+                                                     .returned = refund->amount->minor,
+                                                     .currency = refund->amount->currency,
+                                                     .bank_entry = refund->debit});
+}
+
+struct pl_status account_refund(struct account *account, const Pledged__V1__RefundStatus *refund)
+{
+    PL_ASSERT(account->pledge != NULL);
+    if (refund->paid_date[0] == '\0' || refund_is_told(account, refund->refund))
+        return pl_ok();
+    return add_paid_back(account, refund, account->pledge);
+}
+
 struct pl_status account_give_back(struct account *account, const Pledged__V1__RefundStatus *refund)
 {
     if (refund->amount == NULL || !pl_date_valid(refund->value_date))
@@ -421,14 +475,7 @@ struct pl_status account_give_back(struct account *account, const Pledged__V1__R
                                   .currency = refund->amount->currency,
                                   .bank_entry = refund->bank_entry};
     PL_TRY(add_line(account, line));
-    if (refund->paid_date[0] == '\0')
-        return pl_ok();
-    line.date = refund->paid_date;
-    line.fact = PLEDGED__V1__ENTRY__FACT_REFUND_PAID;
-    line.received = 0;
-    line.returned = refund->amount->minor;
-    line.bank_entry = refund->debit;
-    return add_line(account, line);
+    return refund->paid_date[0] == '\0' ? pl_ok() : add_paid_back(account, refund, "");
 }
 
 const char *account_unknown(struct account *account)
@@ -466,7 +513,17 @@ static void take_own_off(struct account *account, struct documents_line *line)
     }
 }
 
-struct pl_status account_finish(struct account *account)
+static void leave_out_after(struct account *account, const char *last_day)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < account->count; i++) {
+        if (strcmp(account->line[i].date, last_day) <= 0)
+            account->line[kept++] = account->line[i];
+    }
+    account->count = kept;
+}
+
+struct pl_status account_finish(struct account *account, const char *last_day)
 {
     int64_t *balance =
         pl_arena_alloc(account->arena, (size_t)pl_currency_count() * sizeof(*balance));
@@ -481,6 +538,8 @@ struct pl_status account_finish(struct account *account)
             return unfit();
         take_own_off(account, line);
     }
+    if (last_day != NULL)
+        leave_out_after(account, last_day);
     if (account->count > 0)
         qsort(account->line, account->count, sizeof(*account->line), by_day);
     for (size_t i = 0; i < account->count; i++) {

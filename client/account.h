@@ -16,8 +16,9 @@
 #include "pledged/v1/entry.pb-c.h"
 #include "pledged/v1/service.pb-c.h"
 
-struct account_item;  /* an allocation or a waiver that was seen */
-struct account_entry; /* a bank entry and its value date */
+struct account_item;   /* an allocation or a waiver that was seen */
+struct account_entry;  /* a bank entry and its value date */
+struct account_refund; /* one whose payment was seen */
 struct account {
     struct pl_arena *arena;
     struct documents_line *line;
@@ -26,6 +27,8 @@ struct account {
     size_t items, item_cap;
     struct account_entry *entry; /* ascending by number */
     size_t entries, entry_cap;
+    struct account_refund *refund;
+    size_t refunds, refund_cap;
     /* of the pledge whose history is being taken */
     const char *pledge, *currency;
     int64_t promised;
@@ -36,6 +39,10 @@ void account_init(struct account *account, struct pl_arena *arena);
 void account_pledge(struct account *account, const char *pledge);
 PL_MUST_CHECK struct pl_status account_take(struct account *account,
                                             const Pledged__V1__Entry *entry);
+/* A refund of money that is meant for the pledge whose history was taken. Where it was paid before
+ * anybody knew whose money that is, the history does not have it. */
+PL_MUST_CHECK struct pl_status account_refund(struct account *account,
+                                              const Pledged__V1__RefundStatus *refund);
 /* Money of the contributor that was meant for no pledge, and goes back. */
 PL_MUST_CHECK struct pl_status account_give_back(struct account *account,
                                                  const Pledged__V1__RefundStatus *refund);
@@ -46,7 +53,8 @@ PL_MUST_CHECK struct pl_status account_receive(struct account *account,
 const char *account_unknown(struct account *account);
 PL_MUST_CHECK struct pl_status account_learn(struct account *account, const char *bank_entry,
                                              const char *value_date);
-/* Orders the lines and works out the balances. CORRUPT: a value date is missing. */
-PL_MUST_CHECK struct pl_status account_finish(struct account *account);
+/* Orders the lines and works out the balances. last_day: later ones are left out; NULL: none is.
+ * CORRUPT: a value date is missing. */
+PL_MUST_CHECK struct pl_status account_finish(struct account *account, const char *last_day);
 
 #endif

@@ -616,6 +616,20 @@ static struct pl_status take_payments(struct cli *cli, const char *pledge, struc
     return pl_fail(TOO_BIG, "there are more payments than a statement takes");
 }
 
+/* What went back of it. */
+static struct pl_status take_refunds(struct cli *cli, const char *pledge, struct account *account)
+{
+    Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    request.pledge = input_lend(pledge);
+    PL_TRY(cli_read(cli, "GetPledge", &request.base, &pledged__v1__get_pledge_response__descriptor,
+                    &message));
+    const Pledged__V1__GetPledgeResponse *answer = (const void *)message;
+    for (size_t i = 0; i < answer->n_refund; i++)
+        PL_TRY(account_refund(account, answer->refund[i]));
+    return pl_ok();
+}
+
 /* Value dates of money that was meant for other pledges, or for none. */
 static struct pl_status take_dates(struct cli *cli, struct account *account)
 {
@@ -630,7 +644,7 @@ static struct pl_status take_dates(struct cli *cli, struct account *account)
             return pl_fail(INTERNAL, "the daemon does not know a bank entry that it named");
         PL_TRY(account_learn(account, bank_entry, answer->payment[0]->value_date));
     }
-    return account_finish(account);
+    return account_finish(account, options_get(&cli->options, OPTION_AT));
 }
 
 static struct pl_status take_pledges(struct cli *cli, const char *contributor,
@@ -649,6 +663,7 @@ static struct pl_status take_pledges(struct cli *cli, const char *contributor,
             ret->name = answer->pledge[i]->contributor_name;
             PL_TRY(take_history(cli, answer->pledge[i]->pledge, account));
             PL_TRY(take_payments(cli, answer->pledge[i]->pledge, account));
+            PL_TRY(take_refunds(cli, answer->pledge[i]->pledge, account));
         }
         for (size_t i = 0; i < answer->n_refund; i++)
             PL_TRY(account_give_back(account, answer->refund[i]));
@@ -722,12 +737,12 @@ struct pl_status cmd_statement(struct cli *cli)
     struct documents_statement statement = {.treasury = &treasury, .name = ""};
     account_init(&account, &cli->arena);
     statement.contributor = input_id(cli, cli->arg[0], 'C');
+    PL_TRY(read_day(cli, &statement.date));
     PL_TRY(take_pledges(cli, statement.contributor, &account, &statement));
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
     if (path == NULL)
         return show_statement(cli, &statement, &account);
     PL_TRY(read_treasury(cli, &treasury));
-    PL_TRY(read_day(cli, &statement.date));
     statement.line = account.line;
     statement.count = account.count;
     struct pl_buf pdf PL_CLEANUP(pl_buf_fini);

@@ -251,8 +251,10 @@ static Pledged__V1__RefundStatus *refund_row(struct query *q, size_t index)
     const struct state_bank_entry *entry = q->ledger->bank_entry;
     char date[11];
     row->value_date = query_row_text(q, pl_date_format(entry[refund->bank_entry].value_date, date));
-    if (refund->debit != STATE_NONE)
+    if (refund->debit != STATE_NONE) {
         row->paid_date = query_row_text(q, pl_date_format(entry[refund->debit].value_date, date));
+        row->paid_seq = refund->changed_seq;
+    }
     return q->spent ? NULL : row;
 }
 

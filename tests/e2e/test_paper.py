@@ -510,6 +510,46 @@ class FromTheLedger(DaemonTest):
         for wanted in (bank, "2026-04-16", "2026-05-02", "CHF 100.00"):
             self.assertIn(wanted, text)
 
+    def test_a_refund_that_left_before_anybody_knew_whose_money_it_was(self):
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.submit_free(who, 20000).outcome.pledge
+        told = self.home.path / "unknown.xml"
+        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
+                        .replace("CH8109000000150001234", IBAN).replace("NOPAYER", "UNKNOWN")
+                        .replace("100.00", "120.00").replace("403756", "403776"))
+        known = {row["bank_entry"] for row in
+                 self.pledge("clerk", "entries", format="json").json["bank_entries"]}
+        self.pledge("clerk", "import", told)
+        rows = self.pledge("clerk", "entries", format="json").json["bank_entries"]
+        bank = next(row["bank_entry"] for row in rows if row["bank_entry"] not in known)
+        letter = self.home.path / "unknown.txt"
+        letter.write_text("we sent too much")
+        ran = self.pledge("clerk", "refund", bank, "--amount", "20", "--currency", "CHF",
+                          "--evidence", letter)
+        self.assertIn("stands in nobody's statement", ran.err)
+        refund = ran.rows[0][0]
+        paid = self.pledge("clerk", "refund-paid", refund, "20", "CHF", "--value-date",
+                           "2026-05-02", format="json").json
+        ran = self.pledge("clerk", "allocate", bank, pledge)
+        self.assertNotIn("nobody", ran.err)
+
+        def money_lines(*more):
+            return [(row["date"], row["what"], row["received"], row["paid"], row["returned"],
+                     row["seq"]) for row in
+                    self.pledge("clerk", "statement", who, *more, format="csv").csv
+                    if row["what"] != "pledge_made"]
+        lines = money_lines()
+        self.assertEqual([line[:5] for line in lines], [
+            ("2026-04-16", "payment_recorded", "120.00", "0.00", "0.00"),
+            ("2026-04-16", "allocated", "0.00", "100.00", "0.00"),
+            ("2026-05-02", "refund_paid", "0.00", "0.00", "20.00")])
+        self.assertEqual(lines[2][5], str(paid["seq"]))
+        self.assertEqual(money_lines("--at", "2026-05-01"), lines[:2])
+        self.assertEqual(money_lines("--at", "2026-05-02"), lines)
+        self.fails(64, "clerk", "statement", who, "--at", "2026-05-32")
+        self.pledge("clerk", "reverse", str(paid["seq"]), "--reason", "it has not left")
+        self.assertEqual(money_lines(), lines[:2])
+
     def test_an_account_without_iban(self):
         _, path, ran = self.invoice("USD")
         self.ok(ran)

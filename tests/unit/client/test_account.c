@@ -5,6 +5,8 @@
  */
 #include "client/account.h"
 
+#include "common/check.h"
+
 /* cmocka.h needs the four headers before it */
 // clang-format off
 #include <setjmp.h>
@@ -111,7 +113,7 @@ static void test_one_pledge_after_the_other(void **state)
     Pledged__V1__Cancelled end = PLEDGED__V1__CANCELLED__INIT;
     assert_true(pl_is_ok(take(19, PLEDGED__V1__ENTRY__FACT_CANCELLED, &end)));
     learn_all("2026-03-05");
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 9);
     line(0, 10, 1000, 0, 1000);
     line(1, 11, 50, 0, 1050);
@@ -140,7 +142,7 @@ static void test_value_dates(void **state)
     assert_true(pl_is_ok(take(13, PLEDGED__V1__ENTRY__FACT_REFUND_PAID, &back)));
     receive(11, "B000001", 1000, "2026-02-27");
     assert_null(account_unknown(&account));
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 4);
     line(0, 11, 0, 0, 0);
     assert_int_equal(account.line[0].received, 1000);
@@ -173,9 +175,10 @@ static void test_money_for_no_pledge_that_went_back(void **state)
     back.seq = 13;
     back.debit = (char *)(uintptr_t) "B000002";
     back.paid_date = (char *)(uintptr_t) "2026-05-01";
+    back.paid_seq = 15;
     assert_true(pl_is_ok(account_give_back(&account, &back)));
     assert_null(account_unknown(&account));
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 4);
     line(0, 12, 0, 0, 0);
     line(1, 13, 0, 0, 0);
@@ -183,11 +186,102 @@ static void test_money_for_no_pledge_that_went_back(void **state)
     assert_int_equal(account.line[1].received, 40);
     assert_int_equal(account.line[1].returned, 0);
     line(2, 10, 1000, 0, 1000);
-    line(3, 13, 0, 0, 1000);
+    line(3, 15, 0, 0, 1000);
     assert_int_equal(account.line[3].returned, 40);
     assert_int_equal(account.line[3].received, 0);
     assert_string_equal(account.line[3].bank_entry, "B000002");
     assert_string_equal(account.line[3].date, "2026-05-01");
+}
+
+static struct pl_status refund_fact(uint64_t seq, bool paid, const char *bank_entry)
+{
+    Pledged__V1__RefundPaid out = PLEDGED__V1__REFUND_PAID__INIT;
+    Pledged__V1__RefundReturned in = PLEDGED__V1__REFUND_RETURNED__INIT;
+    out.refund = in.refund = (char *)(uintptr_t) "R000001";
+    out.amount = in.amount = chf(10);
+    out.value_date = in.value_date = (char *)(uintptr_t) "2026-04-01";
+    out.bank_entry = in.bank_entry = (char *)(uintptr_t)bank_entry;
+    return paid ? take(seq, PLEDGED__V1__ENTRY__FACT_REFUND_PAID, &out)
+                : take(seq, PLEDGED__V1__ENTRY__FACT_REFUND_RETURNED, &in);
+}
+
+static struct pl_status refund_reversed(uint64_t seq, uint64_t target)
+{
+    Pledged__V1__Reversed fact = PLEDGED__V1__REVERSED__INIT;
+    fact.target_seq = target;
+    fact.refund = (char *)(uintptr_t) "R000001";
+    fact.bank_entry = (char *)(uintptr_t) "B000002";
+    fact.amount = chf(10);
+    return take(seq, PLEDGED__V1__ENTRY__FACT_REVERSED, &fact);
+}
+
+/* It left before anybody knew whose money it is: the history of the pledge begins in the middle. */
+static void test_a_refund_that_the_history_has_in_part(void **state)
+{
+    (void)state;
+    Pledged__V1__RefundStatus back = PLEDGED__V1__REFUND_STATUS__INIT;
+    back.refund = (char *)(uintptr_t) "R000001";
+    back.amount = chf(10);
+    back.seq = 8;
+    for (int paid_again = 0; paid_again < 3; paid_again++) {
+        account_init(&account, &arena);
+        account_pledge(&account, "P000001");
+        make(10, 1000);
+        assert_true(pl_is_ok(refund_reversed(11, 9))); /* entry 9, the payment, is not here */
+        assert_true(pl_is_ok(refund_fact(12, false, "B000003")));
+        if (paid_again == 2)
+            assert_true(pl_is_ok(refund_fact(13, true, "B000004")));
+        back.paid_date = (char *)(uintptr_t)(paid_again == 0 ? "" : "2026-04-02");
+        back.debit = (char *)(uintptr_t) "B000002";
+        back.paid_seq = 9;
+        assert_true(pl_is_ok(account_refund(&account, &back)));
+        assert_true(pl_is_ok(account_finish(&account, NULL)));
+        assert_int_equal(account.count, paid_again == 0 ? 1 : 2);
+        if (paid_again == 0)
+            continue;
+        assert_int_equal(account.line[1].returned, 10);
+        line(1, paid_again == 1 ? 9 : 13, 0, 0, 1000);
+        assert_string_equal(account.line[1].bank_entry, paid_again == 1 ? "B000002" : "B000004");
+        assert_string_equal(account.line[1].date, paid_again == 1 ? "2026-04-02" : "2026-04-01");
+        assert_string_equal(account.line[1].pledge, "P000001");
+    }
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    assert_true(pl_is_ok(refund_fact(13, true, "B000002")));
+    assert_true(pl_is_ok(refund_reversed(14, 13))); /* what is told is taken back */
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
+    assert_int_equal(account.count, 3);
+    assert_int_equal(account.line[1].returned, -10); /* of an earlier day than the debit's */
+    assert_int_equal(account.line[2].returned, 10);
+}
+
+static void test_up_to_a_day(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *last_day;
+        size_t lines;
+        int64_t balance;
+    } rows[] = {{"2026-02-27", 1, -300}, {"2026-03-04", 1, -300}, {"2026-03-05", 2, 700},
+                {"2026-03-19", 2, 700},  {"2026-03-20", 3, 0},    {NULL, 3, 0}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        account_init(&account, &arena);
+        account_pledge(&account, "P000001");
+        make(10, 1000); /* of 2026-03-05 */
+        allocate(12, "B000001", 300);
+        allocate(14, "B000002", 700);
+        assert_true(pl_is_ok(account_learn(&account, "B000001", "2026-02-27")));
+        assert_true(pl_is_ok(account_learn(&account, "B000002", "2026-03-20")));
+        assert_true(pl_is_ok(account_finish(&account, rows[i].last_day)));
+        assert_int_equal(account.count, rows[i].lines);
+        assert_int_equal(account.line[account.count - 1].balance, rows[i].balance);
+    }
+    account_init(&account, &arena);
+    account_pledge(&account, "P000001");
+    make(10, 1000);
+    assert_true(pl_is_ok(account_finish(&account, "2025-12-31")));
+    assert_int_equal(account.count, 0);
 }
 
 static void test_a_bank_entry_that_nobody_knows(void **state)
@@ -198,14 +292,14 @@ static void test_a_bank_entry_that_nobody_knows(void **state)
     make(10, 1000);
     allocate(12, "B000007", 1000);
     assert_string_equal(account_unknown(&account), "B000007");
-    assert_int_equal(account_finish(&account).code, PL_E_CORRUPT);
+    assert_int_equal(account_finish(&account, NULL).code, PL_E_CORRUPT);
     assert_int_equal(account_learn(&account, "B000007", "soon").code, PL_E_CORRUPT);
     assert_int_equal(account_learn(&account, "P000007", "2026-03-01").code, PL_E_CORRUPT);
     assert_true(pl_is_ok(account_learn(&account, "B000009", "2026-03-09")));
     assert_true(pl_is_ok(account_learn(&account, "B000007", "2026-03-07")));
     assert_true(pl_is_ok(account_learn(&account, "B000007", "2026-03-08"))); /* the first counts */
     assert_null(account_unknown(&account));
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_string_equal(account.line[1].date, "2026-03-07");
 }
 
@@ -227,7 +321,7 @@ static void test_waivers(void **state)
     Pledged__V1__Withdrawn end = PLEDGED__V1__WITHDRAWN__INIT;
     assert_true(pl_is_ok(take(15, PLEDGED__V1__ENTRY__FACT_WITHDRAWN, &end)));
     learn_all("2026-03-05");
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 6);
     line(1, 11, 0, 600, 400);
     line(2, 12, 0, 0, 380);
@@ -253,7 +347,7 @@ static void test_what_the_bank_takes_back(void **state)
     receive(11, "B000001", 1500, "2026-03-06");
     assert_string_equal(account_unknown(&account), "B000002");
     learn_all("2026-03-20");
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 5);
     line(3, 13, 0, -1000, 1000);
     line(4, 13, 0, 0, 1000);
@@ -275,7 +369,7 @@ static void test_what_does_not_fit(void **state)
     fact.amount->currency = (char *)(uintptr_t) "EUR";
     assert_int_equal(take(3, PLEDGED__V1__ENTRY__FACT_ALLOCATED, &fact).code, PL_E_CORRUPT);
     account_init(&account, &arena);
-    assert_true(pl_is_ok(account_finish(&account)));
+    assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 0);
 }
 
@@ -286,6 +380,8 @@ int main(void)
         cmocka_unit_test(test_one_pledge_after_the_other),
         cmocka_unit_test(test_value_dates),
         cmocka_unit_test(test_money_for_no_pledge_that_went_back),
+        cmocka_unit_test(test_a_refund_that_the_history_has_in_part),
+        cmocka_unit_test(test_up_to_a_day),
         cmocka_unit_test(test_a_bank_entry_that_nobody_knows),
         cmocka_unit_test(test_waivers),
         cmocka_unit_test(test_what_the_bank_takes_back),
