@@ -2,6 +2,7 @@
  *
  * cmd_money: payments: record, list, undo.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "client/commands.h"
@@ -82,6 +83,23 @@ struct pl_status cmd_convert(struct cli *cli)
     return write_run(cli, &write);
 }
 
+/* Ordered or proposed: as long as nothing was paid it can still be said whose money goes back. */
+static void tell_nobodys(const struct cli *cli, const Pledged__V1__Receipt *receipt)
+{
+    const Pledged__V1__Outcome *outcome = receipt->outcome;
+    if (outcome->pledge[0] != '\0' || cli->config.quiet || cli->config.format == OUTPUT_JSON ||
+        receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN)
+        return;
+    (void)fputs(_("Note: this money is meant for no pledge, so the refund stands in nobody's "
+                  "statement. If it is known whose it was, take the order back and give it again "
+                  "with --contributor: "),
+                stderr);
+    if (outcome->proposal_seq != 0)
+        (void)fprintf(stderr, "pledge reject %" PRIu64 "\n", outcome->proposal_seq);
+    else
+        (void)fprintf(stderr, "pledge refund-cancel %s\n", outcome->refund);
+}
+
 struct pl_status cmd_refund(struct cli *cli)
 {
     struct write write;
@@ -99,14 +117,8 @@ struct pl_status cmd_refund(struct cli *cli)
     PL_TRY(write_send(cli, &write, &receipt));
     PL_ASSERT(receipt != NULL);
     PL_TRY(write_show(cli, &write, receipt));
-    const Pledged__V1__Outcome *outcome = receipt->outcome;
-    if (outcome->refund[0] != '\0' && outcome->pledge[0] == '\0' && body.contributor[0] == '\0' &&
-        !cli->config.quiet && cli->config.format != OUTPUT_JSON)
-        (void)fprintf(stderr,
-                      _("Note: this money is meant for no pledge, so the refund stands in nobody's "
-                        "statement. If it is known whose it was: pledge refund-cancel %s, and "
-                        "order it again with --contributor\n"),
-                      outcome->refund);
+    if (body.contributor[0] == '\0')
+        tell_nobodys(cli, receipt);
     return pl_ok();
 }
 

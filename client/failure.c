@@ -115,16 +115,13 @@ static const char *stage_words(const char *value)
     return text_parse(TEXT_STAGE, code, &stage) ? text_label(TEXT_STAGE, stage) : gettext(value);
 }
 
-static const char *refund_words(const char *value)
-{
-    int state;
-    return text_parse(TEXT_REFUND, value, &state) ? text_label(TEXT_REFUND, state) : value;
-}
-
+/* Of what the refusal is about. */
 static const char *state_words(const Pledged__V1__Refusal *refusal, const char *value)
 {
-    return refusal->reason == PLEDGED__V1__REASON__REASON_REFUND_STATE ? refund_words(value)
-                                                                       : value;
+    enum text_list list =
+        refusal->reason == PLEDGED__V1__REASON__REASON_REFUND_STATE ? TEXT_REFUND : TEXT_PROPOSAL;
+    int state;
+    return text_parse(list, value, &state) ? text_label(list, state) : value;
 }
 
 static const Pledged__V1__Arg *find_arg(const Pledged__V1__Refusal *refusal, const char *name)

@@ -5,9 +5,10 @@ one effect; a restart forgets nothing; verify finds nothing to say."""
 import threading
 import unittest
 
-from harness import (PERSONS, DaemonTest, Refused, check_ledger, command, document, opened, pb,
+from harness import (PERSONS, ROOT, DaemonTest, Refused, check_ledger, command, document, opened, pb,
                      shipped_catalogue)
 
+IBAN = "CH9300762011623852957"
 ALL = ("commit, cancel, refund, write-off, difference, catalogue, period, exception, extension, "
        "erase, surplus")
 
@@ -16,7 +17,8 @@ class FourEyes(DaemonTest):
     @classmethod
     def setUpClass(cls):
         cls.home = opened(catalogue=False, persons={**PERSONS, "approver2": "approver"},
-                          settings={"policy": {"four_eyes": ALL, "difference_limit": "50.00 CHF"}})
+                          settings={"policy": {"four_eyes": ALL, "difference_limit": "50.00 CHF"},
+                                    "account CHF01": {"iban": IBAN, "currency": "CHF"}})
         for person in ("clerk", "auditor", "reader", "admin", "approver", "approver2"):
             setattr(cls, person, cls.home.client(person))
         proposed = cls.admin.execute(adopt_catalogue=pb.AdoptCatalogue(
@@ -47,6 +49,26 @@ class FourEyes(DaemonTest):
         self.assertIn(first.rows[0][1], second.err)
         for ran in (first, second):
             self.pledge("clerk", "reject", ran.rows[0][1], "--reason", "done")
+
+    def test_whose_money_a_proposed_refund_is_can_be_said_in_time(self):
+        told = self.home.path / "statement.xml"
+        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
+                        .replace("CH8109000000150001234", IBAN))
+        self.pledge("clerk", "import", told)
+        bank = self.pledge("clerk", "entries", "--unallocated", format="json").json
+        bank = bank["bank_entries"][0]["bank_entry"]
+        letter = self.home.path / "back.txt"
+        letter.write_text("please send it back")
+        refund = ("refund", bank, "--evidence", letter)
+        for more, noted in (((), True), (("--contributor", self.clerk.contributor(self.name())),
+                                         False), (("--quiet",), False), (("--dry-run",), False)):
+            ran = self.home.pledge("clerk", *refund, *more)
+            self.assertEqual(ran.code, 13, ran)
+            self.assertEqual("nobody's statement" in ran.err, noted, ran)
+            if noted:
+                self.assertIn(f"--contributor: pledge reject {ran.rows[0][1]}\n", ran.err)
+            if "--dry-run" not in more:
+                self.pledge("clerk", "reject", ran.rows[0][1], "--reason", "not like this")
 
     def test_the_day_of_a_clerk_and_an_approver(self):
         pledge = self.pledged()

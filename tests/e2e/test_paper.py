@@ -528,6 +528,7 @@ class FromTheLedger(DaemonTest):
                           "--evidence", letter)
         self.assertIn("stands in nobody's statement", ran.err)
         refund = ran.rows[0][0]
+        self.assertIn(f"pledge refund-cancel {refund}\n", ran.err)
         paid = self.pledge("clerk", "refund-paid", refund, "20", "CHF", "--value-date",
                            "2026-05-02", format="json").json
         ran = self.pledge("clerk", "allocate", bank, pledge)

@@ -84,6 +84,12 @@ static void test_the_sort_is_told(void **state)
     text_use(TEXT_FRENCH);
     set_refusal(PLEDGED__V1__REASON__REASON_REFUND_STATE, refund, paid, 2);
     assert_non_null(strstr(failure.message, "payé)"));
+    paid[1] = "approved";
+    set_refusal(PLEDGED__V1__REASON__REASON_PROPOSAL_CLOSED, refund, paid, 2);
+    assert_non_null(strstr(failure.message, "approuvée)"));
+    paid[1] = "dreamt of"; /* by a newer daemon */
+    set_refusal(PLEDGED__V1__REASON__REASON_PROPOSAL_CLOSED, refund, paid, 2);
+    assert_non_null(strstr(failure.message, "dreamt of)"));
     set_refusal(PLEDGED__V1__REASON__REASON_AMOUNT_NOT_TIER, tier, price, 2);
     assert_non_null(strstr(failure.message, "(prix"));
     set_refusal(PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, length, most, 1);
