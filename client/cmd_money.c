@@ -87,7 +87,8 @@ struct pl_status cmd_convert(struct cli *cli)
 static void tell_nobodys(const struct cli *cli, const Pledged__V1__Receipt *receipt)
 {
     const Pledged__V1__Outcome *outcome = receipt->outcome;
-    if (outcome->pledge[0] != '\0' || cli->config.quiet || cli->config.format == OUTPUT_JSON ||
+    if (outcome == NULL || outcome->pledge[0] != '\0' || cli->config.quiet ||
+        cli->config.format == OUTPUT_JSON ||
         receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_DRY_RUN)
         return;
     (void)fputs(_("Note: this money is meant for no pledge, so the refund stands in nobody's "

@@ -156,8 +156,8 @@ static void add_left(struct sheet *sheet, const struct write *write,
     sheet_text(sheet, outcome->balance == NULL ? NULL : outcome->balance->currency);
 }
 
-static struct pl_status show(struct cli *cli, const struct write *write,
-                             const Pledged__V1__Receipt *receipt)
+struct pl_status write_show(struct cli *cli, const struct write *write,
+                            const Pledged__V1__Receipt *receipt)
 {
     static const Pledged__V1__Outcome nothing = PLEDGED__V1__OUTCOME__INIT;
     const Pledged__V1__Outcome *outcome = receipt->outcome == NULL ? &nothing : receipt->outcome;
@@ -270,5 +270,5 @@ struct pl_status write_run(struct cli *cli, struct write *write)
     Pledged__V1__Receipt *receipt = NULL;
     PL_TRY(write_send(cli, write, &receipt));
     PL_ASSERT(receipt != NULL);
-    return show(cli, write, receipt);
+    return write_show(cli, write, receipt);
 }

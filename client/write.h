@@ -48,5 +48,8 @@ PL_MUST_CHECK struct pl_status write_run(struct cli *cli, struct write *write);
 /* The same without showing: for commands whose answer is not one receipt. */
 PL_MUST_CHECK struct pl_status write_send(struct cli *cli, struct write *write,
                                           Pledged__V1__Receipt **ret);
+/* Shows a receipt: for commands that have something to say after it. */
+PL_MUST_CHECK struct pl_status write_show(struct cli *cli, const struct write *write,
+                                          const Pledged__V1__Receipt *receipt);
 
 #endif
