@@ -24,7 +24,8 @@ static const int APPLICATION_ID = 0x504c5052; /* "PLPR" */
 
 struct persons {
     sqlite3 *db;
-    bool fixed; /* taken for a file that nobody writes */
+    bool fixed;   /* taken for a file that nobody writes */
+    bool unswept; /* rows were taken away, and copies of them may still lie in the file */
 };
 
 void persons_commit(const uint8_t salt[PERSONS_SALT_BYTES], struct pl_slice record,
@@ -35,10 +36,10 @@ void persons_commit(const uint8_t salt[PERSONS_SALT_BYTES], struct pl_slice reco
 
 /* --- SQLite in the vocabulary of this project --- */
 
-static struct pl_status failed(const struct persons *persons, const char *what)
+static struct pl_status failed_by(const struct persons *persons, int code, const char *what)
 {
     struct pl_status status = {.code = PL_E_IO, .what = what, .where = PL_WHERE};
-    switch (sqlite3_errcode(persons->db)) {
+    switch (code & 0xff) {
     case SQLITE_FULL:
         status.code = PL_E_NO_SPACE;
         break;
@@ -55,6 +56,11 @@ static struct pl_status failed(const struct persons *persons, const char *what)
         break;
     }
     return status;
+}
+
+static struct pl_status failed(const struct persons *persons, const char *what)
+{
+    return failed_by(persons, sqlite3_errcode(persons->db), what);
 }
 
 static struct pl_status run(struct persons *persons, const char *sql, const char *what)
@@ -190,6 +196,15 @@ static bool print_immutable(const char *path, char uri[URI_BYTES])
     return true;
 }
 
+/* Whoever ended in order, and with nothing left to sweep, left no write-ahead log behind. */
+static bool was_cut_short(const char *path)
+{
+    char name[PATH_BYTES + 8];
+    struct stat found;
+    (void)snprintf(name, sizeof(name), "%s-wal", path);
+    return stat(name, &found) == 0 && found.st_size != 0;
+}
+
 struct pl_status persons_open(const char *path, enum persons_mode mode, struct persons **ret)
 {
     if (mode == PERSONS_WRITE)
@@ -198,6 +213,7 @@ struct pl_status persons_open(const char *path, enum persons_mode mode, struct p
         return pl_fail_errno(NO_INPUT, "open the file of persons");
     struct persons *persons = calloc(1, sizeof(*persons));
     PL_ASSERT(persons != NULL);
+    persons->unswept = mode == PERSONS_WRITE && was_cut_short(path);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                 (mode == PERSONS_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     char uri[URI_BYTES];
@@ -222,6 +238,8 @@ void persons_close(struct persons *persons)
 {
     if (persons == NULL)
         return;
+    if (persons->unswept && persons->db != NULL) /* the log stays, and the next one sees by it */
+        (void)sqlite3_db_config(persons->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int code = sqlite3_close(persons->db);
     PL_ASSERT(code == SQLITE_OK); /* every statement is finalized where it was made */
     free(persons);
@@ -280,12 +298,37 @@ struct pl_status persons_settle(struct persons *persons, const struct persons_ro
     return end(persons, settle_all(persons, row, count));
 }
 
+/* SQLite does not sync what it cuts off. */
+static struct pl_status sync_log(struct persons *persons)
+{
+    sqlite3_file *log = NULL;
+    int code = sqlite3_file_control(persons->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (code != SQLITE_OK || log == NULL || log->pMethods == NULL)
+        return pl_ok(); /* there is none */
+    code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return code == SQLITE_OK ? pl_ok()
+                             : failed_by(persons, code, "empty the log of the file of persons");
+}
+
 /* What was overwritten is still in the write-ahead log until that is written back and emptied. A
  * reader beside us (a backup) may be in the way; it is waited for. */
 static struct pl_status empty_log(struct persons *persons)
 {
     int code = sqlite3_wal_checkpoint_v2(persons->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return code == SQLITE_OK ? pl_ok() : failed(persons, "empty the log of the file of persons");
+    return code == SQLITE_OK ? sync_log(persons)
+                             : failed(persons, "empty the log of the file of persons");
+}
+
+/* SQLite overwrites a row where it is, not where it was before its page was split or joined with
+ * another: pages keep such copies in their free space. All of them are written anew; until the log
+ * of that is emptied a crash leaves one that the next start sees. */
+static struct pl_status sweep(struct persons *persons)
+{
+    if (persons->unswept)
+        PL_TRY(run(persons, "VACUUM", "sweep the file of persons"));
+    PL_TRY(empty_log(persons));
+    persons->unswept = false;
+    return pl_ok();
 }
 
 static struct pl_status erase_all(struct persons *persons, const struct pl_slice *commitment,
@@ -296,6 +339,7 @@ static struct pl_status erase_all(struct persons *persons, const struct pl_slice
     for (size_t i = 0; i < count; i++) {
         bind(remove, 1, commitment[i].data, commitment[i].len);
         PL_TRY(step(persons, remove));
+        persons->unswept = persons->unswept || sqlite3_changes(persons->db) != 0;
     }
     return pl_ok();
 }
@@ -305,7 +349,7 @@ struct pl_status persons_erase(struct persons *persons, const struct pl_slice *c
 {
     PL_TRY(run(persons, "BEGIN IMMEDIATE", "write the records of persons"));
     PL_TRY(end(persons, erase_all(persons, commitment, count)));
-    return empty_log(persons);
+    return sweep(persons);
 }
 
 /* --- reading --- */
@@ -444,6 +488,7 @@ static struct pl_status change_all(struct persons *persons, const struct changes
         sqlite3_stmt *statement = changes->verdict[i] == SETTLE ? settle : erase;
         bind(statement, 1, changes->commitment[i], LEDGER_COMMITMENT_BYTES);
         PL_TRY(step(persons, statement));
+        persons->unswept = persons->unswept || statement == erase;
     }
     return pl_ok();
 }
@@ -458,7 +503,7 @@ struct pl_status persons_reconcile(struct persons *persons, const struct ledger 
         PL_TRY(run(persons, "BEGIN IMMEDIATE", "write the records of persons"));
         PL_TRY(end(persons, change_all(persons, &changes)));
     }
-    return empty_log(persons); /* an erasure that a crash cut short ends here */
+    return sweep(persons); /* an erasure that a crash cut short ends here */
 }
 
 struct pl_status persons_check(struct persons *persons, const struct ledger *ledger,

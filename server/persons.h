@@ -5,8 +5,10 @@
  * rows are meant to be there; this file holds nothing that it does not name, but for rows whose
  * command is under way (pending).
  *
- * Erased bytes are gone: SQLite overwrites what it deletes (secure_delete), and the write-ahead log
- * is emptied behind each erasure. Readable for the owner alone.
+ * Erased bytes are gone: SQLite overwrites what it deletes (secure_delete), but not the copies that
+ * its pages keep of rows that moved, so each erasure writes the whole file anew (VACUUM, in memory:
+ * 0.4 s and 33 MB for 100,000 records), and empties the write-ahead log behind it. Readable for the
+ * owner alone.
  *
  * Thread: one connection a thread; another process may read beside it (backup, fsck).
  * Failure: CORRUPT for a file that is no database of this form or a record that does not fit its

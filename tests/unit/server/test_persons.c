@@ -120,6 +120,30 @@ static void test_erased_bytes_are_gone(void **state)
     assert_true(pl_is_ok(persons_erase(p->persons, gone, 2))); /* again: nothing to do */
 }
 
+/* Rows that move when pages are split and joined leave copies behind. */
+static void test_copies_are_gone_too(void **state)
+{
+    enum { ROWS = 300 };
+    struct place *p = *state;
+    static struct persons_row rows[ROWS];
+    static char text[ROWS][1000];
+    char name[32];
+    for (unsigned i = 0; i < ROWS; i++) {
+        int len = snprintf(text[i], sizeof(text[i]), "Person-%03u-Unmistakable", i);
+        memset(text[i] + len, '.', i * 53 % 900); /* zeros follow */
+        rows[i] = row(text[i], (uint8_t)i);
+        assert_true(pl_is_ok(persons_put(p->persons, &rows[i], 1)));
+        assert_true(pl_is_ok(persons_settle(p->persons, &rows[i], 1)));
+    }
+    for (unsigned i = 0; i < ROWS; i++) {
+        unsigned which = i * 11 % ROWS;
+        const struct pl_slice gone = commitment(&rows[which]);
+        (void)snprintf(name, sizeof(name), "Person-%03u-Unmistakable", which);
+        assert_true(pl_is_ok(persons_erase(p->persons, &gone, 1)));
+        assert_false(somewhere(p->dir, name));
+    }
+}
+
 static void test_settled_again_where_it_is_gone(void **state)
 {
     struct place *p = *state;
@@ -468,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_put_and_got, setup, teardown),
         cmocka_unit_test_setup_teardown(test_erased_bytes_are_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copies_are_gone_too, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settled_again_where_it_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_record_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_the_owner_reads, setup, teardown),
