@@ -46,6 +46,7 @@ FILE, SCAN, SEGMENT, WRITER = ("server/store/file.c", "server/store/scan.c",
                                "server/store/segment.c", "server/writer.c")
 PROMOTE, PLEDGE, NOTARY = ("server/ledger/promote.c", "server/ledger/pledge.c", "server/notary.c")
 TLS, CONN, H2, CALL = ("server/net/tls.c", "server/net/conn.c", "server/net/h2.c", "server/net/call.c")
+REGISTRAR = "server/registrar.c"
 PERIOD, PROPOSAL, STATEMENT = ("server/ledger/period.c", "server/ledger/proposal.c",
                                "server/ledger/statement.c")
 
@@ -393,6 +394,28 @@ MUTANTS = [
     Mutant("say of a late deadline that nothing happened", CALL,
            "    refusal.reason = call->method != NULL && call->method->no_side_effects",
            "    refusal.reason = call->method != NULL", ["sim/seeds", "net/test_call"]),
+    Mutant("leave copies of erased rows in the free space of pages", "server/persons.c",
+           "    if (persons->unswept)\n        PL_TRY(run(persons, \"VACUUM\", \"sweep the file of persons\"));\n", "",
+           ["server/test_persons"]),
+    Mutant("do not see that a crash left something to sweep", "server/persons.c",
+           "    persons->unswept = mode == PERSONS_WRITE && was_cut_short(path);", "    (void)was_cut_short;", ["server/test_persons"]),
+    Mutant("forget at an orderly end that a sweep did not work", "server/persons.c",
+           "    if (persons->unswept && persons->db != NULL) /* the log stays, and the next one sees by it */\n        (void)sqlite3_db_config"
+           "(persons->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);\n", "", ["server/test_persons"]),
+    Mutant("do not sync what is cut off the log of the file of persons", "server/persons.c",
+           "    code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);", "    code = SQLITE_OK;", ["sim/seeds"]),
+    Mutant("decide before a record is on the disk", "server/persons.c",
+           "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", ["sim/seeds"]),
+    Mutant("keep the records of a command that came to nothing", REGISTRAR,
+           "    withdraw(registrar, command,\n             recorded);", "    (void)(recorded);", ["sim/seeds"]),
+    Mutant("take away a record that was there before", REGISTRAR,
+           "if (row->is_new && !(recorded", "if (!(recorded", ["sim/seeds"]),
+    Mutant("take away a record that another command brings as well", REGISTRAR,
+           "&& !is_shared(registrar, command, row))", "&& (is_shared(registrar, command, row) | 1))",
+           ["server/test_registrar", "sim/seeds"]),
+    Mutant("say that it is erased, and do not erase it", REGISTRAR,
+           "            erase_what_it_says(registrar, command);", "            (void)erase_what_it_says;",
+           ["sim/seeds", "e2e/contacts"]),
     Mutant("lose a byte that a full socket did not take", "server/net/io.c",
            "    io->stuck_end = len;", "    io->stuck_end = len - (len > 1);", ["sim/seeds"]),
 ]

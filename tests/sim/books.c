@@ -677,6 +677,8 @@ static int class_of(const Pledged__V1__Entry *e)
     case IS(PERIOD_CLOSED):
     case IS(PERIOD_REOPENED):
         return CLASS(PERIOD);
+    case IS(SUBJECT_ERASED):
+        return CLASS(ERASE);
     case IS(PLEDGE_MADE):
         return e->pledge_made->converted_from[0] != '\0' ? CLASS(SURPLUS) : 0;
     default:

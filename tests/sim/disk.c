@@ -41,6 +41,8 @@ struct file {
     struct block *block; /* owns */
     size_t block_count;
     uint64_t cached_bytes, durable_bytes;
+    bool is_cut; /* to `cut` bytes, before anything that was written since and is not synced */
+    uint64_t cut;
 };
 
 struct name {
@@ -395,6 +397,30 @@ void disk_lie(enum disk_fault fault, const char *ending)
     (void)snprintf(disk.next_lie_ending, sizeof(disk.next_lie_ending), "%s", ending);
 }
 
+/* --- what was cut off --- */
+
+static void zero_from(struct file *file, uint64_t from, bool durable)
+{
+    for (uint64_t i = from / BLOCK; i < file->block_count; i++) {
+        uint8_t *bytes = durable ? file->block[i].durable : file->block[i].cached;
+        size_t kept = i == from / BLOCK ? from % BLOCK : 0;
+        if (bytes != NULL)
+            memset(bytes + kept, 0, BLOCK - kept);
+    }
+}
+
+/* It comes to the disk. */
+static void cut_durable(struct file *file)
+{
+    if (!file->is_cut)
+        return;
+    file->is_cut = false;
+    if (file->cut < file->durable_bytes) {
+        zero_from(file, file->cut, true);
+        file->durable_bytes = file->cut;
+    }
+}
+
 /* --- syncing --- */
 
 /* One sector goes to the disk, or is said to. */
@@ -432,6 +458,7 @@ static void sync_file(int number, bool failing)
     struct file *file = &disk.file[number];
     if (disk.plan.lying_sync)
         return;
+    cut_durable(file);
     for (size_t i = 0; i < file->block_count; i++) {
         struct block *block = &file->block[i];
         for (unsigned s = 0; block->dirty != 0 && s < SECTORS; s++) {
@@ -528,6 +555,11 @@ static void lose_sector(int number, uint64_t sector, enum disk_loss loss, bool *
 static void lose_file(int number, enum disk_loss loss, bool *torn)
 {
     struct file *file = &disk.file[number];
+    if (file->is_cut && (loss == LOSE_NONE || (loss == LOSE_SOME && dice_below(disk.dice, 2) == 0)))
+        cut_durable(file);
+    else if (file->is_cut)
+        loss = LOSE_ALL; /* nor what was written behind it */
+    file->is_cut = false;
     if (loss == LOSE_NONE || (loss == LOSE_SOME && dice_below(disk.dice, 2) == 0))
         file->durable_bytes = file->cached_bytes;
     for (size_t i = 0; i < file->block_count; i++) {
@@ -782,6 +814,22 @@ int disk_forget(int fd)
     return 0;
 }
 
+int disk_ftruncate(int fd, off_t bytes)
+{
+    struct file *file = &disk.file[of(fd)->file];
+    if (!begins("ftruncate") || breaks(DISK_META_FAILED))
+        return -1;
+    if ((uint64_t)bytes < file->cached_bytes) {
+        zero_from(file, (uint64_t)bytes, false);
+        file->cut = file->is_cut && file->cut < (uint64_t)bytes ? file->cut : (uint64_t)bytes;
+        file->is_cut = true;
+        disk.free_bytes += file->cached_bytes - (uint64_t)bytes;
+        disk.unsynced++;
+    }
+    file->cached_bytes = (uint64_t)bytes;
+    return 0;
+}
+
 int disk_rename(const char *from, const char *to)
 {
     struct name *name = find(visible(), from);
@@ -918,6 +966,41 @@ size_t disk_open_fds(void)
     for (int i = 0; i < FDS_MAX; i++)
         count += disk.fd[i].file >= 0;
     return count;
+}
+
+int64_t disk_bytes(const char *path)
+{
+    const struct name *name = find(visible(), path);
+    return name == NULL ? -1 : (int64_t)disk.file[name->file].cached_bytes;
+}
+
+static bool file_holds(const struct file *file, bool durable, const void *bytes, size_t len)
+{
+    size_t room = file->block_count * BLOCK;
+    uint8_t *all = calloc(1, room + 1);
+    if (all == NULL)
+        abort();
+    for (size_t i = 0; i < file->block_count; i++) {
+        const uint8_t *block = durable ? file->block[i].durable : file->block[i].cached;
+        if (block != NULL)
+            memcpy(all + i * BLOCK, block, BLOCK);
+    }
+    bool found = memmem(all, room, bytes, len) != NULL;
+    free(all);
+    return found;
+}
+
+bool disk_holds(const char *beginning, const void *bytes, size_t len)
+{
+    bool found = false;
+    for (int i = 0; i < FILES_MAX && !found; i++) {
+        const struct name *seen = &disk.cached.name[i], *kept = &disk.durable.name[i];
+        if (seen->file >= 0 && strncmp(seen->text, beginning, strlen(beginning)) == 0)
+            found = file_holds(&disk.file[seen->file], false, bytes, len);
+        if (!found && kept->file >= 0 && strncmp(kept->text, beginning, strlen(beginning)) == 0)
+            found = file_holds(&disk.file[kept->file], true, bytes, len);
+    }
+    return found;
 }
 
 void disk_look_at_durable(bool on)

@@ -74,6 +74,10 @@ void disk_fail_at(uint64_t nth, int error);
 bool disk_has_failed(void);
 const char *disk_failed_call(void);
 size_t disk_open_fds(void);
+/* Bytes of the file that programs see; -1: there is none. */
+int64_t disk_bytes(const char *path);
+/* Are these bytes in a file whose path begins so, for programs to see or on the disk? */
+bool disk_holds(const char *beginning, const void *bytes, size_t len);
 /* The disk as it would be after losing all that is unsynced, for as long as it is on: a check
  * reads it and changes nothing. */
 void disk_look_at_durable(bool on);
@@ -86,6 +90,7 @@ ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t offset);
 int disk_fdatasync(int fd);
 int disk_fsync(int fd);
 int disk_forget(int fd);
+int disk_ftruncate(int fd, off_t bytes); /* whole or not at all, before what is written later */
 int disk_mkdir(const char *path, mode_t mode);
 int disk_rename(const char *from, const char *to);
 int disk_unlink(const char *path);

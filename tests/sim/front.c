@@ -12,6 +12,7 @@
 #include "server/limits.h"
 #include "server/notary.h"
 #include "server/proofs.h"
+#include "server/registrar.h"
 #include "server/reload.h"
 #include "server/service.h"
 #include "server/tiles.h"
@@ -50,6 +51,8 @@ bool __real_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
 bool __wrap_pl_mailbox_post(struct pl_mailbox *mailbox, struct pl_mail *mail);
 bool __real_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail);
 bool __wrap_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, struct pl_mail *mail);
+bool __real_registrar_post(struct registrar *registrar, struct command *command);
+bool __wrap_registrar_post(struct registrar *registrar, struct command *command);
 
 static bool (*reload_says)(void *arg, const struct command *command);
 
@@ -61,6 +64,10 @@ static bool may_act(void *arg, const struct command *command)
 
 static void remember(struct command *command)
 {
+    for (size_t i = 0; i < current->commands; i++) {
+        if (current->command[i] == command)
+            return; /* the registrar passes it on */
+    }
     PL_ASSERT(current->commands < COMMANDS_MAX);
     current->command[current->commands++] = command;
 }
@@ -89,6 +96,14 @@ bool __wrap_pl_parcel_add(struct pl_parcel *parcel, struct pl_mailbox *box, stru
     if (added && current != NULL && box == current->inbox)
         remember((struct command *)mail);
     return added;
+}
+
+bool __wrap_registrar_post(struct registrar *registrar, struct command *command)
+{
+    bool posted = __real_registrar_post(registrar, command);
+    if (posted && current != NULL && command->context != NULL)
+        remember(command);
+    return posted;
 }
 
 void __real_pl_bell_ring(struct pl_bell *bell);
@@ -316,6 +331,7 @@ static void start(struct front *front, unsigned door, struct process *process)
         .slot = &process->slot[1 + door],
         .bell = process->bell[1 + door],
         .store = process->store,
+        .registrar = process->registrar,
         .clock = process->clock,
         .about = {.store = "sim", .vkey = ""},
         .on_parcel = on_parcel,
@@ -380,7 +396,9 @@ static void drop_commands(struct front *front)
     while (front->commands != 0) {
         struct command *command = front->command[front->commands - 1];
         struct worker *worker = &front->worker[0];
-        while (worker->home != command->home)
+        const struct pl_mailbox *home =
+            command->worker_home != NULL ? command->worker_home : command->home;
+        while (worker->home != home)
             worker++;
         command->phase = COMMAND_DONE;
         command->code = PL_E_UNAVAILABLE;

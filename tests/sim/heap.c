@@ -201,6 +201,11 @@ void heap_reclaim(void)
         (void)__wrap_close(fds[fd_count - 1]);
 }
 
+size_t heap_size(void *at)
+{
+    return block_of(at)->size;
+}
+
 size_t heap_daemon_blocks(void)
 {
     return blocks;

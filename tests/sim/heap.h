@@ -15,6 +15,7 @@
 bool heap_daemon(bool on);
 /* Takes back all that belongs to the daemon: what the kernel does when a process ends. */
 void heap_reclaim(void);
+size_t heap_size(void *at);      /* of a block, as it was asked for */
 size_t heap_daemon_blocks(void); /* that it has now */
 size_t heap_daemon_fds(void);
 /* The n-th allocation of the daemon from now on (1: the next one) is NULL; 0: none. */

@@ -251,7 +251,10 @@ unsigned model_roles(int command_case)
 {
     switch (command_case) {
     case COMMAND(ADOPT_CATALOGUE):
+    case COMMAND(ERASE_CONTACT):
         return ROLE(ADMIN);
+    case COMMAND(SET_LEGAL_HOLD):
+        return ROLE(APPROVER) | ROLE(ADMIN);
     case COMMAND(APPROVE):
     case COMMAND(CLOSE):
         return ROLE(APPROVER);

@@ -12,13 +12,16 @@
 #include "server/config.h"
 #include "server/helm.h"
 #include "server/notary.h"
+#include "server/registrar.h"
 #include "server/store/fault.h"
 #include "server/store/io.h"
+#include "tests/sim/cabinet.h"
 #include "tests/sim/checkpoints.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/records.h"
 
 enum { INBOX_LIMIT = 64, CHECKPOINT_MS = 100 };
 
@@ -81,6 +84,19 @@ static struct pl_status judge_clock(const struct process *process)
                            message);
 }
 
+static struct pl_status make_registrar(struct process *process)
+{
+    bool stays = process->notary != NULL && notary_why_read_only(process->notary) != NULL;
+    const struct registrar_options options = {.data = "/d",
+                                              .ledger = process->ledger,
+                                              .unnamed =
+                                                  stays ? PERSONS_UNNAMED_STAY : PERSONS_PENDING_GO,
+                                              .writer = process->inbox,
+                                              .inbox_limit = INBOX_LIMIT};
+    records_start();
+    return registrar_new(&options, &process->registrar);
+}
+
 static struct pl_status start_helm(struct process *process)
 {
     const struct helm_options options = {.writer = process->writer,
@@ -105,6 +121,8 @@ static struct pl_status boot(struct process *process)
         PL_TRY(pl_bell_new(&process->bell[i]));
     if (process->with_notary)
         PL_TRY(make_notary(process));
+    if (process->with_registrar)
+        PL_TRY(make_registrar(process));
     const struct config *config = process->config;
     struct writer_options writer = {
         .store = process->store,
@@ -134,7 +152,7 @@ static struct pl_status boot(struct process *process)
 static bool may_stop(void *arg)
 {
     const struct process *process = arg;
-    return process->stop && process->errands == 0;
+    return process->stop && process->errands == 0 && process->records == 0;
 }
 
 static bool all_is_told(void *arg)
@@ -183,6 +201,8 @@ static void *process_main(void *arg)
     process->state = PROCESS_UP; /* the world looks at it before anybody goes on */
     fiber_wait(may_stop, process);
     process->closed = true;
+    registrar_free(process->registrar);
+    process->registrar = NULL;
     helm_free(process->helm);
     process->helm = NULL;
     fiber_wait(all_is_told, process);
@@ -198,7 +218,7 @@ void process_start(struct process *process)
     if (process->state != PROCESS_DOWN)
         abort();
     process->stop = process->closed = process->released = false;
-    process->errands = 0;
+    process->errands = process->records = 0;
     process->exit_code = 0;
     process->status = pl_ok();
     process->writer_number++;
@@ -235,6 +255,7 @@ void process_kill(struct process *process)
     process->store = NULL;
     process->ledger = NULL;
     process->notary = NULL;
+    process->registrar = NULL;
     process->helm = NULL;
     process->inbox = process->home = NULL;
     for (int i = 0; i < PROCESS_SLOTS; i++) {
@@ -242,6 +263,7 @@ void process_kill(struct process *process)
         process->bell[i] = NULL;
     }
     heap_reclaim();
+    cabinet_kill();
     disk_close_all();
     config_free(process->config);
     process->config = NULL;

@@ -14,6 +14,7 @@
 #include "pledged/v1/catalogue.pb-c.h"
 #include "pledged/v1/command.pb-c.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/records.h"
 
 #define IS(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 
@@ -24,6 +25,8 @@ struct maker {
     struct dice *dice;
     const struct model *model;
     Pledged__V1__Command *command;
+    bool alone; /* a command of a batch brings no records */
+    size_t record[REQUEST_RECORDS_MAX], records;
 };
 
 static void *take(struct maker *maker, size_t size)
@@ -216,6 +219,63 @@ static char *bank_ref(struct maker *maker, unsigned number)
     return made;
 }
 
+/* --- persons --- */
+
+/* The next record that the command names. */
+static ProtobufCBinaryData commitment(struct maker *maker, size_t record)
+{
+    if (maker->records == REQUEST_RECORDS_MAX)
+        abort();
+    maker->record[maker->records++] = record;
+    uint8_t *made = take(maker, RECORD_KEY);
+    memcpy(made, records_at(record)->commitment, RECORD_KEY);
+    return (ProtobufCBinaryData){RECORD_KEY, made};
+}
+
+static void make_erasure(struct maker *maker)
+{
+    Pledged__V1__EraseContact *body = take(maker, sizeof(*body));
+    pledged__v1__erase_contact__init(body);
+    uint64_t whom = dice_below(maker->dice, 4);
+    if (whom == 0)
+        body->contributor = some_contributor(maker);
+    else if (whom == 1)
+        body->bank_entry = id_of(maker, 'B', maker->model->books.banks);
+    else
+        body->contact = id_of(maker, 'K', records_contacts());
+    maker->command->command_case = IS(ERASE_CONTACT);
+    maker->command->erase_contact = body;
+}
+
+static void make_legal_hold(struct maker *maker)
+{
+    Pledged__V1__SetLegalHold *body = take(maker, sizeof(*body));
+    pledged__v1__set_legal_hold__init(body);
+    body->contributor = some_contributor(maker);
+    body->on = dice_below(maker->dice, 3) == 0;
+    maker->command->command_case = IS(SET_LEGAL_HOLD);
+    maker->command->set_legal_hold = body;
+}
+
+static void make_person(struct maker *maker)
+{
+    uint64_t what = dice_below(maker->dice, 20);
+    if (what == 0) {
+        make_legal_hold(maker);
+        return;
+    }
+    if (what < 9 || !maker->alone) {
+        make_erasure(maker);
+        return;
+    }
+    Pledged__V1__RecordContact *body = take(maker, sizeof(*body));
+    pledged__v1__record_contact__init(body);
+    body->contributor = some_contributor(maker);
+    body->commitment = commitment(maker, records_contact());
+    maker->command->command_case = IS(RECORD_CONTACT);
+    maker->command->record_contact = body;
+}
+
 /* --- statements: what a bank says of movement number n is the same for ever --- */
 
 struct told {
@@ -271,8 +331,11 @@ static Pledged__V1__BankStatement *statement(struct maker *maker, unsigned numbe
     made->opening_minor = 100000000;
     made->closing_minor = made->opening_minor;
     made->movement = take(maker, 3 * sizeof(*made->movement));
+    bool known = maker->alone && records_on() && dice_below(maker->dice, 2) == 0;
     for (unsigned i = 0; i < 3; i++) {
         made->movement[i] = movement(maker, 2 * number + i);
+        if (known) /* who paid, salted anew each time that the statement is read */
+            made->movement[i]->detail_commitment = commitment(maker, records_payer());
         made->closing_minor += made->movement[i]->minor;
     }
     made->n_movement = 3;
@@ -599,6 +662,8 @@ static void choose(struct maker *maker)
     uint64_t dice = dice_below(maker->dice, 100);
     if (maker->model->contributors == 0 || dice < 10)
         make_contributor(maker);
+    else if (records_wanted())
+        make_person(maker);
     else if (dice < 25)
         make_hold(maker);
     else if (dice < 28)
@@ -615,6 +680,8 @@ static void begin(struct maker *maker, struct dice *dice, const struct model *mo
 {
     maker->dice = dice;
     maker->model = model;
+    maker->alone = false;
+    maker->records = 0;
     pl_arena_init(&maker->arena, ARENA_BYTES);
     maker->command = take(maker, sizeof(*maker->command));
     pledged__v1__command__init(maker->command);
@@ -631,6 +698,8 @@ static void end(struct maker *maker, struct request *request)
     }
     maker->command->request_id = (ProtobufCBinaryData){MODEL_ID, item->id};
     item->command_case = (int)maker->command->command_case;
+    item->records = maker->records;
+    memcpy(item->record, maker->record, sizeof(item->record));
     item->len = pledged__v1__command__get_packed_size(maker->command);
     item->bytes = malloc(item->len + 1);
     if (item->bytes == NULL)
@@ -649,6 +718,7 @@ void request_make(struct request *request, struct dice *dice, const struct model
     while (request->count < count) {
         struct maker maker;
         begin(&maker, dice, model);
+        maker.alone = count == 1;
         choose(&maker);
         if (size == REQUEST_FAT)
             fatten(&maker);

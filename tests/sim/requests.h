@@ -8,13 +8,15 @@
 #include "tests/sim/dice.h"
 #include "tests/sim/model.h"
 
-enum { REQUEST_ITEMS_MAX = 40, REQUEST_BYTES_MAX = 8192 };
+enum { REQUEST_ITEMS_MAX = 40, REQUEST_BYTES_MAX = 8192, REQUEST_RECORDS_MAX = 6 };
 
 struct request_item {
     uint8_t id[MODEL_ID];
     uint8_t *bytes; /* owns; a packed Command */
     size_t len;
     int command_case;
+    size_t record[REQUEST_RECORDS_MAX]; /* numbers of those that travel with it, in its order */
+    size_t records;
 };
 struct request {
     struct request_item item[REQUEST_ITEMS_MAX];

@@ -15,9 +15,11 @@
 #include "common/scan.h"
 #include "server/limits.h"
 #include "server/notary.h"
+#include "server/registrar.h"
 #include "server/store/fault.h"
 #include "server/store/file.h"
 #include "server/store/io.h"
+#include "tests/sim/cabinet.h"
 #include "tests/sim/checkpoints.h"
 #include "tests/sim/errand.h"
 #include "tests/sim/fiber.h"
@@ -27,6 +29,7 @@
 #include "tests/sim/operator.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/process.h"
+#include "tests/sim/records.h"
 #include "tests/sim/requests.h"
 #include "tests/sim/watchers.h"
 #include "tests/sim/wire.h"
@@ -95,7 +98,9 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "files",
                                                     "commands at the helm",
                                                     "helm not to be had",
-                                                    "ends at the helm"};
+                                                    "ends at the helm",
+                                                    "records brought",
+                                                    "records erased"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -103,7 +108,7 @@ struct call {               /* a command on its way through the daemon, as a wor
     struct request request; /* a copy */
     int client;
     uint64_t intent;
-    bool used;
+    bool used, by_registrar;
 };
 
 struct client {
@@ -247,6 +252,21 @@ static void lost_the_end(void)
 
 /* --- the log, read as a worker or an auditor reads it --- */
 
+static void records_say(bool fine, const char *const *what)
+{
+    if (!fine)
+        wrong("%s", *what);
+}
+
+static void see_records(struct pl_slice bytes)
+{
+    const char *what = "";
+    Pledged__V1__Entry *entry = pledged__v1__entry__unpack(NULL, bytes.len, bytes.data);
+    PL_ASSERT(entry != NULL); /* the model has read it */
+    records_say(records_see(entry, &what), &what);
+    pledged__v1__entry__free_unpacked(entry, NULL);
+}
+
 static struct pl_status see_entry(void *arg, uint64_t seq, struct pl_slice bytes)
 {
     (void)arg;
@@ -261,6 +281,8 @@ static struct pl_status see_entry(void *arg, uint64_t seq, struct pl_slice bytes
     model_says(fine);
     if (w.model.entries != before) {
         happened(WORLD_ENTRIES);
+        if (records_on())
+            see_records(bytes);
         w.trail = (w.trail ^ pl_xxh3(bytes, seq)) * 0x100000001b3ull;
     }
     return w.failed ? pl_fail(CORRUPT, "the model says no") : pl_ok();
@@ -421,6 +443,17 @@ static void check_after_start(void)
     is_durable(size);
 }
 
+/* Records that the ledger names, those and no other. */
+static void check_records(void)
+{
+    const char *what = "";
+    if (w.process.registrar == NULL || w.process.state != PROCESS_UP || w.lied || w.over)
+        return;
+    quiet(true);
+    records_say(records_check(&what), &what);
+    quiet(false);
+}
+
 /* G6: the state it goes on with is the one that the whole log gives. */
 static void check_state(void)
 {
@@ -559,6 +592,7 @@ static void after_fibers(enum process_state before)
     if (w.process.state == PROCESS_UP && before == PROCESS_BOOTING) {
         check_clock();
         check_after_start();
+        check_records();
         if (!w.over && w.wired && w.process.state == PROCESS_UP)
             w.front = front_open(&w.process);
         if (!w.over && w.process.state == PROCESS_UP && dice_below(&w.dice, 2) == 0)
@@ -667,13 +701,26 @@ static struct packet *new_packet(int client, uint64_t intent)
 
 static void send_wired(int number);
 
+/* One copy of it is on its way. */
+static void bring_records(const struct request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        for (size_t k = 0; k < request->item[i].records; k++)
+            records_ask(request->item[i].record[k]);
+    }
+}
+
 static void send_request(int number)
 {
     struct client *client = &w.client[number];
     client->sent++;
     client->retry_at_us = now_us() + TIMEOUT_US;
-    for (size_t i = 0; i < client->request.count; i++)
-        model_ask(&w.model, client->request.item[i].id);
+    for (size_t i = 0; i < client->request.count; i++) {
+        const struct request_item *item = &client->request.item[i];
+        model_ask(&w.model, item->id);
+        for (size_t k = 0; k < item->records; k++)
+            happened(WORLD_RECORDS);
+    }
     if (w.wired) {
         send_wired(number);
         return;
@@ -688,6 +735,7 @@ static void send_request(int number)
         }
         if (copies == 2)
             happened(WORLD_DUPLICATED);
+        bring_records(&client->request);
         copy_request(&client->request, &packet->request);
     }
 }
@@ -731,6 +779,7 @@ static struct call *new_call(int client, uint64_t intent)
             continue;
         memset(&call->command, 0, sizeof(call->command));
         call->used = true;
+        call->by_registrar = false;
         call->client = client;
         call->intent = intent;
         call->request.count = 0;
@@ -744,8 +793,30 @@ static struct call *new_call(int client, uint64_t intent)
     return NULL;
 }
 
+/* Who brings records, or may erase some. */
+static bool goes_by_registrar(const struct call *call)
+{
+    bool goes = call->command.row_count != 0;
+    for (size_t i = 0; i < call->request.count; i++)
+        goes = goes ||
+               call->request.item[i].command_case == PLEDGED__V1__COMMAND__COMMAND_ERASE_CONTACT ||
+               call->request.item[i].command_case == PLEDGED__V1__COMMAND__COMMAND_APPROVE;
+    return goes && w.process.registrar != NULL;
+}
+
+static bool post_to_registrar(struct call *call)
+{
+    call->by_registrar = !w.process.stop && registrar_post(w.process.registrar, &call->command);
+    w.process.records += call->by_registrar;
+    if (!call->by_registrar)
+        drop_call(call); /* busy, or about to end */
+    return w.process.state == PROCESS_UP;
+}
+
 static bool post(struct call *call)
 {
+    if (call->command.kind == COMMAND_EXECUTE && goes_by_registrar(call))
+        return post_to_registrar(call);
     if (call->command.kind == COMMAND_EXECUTE && call->command.item_count == 1 && errand_wanted() &&
         errand_try(&call->command))
         return true;
@@ -755,6 +826,24 @@ static bool post(struct call *call)
     if (!posted)
         drop_call(call); /* busy */
     return posted;
+}
+
+/* The records that travel with the one command. */
+static void fill_rows(struct call *call)
+{
+    struct command *command = &call->command;
+    const struct request_item *item = &call->request.item[0];
+    if (call->request.count != 1 || item->records == 0)
+        return;
+    command->row_count = item->records;
+    command->row = pl_arena_alloc(&call->arena, item->records * sizeof(*command->row));
+    PL_ASSERT(command->row != NULL);
+    for (size_t i = 0; i < item->records; i++) {
+        const struct record *record = records_at(item->record[i]);
+        memcpy(command->row[i].commitment, record->commitment, RECORD_KEY);
+        memcpy(command->row[i].salt, record->salt, RECORD_KEY);
+        command->row[i].record = pl_slice(record->bytes, record->len);
+    }
 }
 
 /* What server/service does with a request: unpack, validate, hand over. */
@@ -781,6 +870,7 @@ static bool fill_items(struct call *call)
             return false;
         }
     }
+    fill_rows(call);
     return true;
 }
 
@@ -919,6 +1009,31 @@ static void check_verdict(const uint8_t id[MODEL_ID], Pledged__V1__Receipt *rece
         is_durable(seq);
 }
 
+static void is_record_gone(const uint8_t commitment[RECORD_KEY])
+{
+    const char *what = "";
+    records_say(records_is_gone(commitment, &what), &what);
+}
+
+/* What is told to be erased is erased, and of what came to nothing no record stays. (Of what no
+ * entry says it is not known that it is over: an answer may be late, and the command under way.) */
+static void check_gone(const struct request_item *item, const Pledged__V1__Receipt *receipt,
+                       const Pledged__V1__Refusal *refusal)
+{
+    if (receipt == NULL && (refusal == NULL || refusal->seq == 0))
+        return;
+    if (w.process.registrar == NULL || w.process.state != PROCESS_UP || w.lied || w.late)
+        return;
+    const Pledged__V1__Outcome *outcome = receipt != NULL ? receipt->outcome : NULL;
+    for (size_t i = 0; outcome != NULL && i < outcome->n_erased && !w.failed; i++)
+        is_record_gone(outcome->erased[i].data);
+    for (size_t i = 0; i < item->records && !w.failed; i++) {
+        const struct record *record = records_at(item->record[i]);
+        if (record->live_seq == 0) /* what another one erases goes when that one is told */
+            is_record_gone(record->commitment);
+    }
+}
+
 static int64_t minor_of(const Pledged__V1__Money *money)
 {
     return money != NULL ? money->minor : 0;
@@ -987,6 +1102,8 @@ static void answer_call(struct call *call)
     for (size_t i = 0; !whole && i < command->item_count && !w.failed; i++) {
         again = again || pl_code_retryable(command->item[i].code);
         check_verdict(call->request.item[i].id, command->item[i].receipt, command->item[i].refusal);
+        if (!w.failed)
+            check_gone(&call->request.item[i], command->item[i].receipt, command->item[i].refusal);
         if (w.process.state != PROCESS_UP)
             return;
     }
@@ -1003,6 +1120,7 @@ static void take_answers(void)
     while (mail != NULL && !w.over && w.process.state == PROCESS_UP) {
         struct call *call = (struct call *)mail; /* command and mail are the first members */
         mail = mail->next;
+        w.process.records -= call->by_registrar;
         answer_call(call);
         drop_call(call);
     }
@@ -1038,6 +1156,33 @@ static void hang_up(int number, int which)
     peer_hang_up(w.peer[number][which]);
 }
 
+static void append(struct pl_buf *buf, const void *bytes, size_t len)
+{
+    struct pl_status status = pl_buf_append(buf, bytes, len);
+    PL_ASSERT(pl_is_ok(status));
+}
+
+/* A command, and the records that travel beside it. */
+static void add_records(struct pl_buf *buf, const struct request_item *item)
+{
+    uint8_t head[] = {0x0a, (uint8_t)(item->len | 0x80), (uint8_t)(item->len >> 7)};
+    append(buf, head, sizeof(head));
+    append(buf, item->bytes, item->len);
+    for (size_t i = 0; i < item->records; i++) {
+        const struct record *record = records_at(item->record[i]);
+        uint8_t bytes[RECORD_BYTES_MAX + 3 * RECORD_KEY];
+        Pledged__V1__PrivateRecord message = PLEDGED__V1__PRIVATE_RECORD__INIT;
+        message.commitment =
+            (ProtobufCBinaryData){RECORD_KEY, (uint8_t *)(uintptr_t)record->commitment};
+        message.salt = (ProtobufCBinaryData){RECORD_KEY, (uint8_t *)(uintptr_t)record->salt};
+        message.record = (ProtobufCBinaryData){record->len, (uint8_t *)(uintptr_t)record->bytes};
+        size_t len = pledged__v1__private_record__pack(&message, bytes);
+        uint8_t begin[] = {0x12, (uint8_t)(len | 0x80), (uint8_t)(len >> 7)};
+        append(buf, begin, sizeof(begin));
+        append(buf, bytes, len);
+    }
+}
+
 /* One command as it is, several as a batch. */
 static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct request *request,
                      int timeout_ms)
@@ -1059,6 +1204,12 @@ static bool ask_peer(struct peer *peer, struct peer_visit visit, const struct re
         ask.path = "/pledged.v1.LedgerService/ExecuteBatch";
         ask.input = &pledged__v1__execute_batch_request__descriptor;
         ask.output = &pledged__v1__execute_batch_response__descriptor;
+        ask.message = pl_buf_slice(&batch);
+    }
+    if (request->count == 1 && request->item[0].records != 0) {
+        add_records(&batch, &request->item[0]);
+        ask.path = "/pledged.v1.LedgerService/ExecutePrivate";
+        ask.input = &pledged__v1__execute_private_request__descriptor;
         ask.message = pl_buf_slice(&batch);
     }
     return peer_ask(peer, visit, &ask);
@@ -1085,6 +1236,7 @@ static void send_wired(int number)
             happened(WORLD_DROPPED);
             continue;
         }
+        bring_records(&client->request);
         client->delivered++;
         w.peer_intent[number][which] = client->intent;
         w.peer_start[number][which] = w.starts;
@@ -1149,6 +1301,8 @@ static void hear_verdict(int number, int which, size_t item, Pledged__V1__Receip
         asked->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
         wrong("a good request is refused: %s: %s", refusal->field, refusal->message);
     check_verdict(asked->id, receipt, refusal);
+    if (!w.failed)
+        check_gone(asked, receipt, refusal);
 }
 
 /* True: it has to ask again. */
@@ -1826,6 +1980,11 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     disk_reset(&w.dice);
     choose_odds();
     w.process.with_notary = dice_below(&w.dice, 4) == 0;
+    /* by dice of its own, so that what other seeds do is what they did before it was here */
+    struct dice apart = {.state = ~w.dice.state};
+    w.process.with_registrar = dice_below(&apart, 4) == 0;
+    records_begin(&w.dice, w.process.with_registrar);
+    cabinet_begin(&w.dice, &w.clock.clock);
     if (w.process.with_notary)
         checkpoints_begin(&w.model);
     /* a tree of more than one tile */
@@ -2029,6 +2188,7 @@ static void finish(struct world_report *report)
     report->event[WORLD_CHECKPOINTS] += w.process.with_notary ? checkpoints_seen() : 0;
     report->event[WORLD_PROOFS] += w.process.with_notary ? checkpoints_proofs() : 0;
     report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
+    report->event[WORLD_ERASED] += records_erased();
     const struct errand_report errands = errand_report();
     report->event[WORLD_HELM] += errands.taken;
     report->event[WORLD_HELM_BUSY] += errands.tries - errands.taken - errands.cut;

@@ -69,6 +69,8 @@ enum world_event {
     WORLD_HELM,        /* commands that a worker saw to itself */
     WORLD_HELM_BUSY,   /* and that it left to the writer's thread when it had tried */
     WORLD_HELM_CUT,    /* the process ended while a worker was at the helm */
+    WORLD_RECORDS,     /* of persons, that clients brought */
+    WORLD_ERASED,
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];

@@ -71,7 +71,7 @@ static bool somewhere(const char *dir, const char *text)
     DIR *open_dir = opendir(dir);
     assert_non_null(open_dir);
     for (struct dirent *entry; (entry = readdir(open_dir)) != NULL;) {
-        static char bytes[1 << 20];
+        static char bytes[8 << 20];
         FILE *file = fopen(in_dir(dir, entry->d_name), "re");
         size_t len = file != NULL ? fread(bytes, 1, sizeof(bytes), file) : 0;
         found = found || memmem(bytes, len, text, strlen(text)) != NULL;
@@ -120,28 +120,109 @@ static void test_erased_bytes_are_gone(void **state)
     assert_true(pl_is_ok(persons_erase(p->persons, gone, 2))); /* again: nothing to do */
 }
 
-/* Rows that move when pages are split and joined leave copies behind. */
+/* Rows that move when pages are split and joined leave copies behind: these rows, put in this order
+ * and taken away in the next, do. */
+enum { MOVED = 300, MOVED_BEFORE = 110 /* that are taken away before one leaves a copy */ };
+struct moved {
+    struct persons_row row[MOVED];
+    char text[MOVED][1000], name[32];
+};
+
+static unsigned moved_at(unsigned i)
+{
+    return i * 11 % MOVED;
+}
+
+static void put_moved(struct place *p, struct moved *moved)
+{
+    memset(moved, 0, sizeof(*moved));
+    for (unsigned i = 0; i < MOVED; i++) {
+        int len = snprintf(moved->text[i], sizeof(moved->text[i]), "Person-%03u-Unmistakable", i);
+        memset(moved->text[i] + len, '.', i * 53 % 900);
+        moved->row[i] = row(moved->text[i], (uint8_t)i);
+        assert_true(pl_is_ok(persons_put(p->persons, &moved->row[i], 1)));
+        assert_true(pl_is_ok(persons_settle(p->persons, &moved->row[i], 1)));
+    }
+}
+
+/* Is the name of the i-th that is taken away still somewhere? */
+static bool is_left(struct place *p, struct moved *moved, unsigned i)
+{
+    (void)snprintf(moved->name, sizeof(moved->name), "Person-%03u-Unmistakable", moved_at(i));
+    return somewhere(p->dir, moved->name);
+}
+
 static void test_copies_are_gone_too(void **state)
 {
-    enum { ROWS = 300 };
     struct place *p = *state;
-    static struct persons_row rows[ROWS];
-    static char text[ROWS][1000];
-    char name[32];
-    for (unsigned i = 0; i < ROWS; i++) {
-        int len = snprintf(text[i], sizeof(text[i]), "Person-%03u-Unmistakable", i);
-        memset(text[i] + len, '.', i * 53 % 900); /* zeros follow */
-        rows[i] = row(text[i], (uint8_t)i);
-        assert_true(pl_is_ok(persons_put(p->persons, &rows[i], 1)));
-        assert_true(pl_is_ok(persons_settle(p->persons, &rows[i], 1)));
-    }
-    for (unsigned i = 0; i < ROWS; i++) {
-        unsigned which = i * 11 % ROWS;
-        const struct pl_slice gone = commitment(&rows[which]);
-        (void)snprintf(name, sizeof(name), "Person-%03u-Unmistakable", which);
+    static struct moved moved;
+    put_moved(p, &moved);
+    for (unsigned i = 0; i < MOVED; i++) {
+        const struct pl_slice gone = commitment(&moved.row[moved_at(i)]);
         assert_true(pl_is_ok(persons_erase(p->persons, &gone, 1)));
-        assert_false(somewhere(p->dir, name));
+        assert_false(is_left(p, &moved, i));
     }
+}
+
+/* As far as an erasure comes whose process is killed before it swept. */
+static void take_away(struct place *p, const struct moved *moved, unsigned count)
+{
+    sqlite3 *file = NULL;
+    sqlite3_stmt *remove = NULL;
+    assert_int_equal(sqlite3_open(in_dir(p->dir, PERSONS_FILE), &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file, "PRAGMA secure_delete = ON", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(file, "DELETE FROM record WHERE commitment = ?1", -1, &remove, NULL),
+        SQLITE_OK);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(sqlite3_bind_blob(remove, 1, moved->row[moved_at(i)].commitment,
+                                           LEDGER_COMMITMENT_BYTES, SQLITE_STATIC),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_step(remove), SQLITE_DONE);
+        assert_int_equal(sqlite3_reset(remove), SQLITE_OK);
+    }
+    assert_int_equal(sqlite3_finalize(remove), SQLITE_OK);
+    assert_int_equal(sqlite3_close(file), SQLITE_OK);
+}
+
+static void open_and_reconcile(struct place *p)
+{
+    struct persons_report found;
+    struct ledger *ledger = ledger_new();
+    assert_true(pl_is_ok(persons_open(in_dir(p->dir, PERSONS_FILE), PERSONS_WRITE, &p->persons)));
+    assert_true(pl_is_ok(persons_reconcile(p->persons, ledger, PERSONS_UNNAMED_STAY, &found)));
+    ledger_free(ledger);
+}
+
+/* Both files, as a process leaves them that is killed now. */
+static void copy_files(struct place *p, const char *to)
+{
+    static const char *const names[] = {PERSONS_FILE, PERSONS_FILE "-wal"};
+    static char bytes[8 << 20];
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        FILE *from = fopen(in_dir(p->dir, names[i]), "re"),
+             *into = fopen(in_dir(to, names[i]), "we");
+        assert_true(from != NULL && into != NULL);
+        size_t len = fread(bytes, 1, sizeof(bytes), from);
+        assert_true(len < sizeof(bytes));
+        assert_int_equal(fwrite(bytes, 1, len, into), len);
+        assert_int_equal(fclose(into) + fclose(from), 0);
+    }
+}
+
+static void test_what_a_crash_left_is_swept(void **state)
+{
+    struct place *p = *state;
+    static struct moved moved;
+    put_moved(p, &moved);
+    take_away(p, &moved, MOVED_BEFORE + 1);
+    struct place crashed = {.dir = temp_new()};
+    copy_files(p, crashed.dir);
+    assert_true(is_left(&crashed, &moved, MOVED_BEFORE));
+    open_and_reconcile(&crashed);
+    assert_false(is_left(&crashed, &moved, MOVED_BEFORE));
+    persons_close(crashed.persons);
+    temp_remove(crashed.dir);
 }
 
 static void test_settled_again_where_it_is_gone(void **state)
@@ -477,7 +558,6 @@ static void test_the_disk_fails(void **state)
         {try_open, FAILING_ROWS, FAILING_ROWS, false},
     };
     static const int codes[] = {SQLITE_FULL, SQLITE_IOERR_WRITE};
-    failing_vfs_install();
     for (size_t i = 0; i < PL_COUNT(trials) * PL_COUNT(codes) * 2; i++) {
         const struct trial *trial = &trials[i / 4];
         size_t n = 1;
@@ -487,12 +567,39 @@ static void test_the_disk_fails(void **state)
     }
 }
 
+/* A sweep that did not work is the next start's, also after an orderly end. */
+static void test_what_a_full_disk_left_is_swept(void **state)
+{
+    enum { MANY = 1 << 20 };
+    static struct moved moved;
+    size_t calls = MANY;
+    for (int life = 0; life < 2; life++) { /* the first one counts */
+        assert_int_equal(setup(state), 0);
+        struct place *p = *state;
+        put_moved(p, &moved);
+        take_away(p, &moved, MOVED_BEFORE);
+        const struct pl_slice gone = commitment(&moved.row[moved_at(MOVED_BEFORE)]);
+        failing_vfs_at(life == 0 ? calls : calls / 2, SQLITE_FULL, false);
+        struct pl_status status = persons_erase(p->persons, &gone, 1);
+        calls -= failing_vfs.until;
+        failing_vfs_at(0, 0, false);
+        assert_int_equal(status.code, life == 0 ? PL_E_OK : PL_E_NO_SPACE);
+        persons_close(p->persons);
+        if (life == 1)
+            assert_true(is_left(p, &moved, MOVED_BEFORE));
+        open_and_reconcile(p);
+        assert_false(is_left(p, &moved, MOVED_BEFORE));
+        assert_int_equal(teardown(state), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_put_and_got, setup, teardown),
         cmocka_unit_test_setup_teardown(test_erased_bytes_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copies_are_gone_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_a_crash_left_is_swept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settled_again_where_it_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_record_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_the_owner_reads, setup, teardown),
@@ -504,6 +611,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_against_a_ledger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_rows_go, setup, teardown),
         cmocka_unit_test(test_the_disk_fails),
+        cmocka_unit_test(test_what_a_full_disk_left_is_swept),
     };
+    failing_vfs_install();
     return cmocka_run_group_tests_name("persons", tests, NULL, NULL);
 }
