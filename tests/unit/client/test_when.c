@@ -40,7 +40,8 @@ static void test_a_moment_is_taken_as_it_is(void **state)
     assert_true(pl_is_ok(when_end_of("2026-03-31T12:00:00Z", &us)));
     char text[28];
     assert_string_equal(pl_time_format(us, text), "2026-03-31T12:00:00.000000Z");
-    assert_true(pl_is_ok(when_end_of("2026-12-01T00:30:00+01:00", &us))); /* as date -Is prints it */
+    /* as date -Is prints it */
+    assert_true(pl_is_ok(when_end_of("2026-12-01T00:30:00+01:00", &us)));
     assert_string_equal(pl_time_format(us, text), "2026-11-30T23:30:00.000000Z");
 }
 
