@@ -269,12 +269,32 @@ static struct pl_status goes_on(struct segment_window *window, const struct wrec
     return pl_ok();
 }
 
+/* Where the record ended. Without its header: where the first record's end stands, since behind it
+ * a crash may have cut short another one; where the bytes end if there is none. */
+static struct pl_status wreck_end(struct segment_window *window, const struct wreck *wreck,
+                                  uint64_t *ret)
+{
+    const uint64_t len = sizeof(record_trailer);
+    *ret = wreck->header ? wreck->end : wreck->used_end;
+    for (uint64_t end = wreck->offset + segment_record_bytes(0);
+         !wreck->header && end <= wreck->used_end; end += 8) {
+        const uint8_t *bytes = NULL;
+        PL_TRY(segment_window_get(window, end - len, (size_t)len, &bytes));
+        if (memcmp(bytes, record_trailer, (size_t)len) == 0) {
+            *ret = end;
+            break;
+        }
+    }
+    return pl_ok();
+}
+
 /* Did a crash cut this write short? Space is zero before it is written, and disks write whole
  * sectors: then the record's end is missing, or one of its sectors is. */
 static struct pl_status looks_torn(struct segment_window *window, const struct wreck *wreck,
                                    bool *ret)
 {
-    uint64_t end = wreck->header ? wreck->end : wreck->used_end;
+    uint64_t end = 0;
+    PL_TRY(wreck_end(window, wreck, &end));
     *ret = true;
     if (wreck->used_end < wreck->offset + segment_record_bytes(0) || wreck->used_end < end)
         return pl_ok(); /* shorter than any record, or than this one */

@@ -40,7 +40,9 @@
  *   |   have come later: the log went on once          | DAMAGE  |
  *   | more bytes than one record has                   | DAMAGE  |
  *   | its end, or a whole 512-byte sector of it, is    |         |
- *   |   zero: a write that a crash cut short           | TORN    |
+ *   |   zero: a write that a crash cut short (without  |         |
+ *   |   its header, it ends where the first end of a   |         |
+ *   |   record stands: more may be behind it)          | TORN    |
  *   | anything else: all of it is there, but wrong     | DAMAGE  |
  * TORN counts as such only at the very end of the log: in the newest segment. Elsewhere it is
  * DAMAGE.

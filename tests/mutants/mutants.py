@@ -96,6 +96,9 @@ MUTANTS = [
            "        encode(file);\n        must(file->options.io->pwrite(file->options.io, file->fd, file->record,\n"
            "                                      (size_t)file->record_bytes, file->offset));\n"
            "        if (file->rolled)\n            write_record(file);\n    }\n    file->here", ["sim/seeds"]),
+    Mutant("let a torn batch hide that the one before it is damaged", "server/store/segment.c",
+           "        if (memcmp(bytes, record_trailer, (size_t)len) == 0) {",
+           "        if (end == 0 && memcmp(bytes, record_trailer, (size_t)len) == 0) {", ["store/test_scan"]),
     Mutant("let something come between the parts of a command", WRITER,
            "    if (in_part(&writer->bulk) && !decide_first(writer, &writer->bulk, now_us))\n        return;\n", "",
            ["server/test_writer"]),

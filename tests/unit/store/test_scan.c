@@ -440,6 +440,34 @@ static void test_segments_follow_each_other(void **state)
     dir_remove(dir);
 }
 
+/* A batch that was answered, whose header is damaged later, and behind it one that a crash cut
+ * short: whichever sectors of that one came to the disk, the first is none that never was whole. */
+static void test_damage_before_a_torn_batch_is_damage(void **state)
+{
+    (void)state;
+    struct log log;
+    log_make(&log, 3, 1, 900);
+    size_t at = record_at(log.whole, 1), from = record_at(log.whole, 2);
+    size_t to = record_at(log.whole, 3), first = from / SEGMENT_SECTOR_BYTES;
+    unsigned sectors = (unsigned)((to - 1) / SEGMENT_SECTOR_BYTES - first + 1);
+    uint8_t *image = malloc(log.len);
+    assert_non_null(image);
+    for (size_t byte = at; byte < at + SEGMENT_RECORD_HEADER_BYTES; byte += 5) {
+        for (unsigned lost = 0; lost < 1u << sectors; lost++) {
+            memcpy(image, log.whole, log.len);
+            for (size_t i = from; i < to; i++) {
+                if ((lost >> (i / SEGMENT_SECTOR_BYTES - first) & 1) != 0)
+                    image[i] = 0;
+            }
+            image[byte] ^= 4;
+            put_at(log.path, 0, image, log.len);
+            assert_refused(&log, "");
+        }
+    }
+    free(image);
+    log_free(&log);
+}
+
 static void test_a_torn_batch_before_the_newest_segment_is_damage(void **state)
 {
     (void)state;
@@ -730,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_another_ledgers_segment_is_refused),
         cmocka_unit_test(test_a_newer_versions_log_is_refused),
         cmocka_unit_test(test_segments_follow_each_other),
+        cmocka_unit_test(test_damage_before_a_torn_batch_is_damage),
         cmocka_unit_test(test_a_torn_batch_before_the_newest_segment_is_damage),
         cmocka_unit_test(test_a_snapshot_saves_the_walk),
         cmocka_unit_test(test_read_only_changes_nothing),
