@@ -211,11 +211,11 @@ class Synced(OneHome):
         self.assertIn(clerk.GetStatus().batches - before, range(1, 30), "one sync a command")
 
     def test_a_sync_that_fails_ends_the_daemon_unacknowledged(self):
-        home = self.traced("error=EIO:when=4+")
+        home = self.traced("error=EIO:when=8+")  # of one thread: a start needs fewer
         home.expect_dirty_log = True
         clerk = home.client("clerk")
         acked, last = [], None
-        for n in range(10):
+        for n in range(20):
             last = command(add_contributor=pb.AddContributor(name=f"Failing {n}", kind=1))
             try:
                 acked.append((last, clerk.execute(last)))

@@ -26,6 +26,11 @@ def keys_of(home):
     return [tlog.Key((home.data / "ledger.vkey").read_text().strip())]
 
 
+def write_key(path, secret):
+    path.write_text(secret + "\n")
+    path.chmod(0o600)
+
+
 def fetch(home, person, path, method="GET"):
     """(status, headers, body) of one request over HTTPS."""
     context = ssl.create_default_context(cafile=str(home.pki.ca))
@@ -503,7 +508,7 @@ class Life(unittest.TestCase):
         home, keys = self.apart()
         self.signed(home)
         secret, _ = tlog.new_key(ORIGIN, bytes(range(32)))
-        (keys / "new.key").write_text(secret + "\n")
+        write_key(keys / "new.key", secret)
         self.stopped(home)
         home.settings["checkpoint"] = {"key": keys / "new.key"}
         home.write_config()
@@ -515,10 +520,10 @@ class Life(unittest.TestCase):
         self.stopped(home)
         secret, _ = tlog.new_key("test.example/other", bytes(range(32)))
         (keys / "ledger.key").rename(keys / "kept")
-        (keys / "ledger.key").write_text(secret + "\n")
+        write_key(keys / "ledger.key", secret)
         ran = home.pledged(timeout=20)
         self.assertNotEqual(ran.code, 0, ran)
-        self.assertIn("ledger.key", ran.err)
+        self.assertIn("keys/ledger.key: the key is not one of the log test.example/fund", ran.err)
         (keys / "kept").rename(keys / "ledger.key")
         home.start()
 
