@@ -83,8 +83,9 @@ static const struct command table[] = {
      .group = COMMAND_PARTNERS,
      .words = N_("record an organisation (never a person)"),
      .more = N_("Kinds: government, private-sector, civil-society, academia, "
-                "international-organisation. A name that differs from another one in case, blanks "
-                "or accents alone is taken for the same organisation."),
+                "international-organisation. A name that differs from another one in case, "
+                "blanks, accents or marks that are not seen alone is taken for the same "
+                "organisation."),
      .examples = "pledge contributor add --name 'Example Telecom SA' --kind private-sector "
                  "--country CH",
      .run = cmd_contributor_add},

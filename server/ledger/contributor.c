@@ -30,7 +30,8 @@ static bool is_new(struct maker *maker, const char *name, uint32_t own, const ch
     maker_arg(maker, "contributor", maker_id(maker, 'C', (uint64_t)holder + 1));
     if (alike)
         maker_say(maker, "why",
-                  "its name differs in accents alone: if it is another one, add the place");
+                  "its name differs in accents, or in marks that are not seen, alone: if it is "
+                  "another one, add the place");
     return false;
 }
 
