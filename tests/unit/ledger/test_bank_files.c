@@ -6,36 +6,7 @@
 #include "common/check.h"
 #include "common/ids.h"
 #include "server/ledger/statement.h"
-#include "story.h"
-
-static struct world w;
-static Pledged__V1__BankStatement *bank;
-static Pledged__V1__Movement *first;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_ready(&w, 2);
-    submit(&w, NULL, "C000001", NULL, 100000, "CHF");
-    story_policy(&w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_fini(&w);
-    return 0;
-}
-
-/* One statement of two movements. */
-static void begin(void)
-{
-    Pledged__V1__Movement *list[] = {movement(&w, 700, "2026-02-03", "A-1", ""),
-                                     movement(&w, -30, "2026-02-03", "A-2", ""), NULL};
-    bank = bank_statement(&w, "ST-1", 1000, list);
-    first = bank->movement[0];
-}
+#include "two_movements.h"
 
 /* Whose money it is, is nobody's business here: not even the attempt is written down. */
 static void test_a_file_about_others_leaves_nothing(void **state)
