@@ -10,13 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/commands.h"
 #include "client/input.h"
 #include "client/witness_http.h"
 #include "common/check.h"
+#include "common/private.h"
 
 enum { KEYS_BYTES_MAX = 64 << 10, PEM_BYTES_MAX = 256 << 10, HOST_BYTES = 256 };
 
@@ -68,14 +68,14 @@ static struct pl_status load_key(struct cli *cli, const char **ret)
 {
     const char *path = options_required(&cli->options, OPTION_KEY);
     const char *name = options_get(&cli->options, OPTION_NAME);
-    struct stat about;
     struct pl_slice text;
     struct pl_note_key key;
     char vkey[PL_NOTE_KEY_MAX];
     if (options_has(&cli->options, OPTION_INIT) && access(path, F_OK) != 0)
         PL_TRY(make_key(cli, path, name));
     PL_TRY(input_file(cli, path, PL_NOTE_KEY_MAX, &text));
-    if (stat(path, &about) != 0 || (about.st_mode & 077) != 0)
+    int fd PL_CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+    if (!pl_private(fd))
         return fail_with(cli, CONFIG, "", _("%s can be read by others: chmod 600 it"), path);
     char *line = pl_arena_memdup(&cli->arena, text.data, text.len + 1);
     PL_ASSERT(line != NULL);

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/hash.h"
+#include "common/private.h"
 #include "common/rng.h"
 #include "server/store/io.h"
 
@@ -149,8 +150,11 @@ static struct pl_status explain_absent(const char *data, char *message)
 
 struct pl_status identity_key_private(const char *path, char *message)
 {
-    struct stat about;
-    if (path == NULL || stat(path, &about) != 0 || (about.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool fine = fd < 0 || pl_private(fd);
+    if (fd >= 0)
+        (void)close(fd);
+    if (fine)
         return pl_ok();
     (void)snprintf(message, MESSAGE_BYTES,
                    "%.250s: the key that signs can be read by others; set its mode to 0600", path);

@@ -25,8 +25,8 @@ struct identity {
  * 400 bytes, for people. */
 PL_MUST_CHECK struct pl_status identity_init(const char *data, const char *origin, char *message,
                                              bool *ret_made);
-/* CONFIG if others than the owner can read this key, which signs for the ledger. What is not there,
- * or NULL, is read by nobody. */
+/* CONFIG if others than its owner and the daemon can read this key, which signs for the ledger.
+ * NULL, or what is not there, is read by nobody; that we may not read it says whoever uses it. */
 PL_MUST_CHECK struct pl_status identity_key_private(const char *path, char *message);
 PL_MUST_CHECK struct pl_status identity_load(const char *data, const char *origin, char *message,
                                              struct identity *ret);

@@ -22,11 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/private.h"
 
 enum {
     DETAIL_BYTES = 256,
@@ -97,11 +97,10 @@ static int no_password(char *out, int size, int writing, void *arg)
 static struct pl_status load_key(struct loading *loading)
 {
     const char *path = loading->files->key;
-    struct stat about;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return wrong(loading, path, strerror(errno));
-    if (fstat(fd, &about) != 0 || (about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (!pl_private(fd)) {
         (void)close(fd);
         return wrong(loading, path, "the key can be read by others; set its mode to 0600");
     }

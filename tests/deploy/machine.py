@@ -4,8 +4,10 @@ an operator's first day with the packages, by the words of README.Debian, and th
 
 Each step is a test; they run in the order of their names and build on each other."""
 import json
+import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CONFIG = pathlib.Path("/etc/pledged/pledged.conf")
 DATA = pathlib.Path("/var/lib/pledged")
 PKI = pathlib.Path("/root/pki")
+NO_ID = 0xffffffff  # in an access list: an entry that names nobody
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
        "DEBIAN_FRONTEND": "noninteractive", "CREDENTIALS_DIRECTORY": "/etc/pledged"}
 
@@ -113,6 +116,31 @@ class Day(unittest.TestCase):
         self.assertEqual(run("stat", "-c", "%a %U", "/etc/pledged/server.key").stdout,
                          "600 root\n")
         run("runuser", "-u", "pledged", "--", "cat", "/etc/pledged/server.key", code=1)
+
+    def test_06b_a_key_as_newer_versions_of_systemd_hand_it_over(self):
+        """Root's, 0440, and a list that names the daemon's user: theirs alone. Not with anybody else in it."""
+        good, handed = CONFIG.read_text(encoding="utf-8"), CONFIG.with_name("handed.key")
+        ours, other = (int(run("id", "-u", name).stdout) for name in ("pledged", "backup"))
+        def hand_over(*users):
+            entries = [(0x01, 4, NO_ID), *((0x02, 4, user) for user in sorted(users)),
+                       (0x04, 0, NO_ID), (0x10, 4, NO_ID), (0x20, 0, NO_ID)]
+            os.setxattr(handed, "system.posix_acl_access",
+                        struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries))
+        run("install", "-m", "0400", "/etc/pledged/server.key", handed)
+        CONFIG.write_text(good.replace("credential:server.key", str(handed)), encoding="utf-8")
+        hand_over(ours)
+        self.assertEqual(run("stat", "-c", "%a %U", handed).stdout, "440 root\n")
+        run("systemctl", "restart", "pledged")
+        self.assertEqual(pledge("reader", "slots", "platine").stdout, "1\n")
+        hand_over(ours, other)
+        run("systemctl", "restart", "pledged", code=1)
+        until(lambda: show("pledged.service", "ActiveState") == "failed")
+        self.assertEqual(show("pledged.service", "ExecMainStatus"), "78")
+        self.assertIn("can be read by others", journal())
+        CONFIG.write_text(good, encoding="utf-8")
+        handed.unlink()
+        run("systemctl", "reset-failed", "pledged")
+        run("systemctl", "start", "pledged")
 
     def test_07_the_watchdog_is_fed(self):
         self.assertNotIn(show("pledged.service", "WatchdogUSec"), ("0", "infinity"))
