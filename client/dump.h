@@ -6,9 +6,11 @@
  * bin, for machines that check: the exact bytes of every entry, nothing re-encoded.
  *
  *   offset 0   8 bytes "PLDUMP1\n"
- *   then frames:  1 byte   type: 'E' an entry, 'L' a list, 'T' the trailer (last frame, exactly
- * one) 4 bytes  little-endian length length   bytes: a packed pledged.v1.Entry; the RFC 6962 leaf
- * hashes, 32 bytes each, of the entries since the list before; a packed pledged.v1.DumpTrailer
+ *   then frames:
+ *     1 byte   type: 'E' an entry, 'L' a list, 'T' the trailer (last frame, exactly one)
+ *     4 bytes  length, little-endian
+ *     length   bytes: of 'E' a packed pledged.v1.Entry; of 'L' the RFC 6962 leaf hashes, 32 bytes
+ *              each, of the entries since the list before; of 'T' a packed pledged.v1.DumpTrailer
  *
  * Entries ascend by seq without gaps from the trailer's from_seq to its to_seq. A list follows each
  * entry whose seq is a multiple of 256, and the last entry: with it a damaged entry can be told

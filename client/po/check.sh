@@ -37,6 +37,21 @@ pot=$1/pledge.pot
 collect "$pot"
 msgcmp "$here/fr.po" "$pot"
 msgfmt --check -o /dev/null "$here/fr.po"
+# what was typed or pasted wrongly: as many paragraphs, and the same options, as what it translates
+python3 - "$here/fr.po" <<'END'
+import ast, re, sys
+def text(entry, which):
+    found = re.search(rf'^{which} ((?:".*"\n?)+)', entry, re.M)
+    return "".join(ast.literal_eval(line) for line in found[1].splitlines()) if found else ""
+def shape(words):
+    return words.count("\n"), sorted(re.findall(r"--[a-z][a-z-]+", words))
+with open(sys.argv[1], encoding="utf-8") as po:
+    wrong = [words for entry in po.read().split("\n\n")[1:] if (words := text(entry, "msgid"))
+             and shape(words) != shape(text(entry, "msgstr"))]
+for words in wrong:
+    print(f"fr.po: other paragraphs or options than in: {words}", file=sys.stderr)
+sys.exit(bool(wrong))
+END
 # also words whose sentence is not collected any more, as when the function that says it has a new name
 if msgmerge --quiet --no-fuzzy-matching "$here/fr.po" "$pot" -o - | msgattrib --only-obsolete | grep "^#~ msgid"; then
     echo "fr.po has words that nothing uses: run client/po/check.sh --update" >&2
