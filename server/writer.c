@@ -2,8 +2,8 @@
  *
  * writer: see writer.h for the happy path, invariants and failure modes.
  *
- * Two batch buffers take turns: one fills while the other is in flight. Commands wait in the list
- * of the batch that holds the last entry they depend on.
+ * Two batches take turns: one fills while the other is in flight. Commands wait in the list of the
+ * batch that holds the last entry they depend on.
  */
 #include "server/writer.h"
 
@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/pack.h"
 #include "common/scan.h"
+#include "server/batch.h"
 #include "server/ledger/encode.h"
 #include "server/limits.h"
 #include "server/persons.h"
@@ -34,23 +35,19 @@ struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
 };
 
-struct batch {
-    struct store_batch header;
-    struct pl_buf body;
-    uint32_t
-        *offset; /* owns; of each entry's bytes in the body, for replays of what is in flight */
-    size_t offset_cap;
+struct group { /* a batch, and who waits for it */
+    struct batch batch;
     struct waiting waiting;
-    struct view *view; /* owns; the state after this batch, made when it was full */
+    struct view *view; /* owns; the state after this batch, made when it was closed */
 };
 
 struct writer {
     struct writer_options options;
     struct ledger *ledger;
     struct store_reader *reader; /* owns; for replays and history */
-    struct batch batch[2];
-    struct batch *filling;
-    struct batch *in_flight; /* NULL: none */
+    struct group group[2];
+    struct group *filling;
+    struct group *in_flight; /* NULL: none */
     int64_t submitted_ns;    /* when that went to the store */
     struct waiting queue;    /* taken from the inbox, not yet decided */
     struct waiting bulk;     /* the same: long ones, which let the others pass */
@@ -145,55 +142,21 @@ static void refuse_whole(struct command *command, enum pl_code code, Pledged__V1
     command->phase = COMMAND_DECIDED;
 }
 
-/* --- batches --- */
-
-static void batch_reset(struct writer *writer, struct batch *batch)
+static void group_begin(const struct writer *writer, struct group *group)
 {
-    pl_buf_clear(&batch->body);
-    batch->waiting = (struct waiting){NULL, NULL};
-    PL_ASSERT(batch->view == NULL);
-    memset(&batch->header, 0, sizeof(batch->header));
-    batch->header.first_seq = ledger_size(writer->ledger) + 1;
+    PL_ASSERT(group->view == NULL);
+    group->waiting = (struct waiting){NULL, NULL};
+    batch_begin(&group->batch, ledger_size(writer->ledger) + 1);
 }
 
-static bool batch_full(const struct batch *batch)
+static bool full(const struct writer *writer)
 {
-    return pl_buf_len(&batch->body) + LIMIT_COMMAND_ENTRIES_BYTES > LIMIT_BATCH_FILL_BYTES;
+    return batch_full(&writer->filling->batch);
 }
 
-static bool batch_empty(const struct batch *batch)
+static bool nothing_fills(const struct writer *writer)
 {
-    return batch->header.count == 0;
-}
-
-static void batch_add(struct batch *batch, const Pledged__V1__Entry *made, struct pl_slice entry)
-{
-    uint8_t *into = NULL;
-    uint32_t reader = ledger_min_reader(made);
-    if (reader > batch->header.min_reader)
-        batch->header.min_reader = reader;
-    struct pl_status status = pl_buf_reserve(&batch->body, entry.len + 4, &into);
-    PL_ASSERT(pl_is_ok(status)); /* batch_full keeps the room */
-    pl_put_le32(into, (uint32_t)entry.len);
-    memcpy(into + 4, entry.data, entry.len);
-    if (batch->header.count == batch->offset_cap) {
-        batch->offset_cap = batch->offset_cap != 0 ? batch->offset_cap * 2 : 1024;
-        batch->offset = reallocarray(batch->offset, batch->offset_cap, sizeof(*batch->offset));
-        PL_ASSERT(batch->offset != NULL);
-    }
-    batch->offset[batch->header.count++] = (uint32_t)pl_buf_len(&batch->body);
-    pl_buf_commit(&batch->body, entry.len + 4);
-}
-
-static bool batch_find(const struct batch *batch, uint64_t seq, struct pl_slice *ret)
-{
-    if (batch == NULL || seq < batch->header.first_seq ||
-        seq >= batch->header.first_seq + batch->header.count)
-        return false;
-    struct pl_slice body = pl_buf_slice(&batch->body);
-    size_t offset = batch->offset[seq - batch->header.first_seq];
-    *ret = pl_slice(body.data + offset + 4, pl_get_le32(body.data + offset));
-    return true;
+    return batch_empty(&writer->filling->batch);
 }
 
 /* --- reading entries back --- */
@@ -210,7 +173,8 @@ static struct pl_status keep_entry(void *arg, uint64_t seq, struct pl_slice entr
 static struct pl_status read_entry(void *arg, uint64_t seq, struct pl_slice *ret)
 {
     struct writer *writer = arg;
-    if (batch_find(writer->filling, seq, ret) || batch_find(writer->in_flight, seq, ret))
+    if (batch_find(&writer->filling->batch, seq, ret) ||
+        (writer->in_flight != NULL && batch_find(&writer->in_flight->batch, seq, ret)))
         return pl_ok();
     PL_TRY(store_reader_read(writer->reader, seq, seq, keep_entry, &writer->read_buf));
     *ret = pl_buf_slice(&writer->read_buf);
@@ -248,11 +212,9 @@ static bool pack(struct writer *writer, const struct ledger_decision *decision, 
     return ret->total <= most;
 }
 
-/* Most commands have their room in every batch (batch_full). A bank statement may need more, and
- * has it in a batch that is filled no further than others are. */
 static bool fits(const struct writer *writer, size_t total)
 {
-    return pl_buf_len(&writer->filling->body) + total <= writer->options.batch_bytes;
+    return batch_fits(&writer->filling->batch, total, writer->options.batch_bytes);
 }
 
 /* What no replay would take is told to operators: the rules have a mistake. */
@@ -284,7 +246,7 @@ static bool record(struct writer *writer, const struct ledger_decision *decision
     }
     PL_ASSERT(ledger_is_whole(writer->ledger)); /* the decision is all of the command */
     for (size_t i = 0; i < decision->entry_count; i++)
-        batch_add(writer->filling, decision->entry[i], packed[i]);
+        batch_add(&writer->filling->batch, packed[i], ledger_min_reader(decision->entry[i]));
     return true;
 }
 
@@ -551,7 +513,7 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
 /* Replies that need no new entry wait for whatever the state they saw still has in flight (W1). */
 static void park(struct writer *writer, struct command *command)
 {
-    if (!batch_empty(writer->filling))
+    if (!nothing_fills(writer))
         waiting_push(&writer->filling->waiting, &command->mail);
     else if (writer->in_flight != NULL)
         waiting_push(&writer->in_flight->waiting, &command->mail);
@@ -641,7 +603,7 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
         return true;
     }
     while (command->item_next < command->item_count) {
-        if (batch_full(writer->filling) || writer->spoiled)
+        if (full(writer) || writer->spoiled)
             return false;
         expect(writer, command, command->item_next);
         if (!decide_item(writer, command, &command->item[command->item_next], now_us))
@@ -697,12 +659,12 @@ static void clock_start(struct writer *writer)
 
 /* --- completions --- */
 
-static struct view *make_view(struct writer *writer, const struct batch *batch)
+/* Of the state after batch `number`. */
+static struct view *make_view(struct writer *writer, uint64_t number)
 {
-    struct view_log log = {.size = ledger_size(writer->ledger),
-                           .batches = batch != NULL ? batch->header.number : writer->head.batch,
-                           .epoch = writer->epoch};
-    memcpy(log.last_batch_hash, writer->head.hash, STORE_HASH_BYTES); /* complete: of `batch` */
+    struct view_log log = {
+        .size = ledger_size(writer->ledger), .batches = number, .epoch = writer->epoch};
+    memcpy(log.last_batch_hash, writer->head.hash, STORE_HASH_BYTES); /* complete: of that one */
     const char *why = writer->options.read_only != NULL ? writer->options.read_only
                       : writer->no_room                 ? "the disk is full"
                                                         : "";
@@ -740,7 +702,7 @@ static void on_append(void *arg, enum store_outcome outcome)
 static void submit_again(struct writer *writer)
 {
     writer->resubmit = false;
-    store_append(writer->options.store, &writer->in_flight->header, false, on_append, writer);
+    store_append(writer->options.store, &writer->in_flight->batch.header, false, on_append, writer);
 }
 
 /* What a definite failure is told as. */
@@ -821,7 +783,7 @@ static struct pl_status start_over(struct writer *writer, const struct failure *
     writer->rebuilt = true;
     writer->spoiled = false;
     writer->view_stale = true;
-    batch_reset(writer, writer->filling);
+    group_begin(writer, writer->filling);
     return pl_ok();
 }
 
@@ -865,17 +827,17 @@ static struct pl_status complete(struct writer *writer)
     if (!writer->completed)
         return pl_ok();
     writer->completed = false;
-    struct batch *batch = writer->in_flight;
-    PL_ASSERT(batch != NULL);
+    struct group *group = writer->in_flight;
+    PL_ASSERT(group != NULL);
     switch (writer->outcome) {
     case STORE_DURABLE:
         store_head(writer->options.store, &writer->head);
-        PL_ASSERT(writer->head.batch == batch->header.number);
-        tell_durable(writer, batch);
-        view_set_batch_hash(batch->view, writer->head.hash);
-        publish(writer, PL_TAKE(batch->view)); /* W2: before the replies */
+        PL_ASSERT(writer->head.batch == group->batch.header.number);
+        tell_durable(writer, &group->batch);
+        view_set_batch_hash(group->view, writer->head.hash);
+        publish(writer, PL_TAKE(group->view)); /* W2: before the replies */
         writer->in_flight = NULL;
-        answer_all(&batch->waiting);
+        answer_all(&group->waiting);
         ring(writer);
         return pl_ok();
     case STORE_UNKNOWN:
@@ -921,10 +883,10 @@ static void look_for_room(struct writer *writer)
 static void refresh_view(struct writer *writer)
 {
     if (!writer->view_stale || writer->spoiled || writer->in_flight != NULL ||
-        !batch_empty(writer->filling))
+        !nothing_fills(writer))
         return;
     writer->view_stale = false;
-    publish(writer, make_view(writer, NULL));
+    publish(writer, make_view(writer, writer->head.batch));
     ring(writer);
 }
 
@@ -934,7 +896,7 @@ static void expire(struct writer *writer, int64_t now_us)
         writer->spoiled)
         return;
     struct ledger_decision decision;
-    while (!batch_full(writer->filling)) {
+    while (!full(writer)) {
         pl_arena_reset(&writer->scratch);
         memset(&decision, 0, sizeof(decision));
         ledger_decide_due(writer->ledger, now_us, &writer->scratch, &decision);
@@ -968,7 +930,7 @@ static void collect(struct writer *writer)
 /* False: nothing of this list can be decided now. */
 static bool decide_first(struct writer *writer, struct waiting *list, int64_t now_us)
 {
-    if (list->first == NULL || batch_full(writer->filling) || writer->spoiled)
+    if (list->first == NULL || full(writer) || writer->spoiled)
         return false;
     const struct waiting before = *list;
     struct pl_mail *rest = before.first->next; /* done, it may be somebody else's */
@@ -1008,30 +970,25 @@ static bool none_waits(const struct writer *writer)
     return writer->queue.first == NULL && writer->bulk.first == NULL;
 }
 
-static void close_batch(struct writer *writer, struct batch *batch, int64_t now_us)
+/* What fills goes to the store, and the other one fills from now on. */
+static void send_off(struct writer *writer, int64_t now_us, bool idle)
 {
-    batch->header.number = writer->head.batch + 1;
-    batch->header.epoch = writer->epoch;
-    batch->header.acked = writer->head.batch;
-    memcpy(batch->header.writer, writer->options.writer_id, STORE_WRITER_BYTES);
-    memcpy(batch->header.prev, writer->head.hash, STORE_HASH_BYTES);
-    batch->header.time_us = now_us;
-    batch->header.body = pl_buf_slice(&batch->body);
-    batch->view = make_view(writer, batch);
+    struct group *group = writer->filling;
+    batch_close(&group->batch, &writer->head, writer->epoch, writer->options.writer_id, now_us);
+    group->view = make_view(writer, group->batch.header.number);
+    writer->in_flight = group;
+    writer->filling = group == &writer->group[0] ? &writer->group[1] : &writer->group[0];
+    group_begin(writer, writer->filling);
+    writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
+    store_append(writer->options.store, &group->batch.header, idle, on_append, writer);
 }
 
 static void submit(struct writer *writer, int64_t now_us)
 {
-    if (writer->in_flight != NULL || batch_empty(writer->filling) || writer->spoiled)
+    if (writer->in_flight != NULL || nothing_fills(writer) || writer->spoiled)
         return;
-    struct batch *batch = writer->filling;
-    close_batch(writer, batch, now_us);
-    writer->in_flight = batch;
-    writer->filling = batch == &writer->batch[0] ? &writer->batch[1] : &writer->batch[0];
-    batch_reset(writer, writer->filling);
     bool idle = none_waits(writer) && pl_mailbox_empty(writer->options.inbox);
-    writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
-    store_append(writer->options.store, &batch->header, idle, on_append, writer);
+    send_off(writer, now_us, idle);
     writer->dispatch_next = idle;
 }
 
@@ -1054,7 +1011,7 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     /* asking for room may have brought a completion that no descriptor will announce again */
     *ret_busy = writer->dispatch_next || writer->completed ||
                 (writer->spoiled && writer->in_flight == NULL) ||
-                (!none_waits(writer) && !batch_full(writer->filling) && !writer->spoiled);
+                (!none_waits(writer) && !full(writer) && !writer->spoiled);
     return pl_ok();
 }
 
@@ -1067,7 +1024,7 @@ int64_t writer_next_wake_ns(const struct writer *writer)
         wake_ns = writer->room_retry_at_ns;
     int64_t due_us = ledger_next_due_us(writer->ledger);
     if (due_us == INT64_MAX || writer->no_room || writer->options.read_only != NULL ||
-        batch_full(writer->filling) || writer->spoiled)
+        full(writer) || writer->spoiled)
         return wake_ns;
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
     if (writer->expiry_stopped) { /* look again whether the clock was put right */
@@ -1088,7 +1045,7 @@ bool writer_wants_mail(const struct writer *writer)
 
 bool writer_at_rest(const struct writer *writer)
 {
-    return writer->in_flight == NULL && batch_empty(writer->filling) && !writer->spoiled &&
+    return writer->in_flight == NULL && nothing_fills(writer) && !writer->spoiled &&
            none_waits(writer) && pl_mailbox_empty(writer->options.inbox);
 }
 
@@ -1141,13 +1098,7 @@ static struct pl_status barrier(struct writer *writer)
                         &decision);
     if (record_own(writer, &decision) == OWN_WRONG)
         return pl_fail(INTERNAL, "decide what a start has to record");
-    struct batch *batch = writer->filling;
-    close_batch(writer, batch, now_us);
-    writer->in_flight = batch;
-    writer->filling = &writer->batch[1];
-    batch_reset(writer, writer->filling);
-    writer->submitted_ns = writer->options.clock->mono_ns(writer->options.clock);
-    store_append(writer->options.store, &batch->header, true, on_append, writer);
+    send_off(writer, now_us, true);
     return barrier_wait(writer);
 }
 
@@ -1171,11 +1122,11 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     writer->pack_room = malloc(writer->options.batch_bytes - LIMIT_BATCH_FILL_BYTES);
     PL_ASSERT(writer->pack_room != NULL); /* address space, until somebody imports so much */
     pl_buf_init(&writer->read_buf, LEDGER_ENTRY_BYTES_MAX);
-    for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
-        pl_buf_init(&writer->batch[i].body, LIMIT_BATCH_BODY_BYTES);
-        batch_reset(writer, &writer->batch[i]);
+    for (size_t i = 0; i < PL_COUNT(writer->group); i++) {
+        batch_init(&writer->group[i].batch);
+        group_begin(writer, &writer->group[i]);
     }
-    writer->filling = &writer->batch[0];
+    writer->filling = &writer->group[0];
     store_head(options->store, &writer->head);
     PL_ASSERT(writer->head.next_seq == ledger_size(writer->ledger) + 1);
     writer->epoch = writer->head.epoch + (options->read_only == NULL);
@@ -1184,7 +1135,7 @@ struct pl_status writer_new(const struct writer_options *options, struct writer 
     if (options->read_only == NULL)
         PL_TRY(barrier(writer));
     else
-        publish(writer, make_view(writer, NULL));
+        publish(writer, make_view(writer, writer->head.batch));
     *ret = PL_TAKE(writer);
     return pl_ok();
 }
@@ -1193,10 +1144,9 @@ void writer_free(struct writer *writer)
 {
     if (writer == NULL)
         return;
-    for (size_t i = 0; i < PL_COUNT(writer->batch); i++) {
-        pl_buf_fini(&writer->batch[i].body);
-        free(writer->batch[i].offset);
-        view_unref(writer->batch[i].view);
+    for (size_t i = 0; i < PL_COUNT(writer->group); i++) {
+        batch_fini(&writer->group[i].batch);
+        view_unref(writer->group[i].view);
     }
     store_reader_close(writer->reader);
     view_unref(writer->published);

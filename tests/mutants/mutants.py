@@ -61,14 +61,13 @@ MUTANTS = [
            "    if (!pl_is_ok(status))\n        die(status);",
            "    (void)die;\n    (void)status.code;", ["sim/nth", "sim/seeds", "store/test_file"]),
     Mutant("reply before the sync", WRITER,
-           "    if (!batch_empty(writer->filling))\n        waiting_push(&writer->filling->waiting, "
+           "    if (!nothing_fills(writer))\n        waiting_push(&writer->filling->waiting, "
            "&command->mail);\n    else if",
-           "    if (!batch_empty(writer->filling))\n        answer(command);\n    else if",
+           "    if (!nothing_fills(writer))\n        answer(command);\n    else if",
            ["server/test_writer", "sim/seeds"]),
     Mutant("show what is not durable", WRITER,
-           "    batch->view = make_view(writer, batch);\n}",
-           "    batch->view = make_view(writer, batch);\n    publish(writer, view_ref(batch->view));"
-           "\n}", ["sim/seeds", "server/test_writer"]),
+           "    writer->in_flight = group;",
+           "    writer->in_flight = group;\n    publish(writer, view_ref(group->view));", ["sim/seeds", "server/test_writer"]),
     Mutant("drop the idempotency check", WRITER,
            "    if (seq != 0)\n        item_replay(writer, command, item, seq);\n    else if",
            "    if (seq == UINT64_MAX)\n        item_replay(writer, command, item, seq);\n    else if",
