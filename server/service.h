@@ -5,7 +5,7 @@
  *
  * Thread: one service a worker. Tiers, totals, catalogue and status are answered at once from the
  * worker's view; commands and queries travel to the writer and come back through service_finish;
- * dumps are read from the immutable log up to the view's size.
+ * what reads the immutable log is in server/dump and server/watch.
  *
  * Previous hop: server/net/rpc. Next hop: server/writer (inbox), or back out.
  */
@@ -70,6 +70,8 @@ enum service_state {
 enum service_state service_look(struct service *service);
 /* The newest committed view, borrowed until the next call; NULL: none yet. */
 const struct view *service_newest_view(struct service *service);
+/* The same; NULL: there is none, and the call has its answer. */
+const struct view *service_view_or_fail(struct service *service, struct call *call);
 
 extern const struct net_method service_methods[];
 extern const size_t service_method_count;

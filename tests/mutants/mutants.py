@@ -384,7 +384,7 @@ MUTANTS = [
     Mutant("let money be of a day to come", PERIOD,
            "time_us) + 1; /* where", "time_us) + 400000; /* where",
            ["ledger/test_payment", "e2e/money"]),
-    Mutant("go on with the dump of who is no auditor any more", "server/service.c",
+    Mutant("go on with the dump of who is no auditor any more", "server/dump.c",
            "    if (!call_outdated(call))\n        return true;\n    dump_free(dump);",
            "    if (!call_outdated(call) || dump != NULL)\n        return true;\n    dump_free(dump);",
            ["e2e/reload"]),

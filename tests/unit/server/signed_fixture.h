@@ -11,6 +11,7 @@
 #include "dir_fixture.h"
 // clang-format on
 
+#include "server/batch.h"
 #include "server/ledger/ledger.h"
 #include "server/proofs.h"
 #include "server/service.h"
@@ -46,33 +47,38 @@ static void signed_done(void *arg, enum store_outcome outcome)
     *(bool *)arg = outcome == STORE_DURABLE;
 }
 
-static void signed_batch(struct office *o, uint64_t first, uint64_t count)
+/* A batch to be filled, behind all that is there. */
+static void signed_begin(struct office *o, struct batch *batch)
 {
     struct store_head head;
-    struct pl_buf body;
-    bool done = false;
-    pl_buf_init(&body, 1 << 20);
-    for (uint64_t seq = first; seq < first + count; seq++) {
-        uint8_t entry[512], len[4];
-        size_t bytes = signed_entry(seq, entry);
-        pl_put_le32(len, (uint32_t)bytes);
-        assert_true(pl_is_ok(pl_buf_append(&body, len, 4)));
-        assert_true(pl_is_ok(pl_buf_append(&body, entry, bytes)));
-    }
     store_head(o->store, &head);
-    struct store_batch batch = {.number = head.batch + 1,
-                                .first_seq = head.next_seq,
-                                .count = (uint32_t)count,
-                                .epoch = 1,
-                                .acked = head.batch,
-                                .time_us = 1,
-                                .body = pl_buf_slice(&body)};
-    memcpy(batch.prev, head.hash, sizeof(batch.prev));
-    store_batch_seal(&batch);
-    store_append(o->store, &batch, true, signed_done, &done);
+    batch_init(batch);
+    batch_begin(batch, head.next_seq);
+}
+
+static void signed_append(struct office *o, struct batch *batch)
+{
+    static const uint8_t writer[STORE_WRITER_BYTES];
+    struct store_head head;
+    bool done = false;
+    store_head(o->store, &head);
+    batch_close(batch, &head, 1, writer, 1);
+    store_append(o->store, &batch->header, true, signed_done, &done);
     store_dispatch(o->store);
     assert_true(done);
-    pl_buf_fini(&body);
+    batch_fini(batch);
+}
+
+static void signed_batch(struct office *o, uint64_t first, uint64_t count)
+{
+    struct batch batch;
+    signed_begin(o, &batch);
+    for (uint64_t seq = first; seq < first + count; seq++) {
+        uint8_t entry[512];
+        size_t len = signed_entry(seq, entry);
+        batch_add(&batch, pl_slice(entry, len), 0);
+    }
+    signed_append(o, &batch);
 }
 
 static void office_tell(struct office *o, struct pl_slot *slot)
