@@ -164,19 +164,6 @@ void cosign_policy_free(struct cosign_policy *policy)
 
 /* --- what is published --- */
 
-static struct signed_tree *tree_new(const struct pl_checkpoint *checkpoint, struct pl_slice note,
-                                    int64_t time_us)
-{
-    struct signed_tree *tree = calloc(1, sizeof(*tree) + note.len + 1);
-    PL_ASSERT(tree != NULL);
-    atomic_init(&tree->refs, 1);
-    tree->checkpoint = *checkpoint;
-    tree->time_us = time_us;
-    tree->len = note.len;
-    memcpy(tree->note, note.data, note.len);
-    return tree;
-}
-
 static bool cosigned_path(const struct cosign *cosign, char ret[PATH_BYTES])
 {
     int len = snprintf(ret, PATH_BYTES, "%s/checkpoint.cosigned", cosign->options.data);
@@ -243,7 +230,7 @@ static void publish_target(struct cosign *cosign)
     cosign->cannot_keep = false;
     signed_tree_unref(cosign->served);
     cosign->served =
-        tree_new(&cosign->target->checkpoint, pl_buf_slice(&note), cosign->target->time_us);
+        signed_tree_new(&cosign->target->checkpoint, pl_buf_slice(&note), cosign->target->time_us);
     cosign->served_lines = lines;
     cosign->changed = true;
 }
@@ -559,7 +546,7 @@ static void recall(struct cosign *cosign)
                        "file=%s", PL_QUOTED(path));
         return;
     }
-    cosign->served = tree_new(&checkpoint, pl_buf_slice(&text), 0);
+    cosign->served = signed_tree_new(&checkpoint, pl_buf_slice(&text), 0);
     for (size_t i = 0; i < cosign->count; i++) {
         struct witness *witness = &cosign->witness[i];
         if (!seen[i].verified)

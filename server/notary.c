@@ -70,8 +70,8 @@ struct notary {
 
 /* --- published checkpoints --- */
 
-static struct signed_tree *signed_tree_new(const struct pl_checkpoint *checkpoint,
-                                           struct pl_slice note, int64_t time_us)
+struct signed_tree *signed_tree_new(const struct pl_checkpoint *checkpoint, struct pl_slice note,
+                                    int64_t time_us)
 {
     struct signed_tree *tree = calloc(1, sizeof(*tree) + note.len + 1);
     PL_ASSERT(tree != NULL);

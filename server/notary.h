@@ -39,6 +39,9 @@ struct signed_tree {
     size_t len;      /* of the note */
     char note[];     /* signed; with a NUL */
 };
+/* Copies both; the caller's reference is the first. No memory: the process ends. */
+struct signed_tree *signed_tree_new(const struct pl_checkpoint *checkpoint, struct pl_slice note,
+                                    int64_t time_us);
 struct signed_tree *signed_tree_ref(struct signed_tree *tree);
 void signed_tree_unref(struct signed_tree *tree); /* any thread; NULL is fine */
 

@@ -60,12 +60,7 @@ static struct signed_tree *sign(uint64_t size)
     assert_true(pl_is_ok(pl_buf_append(&note, pl_buf_slice(&text).data, pl_buf_len(&text))));
     assert_true(pl_is_ok(pl_buf_append_str(&note, "\n")));
     assert_true(pl_is_ok(pl_note_sign(log_signer, pl_buf_slice(&text), &note)));
-    struct signed_tree *tree = calloc(1, sizeof(*tree) + pl_buf_len(&note) + 1);
-    assert_non_null(tree);
-    atomic_init(&tree->refs, 1);
-    tree->checkpoint = checkpoint;
-    tree->len = pl_buf_len(&note);
-    memcpy(tree->note, pl_buf_slice(&note).data, tree->len);
+    struct signed_tree *tree = signed_tree_new(&checkpoint, pl_buf_slice(&note), 0);
     pl_buf_fini(&note);
     pl_buf_fini(&text);
     return tree;
