@@ -238,7 +238,7 @@ static void put_logfmt_fields(struct line *line, const char *fields)
 static void make_journal(struct line *line, enum pl_log_level level, const char *tag,
                          const char *message, const char *values)
 {
-    static const char *const priorities[] = {"7", "7", "6", "4", "3"};
+    static const char *const priorities[] = {"7", "6", "4", "3"};
     put_str(line, "SYSLOG_IDENTIFIER=pledged\nPRIORITY=");
     put_str(line, priorities[level]);
     put_str(line, "\nPLEDGED_TAG=");
@@ -284,7 +284,7 @@ static void make_logfmt(struct line *line, const char *time, const char *level, 
 static void make_line(struct line *line, enum pl_log_level level, const char *tag,
                       const char *message, const char *values)
 {
-    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
+    static const char *const names[] = {"debug", "info", "warning", "error"};
     char time[28];
     struct pl_clock *clock = pl_clock_system();
     line->len = 0;

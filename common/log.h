@@ -12,7 +12,7 @@
 
 #include "common/status.h"
 
-enum pl_log_level { PL_LOG_TRACE, PL_LOG_DEBUG, PL_LOG_INFO, PL_LOG_WARNING, PL_LOG_ERROR };
+enum pl_log_level { PL_LOG_DEBUG, PL_LOG_INFO, PL_LOG_WARNING, PL_LOG_ERROR };
 enum pl_log_format { PL_LOG_LOGFMT, PL_LOG_JSON, PL_LOG_JOURNAL };
 
 void pl_log_setup(enum pl_log_level least, enum pl_log_format format);

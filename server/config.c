@@ -292,15 +292,14 @@ static bool set_address(struct loader *loader, const struct config_key *key, con
 
 static bool set_log_level(struct loader *loader, const struct config_key *key, const char *value)
 {
-    static const char *const names[] = {"trace", "debug", "info", "warning", "error"};
+    static const char *const names[] = {"debug", "info", "warning", "error"};
     for (size_t i = 0; i < PL_COUNT(names); i++) {
         if (strcmp(value, names[i]) == 0) {
             loader->config->log_level = (enum pl_log_level)i;
             return true;
         }
     }
-    return complain(loader, "%s = %s: trace, debug, info, warning or error is needed", key->name,
-                    value);
+    return complain(loader, "%s = %s: debug, info, warning or error is needed", key->name, value);
 }
 
 static bool set_log_format(struct loader *loader, const struct config_key *key, const char *value)

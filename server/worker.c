@@ -114,17 +114,29 @@ static void second_event(evutil_socket_t fd, short what, void *arg)
     metrics_worker(worker->options.metrics, worker->options.index, &net, &watch);
 }
 
-static void on_done(void *user, const struct net_method *method, enum pl_code code, int64_t took_ns)
+/* With whose call it was at debug alone: who reads the log for months need not learn it. */
+static void log_call(const struct worker *worker, const char *path, const struct net_person *person,
+                     enum pl_code code, int64_t took_ns)
+{
+    unsigned index = worker->service.index;
+    if (pl_log_enabled(PL_LOG_DEBUG))
+        pl_log_debug("access", "call", "method=%s code=%s us=%" PRId64 " worker=%u person=%s", path,
+                     pl_code_name(code), took_ns / 1000, index,
+                     person != NULL ? PL_QUOTED(person->person) : "none");
+    else if (worker->options.access_log)
+        pl_log_info("access", "call", "method=%s code=%s us=%" PRId64 " worker=%u", path,
+                    pl_code_name(code), took_ns / 1000, index);
+}
+
+static void on_done(void *user, const struct net_method *method, const struct net_person *person,
+                    enum pl_code code, int64_t took_ns)
 {
     const struct service *service = user;
     const struct worker *worker =
         (const struct worker *)(const void *)((const char *)user -
                                               offsetof(struct worker, service));
     metrics_request(service->metrics, service->index, method, code, took_ns);
-    if (worker->options.access_log)
-        pl_log_info("access", "call", "method=%s code=%s us=%" PRId64 " worker=%u",
-                    method != NULL ? method->path : "resource", pl_code_name(code), took_ns / 1000,
-                    service->index);
+    log_call(worker, method != NULL ? method->path : "resource", person, code, took_ns);
 }
 
 static void on_refused(void *user, const char *peer, const char *why)

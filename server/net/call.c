@@ -384,7 +384,7 @@ static void tell_done(struct call *call, enum pl_code code)
         return;
     call->told = true;
     if (pool->on_done != NULL)
-        pool->on_done(pool->user, call->method, code,
+        pool->on_done(pool->user, call->method, call_person(call), code,
                       pool->clock->mono_ns(pool->clock) - call->began_ns);
 }
 

@@ -115,9 +115,9 @@ struct call_pool {
     struct deadlines deadlines; /* of admitted calls */
     struct pl_clock *clock;
     void *user; /* of handlers and on_done */
-    void (*on_done)(void *user, const struct net_method *method, enum pl_code code,
-                    int64_t took_ns); /* may be NULL */
-    void (*on_wake)(void *arg);       /* call_pool_run_woken is due, in a turn of its own */
+    void (*on_done)(void *user, const struct net_method *method, const struct net_person *person,
+                    enum pl_code code, int64_t took_ns); /* may be NULL */
+    void (*on_wake)(void *arg); /* call_pool_run_woken is due, in a turn of its own */
     void (*on_deadline)(void *arg, int64_t at_ns); /* call_pool_expire is due then */
     int64_t timer_ns; /* when on_deadline was told to be back; INT64_MAX: never */
     void *arg;

@@ -104,10 +104,11 @@ struct net_options {
     struct net_limits limits;
     struct pl_clock *clock;
     void *user; /* handed to handlers */
-    /* A call that was admitted has its answer, for metrics: which method (NULL: a resource), how it
-     * ended, how long after its head came. May be NULL. */
-    void (*on_done)(void *user, const struct net_method *method, enum pl_code code,
-                    int64_t took_ns);
+    /* A call that was admitted has its answer, for metrics and the log: which method (NULL: a
+     * resource), whose call it was (NULL: nobody's), how it ended, how long after its head came.
+     * May be NULL. */
+    void (*on_done)(void *user, const struct net_method *method, const struct net_person *person,
+                    enum pl_code code, int64_t took_ns);
     /* A connection was refused before it could call anything: for a log line. May be NULL. */
     void (*on_refused)(void *user, const char *peer, const char *why);
 };

@@ -337,12 +337,16 @@ class Running(unittest.TestCase):
         home.client("clerk").contributor('Name "with" quotes')
         with self.assertRaises(Refused):
             home.client("reader").Dump()
+        with self.assertRaises(Refused):
+            home.client("reader").GetTier(tier="nowhere")
         home.drop_clients()
         home.terminate()
         lines = home.log_file.read_text().splitlines()
         self.assertGreater(len(lines), 2)
-        for line in lines:
-            self.assertIsInstance(json.loads(line), dict)
+        told = [json.loads(line) for line in lines]
+        calls = {(line["person"], line["method"].split("/")[-1], line["code"]) for line in told if line["tag"] == "access"}
+        self.assertIn(("clerk", "Execute", "OK"), calls)  # at debug: who, and what
+        self.assertIn(("reader", "GetTier", "NOT_FOUND"), calls)
 
     def test_a_log_that_nobody_reads_holds_nobody_up(self):
         """Its pipe has room for two pages, and nobody empties it: calls are answered, a reload is done, and once

@@ -71,6 +71,7 @@ struct fixture {
     unsigned refused_count;
     unsigned done; /* on_done: how often, and what it was told last */
     const struct net_method *done_method;
+    const struct net_person *done_person;
     enum pl_code done_code;
     int64_t done_ns;
 };
@@ -320,12 +321,13 @@ static void fixture_on_refused(void *user, const char *peer, const char *why)
     snprintf(fx->refused, sizeof(fx->refused), "%s", why);
 }
 
-static void fixture_on_done(void *user, const struct net_method *method, enum pl_code code,
-                            int64_t took_ns)
+static void fixture_on_done(void *user, const struct net_method *method,
+                            const struct net_person *person, enum pl_code code, int64_t took_ns)
 {
     struct fixture *fx = user;
     fx->done++;
     fx->done_method = method;
+    fx->done_person = person;
     fx->done_code = code;
     fx->done_ns = took_ns;
 }

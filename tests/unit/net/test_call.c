@@ -322,6 +322,7 @@ static void test_the_end_of_every_admitted_call_is_told_once(void **state)
     (void)client_call(client, &execute);
     assert_int_equal(fx->done, 1);
     assert_string_equal(fx->done_method->path, EXECUTE);
+    assert_string_equal(fx->done_person->person, "anna");
     (void)client_call(client, &(struct request){.method = "GET", .path = "/page"});
     assert_int_equal(fx->done, 2);
     assert_null(fx->done_method);

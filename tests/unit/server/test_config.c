@@ -321,6 +321,7 @@ static void test_wrong_values_say_what_is_needed(void **state)
         {"daemon", "workers = two", "whole number"},
         {"daemon", "workers = 1.5", "whole number"},
         {"daemon", "log_level = loud", "debug, info, warning or error"},
+        {"daemon", "log_level = trace", "debug, info, warning or error"},
         {"daemon", "access_log = 1", "yes or no"},
         {"admin", "listen = 0.0.0.0:9443", "needs no certificate"},
         {"admin", "listen = example.org:9443", "needs no certificate"},
