@@ -5,8 +5,8 @@
  * What a context settles: TLS 1.3 alone, over elliptic curves; ALPN h2, else http/1.1, and a
  * handshake that offers other protocols only fails with no_application_protocol; ECDSA and Ed25519;
  * with a CA file, a client certificate that chains to it. Sessions are never resumed: a resumed one
- * would skip the checks of chain, expiry and CRL. No early data: what can be replayed could be a
- * second pledge.
+ * would skip the checks of chain, expiry and CRL (server/net/verdicts skips only what would say the
+ * same again). No early data: what can be replayed could be a second pledge.
  *
  * I1: no_errors before every SSL call that can fail, because SSL_get_error reads the queue.
  */
@@ -27,6 +27,7 @@
 
 #include "common/check.h"
 #include "common/private.h"
+#include "server/net/verdicts.h"
 
 enum {
     DETAIL_BYTES = 256,
@@ -38,12 +39,21 @@ enum {
 struct tls_context {
     atomic_uint refs;
     SSL_CTX *ssl;
+    struct verdicts *verdicts;
+};
+
+struct tls {
+    struct io_transport transport; /* first */
+    struct tls_context *context;   /* owns a reference */
+    SSL *ssl;
+    int64_t expires_us; /* INT64_MAX: the peer has shown no certificate */
 };
 
 struct loading {
     const struct tls_files *files;
     SSL_CTX *ssl;
     char *detail;
+    int64_t crl_until_s; /* the first revocation list to run out; INT64_MAX: none does */
 };
 
 static struct pl_status wrong(struct loading *loading, const char *file, const char *why)
@@ -154,6 +164,9 @@ static struct pl_status add_crl(struct loading *loading, X509_CRL *crl)
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
     if (next != NULL && X509_cmp_current_time(next) < 0)
         return wrong(loading, loading->files->crl, "the revocation list has expired");
+    int64_t until_s = next == NULL ? INT64_MAX : verdicts_time_s(next);
+    if (until_s < loading->crl_until_s)
+        loading->crl_until_s = until_s;
     if (X509_STORE_add_crl(SSL_CTX_get_cert_store(loading->ssl), crl) != 1)
         return wrong(loading, loading->files->crl, "not a usable revocation list");
     return pl_ok();
@@ -193,8 +206,13 @@ static void settle(SSL_CTX *ssl)
         "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519";
     /* no finite fields: a stranger's hello would cost us a thousand times what it costs him */
     static const char groups[] = "X25519:P-256:P-384:P-521";
+    /* Ours are first, whatever the peer prefers: a handshake's keys are made with the hash of its
+     * suite, and processors have instructions for SHA-256 where they have none for SHA-384. */
+    static const char suites[] =
+        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
     bool good = SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
                 SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+                SSL_CTX_set_ciphersuites(ssl, suites) == 1 &&
                 SSL_CTX_set1_sigalgs_list(ssl, algorithms) == 1 &&
                 SSL_CTX_set1_client_sigalgs_list(ssl, algorithms) == 1 &&
                 SSL_CTX_set1_groups_list(ssl, groups) == 1 &&
@@ -243,11 +261,24 @@ static void work_out_authorities(SSL_CTX *ssl)
     }
 }
 
+/* In place of OpenSSL's own look at the peer's certificates. */
+static int on_certificates(X509_STORE_CTX *ctx, void *arg)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct tls_context *context = arg;
+    struct tls *tls = SSL_get_app_data(ssl);
+    int64_t expires_s;
+    if (!verdicts_judge(context->verdicts, ctx, (int64_t)time(NULL), &expires_s))
+        return 0;
+    tls->expires_us = expires_s * 1000000;
+    return 1;
+}
+
 struct pl_status tls_context_new(const struct tls_files *files, char *ret_detail,
                                  struct tls_context **ret)
 {
     ERR_clear_error();
-    struct loading loading = {files, SSL_CTX_new(TLS_server_method()), ret_detail};
+    struct loading loading = {files, SSL_CTX_new(TLS_server_method()), ret_detail, INT64_MAX};
     PL_ASSERT(loading.ssl != NULL);
     settle(loading.ssl);
     struct pl_status status = load(&loading);
@@ -260,6 +291,8 @@ struct pl_status tls_context_new(const struct tls_files *files, char *ret_detail
     PL_ASSERT(context != NULL);
     atomic_init(&context->refs, 1);
     context->ssl = loading.ssl;
+    context->verdicts = verdicts_new(loading.crl_until_s);
+    SSL_CTX_set_cert_verify_callback(loading.ssl, on_certificates, context);
     *ret = context;
     return pl_ok();
 }
@@ -275,16 +308,11 @@ void tls_context_unref(struct tls_context *context)
     if (context == NULL || atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) > 1)
         return;
     SSL_CTX_free(context->ssl);
+    verdicts_free(context->verdicts);
     free(context);
 }
 
 /* --- the transport --- */
-
-struct tls {
-    struct io_transport transport; /* first */
-    struct tls_context *context;   /* owns a reference */
-    SSL *ssl;
-};
 
 /* I1. Emptying an empty queue costs more than a look at it. */
 static void no_errors(void)
@@ -391,6 +419,8 @@ struct pl_status tls_new(struct tls_context *context, int fd, struct io_transpor
     tls->transport.ops = &ops;
     tls->context = tls_context_ref(context);
     tls->ssl = ssl;
+    tls->expires_us = INT64_MAX;
+    SSL_set_app_data(ssl, tls);
     SSL_set_accept_state(ssl);
     *ret = &tls->transport;
     return pl_ok();
@@ -406,26 +436,9 @@ STACK_OF(X509) * tls_chain(const struct io_transport *transport)
     return SSL_get_peer_cert_chain(((const struct tls *)transport)->ssl);
 }
 
-static int64_t first_expiry_us(const STACK_OF(X509) * chain, int64_t first_us)
-{
-    for (int i = 0; i < sk_X509_num(chain); i++) {
-        struct tm tm;
-        /* what cannot be read has expired */
-        int64_t at_us = ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) == 1
-                            ? (int64_t)timegm(&tm) * 1000000
-                            : 0;
-        if (at_us < first_us)
-            first_us = at_us;
-    }
-    return first_us;
-}
-
 int64_t tls_expires_us(const struct io_transport *transport)
 {
-    const SSL *ssl = ((const struct tls *)transport)->ssl;
-    if (SSL_get0_peer_certificate(ssl) == NULL)
-        return INT64_MAX;
-    return first_expiry_us(SSL_get0_verified_chain(ssl), INT64_MAX);
+    return ((const struct tls *)transport)->expires_us;
 }
 
 /* As OpenSSL itself does at the end of a handshake. */
@@ -452,7 +465,7 @@ bool tls_verify(const struct io_transport *transport, const struct tls_context *
     bool good =
         verify(ctx, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl), context->ssl);
     if (good)
-        *ret_expires_us = first_expiry_us(X509_STORE_CTX_get0_chain(ctx), INT64_MAX);
+        *ret_expires_us = verdicts_expiry_s(X509_STORE_CTX_get0_chain(ctx)) * 1000000;
     else
         *ret_why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
     X509_STORE_CTX_free(ctx);

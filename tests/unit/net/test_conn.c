@@ -506,26 +506,35 @@ static void test_a_certificate_makes_so_many_requests(void **state)
 
 /* --- who is there changes --- */
 
+/* Also the second connection, for which the certificate was not judged again. */
 static void test_an_expiring_certificate_cuts_off(void **state)
 {
     struct fixture *fx = *state;
     struct net_stats stats;
     SSL_CTX *brief = fixture_client_for(fx, "URI:pledged:person:anna", 7200);
-    struct client *client = client_new(fx, brief);
-    PUMP_UNTIL(fx, client, client->max_streams != 0);
-    struct exchange *e = watching(fx, client);
+    struct client *clients[2];
+    struct exchange *e[2];
+    for (size_t i = 0; i < PL_COUNT(clients); i++) {
+        clients[i] = client_new(fx, brief);
+        PUMP_UNTIL(fx, clients[i], clients[i]->max_streams != 0);
+        e[i] = watching(fx, clients[i]);
+    }
     advance(fx, 7100 * 1000);
-    pump_for(fx, client, 600);
-    assert_false(client->ended);
+    for (size_t i = 0; i < PL_COUNT(clients); i++) {
+        pump_for(fx, clients[i], 600);
+        assert_false(clients[i]->ended);
+    }
     advance(fx, 200 * 1000);
-    PUMP_UNTIL(fx, client, client->ended);
-    assert_string_equal(field_of(e, "grpc-status"), "16");
-    assert_string_equal(client->goaway_debug, "the certificate has expired");
+    for (size_t i = 0; i < PL_COUNT(clients); i++) {
+        PUMP_UNTIL(fx, clients[i], clients[i]->ended);
+        assert_string_equal(field_of(e[i], "grpc-status"), "16");
+        assert_string_equal(clients[i]->goaway_debug, "the certificate has expired");
+        client_free(clients[i]);
+    }
     assert_string_equal(fx->refused, "the certificate has expired");
-    assert_int_equal(fx->watches_gone, 1);
+    assert_int_equal(fx->watches_gone, 2);
     net_get_stats(fx->net, &stats);
-    assert_int_equal(stats.cut_off, 1);
-    client_free(client);
+    assert_int_equal(stats.cut_off, 2);
     SSL_CTX_free(brief);
 }
 
@@ -679,6 +688,34 @@ static void test_revoked_certificates_are_cut_off_and_others_are_not(void **stat
     client_free(other);
     client_free(again);
     PUMP_UNTIL(fx, NULL, fx->watches_gone == 2);
+}
+
+/* Whoever was let in under a list that has run out since is not let in again: nobody knows any more
+ * whether he was revoked. A list that ran out before the first handshake was over proves nothing:
+ * the next one lasts longer. */
+static void test_a_list_that_ran_out_admits_nobody(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = NULL;
+    time_t until = 0;
+    for (long seconds = 2; client == NULL && seconds < 100; seconds *= 2) {
+        until = time(NULL) + seconds;
+        reload_tls(fx, fx->ca, pki_write_crl(&fx->pki, "brief.crl", NULL, seconds));
+        client = client_new(fx, fx->clerk);
+        PUMP_UNTIL(fx, client, client->max_streams != 0 || client->ended);
+        if (client->ended) {
+            client_free(client);
+            client = NULL;
+        }
+    }
+    assert_non_null(client);
+    client_free(client);
+    while (time(NULL) <= until)
+        pump_for(fx, NULL, 50);
+    client = client_new(fx, fx->clerk);
+    PUMP_UNTIL(fx, client, client->ended);
+    assert_string_equal(fx->refused, "CRL has expired");
+    client_free(client);
 }
 
 /* Asked of a call that waits for the writer, before this listener has the reload: as if it came in
@@ -839,6 +876,7 @@ int main(void)
         ROW(test_a_roster_that_changes_during_a_handshake),
         ROW(test_who_left_the_roster_is_cut_off),
         ROW(test_revoked_certificates_are_cut_off_and_others_are_not),
+        ROW(test_a_list_that_ran_out_admits_nobody),
         ROW(test_a_call_that_was_let_in_before_a_reload),
         ROW(test_a_ca_that_left_takes_its_people_along),
         ROW(test_limits_change),

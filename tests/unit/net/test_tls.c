@@ -211,6 +211,30 @@ static void test_only_tls_1_3_is_spoken(void **state)
     assert_int_equal(ended_with(fx, client_new(fx, fx->clerk)), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
 }
 
+/* Ours comes first, if the peer has it; a peer that has only another gets that. */
+static void test_the_suite_is_chosen_here(void **state)
+{
+    static const struct {
+        const char *offered, *chosen;
+    } rows[] = {
+        {"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+         "TLS_AES_128_GCM_SHA256"},
+        {"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"},
+        {"TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
+    };
+    struct fixture *fx = *state;
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        SSL_CTX_set_ciphersuites(fx->clerk, rows[i].offered);
+        struct client *client = client_new(fx, fx->clerk);
+        PUMP_UNTIL(fx, client, client->handshake_done);
+        assert_string_equal(SSL_get_cipher_name(client->ssl), rows[i].chosen);
+        client_free(client);
+    }
+    SSL_CTX_set_ciphersuites(fx->clerk, "TLS_AES_128_CCM_8_SHA256");
+    assert_int_equal(ended_with(fx, client_new(fx, fx->clerk)),
+                     SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
+}
+
 static void test_a_certificate_is_required(void **state)
 {
     struct fixture *fx = *state;
@@ -315,6 +339,7 @@ int main(void)
         ROW(test_h2_wins_and_http_1_1_is_spoken_too),
         ROW(test_no_root_is_sent),
         ROW(test_only_tls_1_3_is_spoken),
+        ROW(test_the_suite_is_chosen_here),
         ROW(test_a_certificate_is_required),
         ROW(test_a_foreign_ca_is_refused),
         ROW(test_an_expired_client_is_refused),
