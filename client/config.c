@@ -177,10 +177,18 @@ static void override(const struct options *options, enum option option, const ch
 
 /* --- values --- */
 
+/* As an option, in the environment or in a file. */
 static struct pl_status bad(struct failure *failure, enum option option, const char *value,
                             const char *wanted)
 {
-    return failure_usage(failure, "%s %s: %s", options_rule(option)->name, value, wanted);
+    return failure_usage(failure, _("%s %s: %s"), options_rule(option)->name, value, wanted);
+}
+
+static struct pl_status none_of(struct failure *failure, enum option option, const char *value,
+                                const char *known)
+{
+    return failure_usage(failure, _("%s %s: one of these is needed: %s"),
+                         options_rule(option)->name, value, known);
 }
 
 /* "host", "host:port", "[::1]:port", "::1" */
@@ -234,9 +242,9 @@ static struct pl_status apply(const struct raw *raw, struct pl_arena *arena, str
     ret->key = not_empty(raw->key);
     ret->path = raw->path;
     if (raw->format != NULL && !output_format_parse(raw->format, &ret->format))
-        return bad(failure, OPTION_FORMAT, raw->format, "table, plain, json, csv");
+        return none_of(failure, OPTION_FORMAT, raw->format, "table, plain, json, csv");
     if (raw->lang != NULL && !text_language_parse(raw->lang, &ret->language))
-        return bad(failure, OPTION_LANG, raw->lang, "fr, en");
+        return none_of(failure, OPTION_LANG, raw->lang, "fr, en");
     if (raw->timeout != NULL && !parse_timeout(raw->timeout, &ret->timeout_ms))
         return bad(failure, OPTION_TIMEOUT, raw->timeout, _("a time like 10s, 2m is needed"));
     if ((ret->cert == NULL) != (ret->key == NULL))

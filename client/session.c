@@ -167,8 +167,8 @@ static struct pl_status judge_broken(struct session *session, struct attempt *at
 {
     attempt->again = status.code == PL_E_UNAVAILABLE && !error->untrusted;
     attempt->open = attempt->reply.maybe_processed;
-    const char *words = error->text[0] == '\0' ? "" : gettext(error->text); /* or a library's own */
-    if (strcmp(error->text, "the answer does not go on") == 0)
+    const char *words = text_connection(session->arena, error);
+    if (error->what != NULL && strcmp(error->what, "the answer does not go on") == 0)
         words = _("nothing whole came within --timeout");
     struct failure *failure = session->failure;
     struct pl_status told =

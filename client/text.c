@@ -709,6 +709,55 @@ const char *text_errno(int number)
     return words == NULL ? "" : words;
 }
 
+/* What is said, by OpenSSL or for it, where a certificate does not do; anything else stays in its
+ * words. */
+static const char *tls_reason(const char *why)
+{
+    static const char *const known[] = {
+        N_("unable to get local issuer certificate"),
+        N_("unable to get issuer certificate"),
+        N_("self-signed certificate"),
+        N_("self-signed certificate in certificate chain"),
+        N_("certificate has expired"),
+        N_("certificate is not yet valid"),
+        N_("hostname mismatch"),
+        N_("IP address mismatch"),
+        N_("tlsv1 alert unknown ca"),
+        N_("tlsv1 alert access denied"),
+        N_("tlsv13 alert certificate required"),
+        N_("sslv3 alert bad certificate"),
+        N_("sslv3 alert certificate expired"),
+        N_("sslv3 alert certificate revoked"),
+        N_("sslv3 alert certificate unknown"),
+        N_("it has a pass phrase, and one without is needed"),
+        N_("this is no private key"),
+        N_("there is no certificate in it"),
+        N_("key values mismatch"),
+        N_("wrong version number"),
+    };
+    for (size_t i = 0; i < PL_COUNT(known); i++) {
+        if (strcmp(known[i], why) == 0)
+            return _(known[i]);
+    }
+    return why;
+}
+
+const char *text_connection(struct pl_arena *arena, const struct pl_h2client_error *error)
+{
+    const char *parts[] = {error->where, error->what == NULL ? "" : gettext(error->what),
+                           error->sys_errno == 0 ? tls_reason(error->why)
+                                                 : text_errno(error->sys_errno)};
+    const char *all = "";
+    for (size_t i = 0; i < PL_COUNT(parts); i++) {
+        if (parts[i][0] == '\0')
+            continue;
+        all = all[0] == '\0' ? parts[i] : pl_arena_printf(arena, _("%s: %s"), all, parts[i]);
+        if (all == NULL)
+            return error->text;
+    }
+    return all;
+}
+
 const char *text_pick(Pledged__V1__Text *const *texts, size_t count, const char *language)
 {
     const Pledged__V1__Text *best = NULL;

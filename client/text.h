@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "common/arena.h"
+#include "common/h2client.h"
 #include "common/status.h"
 #include "pledged/v1/entry.pb-c.h"
 #include "pledged/v1/service.pb-c.h"
@@ -81,6 +82,10 @@ const char *text_warning(Pledged__V1__WarningKind kind);
 const char *text_failure(enum pl_code code);
 /* What the system says of an errno; "" for a number that is none. */
 const char *text_errno(int number);
+/* What stood between us and the daemon: where, what, why, as far as each is known; "" if nothing
+ * is.
+ */
+const char *text_connection(struct pl_arena *arena, const struct pl_h2client_error *error);
 
 /* The text in this language; else the authentic one; else the first; "" if there is none. */
 const char *text_pick(Pledged__V1__Text *const *texts, size_t count, const char *language);

@@ -78,13 +78,29 @@ struct pl_h2client {
     struct h2call *call; /* the one in progress, or NULL */
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct pl_h2client_error *error,
-                                                      const char *format, ...)
+/* Each part is optional: "", NULL, 0. */
+static void say_why(struct pl_h2client_error *error, const char *where, const char *what,
+                    int sys_errno, const char *why)
 {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, args);
-    va_end(args);
+    error->what = what;
+    error->sys_errno = sys_errno;
+    (void)snprintf(error->where, sizeof(error->where), "%s", where);
+    (void)snprintf(error->why, sizeof(error->why), "%s", why);
+    const char *parts[] = {error->where, what == NULL ? "" : what,
+                           sys_errno == 0 ? error->why : strerrordesc_np(sys_errno)};
+    error->text[0] = '\0';
+    for (size_t i = 0; i < PL_COUNT(parts); i++) {
+        if (parts[i] == NULL || parts[i][0] == '\0')
+            continue;
+        size_t len = strlen(error->text);
+        (void)snprintf(error->text + len, sizeof(error->text) - len, "%s%s", len == 0 ? "" : ": ",
+                       parts[i]);
+    }
+}
+
+static void say(struct pl_h2client_error *error, const char *what)
+{
+    say_why(error, "", what, 0, "");
 }
 
 static int64_t now_ns(void)
@@ -119,9 +135,28 @@ static const char *tls_words(void)
     return words == NULL ? "unknown TLS error" : words;
 }
 
+/* Of a file that is another one than it should be, OpenSSL has no words for people. */
+static const char *file_words(unsigned long code)
+{
+    int reason = ERR_GET_REASON(code), library = ERR_GET_LIB(code);
+    if (reason == ERR_R_INTERRUPTED_OR_CANCELLED)
+        return "it has a pass phrase, and one without is needed";
+    if (reason == ERR_R_UNSUPPORTED)
+        return "this is no private key";
+    if ((library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) ||
+        (library == ERR_LIB_X509 && reason == X509_R_NO_CERTIFICATE_OR_CRL_FOUND))
+        return "there is no certificate in it";
+    const char *words = code == 0 ? NULL : ERR_reason_error_string(code);
+    return words == NULL ? "" : words;
+}
+
 static struct pl_status bad_file(struct pl_h2client *client, const char *what, const char *path)
 {
-    say(&client->error, "%s %s: %s", what, path, tls_words());
+    /* what happened stands first in the queue, and words like "system lib" last */
+    unsigned long first = ERR_peek_error();
+    bool system = ERR_SYSTEM_ERROR(first);
+    say_why(&client->error, path, what, system ? ERR_GET_REASON(first) : 0,
+            system ? "" : file_words(first));
     ERR_clear_error();
     return pl_fail(CONFIG, "reading certificates");
 }
@@ -224,14 +259,14 @@ static struct pl_status tls_result(struct pl_h2client *client, int result, short
     }
     unsigned long code = ERR_peek_error();
     if (kind == SSL_ERROR_SSL && is_certificate_alert(code)) {
-        say(&client->error, "the server does not accept our certificate (%s)", tls_words());
+        say_why(&client->error, "", "the server does not accept our certificate", 0, tls_words());
         ERR_clear_error();
         return pl_fail(UNAUTHENTICATED, "talking to the server");
     }
     if (kind == SSL_ERROR_SSL && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        say(&client->error, "TLS with the server failed: %s", tls_words());
+        say_why(&client->error, "", "TLS with the server failed", 0, tls_words());
     else if (saved_errno != 0 && kind == SSL_ERROR_SYSCALL)
-        say(&client->error, "the connection was lost: %s", strerrordesc_np(saved_errno));
+        say_why(&client->error, "", "the connection was lost", saved_errno, "");
     else
         say(&client->error, "the connection was lost");
     ERR_clear_error();
@@ -248,8 +283,8 @@ static struct pl_status handshake(struct pl_h2client *client, int64_t deadline_n
             break;
         long verified = SSL_get_verify_result(client->ssl);
         if (verified != X509_V_OK) {
-            say(&client->error, "the server's certificate cannot be verified: %s",
-                X509_verify_cert_error_string(verified));
+            say_why(&client->error, "", "the server's certificate cannot be verified", 0,
+                    X509_verify_cert_error_string(verified));
             client->error.untrusted = true;
             ERR_clear_error();
             return pl_fail(UNAVAILABLE, "verifying the server's certificate");
@@ -312,7 +347,7 @@ static struct pl_status connect_socket(struct pl_h2client *client,
     struct addrinfo *list = NULL;
     int found = getaddrinfo(options->host, port, &hints, &list);
     if (found != 0) {
-        say(&client->error, "%s: %s", options->host, gai_strerror(found));
+        say_why(&client->error, options->host, NULL, 0, gai_strerror(found));
         return pl_fail(UNAVAILABLE, "looking up the server's name");
     }
     struct pl_status status = pl_fail(UNAVAILABLE, "connecting to the server");
@@ -324,10 +359,9 @@ static struct pl_status connect_socket(struct pl_h2client *client,
     }
     freeaddrinfo(list);
     if (status.code == PL_E_TIMEOUT)
-        say(&client->error, "%s:%s does not answer", options->host, port);
+        say_why(&client->error, client->authority, "no answer", 0, "");
     else if (!pl_is_ok(status))
-        say(&client->error, "%s:%s: %s", options->host, port,
-            why == 0 ? "no connection" : strerrordesc_np(why));
+        say_why(&client->error, client->authority, why == 0 ? "no connection" : NULL, why, "");
     return status;
 }
 
@@ -491,7 +525,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
     call->closed = true;
     call->refused_stream = error == NGHTTP2_REFUSED_STREAM;
     if (error != NGHTTP2_NO_ERROR && call->reply->grpc_status < 0) {
-        say(&call->reply->error, "the server ended the call: %s", nghttp2_http2_strerror(error));
+        say_why(&call->reply->error, "", "the server ended the call", 0,
+                nghttp2_http2_strerror(error));
         fail_call(call, error == NGHTTP2_ENHANCE_YOUR_CALM
                             ? pl_fail(BUSY, "the server ended the call")
                             : pl_fail(UNAVAILABLE, "the server ended the call"));
@@ -603,7 +638,7 @@ static struct pl_status read_some(struct pl_h2client *client, short *ret_events)
             return tls_result(client, result, ret_events);
         ssize_t used = nghttp2_session_mem_recv(client->session, bytes, got);
         if (used < 0) {
-            say(&client->error, "the server broke HTTP/2: %s", nghttp2_strerror((int)used));
+            say_why(&client->error, "", "the server broke HTTP/2", 0, nghttp2_strerror((int)used));
             return pl_fail(INTERNAL, "reading HTTP/2 frames");
         }
         if (client->call == NULL || client->call->closed || !pl_is_ok(client->call->failed))
@@ -708,7 +743,7 @@ static struct pl_status judge(struct h2call *call)
     struct pl_h2client_reply *reply = call->reply;
     if (!pl_is_ok(call->failed)) {
         if (reply->error.text[0] == '\0')
-            say(&reply->error, "%s", call->failed.what);
+            say(&reply->error, call->failed.what);
         return call->failed;
     }
     if (reply->grpc_status < 0) {
@@ -742,10 +777,10 @@ static struct pl_status wait_in_call(struct pl_h2client *client, struct h2call *
         until_ns = silent_ns < until_ns ? silent_ns : until_ns;
     }
     struct pl_status status = wait_for(client->fd, events, until_ns);
-    if (!pl_is_ok(status))
-        say(&call->reply->error, "%s",
-            until_ns < call->deadline_ns ? "the answer does not go on"
-                                         : "no answer before the deadline");
+    if (!pl_is_ok(status) && until_ns < call->deadline_ns)
+        say(&call->reply->error, "the answer does not go on");
+    else if (!pl_is_ok(status))
+        say(&call->reply->error, "no answer before the deadline");
     return status;
 }
 
@@ -787,7 +822,7 @@ static struct pl_status call_run(struct pl_h2client *client, const char *path, s
     client->call = call;
     struct pl_status status = run_call(client, path, call);
     if (!pl_is_ok(status) && reply->error.text[0] == '\0')
-        say(&reply->error, "%s", status.what);
+        say(&reply->error, status.what);
     if (call->refused_stream)
         reply->maybe_processed = false;
     client->call = NULL; /* our own reset below is no word of the server's */
@@ -873,7 +908,8 @@ static struct pl_status open_connection(struct pl_h2client *client,
     PL_TRY(make_ssl(client, options->host));
     struct pl_status status = handshake(client, deadline_ns);
     if (status.code == PL_E_TIMEOUT)
-        say(&client->error, "%s does not finish the TLS handshake", client->authority);
+        say_why(&client->error, client->authority, "the TLS handshake does not come to its end", 0,
+                "");
     PL_TRY(status);
     return make_session(client);
 }
@@ -897,7 +933,7 @@ struct pl_status pl_h2client_connect(const struct pl_h2client_options *options, 
     struct pl_status status = open_connection(client, options, deadline_ns);
     if (!pl_is_ok(status)) {
         if (client->error.text[0] == '\0')
-            say(&client->error, "%s", status.what);
+            say(&client->error, status.what);
         *ret_error = client->error;
         return status;
     }

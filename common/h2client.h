@@ -35,8 +35,13 @@ struct pl_h2client_options {
 };
 
 struct pl_h2client_error {
-    char text[256]; /* English, for people: what could not be done and why */
-    bool untrusted; /* the server's certificate did not pass; repeating cannot help */
+    char text[384];   /* English, for people: the parts below, those that there are */
+    const char *what; /* what could not be done: words of this room, which a client may translate,
+                         or of who took the messages; NULL: where and why say it all */
+    char where[160];  /* the server or the file */
+    char why[160];    /* in the words of a library, if it is no error of the system */
+    int sys_errno;    /* that error, or 0 */
+    bool untrusted;   /* the server's certificate did not pass; repeating cannot help */
 };
 
 /* deadline_ns: moment of pl_clock_system()->mono_ns; holds for every call that takes one.

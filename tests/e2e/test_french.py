@@ -6,9 +6,10 @@ English sentences of client/po/fr.po have; and the French sentences keep the rul
 import ast
 import contextlib
 import re
+import socket
 import unittest
 
-from harness import ROOT, DaemonTest, document, money, pb
+from harness import BIN, ROOT, DaemonTest, Pki, document, money, pb, run
 
 PO = ROOT / "client" / "po" / "fr.po"
 NARROW = "\u00a0\u202f"
@@ -239,6 +240,41 @@ class French(DaemonTest):
                 self.assertIn(ran.code, (65, 74), ran)
                 self.assertEqual(self.english_in(ran.err), [], ran)
                 self.assertNotRegex(ran.err, r"\w: ", ran)  # a French colon has a space before it
+
+    def test_what_stands_between_us_and_the_daemon(self):
+        """Words of the system and of OpenSSL included."""
+        pki, other = self.home.pki, Pki.shared("other")
+        nothing = self.home.path / "rien.pem"
+        nothing.write_text("rien\n")
+        for name in ("clerk", "reader"):
+            pki.person(name)
+        other.person("clerk")
+        with socket.socket() as deaf:  # takes connections, and never says a word
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen()
+            silent = f"127.0.0.1:{deaf.getsockname()[1]}"
+            for changed, code, said in (
+                    ({"server": silent, "timeout": "1s"}, 69, f"{silent}\u00a0: la négociation TLS n’aboutit pas"),
+                    ({"server": "127.0.0.1:1", "timeout": "1s"}, 69, "127.0.0.1:1\u00a0: connexion refusée"),
+                    ({"ca": other.ca}, 69, "du serveur ne peut pas être vérifié\u00a0: il vient d’une"),
+                    ({"cert": other.cert("clerk"), "key": other.key("clerk")}, 77, "notre certificat\u00a0: il vient"),
+                    ({"cert": "/absent"}, 78, "/absent\u00a0: le certificat est inutilisable\u00a0: fichier ou"),
+                    ({"cert": nothing}, 78, "il n’y a pas de certificat dedans"),
+                    ({"ca": nothing}, 78, "il n’y a pas de certificat dedans"),
+                    ({"key": nothing}, 78, "ce n’est pas une clé privée"),
+                    ({"key": pki.key("reader")}, 78, "elle ne va pas avec le certificat"),
+                    ({"format": "xml"}, 64, "format xml\u00a0: il faut l’une de ces valeurs\u00a0: table"),
+                    ({"timeout": "0"}, 64, "timeout 0\u00a0: il faut")):
+                with self.subTest(changed=changed):
+                    given = {"server": f"127.0.0.1:{self.home.port}", "ca": pki.ca, "cert": pki.cert("clerk"),
+                             "key": pki.key("clerk"), "timeout": "20s", "lang": "fr", **changed}
+                    ran = run([BIN / "pledge", "tiers", *(f"--{name}={value}" for name, value in given.items())],
+                              env=self.home.environment())
+                    self.assertEqual(ran.code, code, ran)
+                    self.assertIn(said, ran.err)
+                    for name, value in changed.items():  # which are nobody's language
+                        ran.err = ran.err.replace(f"{name} {value}", " ").replace(str(value), " ")
+                    self.assertEqual(self.english_in(ran.err), [], ran)
 
     def test_a_document_says_where_it_is(self):
         with contextlib.chdir(self.home.path):

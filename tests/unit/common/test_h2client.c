@@ -463,6 +463,10 @@ static void test_nobody_there_and_files_that_are_not_there(void **state)
     options = (struct pl_h2client_options){.host = "127.0.0.1", .port = port, .ca_file = pki.ca};
     status = pl_h2client_connect(&options, in_ms(2000), &error, &client);
     assert_int_equal(status.code, PL_E_UNAVAILABLE);
+    assert_int_equal(error.sys_errno, ECONNREFUSED); /* in parts, for other languages */
+    assert_null(error.what);
+    assert_int_equal(strncmp(error.where, "127.0.0.1:", 10), 0);
+    assert_non_null(strstr(error.text, ": Connection refused"));
     assert_null(client);
 }
 
