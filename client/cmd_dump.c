@@ -88,6 +88,11 @@ static struct pl_status stream_to(struct cli *cli, struct dump_options *options,
     progress_end(&watch.progress);
     if (pl_is_ok(status) && dump.checkpoint != NULL)
         *ret_checkpoint = pl_arena_strdup(&cli->arena, dump.checkpoint);
+    else if (pl_is_ok(status))
+        (void)fprintf(
+            stderr, "%s\n",
+            _("Note: the daemon signs nothing at the moment, so no checkpoint vouches for "
+              "this dump. Keep the checkpoints that you have; 'pledge status' says why."));
     if (status.code == PL_E_UNAVAILABLE && cli->failure.message[0] == '\0')
         return failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            "%s", _("the dump breaks off before its end"));

@@ -247,6 +247,11 @@ struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
 {
     const char *sentence =
         message_is_closer(refusal) ? gettext(refusal->message) : text_reason(refusal->reason);
+    const char *closer = refusal->reason == PLEDGED__V1__REASON__REASON_UNAVAILABLE
+                             ? text_unavailable(refusal->message)
+                             : NULL;
+    if (closer != NULL)
+        sentence = closer;
     if (sentence == NULL)
         sentence = refusal->message[0] != '\0' ? refusal->message : text_failure(code);
     struct pl_status status =

@@ -640,6 +640,50 @@ const char *text_warning(Pledged__V1__WarningKind kind)
     return text_warning_code(kind);
 }
 
+/* --- why a daemon that runs does not do it --- */
+
+const char *text_unavailable(const char *message)
+{
+    /* its words, as far as they are the same every time, and ours */
+    static const struct {
+        const char *part, *words;
+    } known[] = {
+        {"the server is ", NULL},
+        {"restored from a backup",
+         N_("the ledger is read-only: it was restored from a backup, and the operator has not "
+            "confirmed yet that it is the newest")},
+        {"this ledger is older than what was signed",
+         N_("the ledger is read-only: it is older than what it has signed; the operator has to "
+            "look at it")},
+        {"this ledger is not the one that was signed",
+         N_("the ledger is read-only: it is not the one that it has signed; the operator has to "
+            "look at it")},
+        {" is damaged or signed by an unknown key",
+         N_("the ledger is read-only: what the daemon keeps of its signatures cannot be used; the "
+            "operator has to look at it")},
+        {"there is no signed checkpoint",
+         N_("no signed checkpoint covers that now; 'pledge status' says whether the ledger is "
+            "read-only, and why")},
+        {"the proof cannot be made now", N_("the proof cannot be made now; the operator has to "
+                                            "look at it")},
+        {"the role of this person changed", N_("your role changed just now; try again")},
+        {"the records of persons cannot be read now",
+         N_("the records of persons cannot be read now; the operator has to look at it")},
+        {"the log cannot be ", N_("the log cannot be read now; the operator has to look at it")},
+        {"the original entry cannot be read now",
+         N_("the original entry cannot be read now; repeat with the same request id")},
+        {"the record cannot be kept now",
+         N_("the record cannot be kept now; nothing was recorded; repeat with the same request "
+            "id")},
+        {"not recorded", N_("nothing was recorded; repeat with the same request id")},
+    };
+    for (size_t i = 0; i < PL_COUNT(known); i++) {
+        if (strstr(message, known[i].part) != NULL)
+            return known[i].words == NULL ? NULL : _(known[i].words);
+    }
+    return message[0] == '\0' ? NULL : message; /* a newer daemon's */
+}
+
 /* --- operating failures --- */
 
 static const struct word failures[] = {

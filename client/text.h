@@ -78,6 +78,9 @@ const char *text_reason(Pledged__V1__Reason reason);
 /* "PAYMENT_SURPLUS" and its sentence. */
 const char *text_warning_code(Pledged__V1__WarningKind kind);
 const char *text_warning(Pledged__V1__WarningKind kind);
+/* Why a daemon that runs does not do it, in its own words (English); NULL: it is starting or
+ * stopping, which the reason says. */
+const char *text_unavailable(const char *message);
 /* What an operating failure is called, without its cause. */
 const char *text_failure(enum pl_code code);
 /* What the system says of an errno; "" for a number that is none. */

@@ -20,7 +20,8 @@
  *   40    epoch u64, acked u64, time i64   24
  *   64    writer id                        16
  *   80    prev hash, hash                  64
- *   144   XXH3-64 of the body u64          8
+ *   144   XXH3-64 of the body, seeded with 8
+ *         the number of the batch u64
  *   152   XXH3-64 of bytes 0..151          8
  *   160   body, then zeros up to a multiple of 8
  *   ...   "PLB1END\n"                      8     a whole record never ends in zeros

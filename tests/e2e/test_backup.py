@@ -89,6 +89,12 @@ class RoundTrip(BackupTest):
             new.client("clerk").contributor("Too early")
         self.assertEqual(caught.exception.reason, "UNAVAILABLE")
         self.assertIn("confirm", caught.exception.details)
+        for lang, said in (("en", "restored from a backup, and the operator has not confirmed"),
+                           ("fr", "lecture seule\u00a0: il a été restauré d’une sauvegarde")):
+            ran = new.pledge("clerk", "contributor", "add", "--name", "X", "--kind", "academia", "--timeout", "2s",
+                             lang=lang)
+            self.assertEqual(ran.code, 69, ran)
+            self.assertIn(said, ran.err)
         self.assertEqual(new.client("clerk").GetPledge(pledge=pledge).pledge.pledge, pledge)
         ran = new.pledged("confirm", "--size", len(before))
         self.assertEqual(ran.code, 69, "the daemon runs: " + repr(ran))

@@ -328,6 +328,15 @@ class Life(unittest.TestCase):
         self.assertEqual(fetch(home, "auditor", "/tile/0/000.p/1")[0], 404)
         check_ledger(home.client("auditor").dump())
         self.assertEqual(home.client("reader").GetStatus().size, status.size)
+        # and the command line says it, in words that are not those of a start
+        for person, args, code, said in (
+                ("clerk", ("contributor", "add", "--name", "X", "--kind", "academia", "--timeout", "2s"), 69,
+                 "the ledger is read-only: "),
+                ("auditor", ("checkpoint", "--timeout", "2s"), 69, "no signed checkpoint covers that now"),
+                ("auditor", ("dump", "-o", home.path / "unsigned.bin"), 0, "no checkpoint vouches for this dump")):
+            ran = home.pledge(person, *args, lang="en")
+            self.assertEqual(ran.code, code, ran)
+            self.assertIn(said, ran.err)
 
     def test_restarts(self):
         home = self.opened()
