@@ -12,7 +12,7 @@
 #include "server/limits.h"
 #include "server/service.h"
 
-enum { PROOF_TEXT_MAX = 256 * 1024, ENTRY_ROOM = 65536 };
+enum { PROOF_TEXT_MAX = 256 * 1024 };
 
 struct proofs {
     struct proofs_options options;

@@ -115,7 +115,7 @@ void benefit_sum(struct ledger *ledger, const struct state_fulfilment *row, int6
     bool fits = pl_add64(sum->claimed, claimed, &sum->claimed) &&
                 pl_add64(sum->declined, declined, &sum->declined) &&
                 pl_add64(sum->delivered, delivered, &sum->delivered);
-    PL_ASSERT(fits); /* each quantity fits a grant, which has 32 bits at most, see quantity_fits */
+    PL_ASSERT(fits); /* each quantity fits a grant, which has 32 bits at most */
 }
 
 int64_t benefit_left(const struct state_fulfilment *row, int64_t granted)

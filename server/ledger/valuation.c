@@ -218,7 +218,7 @@ void valuation_name(struct maker *maker, const struct valuation_pair *pair,
     name(maker, pair->to, fact);
 }
 
-/* The rate of this currency among those named; *ret_used counts them. */
+/* The rate of this currency among those named; *used counts them. */
 static bool take(const struct ledger *ledger, const Pledged__V1__Allocated *fact, int currency,
                  int32_t day, size_t *used, const struct state_rate **ret)
 {

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from bench_verify import fill
-from harness import BIN, opened, pb
+from harness import opened, pb
 
 PG = pathlib.Path("/usr/lib/postgresql/15/bin")
 ROUNDS = 5

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import unittest
 
-from harness import DaemonTest, Home, Refused, command, opened, patience, pb
+from harness import DaemonTest, Home, Refused, command, patience, pb
 
 
 class UnixConnection(http.client.HTTPConnection):

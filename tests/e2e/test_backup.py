@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup and restore: whole copies beside a running daemon, and back, and nothing that forks."""
 import os
-import pathlib
 import shutil
 import subprocess
 import threading

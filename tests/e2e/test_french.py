@@ -59,8 +59,8 @@ class Print(unittest.TestCase):
             with self.subTest(french=french):
                 self.assertNotRegex(text, rf"«[^{NARROW}]", "after an opening quotation mark")
                 self.assertNotRegex(text, rf"[^{NARROW}]»", "before a closing quotation mark")
-                self.assertNotRegex(text, rf"[\w»)][;?!](?:\s|$)", "before a mark")
-                self.assertNotRegex(text, rf"[\w»)] [:;?!»]", "a breaking space before a mark")
+                self.assertNotRegex(text, r"[\w»)][;?!](?:\s|$)", "before a mark")
+                self.assertNotRegex(text, r"[\w»)] [:;?!»]", "a breaking space before a mark")
                 self.assertNotRegex(text, r"\w'\w", "an apostrophe of a typewriter")
 
     def test_something_is_looked_at(self):

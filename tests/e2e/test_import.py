@@ -15,7 +15,7 @@ from datetime import date
 from xml.etree import ElementTree
 
 import audit
-from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, id_text, patience, pb, run
+from harness import BIN, DaemonTest, Proxy, Refused, check_ledger, command, id_text, pb, run
 
 CORPUS = pathlib.Path(__file__).resolve().parents[1] / "camt"
 SCHEMAS = pathlib.Path(os.environ.get("PLEDGED_SCHEMAS") or

@@ -2,7 +2,6 @@
 """lifecycle: hold, extend, expiry, waiting list, submit, commit, amend, change of tier, withdraw,
 cancel and money, by the real client, with the entries that they leave."""
 import hashlib
-import json
 import time
 import unittest
 from datetime import datetime, timedelta

@@ -2,7 +2,6 @@
 """refusals: every reason that can be reached has a test: what leads to it, its gRPC code, the field
 it names, the client's exit code and the one JSON object on stderr. Refusals that the ledger's state
 decides are in the ledger and stay what they were; wrong input leaves no trace."""
-import json
 import unittest
 
 import grpc

@@ -3,8 +3,6 @@
 import hashlib
 import hmac
 import os
-import pathlib
-import shutil
 import signal
 import socket
 import sqlite3
@@ -15,7 +13,7 @@ import unittest
 
 import grpc
 
-from harness import Home, Pki, Refused, SCRATCH, check_ledger, command, new_id, opened, patience, pb
+from harness import Home, Pki, Refused, check_ledger, command, new_id, opened, patience, pb
 
 
 class ReloadTest(unittest.TestCase):

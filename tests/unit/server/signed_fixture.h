@@ -9,9 +9,9 @@
 // clang-format off
 #include "../net/fixture.h"
 #include "dir_fixture.h"
+#include "log_fixture.h"
 // clang-format on
 
-#include "server/batch.h"
 #include "server/ledger/ledger.h"
 #include "server/proofs.h"
 #include "server/service.h"
@@ -42,43 +42,16 @@ static UNUSED size_t signed_entry(uint64_t seq, uint8_t ret[512])
     return (size_t)len + seq % 100;
 }
 
-static void signed_done(void *arg, enum store_outcome outcome)
-{
-    *(bool *)arg = outcome == STORE_DURABLE;
-}
-
-/* A batch to be filled, behind all that is there. */
-static void signed_begin(struct office *o, struct batch *batch)
-{
-    struct store_head head;
-    store_head(o->store, &head);
-    batch_init(batch);
-    batch_begin(batch, head.next_seq);
-}
-
-static void signed_append(struct office *o, struct batch *batch)
-{
-    static const uint8_t writer[STORE_WRITER_BYTES];
-    struct store_head head;
-    bool done = false;
-    store_head(o->store, &head);
-    batch_close(batch, &head, 1, writer, 1);
-    store_append(o->store, &batch->header, true, signed_done, &done);
-    store_dispatch(o->store);
-    assert_true(done);
-    batch_fini(batch);
-}
-
 static void signed_batch(struct office *o, uint64_t first, uint64_t count)
 {
     struct batch batch;
-    signed_begin(o, &batch);
+    log_begin(o->store, &batch);
     for (uint64_t seq = first; seq < first + count; seq++) {
         uint8_t entry[512];
         size_t len = signed_entry(seq, entry);
         batch_add(&batch, pl_slice(entry, len), 0);
     }
-    signed_append(o, &batch);
+    log_end(o->store, &batch);
 }
 
 static void office_tell(struct office *o, struct pl_slot *slot)

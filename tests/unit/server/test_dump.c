@@ -239,10 +239,10 @@ static void grow_large(struct world *w, unsigned count)
 {
     static const uint8_t large[LARGE_BYTES];
     struct batch batch;
-    signed_begin(&w->office, &batch);
+    log_begin(w->office.store, &batch);
     for (unsigned i = 0; i < count; i++)
         batch_add(&batch, pl_slice(large, sizeof(large)), 0);
-    signed_append(&w->office, &batch);
+    log_end(w->office.store, &batch);
     w->office.count += count;
     office_tell(&w->office, &w->office.worker_views);
 }

@@ -7,9 +7,8 @@
 #include "../ledger/fixture.h"
 
 #include "dir_fixture.h"
+#include "log_fixture.h"
 // clang-format on
-
-#include <poll.h>
 
 #include "server/recover.h"
 #include "server/store/file.h"
@@ -69,51 +68,11 @@ static enum pl_code reopen(struct place *p)
 
 /* --- writing a log --- */
 
-static void on_done(void *arg, enum store_outcome outcome)
-{
-    *(int *)arg = (int)outcome;
-}
-
-static void append_batch(struct store *store, const struct pl_slice *entry, uint32_t count,
-                         struct pl_arena *arena)
-{
-    struct store_head head;
-    size_t len = 0, at = 0;
-    int outcome = -1;
-    for (uint32_t i = 0; i < count; i++)
-        len += 4 + entry[i].len;
-    uint8_t *body = pl_arena_alloc(arena, len + 1);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t bytes = (uint32_t)entry[i].len;
-        memcpy(body + at, &bytes, 4); /* little-endian, like every machine that runs this */
-        memcpy(body + at + 4, entry[i].data, bytes);
-        at += 4 + bytes;
-    }
-    store_head(store, &head);
-    struct store_batch batch = {.number = head.batch + 1,
-                                .first_seq = head.next_seq,
-                                .count = count,
-                                .epoch = 1,
-                                .acked = head.batch,
-                                .time_us = 1770000000000000,
-                                .body = pl_slice(body, len)};
-    memcpy(batch.prev, head.hash, sizeof(batch.prev));
-    store_batch_seal(&batch);
-    store_append(store, &batch, true, on_done, &outcome);
-    for (int i = 0; i < 10000 && outcome < 0; i++) {
-        store_dispatch(store); /* before waiting: it may be done already */
-        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
-        if (outcome < 0)
-            (void)poll(&fd, 1, 1000);
-    }
-    assert_int_equal(outcome, STORE_DURABLE);
-}
-
 /* All entries of the world that are not there yet, one a batch. */
 static void write_log(struct place *p)
 {
     for (; p->written < p->world.entry_count; p->written++)
-        append_batch(p->store, &p->world.entry[p->written], 1, &p->world.arena);
+        log_append(p->store, &p->world.entry[p->written], 1);
 }
 
 static void ready(struct place *p)
@@ -270,7 +229,7 @@ static void check_broken_rule(struct place *p, const Pledged__V1__Entry *entry)
 {
     char named[40];
     struct pl_slice bytes = pl_pack(&entry->base, &p->world.arena);
-    append_batch(p->store, &bytes, 1, &p->world.arena);
+    log_append(p->store, &bytes, 1);
     (void)snprintf(named, sizeof(named), "entry %zu does not follow", p->world.entry_count + 1);
     for (int read_only = 0; read_only < 2; read_only++) {
         p->options.read_only = read_only != 0;
@@ -325,7 +284,7 @@ static void test_bytes_that_are_no_entry_are_corrupt(void **state)
     struct place *p = *state;
     ready(p);
     struct pl_slice bytes = pl_slice("\xff\xff\xff\xff", 4);
-    append_batch(p->store, &bytes, 1, &p->world.arena);
+    log_append(p->store, &bytes, 1);
     assert_int_equal(reopen(p), PL_E_CORRUPT);
     assert_non_null(strstr(p->report.message, "entry 8 does not follow"));
 }
@@ -421,11 +380,11 @@ static void test_a_replay_goes_on_from_a_batch(void **state)
     struct ledger *ledger = ledger_new();
     size_t count = p->world.entry_count;
     assert_true(pl_is_ok(mem_open(&mem)));
-    append_batch(mem, p->world.entry, 4, &p->world.arena);
+    log_append(mem, p->world.entry, 4);
     assert_true(pl_is_ok(recover_replay(mem, 1, ledger, &report)));
     assert_int_equal(report.replayed, 4);
-    append_batch(mem, NULL, 0, &p->world.arena); /* a barrier */
-    append_batch(mem, p->world.entry + 4, (uint32_t)(count - 4), &p->world.arena);
+    log_append(mem, NULL, 0); /* a barrier */
+    log_append(mem, p->world.entry + 4, count - 4);
     assert_true(pl_is_ok(recover_replay(mem, 2, ledger, &report)));
     assert_int_equal(report.replayed, count);
     assert_int_equal(report.batches, 3);

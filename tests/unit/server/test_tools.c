@@ -8,10 +8,10 @@
 
 #include "../net/pki.h"
 #include "dir_fixture.h"
+#include "log_fixture.h"
 // clang-format on
 
 #include <dirent.h>
-#include <poll.h>
 
 #include "server/identity.h"
 #include "server/recover.h"
@@ -86,11 +86,6 @@ static void expect(struct place *p, int (*tool)(const struct config *), int code
         fail_msg("wanted %d and '%s', got %d and '%s'", code, words, got, p->out);
 }
 
-static void on_done(void *arg, enum store_outcome outcome)
-{
-    *(int *)arg = (int)outcome;
-}
-
 /* The world's entries from `from` on become one batch of the log. */
 static void append_entries(struct place *p, size_t from)
 {
@@ -98,37 +93,11 @@ static void append_entries(struct place *p, size_t from)
     struct recover_report report = {0};
     struct store *store = NULL;
     struct ledger *ledger = NULL;
-    struct store_head head;
-    struct pl_arena *arena = &p->world.arena;
-    size_t len = 0;
-    int outcome = -1;
     assert_true(pl_is_ok(identity_load(p->data, "example.org/test", p->message, &identity)));
     struct recover_options options = {.data = p->data, .segment_bytes = 2 << 20};
     memcpy(options.ledger_id, identity.ledger_id, 16);
     assert_true(pl_is_ok(recover_open(&options, &report, &store, &ledger)));
-    store_head(store, &head);
-    uint8_t *body = pl_arena_alloc(arena, 1 << 16);
-    for (size_t i = from; i < p->world.entry_count; i++) {
-        uint32_t bytes = (uint32_t)p->world.entry[i].len;
-        memcpy(body + len, &bytes, 4); /* little-endian, like every machine that runs this */
-        memcpy(body + len + 4, p->world.entry[i].data, bytes);
-        len += 4 + bytes;
-    }
-    struct store_batch batch = {.number = head.batch + 1,
-                                .first_seq = head.next_seq,
-                                .count = (uint32_t)(p->world.entry_count - from),
-                                .epoch = 1,
-                                .body = pl_slice(body, len)};
-    memcpy(batch.prev, head.hash, sizeof(batch.prev));
-    store_batch_seal(&batch);
-    store_append(store, &batch, true, on_done, &outcome);
-    for (int i = 0; i < 10000 && outcome < 0; i++) {
-        store_dispatch(store); /* before waiting: it may be done already */
-        struct pollfd fd = {.fd = store_fd(store), .events = POLLIN};
-        if (outcome < 0)
-            (void)poll(&fd, 1, 1000);
-    }
-    assert_int_equal(outcome, STORE_DURABLE);
+    log_append(store, p->world.entry + from, p->world.entry_count - from);
     ledger_free(ledger);
     store_close(store);
 }
