@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/output.h"
 #include "common/check.h"
 
 static void close_fd(int *fd)
@@ -56,16 +57,7 @@ static struct pl_status write_file(const char *path, struct pl_slice bytes)
     int fd PL_CLEANUP(close_fd) = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return pl_fail_errno(IO, "keeping the request id");
-    size_t done = 0;
-    while (done < bytes.len) {
-        ssize_t wrote = write(fd, bytes.data + done, bytes.len - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return pl_fail_errno(IO, "keeping the request id");
-        done += (size_t)wrote;
-    }
-    if (fsync(fd) != 0)
+    if (!pl_is_ok(output_write(fd, bytes)) || fsync(fd) != 0)
         return pl_fail_errno(IO, "keeping the request id");
     return pl_ok();
 }

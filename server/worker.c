@@ -320,10 +320,8 @@ static struct pl_status make_proofs(struct worker *worker)
     return pl_ok();
 }
 
-static struct pl_status prepare(struct worker *worker)
+static void make_events(struct worker *worker)
 {
-    PL_TRY(pl_mailbox_new(0, &worker->home)); /* bounded by the calls limit of this worker */
-    PL_TRY(pl_mailbox_new(4, &worker->orders));
     worker->base = base_new();
     worker->on_home = event_new(worker->base, pl_mailbox_fd(worker->home), EV_READ | EV_PERSIST,
                                 home_event, worker);
@@ -344,6 +342,10 @@ static struct pl_status prepare(struct worker *worker)
     (void)event_add(worker->on_bell, NULL);
     const struct timeval second = {1, 0};
     (void)event_add(worker->second, &second);
+}
+
+static void make_service(struct worker *worker)
+{
     worker->service = (struct service){
         .inbox = worker->options.inbox,
         .home = worker->home,
@@ -364,6 +366,14 @@ static struct pl_status prepare(struct worker *worker)
     worker->reflection = reflection_new();
     worker->service.health = worker->health;
     worker->service.reflection = worker->reflection;
+}
+
+static struct pl_status prepare(struct worker *worker)
+{
+    PL_TRY(pl_mailbox_new(0, &worker->home)); /* bounded by the calls limit of this worker */
+    PL_TRY(pl_mailbox_new(4, &worker->orders));
+    make_events(worker);
+    make_service(worker);
     PL_TRY(make_proofs(worker));
     struct net_options *net = &worker->options.net;
     net->base = worker->base;

@@ -676,6 +676,22 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(ran.out, "", ran)
         return ran
 
+    def money_of_nobody(self, account, other=None):
+        """A statement of this account brings 100 francs and no name; their bank entry. other: what else stands in it."""
+        told = self.home.path / "nobody.xml"
+        text = (ROOT / "tests" / "camt" / "no-payer.xml").read_text().replace("CH8109000000150001234", account)
+        for there, instead in (other or {}).items():
+            text = text.replace(there, instead)
+        told.write_text(text)
+
+        def entries():
+            rows = self.pledge("clerk", "entries", "--unallocated", format="json").json["bank_entries"]
+            return {row["bank_entry"] for row in rows}
+        before = entries()
+        self.pledge("clerk", "import", told)
+        (bank,) = entries() - before
+        return bank
+
     @contextlib.contextmanager
     def refused(self, reason, code=None):
         """The block must be refused with this reason; yields a list that receives the Refused."""

@@ -5,7 +5,7 @@ one effect; a restart forgets nothing; verify finds nothing to say."""
 import threading
 import unittest
 
-from harness import (PERSONS, ROOT, DaemonTest, Refused, check_ledger, command, document, opened, pb,
+from harness import (PERSONS, DaemonTest, Refused, check_ledger, command, document, opened, pb,
                      shipped_catalogue)
 
 IBAN = "CH9300762011623852957"
@@ -51,12 +51,7 @@ class FourEyes(DaemonTest):
             self.pledge("clerk", "reject", ran.rows[0][1], "--reason", "done")
 
     def test_whose_money_a_proposed_refund_is_can_be_said_in_time(self):
-        told = self.home.path / "statement.xml"
-        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
-                        .replace("CH8109000000150001234", IBAN))
-        self.pledge("clerk", "import", told)
-        bank = self.pledge("clerk", "entries", "--unallocated", format="json").json
-        bank = bank["bank_entries"][0]["bank_entry"]
+        bank = self.money_of_nobody(IBAN)
         letter = self.home.path / "back.txt"
         letter.write_text("please send it back")
         refund = ("refund", bank, "--evidence", letter)

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 import uuid
 
-from harness import DaemonTest, ROOT, document, money, pb
+from harness import DaemonTest, document, money, pb
 
 IBAN, QR_IBAN = "CH9300762011623852957", "CH4431999123000889012"
 CREDITOR = ["Fonds d'affectation spéciale du SMSI", "Place des Nations", "1", "1211", "Genève 20",
@@ -493,12 +493,7 @@ class FromTheLedger(DaemonTest):
     def test_a_statement_with_money_that_was_for_no_pledge(self):
         who = self.clerk.contributor(self.name())
         self.clerk.submit_free(who, 20000)
-        told = self.home.path / "statement.xml"
-        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
-                        .replace("CH8109000000150001234", IBAN))
-        self.pledge("clerk", "import", told)
-        bank = self.pledge("clerk", "entries", "--unallocated", format="json").json
-        bank = bank["bank_entries"][0]["bank_entry"]
+        bank = self.money_of_nobody(IBAN)
         letter = self.home.path / "letter.txt"
         letter.write_text("please send it back")
         refund = self.pledge("clerk", "refund", bank, "--contributor", who, "--evidence", letter,
@@ -513,15 +508,7 @@ class FromTheLedger(DaemonTest):
     def test_a_refund_that_left_before_anybody_knew_whose_money_it_was(self):
         who = self.clerk.contributor(self.name())
         pledge = self.clerk.submit_free(who, 20000).outcome.pledge
-        told = self.home.path / "unknown.xml"
-        told.write_text((ROOT / "tests" / "camt" / "no-payer.xml").read_text()
-                        .replace("CH8109000000150001234", IBAN).replace("NOPAYER", "UNKNOWN")
-                        .replace("100.00", "120.00").replace("403756", "403776"))
-        known = {row["bank_entry"] for row in
-                 self.pledge("clerk", "entries", format="json").json["bank_entries"]}
-        self.pledge("clerk", "import", told)
-        rows = self.pledge("clerk", "entries", format="json").json["bank_entries"]
-        bank = next(row["bank_entry"] for row in rows if row["bank_entry"] not in known)
+        bank = self.money_of_nobody(IBAN, {"NOPAYER": "UNKNOWN", "100.00": "120.00", "403756": "403776"})
         letter = self.home.path / "unknown.txt"
         letter.write_text("we sent too much")
         ran = self.pledge("clerk", "refund", bank, "--amount", "20", "--currency", "CHF",

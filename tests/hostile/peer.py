@@ -153,6 +153,16 @@ class Peer:
         return any(s == stream and (kind == RST or (kind in (DATA, HEADERS) and flags & END_STREAM))
                    for kind, flags, s, _ in self.seen)
 
+    def pour(self, stream, limit=64 << 20):
+        """A body without end, until the other side has had enough of it; how many bytes it let be sent."""
+        sent = 0
+        while sent < limit and not self.ended(stream) and self.send(frame(DATA, 0, stream, bytes(16384))):
+            sent += 16384
+            if not self.frames() or self.goaway():
+                break
+        self.until(lambda p: p.gone or p.goaway() or p.ended(stream))
+        return sent
+
     def fate(self):
         """For the figures."""
         goaway = self.goaway()

@@ -230,12 +230,8 @@ class Messages(DaemonTest):
         with Attack(self, "endless body") as attack:
             peer.send(frame(HEADERS, END_HEADERS, 1, request(b"Execute")))
             peer.send(frame(DATA, 0, 1, b"\0" + struct.pack(">I", 100 << 20)))
-            sent = 0
-            while sent < 64 << 20 and not peer.ended(1) and peer.send(frame(DATA, 0, 1, bytes(16384))):
-                sent += 16384
-                if not peer.frames() or peer.goaway():
-                    break
-            self.assertTrue(peer.until(lambda p: p.gone or p.goaway() or p.ended(1)))
+            sent = peer.pour(1)
+            self.assertTrue(peer.gone or peer.goaway() or peer.ended(1))
             self.assertLess(sent, 2 << 20, "it was read on and on")
             attack.fate = f"{peer.fate()} after {sent >> 10} KiB"
         peer.close()
