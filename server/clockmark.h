@@ -13,6 +13,8 @@
  *
  * A clock that is behind the log is no matter of this room: the writer goes on from the log's time
  * and lets nothing expire.
+ *
+ * Thread: the daemon's main one, and the one of `accept-clock`. Keeps nothing in memory.
  */
 #ifndef SERVER_CLOCKMARK_H
 #define SERVER_CLOCKMARK_H

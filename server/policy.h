@@ -4,7 +4,10 @@
  * commands need a second person, limits, bank accounts, who is paid. It becomes a PolicyAdopted,
  * an entry of the ledger, so that replay knows it. server/config reads the file and asks here.
  *
- * Each function that takes a value returns NULL, or what is needed instead, for people.
+ * Each function that takes a value returns NULL, or what is needed instead, for people: a constant,
+ * or text in the draft until the next value. Values are copied into the arena.
+ *
+ * Thread: main, as server/config.
  */
 #ifndef SERVER_POLICY_H
 #define SERVER_POLICY_H

@@ -5,6 +5,10 @@
  *
  * Every entry is checked (ledger_check) before it is applied: a log that breaks the rules is
  * CORRUPT, named by its seq, never an assertion.
+ *
+ * Thread: whoever owns the store; recover_state is the writer's. A long log is read on one thread
+ * and applied on another, which is gone when the call returns. Store and ledger that are handed out
+ * are the caller's to close and to free; after a failure there are none.
  */
 #ifndef SERVER_RECOVER_H
 #define SERVER_RECOVER_H

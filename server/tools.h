@@ -3,6 +3,9 @@
  * tools: the daemon program's other commands, each one run and exit code: `init`, `check-config`,
  * `fsck`, `snapshot`, `backup`, `restore`, `confirm`, `accept-clock`. They print to stdout what
  * they found and to stderr why they failed.
+ *
+ * Thread: the program's only one. Configuration and words are borrowed; nothing is left behind in
+ * memory. Exit codes: those of common/status, named in `pledged --help`.
  */
 #ifndef SERVER_TOOLS_H
 #define SERVER_TOOLS_H

@@ -4,6 +4,10 @@
  * says which log, batch and batch hash the state belongs to, then the payload in pieces, each with
  * a checksum. Written to a temporary name, synced, renamed, directory synced. A snapshot may be
  * deleted at any time: the log tells the same.
+ *
+ * Thread: whoever has made the writer, or opened the snapshot, and no other at a time; a thread
+ * that reads ahead is the snapshot's own. Failures: NO_SPACE and IO of the disk, which leave no
+ * snapshot behind; CORRUPT: another byte than was written.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H

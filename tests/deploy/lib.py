@@ -6,7 +6,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin")).absolute()
 DEBS = pathlib.Path(os.environ.get("PLEDGED_DEB_DIR", ROOT / "build" / "release" / "deb"))
 NOT_HERE = 77  # exit code of a test that this machine does not allow
 

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin"))
+BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin")).absolute()
 MAN = ROOT / "deploy" / "man"
 EXAMPLE = ROOT / "deploy" / "pledged.conf.example"
 PAGES = sorted(MAN.glob("*.[1-9]"))

@@ -37,7 +37,8 @@ import uuid
 import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin"))
+# wherever a test's programs run
+BIN = pathlib.Path(os.environ.get("PLEDGED_BIN_DIR", ROOT / "build" / "release" / "bin")).absolute()
 # Sanitizers make everything slower; ctest says by how much.
 SCALE = float(os.environ.get("PLEDGED_TEST_SCALE", "1"))
 CATALOGUE = ROOT / "deploy" / "catalogue" / "wsis-forum-2026.json"

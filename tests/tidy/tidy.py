@@ -21,8 +21,8 @@ BOXES = ("common", "server", "server/ledger", "server/store", "server/net", "cli
 INCLUDES = {
     "common": ("common/",),
     "server/ledger": ("common/", "server/ledger/", "pledged/v1/"),
-    "server/store": ("common/", "server/store/", "server/ledger/entry.h"),
-    "server/net": ("common/", "server/net/", "pledged/v1/", "server/command.h"),
+    "server/store": ("common/", "server/store/"),
+    "server/net": ("common/", "server/net/", "pledged/v1/"),
     "server": ("common/", "server/", "pledged/v1/"),
     # an auditor's client replays the rules of the daemon, which are pure
     "client": ("common/", "client/", "pledged/v1/", "server/ledger/ledger.h"),
