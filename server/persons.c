@@ -19,7 +19,10 @@
 #include "common/hash.h"
 #include "server/store/io.h"
 
-enum { FORMAT = 1, BUSY_MS = 10000, PATH_BYTES = 4096, URI_BYTES = 3 * PATH_BYTES };
+/* A file of the first format has the same table, but was changed by versions that swept nothing
+ * behind an erasure. */
+enum { FORMAT_UNSWEPT = 1, FORMAT = 2 };
+enum { BUSY_MS = 10000, PATH_BYTES = 4096, URI_BYTES = 3 * PATH_BYTES };
 static const int APPLICATION_ID = 0x504c5052; /* "PLPR" */
 
 struct persons {
@@ -114,7 +117,8 @@ static struct pl_status check_form(struct persons *persons)
     PL_TRY(ask_number(persons, "PRAGMA user_version", &version));
     if (id != APPLICATION_ID)
         return pl_fail(CORRUPT, "read the records of persons: another kind of file");
-    return version == FORMAT
+    persons->unswept = persons->unswept || version == FORMAT_UNSWEPT;
+    return version == FORMAT_UNSWEPT || version == FORMAT
                ? pl_ok()
                : pl_fail(UNIMPLEMENTED, "read the records of persons: a newer version made them");
 }
@@ -324,8 +328,12 @@ static struct pl_status empty_log(struct persons *persons)
  * of that is emptied a crash leaves one that the next start sees. */
 static struct pl_status sweep(struct persons *persons)
 {
-    if (persons->unswept)
+    if (persons->unswept) {
+        char mark[40];
+        (void)snprintf(mark, sizeof(mark), "PRAGMA user_version = %d", FORMAT);
         PL_TRY(run(persons, "VACUUM", "sweep the file of persons"));
+        PL_TRY(run(persons, mark, "sweep the file of persons"));
+    }
     PL_TRY(empty_log(persons));
     persons->unswept = false;
     return pl_ok();

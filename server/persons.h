@@ -7,7 +7,8 @@
  *
  * Erased bytes are gone: SQLite overwrites what it deletes (secure_delete), but not the copies that
  * its pages keep of rows that moved, so each erasure writes the whole file anew (VACUUM, in memory:
- * 0.4 s and 33 MB for 100,000 records), and empties the write-ahead log behind it. Readable for the
+ * 0.4 s and 33 MB for 100,000 records), and empties the write-ahead log behind it. Files of
+ * versions that did not (format 1) are swept when a daemon first starts on them. Readable for the
  * owner alone.
  *
  * Thread: one connection a thread; another process may read beside it (backup, fsck).

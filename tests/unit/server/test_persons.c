@@ -225,6 +225,52 @@ static void test_what_a_crash_left_is_swept(void **state)
     temp_remove(crashed.dir);
 }
 
+static void with_sqlite(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static int format_of(const struct place *p)
+{
+    const char *path = in_dir(p->dir, PERSONS_FILE);
+    sqlite3 *file = NULL;
+    sqlite3_stmt *ask = NULL;
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(file, "PRAGMA user_version", -1, &ask, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(ask), SQLITE_ROW);
+    int format = sqlite3_column_int(ask, 0);
+    assert_int_equal(sqlite3_finalize(ask) + sqlite3_close(file), SQLITE_OK);
+    return format;
+}
+
+/* Versions before format 2 swept nothing, and ended in order: no log tells that something is left.
+ * A reader changes nothing; the first start of a daemon sweeps, once. */
+static void test_what_older_versions_left_is_swept(void **state)
+{
+    struct place *p = *state;
+    static struct moved moved;
+    put_moved(p, &moved);
+    take_away(p, &moved, MOVED_BEFORE + 1);
+    assert_int_equal(format_of(p), 2);
+    with_sqlite(in_dir(p->dir, PERSONS_FILE),
+                "PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)");
+    persons_close(p->persons);
+    assert_true(is_left(p, &moved, MOVED_BEFORE));
+    assert_true(pl_is_ok(persons_open(in_dir(p->dir, PERSONS_FILE), PERSONS_READ, &p->persons)));
+    struct pl_slice record;
+    assert_int_equal(get(p, &moved.row[moved_at(MOVED_BEFORE + 1)], &record), PL_E_OK);
+    persons_close(p->persons);
+    assert_int_equal(format_of(p), 1);
+    open_and_reconcile(p);
+    assert_false(is_left(p, &moved, MOVED_BEFORE));
+    persons_close(p->persons);
+    p->persons = NULL;
+    assert_int_equal(format_of(p), 2);
+}
+
 static void test_settled_again_where_it_is_gone(void **state)
 {
     struct place *p = *state;
@@ -315,14 +361,6 @@ static void test_against_an_empty_ledger(void **state)
 }
 
 /* Changes the file behind the room's back. */
-static void with_sqlite(const char *path, const char *sql)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static void test_files_of_others(void **state)
 {
     struct place *p = *state;
@@ -330,7 +368,7 @@ static void test_files_of_others(void **state)
     const char *path = in_dir(p->dir, PERSONS_FILE);
     persons_close(p->persons);
     p->persons = NULL;
-    with_sqlite(path, "PRAGMA user_version = 2");
+    with_sqlite(path, "PRAGMA user_version = 3");
     assert_int_equal(persons_open(path, PERSONS_READ, &other).code, PL_E_UNIMPLEMENTED);
     assert_int_equal(persons_open(path, PERSONS_WRITE, &other).code, PL_E_UNIMPLEMENTED);
     with_sqlite(path, "PRAGMA user_version = 1; PRAGMA application_id = 1");
@@ -600,6 +638,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_erased_bytes_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copies_are_gone_too, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_a_crash_left_is_swept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_older_versions_left_is_swept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settled_again_where_it_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_record_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_the_owner_reads, setup, teardown),
