@@ -77,6 +77,7 @@ static const char *arg_words(const char *name)
         {"closed", N_("closed up to")},
         {"date", N_("day")},
         {"today", N_("today")},
+        {"earliest", N_("earliest day possible")},
         {"expires_us", N_("ends")},
         {"asked_us", N_("asked for")},
         {"due", N_("due")},

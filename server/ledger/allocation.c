@@ -18,6 +18,7 @@
 #include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/receipt.h"
+#include "server/ledger/since.h"
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
 
@@ -132,19 +133,23 @@ static void settle(struct ledger *ledger, struct state_allocation *allocation, i
     tally_pledge(ledger, pledge, 1);
 }
 
-static void undo(struct ledger *ledger, struct state_allocation *allocation, uint64_t seq)
+static void undo(struct ledger *ledger, struct state_allocation *allocation,
+                 const Pledged__V1__Entry *by)
 {
     settle(ledger, allocation, -1);
-    allocation->reversed_by = seq;
+    allocation->reversed_by = by->seq;
+    since_freed(&ledger->bank_entry[allocation->bank_entry], period_day_of(by));
+    since_due(ledger, allocation->pledge, period_day_of(by), by->seq);
     receipt_undone(ledger, allocation);
 }
 
-void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq)
+void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge,
+                         const Pledged__V1__Entry *entry)
 {
     for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
          i = ledger->allocation[i].next_of_pledge) {
         if (ledger->allocation[i].reversed_by == 0)
-            undo(ledger, &ledger->allocation[i], seq);
+            undo(ledger, &ledger->allocation[i], entry);
     }
 }
 
@@ -180,6 +185,7 @@ uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_ent
     uint32_t index = (uint32_t)ledger->bank_entry_count++;
     struct state_bank_entry *made = &ledger->bank_entry[index];
     *made = *entry;
+    made->since = made->value_date;
     made->pledge = made->next_of_pledge = STATE_NONE;
     made->alloc_first = made->alloc_last = STATE_NONE;
     if (made->bank_ref != 0) {
@@ -256,6 +262,7 @@ void allocation_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .seq = entry->seq,
         .bank_entry = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
         .pledge = (uint32_t)pl_id_parse(fact->pledge, 'P') - 1,
+        .day = period_day_of(entry),
     };
     allocation_link(ledger, index);
     if (ledger->bank_entry[made->bank_entry].pledge == STATE_NONE)
@@ -332,16 +339,17 @@ struct pl_status allocation_check_reversed(const struct ledger *ledger,
     return closing_check_money(ledger, from);
 }
 
-void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq)
+void allocation_take_back(struct ledger *ledger, uint32_t bank_entry,
+                          const Pledged__V1__Entry *entry)
 {
     struct state_bank_entry *from = &ledger->bank_entry[bank_entry];
     for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
         if (ledger->allocation[i].reversed_by == 0)
-            undo(ledger, &ledger->allocation[i], seq);
+            undo(ledger, &ledger->allocation[i], entry);
     }
     allocation_count_free(ledger, from, -1);
     from->reversed = 1;
-    from->reversed_by = seq;
+    from->reversed_by = entry->seq;
 }
 
 void allocation_split(struct ledger *ledger, uint32_t bank_entry)
@@ -369,16 +377,16 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
     uint32_t index = state_reversible_index(found);
     switch (state_reversible_kind(found)) {
     case STATE_REVERSIBLE_WAIVER:
-        waiver_undo(ledger, index, entry->seq);
+        waiver_undo(ledger, index, entry);
         return;
     case STATE_REVERSIBLE_DEED:
-        deed_undo(ledger, index, entry->seq);
+        deed_undo(ledger, index, entry);
         return;
     case STATE_REVERSIBLE_ALLOCATION:
-        undo(ledger, &ledger->allocation[index], entry->seq);
+        undo(ledger, &ledger->allocation[index], entry);
         return;
     case STATE_REVERSIBLE_ENTRY:
-        allocation_take_back(ledger, index, entry->seq);
+        allocation_take_back(ledger, index, entry);
         allocation_forget_ref(ledger, &ledger->bank_entry[index]);
         return;
     }

@@ -23,9 +23,11 @@ void allocation_apply_reversed(struct ledger *ledger, const Pledged__V1__Entry *
 /* A new row at the end, without pledge, allocation or sum: index of the bank entry. */
 uint32_t allocation_add_entry(struct ledger *ledger, const struct state_bank_entry *entry);
 /* Undoes what pays for a pledge that ends: free money of its bank entries again. */
-void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge, uint64_t seq);
+void allocation_undo_all(struct ledger *ledger, struct state_pledge *pledge,
+                         const Pledged__V1__Entry *entry);
 /* The money of a bank entry is gone: whatever it pays for is undone, and it counts no more. */
-void allocation_take_back(struct ledger *ledger, uint32_t bank_entry, uint64_t seq);
+void allocation_take_back(struct ledger *ledger, uint32_t bank_entry,
+                          const Pledged__V1__Entry *entry);
 /* The movement that was seen by hand may be booked again, rightly this time. */
 void allocation_forget_ref(struct ledger *ledger, const struct state_bank_entry *entry);
 /* Does it pay for a pledge besides the one it is meant for? */

@@ -29,6 +29,7 @@
 #include "server/ledger/refund.h"
 #include "server/ledger/returned.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/since.h"
 #include "server/ledger/twin.h"
 #include "server/ledger/valuation.h"
 #include "server/ledger/waiver.h"
@@ -475,6 +476,7 @@ static void apply_made(struct ledger *ledger, const Pledged__V1__Entry *entry)
     pledge->amount = fact->amount->minor;
     pledge->currency = (int16_t)pl_currency_index(fact->amount->currency);
     pledge->month = (uint16_t)month_of(entry);
+    since_made(ledger, index, entry);
     pledge->kind = (uint8_t)fact->kind;
     pledge->purpose = (uint8_t)fact->purpose;
     pledge->publish = (uint8_t)fact->publish;
@@ -549,6 +551,7 @@ static void apply_amended(struct ledger *ledger, const Pledged__V1__Entry *entry
 {
     struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
     tally_pledge(ledger, pledge, -1);
+    since_due(ledger, index_of(ledger, pledge), period_day_of(entry), entry->seq);
     pledge->amount = entry->commitment_amended->amount->minor;
     schedule_follow(ledger, pledge);
     tally_pledge(ledger, pledge, 1);
@@ -577,8 +580,10 @@ static void apply_changed(struct ledger *ledger, const Pledged__V1__Entry *entry
     const Pledged__V1__TierChanged *fact = entry->tier_changed;
     struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     tally_all_of(ledger, pledge, -1);
-    if (fact->amount != NULL)
+    if (fact->amount != NULL) {
+        since_due(ledger, index_of(ledger, pledge), period_day_of(entry), entry->seq);
         pledge->amount = fact->amount->minor;
+    }
     schedule_follow(ledger, pledge);
     state_move(ledger, index_of(ledger, pledge), pledge->stage,
                (uint16_t)state_tier(ledger, fact->catalogue, fact->to_tier), entry->seq);
@@ -594,11 +599,11 @@ static struct pl_status check_stage(const struct ledger *ledger, const char *id,
 
 /* Ends a pledge; what was allocated to it becomes free money of its bank entries. */
 static void close_pledge(struct ledger *ledger, const char *id, uint8_t stage, uint8_t money_plan,
-                         uint64_t seq)
+                         const Pledged__V1__Entry *entry)
 {
-    allocation_undo_all(ledger, state_pledge(ledger, id), seq);
+    allocation_undo_all(ledger, state_pledge(ledger, id), entry);
     state_pledge(ledger, id)->money_plan = money_plan;
-    set_stage(ledger, id, stage, seq);
+    set_stage(ledger, id, stage, entry->seq);
 }
 
 static struct pl_status check_withdrawn(const struct ledger *ledger,
@@ -614,7 +619,7 @@ static struct pl_status check_withdrawn(const struct ledger *ledger,
 
 static void apply_withdrawn(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
-    close_pledge(ledger, entry->withdrawn->pledge, STAGE(WITHDRAWN), 0, entry->seq);
+    close_pledge(ledger, entry->withdrawn->pledge, STAGE(WITHDRAWN), 0, entry);
 }
 
 static struct pl_status check_cancelled(const struct ledger *ledger,
@@ -633,7 +638,7 @@ static struct pl_status check_cancelled(const struct ledger *ledger,
 static void apply_cancelled(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     close_pledge(ledger, entry->cancelled->pledge, STAGE(CANCELLED),
-                 (uint8_t)entry->cancelled->money_plan, entry->seq);
+                 (uint8_t)entry->cancelled->money_plan, entry);
 }
 
 /* --- the table: one row a fact --- */
@@ -802,6 +807,7 @@ struct pl_status ledger_check(const struct ledger *ledger, const Pledged__V1__En
          "an entry where the rest of a command should be");
     PL_TRY(check_request(ledger, entry));
     PL_TRY(period_check_dates(ledger, entry));
+    PL_TRY(since_check(ledger, entry));
     PL_TRY(proposal_check_carried(ledger, entry));
     const char *pledge = apply_pledge_of(entry);
     const struct state_pledge *known = state_pledge(ledger, pledge);

@@ -360,6 +360,7 @@ void benefit_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
                       : benefit_add(ledger, pledge, state_add_text(ledger, moved.benefit));
     struct state_deed deed = {.seq = entry->seq,
                               .day = period_posted_on(entry),
+                              .dated = period_day_of(entry),
                               .quantity = moved.claimed + moved.declined + moved.delivered,
                               .of = (uint32_t)(row - ledger->fulfilment),
                               .fact = (uint8_t)entry->fact_case};

@@ -61,6 +61,7 @@ void charge_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     uint32_t index = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1;
     struct state_deed deed = {.seq = entry->seq,
                               .day = period_posted_on(entry),
+                              .dated = period_day_of(entry),
                               .of = index,
                               .quantity = fact->amount->minor,
                               .fact = FACT(CHARGE_BOOKED),

@@ -77,6 +77,7 @@ void closing_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .seq = entry->seq,
         .of = (uint32_t)(state_pledge(ledger, entry->pledge_closed->pledge) - ledger->pledge),
         .day = period_posted_on(entry),
+        .dated = period_day_of(entry),
         .fact = FACT(PLEDGE_CLOSED),
     };
     deed_add(ledger, &deed);

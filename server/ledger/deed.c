@@ -13,9 +13,11 @@
 #include "server/ledger/benefit.h"
 #include "server/ledger/charge.h"
 #include "server/ledger/closing.h"
+#include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/returned.h"
+#include "server/ledger/since.h"
 
 static bool is_refund(const struct state_deed *deed)
 {
@@ -179,9 +181,10 @@ struct pl_status deed_check_reversed(const struct ledger *ledger, const Pledged_
     return closing_check_guard(ledger, &ledger->pledge[row->pledge], deed->seq);
 }
 
-void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
+void deed_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *entry)
 {
     struct state_deed *deed = &ledger->deed[index];
+    uint64_t seq = entry->seq;
     deed->reversed_by = seq;
     if (is_refund(deed)) {
         refund_undo(ledger, deed->of, seq);
@@ -189,10 +192,12 @@ void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
     }
     if (is_return(deed)) {
         returned_undo(ledger, deed, seq);
+        since_freed(&ledger->bank_entry[deed->credit], period_day_of(entry));
         return;
     }
     if (is_charge(deed)) {
         charge_undo(ledger, deed->of, deed->quantity);
+        since_freed(&ledger->bank_entry[deed->of], period_day_of(entry));
         return;
     }
     if (is_closing(deed)) {

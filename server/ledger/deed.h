@@ -25,7 +25,7 @@ uint32_t deed_bank_entry(const struct ledger *ledger, uint32_t index);
 /* Reversed of row `index`. */
 PL_MUST_CHECK struct pl_status
 deed_check_reversed(const struct ledger *ledger, const Pledged__V1__Reversed *fact, uint32_t index);
-void deed_undo(struct ledger *ledger, uint32_t index, uint64_t seq);
+void deed_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *entry);
 void deed_decide_reverse(struct maker *maker, uint32_t index);
 /* The closing is taken back, by whatever the command is: its entry, and what the receipt says. */
 void deed_reopen(struct maker *maker, const struct state_deed *closing);

@@ -24,6 +24,7 @@
 #include "server/ledger/refund.h"
 #include "server/ledger/reversal.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/since.h"
 #include "server/ledger/statement.h"
 #include "server/ledger/surplus.h"
 #include "server/ledger/waiver.h"
@@ -167,8 +168,10 @@ static void refuse_day_to_come(struct maker *maker)
     bool to_come = false;
     if (maker->out->answer != LEDGER_ACCEPTED)
         return;
-    for (size_t i = 0; i < maker->out->entry_count; i++)
-        to_come = to_come || period_is_to_come(maker->ledger, maker->out->entry[i]);
+    for (size_t i = 0; i < maker->out->entry_count; i++) {
+        struct since since = since_of(maker->ledger, maker->out->entry, i, maker->out->entry[i]);
+        to_come = to_come || period_is_to_come(maker->ledger, maker->out->entry[i], since.day);
+    }
     if (!to_come)
         return;
     int32_t day = maker_day(maker), today = pl_date_of_us(maker_time(maker));
@@ -184,6 +187,7 @@ static void decide(struct maker *maker)
     PL_ASSERT(command < sizeof(decide_rows) / sizeof(decide_rows[0]) &&
               decide_rows[command] != NULL); /* ledger_validate refused every other one */
     decide_rows[command](maker);
+    since_settle(maker);
     refuse_day_to_come(maker);
 }
 

@@ -32,8 +32,8 @@ enum {
     /* as they are saved */
     CONTRIBUTOR_ROW_BYTES = 4 + 1 + 3 + 20 + 8 + 8,
     PLEDGE_ROW_BYTES = 8 * 8 + 6 * 4 + 3 + 7,
-    BANK_ENTRY_ROW_BYTES = 6 * 8 + 5 * 4 + 3 + 3,
-    ALLOCATION_ROW_BYTES = 4 * 8 + 3 * 4,
+    BANK_ENTRY_ROW_BYTES = 6 * 8 + 6 * 4 + 3 + 3,
+    ALLOCATION_ROW_BYTES = 4 * 8 + 4 * 4,
 };
 
 struct in {
@@ -575,10 +575,11 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
     b->next_of_pledge = row_u32(in);
     b->bank_ref = row_u32(in);
     b->movement = row_u32(in);
-    uint32_t date = row_u32(in);
+    uint32_t date = row_u32(in), since = row_u32(in);
     PL_TRY(get_currency(in, &b->currency));
     row_take(in, small, sizeof(small));
     b->value_date = (int32_t)date;
+    b->since = (int32_t)since;
     b->confirmed = small[0];
     b->reversed = small[1];
     b->debit = small[2];
@@ -589,7 +590,7 @@ static struct pl_status load_bank_entry(struct in *in, struct ledger *ledger,
                 b->refunded <= b->amount && b->explained <= b->amount - b->refunded &&
                 b->allocated <= b->amount - b->refunded - b->explained && /* I2, I3 */
                 (!b->debit || (b->pledge == STATE_NONE && b->refunded == 0 && b->explained == 0)) &&
-                b->value_date > -40000 && b->value_date < 400000;
+                b->value_date > -40000 && b->since >= b->value_date && b->since < 400000;
     return fine ? pl_ok() : bad();
 }
 
@@ -627,10 +628,12 @@ static struct pl_status load_allocations(struct in *in, struct ledger *ledger)
         a->bank_entry = row_u32(in);
         a->pledge = row_u32(in);
         a->receipt = row_u32(in);
+        a->day = (int32_t)row_u32(in);
         if (a->bank_entry >= ledger->bank_entry_count || a->pledge >= ledger->pledge_count ||
             ledger->pledge[a->pledge].stage == PLEDGED__V1__STAGE__STAGE_HELD || a->amount < 0 ||
-            a->settled < 0 || a->seq == 0 || a->seq > ledger->size ||
-            a->reversed_by > ledger->size || (i > 0 && a->seq <= a[-1].seq))
+            a->settled < 0 || a->day <= -40000 || a->day >= 400000 || a->seq == 0 ||
+            a->seq > ledger->size || a->reversed_by > ledger->size ||
+            (i > 0 && a->seq <= a[-1].seq))
             return bad();
         allocation_link(ledger, (uint32_t)i);
     }
@@ -776,6 +779,7 @@ static struct pl_status load_waivers(struct in *in, struct ledger *ledger)
         PL_TRY(get_u32(in, &w->pledge));
         PL_TRY(get_u32(in, &w->bank_entry));
         PL_TRY(get_day(in, &w->day));
+        PL_TRY(get_day(in, &w->dated));
         PL_TRY(get(in, &w->kind, 1));
         if (w->amount <= 0 || w->seq == 0 || w->seq > ledger->size ||
             w->reversed_by > ledger->size || (i > 0 && w->seq <= w[-1].seq) ||
@@ -861,6 +865,7 @@ static struct pl_status load_refunds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u32(in, &r->bank_entry));
         PL_TRY(get_u32(in, &r->debit));
         PL_TRY(get_u32(in, &r->contributor));
+        PL_TRY(get_day(in, &r->dated));
         PL_TRY(get(in, small, sizeof(small)));
         r->state = small[0];
         r->other_payee = small[1];
@@ -888,6 +893,7 @@ static struct pl_status load_deeds(struct in *in, struct ledger *ledger)
         PL_TRY(get_u32(in, &d.credit));
         PL_TRY(get_u32(in, &d.debit));
         PL_TRY(get_day(in, &d.day));
+        PL_TRY(get_day(in, &d.dated));
         PL_TRY(get(in, &d.fact, 1));
         PL_TRY(get(in, &d.alone, 1));
         if (d.seq == 0 || d.seq > ledger->size || d.reversed_by > ledger->size ||
@@ -1235,6 +1241,7 @@ static struct pl_status load(struct in *in, struct ledger *ledger)
     PL_TRY(load_rates(in, ledger));
     PL_TRY(load_valued(in, &ledger->pledge_rates, ledger->pledge_count));
     PL_TRY(load_valued(in, &ledger->entry_rates, ledger->bank_entry_count));
+    PL_TRY(load_valued(in, &ledger->pledge_since, ledger->pledge_count));
     PL_TRY(load_benefits(in, ledger));
     PL_TRY(load_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));

@@ -386,7 +386,7 @@ static void apply_bank_reversal(struct ledger *ledger, const Pledged__V1__Entry 
     struct state_bank_entry *from = state_bank_entry(ledger, entry->bank_reversal->original);
     back->reversed = 1; /* explained: the two of them are nothing together */
     back->reversed_by = entry->seq;
-    allocation_take_back(ledger, (uint32_t)(from - ledger->bank_entry), entry->seq);
+    allocation_take_back(ledger, (uint32_t)(from - ledger->bank_entry), entry);
 }
 
 struct pl_status movement_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)

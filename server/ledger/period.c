@@ -14,6 +14,7 @@
 #include "common/ids.h"
 #include "common/money.h"
 #include "server/ledger/allocation.h"
+#include "server/ledger/since.h"
 
 enum { WAIVED_NAMED_MAX = 100, BLOCKERS_NAMED_MAX = 10, MONTH_BYTES = 8 };
 
@@ -116,11 +117,11 @@ static bool has_happened(const struct ledger *ledger, const Pledged__V1__Entry *
     }
 }
 
-bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry, int32_t since)
 {
     int32_t day;
     return has_happened(ledger, entry) && pl_is_ok(pl_date_parse(entry->effective_date, &day)) &&
-           day > pl_date_of_us(entry->time_us) + 1; /* where the sun rises first */
+           day > pl_date_of_us(entry->time_us) + 1 /* where the sun rises first */ && day > since;
 }
 
 int32_t period_posted_on(const Pledged__V1__Entry *entry)
@@ -332,7 +333,8 @@ void period_decide(struct maker *maker)
 struct pl_status period_check_dates(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     char expected[11];
-    NEED(!state_rules(ledger, 12) || !period_is_to_come(ledger, entry),
+    int32_t since = state_rules(ledger, 14) ? since_of(ledger, NULL, 0, entry).day : INT32_MIN;
+    NEED(!state_rules(ledger, 12) || !period_is_to_come(ledger, entry, since),
          "what has happened has no day to come");
     if (ledger->closed_through < 0) {
         NEED(entry->posting_date[0] == '\0', "an entry is dated into a closed period");

@@ -22,8 +22,9 @@ int32_t period_posted_on(const Pledged__V1__Entry *entry);
 
 /* Of a day to come, though it says that something has happened: money moved, also by the end of a
  * promise that had some, or a benefit did. A promise, its signature and its end may be of such a
- * day. The pledge is as it was before the entry. */
-bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry);
+ * day. The pledge is as it was before the entry. since: the first day that it may have, which may
+ * be to come itself (see since.h). */
+bool period_is_to_come(const struct ledger *ledger, const Pledged__V1__Entry *entry, int32_t since);
 
 /* Where the closing of the last closed month stands; 0: none is closed. */
 uint64_t period_closing_seq(const struct ledger *ledger);

@@ -14,6 +14,7 @@
 #include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/returned.h"
+#include "server/ledger/since.h"
 #include "server/ledger/statement.h"
 
 #define REFUND(name_) PLEDGED__V1__REFUND_STATE__REFUND_STATE_##name_
@@ -118,22 +119,23 @@ static void set_aside(struct ledger *ledger, uint32_t bank_entry, int64_t minor)
     allocation_count_free(ledger, from, 1);
 }
 
-static void apply_ordered(struct ledger *ledger, const Pledged__V1__RefundOrdered *fact,
-                          uint64_t seq)
+static void apply_ordered(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
+    const Pledged__V1__RefundOrdered *fact = entry->refund_ordered;
     ledger->refund = state_grow(ledger->refund, ledger->refund_count, &ledger->refund_cap,
                                 sizeof(*ledger->refund));
     struct state_refund *made = &ledger->refund[ledger->refund_count++];
     *made = (struct state_refund){
         .amount = fact->amount->minor,
-        .seq = seq,
-        .changed_seq = seq,
+        .seq = entry->seq,
+        .changed_seq = entry->seq,
         .bank_entry = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
         .debit = STATE_NONE,
         .state = REFUND(ORDERED),
         .contributor = fact->contributor[0] == '\0'
                            ? STATE_NONE
                            : (uint32_t)pl_id_parse(fact->contributor, 'C') - 1,
+        .dated = period_day_of(entry),
         .other_payee = fact->other_payee != 0,
     };
     set_aside(ledger, made->bank_entry, made->amount);
@@ -167,6 +169,7 @@ static void apply_paid(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .seq = entry->seq,
         .of = (uint32_t)(refund - ledger->refund),
         .day = period_posted_on(entry),
+        .dated = period_day_of(entry),
         .fact = FACT(REFUND_PAID),
     };
     ledger->bank_entry[debit].allocated += refund->amount;
@@ -179,7 +182,7 @@ static void apply_paid(struct ledger *ledger, const Pledged__V1__Entry *entry)
 void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     if (entry->fact_case == FACT(REFUND_ORDERED)) {
-        apply_ordered(ledger, entry->refund_ordered, entry->seq);
+        apply_ordered(ledger, entry);
         return;
     }
     if (entry->fact_case == FACT(REFUND_PAID)) {
@@ -191,6 +194,7 @@ void refund_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
     refund->state = REFUND(CANCELLED);
     refund->changed_seq = entry->seq;
     set_aside(ledger, refund->bank_entry, -refund->amount);
+    since_freed(&ledger->bank_entry[refund->bank_entry], period_day_of(entry));
 }
 
 /* --- undoing --- */

@@ -104,6 +104,7 @@ void returned_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .credit = (uint32_t)pl_id_parse(fact->bank_entry, 'B') - 1,
         .debit = refund->debit,
         .day = period_posted_on(entry),
+        .dated = period_day_of(entry),
         .fact = FACT(REFUND_RETURNED),
     };
     paying(ledger, &deed, 0)->reversed_by = entry->seq;

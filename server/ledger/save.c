@@ -206,6 +206,7 @@ static void save_bank_entries(struct out *out, const struct ledger *ledger)
         put_u32(out, b->bank_ref);
         put_u32(out, b->movement);
         put_u32(out, (uint32_t)b->value_date);
+        put_u32(out, (uint32_t)b->since);
         put_currency(out, b->currency);
         put(out, small, sizeof(small));
     }
@@ -223,6 +224,7 @@ static void save_allocations(struct out *out, const struct ledger *ledger)
         put_u32(out, a->bank_entry);
         put_u32(out, a->pledge);
         put_u32(out, a->receipt);
+        put_u32(out, (uint32_t)a->day);
     }
 }
 
@@ -276,6 +278,7 @@ static void save_waivers(struct out *out, const struct ledger *ledger)
         put_u32(out, w->pledge);
         put_u32(out, w->bank_entry);
         put_u32(out, (uint32_t)w->day);
+        put_u32(out, (uint32_t)w->dated);
         put(out, &w->kind, 1);
     }
 }
@@ -307,6 +310,7 @@ static void save_refunds(struct out *out, const struct ledger *ledger)
         put_u32(out, r->bank_entry);
         put_u32(out, r->debit);
         put_u32(out, r->contributor);
+        put_u32(out, (uint32_t)r->dated);
         put(out, small, sizeof(small));
     }
 }
@@ -323,6 +327,7 @@ static void save_deeds(struct out *out, const struct ledger *ledger)
         put_u32(out, d->credit);
         put_u32(out, d->debit);
         put_u32(out, (uint32_t)d->day);
+        put_u32(out, (uint32_t)d->dated);
         put(out, &d->fact, 1);
         put(out, &d->alone, 1);
     }
@@ -497,6 +502,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_rates(&out, ledger);
     save_valued(&out, &ledger->pledge_rates, ledger->pledge_count);
     save_valued(&out, &ledger->entry_rates, ledger->bank_entry_count);
+    save_valued(&out, &ledger->pledge_since, ledger->pledge_count);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);

@@ -107,6 +107,7 @@ struct state_bank_entry {
     uint32_t alloc_first, alloc_last; /* allocations of it, linked by next_of_entry */
     uint32_t bank_ref;                /* offset into ledger.text; 0: none */
     int32_t value_date;               /* days since 1970 */
+    int32_t since;                    /* day from which on all that is free is free: see since.h */
     uint32_t movement;                /* what a statement said about it; STATE_NONE: none did */
     int16_t currency;
     uint8_t confirmed, reversed;
@@ -123,6 +124,7 @@ struct state_allocation {
     uint32_t bank_entry, pledge;
     uint32_t next_of_entry, next_of_pledge;
     uint32_t receipt; /* number of the receipt that names it; 0: none yet */
+    int32_t day;      /* its business day, days since 1970 */
 };
 /* Why less is to be paid than was promised. Reversed ones stay. */
 struct state_waiver {
@@ -133,6 +135,7 @@ struct state_waiver {
     uint32_t bank_entry;     /* STATE_NONE: written off */
     uint32_t next_of_pledge; /* older one */
     int32_t day;             /* on which it is posted, days since 1970 */
+    int32_t dated;           /* its business day */
     uint8_t kind;            /* Pledged__V1__DifferenceKind; 0: written off */
 };
 /* When a promise is to be paid; the parts add up to its amount. */
@@ -152,6 +155,7 @@ struct state_refund {
     uint32_t bank_entry;  /* the credit */
     uint32_t debit;       /* what paid it; STATE_NONE: nothing yet */
     uint32_t contributor; /* whose money it was, where no pledge says it; STATE_NONE: nobody said */
+    int32_t dated;        /* business day of the order, days since 1970 */
     uint8_t state;        /* Pledged__V1__RefundState */
     uint8_t other_payee;
 };
@@ -164,6 +168,7 @@ struct state_deed {
     uint32_t of;            /* index of the refund, charge's bank entry, pledge, or fulfilment */
     uint32_t credit, debit; /* of a return: what brought it, what had paid it; else 0 */
     int32_t day;            /* on which it is posted, days since 1970 */
+    int32_t dated;          /* its business day */
     uint8_t fact;           /* Pledged__V1__Entry__FactCase */
     uint8_t alone;          /* a charge that one person booked without a second one */
 };
@@ -310,7 +315,7 @@ struct state_rate {
     uint8_t scale;
 };
 
-/* Which rate a pledge or a bank entry was valued with. */
+/* A day and the entry that says so: which rate a pledge or a bank entry was valued with. */
 struct state_valued {
     uint64_t seq;
     int32_t day;
@@ -421,6 +426,9 @@ struct ledger {
     struct state_rate *rate; /* ascending by currency, day, seq */
     size_t rate_count, rate_cap;
     struct pl_map pledge_rates, entry_rates; /* index (u32) -> struct state_valued */
+    /* the same of the day on which a pledge was made, or more of it became due for the last time,
+     * where that is not the day of made_us */
+    struct pl_map pledge_since;
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

@@ -15,6 +15,7 @@
 #include "server/ledger/period.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/schedule.h"
+#include "server/ledger/since.h"
 
 enum { OPEN = 1u << STAGE(PLEDGED) | 1u << STAGE(COMMITTED) };
 
@@ -117,6 +118,7 @@ void waiver_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         .bank_entry = off ? STATE_NONE
                           : (uint32_t)pl_id_parse(entry->difference_accepted->bank_entry, 'B') - 1,
         .day = period_posted_on(entry),
+        .dated = period_day_of(entry),
         .kind = off ? 0 : (uint8_t)entry->difference_accepted->kind,
     };
     waiver_link(ledger, index);
@@ -139,9 +141,10 @@ struct pl_status waiver_check_reversed(const struct ledger *ledger,
     return closing_check_guard(ledger, &ledger->pledge[waiver->pledge], waiver->seq);
 }
 
-void waiver_undo(struct ledger *ledger, uint32_t index, uint64_t seq)
+void waiver_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *entry)
 {
-    forgive(ledger, &ledger->waiver[index], -1, seq);
+    forgive(ledger, &ledger->waiver[index], -1, entry->seq);
+    since_due(ledger, ledger->waiver[index].pledge, period_day_of(entry), entry->seq);
 }
 
 /* --- commands --- */

@@ -22,7 +22,7 @@ void waiver_apply(struct ledger *ledger, const Pledged__V1__Entry *entry);
 PL_MUST_CHECK struct pl_status waiver_check_reversed(const struct ledger *ledger,
                                                      const Pledged__V1__Reversed *fact,
                                                      uint32_t index);
-void waiver_undo(struct ledger *ledger, uint32_t index, uint64_t seq);
+void waiver_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *entry);
 
 /* write_off, accept_difference */
 void waiver_decide(struct maker *maker);

@@ -827,6 +827,12 @@ class Oracle:
         self.catalogue = None
         self.promoted = None
         self.value_day = {}     # of a bank entry
+        self.rules = 99         # the oldest that were ever in force
+        self.gone = {}          # bank entry -> day on which it was taken back
+        self.used = {}          # bank entry -> days and what of its money was used, or free again, on them
+        self.owed = {}          # pledge -> days and its amount from then on
+        self.settled = {}       # pledge -> days and what was paid or given up, or due again, on them
+        self.to_come = set()    # pledges of a day to come: they may be paid before
         self.rates = []         # (currency, day, seq, decimal, source)
         self.closings = []      # months in the order of their closing, reopened ones gone
 
@@ -879,6 +885,40 @@ class Oracle:
     def nothing(self, e, body):
         pass
 
+    # The books of every day, as somebody sees them who looks back: recorded later, dated earlier.
+
+    def use(self, e, bank, minor):
+        """So much of the money is used from this day on (less than 0: free again)."""
+        used = self.used.setdefault(bank, [])
+        used.append((self.business_day(e), minor))
+        came, amount = self.value_day[bank], self.bank[bank]["came"]
+        for day in {day for day, _ in used} if self.rules >= 14 else ():
+            there = amount if day >= came else 0
+            gone = amount if day >= self.gone.get(bank, "9999") else 0
+            self.need(gone <= sum(minor for of, minor in used if of <= day) <= there, e,
+                      f"more of {bank} used on {day} than had come, or given back: {used}")
+
+    def settle(self, e, pledge, minor):
+        """So much less is due of the pledge from this day on (less than 0: more)."""
+        settled = self.settled.setdefault(pledge, [])
+        settled.append((self.business_day(e), minor))
+        self.look_back(e, pledge)
+
+    def owe(self, e, pledge, minor):
+        self.owed.setdefault(pledge, []).append((self.business_day(e), minor))
+        if self.business_day(e) > self.day_of(e):
+            self.to_come.add(pledge)
+        self.look_back(e, pledge)
+
+    def look_back(self, e, pledge):
+        owed, settled = self.owed[pledge], self.settled.get(pledge, [])
+        if self.rules < 14 or pledge in self.to_come:
+            return
+        for day in {day for day, _ in owed + settled}:
+            promised = [minor for of, minor in owed if of <= day] or [0]
+            self.need(0 <= sum(minor for of, minor in settled if of <= day) <= promised[-1], e,
+                      f"{pledge}: {settled} paid on {day}, {owed} promised")
+
     def command_of(self, e, whole):
         self.need(hashlib.sha256(whole).digest() == e.command_digest, e, "digest")
         sent = pb.Command.FromString(whole)
@@ -895,15 +935,19 @@ class Oracle:
             self.command_of(first, so_far)
 
     @staticmethod
-    def business_day(e):
+    def day_of(e):
+        moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
+        return moment.strftime("%Y-%m-%d")
+
+    @classmethod
+    def business_day(cls, e):
         day = e.effective_date
         for fact in ("payment_recorded", "refund_paid", "refund_returned", "charge_booked"):  # their day is the bank's
             if e.HasField(fact):
                 day = getattr(e, fact).value_date or day
         if e.HasField("bank_entry_recorded"):
             day = e.bank_entry_recorded.movement.value_date or day
-        moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
-        return day or moment.strftime("%Y-%m-%d")
+        return day or cls.day_of(e)
 
     def posting(self, e):
         """Where the books post an entry whose business day lies in a closed month."""
@@ -994,6 +1038,7 @@ class Oracle:
 
     def on_policy_adopted(self, e, body):
         self.four_eyes = set(body.four_eyes)
+        self.rules = min(self.rules, body.rules)
 
     def on_proposed(self, e, body):
         self.need(getattr(body, "class") in self.four_eyes, e, "needs no second person")
@@ -1184,6 +1229,7 @@ class Oracle:
             self.new_pledge(e, body.pledge, body.contributor, key, "PLEDGED")
         self.pledges[body.pledge].update(amount=body.amount.minor, currency=body.amount.currency)
         self.need(body.amount.minor > 0, e, "amount")
+        self.owe(e, body.pledge, body.amount.minor)
         self.valued(e, body, body.amount.minor, body.amount.currency)
         if key:
             self.take(e, key)
@@ -1201,6 +1247,7 @@ class Oracle:
         self.need(body.amount.minor >= pledge["allocated"] + pledge["forgiven"], e,
                   "below allocated")
         pledge["amount"] = body.amount.minor
+        self.owe(e, body.pledge, body.amount.minor)
         self.follow(pledge)
 
     def on_schedule_set(self, e, body):
@@ -1229,32 +1276,35 @@ class Oracle:
             pledge["frozen"] = self.catalogues[body.catalogue][-1]
         if body.HasField("amount"):
             pledge["amount"] = body.amount.minor
+            self.owe(e, body.pledge, body.amount.minor)
             self.follow(pledge)
         self.take(e, pledge["key"])
 
     def on_withdrawn(self, e, body):
         pledge = self.stage(e, body.pledge, "HELD", "WAITING", "PLEDGED")
         pledge["stage"] = "WITHDRAWN"
-        self.deallocate(body.pledge)
+        self.deallocate(e, body.pledge)
 
-    def deallocate(self, name):
+    def deallocate(self, e, name):
         """What was allocated to a pledge that ends is free money again."""
         for seq, there in self.allocations.items():
             if there["pledge"] == name and seq not in self.reversed:
-                self.undo(seq)
+                self.undo(e, seq)
 
-    def undo(self, seq):
+    def undo(self, e, seq):
         there = self.allocations[seq]
         assert self.pledges[there["pledge"]]["stage"] != "CLOSED", "a closed pledge loses money"
         self.reversed.add(seq)
         self.bank[there["bank"]]["allocated"] -= there["minor"]
         self.pledges[there["pledge"]]["allocated"] -= there["settled"]
+        self.use(e, there["bank"], -there["minor"])
+        self.settle(e, there["pledge"], -there["settled"])
 
     def on_cancelled(self, e, body):
         pledge = self.stage(e, body.pledge, "COMMITTED")
         pledge["stage"] = "CANCELLED"
         self.need(body.deallocated.minor == pledge["allocated"], e, "all allocations come free")
-        self.deallocate(body.pledge)
+        self.deallocate(e, body.pledge)
 
     def on_payment_recorded(self, e, body):
         self.need(body.pledge in self.pledges, e, "unknown pledge")
@@ -1262,7 +1312,7 @@ class Oracle:
         self.need(body.bank_entry == f"B{len(self.bank) + 1:06d}", e, "bank entry ids ascend")
         self.bank[body.bank_entry] = dict(pledge=body.pledge, amount=body.amount.minor,
                                           currency=body.amount.currency, allocated=0,
-                                          refunded=0)
+                                          refunded=0, came=body.amount.minor)
         self.payment_at[e.seq] = body.bank_entry
         self.value_day[body.bank_entry] = self.business_day(e)
 
@@ -1280,6 +1330,8 @@ class Oracle:
         self.need(body.amount.currency == bank["currency"], e, "currency of the bank entry")
         self.need(settled.currency == pledge["currency"], e, "currency of the pledge")
         self.settled_by(e, body, self.value_day[body.bank_entry])
+        self.use(e, body.bank_entry, body.amount.minor)
+        self.settle(e, body.pledge, settled.minor)
         self.allocations[e.seq] = dict(bank=body.bank_entry, pledge=body.pledge,
                                        minor=body.amount.minor, settled=settled.minor)
 
@@ -1298,13 +1350,14 @@ class Oracle:
             self.need(self.pledges[body.pledge]["stage"] != "CLOSED", e, "closed because of it")
             self.reversed.add(target)
             self.pledges[there["pledge"]]["forgiven"] -= there["minor"]
+            self.settle(e, there["pledge"], -there["minor"])
             return
         bank = self.bank[body.bank_entry]
         if target in self.allocations:
             there = self.allocations[target]
             self.need((there["bank"], there["pledge"]) == (body.bank_entry, body.pledge), e, "names")
             self.need(body.deallocated.minor == there["minor"], e, "deallocated")
-            self.undo(target)
+            self.undo(e, target)
             return
         live = {seq: a for seq, a in self.allocations.items()
                 if a["bank"] == body.bank_entry and seq not in self.reversed}
@@ -1313,11 +1366,13 @@ class Oracle:
         self.need(body.deallocated.minor == sum(a["minor"] for a in live.values()), e,
                   "deallocated")
         for seq in live:
-            self.undo(seq)
+            self.undo(e, seq)
         self.need(body.bank_entry not in self.confirmed, e, "the bank says that it is there")
         self.reversed.add(target)
         self.need(bank["allocated"] == 0, e, "money gone, but still allocated")
         self.need(bank["refunded"] == 0, e, "money gone, and paid back as well")
+        self.gone[body.bank_entry] = self.business_day(e)
+        self.use(e, body.bank_entry, bank["amount"])
         bank["amount"] = 0
 
     def undo_deed(self, e, body, deed):
@@ -1403,7 +1458,8 @@ class Oracle:
         # what left the account is no money of the fund's: it may only pay refunds
         self.bank[body.bank_entry] = dict(pledge="", amount=abs(body.movement.minor),
                                           currency=body.currency, allocated=0, refunded=0,
-                                          debit=body.movement.minor < 0)
+                                          debit=body.movement.minor < 0,
+                                          came=max(body.movement.minor, 0))
         self.confirmed.add(body.bank_entry)
         self.has_payer(e, body)
 
@@ -1429,9 +1485,11 @@ class Oracle:
         bank = self.bank[body.original]
         for seq, there in self.allocations.items():
             if there["bank"] == body.original and seq not in self.reversed:
-                self.undo(seq)
+                self.undo(e, seq)
         self.need(bank["allocated"] == 0 and bank["amount"] == body.amount.minor, e, "amount")
         self.need(bank["refunded"] == 0, e, "taken back, and paid back as well")
+        self.gone[body.original] = self.business_day(e)
+        self.use(e, body.original, bank["amount"])
         bank["amount"] = 0
 
     def on_charge_booked(self, e, body):
@@ -1455,6 +1513,7 @@ class Oracle:
         self.need(pledge["allocated"] + pledge["forgiven"] <= pledge["amount"], e,
                   "less is to come than nothing")
         self.waivers[e.seq] = dict(pledge=body.pledge, minor=body.amount.minor)
+        self.settle(e, body.pledge, body.amount.minor)
 
     def on_written_off(self, e, body):
         self.stage(e, body.pledge, "COMMITTED")
@@ -1487,6 +1546,7 @@ class Oracle:
         bank["refunded"] += body.amount.minor
         self.need(body.amount.minor > 0 and body.amount.currency == bank["currency"], e, "amount")
         self.need(self.left_of(bank) >= 0, e, "more than is free")
+        self.use(e, body.bank_entry, body.amount.minor)
         self.refunds[body.refund] = dict(bank=body.bank_entry, pledge=body.pledge,
                                          minor=body.amount.minor, state="ORDERED", debit=None)
 
@@ -1548,6 +1608,7 @@ class Oracle:
     def on_refund_cancelled(self, e, body):
         there = self.open_refund(e, body, "CANCELLED")
         self.bank[there["bank"]]["refunded"] -= there["minor"]
+        self.use(e, there["bank"], -there["minor"])
 
     def on_command_refused(self, e, body):
         self.need(body.reason != 0, e, "reason")

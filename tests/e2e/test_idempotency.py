@@ -306,6 +306,31 @@ class AfterAnUpgrade(unittest.TestCase):
         self.home.restart()
         check_ledger(self.home.client("auditor").dump())
 
+    def test_dates_that_older_rules_took_keep_their_answers(self):
+        """They come before what they rest on: refused today, but not where they are known."""
+        self.begin("v1-rules13")
+        entries = self.home.client("auditor").dump()
+        dated = [e for e in entries if e.command and e.effective_date
+                 and e.WhichOneof("fact") != "payment_recorded"]
+        self.assertEqual(
+            [e.WhichOneof("fact") for e in dated],
+            ["commitment_signed", "allocated", "reversed", "refund_ordered", "refund_cancelled",
+             "refund_ordered", "difference_accepted", "reversed", "reversed", "cancelled"])
+        for entry in dated:
+            who = next(name for name in ("clerk", "approver") if entry.actor.person == name)
+            cmd = pb.Command.FromString(entry.command)
+            answer = self.home.client(who).execute(cmd)
+            self.assertEqual((answer.kind, answer.seq), (pb.RECEIPT_KIND_REPLAY, entry.seq))
+        again = pb.Command.FromString(next(e for e in dated if e.HasField("refund_ordered")).command)
+        again.request_id = new_id()
+        again.refund.bank_entry = "B000002"
+        refused = attempt(self.clerk, again)
+        self.assertEqual((refused.reason, refused.refusal.field,
+                          {a.name: a.value for a in refused.refusal.arg}["earliest"]),
+                         ("DATE_INVALID", "effective_date", "2026-04-10"))
+        self.home.restart(kill=True)
+        check_ledger(self.home.client("auditor").dump())
+
 
 if __name__ == "__main__":
     unittest.main()

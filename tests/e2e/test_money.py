@@ -14,7 +14,7 @@ class Money(DaemonTest):
         """A commitment of 100 000 with a payment of so much: (pledge, bank entry, allocation)."""
         pledge = self.clerk.submit_tier("or", self.clerk.contributor(name)).outcome.pledge
         self.clerk.commit(pledge)
-        paid = self.clerk.pay(pledge, minor)
+        paid = self.clerk.pay(pledge, minor, value_date="2026-06-01")
         return pledge, paid.outcome.bank_entry, paid.seq + 1
 
     def letter(self):
@@ -95,6 +95,66 @@ class Money(DaemonTest):
         ran = self.fails(65, "clerk", "withdraw", pledge, "--reason", "letter", *day)
         self.assertIn("what has happened has no day to come", ran.err)
         self.pledge("clerk", "withdraw", pledge, "--reason", "letter")
+
+    def test_nothing_is_dated_before_what_it_rests_on(self):
+        """Else the books of a day that is past would have money that was not there."""
+        partner, days = self.clerk.contributor(self.name()), [f"2026-03-{day:02d}" for day in range(1, 29)]
+        first, second = (self.clerk.execute(
+            submit=pb.Submit(contributor=partner, free=True, amount=money(90_000)), reason="letter",
+            effective_date=day).outcome.pledge for day in (days[2], days[4]))
+        paid = self.clerk.execute(pay=pb.Pay(pledge=first, amount=money(50_000), value_date=days[9]),
+                                  effective_date=days[0])
+        bank, allocated = paid.outcome.bank_entry, paid.seq + 1
+        made = self.auditor.dump(from_seq=allocated, to_seq=allocated)[0]
+        # what a payment brings about by itself is of the first day that may be
+        self.assertEqual((made.WhichOneof("fact"), made.effective_date), ("allocated", days[9]))
+
+        def too_early(earliest, *words, field="effective_date", person="clerk"):
+            head = self.auditor.GetStatus().size
+            ran = self.fails(65, person, *words, format="json")
+            self.assertEqual((ran.error["reason"], ran.error["field"]), ("DATE_INVALID", field))
+            self.assertIn(f"earliest day possible: {earliest}", ran.error["message"])
+            self.assertEqual(self.auditor.GetStatus().size, head + 1)  # the refusal
+            return ran
+
+        def on(day, reason="wrong"):
+            return "--effective-date", day, "--reason", reason
+
+        too_early(days[9], "unallocate", allocated, *on(days[8]))
+        too_early(days[9], "reverse", paid.seq, *on(days[8]))
+        french = self.fails(65, "clerk", "reverse", paid.seq, *on(days[8]), lang="fr")
+        self.assertIn(f"premier jour possible : {days[9]}", french.err.replace("\u00a0", " "))
+        self.pledge("clerk", "unallocate", allocated, *on(days[11]))
+        # in between it paid for the first one: it cannot have been free for another
+        again = ("allocate", bank, second, "--amount", "300.00", "--currency", "CHF")
+        too_early(days[11], *again, *on(days[10]))
+        there = self.pledge("clerk", *again, *on(days[11]), format="json").json
+        letter = ("--evidence", self.letter())
+        too_early(days[11], "refund", bank, *letter, *on(days[10]))
+        refund = self.pledge("clerk", "refund", bank, *letter, *on(days[13]), format="json").json["id"]
+        too_early(days[13], "refund-cancel", refund, *on(days[12]))
+        too_early(days[9], "refund-paid", refund, "200.00", "CHF", "--value-date", days[8],
+                  field="pay.value_date")
+        self.pledge("clerk", "refund-cancel", refund, *on(days[14]))
+        too_early(days[4], "commit", second, "--evidence", self.letter(), "--effective-date", days[3])
+        self.pledge("clerk", "commit", second, "--evidence", self.letter(), "--effective-date", days[4])
+        too_early(days[11], "accept-difference", bank, second, "--kind", "fee", "--amount", "1",
+                  "--currency", "CHF", *on(days[10]))
+        off = self.pledge("clerk", "write-off", second, "--amount", "2", "--currency", "CHF",
+                          *on(days[6]), format="json").json["seq"]
+        too_early(days[6], "reverse", off, *on(days[5]))
+        self.pledge("clerk", "reverse", off, *on(days[15]))
+        too_early(days[15], "write-off", second, "--amount", "2", "--currency", "CHF", *on(days[14]))
+        too_early(days[15], "amend", second, "--amount", "1000.00", "--currency", "CHF", *letter,
+                  *on(days[14]))
+        self.pledge("clerk", "amend", second, "--amount", "1000.00", "--currency", "CHF", *letter,
+                    *on(days[17]))
+        # of what more was promised only later, no more was paid before
+        too_early(days[17], *again[:3], *on(days[16]))
+        too_early(days[17], "cancel", second, "--money-plan", "keep", *letter, *on(days[16]))
+        self.pledge("clerk", "reallocate", there["seq"], first, *letter, *on(days[17]))
+        too_early(days[17], "withdraw", first, *on(days[16]))
+        self.pledge("clerk", "withdraw", first, *on(days[17]))
 
     def test_a_difference_then_the_close(self):
         pledge, bank, _ = self.ready("Fee", 9_997_500)

@@ -205,7 +205,10 @@ class Paper(DaemonTest):
     # --- receipts and certificates ---
 
     def test_a_receipt_and_its_file(self):
-        pledge = self.promise(name="Fondation « Éléphant bleu » — recherche & développement")
+        pledge = self.clerk.execute(
+            submit=pb.Submit(contributor=self.clerk.contributor(
+                "Fondation « Éléphant bleu » — recherche & développement"), tier="or"),
+            reason="letter", effective_date="2026-03-05").outcome.pledge
         self.clerk.pay(pledge, 4000000, value_date="2026-04-02")
         self.clerk.pay(pledge, 1000000, value_date="2026-04-09")
         path = self.file()
@@ -390,7 +393,9 @@ class Paper(DaemonTest):
         tier = self.clerk.execute(submit=pb.Submit(contributor=who, tier="argent"), reason="r",
                                   effective_date="2026-03-05").outcome.pledge
         self.clerk.commit(tier)
-        first = self.clerk.pay(tier, 4900000, value_date="2026-02-27").outcome.bank_entry
+        first = self.clerk.execute(pay=pb.Pay(pledge=tier, amount=money(4900000),
+                                              value_date="2026-02-27"),
+                                   effective_date="2026-03-06").outcome.bank_entry
         fee = self.clerk.execute(accept_difference=pb.AcceptDifference(
             pledge=tier, bank_entry=first, kind=pb.DIFFERENCE_KIND_FEE, amount=money(2500)),
             reason="fee", effective_date="2026-03-09")

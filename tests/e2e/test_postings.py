@@ -287,7 +287,9 @@ class Reconciled(DaemonTest):
         type(self).setUpClass()
         partner = self.clerk.contributor(self.id())
         for minor in (1, 2, 3, 4, 5, 6, 152600, 8, 9, 10000):
-            self.clerk.submit_free(partner, minor, "CHF")
+            self.clerk.execute(submit=pb.Submit(contributor=partner, free=True,
+                                                amount=pb.Money(minor=minor, currency="CHF")),
+                               reason="letter", effective_date="2026-03-01")
 
     def bring(self, *names):
         for name in names:

@@ -49,6 +49,7 @@ TLS, CONN, H2, CALL = ("server/net/tls.c", "server/net/conn.c", "server/net/h2.c
 REGISTRAR = "server/registrar.c"
 PERIOD, PROPOSAL, STATEMENT = ("server/ledger/period.c", "server/ledger/proposal.c",
                                "server/ledger/statement.c")
+SINCE = "server/ledger/since.c"
 
 MUTANTS = [
     Mutant("skip the sync of a batch", FILE,
@@ -240,11 +241,21 @@ MUTANTS = [
            "        is_its_certificate(maker->ledger, proposal, \"\", actor->issuer)) {",
            ["ledger/test_proposal", "e2e/four_eyes"]),
     Mutant("replay what has not happened", PERIOD,
-           "    NEED(!state_rules(ledger, 12) || !period_is_to_come(ledger, entry),",
+           "    NEED(!state_rules(ledger, 12) || !period_is_to_come(ledger, entry, since),",
            "    NEED(true,", ["ledger/test_period"]),
     Mutant("let a group read the key that stands in an access list", "common/private.c",
            "    case ACL_GROUP:\n        return (granted & mask) == 0;",
            "    case ACL_GROUP:\n        return true;", ["common/test_private"]),
+    Mutant("use money before it came", SINCE, "    no_sooner(since, from->since, from->seq);",
+           "    no_sooner(since, from->since - 400, from->seq);",
+           ["ledger/test_since", "e2e/money"]),
+    Mutant("use money for two on one day of the past", SINCE,
+           "    if (day > entry->since)\n        entry->since = day;",
+           "    if (day < entry->since)\n        entry->since = day;",
+           ["ledger/test_since", "e2e/money"]),
+    Mutant("replay what is dated before what it rests on", SINCE,
+           "    NEED(!state_rules(ledger, 14) || period_day_of", "    NEED(true || period_day_of",
+           ["ledger/test_since"]),
     Mutant("see what nobody sees", "common/fold.c",
            "        if (letter >= unseen[i].first && letter <= unseen[i].last)\n            return false;",
            "        if (letter >= unseen[i].first && letter <= unseen[i].last)\n            return true;",
@@ -388,7 +399,7 @@ MUTANTS = [
            "(day < today ? day : today);", "(day > today ? day : today);",
            ["ledger/test_schedule", "e2e/schedule"]),
     Mutant("let money be of a day to come", PERIOD,
-           "time_us) + 1; /* where", "time_us) + 400000; /* where",
+           "time_us) + 1 /* where", "time_us) + 400000 /* where",
            ["ledger/test_payment", "e2e/money"]),
     Mutant("go on with the dump of who is no auditor any more", "server/dump.c",
            "    if (!call_outdated(call))\n        return true;\n    dump_free(dump);",

@@ -386,6 +386,7 @@ class Statements:
             seq = self.entry(original.pledge)
             for each in self.live_allocations(bank=original):
                 each.reversed = seq
+                each.pledge.since = max(each.pledge.since, self.day)
             original.reversed = back.matched = seq
             return {}
         return wrong, effect

@@ -112,6 +112,7 @@ class Pledge:
         self.minor = None       # promised
         self.currency = None
         self.month = None       # of the promise's business date
+        self.since = ""         # day on which more of it became due for the last time
         self.worth = None       # of one, in francs, as it was known then; None: nobody knew
         self.signed = None      # prices of the offers that it was signed under
         self.extensions = 0
@@ -552,6 +553,7 @@ class Life:
     def promise(self, pledge, minor, currency):
         pledge.stage, pledge.minor, pledge.currency = "PLEDGED", minor, currency
         pledge.month, pledge.worth = self.day[:7], self.worth(currency, self.day)
+        pledge.since = self.day
         return self.about(pledge)
 
     def judge_submit(self, command, body):
@@ -711,6 +713,7 @@ class Life:
         seq = self.entry(pledge)
         for allocation in self.live_allocations(pledge=pledge):
             allocation.reversed = seq
+            pledge.since = max(pledge.since, self.day)
         pledge.stage = stage
         if pledge.tier:
             self.promote(pledge.tier)

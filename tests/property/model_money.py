@@ -99,6 +99,9 @@ class Money:
         imported = None if wrong else self.imported_debit(body)
         if imported is not None and self.unexplained(imported) < refund.minor:
             return wrong.add("PAYMENT_DUPLICATE"), None
+        # what only a person has seen cannot have left before it came
+        if not wrong and imported is None and (body.value_date or self.day) < refund.bank.day:
+            wrong.add("DATE_INVALID", {"pay.value_date", "effective_date"})
 
         def effect():
             seq = self.pay_refund(refund, imported)
@@ -215,6 +218,7 @@ class Money:
 
         def effect():
             there.reversed = self.entry(there.pledge)
+            there.pledge.since = max(there.pledge.since, self.day)
             return {} if there.bank is None else dict(bank_entry=there.bank.id)
         return wrong, effect
 
@@ -261,6 +265,7 @@ class Money:
 
         def effect():
             for each in self.live_allocations(bank=bank):
+                each.pledge.since = max(each.pledge.since, self.day)
                 if each.pledge is not bank.pledge:  # part of that pledge's history
                     each.reversed = self.entry(each.pledge)
             bank.reversed = self.entry(bank.pledge)
@@ -350,6 +355,7 @@ class Money:
     def move(self, there, pledge, minor, settled):
         """Taken back, the rest given again, the part given to the other: three entries at most."""
         there.reversed = self.entry(there.pledge)
+        there.pledge.since = max(there.pledge.since, self.day)
         if minor < there.minor:
             rest = there.minor - minor
             kept = rest if there.settled == there.minor else \
@@ -381,6 +387,8 @@ class Money:
         minor, wrong = self.remainder("write_off", pledge, body)
         if pledge.schedule and pledge.schedule[-1][0] >= min(self.day, self.today):
             wrong.add("NOT_DUE", "write_off.pledge")
+        if not wrong and self.day < pledge.since:
+            wrong.add("DATE_INVALID", "effective_date")
 
         def effect():
             self.waivers.append(self.dated(Waiver(self.entry(pledge), pledge, minor)))

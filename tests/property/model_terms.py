@@ -54,10 +54,10 @@ class Terms:
             rows.append((due, minor, minor - filled))
         return rows
 
-    @staticmethod
-    def stretch(pledge, minor):
+    def stretch(self, pledge, minor):
         """Another amount: the last part takes the difference, those before it what is then left."""
         more = minor - pledge.minor
+        pledge.since = max(pledge.since, self.day)
         while pledge.schedule and more:
             last = pledge.schedule[-1]
             if last[1] + more > 0:

@@ -32,6 +32,7 @@ struct world {
     uint64_t next_request;
     Pledged__V1__Role role;    /* of who acts; 0: clerk */
     struct ledger_actor actor; /* who acts; person NULL: anna, a clerk */
+    const char *day;           /* effective date of what is given; NULL: the command says it */
     /* packed entries, for replay */
     struct pl_slice *entry;
     size_t entry_count, entry_cap;
@@ -78,6 +79,8 @@ static inline void give(struct world *world, Pledged__V1__Command *command)
     ProtobufCMessage *parsed = NULL;
     world->receipt = NULL;
     world->refusal = NULL;
+    if (world->day != NULL)
+        command->effective_date = (char *)(uintptr_t)world->day;
     if (command->request_id.len == 0) {
         world->next_request++;
         memcpy(id, &world->next_request, sizeof(world->next_request));

@@ -761,14 +761,14 @@ static void test_the_effective_date_is_the_proposed_one(void **state)
     Pledged__V1__Commit body = PLEDGED__V1__COMMIT__INIT;
     with_evidence(&command, &document, list, "agreement");
     body.pledge = (char *)"P000001";
-    command.effective_date = (char *)"2026-01-31";
+    command.effective_date = (char *)"2026-02-03";
     command.command_case = COMMAND(COMMIT);
     command.commit = &body;
     give(&w, &command);
     uint64_t seq = proposed(&w);
     as_bert(&w);
     approve(&w, seq);
-    assert_string_equal(world_last(&w)->effective_date, "2026-01-31");
+    assert_string_equal(world_last(&w)->effective_date, "2026-02-03");
     world_fini(&w);
 }
 

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * since: see since.h. Happy path: no date is given, and what an entry rests on has come. Failure:
+ * DATE_INVALID with the earliest day that is possible; a log that says so is CORRUPT.
+ */
+#include "server/ledger/since.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/ids.h"
+#include "server/ledger/period.h"
+#include "server/ledger/refund.h"
+#include "server/ledger/waiver.h"
+
+static const struct since any_day = {.day = INT32_MIN};
+
+static void no_sooner(struct since *since, int32_t day, uint64_t seq)
+{
+    if (day > since->day)
+        *since = (struct since){day, seq};
+}
+
+/* --- what an entry rests on --- */
+
+static void after_promise(const struct ledger *ledger, const struct state_pledge *pledge,
+                          const Pledged__V1__Entry *entry, struct since *since)
+{
+    uint32_t index = (uint32_t)(pledge - ledger->pledge);
+    struct state_valued made = {.seq = pledge->first_seq, .day = pl_date_of_us(pledge->made_us)};
+    const void *found = pl_map_get(&ledger->pledge_since, &index);
+    if (found != NULL)
+        memcpy(&made, found, sizeof(made)); /* it is not aligned there */
+    if (made.day <= pl_date_of_us(entry->time_us))
+        no_sooner(since, made.day, made.seq);
+}
+
+static void after_allocations(const struct ledger *ledger, const struct state_bank_entry *from,
+                              const struct state_pledge *only, struct since *since)
+{
+    for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
+        const struct state_allocation *allocation = &ledger->allocation[i];
+        if (allocation->reversed_by == 0 &&
+            (only == NULL || &ledger->pledge[allocation->pledge] == only))
+            no_sooner(since, allocation->day, allocation->seq);
+    }
+}
+
+static void after_money(const struct state_bank_entry *from, struct since *since)
+{
+    no_sooner(since, from->since, from->seq);
+}
+
+static void after_settled(const struct ledger *ledger, const struct state_pledge *pledge,
+                          struct since *since)
+{
+    for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
+         i = ledger->allocation[i].next_of_pledge) {
+        if (ledger->allocation[i].reversed_by == 0)
+            no_sooner(since, ledger->allocation[i].day, ledger->allocation[i].seq);
+    }
+    for (uint32_t i = waiver_newest(ledger, pledge); i != STATE_NONE;
+         i = ledger->waiver[i].next_of_pledge) {
+        if (ledger->waiver[i].reversed_by == 0)
+            no_sooner(since, ledger->waiver[i].dated, ledger->waiver[i].seq);
+    }
+}
+
+static void after_target(const struct ledger *ledger, uint64_t target, struct since *since)
+{
+    const uint32_t *found = pl_map_get(&ledger->reversible, &target);
+    if (found == NULL)
+        return;
+    uint32_t index = state_reversible_index(*found);
+    switch (state_reversible_kind(*found)) {
+    case STATE_REVERSIBLE_WAIVER:
+        no_sooner(since, ledger->waiver[index].dated, target);
+        return;
+    case STATE_REVERSIBLE_ALLOCATION:
+        no_sooner(since, ledger->allocation[index].day, target);
+        return;
+    case STATE_REVERSIBLE_DEED:
+        no_sooner(since, ledger->deed[index].dated, target);
+        return;
+    case STATE_REVERSIBLE_ENTRY:
+        after_money(&ledger->bank_entry[index], since);
+        after_allocations(ledger, &ledger->bank_entry[index], NULL, since);
+        return;
+    }
+    PL_UNREACHABLE();
+}
+
+/* Does this entry bring the money of that bank entry? */
+static bool brings(const Pledged__V1__Entry *made, const char *bank_entry)
+{
+    return (made->fact_case == FACT(PAYMENT_RECORDED) &&
+            strcmp(made->payment_recorded->bank_entry, bank_entry) == 0) ||
+           (made->fact_case == FACT(BANK_ENTRY_RECORDED) &&
+            strcmp(made->bank_entry_recorded->bank_entry, bank_entry) == 0);
+}
+
+/* What this decision has done and nobody has applied yet: it brought the money, or freed it. */
+static void after_these(Pledged__V1__Entry *const *before, size_t count, const char *bank_entry,
+                        struct since *since)
+{
+    for (size_t i = 0; i < count && i < LEDGER_ENTRIES_PER_COMMAND_MAX; i++) {
+        const Pledged__V1__Entry *made = before[count - 1 - i];
+        if (made->fact_case == FACT(REVERSED) || brings(made, bank_entry))
+            no_sooner(since, period_day_of(made), made->seq);
+    }
+}
+
+static void after_bank_reversal(const struct ledger *ledger, const Pledged__V1__BankReversal *fact,
+                                struct since *since)
+{
+    const struct state_bank_entry *back = state_bank_entry(ledger, fact->bank_entry);
+    const struct state_bank_entry *from = state_bank_entry(ledger, fact->original);
+    if (back == NULL || from == NULL)
+        return;
+    no_sooner(since, back->value_date, back->seq);
+    after_money(from, since);
+    after_allocations(ledger, from, NULL, since);
+}
+
+static void after_credit(const struct ledger *ledger, const Pledged__V1__RefundPaid *fact,
+                         struct since *since)
+{
+    const struct state_refund *refund = refund_of(ledger, fact->refund);
+    if (refund == NULL)
+        return;
+    const struct state_bank_entry *credit = &ledger->bank_entry[refund->bank_entry];
+    no_sooner(since, credit->value_date, credit->seq);
+}
+
+struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *before, size_t count,
+                      const Pledged__V1__Entry *entry)
+{
+    struct since since = any_day;
+    const struct state_bank_entry *from = NULL;
+    const struct state_refund *refund;
+    const struct state_pledge *pledge = state_pledge(ledger, apply_pledge_of(entry));
+    switch ((int)entry->fact_case) {
+    case FACT(ALLOCATED):
+        from = state_bank_entry(ledger, entry->allocated->bank_entry);
+        after_these(before, count, entry->allocated->bank_entry, &since);
+        break;
+    case FACT(REFUND_ORDERED):
+        from = state_bank_entry(ledger, entry->refund_ordered->bank_entry);
+        pledge = NULL; /* whose money it is, no more */
+        break;
+    case FACT(DIFFERENCE_ACCEPTED):
+        if (state_bank_entry(ledger, entry->difference_accepted->bank_entry) != NULL)
+            after_allocations(ledger,
+                              state_bank_entry(ledger, entry->difference_accepted->bank_entry),
+                              pledge, &since);
+        break;
+    case FACT(WRITTEN_OFF):
+    case FACT(COMMITMENT_SIGNED):
+    case FACT(COMMITMENT_AMENDED):
+    case FACT(TIER_CHANGED):
+        break;
+    case FACT(PLEDGE_CLOSED):
+    case FACT(CANCELLED):
+    case FACT(WITHDRAWN):
+    case FACT(RECEIPT_ISSUED):
+        if (pledge != NULL)
+            after_settled(ledger, pledge, &since);
+        break;
+    case FACT(REVERSED):
+        after_target(ledger, entry->reversed->target_seq, &since);
+        return since;
+    case FACT(BANK_REVERSAL):
+        after_bank_reversal(ledger, entry->bank_reversal, &since);
+        return since;
+    case FACT(REFUND_PAID):
+        if (state_bank_entry(ledger, entry->refund_paid->bank_entry) == NULL &&
+            (count == 0 || !brings(before[count - 1], entry->refund_paid->bank_entry)))
+            after_credit(ledger, entry->refund_paid, &since);
+        return since;
+    case FACT(REFUND_CANCELLED):
+        refund = refund_of(ledger, entry->refund_cancelled->refund);
+        if (refund != NULL)
+            no_sooner(&since, refund->dated, refund->seq);
+        return since;
+    default:
+        return since;
+    }
+    if (from != NULL)
+        after_money(from, &since);
+    if (pledge != NULL)
+        after_promise(ledger, pledge, entry, &since);
+    return since;
+}
+
+/* --- decide --- */
+
+static void refuse(struct maker *maker, const Pledged__V1__Entry *entry, struct since since)
+{
+    char text[11];
+    int32_t day = period_day_of(entry);
+    uint64_t seq = since.seq <= maker->ledger->size ? since.seq : 0;
+    bool typed =
+        maker->command->command_case == COMMAND(PAY) && maker->command->pay->value_date[0] != '\0';
+    maker_refuse(maker, REASON(DATE_INVALID), typed ? "pay.value_date" : "effective_date", seq,
+                 NULL);
+    maker_say(maker, "why", "it would be dated before what it rests on");
+    maker_arg(maker, "date", pl_date_format(day, text));
+    maker_arg(maker, "earliest", pl_date_format(since.day, text));
+}
+
+static void date(struct maker *maker, Pledged__V1__Entry *entry, int32_t day)
+{
+    entry->effective_date = maker_alloc(maker, 11);
+    (void)pl_date_format(day, entry->effective_date);
+    maker_dated(maker, entry, day);
+}
+
+/* What a payment or a statement brings about beside the money: nobody chose its day. */
+static bool is_beside(const struct maker *maker, const Pledged__V1__Entry *entry)
+{
+    return entry->fact_case == FACT(ALLOCATED) &&
+           (maker->command->command_case == COMMAND(PAY) ||
+            maker->command->command_case == COMMAND(IMPORT_STATEMENT));
+}
+
+/* The entry of the decision whose day was chosen and is too early, by the latest first day that any
+ * of them may have; NULL: none. */
+static const Pledged__V1__Entry *too_early(const struct maker *maker, struct since *ret)
+{
+    const struct ledger_decision *out = maker->out;
+    const Pledged__V1__Entry *found = NULL;
+    bool given = maker->command->effective_date[0] != '\0';
+    *ret = any_day;
+    for (size_t i = 0; i < out->entry_count; i++) {
+        const Pledged__V1__Entry *entry = out->entry[i];
+        bool chosen = entry->fact_case == FACT(REFUND_PAID) || (given && !is_beside(maker, entry));
+        struct since since = chosen ? since_of(maker->ledger, out->entry, i, entry) : any_day;
+        if (since.day <= period_day_of(entry) || since.day <= ret->day)
+            continue;
+        *ret = since;
+        found = entry;
+    }
+    return found;
+}
+
+void since_settle(struct maker *maker)
+{
+    struct ledger_decision *out = maker->out;
+    bool given = maker->command->effective_date[0] != '\0';
+    if (out->answer != LEDGER_ACCEPTED)
+        return;
+    struct since since;
+    const Pledged__V1__Entry *early = too_early(maker, &since);
+    if (early != NULL) {
+        refuse(maker, early, since);
+        return;
+    }
+    for (size_t i = 0; i < out->entry_count; i++) {
+        Pledged__V1__Entry *entry = out->entry[i];
+        int32_t day = period_day_of(entry);
+        since = since_of(maker->ledger, out->entry, i, entry);
+        if (day < since.day || (day > since.day && !given && is_beside(maker, entry)))
+            date(maker, entry, since.day);
+    }
+}
+
+struct pl_status since_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    NEED(!state_rules(ledger, 14) || period_day_of(entry) >= since_of(ledger, NULL, 0, entry).day,
+         "an entry is dated before what it rests on");
+    return pl_ok();
+}
+
+/* --- apply --- */
+
+void since_freed(struct state_bank_entry *entry, int32_t day)
+{
+    if (day > entry->since)
+        entry->since = day;
+}
+
+/* Most promises are of the day on which they are recorded, and need no row. */
+void since_made(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry *entry)
+{
+    struct state_valued made = {.seq = entry->seq, .day = period_day_of(entry)};
+    if (made.day != pl_date_of_us(ledger->pledge[pledge].made_us))
+        pl_map_put(&ledger->pledge_since, &pledge, &made);
+}
+
+void since_due(struct ledger *ledger, uint32_t pledge, int32_t day, uint64_t seq)
+{
+    struct state_valued due = {.seq = seq, .day = day};
+    struct state_valued known = {.day = pl_date_of_us(ledger->pledge[pledge].made_us)};
+    const void *found = pl_map_get(&ledger->pledge_since, &pledge);
+    if (found != NULL)
+        memcpy(&known, found, sizeof(known));
+    if (day > known.day)
+        pl_map_put(&ledger->pledge_since, &pledge, &due);
+}

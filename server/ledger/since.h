@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * since: nothing is dated before what it rests on, so that the books of any day, also of one that
+ * is long past, have no money that was not there yet. Private to server/ledger.
+ *
+ * The first day that a fact may have:
+ *  - Allocated, RefundOrdered: that of the money's value, and the one on which it became free where
+ *    it was used before; Allocated that of the promise, too;
+ *  - Reversed: that of what it takes back; of a payment, of all that it paid for, too;
+ *  - BankReversal: that of both movements, and of all that the money paid for;
+ *  - RefundPaid of a debit that only a person has seen: that of the credit (where a statement has
+ *    it, its day is the bank's, and nobody chooses it);
+ *  - RefundCancelled: that of the order;
+ *  - WrittenOff, DifferenceAccepted, CommitmentSigned, CommitmentAmended, TierChanged: that of the
+ *    promise, and the last one on which more of it became due; a difference's allocation, too;
+ *  - PledgeClosed, Cancelled, Withdrawn, ReceiptIssued: the same, and that of all that was
+ * allocated or given up.
+ *
+ * Whatever an entry rests on may have a day to come: the value date of a transfer that the bank has
+ * announced. Then so has the entry. A promise of a day to come holds up nothing: money may come
+ * before it.
+ */
+#ifndef LEDGER_SINCE_H
+#define LEDGER_SINCE_H
+
+#include "server/ledger/change.h"
+
+struct since {
+    int32_t day;  /* the earliest one, days since 1970; INT32_MIN: any */
+    uint64_t seq; /* entry that decides it; 0: none */
+};
+
+/* Of the next entry. The state is that before it; in a decision of several, `before` are the ones
+ * that are not applied yet. */
+struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *before, size_t count,
+                      const Pledged__V1__Entry *entry);
+
+/* The entries of a decision. A day that somebody chose and that is too early refuses all; where
+ * nobody did, it is today or the first one that may be. What a payment or a statement is allocated
+ * to beside being recorded pays for it from that first day on, whenever it is typed or imported: so
+ * it was paid in the books of the bank's day, too, and what follows it there can be dated. */
+void since_settle(struct maker *maker);
+PL_MUST_CHECK struct pl_status since_check(const struct ledger *ledger,
+                                           const Pledged__V1__Entry *entry);
+
+/* --- apply --- */
+
+/* Money became free on this day, or a promise was made, or more of it became due. */
+void since_freed(struct state_bank_entry *entry, int32_t day);
+void since_made(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry *entry);
+void since_due(struct ledger *ledger, uint32_t pledge, int32_t day, uint64_t seq);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: whatever is recorded in whatever order and with whatever dates, the books of every day, as
+ * somebody has them who looks back, use no money before it came or twice, and have no more paid for
+ * a promise than was promised. The earliest day that a refusal names is possible, the one before it
+ * is not. Looking back is done here, from the entries alone.
+ */
+#include "common/check.h"
+#include "common/date.h"
+#include "desk.h"
+#include "fixture.h"
+
+enum { ROUNDS = 24, STEPS = 220, LINES = 4096, PLEDGES = 4, MINOR = 400 };
+
+/* On a day so much was used of a bank entry, or settled of a pledge; less than 0: given back. */
+struct line {
+    uint32_t row;
+    int32_t day;
+    int64_t minor;
+};
+
+struct past {
+    struct world w;
+    uint64_t dice;
+    struct line used[LINES], settled[LINES], owed[LINES];
+    size_t used_count, settled_count, owed_count;
+    int32_t gone[LINES]; /* by bank entry: the day on which it was taken back; 0: it is there */
+    unsigned accepted, too_early;
+};
+
+static uint32_t below(struct past *p, uint32_t limit)
+{
+    p->dice = p->dice * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(p->dice >> 33) % limit;
+}
+
+static void set_rules(struct world *w, uint32_t rules)
+{
+    static uint8_t sha256[32] = {60};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    sha256[1]++;
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = rules;
+    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
+    world_apply(w, &decision);
+}
+
+/* --- looking back --- */
+
+static void put(struct line *line, size_t *count, uint32_t row, int32_t day, int64_t minor)
+{
+    assert_true(*count < LINES);
+    line[(*count)++] = (struct line){row, day, minor};
+}
+
+static int32_t day_of(const Pledged__V1__Entry *entry)
+{
+    const char *text = entry->effective_date;
+    int32_t day = pl_date_of_us(entry->time_us);
+    if (entry->fact_case == FACT(PAYMENT_RECORDED))
+        text = entry->payment_recorded->value_date;
+    if (text[0] != '\0')
+        assert_true(pl_is_ok(pl_date_parse(text, &day)));
+    return day;
+}
+
+/* What the entry made count, or count no more. */
+static void remember(struct past *p, const Pledged__V1__Entry *entry)
+{
+    const struct ledger *ledger = p->w.ledger;
+    int32_t day = day_of(entry);
+    for (size_t i = 0; i < ledger->allocation_count; i++) {
+        const struct state_allocation *a = &ledger->allocation[i];
+        int sign = (a->seq == entry->seq) - (a->reversed_by == entry->seq);
+        if (sign == 0)
+            continue;
+        put(p->used, &p->used_count, a->bank_entry, day, sign * a->amount);
+        put(p->settled, &p->settled_count, a->pledge, day, sign * a->settled);
+    }
+    for (size_t i = 0; i < ledger->waiver_count; i++) {
+        const struct state_waiver *x = &ledger->waiver[i];
+        int sign = (x->seq == entry->seq) - (x->reversed_by == entry->seq);
+        if (sign != 0)
+            put(p->settled, &p->settled_count, x->pledge, day, sign * x->amount);
+    }
+    for (uint32_t i = 0; i < ledger->bank_entry_count; i++) {
+        const struct state_bank_entry *b = &ledger->bank_entry[i];
+        if (!b->debit && b->reversed_by == entry->seq) {
+            put(p->used, &p->used_count, i, day, b->amount);
+            p->gone[i] = day;
+        }
+    }
+    if (entry->fact_case == FACT(REFUND_ORDERED) || entry->fact_case == FACT(REFUND_CANCELLED)) {
+        bool ordered = entry->fact_case == FACT(REFUND_ORDERED);
+        const char *from =
+            ordered ? entry->refund_ordered->bank_entry : entry->refund_cancelled->bank_entry;
+        int64_t minor = ordered ? entry->refund_ordered->amount->minor
+                                : -entry->refund_cancelled->amount->minor;
+        put(p->used, &p->used_count, (uint32_t)strtoul(from + 1, NULL, 10) - 1, day, minor);
+    }
+    if (entry->fact_case == FACT(PLEDGE_MADE) || entry->fact_case == FACT(COMMITMENT_AMENDED)) {
+        bool made = entry->fact_case == FACT(PLEDGE_MADE);
+        const char *id = made ? entry->pledge_made->pledge : entry->commitment_amended->pledge;
+        put(p->owed, &p->owed_count, (uint32_t)strtoul(id + 1, NULL, 10) - 1, day,
+            made ? entry->pledge_made->amount->minor : entry->commitment_amended->amount->minor);
+    }
+}
+
+static int64_t sum_until(const struct line *line, size_t count, uint32_t row, int32_t day)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += line[i].row == row && line[i].day <= day ? line[i].minor : 0;
+    return sum;
+}
+
+static void look_back(const struct past *p)
+{
+    const struct ledger *ledger = p->w.ledger;
+    for (size_t i = 0; i < p->used_count; i++) {
+        const struct state_bank_entry *b = &ledger->bank_entry[p->used[i].row];
+        int32_t day = p->used[i].day;
+        int64_t used = sum_until(p->used, p->used_count, p->used[i].row, day);
+        int32_t gone = p->gone[p->used[i].row];
+        bool fine = used >= (gone != 0 && day >= gone ? b->amount : 0) &&
+                    used <= (day >= b->value_date ? b->amount : 0);
+        if (!fine)
+            fail_msg("B%u: %ld used on day %d", p->used[i].row + 1, (long)used, day);
+    }
+    for (size_t i = 0; i < p->settled_count; i++) {
+        int32_t day = p->settled[i].day;
+        int64_t promised = 0;
+        for (size_t j = 0; j < p->owed_count; j++)
+            if (p->owed[j].row == p->settled[i].row && p->owed[j].day <= day)
+                promised = p->owed[j].minor;
+        int64_t settled = sum_until(p->settled, p->settled_count, p->settled[i].row, day);
+        if (settled < 0 || settled > promised)
+            fail_msg("P%u: %ld settled on day %d", p->settled[i].row + 1, (long)settled, day);
+    }
+}
+
+/* --- what may be done --- */
+
+struct deed {
+    uint32_t kind, minor;
+    char pledge[16], bank_entry[16], refund[16], day[11];
+    uint64_t seq;
+};
+
+static struct deed draw(struct past *p)
+{
+    const struct ledger *ledger = p->w.ledger;
+    struct deed d = {.kind = below(p, 13), .minor = 1 + below(p, MINOR)};
+    int32_t today = pl_date_of_us(p->w.now_us);
+    uint32_t banks = (uint32_t)ledger->bank_entry_count + 1;
+    uint32_t refunds = (uint32_t)ledger->refund_count + 1;
+    (void)snprintf(d.pledge, sizeof(d.pledge), "P%06u",
+                   1 + below(p, (uint32_t)ledger->pledge_count + 1));
+    (void)snprintf(d.bank_entry, sizeof(d.bank_entry), "B%06u", 1 + below(p, banks));
+    (void)snprintf(d.refund, sizeof(d.refund), "R%06u", 1 + below(p, refunds));
+    if (below(p, 4) != 0)
+        (void)pl_date_format(today - (int32_t)below(p, 30), d.day);
+    d.seq = 1 + below(p, (uint32_t)ledger->size);
+    if (below(p, 2) == 0 && ledger->allocation_count != 0)
+        d.seq = ledger->allocation[below(p, (uint32_t)ledger->allocation_count)].seq;
+    if (below(p, 4) == 0 && ledger->bank_entry_count != 0)
+        d.seq = ledger->bank_entry[below(p, (uint32_t)ledger->bank_entry_count)].seq;
+    return d;
+}
+
+static void act(struct past *p, const struct deed *d)
+{
+    struct world *w = &p->w;
+    size_t refund_place = strtoul(d->refund + 1, NULL, 10) - 1;
+    w->day = d->day;
+    switch (d->kind) {
+    case 0:
+        if (w->ledger->pledge_count < PLEDGES)
+            submit(w, NULL, "C000001", NULL, MINOR, "CHF");
+        break;
+    case 1:
+        pay(w, d->pledge, d->minor, "CHF", "");
+        break;
+    case 2:
+    case 3:
+        allocate(w, d->bank_entry, d->pledge, 0, "CHF", 0, "CHF");
+        break;
+    case 4:
+    case 5:
+        reverse(w, d->seq);
+        break;
+    case 6:
+        refund(w, d->bank_entry, d->minor / 4, "CHF");
+        break;
+    case 7:
+        refund_cancel(w, d->refund);
+        break;
+    case 8:
+        if (refund_place < w->ledger->refund_count)
+            refund_paid(w, d->refund, w->ledger->refund[refund_place].amount, "CHF", "");
+        break;
+    case 9:
+        write_off(w, d->pledge, 1 + d->minor / 8, "CHF");
+        break;
+    case 10:
+        reallocate(w, d->seq, d->pledge, 0, "CHF");
+        break;
+    case 11:
+        commit(w, d->pledge);
+        break;
+    default:
+        amend(w, d->pledge, MINOR / 2 + d->minor, "CHF");
+        break;
+    }
+    w->day = NULL;
+}
+
+/* Gives it and remembers what became of it. False: nothing was asked. */
+static bool give_deed(struct past *p, const struct deed *d)
+{
+    size_t before = p->w.entry_count;
+    act(p, d);
+    if (p->w.entry_count == before)
+        return false;
+    if (p->w.answer != LEDGER_ACCEPTED)
+        return true;
+    p->accepted++;
+    for (size_t i = before; i < p->w.entry_count; i++)
+        remember(p, world_entry(&p->w, i));
+    look_back(p);
+    return true;
+}
+
+static bool is_too_early(const struct world *w)
+{
+    return w->answer == LEDGER_REFUSED && w->refusal->reason == REASON(DATE_INVALID);
+}
+
+static void step(struct past *p)
+{
+    struct deed d = draw(p);
+    if (!give_deed(p, &d) || !is_too_early(&p->w))
+        return;
+    int32_t day;
+    p->too_early++;
+    assert_string_equal(p->w.refusal->field, "effective_date");
+    assert_string_equal(p->w.refusal->arg[2]->name, "earliest");
+    assert_true(pl_is_ok(pl_date_parse(p->w.refusal->arg[2]->value, &day)));
+    (void)pl_date_format(day - 1, d.day);
+    assert_true(give_deed(p, &d));
+    assert_true(is_too_early(&p->w));
+    (void)pl_date_format(day, d.day);
+    assert_true(give_deed(p, &d));
+    assert_int_equal(p->w.answer, LEDGER_ACCEPTED);
+}
+
+static void test_the_books_of_every_day(void **state)
+{
+    (void)state;
+    unsigned too_early = 0, accepted = 0;
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        struct past *p = calloc(1, sizeof(*p));
+        assert_non_null(p);
+        p->dice = round * 7919;
+        world_ready(&p->w, 1);
+        set_rules(&p->w, LEDGER_RULES);
+        for (int i = 0; i < STEPS; i++)
+            step(p);
+        assert_balanced(&p->w);
+        too_early += p->too_early;
+        accepted += p->accepted;
+        world_fini(&p->w);
+        free(p);
+    }
+    assert_true(accepted > ROUNDS * 30 && too_early > ROUNDS * 5);
+}
+
+/* --- single cases --- */
+
+static void on(struct world *w, const char *day)
+{
+    w->day = day;
+}
+
+/* Replay of what older rules let through, and of what today's do not. */
+static void test_rules_of_their_time(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 13; rules <= 14; rules++) {
+        struct world w;
+        world_ready(&w, 1);
+        set_rules(&w, rules);
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+        pay(&w, "P000001", 2 * MINOR, "CHF", "");
+        refund(&w, "B000001", MINOR, "CHF");
+        assert_accepted(&w);
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        Pledged__V1__Entry *entry = world_last(&w);
+        assert_true(pl_is_ok(ledger_check(before, entry)));
+        entry->effective_date = (char *)(uintptr_t) "2026-01-31";
+        assert_int_equal(pl_is_ok(ledger_check(before, entry)), rules == 13);
+        ledger_free(before);
+        world_fini(&w);
+    }
+}
+
+/* A transfer that the bank announces: what it pays for is of the day on which it is there. */
+static void test_money_of_a_day_to_come(void **state)
+{
+    (void)state;
+    struct world w;
+    Pledged__V1__Movement m;
+    desk_ready(&w, 1000);
+    set_rules(&w, LEDGER_RULES);
+    have_account(&w);
+    a_movement(&m, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 500, "X1");
+    m.value_date = (char *)(uintptr_t) "2026-02-09"; /* a week from now */
+    give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, &m, 1);
+    assert_accepted(&w);
+    on(&w, "2026-02-08");
+    allocate(&w, "B000002", "P000001", 200, "CHF", 0, "CHF");
+    assert_refused(&w, DATE_INVALID);
+    assert_string_equal(w.refusal->arg[2]->value, "2026-02-09");
+    on(&w, "2026-02-09"); /* though it is to come */
+    allocate(&w, "B000002", "P000001", 200, "CHF", 0, "CHF");
+    assert_accepted(&w);
+    on(&w, NULL);
+    allocate(&w, "B000002", "P000001", 100, "CHF", 0, "CHF");
+    assert_accepted(&w);
+    assert_string_equal(world_last(&w)->effective_date, "2026-02-09");
+    on(&w, "2026-02-10");
+    allocate(&w, "B000002", "P000001", 100, "CHF", 0, "CHF");
+    assert_refused(&w, DATE_INVALID); /* a day to come of its own */
+    world_fini(&w);
+}
+
+/* A promise of a day to come may be paid before; by itself it is paid when the money comes. */
+static void test_a_promise_to_come(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    set_rules(&w, LEDGER_RULES);
+    on(&w, "2027-01-01");
+    submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+    on(&w, "2026-01-20");
+    pay(&w, "P000001", MINOR / 2, "CHF", "");
+    assert_accepted(&w);
+    assert_string_equal(world_last(&w)->effective_date, "2026-01-20");
+    world_fini(&w);
+}
+
+/* However late it is typed: by itself it was paid on the first day on which it could be. */
+static void test_beside_a_payment(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    set_rules(&w, LEDGER_RULES);
+    on(&w, "2026-01-20");
+    submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+    on(&w, NULL);
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Pay body = PLEDGED__V1__PAY__INIT;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;
+    static const char *const days[][3] = {{"2026-01-10", "", "2026-01-20"}, /* before the promise */
+                                          {"2026-01-25", "", "2026-01-25"},
+                                          {"2026-01-25", "2026-01-24", "2026-01-25"},
+                                          {"2026-01-25", "2026-01-28", "2026-01-28"}};
+    for (size_t i = 0; i < PL_COUNT(days); i++) {
+        amount.minor = 10;
+        amount.currency = (char *)(uintptr_t) "CHF";
+        body.pledge = (char *)(uintptr_t) "P000001";
+        body.amount = &amount;
+        body.value_date = (char *)(uintptr_t)days[i][0];
+        command.request_id.len = 0;
+        command.effective_date = (char *)(uintptr_t)days[i][1];
+        command.command_case = COMMAND(PAY);
+        command.pay = &body;
+        give(&w, &command);
+        assert_accepted(&w);
+        assert_string_equal(world_last(&w)->effective_date, days[i][2]);
+    }
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_books_of_every_day), cmocka_unit_test(test_rules_of_their_time),
+        cmocka_unit_test(test_money_of_a_day_to_come), cmocka_unit_test(test_a_promise_to_come),
+        cmocka_unit_test(test_beside_a_payment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
