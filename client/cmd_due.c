@@ -135,7 +135,7 @@ static struct pl_status add_pledge(struct due *due, const Pledged__V1__PledgeSta
     if (pledge->stage == PLEDGED__V1__STAGE__STAGE_HELD) {
         item.kind = "hold";
         item.dated = true;
-        item.day = pl_date_of_us(pledge->expires_us - 1);
+        item.day = when_day(pledge->expires_us - 1);
         return add(due, item);
     }
     for (size_t i = 0; i < pledge->n_instalment; i++) {
@@ -267,7 +267,7 @@ static struct pl_status read_days(struct due *due)
     struct pl_clock *clock = pl_clock_system();
     int64_t days = DAYS_AHEAD;
     const char *at = options_get(&due->cli->options, OPTION_AT);
-    due->today = pl_date_of_us(clock->wall_us(clock));
+    due->today = when_day(clock->wall_us(clock));
     if (at != NULL && !pl_is_ok(pl_date_parse(at, &due->today)))
         return failure_usage(&due->cli->failure,
                              _("--at %s: a day of the form YYYY-MM-DD is needed"), at);

@@ -13,6 +13,7 @@
 #include "client/camt.h"
 #include "client/commands.h"
 #include "client/input.h"
+#include "client/when.h"
 #include "client/write.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -214,7 +215,7 @@ static const struct column entry_columns[] = {
 static int32_t today(void)
 {
     struct pl_clock *clock = pl_clock_system();
-    return pl_date_of_us(clock->wall_us(clock));
+    return when_day(clock->wall_us(clock));
 }
 
 static void add_age(struct sheet *sheet, const char *booked)

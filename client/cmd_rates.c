@@ -8,6 +8,7 @@
 #include "client/commands.h"
 #include "client/input.h"
 #include "client/text.h"
+#include "client/when.h"
 #include "client/write.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -202,7 +203,7 @@ struct pl_status cmd_rates(struct cli *cli)
     request.currency = input_lend(cli->arg_count > 0 ? cli->arg[0] : NULL);
     request.date = input_lend(options_get(&cli->options, OPTION_AT));
     if (!all && request.date[0] == '\0')
-        request.date = input_lend(pl_date_format(pl_date_of_us(clock->wall_us(clock)), today));
+        request.date = input_lend(pl_date_format(when_day(clock->wall_us(clock)), today));
     request.page_size = 1000;
     sheet_init(&sheet, "rates", columns, PL_COUNT(columns), &cli->arena);
     do {

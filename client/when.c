@@ -56,6 +56,16 @@ struct pl_status when_end_of(const char *text, int64_t *ret_us)
     return pl_ok();
 }
 
+int32_t when_day(int64_t time_us)
+{
+    char text[40];
+    int32_t day = pl_date_of_us(time_us);
+    (void)when_format(time_us, text);
+    text[strlen("2026-12-08")] = '\0';
+    struct pl_status status = pl_date_parse(text, &day);
+    return pl_is_ok(status) ? day : pl_date_of_us(time_us);
+}
+
 const char *when_format(int64_t time_us, char out[40])
 {
     struct pl_status status = when_init();

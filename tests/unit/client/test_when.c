@@ -67,6 +67,23 @@ static void test_people_read_the_time_of_zurich(void **state)
     assert_string_equal(when_format(us, text), "2026-01-10 23:59:00 CET");
 }
 
+/* Shortly after midnight, and shortly before, in winter and in summer. */
+static void test_the_day_that_it_is_there(void **state)
+{
+    (void)state;
+    static const char *const moments[][2] = {
+        {"2026-02-28T22:59:59Z", "2026-02-28"}, {"2026-02-28T23:00:00Z", "2026-03-01"},
+        {"2026-06-30T21:59:59Z", "2026-06-30"}, {"2026-06-30T22:00:00Z", "2026-07-01"},
+        {"2026-12-31T23:30:00Z", "2027-01-01"}, {"2026-03-01T12:00:00Z", "2026-03-01"},
+    };
+    for (size_t i = 0; i < PL_COUNT(moments); i++) {
+        char day[11];
+        int64_t us = 0;
+        assert_true(pl_is_ok(pl_time_parse(moments[i][0], &us)));
+        assert_string_equal(pl_date_format(when_day(us), day), moments[i][1]);
+    }
+}
+
 /* What was typed as a day is read as that day. */
 static void test_a_day_ends_at_its_own_midnight(void **state)
 {
@@ -102,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_a_moment_is_taken_as_it_is),
         cmocka_unit_test(test_what_is_no_day_is_refused),
         cmocka_unit_test(test_people_read_the_time_of_zurich),
+        cmocka_unit_test(test_the_day_that_it_is_there),
         cmocka_unit_test(test_a_day_ends_at_its_own_midnight),
     };
     return cmocka_run_group_tests(tests, elsewhere, NULL);
