@@ -310,15 +310,6 @@ struct pl_status pl_tlog_proof_parse(struct pl_slice text, struct pl_arena *aren
     return pl_ok();
 }
 
-struct pl_status pl_tlog_proof_check(const struct pl_tlog_proof *proof,
-                                     const struct pl_merkle_hash *leaf,
-                                     const struct pl_note_key *logs, size_t log_count,
-                                     struct pl_checkpoint *ret)
-{
-    PL_TRY(pl_checkpoint_open(proof->checkpoint, logs, log_count, ret, NULL));
-    return pl_merkle_check_inclusion(proof->index, ret->size, leaf, &proof->proof, &ret->root);
-}
-
 /* --- requests to witnesses --- */
 
 struct pl_status pl_add_checkpoint_print(const struct pl_add_checkpoint *request,
@@ -587,18 +578,4 @@ bool pl_policy_quorum(const struct pl_policy *policy, const struct pl_note_seen 
         met[PL_POLICY_WITNESSES_MAX + g] = count >= group->threshold;
     }
     return met[policy->quorum];
-}
-
-struct pl_status pl_policy_check(const struct pl_policy *policy, struct pl_slice signed_checkpoint,
-                                 struct pl_checkpoint *ret, struct pl_note_seen *ret_seen)
-{
-    struct pl_note note;
-    struct pl_note_seen here[PL_POLICY_WITNESSES_MAX], *seen = ret_seen != NULL ? ret_seen : here;
-    PL_TRY(pl_checkpoint_open(signed_checkpoint, policy->log, policy->log_count, ret, &note));
-    struct pl_status status = pl_note_verify(&note, policy->witness, policy->witness_count, seen);
-    if (!pl_is_ok(status) && status.code != PL_E_NOT_FOUND)
-        return status;
-    return pl_policy_quorum(policy, seen)
-               ? pl_ok()
-               : pl_fail(NOT_FOUND, "too few witnesses have cosigned for the policy");
 }

@@ -84,13 +84,6 @@ PL_MUST_CHECK struct pl_status pl_tlog_proof_print(const struct pl_tlog_proof *p
 /* `extra` lives in the arena, the checkpoint is borrowed from `text`. */
 PL_MUST_CHECK struct pl_status pl_tlog_proof_parse(struct pl_slice text, struct pl_arena *arena,
                                                    struct pl_tlog_proof *ret);
-/* That the entry with this leaf hash is in the tree of the proof's checkpoint, which one of `logs`
- * signed. Cosignatures are the caller's (pl_checkpoint_open, pl_policy_check). */
-PL_MUST_CHECK struct pl_status pl_tlog_proof_check(const struct pl_tlog_proof *proof,
-                                                   const struct pl_merkle_hash *leaf,
-                                                   const struct pl_note_key *logs, size_t log_count,
-                                                   struct pl_checkpoint *ret);
-
 /* --- POST <witness>/add-checkpoint --- */
 
 struct pl_add_checkpoint {
@@ -133,13 +126,4 @@ PL_MUST_CHECK struct pl_status pl_policy_parse(struct pl_slice text, struct pl_a
                                                struct pl_policy *ret, char *message);
 /* Is this enough? seen: one a witness, as pl_note_verify tells. */
 bool pl_policy_quorum(const struct pl_policy *policy, const struct pl_note_seen *seen);
-/* A signed checkpoint against the whole policy: signed by one of its logs, no known witness's
- * signature wrong, quorum reached. INVALID with what does not hold; NOT_FOUND if only
- * signatures are missing. ret_seen: one a witness, may
- * be NULL. */
-PL_MUST_CHECK struct pl_status pl_policy_check(const struct pl_policy *policy,
-                                               struct pl_slice signed_checkpoint,
-                                               struct pl_checkpoint *ret,
-                                               struct pl_note_seen *ret_seen);
-
 #endif

@@ -287,42 +287,6 @@ static void test_what_is_no_proof(void **state)
     pl_buf_fini(&text);
 }
 
-static struct pl_status leaf_read(void *arg, unsigned level, uint64_t first, size_t count,
-                                  struct pl_merkle_hash *ret)
-{
-    const struct pl_merkle_hash *leaves = arg;
-    assert_int_equal(level, 0);
-    memcpy(ret, leaves + first, count * sizeof(*ret));
-    return pl_ok();
-}
-
-/* Root 5 of the shared vectors is in the signed checkpoint: entry 3 of them is proved. */
-static void test_tlog_proof_check(void **state)
-{
-    (void)state;
-    static const struct pl_slice entries[] = {{(const uint8_t *)"", 0},
-                                              {(const uint8_t *)"\x00", 1},
-                                              {(const uint8_t *)"\x10", 1},
-                                              {(const uint8_t *)"\x20\x21", 2},
-                                              {(const uint8_t *)"\x30\x31", 2}};
-    struct pl_merkle_hash leaves[5];
-    for (size_t i = 0; i < 5; i++)
-        pl_merkle_leaf(entries[i], &leaves[i]);
-    struct pl_tlog_proof proof = {.index = 3, .checkpoint = pl_slice_str(BODY "\n" FUND_LINE)};
-    assert_true(pl_is_ok(pl_merkle_prove_inclusion(leaf_read, leaves, 3, 5, &proof.proof)));
-    struct pl_note_key keys[] = {key_of(W1_VKEY), key_of(FUND_VKEY)};
-    struct pl_checkpoint checkpoint;
-    assert_true(pl_is_ok(pl_tlog_proof_check(&proof, &leaves[3], keys, 2, &checkpoint)));
-    assert_int_equal(checkpoint.size, 5);
-    assert_int_equal(pl_tlog_proof_check(&proof, &leaves[2], keys, 2, &checkpoint).code,
-                     PL_E_INVALID);
-    assert_int_equal(pl_tlog_proof_check(&proof, &leaves[3], keys, 1, &checkpoint).code,
-                     PL_E_NOT_FOUND);
-    proof.index = 4;
-    assert_int_equal(pl_tlog_proof_check(&proof, &leaves[3], keys, 2, &checkpoint).code,
-                     PL_E_INVALID);
-}
-
 static void test_add_checkpoint(void **state)
 {
     (void)state;
@@ -447,50 +411,15 @@ static void test_what_is_no_policy(void **state)
     free(policy);
 }
 
-static void test_policy_check(void **state)
-{
-    (void)state;
-    struct pl_policy *policy = calloc(1, sizeof(*policy));
-    struct pl_arena arena;
-    char message[200];
-    struct pl_checkpoint checkpoint;
-    struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX];
-    const char *text = "log " FUND_VKEY "\nwitness w " W1_VKEY "\nquorum w\n";
-    assert_int_equal(parse_policy(text, &arena, policy, message), PL_E_OK);
-    assert_int_equal(
-        pl_policy_check(policy, pl_slice_str(BODY "\n" FUND_LINE W1_LINE), &checkpoint, seen).code,
-        PL_E_OK);
-    assert_int_equal(seen[0].time_s, 1760000000);
-    assert_int_equal(
-        pl_policy_check(policy, pl_slice_str(BODY "\n" FUND_LINE), &checkpoint, NULL).code,
-        PL_E_NOT_FOUND);
-    assert_int_equal(
-        pl_policy_check(policy, pl_slice_str(BODY "\n" W1_LINE), &checkpoint, NULL).code,
-        PL_E_NOT_FOUND);
-    char spoilt[] = BODY "\n" FUND_LINE W1_LINE;
-    spoilt[sizeof(spoilt) - 20] ^= 1;
-    assert_int_equal(pl_policy_check(policy, pl_slice_str(spoilt), &checkpoint, NULL).code,
-                     PL_E_INVALID);
-    pl_arena_fini(&arena);
-    free(policy);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_checkpoint),
-        cmocka_unit_test(test_what_is_no_checkpoint),
-        cmocka_unit_test(test_signed_checkpoint),
-        cmocka_unit_test(test_tile_paths),
-        cmocka_unit_test(test_tile_widths),
-        cmocka_unit_test(test_bundles),
-        cmocka_unit_test(test_tlog_proof_text),
-        cmocka_unit_test(test_what_is_no_proof),
-        cmocka_unit_test(test_tlog_proof_check),
-        cmocka_unit_test(test_add_checkpoint),
-        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_checkpoint),        cmocka_unit_test(test_what_is_no_checkpoint),
+        cmocka_unit_test(test_signed_checkpoint), cmocka_unit_test(test_tile_paths),
+        cmocka_unit_test(test_tile_widths),       cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_tlog_proof_text),   cmocka_unit_test(test_what_is_no_proof),
+        cmocka_unit_test(test_add_checkpoint),    cmocka_unit_test(test_policy),
         cmocka_unit_test(test_what_is_no_policy),
-        cmocka_unit_test(test_policy_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

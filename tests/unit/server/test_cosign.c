@@ -143,6 +143,8 @@ static uint64_t served(const char *trouble)
     if (report->tree != NULL) {
         char path[128], text[8192];
         struct pl_checkpoint checkpoint;
+        struct pl_note note;
+        struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX] = {{.verified = false}};
         (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned", dir);
         FILE *file = fopen(path, "r");
         assert_non_null(file);
@@ -150,10 +152,12 @@ static uint64_t served(const char *trouble)
         (void)fclose(file);
         assert_int_equal(len, report->tree->len);
         assert_memory_equal(text, report->tree->note, len);
-        policy->policy.log[0] = log_key;
-        policy->policy.log_count = 1;
         assert_true(
-            pl_is_ok(pl_policy_check(&policy->policy, pl_slice(text, len), &checkpoint, NULL)));
+            pl_is_ok(pl_checkpoint_open(pl_slice(text, len), &log_key, 1, &checkpoint, &note)));
+        enum pl_code code =
+            pl_note_verify(&note, policy->policy.witness, policy->policy.witness_count, seen).code;
+        assert_true(code == PL_E_OK || code == PL_E_NOT_FOUND);
+        assert_true(pl_policy_quorum(&policy->policy, seen));
         size = checkpoint.size;
         assert_int_equal(size, report->tree->checkpoint.size);
     }
