@@ -130,6 +130,7 @@ static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
            refusal->reason == PLEDGED__V1__REASON__REASON_UNAVAILABLE ||
            refusal->reason == PLEDGED__V1__REASON__REASON_CLOCK_STOPPED ||
            refusal->reason == PLEDGED__V1__REASON__REASON_INTERNAL ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_DATA_GONE ||
            refusal->reason == PLEDGED__V1__REASON__REASON_DEADLINE;
 }
 

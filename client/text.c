@@ -569,6 +569,9 @@ static const struct {
     {PLEDGED__V1__REASON__REASON_BUSY, N_("the daemon is busy; nothing was done, try again")},
     {PLEDGED__V1__REASON__REASON_NO_SPACE,
      N_("the daemon's disk is full; nothing was done, try again when there is room")},
+    {PLEDGED__V1__REASON__REASON_DATA_GONE, N_("the daemon's data directory was moved or removed; "
+                                               "nothing was done, an operator has to put "
+                                               "it back")},
     {PLEDGED__V1__REASON__REASON_UNAVAILABLE, N_("the daemon is starting or stopping; try again")},
     {PLEDGED__V1__REASON__REASON_DEADLINE,
      N_("the time was up before the daemon took the request; nothing was done")},

@@ -39,7 +39,6 @@
 #include "server/writer.h"
 
 enum { MESSAGE_BYTES = 400 };
-enum { REMIND_LOOKS = 60 };
 enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10 };
 /* So many entries between two looks are a load that a snapshot would only slow down: it waits for
  * its end, but not for more than so many times what is due. */
@@ -82,8 +81,6 @@ struct daemon {
     pid_t snapshot_child;
     int exit_code;
     int64_t clock_noted_ns;
-    bool was_there; /* the data directory, at the last look */
-    unsigned looks_gone;
     struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
     bool announced;                     /* port_file and pid_file are ours */
 };
@@ -599,22 +596,6 @@ static void reload_event(evutil_socket_t number, short what, void *arg)
     reload_begin(daemon->reload);
 }
 
-/* Files that are open stay open, whatever happens to their names: nothing else would tell. */
-static void look_at_directory(struct daemon *daemon)
-{
-    bool there = lock_is_there(daemon->lock);
-    if (!there && (daemon->was_there || ++daemon->looks_gone % REMIND_LOOKS == 0))
-        pl_log_error(
-            "daemon",
-            "the data directory was moved or removed: put it back, and do not stop the daemon; "
-            "if it is gone, the runbook says what can still be had (PledgedNotWritable)",
-            "data=%s", PL_QUOTED(daemon->config->data));
-    if (there && !daemon->was_there)
-        pl_log_info("daemon", "the data directory is back", "data=%s",
-                    PL_QUOTED(daemon->config->data));
-    daemon->was_there = there;
-}
-
 /* Every thread has looked around a short while ago. */
 static bool gets_on(const struct daemon *daemon)
 {
@@ -631,7 +612,6 @@ static void look_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     look_at_snapshots(daemon);
-    look_at_directory(daemon);
     if (now_ns() - daemon->clock_noted_ns >= CLOCK_NOTE_S * 1000000000LL)
         note_clock(daemon);
 }
@@ -749,8 +729,7 @@ int daemon_run(const struct config *config)
                             .worker_count = count_workers(config),
                             .base = event_base_new(),
                             .started_ns = now_ns(),
-                            .clock_noted_ns = now_ns(),
-                            .was_there = true};
+                            .clock_noted_ns = now_ns()};
     char message[MESSAGE_BYTES] = "";
     prepare_process();
     PL_ASSERT(daemon.base != NULL);

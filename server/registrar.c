@@ -190,12 +190,21 @@ static void pass_on(struct registrar *registrar, struct command *command)
 
 /* --- on the way back --- */
 
+/* It may be recorded. */
+static bool is_unsure(const struct command *command)
+{
+    return command->code == PL_E_UNKNOWN_OUTCOME ||
+           (command->item_count != 0 && command->item[0].code == PL_E_UNKNOWN_OUTCOME);
+}
+
 static void keep_or_withdraw(struct registrar *registrar, struct command *command)
 {
     const Pledged__V1__Receipt *receipt =
         command->code == PL_E_OK ? command->item[0].receipt : NULL;
     bool recorded = receipt != NULL && receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
     forget(registrar, command);
+    if (is_unsure(command))
+        return; /* marked as pending: the next start finds out */
     withdraw(registrar, command,
              recorded); /* of a repeated one the rows are there, or were erased */
     if (!recorded)

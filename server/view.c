@@ -318,6 +318,30 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
     return view;
 }
 
+static void *copy_array(const void *from, size_t count, size_t size)
+{
+    void *copy = allocate(count, size);
+    memcpy(copy, from, count * size);
+    return copy;
+}
+
+struct view *view_closed(const struct view *from, const char *why_not_writable)
+{
+    struct view *view = copy_array(from, 1, sizeof(*from));
+    atomic_init(&view->refs, 1);
+    view->writable = false;
+    copy_text(view->why_not_writable, sizeof(view->why_not_writable), why_not_writable);
+    view->catalogue = copy_array(from->catalogue, from->catalogue_count, sizeof(*from->catalogue));
+    for (size_t i = 0; i < view->catalogue_count; i++)
+        view->catalogue[i] = catalogue_ref(from->catalogue[i]);
+    view->tier = copy_array(from->tier, from->tier_count, sizeof(*from->tier));
+    view->kept = copy_array(from->kept, from->kept_count, sizeof(*from->kept));
+    view->fulfilled = copy_array(from->fulfilled, from->fulfilled_count, sizeof(*from->fulfilled));
+    for (int d = 0; d < STATE_DIMENSIONS; d++)
+        atomic_fetch_add_explicit(&view->totals[d]->refs, 1, memory_order_relaxed);
+    return view;
+}
+
 struct view *view_ref(struct view *view)
 {
     uint32_t before = atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);

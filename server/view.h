@@ -33,6 +33,8 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
 /* The hash of the last batch, for a view that was made before that was known. Before the view is in
  * any slot. */
 void view_set_batch_hash(struct view *view, const uint8_t hash[32]);
+/* The same, but commands are not being accepted. Refcount 1. */
+struct view *view_closed(const struct view *view, const char *why_not_writable);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* any thread; NULL is fine */
 const struct view_log *view_get_log(const struct view *view);

@@ -30,6 +30,8 @@ enum {
     QUEUED_BYTES = 128,  /* of one, that a decision looks at */
     RECEIPT_OUTCOME = 5, /* number of the field */
 };
+#define LOOK_NS   100000000LL   /* between two looks whether the log is where it was */
+#define REMIND_NS 60000000000LL /* between two lines that say that it is not */
 
 struct waiting { /* commands in order, linked by their mail */
     struct pl_mail *first, *last;
@@ -63,6 +65,8 @@ struct writer {
     int64_t resubmit_at_ns;
     bool no_room;
     int64_t room_retry_at_ns;
+    bool gone; /* the log is not where a start would look for it */
+    int64_t look_at_ns, remind_at_ns;
     /* clock watch: wall and monotonic time agreed here */
     int64_t base_wall_us, base_mono_ns;
     bool expiry_stopped;
@@ -142,6 +146,16 @@ static void refuse_whole(struct command *command, enum pl_code code, Pledged__V1
     command->phase = COMMAND_DECIDED;
 }
 
+/* --- a log that went away --- */
+
+static const char gone_why[] = "the data directory was moved or removed";
+static const char gone_words[] =
+    "the server's data directory was moved or removed; nothing was recorded; repeat with the same "
+    "request id when the operator has put it back";
+static const char unsure_words[] =
+    "the server's data directory was moved or removed meanwhile; whether this is recorded is known "
+    "when the operator has put it back: repeat with the same request id";
+
 static void group_begin(const struct writer *writer, struct group *group)
 {
     PL_ASSERT(group->view == NULL);
@@ -157,6 +171,19 @@ static bool full(const struct writer *writer)
 static bool nothing_fills(const struct writer *writer)
 {
     return batch_empty(&writer->filling->batch);
+}
+
+/* The state says what is in no log that a start would find, and perhaps never will be: it is shown
+ * to nobody, and nothing is decided on it. */
+static bool held_back(const struct writer *writer)
+{
+    return writer->gone && (writer->in_flight != NULL || !nothing_fills(writer) || writer->spoiled);
+}
+
+/* No command can be decided now. Where nothing is recorded, none waits for a batch. */
+static bool must_wait(const struct writer *writer)
+{
+    return !writer->gone && (full(writer) || writer->spoiled);
 }
 
 /* --- reading entries back --- */
@@ -281,6 +308,14 @@ static void mark_rows(struct command *command, const struct ledger_decision *dec
     }
 }
 
+/* The entry that it is told of; 0: none. */
+static uint64_t item_seq(const struct command_item *item)
+{
+    return item->receipt != NULL   ? item->receipt->seq
+           : item->refusal != NULL ? item->refusal->seq
+                                   : 0;
+}
+
 static void item_refuse(struct command *command, struct command_item *item, enum pl_code code,
                         Pledged__V1__Reason reason, const char *field, const char *message)
 {
@@ -370,6 +405,13 @@ static void copy_refusal(struct command *command, struct command_item *item,
     item->code = decision->code;
     item->refusal =
         (Pledged__V1__Refusal *)pl_message_copy(&decision->refusal->base, command->arena);
+}
+
+static void item_unsure(struct command *command, struct command_item *item)
+{
+    item->receipt = NULL;
+    item_refuse(command, item, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
+                "", unsure_words);
 }
 
 static const char disagreement[] =
@@ -494,10 +536,15 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
         return true; /* the worker refused it */
     uint64_t seq =
         item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
-    if (seq != 0)
+    if (seq >= writer->head.next_seq && writer->gone)
+        item_unsure(command, item);
+    else if (seq != 0)
         item_replay(writer, command, item, seq);
     else if (item->objection != NULL)
         item_object(item);
+    else if (writer->gone && (!item->msg->dry_run || held_back(writer)))
+        item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_DATA_GONE, "",
+                    gone_words);
     else if (writer->options.read_only != NULL && !item->msg->dry_run)
         item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
                     writer->options.read_only);
@@ -510,10 +557,23 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
     return true;
 }
 
-/* Replies that need no new entry wait for whatever the state they saw still has in flight (W1). */
+/* Of a command that was decided in part before the log went away. */
+static void withhold(const struct writer *writer, struct command *command)
+{
+    for (size_t i = 0; i < command->item_count; i++) {
+        if (item_seq(&command->item[i]) >= writer->head.next_seq)
+            item_unsure(command, &command->item[i]);
+    }
+}
+
+/* Replies that need no new entry wait for whatever the state they saw still has in flight (W1).
+ * While that is held back they have seen nothing of it. */
 static void park(struct writer *writer, struct command *command)
 {
-    if (!nothing_fills(writer))
+    if (held_back(writer)) {
+        withhold(writer, command);
+        answer(command);
+    } else if (!nothing_fills(writer))
         waiting_push(&writer->filling->waiting, &command->mail);
     else if (writer->in_flight != NULL)
         waiting_push(&writer->in_flight->waiting, &command->mail);
@@ -524,6 +584,13 @@ static void park(struct writer *writer, struct command *command)
 static void run_query(struct writer *writer, struct command *command)
 {
     struct query_log log = {.read = read_entry, .arg = writer};
+    if (held_back(writer)) {
+        refuse_whole(command, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_DATA_GONE,
+                     "the server's data directory was moved or removed while something was being "
+                     "recorded; tiers, totals and dumps go on, this waits until it is back");
+        answer(command);
+        return;
+    }
     command->phase = COMMAND_DECIDED;
     command->code = command->query(writer->ledger, &log, command->request, command->arena,
                                    &command->response, &command->refusal);
@@ -551,7 +618,7 @@ static void run_adopt(struct writer *writer, struct command *command, int64_t no
     struct ledger_decision decision = {0};
     pl_arena_reset(&writer->scratch);
     ledger_decide_start(writer->ledger, &command->start, now_us, &writer->scratch, &decision);
-    bool stuck = writer->options.read_only != NULL || writer->no_room;
+    bool stuck = writer->options.read_only != NULL || writer->no_room || writer->gone;
     if (decision.answer != LEDGER_NOTHING && stuck) {
         refuse_whole(command, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
                      "the ledger cannot record who may do what now");
@@ -603,7 +670,7 @@ static bool run_command(struct writer *writer, struct command *command, int64_t 
         return true;
     }
     while (command->item_next < command->item_count) {
-        if (full(writer) || writer->spoiled)
+        if (must_wait(writer))
             return false;
         expect(writer, command, command->item_next);
         if (!decide_item(writer, command, &command->item[command->item_next], now_us))
@@ -665,9 +732,10 @@ static struct view *make_view(struct writer *writer, uint64_t number)
     struct view_log log = {
         .size = ledger_size(writer->ledger), .batches = number, .epoch = writer->epoch};
     memcpy(log.last_batch_hash, writer->head.hash, STORE_HASH_BYTES); /* complete: of that one */
-    const char *why = writer->options.read_only != NULL ? writer->options.read_only
-                      : writer->no_room                 ? "the disk is full"
-                                                        : "";
+    const char *why = writer->gone                        ? gone_why
+                      : writer->options.read_only != NULL ? writer->options.read_only
+                      : writer->no_room                   ? "the disk is full"
+                                                          : "";
     return view_new(writer->ledger, &log, why[0] == '\0', why, writer->expiry_stopped,
                     writer->rebuilt ? NULL : writer->published);
 }
@@ -699,10 +767,10 @@ static void on_append(void *arg, enum store_outcome outcome)
     writer->outcome = outcome;
 }
 
-static void submit_again(struct writer *writer)
+static void submit_again(struct writer *writer, bool idle)
 {
     writer->resubmit = false;
-    store_append(writer->options.store, &writer->in_flight->batch.header, false, on_append, writer);
+    store_append(writer->options.store, &writer->in_flight->batch.header, idle, on_append, writer);
 }
 
 /* What a definite failure is told as. */
@@ -714,9 +782,7 @@ struct failure {
 
 static bool item_durable(const struct writer *writer, const struct command_item *item)
 {
-    uint64_t seq = item->receipt != NULL   ? item->receipt->seq
-                   : item->refusal != NULL ? item->refusal->seq
-                                           : 0;
+    uint64_t seq = item_seq(item);
     return seq != 0 && seq < writer->head.next_seq;
 }
 
@@ -811,7 +877,10 @@ static struct pl_status mend(struct writer *writer)
         .reason = PLEDGED__V1__REASON__REASON_UNAVAILABLE,
         .message = "not recorded, because of a mistake with another command; repeat with the same "
                    "request id"};
-    return writer->spoiled && writer->in_flight == NULL ? start_over(writer, &failure) : pl_ok();
+    /* what is to be read again must be there */
+    return writer->spoiled && writer->in_flight == NULL && !writer->gone
+               ? start_over(writer, &failure)
+               : pl_ok();
 }
 
 static void tell_durable(const struct writer *writer, const struct batch *batch)
@@ -844,6 +913,7 @@ static struct pl_status complete(struct writer *writer)
         writer->resubmit = true;
         writer->resubmit_at_ns =
             writer->options.clock->mono_ns(writer->options.clock) + LIMIT_RESUBMIT_MS * 1000000LL;
+        writer->look_at_ns = 0; /* that may be why */
         return pl_ok();
     case STORE_NO_SPACE:
     case STORE_UNAVAILABLE:
@@ -861,11 +931,81 @@ static struct pl_status complete(struct writer *writer)
 
 /* --- a turn --- */
 
+/* Who decides needs to know no more than that it cannot be known. Who brought a new roster waits:
+ * what counts must be what the log says. */
+static void leave_unsure(struct writer *writer, struct waiting *list)
+{
+    static const struct failure unsure = {.code = PL_E_UNKNOWN_OUTCOME,
+                                          .reason = PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
+                                          .message = unsure_words};
+    static const struct failure unseen = {.code = PL_E_UNAVAILABLE,
+                                          .reason = PLEDGED__V1__REASON__REASON_DATA_GONE,
+                                          .message = gone_words};
+    struct waiting all = *list;
+    *list = (struct waiting){NULL, NULL};
+    struct pl_mail *mail;
+    while ((mail = waiting_pop(&all)) != NULL) {
+        struct command *command = command_of(mail);
+        if (command->kind == COMMAND_ADOPT)
+            waiting_push(list, mail);
+        else
+            fail_command(writer, command, command->kind == COMMAND_QUERY ? &unseen : &unsure);
+    }
+}
+
+static void tell_gone(struct writer *writer, int64_t now_ns)
+{
+    writer->remind_at_ns = now_ns + REMIND_NS;
+    pl_log_error("writer",
+                 "the data directory was moved or removed, nothing is recorded any more: put it "
+                 "back, and do not stop the daemon; if it is gone, the runbook says what can still "
+                 "be had (PledgedNotWritable)",
+                 "batch=%" PRIu64 " held_back=%s", writer->head.batch,
+                 held_back(writer) ? "yes" : "no");
+}
+
+/* Nothing is recorded into a file that no start would find. What was decided before that was seen
+ * is held back: it stays as it is, and is told once it is where it belongs. */
+static void close_down(struct writer *writer, int64_t now_ns)
+{
+    bool rebuilt = writer->rebuilt;
+    if (writer->in_flight != NULL)
+        leave_unsure(writer, &writer->in_flight->waiting);
+    leave_unsure(writer, &writer->filling->waiting);
+    publish(writer, view_closed(writer->published, gone_why));
+    writer->rebuilt = rebuilt; /* that is still the view before it */
+    ring(writer);
+    tell_gone(writer, now_ns);
+}
+
+static void look_for_log(struct writer *writer)
+{
+    int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
+    if (now_ns < writer->look_at_ns)
+        return;
+    writer->look_at_ns = now_ns + LOOK_NS;
+    bool gone = !store_is_there(writer->options.store);
+    if (gone == writer->gone) {
+        if (gone && now_ns >= writer->remind_at_ns)
+            tell_gone(writer, now_ns);
+        return;
+    }
+    writer->gone = gone;
+    writer->view_stale = true;
+    if (gone)
+        close_down(writer, now_ns);
+    else
+        pl_log_warning("writer", "the data directory is back: writes go on", "batch=%" PRIu64,
+                       writer->head.batch);
+}
+
 static void look_for_room(struct writer *writer)
 {
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
     if ((writer->no_room && now_ns < writer->room_retry_at_ns) || writer->options.read_only != NULL)
         return;
+    if (writer->gone)
+        return; /* there may be room elsewhere, which is not ours */
     bool full = !store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES);
     writer->room_retry_at_ns = now_ns + 500000000LL;
     if (full == writer->no_room)
@@ -893,7 +1033,7 @@ static void refresh_view(struct writer *writer)
 static void expire(struct writer *writer, int64_t now_us)
 {
     if (writer->expiry_stopped || writer->no_room || writer->options.read_only != NULL ||
-        writer->spoiled)
+        writer->spoiled || writer->gone)
         return;
     struct ledger_decision decision;
     while (!full(writer)) {
@@ -930,7 +1070,7 @@ static void collect(struct writer *writer)
 /* False: nothing of this list can be decided now. */
 static bool decide_first(struct writer *writer, struct waiting *list, int64_t now_us)
 {
-    if (list->first == NULL || full(writer) || writer->spoiled)
+    if (list->first == NULL || must_wait(writer))
         return false;
     const struct waiting before = *list;
     struct pl_mail *rest = before.first->next; /* done, it may be somebody else's */
@@ -985,7 +1125,7 @@ static void send_off(struct writer *writer, int64_t now_us, bool idle)
 
 static void submit(struct writer *writer, int64_t now_us)
 {
-    if (writer->in_flight != NULL || nothing_fills(writer) || writer->spoiled)
+    if (writer->in_flight != NULL || nothing_fills(writer) || writer->spoiled || writer->gone)
         return;
     bool idle = none_waits(writer) && pl_mailbox_empty(writer->options.inbox);
     send_off(writer, now_us, idle);
@@ -997,9 +1137,10 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     writer->dispatch_next = false;
     store_dispatch(writer->options.store);
     PL_TRY(complete(writer));
-    if (writer->resubmit &&
+    look_for_log(writer);
+    if (writer->resubmit && !writer->gone &&
         writer->options.clock->mono_ns(writer->options.clock) >= writer->resubmit_at_ns)
-        submit_again(writer);
+        submit_again(writer, false);
     PL_TRY(mend(writer));
     int64_t now_us = turn_time(writer);
     look_for_room(writer);
@@ -1010,14 +1151,16 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     refresh_view(writer);
     /* asking for room may have brought a completion that no descriptor will announce again */
     *ret_busy = writer->dispatch_next || writer->completed ||
-                (writer->spoiled && writer->in_flight == NULL) ||
-                (!none_waits(writer) && !full(writer) && !writer->spoiled);
+                (writer->spoiled && writer->in_flight == NULL && !writer->gone) ||
+                (!none_waits(writer) && !must_wait(writer));
     return pl_ok();
 }
 
 int64_t writer_next_wake_ns(const struct writer *writer)
 {
     int64_t wake_ns = INT64_MAX;
+    if (writer->gone)
+        return writer->look_at_ns;
     if (writer->resubmit)
         wake_ns = writer->resubmit_at_ns;
     if (writer->no_room && writer->room_retry_at_ns < wake_ns)
@@ -1055,9 +1198,11 @@ void writer_hand(struct writer *writer, struct command *command)
     waiting_push(&writer->queue, &command->mail);
 }
 
+/* What is held back is waited for by nobody, and may stay so for ever. */
 bool writer_idle(const struct writer *writer)
 {
-    return writer_at_rest(writer) && pl_mailbox_count(writer->options.inbox) == 0;
+    return (writer_at_rest(writer) || (held_back(writer) && none_waits(writer))) &&
+           pl_mailbox_count(writer->options.inbox) == 0;
 }
 
 const struct ledger *writer_ledger(const struct writer *writer)
@@ -1075,7 +1220,7 @@ static struct pl_status barrier_wait(struct writer *writer)
             PL_TRY(complete(writer));
             if (writer->in_flight == NULL)
                 return pl_ok();
-            submit_again(writer); /* UNKNOWN */
+            submit_again(writer, true); /* UNKNOWN */
         }
         struct pl_clock *system = pl_clock_system();
         int64_t until_ns = system->mono_ns(system) + 100000;

@@ -46,6 +46,7 @@ enum pl_code ledger_reason_code(Pledged__V1__Reason reason)
             {REASON(CLOCK_STOPPED), PL_E_UNAVAILABLE},
             {REASON(OUTCOME_UNKNOWN), PL_E_UNKNOWN_OUTCOME},
             {REASON(INTERNAL), PL_E_INTERNAL},
+            {REASON(DATA_GONE), PL_E_UNAVAILABLE},
         };
         for (size_t i = 0; i < PL_COUNT(service); i++) {
             if (service[i].reason == reason)

@@ -24,12 +24,12 @@ struct fault_store {
     struct store *inner;
     struct plan plan[PLANS_MAX];
     unsigned appends;
-    bool room;
+    bool room, there;
     struct fault now;
     store_append_fn done;
     void *done_arg;
     enum store_outcome outcome;
-    bool inner_done;
+    bool inner_done, inner_unknown;
     int fd;
 };
 
@@ -49,6 +49,7 @@ static void on_inner(void *arg, enum store_outcome outcome)
 {
     struct fault_store *fault = arg;
     fault->inner_done = true;
+    fault->inner_unknown = outcome == STORE_UNKNOWN;
     fault->outcome = fault->now.kind == FAULT_APPLIED_UNKNOWN && outcome == STORE_DURABLE
                          ? STORE_UNKNOWN
                          : outcome;
@@ -71,6 +72,9 @@ static void fault_append(struct store *store, const struct store_batch *batch, b
     struct fault_store *fault = of(store);
     PL_ASSERT(fault->done == NULL);
     fault->now = take_plan(fault);
+    /* the inner store may have it: nobody can say that it has not */
+    if (fault->inner_unknown && fault->now.outcome != STORE_UNKNOWN)
+        fault->now.kind = FAULT_NONE;
     fault->appends++;
     fault->done = done;
     fault->done_arg = arg;
@@ -122,6 +126,11 @@ static bool fault_has_room(struct store *store, size_t body_bytes)
     return of(store)->room && store_has_room(of(store)->inner, body_bytes);
 }
 
+static bool fault_is_there(struct store *store)
+{
+    return of(store)->there && store_is_there(of(store)->inner);
+}
+
 static int fault_fd(struct store *store)
 {
     return of(store)->fd;
@@ -151,6 +160,7 @@ static const struct store_driver fault_driver = {
     .read = fault_read,
     .head = fault_head,
     .has_room = fault_has_room,
+    .is_there = fault_is_there,
     .fd = fault_fd,
     .dispatch = fault_dispatch,
     .trim = fault_trim,
@@ -164,7 +174,7 @@ struct pl_status fault_open(struct store *inner, struct store **ret)
     PL_ASSERT(fault != NULL);
     fault->store.driver = &fault_driver;
     fault->inner = inner;
-    fault->room = true;
+    fault->room = fault->there = true;
     fault->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     PL_ASSERT(fault->fd >= 0);
     *ret = &fault->store;
@@ -196,6 +206,11 @@ bool fault_release(struct store *store)
 void fault_set_room(struct store *store, bool room)
 {
     of(store)->room = room;
+}
+
+void fault_set_there(struct store *store, bool there)
+{
+    of(store)->there = there;
 }
 
 unsigned fault_appends(const struct store *store)

@@ -23,12 +23,14 @@ struct fault {
 /* Takes the inner store. */
 PL_MUST_CHECK struct pl_status fault_open(struct store *inner, struct store **ret);
 /* What happens to the n-th append from now on (0: the next one). At most 64 plans wait. A batch
- * that is resubmitted after UNKNOWN and is in the log already is DURABLE, as any engine must say.
+ * that is resubmitted after UNKNOWN and is in the log already is DURABLE, as any engine must say;
+ * one of which the inner store said UNKNOWN is only ever told as UNKNOWN or by that store again.
  */
 void fault_plan(struct store *store, unsigned nth, struct fault fault);
 /* Lets a completion go that waits to be told. False if there is none. */
 bool fault_release(struct store *store);
 void fault_set_room(struct store *store, bool room);
-unsigned fault_appends(const struct store *store); /* seen so far */
+void fault_set_there(struct store *store, bool there); /* what store_is_there says */
+unsigned fault_appends(const struct store *store);     /* seen so far */
 
 #endif

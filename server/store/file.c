@@ -7,6 +7,10 @@
  * pwrite, fdatasync -> completion mail -> store_dispatch on the owner.
  * Failure: a write or sync that fails once begun ends the process (G1): the page cache can no
  * longer be trusted, and a retry could report success for data that is gone.
+ * A file that is open takes writes whatever happens to its name. So after the sync it is asked
+ * whether the name still leads to it; if not, the batch is UNKNOWN: it is in a file that no start
+ * would find, until somebody puts the directory back. The process does not end then, as what is
+ * deleted can be had from its descriptors alone.
  */
 #include "server/store/file.h"
 
@@ -36,11 +40,12 @@ struct file_store {
     struct file_options options;
     char *dir;
     struct store_head head;
+    struct file_shelf shelf; /* all segments; owns */
     /* the newest segment */
-    int fd;
+    int fd;                      /* the shelf's; -1: none */
     uint64_t offset, file_bytes; /* where the next record goes */
     uint32_t min_reader;         /* that it says; never less than a segment before it */
-    bool rolled;                 /* this append begins a new segment, called next_name till then */
+    bool rolled; /* the newest segment is called rolled_from until its first batch is written */
     char segment_name[32], rolled_from[32];
     /* the prepared one */
     int next_fd; /* -1: none */
@@ -105,21 +110,59 @@ static void encode(struct file_store *file)
     store_head_advance(&file->after, &file->batch);
 }
 
-/* Batch and, for a new segment, its name: all of it durable when this returns. Hashed here and not
- * where it was asked for: the writer has better things to do. */
+static bool is_called(const struct file_store *file, const char *name)
+{
+    char path[FILE_PATH_BYTES];
+    path_of(file, name, path);
+    return file->options.io->is_at(file->options.io, file->fd, path);
+}
+
+/* What failed is the directory's not being there any more, or the end. */
+static bool must_at(const struct file_store *file, struct pl_status status, const char *name)
+{
+    if (pl_is_ok(status))
+        return true;
+    if (is_called(file, name))
+        die(status);
+    return false;
+}
+
+/* The new segment's name, and durable. Begins where an earlier try ended. Looks first: in a
+ * directory that took the place of ours, a file of the old name is somebody else's. */
+static bool name_segment(struct file_store *file)
+{
+    struct io *io = file->options.io;
+    char from[FILE_PATH_BYTES], to[FILE_PATH_BYTES];
+    path_of(file, file->rolled_from, from);
+    path_of(file, file->segment_name, to);
+    if (!is_called(file, file->segment_name) &&
+        (!is_called(file, file->rolled_from) ||
+         !must_at(file, io->rename(io, from, to), file->rolled_from)))
+        return false;
+    if (!must_at(file, io->sync_dir(io, file->dir), file->segment_name))
+        return false;
+    file->rolled = false;
+    return true;
+}
+
+/* Batch and, for a new segment, its name: all of it durable when this returns, and where a start
+ * finds it, or UNKNOWN. Hashed here and not where it was asked for: the writer has better things to
+ * do. */
 static void write_record(struct file_store *file)
 {
     struct io *io = file->options.io;
     encode(file);
     must(io->pwrite(io, file->fd, file->record, (size_t)file->record_bytes, file->offset));
     must(io->datasync(io, file->fd));
-    if (!file->rolled)
-        return;
-    char from[FILE_PATH_BYTES], to[FILE_PATH_BYTES];
-    path_of(file, file->rolled_from, from);
-    path_of(file, file->segment_name, to);
-    must(io->rename(io, from, to));
-    must(io->sync_dir(io, file->dir));
+    if ((file->rolled && !name_segment(file)) || !is_called(file, file->segment_name))
+        file->outcome = STORE_UNKNOWN;
+}
+
+/* Not while an append is in flight: that one tells. */
+static bool is_there(const struct file_store *file)
+{
+    return file->done != NULL || file->fd < 0 || is_called(file, file->segment_name) ||
+           (file->rolled && is_called(file, file->rolled_from));
 }
 
 static struct pl_status prepare_segment(struct file_store *file, int *ret_fd)
@@ -206,10 +249,11 @@ static bool post(struct pl_mailbox *box, struct job *job, enum job_kind kind)
     return pl_mailbox_post(box, &job->mail);
 }
 
-/* Has the next segment prepared, unless it is or the disk plainly has no room for it. */
+/* Has the next segment prepared, unless it is or the disk plainly has no room for it. A directory
+ * that took the place of ours is somebody else's. */
 static void want_next(struct file_store *file)
 {
-    if (file->next_fd >= 0 || file->preparing || file->options.read_only)
+    if (file->next_fd >= 0 || file->preparing || file->options.read_only || !is_there(file))
         return;
     uint64_t room = 0;
     struct io *io = file->options.io;
@@ -281,6 +325,33 @@ static bool file_has_room(struct store *store, size_t body_bytes)
     return has_room(of(store), body_bytes, 0);
 }
 
+static bool file_is_there(struct store *store)
+{
+    return is_there(of(store));
+}
+
+static void shelve(struct file_store *file, int fd)
+{
+    struct file_shelf *shelf = &file->shelf;
+    struct file_part *part = calloc(1, sizeof(*part));
+    PL_ASSERT(part != NULL);
+    part->fd = fd;
+    atomic_store_explicit(shelf->last != NULL ? &shelf->last->next : &shelf->first, part,
+                          memory_order_release);
+    shelf->last = part;
+}
+
+static void empty_shelf(struct file_store *file)
+{
+    struct file_part *part = atomic_load_explicit(&file->shelf.first, memory_order_relaxed);
+    while (part != NULL) {
+        struct file_part *next = atomic_load_explicit(&part->next, memory_order_relaxed);
+        file->options.io->close(file->options.io, part->fd);
+        free(part);
+        part = next;
+    }
+}
+
 /* The prepared file becomes the newest segment: its header page goes in front of the record. */
 static void roll(struct file_store *file, const struct store_batch *batch)
 {
@@ -300,8 +371,6 @@ static void roll(struct file_store *file, const struct store_batch *batch)
     memcpy(header.prev, batch->prev, sizeof(header.prev));
     segment_header_encode(&header, page);
     struct io *io = file->options.io;
-    if (file->fd >= 0)
-        io->close(io, file->fd);
     file->fd = file->next_fd;
     file->next_fd = -1;
     file->file_bytes = file->options.segment_bytes;
@@ -311,6 +380,7 @@ static void roll(struct file_store *file, const struct store_batch *batch)
                    batch->number);
     memcpy(file->rolled_from, file->next_name, sizeof(file->rolled_from));
     must(io->pwrite(io, file->fd, page, sizeof(page), 0));
+    shelve(file, file->fd);
 }
 
 uint64_t file_batch_max(uint64_t segment_bytes)
@@ -332,7 +402,9 @@ static enum store_outcome judge(struct file_store *file, const struct store_batc
         return STORE_FENCED;
     if (!store_follows_head(&file->head, batch))
         return STORE_CONFLICT;
-    return has_room(file, batch->body.len, batch->min_reader) ? STORE_DURABLE : STORE_NO_SPACE;
+    if (has_room(file, batch->body.len, batch->min_reader))
+        return STORE_DURABLE;
+    return is_there(file) ? STORE_NO_SPACE : STORE_UNKNOWN;
 }
 
 static void file_append(struct store *store, const struct store_batch *batch, bool idle,
@@ -342,7 +414,6 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
     PL_ASSERT(file->done == NULL && !file->options.read_only);
     file->outcome = judge(file, batch);
     file->written = file->outcome == STORE_DURABLE && batch->number != file->head.batch;
-    file->rolled = false;
     if (file->written && !fits(file, batch->body.len, batch->min_reader))
         roll(file, batch);
     file->done = done;
@@ -369,7 +440,7 @@ static void complete(struct file_store *file)
     store_append_fn done = file->done;
     PL_ASSERT(done != NULL);
     file->done = NULL;
-    if (file->written) {
+    if (file->written && file->outcome == STORE_DURABLE) {
         file->head = file->after;
         file->offset += file->record_bytes;
         if (half_used(file))
@@ -423,7 +494,8 @@ static struct pl_status file_read(struct store *store, uint64_t from_batch, stor
 static struct pl_status file_open_reader(struct store *store, struct store_reader **ret)
 {
     struct file_store *file = of(store);
-    return file_reader_new(file->options.io, file->dir, ret);
+    *ret = file_reader_new(file->options.io, &file->shelf);
+    return pl_ok();
 }
 
 static void stop_thread(struct pl_mailbox *box, struct job *job, pthread_t thread)
@@ -445,8 +517,7 @@ static void file_close(struct store *store)
     if (file->completed != NULL)
         file_dispatch(store); /* a segment that was prepared meanwhile */
     struct io *io = file->options.io;
-    if (file->fd >= 0)
-        io->close(io, file->fd);
+    empty_shelf(file);
     if (file->next_fd >= 0)
         io->close(io, file->next_fd);
     pl_mailbox_free(file->to_io);
@@ -463,6 +534,7 @@ static const struct store_driver file_driver = {
     .read = file_read,
     .head = file_head,
     .has_room = file_has_room,
+    .is_there = file_is_there,
     .fd = file_fd,
     .dispatch = file_dispatch,
     .trim = file_trim,
@@ -489,19 +561,35 @@ static struct pl_status start_threads(struct file_store *file)
     return pl_ok();
 }
 
+/* The newest one to be written to. */
+static struct pl_status open_segments(struct file_store *file)
+{
+    struct io *io = file->options.io;
+    struct file_list list PL_CLEANUP(file_list_fini);
+    PL_TRY(file_list_read(io, file->dir, &list));
+    for (size_t i = 0; i < list.count; i++) {
+        char path[FILE_PATH_BYTES];
+        bool write_too = i + 1 == list.count && !file->options.read_only;
+        int fd = -1;
+        (void)snprintf(file->segment_name, sizeof(file->segment_name), FILE_SEGMENT_FORMAT,
+                       list.first_batch[i]);
+        path_of(file, file->segment_name, path);
+        PL_TRY(io->open(io, path, false, write_too, 0, &fd));
+        shelve(file, fd);
+        if (write_too)
+            file->fd = fd;
+    }
+    return pl_ok();
+}
+
 static struct pl_status continue_segment(struct file_store *file, const struct file_tail *tail)
 {
     struct io *io = file->options.io;
     file->head = tail->head;
     file->min_reader = tail->min_reader;
-    if (tail->name[0] == '\0' || file->options.read_only)
-        return pl_ok();
-    char path[FILE_PATH_BYTES];
-    path_of(file, tail->name, path);
-    PL_TRY(io->open(io, path, false, true, 0, &file->fd));
-    PL_TRY(io->size(io, file->fd, &file->file_bytes));
     file->offset = tail->offset;
-    return pl_ok();
+    PL_TRY(open_segments(file));
+    return file->fd < 0 ? pl_ok() : io->size(io, file->fd, &file->file_bytes);
 }
 
 /* A prepared segment of the process before us may hold a batch that nobody was told of: never used.

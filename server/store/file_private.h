@@ -7,6 +7,7 @@
 #define STORE_FILE_PRIVATE_H
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 #include "server/store/file.h"
 #include "server/store/io.h"
@@ -33,7 +34,17 @@ PL_MUST_CHECK struct pl_status file_scan(const struct file_options *options,
 PL_MUST_CHECK struct pl_status file_walk(struct io *io, const char *dir, uint64_t from_batch,
                                          uint64_t to_batch, store_batch_fn fn, void *arg);
 
-PL_MUST_CHECK struct pl_status file_reader_new(struct io *io, const char *dir,
-                                               struct store_reader **ret);
+/* The segments of an open log, each by its descriptor: whoever reads it needs no names, which may
+ * come to lead elsewhere, or nowhere. One thread adds, behind the last one; any may look. */
+struct file_part {
+    int fd; /* owns */
+    struct file_part *_Atomic next;
+};
+struct file_shelf {
+    struct file_part *_Atomic first;
+    struct file_part *last;
+};
+/* The shelf stays until after the reader. */
+struct store_reader *file_reader_new(struct io *io, const struct file_shelf *shelf);
 
 #endif

@@ -174,6 +174,14 @@ static struct pl_status system_free_bytes(struct io *io, const char *path, uint6
     return pl_ok();
 }
 
+static bool system_is_at(struct io *io, int fd, const char *path)
+{
+    (void)io;
+    struct stat held, named;
+    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
 struct io *io_system(void)
 {
     static struct io table = {
@@ -190,6 +198,7 @@ struct io *io_system(void)
         .remove = system_remove,
         .list = system_list,
         .free_bytes = system_free_bytes,
+        .is_at = system_is_at,
     };
     return &table;
 }

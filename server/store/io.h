@@ -36,6 +36,9 @@ struct io {
     PL_MUST_CHECK struct pl_status (*list)(struct io *io, const char *path,
                                            void (*fn)(void *arg, const char *name), void *arg);
     PL_MUST_CHECK struct pl_status (*free_bytes)(struct io *io, const char *path, uint64_t *ret);
+    /* Whether the open file is the one that has this name: what is written to it would be found
+     * there. False too if that cannot be found out. */
+    bool (*is_at)(struct io *io, int fd, const char *path);
 };
 
 struct io *io_system(void);

@@ -18,8 +18,7 @@
 enum { MESSAGE_BYTES = 400 };
 
 struct lock {
-    int fd;
-    char *path; /* owns */
+    int fd, dir_fd; /* the latter -1: this file system locks no directories */
 };
 
 static void explain_holder(int fd, const char *path, char *message)
@@ -31,6 +30,24 @@ static void explain_holder(int fd, const char *path, char *message)
     (void)snprintf(message, MESSAGE_BYTES,
                    "%.300s is locked: another pledged%s%s uses this data directory", path,
                    pid[0] != '\0' ? ", process " : "", pid);
+}
+
+/* The directory as well, where that can be. */
+static struct pl_status lock_directory(const char *data, char *message, int *ret_fd)
+{
+    *ret_fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
+        return pl_ok();
+    struct pl_status status = pl_fail_errno(UNAVAILABLE, "lock the data directory");
+    (void)close(*ret_fd);
+    *ret_fd = -1;
+    if (status.sys_errno != EWOULDBLOCK)
+        return pl_ok();
+    (void)snprintf(message, MESSAGE_BYTES,
+                   "%.300s is locked: another pledged uses this data directory, though its lock "
+                   "file was removed",
+                   data);
+    return status;
 }
 
 struct pl_status lock_take(const char *data, char *message, struct lock **ret)
@@ -57,6 +74,12 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
         (void)close(fd);
         return status;
     }
+    int dir_fd = -1;
+    struct pl_status status = lock_directory(data, message, &dir_fd);
+    if (!pl_is_ok(status)) {
+        (void)close(fd);
+        return status;
+    }
     int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) == 0) { /* the pid is for people; the lock itself is the kernel's */
         ssize_t written = pwrite(fd, pid, (size_t)len, 0);
@@ -65,17 +88,9 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     struct lock *lock = calloc(1, sizeof(*lock));
     PL_ASSERT(lock != NULL);
     lock->fd = fd;
-    lock->path = strdup(path);
-    PL_ASSERT(lock->path != NULL);
+    lock->dir_fd = dir_fd;
     *ret = lock;
     return pl_ok();
-}
-
-bool lock_is_there(const struct lock *lock)
-{
-    struct stat held, named;
-    return fstat(lock->fd, &held) == 0 && stat(lock->path, &named) == 0 &&
-           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 void lock_release(struct lock *lock)
@@ -83,6 +98,7 @@ void lock_release(struct lock *lock)
     if (lock == NULL)
         return;
     (void)close(lock->fd);
-    free(lock->path);
+    if (lock->dir_fd >= 0)
+        (void)close(lock->dir_fd);
     free(lock);
 }

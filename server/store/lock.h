@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lock: one daemon a data directory (flock on DIR/lock, which holds the pid of who has it).
+ * lock: one daemon a data directory (flock on DIR/lock, which holds the pid of who has it, and on
+ * DIR itself: a lock file is easily taken for a leftover and removed).
  */
 #ifndef STORE_LOCK_H
 #define STORE_LOCK_H
@@ -10,9 +11,6 @@
 struct lock;
 /* UNAVAILABLE when another process has it; `message` (at least 400 bytes) says which. */
 PL_MUST_CHECK struct pl_status lock_take(const char *data, char *message, struct lock **ret);
-/* Is the file that is locked still the one of that name? Not if the directory was moved or removed.
- */
-bool lock_is_there(const struct lock *lock);
 void lock_release(struct lock *lock); /* NULL is fine */
 
 #endif

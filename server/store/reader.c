@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * reader: entries by seq out of segment files that somebody else is appending to. A reader has its
- * own descriptors and its own sparse marks (one per MARK_BYTES of a segment), so any thread may
- * have one.
+ * own window and its own sparse marks (one per MARK_BYTES of a segment), so any thread may have
+ * one; the descriptors are the store's (struct file_shelf).
  *
  * The newest segment changes under us: what a window shows as empty may be written since. Anything
  * that is not a whole record is looked at once more with a fresh window.
@@ -21,7 +21,8 @@ struct mark {
 };
 
 struct part { /* a segment */
-    uint64_t first_batch, first_seq;
+    int fd;
+    uint64_t first_seq;
     struct mark *mark; /* owns; ascending; the first is the first record */
     size_t count, cap;
 };
@@ -29,11 +30,11 @@ struct part { /* a segment */
 struct file_reader {
     struct store_reader reader; /* first member */
     struct io *io;
-    char *dir;
-    struct part *part; /* owns; ascending */
+    const struct file_shelf *shelf;
+    const struct file_part *seen; /* the last one that is in `part`; NULL: none */
+    struct part *part;            /* owns; ascending */
     size_t count;
     size_t open_part; /* SIZE_MAX: none */
-    int fd;
     struct segment_window window;
     struct mark last; /* record that held the last entry handed out, in open_part; offset 0: none */
     /* A batch that was found good, and is as long as the window holds the same bytes: who reads a
@@ -59,17 +60,9 @@ static void close_part(struct file_reader *reader)
     if (reader->open_part == SIZE_MAX)
         return;
     segment_window_fini(&reader->window);
-    reader->io->close(reader->io, reader->fd);
     reader->open_part = SIZE_MAX;
     reader->last.offset = 0;
     reader->good_offset = 0;
-}
-
-static struct pl_status open_fd(struct file_reader *reader, uint64_t first_batch, int *ret_fd)
-{
-    char path[FILE_PATH_BYTES];
-    (void)snprintf(path, sizeof(path), "%s/" FILE_SEGMENT_FORMAT, reader->dir, first_batch);
-    return reader->io->open(reader->io, path, false, false, 0, ret_fd);
 }
 
 static struct pl_status open_part(struct file_reader *reader, size_t index)
@@ -78,33 +71,23 @@ static struct pl_status open_part(struct file_reader *reader, size_t index)
     if (reader->open_part == index)
         return pl_ok();
     close_part(reader);
-    int fd = -1;
-    PL_TRY(open_fd(reader, reader->part[index].first_batch, &fd));
-    struct pl_status status = reader->io->size(reader->io, fd, &bytes);
-    if (!pl_is_ok(status)) {
-        reader->io->close(reader->io, fd);
-        return status;
-    }
-    reader->fd = fd;
+    int fd = reader->part[index].fd;
+    PL_TRY(reader->io->size(reader->io, fd, &bytes));
     reader->open_part = index;
     segment_window_init(&reader->window, reader->io, fd, bytes);
     return pl_ok();
 }
 
-static struct pl_status add_part(struct file_reader *reader, uint64_t first_batch)
+static struct pl_status add_part(struct file_reader *reader, int fd)
 {
     uint8_t page[SEGMENT_HEADER_BYTES];
     struct segment_header header;
-    int fd = -1;
-    PL_TRY(open_fd(reader, first_batch, &fd));
-    struct pl_status status = reader->io->pread(reader->io, fd, page, sizeof(page), 0);
-    reader->io->close(reader->io, fd);
-    PL_TRY(status);
+    PL_TRY(reader->io->pread(reader->io, fd, page, sizeof(page), 0));
     PL_TRY(segment_header_decode(page, &header));
     reader->part = reallocarray(reader->part, reader->count + 1, sizeof(*reader->part));
     PL_ASSERT(reader->part != NULL);
     struct part *part = &reader->part[reader->count++];
-    *part = (struct part){.first_batch = first_batch, .first_seq = header.first_seq};
+    *part = (struct part){.fd = fd, .first_seq = header.first_seq};
     add_mark(part, header.first_seq, SEGMENT_HEADER_BYTES);
     return pl_ok();
 }
@@ -112,13 +95,15 @@ static struct pl_status add_part(struct file_reader *reader, uint64_t first_batc
 /* Segments that are new since the last look. */
 static struct pl_status refresh(struct file_reader *reader)
 {
-    struct file_list list PL_CLEANUP(file_list_fini);
-    PL_TRY(file_list_read(reader->io, reader->dir, &list));
-    for (size_t i = 0; i < list.count; i++) {
-        if (reader->count == 0 || list.first_batch[i] > reader->part[reader->count - 1].first_batch)
-            PL_TRY(add_part(reader, list.first_batch[i]));
+    for (;;) {
+        const struct file_part *next =
+            atomic_load_explicit(reader->seen != NULL ? &reader->seen->next : &reader->shelf->first,
+                                 memory_order_acquire);
+        if (next == NULL)
+            return pl_ok();
+        PL_TRY(add_part(reader, next->fd));
+        reader->seen = next;
     }
-    return pl_ok();
 }
 
 static size_t part_of(const struct file_reader *reader, uint64_t seq)
@@ -255,23 +240,19 @@ static void reader_close(struct store_reader *base)
     for (size_t i = 0; i < reader->count; i++)
         free(reader->part[i].mark);
     free(reader->part);
-    free(reader->dir);
     free(reader);
 }
 
 static const struct store_reader_driver reader_driver = {.read = reader_read,
                                                          .close = reader_close};
 
-struct pl_status file_reader_new(struct io *io, const char *dir, struct store_reader **ret)
+struct store_reader *file_reader_new(struct io *io, const struct file_shelf *shelf)
 {
     struct file_reader *reader = calloc(1, sizeof(*reader));
     PL_ASSERT(reader != NULL);
     reader->reader.driver = &reader_driver;
     reader->io = io;
-    reader->dir = strdup(dir);
-    PL_ASSERT(reader->dir != NULL);
+    reader->shelf = shelf;
     reader->open_part = SIZE_MAX;
-    reader->fd = -1;
-    *ret = &reader->reader;
-    return pl_ok();
+    return &reader->reader;
 }

@@ -103,6 +103,11 @@ bool store_has_room(struct store *store, size_t body_bytes)
     return store->driver->has_room(store, body_bytes);
 }
 
+bool store_is_there(struct store *store)
+{
+    return store->driver->is_there == NULL || store->driver->is_there(store);
+}
+
 int store_fd(struct store *store)
 {
     return store->driver->fd(store);

@@ -60,7 +60,8 @@ enum store_outcome {
     STORE_DURABLE,
     STORE_CONFLICT,    /* another batch has this number */
     STORE_FENCED,      /* a newer epoch is in the log */
-    STORE_UNKNOWN,     /* may or may not be durable: resubmit the same bytes until it resolves */
+    STORE_UNKNOWN,     /* may or may not be durable, or is where no start would find it: resubmit
+                          the same bytes until it resolves */
     STORE_UNAVAILABLE, /* definitely not appended; try again later */
     STORE_TOO_BIG,
     STORE_NO_SPACE, /* definitely not appended; heals when there is room */
@@ -100,6 +101,7 @@ struct store_driver {
                              void *arg);
     void (*head)(struct store *store, struct store_head *ret);
     bool (*has_room)(struct store *store, size_t body_bytes);
+    bool (*is_there)(struct store *store); /* NULL: it cannot go away */
     int (*fd)(struct store *store);
     void (*dispatch)(struct store *store);
     struct pl_status (*trim)(struct store *store, uint64_t upto_batch);
@@ -133,6 +135,9 @@ PL_MUST_CHECK struct pl_status store_read(struct store *store, uint64_t from_bat
 void store_head(struct store *store, struct store_head *ret);
 /* False: a batch of this size would find no room now; asks (and so heals) again on each call. */
 bool store_has_room(struct store *store, size_t body_bytes);
+/* False: what would be appended now would not be where the next start looks; asks again on each
+ * call. Of an append in flight its completion tells: meanwhile it is there. */
+bool store_is_there(struct store *store);
 int store_fd(struct store *store); /* readable when store_dispatch has something to do */
 void store_dispatch(struct store *store);
 /* Forgets batches up to this one, at least one stays. UNIMPLEMENTED where the engine keeps all. */
@@ -144,6 +149,6 @@ void store_close(struct store *store); /* no append in flight; NULL is fine */
  * Verified against the checksums. NOT_FOUND if the log does not reach that far. */
 PL_MUST_CHECK struct pl_status store_reader_read(struct store_reader *reader, uint64_t from_seq,
                                                  uint64_t to_seq, store_entry_fn fn, void *arg);
-void store_reader_close(struct store_reader *reader); /* NULL is fine */
+void store_reader_close(struct store_reader *reader); /* before the store; NULL is fine */
 
 #endif

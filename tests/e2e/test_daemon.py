@@ -235,46 +235,6 @@ class Running(unittest.TestCase):
         self.addCleanup(home.close)
         return home
 
-    def test_a_data_directory_that_goes_away_under_way_is_told(self):
-        """What is open stays open, so nothing else would say that a start will find nothing; and where the
-        whole log is one file, all of it can be had from the daemon's descriptors, as the runbook says."""
-        home = self.opened()
-        def heard(words):
-            deadline = time.monotonic() + patience(30)
-            while words not in home.log_file.read_text():
-                self.assertLess(time.monotonic(), deadline, home.log())
-                time.sleep(0.05)
-        away = home.path / "away"
-        home.data.rename(away)
-        heard("the data directory was moved or removed")
-        home.client("clerk").contributor("Somebody")
-        away.rename(home.data)
-        heard("the data directory is back")
-        size = home.client("auditor").GetStatus().size
-        home.restart()
-        self.assertEqual(home.client("auditor").GetStatus().size, size)
-        backup = home.path / "backup"
-        self.assertEqual(home.pledged("backup", backup).code, 0)
-        home.client("clerk").contributor("Somebody else")
-        for _ in range(100):  # a checkpoint may be written meanwhile
-            shutil.rmtree(home.data, ignore_errors=True)
-        self.assertFalse(home.data.exists())
-        home.client("clerk").contributor("Nobody")
-        size = home.client("clerk").GetStatus().size
-        saved = {}
-        for link in pathlib.Path(f"/proc/{home.process.pid}/fd").iterdir():
-            name = re.fullmatch(r".*/log/([0-9a-f]{16}\.seg) \(deleted\)", os.readlink(link))
-            if name is not None:
-                saved[name.group(1)] = link.read_bytes()
-        self.assertEqual(len(saved), 1)
-        home.drop_clients()
-        home.kill()
-        self.assertEqual(home.pledged("restore", backup).code, 0)
-        for name, bytes_ in saved.items():
-            (home.data / "log" / name).write_bytes(bytes_)
-        ran = home.pledged("fsck")
-        self.assertIn(f"{home.data}: fine, {size} entries", ran.out)
-
     def test_a_port_in_use_is_a_clear_message(self):
         home = Home()
         self.addCleanup(home.close)

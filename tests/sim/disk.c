@@ -95,7 +95,7 @@ static struct {
     uint64_t fail_countdown;
     int fail_errno;
     const char *failed_call;
-    bool durable_view;
+    bool durable_view, away;
     uint64_t unsynced; /* roughly: sectors written since the last sync or power loss */
 } disk;
 
@@ -628,6 +628,16 @@ static struct open_file *of(int fd)
     return &disk.fd[fd - FD_BASE];
 }
 
+static bool is_away(void)
+{
+    return disk.away && !disk.durable_view;
+}
+
+static struct name *named(const char *path)
+{
+    return is_away() ? NULL : find(visible(), path);
+}
+
 static int create(const char *path)
 {
     int file = 0;
@@ -648,16 +658,16 @@ int disk_open(const char *path, int flags, ...)
     if ((flags & O_DIRECTORY) != 0) {
         if (breaks(DISK_META_FAILED))
             return -1;
-        return take_fd(0, true, path);
+        return is_away() ? refuse(ENOENT) : take_fd(0, true, path);
     }
     if (strikes(DISK_INTERRUPTED))
         return refuse(EINTR);
     if (breaks(DISK_META_FAILED))
         return -1;
-    struct name *name = find(visible(), path);
+    struct name *name = named(path);
     if (name != NULL && (flags & O_CREAT) != 0)
         return refuse(EEXIST);
-    if (name == NULL && (flags & O_CREAT) == 0)
+    if (name == NULL && ((flags & O_CREAT) == 0 || is_away()))
         return refuse(ENOENT);
     return take_fd(name != NULL ? name->file : create(path), false, path);
 }
@@ -670,13 +680,31 @@ int disk_close(int fd)
     return 0;
 }
 
+static void describe(int number, struct stat *into)
+{
+    const struct file *file = &disk.file[number];
+    memset(into, 0, sizeof(*into));
+    into->st_ino = (ino_t)number;
+    into->st_size = (off_t)(disk.durable_view ? file->durable_bytes : file->cached_bytes);
+}
+
 int disk_fstat(int fd, struct stat *into)
 {
-    const struct file *file = &disk.file[of(fd)->file];
+    int file = of(fd)->file;
     if (!begins("fstat") || breaks(DISK_META_FAILED))
         return -1;
-    memset(into, 0, sizeof(*into));
-    into->st_size = (off_t)(disk.durable_view ? file->durable_bytes : file->cached_bytes);
+    describe(file, into);
+    return 0;
+}
+
+int disk_stat(const char *path, struct stat *into)
+{
+    if (!begins("stat") || breaks(DISK_META_FAILED))
+        return -1;
+    const struct name *name = named(path);
+    if (name == NULL)
+        return refuse(ENOENT);
+    describe(name->file, into);
     return 0;
 }
 
@@ -832,9 +860,9 @@ int disk_ftruncate(int fd, off_t bytes)
 
 int disk_rename(const char *from, const char *to)
 {
-    struct name *name = find(visible(), from);
     if (!begins("rename") || breaks(DISK_META_FAILED))
         return -1;
+    struct name *name = named(from);
     if (name == NULL)
         return refuse(ENOENT);
     int file = name->file;
@@ -846,9 +874,9 @@ int disk_rename(const char *from, const char *to)
 
 int disk_unlink(const char *path)
 {
-    struct name *name = find(visible(), path);
     if (!begins("unlink") || breaks(DISK_META_FAILED))
         return -1;
+    struct name *name = named(path);
     if (name == NULL)
         return refuse(ENOENT);
     int file = name->file;
@@ -863,6 +891,10 @@ DIR *disk_opendir(const char *path)
 {
     if (!begins("opendir") || breaks(DISK_META_FAILED))
         return NULL;
+    if (is_away()) {
+        errno = ENOENT;
+        return NULL;
+    }
     struct listing *listing = calloc(1, sizeof(*listing));
     if (listing == NULL)
         return NULL;
@@ -894,6 +926,8 @@ int disk_statvfs(const char *path, struct statvfs *into)
     (void)path;
     if (!begins("statvfs") || breaks(DISK_META_FAILED))
         return -1;
+    if (is_away())
+        return refuse(ENOENT);
     memset(into, 0, sizeof(*into));
     into->f_frsize = 1;
     into->f_bavail = disk.free_bytes;
@@ -921,6 +955,16 @@ void disk_reset(struct dice *dice)
 void disk_set_plan(const struct disk_plan *plan)
 {
     disk.plan = *plan;
+}
+
+void disk_move(bool away)
+{
+    disk.away = away;
+}
+
+bool disk_is_away(void)
+{
+    return disk.away;
 }
 
 void disk_set_room(uint64_t free_bytes)

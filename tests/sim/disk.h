@@ -27,7 +27,7 @@ enum disk_fault {
     DISK_READ_FAILED,  /* EIO */
     DISK_WRITE_FAILED, /* EIO, or EIO after a part */
     DISK_SYNC_FAILED,  /* EIO; some of it is on the disk, the rest looks clean */
-    DISK_META_FAILED,  /* EIO of open, rename, unlink, opendir, fstat */
+    DISK_META_FAILED,  /* EIO of open, rename, unlink, opendir, fstat, stat */
     DISK_FULL,         /* ENOSPC */
     DISK_LOST_WRITE,   /* a synced sector that never reached the disk */
     DISK_MISDIRECTED,  /* a synced sector that went to another place */
@@ -53,6 +53,10 @@ enum disk_loss { LOSE_ALL, LOSE_NONE, LOSE_SOME };
 void disk_reset(struct dice *dice); /* an empty disk */
 void disk_set_plan(const struct disk_plan *plan);
 void disk_set_room(uint64_t free_bytes);
+/* The directory has another name for as long as it is away: nothing is found by its own, and what
+ * is open stays open. */
+void disk_move(bool away);
+bool disk_is_away(void);
 uint64_t disk_count(enum disk_fault fault); /* since disk_reset */
 uint64_t disk_calls(void);
 bool disk_is_unsynced(void); /* a power loss now would find something to lose */
@@ -85,6 +89,7 @@ void disk_look_at_durable(bool on);
 int disk_open(const char *path, int flags, ...);
 int disk_close(int fd);
 int disk_fstat(int fd, struct stat *into);
+int disk_stat(const char *path, struct stat *into);
 ssize_t disk_pread(int fd, void *into, size_t len, off_t offset);
 ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t offset);
 int disk_fdatasync(int fd);

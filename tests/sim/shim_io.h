@@ -32,5 +32,6 @@
 #define readdir                              disk_readdir
 #define closedir                             disk_closedir
 #define statvfs(path_, into_)                disk_statvfs(path_, into_)
+#define stat(path_, into_)                   disk_stat(path_, into_)
 
 #endif

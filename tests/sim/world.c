@@ -61,6 +61,7 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "clock jumps",
                                                     "starts in 2099 refused",
                                                     "engine failures",
+                                                    "directories moved",
                                                     "disk full",
                                                     "requests",
                                                     "retries",
@@ -130,7 +131,8 @@ struct packet {
 
 struct odds { /* of this seed, in a million a step */
     uint32_t kill, power, stop, full, lie, jump, snapshot, engine, drop, duplicate, vanish, fat,
-        many, cut /* of connections */, reload, helm, slow /* turns at it */;
+        many, cut /* of connections */, reload, helm, slow /* turns at it */,
+        away /* goes the directory */;
     bool small_jumps;
 };
 
@@ -180,6 +182,8 @@ static struct {
     uint64_t seg_hash;
     bool lied; /* the disk broke its word: lost or misdirected */
     bool full, healthy, started_well;
+    bool went_away;        /* the directory, in this life of the process */
+    uint64_t there_before; /* entries that were on the disk then */
 } w;
 
 /* --- small things --- */
@@ -352,6 +356,8 @@ static void is_durable(uint64_t seq)
     struct pl_status status = open_durable(&head, &report);
     if (!pl_is_ok(status))
         wrong("what is on the disk cannot be opened: %s (%s)", status.what, report.damage);
+    else if (disk_is_away() && seq > w.there_before)
+        wrong("entry %" PRIu64 " was told, and no start would find it: the directory is away", seq);
     else if (head.next_seq <= seq)
         wrong("entry %" PRIu64 " was told and is not on the disk, which ends at %" PRIu64, seq,
               head.next_seq - 1);
@@ -396,6 +402,7 @@ static void kill_process(void)
 {
     let_go();
     process_kill(&w.process);
+    disk_move(false); /* before the next start somebody puts it back */
 }
 
 static void power_loss(void)
@@ -506,7 +513,7 @@ static void start_process(void)
 {
     come_up_late();
     w.started_well = w.healthy;
-    w.leaving = false;
+    w.leaving = w.went_away = false;
     w.starts++;
     note("start");
     happened(WORLD_STARTS);
@@ -570,7 +577,8 @@ static void check_end_of_log(void)
     if (damaged() || w.failed)
         return;
     struct pl_status status = open_durable(&head, &report);
-    if (!pl_is_ok(status) || head.next_seq != w.seen.size + 1)
+    bool more = w.went_away && head.next_seq > w.seen.size; /* held back */
+    if (!pl_is_ok(status) || (head.next_seq != w.seen.size + 1 && !more))
         wrong("it ended in order at entry %" PRIu64 ", and the log ends at %" PRIu64 " (%s)",
               w.seen.size, head.next_seq - 1, pl_is_ok(status) ? "fine" : status.what);
 }
@@ -584,6 +592,7 @@ static void look_at_end(void)
               heap_daemon_blocks(), heap_daemon_fds(), disk_open_fds());
     check_end_of_log();
     process_kill(&w.process);
+    disk_move(false);
 }
 
 static void after_fibers(enum process_state before)
@@ -1108,7 +1117,7 @@ static void answer_call(struct call *call)
             return;
     }
     if (client != NULL && client->intent == call->intent)
-        client->refused += whole;
+        client->refused += whole && command->code != PL_E_UNKNOWN_OUTCOME;
     if (client != NULL)
         send_reply(call->client, call->intent, again);
 }
@@ -1251,6 +1260,7 @@ static bool says_nothing_happened(const Pledged__V1__Refusal *refusal)
            refusal->reason == PLEDGED__V1__REASON__REASON_NO_SPACE ||
            refusal->reason == PLEDGED__V1__REASON__REASON_UNAVAILABLE ||
            refusal->reason == PLEDGED__V1__REASON__REASON_CLOCK_STOPPED ||
+           refusal->reason == PLEDGED__V1__REASON__REASON_DATA_GONE ||
            refusal->reason == PLEDGED__V1__REASON__REASON_DEADLINE;
 }
 
@@ -1808,6 +1818,24 @@ static void lie(void)
     disk_lie(fault, dice_below(&w.dice, 5) == 0 ? ".snap" : ".seg");
 }
 
+/* Somebody moves the data directory, or puts it back. */
+static void move_directory(void)
+{
+    struct file_report report;
+    struct store_head head = {0};
+    if (disk_is_away()) {
+        note("the directory is back");
+        disk_move(false);
+        return;
+    }
+    if (w.process.state != PROCESS_UP || damaged() || !pl_is_ok(open_durable(&head, &report)))
+        return;
+    w.there_before = head.next_seq - 1;
+    disk_move(w.went_away = true);
+    happened(WORLD_AWAY);
+    note("the directory is away, behind entry %" PRIu64, w.there_before);
+}
+
 /* What an engine may say of an append that the embedded one hardly ever does. */
 static void engine_fails(void)
 {
@@ -1866,8 +1894,10 @@ static void misfortune(void)
         wire_break();
     if (w.wired && chance(w.odds.reload))
         edit_the_file();
-    if (chance(w.odds.snapshot) && w.process.state == PROCESS_UP)
+    if (chance(w.odds.snapshot) && w.process.state == PROCESS_UP && !disk_is_away())
         save_snapshot();
+    if (chance(w.odds.away * (disk_is_away() ? 8 : 1)))
+        move_directory();
     if (chance(w.odds.engine))
         engine_fails();
     if (chance(w.odds.lie))
@@ -1983,6 +2013,7 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
     /* by dice of its own, so that what other seeds do is what they did before it was here */
     struct dice apart = {.state = ~w.dice.state};
     w.process.with_registrar = dice_below(&apart, 4) == 0;
+    w.odds.away = dice_below(&apart, 4) == 0 ? 4000 : 0;
     records_begin(&w.dice, w.process.with_registrar);
     cabinet_begin(&w.dice, &w.clock.clock);
     if (w.process.with_notary)
@@ -2036,6 +2067,7 @@ static void be_healthy(void)
     memset(&w.odds, 0, sizeof(w.odds));
     disk_set_plan(&w.plan);
     disk_set_room(1ull << 40);
+    disk_move(false);
     disk_lie(DISK_FAULTS, "");
     if (damaged()) { /* nobody noticed so far; the start does */
         kill_process();

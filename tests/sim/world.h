@@ -31,6 +31,7 @@ enum world_event {
     WORLD_JUMPS,
     WORLD_CLOCK_REFUSED,
     WORLD_ENGINE, /* appends that failed, or whose outcome was not told */
+    WORLD_AWAY,   /* the data directory had another name for a while */
     WORLD_FULL,
     WORLD_REQUESTS,
     WORLD_RETRIES,

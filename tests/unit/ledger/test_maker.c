@@ -339,6 +339,7 @@ static void test_every_reason_has_words_and_a_class(void **state)
         {REASON(NO_SPACE), PL_E_NO_SPACE},
         {REASON(OUTCOME_UNKNOWN), PL_E_UNKNOWN_OUTCOME},
         {REASON(INTERNAL), PL_E_INTERNAL},
+        {REASON(DATA_GONE), PL_E_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         assert_int_equal(ledger_reason_code(classes[i].reason), classes[i].code);

@@ -91,16 +91,24 @@ static struct command *bring(struct place *p, const char *text, bool named)
     return command;
 }
 
-/* Through the writer, who records it or is busy. */
-static void give(struct place *p, const char *text, bool recorded)
+/* Through the writer, who says so of all of it, or of its only item. */
+static void give_told(struct place *p, const char *text, enum pl_code whole, enum pl_code item)
 {
+    bool recorded = whole == PL_E_OK && item == PL_E_OK;
     struct command *command = bring(p, text, recorded);
     assert_ptr_equal(next_in(p->writer), command);
     command->phase = COMMAND_DONE;
-    command->code = recorded ? PL_E_OK : PL_E_BUSY;
+    command->code = whole;
+    command->item->code = item;
     command->item->receipt = recorded ? &p->receipt : NULL;
     assert_true(pl_mailbox_post(command->home, &command->mail));
     assert_ptr_equal(next_in(p->worker), command);
+}
+
+/* The writer records it or is busy. */
+static void give(struct place *p, const char *text, bool recorded)
+{
+    give_told(p, text, recorded ? PL_E_OK : PL_E_BUSY, PL_E_OK);
 }
 
 static bool is_kept(struct place *p, const char *text)
@@ -126,6 +134,21 @@ static void test_kept_while_recorded(void **state)
     give(&p, "two", false);
     assert_true(is_kept(&p, "one"));
     assert_false(is_kept(&p, "two"));
+    close_place(&p);
+}
+
+/* An entry may name it: the next start knows. */
+static void test_kept_while_nobody_knows(void **state)
+{
+    (void)state;
+    struct place p;
+    open_place(&p);
+    give_told(&p, "one", PL_E_UNKNOWN_OUTCOME, PL_E_OK);
+    give_told(&p, "two", PL_E_OK, PL_E_UNKNOWN_OUTCOME);
+    give_told(&p, "three", PL_E_OK, PL_E_UNAVAILABLE);
+    assert_true(is_kept(&p, "one"));
+    assert_true(is_kept(&p, "two"));
+    assert_false(is_kept(&p, "three"));
     close_place(&p);
 }
 
@@ -220,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_while_recorded),
+        cmocka_unit_test(test_kept_while_nobody_knows),
         cmocka_unit_test(test_brought_again_while_the_file_is_busy),
         cmocka_unit_test(test_the_writer_takes_no_more),
         cmocka_unit_test(test_room),

@@ -1242,6 +1242,189 @@ static void test_a_roster_that_cannot_be_written_is_not_adopted(void **state)
     assert_int_equal(log_entries(b), entries + 1);
 }
 
+/* --- a data directory that goes away --- */
+
+static void goes_away(struct bench *b, bool there)
+{
+    fault_set_there(b->store, there);
+    pl_clock_fake_advance_us(&b->clock, SECOND_US / 5); /* it is not looked at all the time */
+}
+
+static void assert_says_gone(struct bench *b, bool gone, uint64_t size)
+{
+    Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+    assert_true(newest_status(b, &status));
+    assert_int_equal(status.writable, !gone);
+    assert_int_equal(status.size, size);
+    assert_int_equal(strstr(status.why_not_writable, "data directory") != NULL, gone);
+}
+
+/* Nothing was under way: all that the state says is in the log. */
+static void test_without_its_directory_nothing_is_recorded_and_queries_go_on(void **state)
+{
+    struct bench *b = *state;
+    struct new_roster new;
+    unsigned appends = fault_appends(b->store);
+    Pledged__V1__Command *trial = msg_contributor(b, "trial");
+    trial->dry_run = true;
+    struct command *hold = put(b, 9, msg_hold(b, "top", "C000001", 3600));
+    settle(b);
+    assert_answered(b, hold);
+    drop_views(b);
+    goes_away(b, false);
+    struct command *write = put(b, 1, msg_contributor(b, "lost"));
+    turn(b);
+    assert_answered(b, write); /* the first one already */
+    assert_refused_item(write, 0, UNAVAILABLE, DATA_GONE);
+    assert_true(write->item[0].refusal->retryable);
+    assert_says_gone(b, true, READY_ENTRIES + 1);
+    struct command *query = ask(b, query_size);
+    struct command *dry = put(b, 2, trial);
+    struct command *repeat = put(b, 1002, msg_contributor(b, "Ministry 1"));
+    struct command *adopt = put_roster(b, &new, "berta");
+    turn(b);
+    assert_answered(b, query);
+    assert_answered(b, dry);
+    assert_answered(b, repeat);
+    assert_answered(b, adopt);
+    assert_int_equal(size_seen(query), READY_ENTRIES + 1);
+    assert_accepted_at(dry, 0, READY_ENTRIES + 2, DRY_RUN);
+    assert_accepted_at(repeat, 0, 5, REPLAY);
+    assert_int_equal(adopt->code, PL_E_UNAVAILABLE);
+    pl_clock_fake_advance_us(&b->clock, 7200 * SECOND_US); /* what is due waits too */
+    turns(b, 3);
+    assert_true(writer_idle(b->writer));
+    assert_int_equal(fault_appends(b->store), appends + 1);
+    int64_t wake_ns = writer_next_wake_ns(b->writer);
+    assert_true(wake_ns > b->clock.mono_ns_now);
+    assert_true(wake_ns <= b->clock.mono_ns_now + 1000000000LL);
+    goes_away(b, true);
+    settle(b);
+    assert_says_gone(b, false, READY_ENTRIES + 2); /* the hold is over */
+    write = put(b, 1, msg_contributor(b, "lost"));
+    settle(b);
+    assert_answered(b, write);
+    assert_accepted_at(write, 0, READY_ENTRIES + 3, NEW);
+    assert_int_equal(b->rebuilds, 0);
+    assert_state_is_the_log(b);
+}
+
+/* What was under way is told to nobody, by no way, until it is where it belongs. */
+static void check_under_way(struct bench *b, bool applied)
+{
+    struct new_roster new;
+    fault_plan(
+        b->store, 0,
+        applied ? (struct fault){.kind = FAULT_APPLIED_UNKNOWN, .delay = 3}
+                : (struct fault){.kind = FAULT_NOT_APPLIED, .outcome = STORE_UNKNOWN, .delay = 3});
+    unsigned appends = fault_appends(b->store);
+    struct command *sent = put(b, 1, msg_contributor(b, "sent"));
+    struct command *saw = ask(b, query_size);
+    turn(b);
+    struct command *next = put(b, 2, msg_contributor(b, "next"));
+    struct command *adopt = put_roster(b, &new, "anna");
+    turn(b);
+    assert_silence(b);
+    fault_set_there(b->store, false);
+    turns(b, 5);
+    assert_answered(b, sent);
+    assert_answered(b, saw);
+    assert_answered(b, next);
+    assert_silence(b); /* a roster counts when it is in the log */
+    assert_refused_whole(sent, UNKNOWN_OUTCOME, OUTCOME_UNKNOWN);
+    assert_refused_whole(saw, UNAVAILABLE, DATA_GONE);
+    assert_null(saw->response);
+    assert_refused_whole(next, UNKNOWN_OUTCOME, OUTCOME_UNKNOWN);
+    assert_says_gone(b, true, READY_ENTRIES);
+    struct command *again = put(b, 1, msg_contributor(b, "sent"));
+    struct command *other = put(b, 3, msg_contributor(b, "other"));
+    struct command *query = ask(b, query_size);
+    struct command *repeat = put(b, 1002, msg_contributor(b, "Ministry 1"));
+    Pledged__V1__Command *trial = msg_contributor(b, "trial");
+    trial->dry_run = true;
+    struct command *dry = put(b, 4, trial);
+    turn(b);
+    assert_answered(b, again);
+    assert_answered(b, other);
+    assert_answered(b, query);
+    assert_answered(b, repeat);
+    assert_answered(b, dry);
+    assert_refused_item(again, 0, UNKNOWN_OUTCOME, OUTCOME_UNKNOWN);
+    assert_refused_item(other, 0, UNAVAILABLE, DATA_GONE);
+    assert_refused_whole(query, UNAVAILABLE, DATA_GONE);
+    assert_null(query->response);
+    assert_accepted_at(repeat, 0, 5, REPLAY);
+    assert_refused_item(dry, 0, UNAVAILABLE, DATA_GONE);
+    pl_clock_fake_advance_us(&b->clock, 10 * SECOND_US);
+    turns(b, 5);
+    assert_true(writer_idle(b->writer)); /* an end does not wait for it */
+    assert_int_equal(fault_appends(b->store), appends + 1);
+    assert_int_equal(b->rebuilds, 0); /* from where? */
+    goes_away(b, true);
+    settle(b);
+    assert_answered(b, adopt);
+    assert_int_equal(adopt->code, PL_E_OK);
+    assert_says_gone(b, false, READY_ENTRIES + 3);
+    again = put(b, 1, msg_contributor(b, "sent"));
+    next = put(b, 2, msg_contributor(b, "next"));
+    settle(b);
+    assert_answered(b, again);
+    assert_answered(b, next);
+    assert_accepted_at(again, 0, READY_ENTRIES + 1, REPLAY);
+    assert_accepted_at(next, 0, READY_ENTRIES + 2, REPLAY);
+    assert_state_is_the_log(b);
+}
+
+static void test_what_was_under_way_is_held_back(void **state)
+{
+    check_under_way(*state, true);
+}
+
+static void test_what_was_on_its_way_to_a_lost_file_is_held_back(void **state)
+{
+    check_under_way(*state, false);
+}
+
+/* Some of it is durable, some on its way, some decided, some not. */
+static void test_a_long_command_is_told_what_is_durable(void **state)
+{
+    struct bench *b = *state;
+    fault_plan(b->store, 1, (struct fault){.kind = FAULT_APPLIED_UNKNOWN});
+    struct command *many = put_many(b, MANY);
+    for (int i = 0; i < 100 && fault_appends(b->store) < 3; i++)
+        turn(b);
+    fault_set_there(b->store, false);
+    settle(b);
+    assert_answered(b, many);
+    assert_int_equal(many->code, PL_E_OK);
+    size_t durable = (size_t)(batch_at(b, 3).count), told = 0, unsure = 0, refused = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        const struct command_item *item = &many->item[i];
+        told += item->receipt != NULL;
+        unsure += item->receipt == NULL && item->code == PL_E_UNKNOWN_OUTCOME;
+        refused += item->receipt == NULL && item->code == PL_E_UNAVAILABLE;
+    }
+    assert_int_equal(told, durable);
+    assert_in_range(unsure, 1, MANY);
+    assert_int_equal(told + unsure + refused, MANY);
+    struct command *foreign = make_for(b, "berta", 1); /* whose the id is, is no fact either */
+    add_item(foreign, 5000 + durable, msg_contributor(b, "by somebody else"));
+    post(b, foreign);
+    turn(b);
+    assert_answered(b, foreign);
+    assert_refused_item(foreign, 0, UNKNOWN_OUTCOME, OUTCOME_UNKNOWN);
+    goes_away(b, true);
+    settle(b);
+    many = put_many(b, MANY);
+    settle(b);
+    assert_answered(b, many);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_non_null(many->item[i].receipt);
+        assert_int_equal(many->item[i].receipt->seq, READY_ENTRIES + 1 + i);
+    }
+    assert_state_is_the_log(b);
+}
+
 #define CASE(name_) cmocka_unit_test_setup_teardown(test_##name_, setup, teardown)
 
 int main(void)
@@ -1291,6 +1474,10 @@ int main(void)
         CASE(a_certificate_that_was_just_taken_off_does_nothing),
         CASE(the_same_roster_again_is_no_fact),
         CASE(a_roster_that_cannot_be_written_is_not_adopted),
+        CASE(without_its_directory_nothing_is_recorded_and_queries_go_on),
+        CASE(what_was_under_way_is_held_back),
+        CASE(what_was_on_its_way_to_a_lost_file_is_held_back),
+        CASE(a_long_command_is_told_what_is_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,13 +80,19 @@ static struct pl_status failing_free_bytes(struct io *f, const char *path, uint6
 {
     return FAILING_CALL(f, free_bytes(io, path, ret));
 }
+static bool failing_is_at(struct io *f, int fd, const char *path)
+{
+    struct failing_io *failing = (struct failing_io *)f;
+    return atomic_fetch_add(&failing->calls, 1) + 1 != failing->fail_at &&
+           io_system()->is_at(io_system(), fd, path);
+}
 
 static inline void failing_io_init(struct failing_io *failing, unsigned fail_at)
 {
     failing->io = (struct io){failing_open,      failing_close,    failing_size,   failing_pread,
                               failing_pwrite,    failing_datasync, failing_sync,   failing_sync_dir,
                               failing_settle,    failing_rename,   failing_remove, failing_list,
-                              failing_free_bytes};
+                              failing_free_bytes, failing_is_at};
     atomic_init(&failing->calls, 0);
     failing->fail_at = fail_at;
 }

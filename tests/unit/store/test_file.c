@@ -355,6 +355,196 @@ static void test_a_failed_write_or_sync_ends_the_process(void **state)
     }
 }
 
+/* --- a directory that goes away --- */
+
+static char *gone_from, *gone_to; /* where the log's directory is, and where it is put */
+
+static void take_away(void)
+{
+    assert_int_equal(rename(gone_from, gone_to), 0);
+}
+
+static void put_back(void)
+{
+    assert_int_equal(rename(gone_to, gone_from), 0);
+}
+
+static const char *leaves_before; /* this call; NULL: none */
+
+static void leave_before(const char *call)
+{
+    if (leaves_before == NULL || strcmp(call, leaves_before) != 0)
+        return;
+    leaves_before = NULL;
+    take_away();
+}
+
+static struct pl_status leaving_datasync(struct io *io, int fd)
+{
+    (void)io;
+    leave_before("datasync");
+    return io_system()->datasync(io_system(), fd);
+}
+
+static struct pl_status leaving_rename(struct io *io, const char *from, const char *to)
+{
+    (void)io;
+    leave_before("rename");
+    return io_system()->rename(io_system(), from, to);
+}
+
+static struct pl_status leaving_sync_dir(struct io *io, const char *path)
+{
+    (void)io;
+    leave_before("sync_dir");
+    return io_system()->sync_dir(io_system(), path);
+}
+
+struct absence {
+    struct io io;
+    struct store *store;
+    struct store_batch batch; /* the one that is under way then */
+    struct pl_buf body;
+    uint64_t before;
+};
+
+/* A log of so many batches, and the next one; the directory is about to leave. */
+static void absence_init(struct absence *a, int batches)
+{
+    struct file_report report;
+    gone_from = dir_new();
+    gone_to = dir_new();
+    assert_int_equal(rmdir(gone_to), 0);
+    a->io = *io_system();
+    a->io.datasync = leaving_datasync;
+    a->io.rename = leaving_rename;
+    a->io.sync_dir = leaving_sync_dir;
+    a->before = (uint64_t)batches;
+    pl_buf_init(&a->body, STORE_BATCH_BYTES_MAX);
+    assert_true(pl_is_ok(open_file_io(&a->io, gone_from, false, 0, &report, &a->store)));
+    append_some(a->store, batches, 1, 60000);
+    next_batch(a->store, 1, 60000, &a->body, &a->batch);
+    assert_true(store_has_room(a->store, a->batch.body.len)); /* the next segment, if need be */
+    assert_true(store_is_there(a->store));
+}
+
+static void absence_fini(struct absence *a)
+{
+    store_close(a->store);
+    pl_buf_fini(&a->body);
+    dir_remove(gone_from);
+    free(gone_to);
+}
+
+/* The directory is back: the same bytes again are the log's next batch, and there after a start. */
+static void assert_goes_on(struct absence *a)
+{
+    struct file_report report;
+    assert_true(store_is_there(a->store));
+    assert_int_equal(append_wait(a->store, &a->batch, false), STORE_DURABLE);
+    assert_int_equal(count_batches(a->store), a->before + 1);
+    append_some(a->store, 1, 1, 10);
+    store_close(a->store);
+    assert_true(pl_is_ok(open_file(gone_from, false, 0, &report, &a->store)));
+    assert_int_equal(count_batches(a->store), a->before + 2);
+}
+
+enum { IN_A_SEGMENT = 3, AT_ITS_END = 34, FRESH = 0 };
+
+/* Written and synced, but no start would find it: never durable, however often it is tried. */
+static void test_what_no_start_would_find_is_not_durable(void **state)
+{
+    (void)state;
+    static const int batches[] = {IN_A_SEGMENT, AT_ITS_END, FRESH};
+    static const char *const calls[] = {NULL, "datasync", "rename", "sync_dir"};
+    for (size_t i = 0; i < PL_COUNT(batches) * PL_COUNT(calls) * 2; i++) {
+        bool idle = i % 2 != 0;
+        int many = batches[i / 2 % PL_COUNT(batches)];
+        leaves_before = NULL;
+        struct absence a;
+        absence_init(&a, many);
+        leaves_before = calls[i / 2 / PL_COUNT(batches)];
+        if (many == IN_A_SEGMENT && leaves_before != NULL)
+            leaves_before = "datasync"; /* no other is made there */
+        if (leaves_before == NULL)
+            take_away();
+        assert_int_equal(append_wait(a.store, &a.batch, idle), STORE_UNKNOWN);
+        assert_null(leaves_before);
+        assert_false(store_is_there(a.store));
+        assert_int_equal(append_wait(a.store, &a.batch, idle), STORE_UNKNOWN);
+        put_back();
+        assert_goes_on(&a);
+        absence_fini(&a);
+    }
+}
+
+/* A deleted file takes all that is written to it. */
+static void test_a_file_that_was_removed_takes_nothing_more(void **state)
+{
+    (void)state;
+    char path[600];
+    struct absence a;
+    absence_init(&a, IN_A_SEGMENT);
+    assert_int_equal(unlink(segment_path(gone_from, 1, path)), 0);
+    assert_false(store_is_there(a.store));
+    assert_int_equal(append_wait(a.store, &a.batch, true), STORE_UNKNOWN);
+    assert_int_equal(append_wait(a.store, &a.batch, false), STORE_UNKNOWN);
+    absence_fini(&a);
+}
+
+/* Nothing of it is taken for ours, and nothing is changed there. */
+static void test_another_directory_in_its_place_is_left_alone(void **state)
+{
+    (void)state;
+    static const char theirs[] = "theirs";
+    static const int batches[] = {IN_A_SEGMENT, AT_ITS_END};
+    for (size_t i = 0; i < PL_COUNT(batches); i++) {
+        char path[3][600];
+        struct absence a;
+        absence_init(&a, batches[i]);
+        take_away();
+        assert_int_equal(mkdir(gone_from, 0700), 0);
+        snprintf(path[0], sizeof(path[0]), "%s/" FILE_NEXT_FORMAT, gone_from, 0);
+        snprintf(path[1], sizeof(path[1]), "%s/" FILE_NEXT_FORMAT, gone_from, 1);
+        segment_path(gone_from, 1, path[2]);
+        for (int k = 0; k < 3; k++)
+            assert_true(pl_is_ok(io_write_file(io_system(), path[k], pl_slice_str(theirs), 0600)));
+        assert_false(store_is_there(a.store));
+        assert_int_equal(append_wait(a.store, &a.batch, true), STORE_UNKNOWN);
+        if (batches[i] == IN_A_SEGMENT) /* no new one is prepared there */
+            assert_false(store_has_room(a.store, TEST_SEGMENT_BYTES - 70000));
+        for (int k = 0; k < 3; k++) {
+            size_t len;
+            uint8_t *bytes = slurp(path[k], &len);
+            assert_int_equal(len, sizeof(theirs) - 1);
+            assert_memory_equal(bytes, theirs, len);
+            free(bytes);
+            assert_int_equal(unlink(path[k]), 0);
+        }
+        assert_int_equal(rmdir(gone_from), 0); /* and nothing else is there */
+        put_back();
+        assert_goes_on(&a);
+        absence_fini(&a);
+    }
+}
+
+/* Full is what has no room where it is. */
+static void test_a_directory_that_went_away_is_not_a_full_disk(void **state)
+{
+    (void)state;
+    struct absence a;
+    absence_init(&a, IN_A_SEGMENT);
+    next_batch(a.store, 1, 60000, &a.body, &a.batch);
+    take_away();
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(append_wait(a.store, &a.batch, i % 2 == 0), STORE_UNKNOWN);
+    next_batch(a.store, 1, TEST_SEGMENT_BYTES - 70000, &a.body, &a.batch); /* in another segment */
+    assert_false(store_has_room(a.store, a.batch.body.len));
+    assert_int_equal(append_wait(a.store, &a.batch, true), STORE_UNKNOWN);
+    put_back();
+    absence_fini(&a);
+}
+
 /* --- golden: what released versions wrote stays readable --- */
 
 #define GOLDEN   SOURCE_DIR "/tests/golden/v1"
@@ -719,6 +909,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_directory_that_is_not_there),
         cmocka_unit_test(test_full_disk_is_told_before_and_heals),
         cmocka_unit_test(test_a_quota_is_a_full_disk),
+        cmocka_unit_test(test_what_no_start_would_find_is_not_durable),
+        cmocka_unit_test(test_a_file_that_was_removed_takes_nothing_more),
+        cmocka_unit_test(test_another_directory_in_its_place_is_left_alone),
+        cmocka_unit_test(test_a_directory_that_went_away_is_not_a_full_disk),
         cmocka_unit_test(test_a_failed_write_or_sync_ends_the_process),
         cmocka_unit_test(test_golden_log_of_version_1),
         cmocka_unit_test(test_the_newest_version_is_written_as_ever),

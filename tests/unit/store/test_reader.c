@@ -260,8 +260,13 @@ static void test_a_call_that_fails_anywhere_is_told(void **state)
         struct failing_io failing;
         struct store_reader *reader = NULL;
         struct seen seen = {.next = 1};
-        failing_io_init(&failing, ++n);
-        assert_true(pl_is_ok(file_reader_new(&failing.io, dir, &reader)));
+        struct store *store = NULL;
+        struct file_report report;
+        failing_io_init(&failing, 0);
+        assert_true(pl_is_ok(open_file_io(&failing.io, dir, true, 0, &report, &store)));
+        reader = reader_of(store);
+        atomic_store(&failing.calls, 0);
+        failing.fail_at = ++n;
         struct pl_status status = store_reader_read(reader, 1, 6, see_entry, &seen);
         failed = failing_io_failed(&failing);
         assert_int_equal(status.code, failed ? PL_E_IO : PL_E_NOT_FOUND);
@@ -270,9 +275,37 @@ static void test_a_call_that_fails_anywhere_is_told(void **state)
         assert_int_equal(status.code, PL_E_NOT_FOUND);
         assert_int_equal(seen.next, 6);
         store_reader_close(reader);
+        store_close(store);
     }
     assert_true(n > 6);
     dir_remove(dir);
+}
+
+/* Whoever reads has no need of names: all of a log whose files were removed can still be had. */
+static void test_removed_files_are_read_as_before(void **state)
+{
+    (void)state;
+    char *dir = dir_new();
+    struct store *store = NULL;
+    struct file_report report;
+    struct seen seen = {.next = 1}, late_seen = {.next = 1};
+    make_log(dir, 120, 1, 60000); /* several segments */
+    assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+    append_some(store, 60, 1, 60000); /* and some that were not there at the start */
+    struct store_reader *reader = reader_of(store);
+    assert_true(pl_is_ok(store_reader_read(reader, 1, 10, see_entry, &seen)));
+    char *again = strdup(dir);
+    dir_remove(dir);
+    assert_int_equal(access(again, F_OK), -1);
+    free(again);
+    assert_true(pl_is_ok(store_reader_read(reader, 11, 180, see_entry, &seen)));
+    struct store_reader *late = reader_of(store);
+    assert_true(pl_is_ok(store_reader_read(late, 1, 180, see_entry, &late_seen)));
+    assert_int_equal(seen.next, 181);
+    assert_int_equal(late_seen.next, 181);
+    store_reader_close(late);
+    store_reader_close(reader);
+    store_close(store);
 }
 
 int main(void)
@@ -285,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_told),
         cmocka_unit_test(test_a_torn_end_is_where_the_log_ends),
         cmocka_unit_test(test_a_call_that_fails_anywhere_is_told),
+        cmocka_unit_test(test_removed_files_are_read_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
