@@ -122,6 +122,7 @@ static const struct config_key keys[] = {
     {"policy", "four_eyes", KIND_POLICY, false, 0, 0, 0},
     {"policy", "proposal_ttl", KIND_POLICY, false, 0, 0, 0},
     {"policy", "difference_limit", KIND_POLICY, false, 0, 0, 0},
+    {"policy", "time_zone", KIND_POLICY, false, 0, 0, 0},
     {"policy", "unallocated_limit", KIND_POLICY, false, 0, 0, 0},
     {"creditor", "name", KIND_POLICY, false, 0, 0, 0},
     {"creditor", "street", KIND_POLICY, false, 0, 0, 0},

@@ -12,7 +12,11 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "common/reference.h"
+#include "common/zone.h"
 #include "server/ledger/ledger.h"
+
+#define ZONE_DIR     "/usr/share/zoneinfo"
+#define ZONE_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_+-"
 
 static const char too_large[] = "the file is too large";
 
@@ -162,6 +166,45 @@ static const char *set_creditor(struct policy_draft *draft, struct pl_arena *are
     return set_text(arena, value, fields[i].most, fields[i].place);
 }
 
+/* The last line of what the machine knows of a zone: the rule of its years to come (RFC 9636). */
+static const char *rule_of(const char *name, char rule[PL_ZONE_BYTES])
+{
+    enum { PATH_BYTES = 128, FILE_MOST = 1 << 14 };
+    static const char unknown[] = "this machine knows no such time zone: a name like Europe/Zurich "
+                                  "is needed, or a rule like CET-1CEST,M3.5.0,M10.5.0/3";
+    char bytes[FILE_MOST], path[PATH_BYTES];
+    if (strspn(name, ZONE_LETTERS) != strlen(name) || name[0] == '/' ||
+        snprintf(path, sizeof(path), ZONE_DIR "/%s", name) >= PATH_BYTES)
+        return unknown;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return unknown;
+    size_t len = fread(bytes, 1, sizeof(bytes) - 1, file);
+    (void)fclose(file);
+    if (len < 4 || memcmp(bytes, "TZif", 4) != 0 || bytes[len - 1] != '\n')
+        return unknown;
+    bytes[len - 1] = '\0';
+    const char *last = memrchr(bytes, '\n', len - 1);
+    struct pl_zone zone;
+    if (last == NULL || last[1] == '\0' || !pl_is_ok(pl_zone_parse(last + 1, &zone)))
+        return unknown;
+    (void)snprintf(rule, PL_ZONE_BYTES, "%s", last + 1);
+    return NULL;
+}
+
+static const char *set_zone(struct policy_draft *draft, struct pl_arena *arena, const char *value)
+{
+    char rule[PL_ZONE_BYTES] = "";
+    struct pl_zone zone;
+    const char *wrong = NULL;
+    if (value[0] != '\0' && pl_is_ok(pl_zone_parse(value, &zone)))
+        (void)snprintf(rule, sizeof(rule), "%s", value);
+    else
+        wrong = rule_of(value, rule);
+    return wrong != NULL ? wrong
+                         : set_text(arena, rule, PL_ZONE_BYTES - 1, &draft->message.time_zone);
+}
+
 const char *policy_set(struct policy_draft *draft, struct pl_arena *arena, const char *name,
                        const char *value)
 {
@@ -171,6 +214,8 @@ const char *policy_set(struct policy_draft *draft, struct pl_arena *arena, const
         return set_time(value, 1, &draft->message.proposal_ttl_s);
     if (strcmp(name, "unallocated_limit") == 0)
         return set_time(value, 0, &draft->message.unallocated_limit_s);
+    if (strcmp(name, "time_zone") == 0)
+        return set_zone(draft, arena, value);
     if (strcmp(name, "difference_limit") == 0)
         return set_limits(draft, arena, value);
     return set_creditor(draft, arena, name, value);

@@ -71,7 +71,7 @@ int32_t maker_day(const struct maker *maker)
     if (maker->command != NULL && maker->command->effective_date[0] != '\0' &&
         pl_is_ok(pl_date_parse(maker->command->effective_date, &days)))
         return days;
-    return pl_date_of_us(maker_time(maker));
+    return state_day(maker->ledger, maker_time(maker));
 }
 
 static Pledged__V1__Actor *actor(struct maker *maker)
@@ -150,8 +150,14 @@ static Pledged__V1__Entry *add_entry(struct maker *maker, uint64_t prev_seq)
     if (out->entry_count != 0)
         entry->cause_seq = out->entry[0]->seq;
     out->answer = LEDGER_ACCEPTED;
+    int32_t day = maker_day(maker);
     out->entry[out->entry_count++] = entry;
-    maker_dated(maker, entry, maker_day(maker));
+    if (maker->request != NULL && entry->effective_date[0] == '\0' &&
+        day != pl_date_of_us(entry->time_us)) {
+        char text[11]; /* who reads it takes none for the day in UTC */
+        entry->effective_date = keep(maker, pl_date_format(day, text));
+    }
+    maker_dated(maker, entry, day);
     return entry;
 }
 

@@ -58,6 +58,8 @@ struct pl_status proposal_check_policy(const Pledged__V1__Entry *entry)
     NEED(policy->proposal_ttl_s >= 0 && policy->proposal_ttl_s < INT64_MAX / 2000000 &&
              policy->unallocated_limit_s >= 0,
          "a policy with a length of time that makes no sense");
+    struct pl_zone zone;
+    NEED(pl_is_ok(pl_zone_parse(policy->time_zone, &zone)), "a policy with a time zone of no rule");
     for (size_t i = 0; i < policy->n_four_eyes; i++)
         NEED(class_known(policy->four_eyes[i]),
              "a policy for a class of commands that does not exist");
@@ -80,6 +82,11 @@ bool proposal_set_policy(struct ledger *ledger, struct pl_slice bytes)
             return false;
         }
     }
+    struct pl_zone zone;
+    if (!pl_is_ok(pl_zone_parse(message->time_zone, &zone))) {
+        pledged__v1__policy_adopted__free_unpacked(message, NULL);
+        return false;
+    }
     uint8_t *copy = calloc(1, bytes.len + 1);
     PL_ASSERT(copy != NULL);
     if (bytes.len != 0)
@@ -90,7 +97,8 @@ bool proposal_set_policy(struct ledger *ledger, struct pl_slice bytes)
     ledger->policy = (struct state_policy){.bytes = pl_slice(copy, bytes.len),
                                            .message = message,
                                            .four_eyes = class_bits(message),
-                                           .proposal_ttl_s = message->proposal_ttl_s};
+                                           .proposal_ttl_s = message->proposal_ttl_s,
+                                           .zone = zone};
     return true;
 }
 

@@ -125,7 +125,7 @@ struct pl_status rate_check(const struct ledger *ledger, const Pledged__V1__Entr
          "a rate of no currency");
     NEED(rate->mantissa > 0 && rate->mantissa <= RATE_MANTISSA_MAX && rate->scale <= RATE_SCALE_MAX,
          "a rate that is no number");
-    NEED(pl_is_ok(pl_date_parse(rate->date, &day)) && day <= pl_date_of_us(entry->time_us),
+    NEED(pl_is_ok(pl_date_parse(rate->date, &day)) && day <= state_day(ledger, entry->time_us),
          "a rate of no day, or of one that had not come");
     NEED(rate->source[0] != '\0' && ledger->rate_count < STATE_ROWS_MAX,
          "a rate without a source, or more than a ledger holds");
@@ -162,7 +162,7 @@ static bool in_future(struct maker *maker, const Pledged__V1__Rate *rate, int32_
 {
     struct pl_status status = pl_date_parse(rate->date, ret_day);
     PL_ASSERT(pl_is_ok(status)); /* validated */
-    if (*ret_day <= pl_date_of_us(maker_time(maker)))
+    if (*ret_day <= state_day(maker->ledger, maker_time(maker)))
         return false;
     maker_refuse(maker, REASON(RATE_INVALID), "record_rates.rate.date", 0, NULL);
     maker_arg(maker, "currency", rate->currency);

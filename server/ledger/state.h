@@ -15,6 +15,7 @@
 #define LEDGER_STATE_H
 
 #include "common/map.h"
+#include "common/zone.h"
 #include "server/ledger/catalogue.h"
 #include "server/ledger/ledger.h"
 
@@ -295,6 +296,7 @@ struct state_policy {
     Pledged__V1__PolicyAdopted *message; /* owns; never NULL */
     uint32_t four_eyes;                  /* bits by CommandClass */
     int64_t proposal_ttl_s;
+    struct pl_zone zone; /* where it is said which day it is */
 };
 
 /* One closing of a month. */
@@ -483,6 +485,11 @@ static inline int64_t state_settled(const struct state_pledge *pledge)
 static inline bool state_rules(const struct ledger *ledger, unsigned version)
 {
     return ledger->policy.message->rules >= version;
+}
+/* The day of a moment where the fund is, by the policy in force. */
+static inline int32_t state_day(const struct ledger *ledger, int64_t time_us)
+{
+    return pl_zone_day(&ledger->policy.zone, time_us);
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
 /* A slot is taken. */

@@ -1014,7 +1014,8 @@ class Oracle:
         rate = body.rate
         self.need(rate.currency != "CHF" and rate.mantissa > 0 and rate.source, e, "no rate")
         moment = datetime.datetime.fromtimestamp(e.time_us // 10**6, datetime.timezone.utc)
-        self.need(rate.date <= moment.strftime("%Y-%m-%d"), e, "a rate of the future")
+        self.need(rate.date <= max(moment.strftime("%Y-%m-%d"), self.business_day(e)), e,
+                  "a rate of the future")
         same = [seq for currency, day, seq, _, _ in self.rates
                 if (currency, day) == (rate.currency, rate.date)]
         self.need(body.supersedes == max(same, default=0), e, f"supersedes one of {same}")

@@ -2,6 +2,7 @@
 """period: months close in order, unmatched money holds them up, what comes later keeps its date and is
 posted to the open month, in the entries and in the books of the exports.
 """
+import datetime
 import re
 import unittest
 
@@ -108,6 +109,37 @@ class Period(DaemonTest):
     def test_the_future_does_not_close(self):
         ran = self.close("2999-01")
         self.assertEqual((ran.code, ran.out), (10, ""), ran)
+
+
+class Midnight(DaemonTest):
+    """Where the fund is it is another day than in UTC, whatever the time is now."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    east = 14 if now.hour >= 11 else -12
+    settings = {"policy": {"time_zone": f"<{east:+03d}>{-east}"}}
+
+    def test_what_has_no_date_is_of_the_day_there(self):
+        day = (self.now + datetime.timedelta(hours=self.east)).strftime("%Y-%m-%d")
+        self.assertNotEqual(day, self.now.strftime("%Y-%m-%d"))
+        who = self.clerk.contributor(self.name())
+        cmd = command(submit=pb.Submit(contributor=who, free=True, amount=money(1000)), reason="r")
+        made = self.clerk.execute(cmd)
+        paid = self.clerk.pay(made.outcome.pledge, 1000)
+        entries = self.auditor.dump(from_seq=made.seq)
+        self.assertEqual([e.effective_date for e in entries], [day] * 3)
+        self.assertEqual(entries[1].payment_recorded.value_date, day)
+        # a repeat is the same command, which has no date
+        self.assertEqual(self.clerk.execute(cmd).kind, pb.RECEIPT_KIND_REPLAY)
+        book = self.pledge("auditor", "dump", "--as", "hledger").out
+        self.assertEqual(re.findall(r"^(\S+) \* \(%d\)" % paid.seq, book, re.M), [day])
+        rate = pb.Rate(currency="USD", date=day, mantissa=9, scale=1, source="s")
+        self.clerk.execute(record_rates=pb.RecordRates(rate=[rate]))
+        rate.date = (self.now + datetime.timedelta(hours=self.east, days=1)).strftime("%Y-%m-%d")
+        with self.refused("RATE_INVALID"):
+            self.clerk.execute(record_rates=pb.RecordRates(rate=[rate]))
+        self.home.restart(kill=True)
+        self.home.drop_clients()
+        for name in ("clerk", "auditor", "reader", "admin"):
+            setattr(type(self), name, self.home.client(name))
 
 
 if __name__ == "__main__":

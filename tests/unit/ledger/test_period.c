@@ -281,6 +281,45 @@ static void set_rules(struct world *w, uint32_t rules)
     world_apply(w, &decision);
 }
 
+/* Shortly after midnight where the fund is it is another day than in UTC: the entry says which. */
+static void test_the_day_where_the_fund_is(void **state)
+{
+    (void)state;
+    static uint8_t sha256[32] = {70};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    struct world w;
+    int32_t day;
+    world_ready(&w, 1);
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = LEDGER_RULES;
+    policy.time_zone = (char *)(uintptr_t) "CET-1CEST,M3.5.0,M10.5.0/3";
+    ledger_decide_start(w.ledger, &start, w.now_us, &w.arena, &decision);
+    struct ledger *before = world_before(&w, w.entry_count);
+    assert_true(pl_is_ok(ledger_check(before, decision.entry[0])));
+    policy.time_zone = (char *)(uintptr_t) "Europe/Zurich"; /* a name is no rule */
+    assert_false(pl_is_ok(ledger_check(before, decision.entry[0])));
+    policy.time_zone = (char *)(uintptr_t) "CET-1CEST,M3.5.0,M10.5.0/3";
+    ledger_free(before);
+    world_apply(&w, &decision);
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    assert_string_equal(world_last(&w)->effective_date, ""); /* the same day */
+    assert_true(pl_is_ok(pl_date_parse("2026-02-28", &day)));
+    w.now_us = day * PL_US_PER_DAY + (23 * 3600 + 1800) * PL_US_PER_S;
+    submit(&w, NULL, "C000001", NULL, 500, "CHF");
+    assert_string_equal(world_last(&w)->effective_date, "2026-03-01");
+    assert_int_equal(w.ledger->pledge[1].month, 12 * 2026 + 2);
+    pay(&w, "P000002", 200, "CHF", "");
+    assert_string_equal(world_last(&w)->effective_date, "2026-03-01");
+    assert_int_equal(w.ledger->bank_entry[0].value_date, day + 1);
+    struct ledger *again = world_reloaded(w.ledger); /* the rule is in the policy that is saved */
+    assert_same_state(w.ledger, again);
+    assert_int_equal(state_day(again, w.now_us), day + 1);
+    ledger_free(again);
+    world_fini(&w);
+}
+
 static void end_on(struct world *w, bool withdrawing, const char *pledge, const char *day)
 {
     Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
@@ -388,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_an_old_head),
         cmocka_unit_test(test_an_end_that_frees_money_has_no_day_to_come),
         cmocka_unit_test(test_replay_refuses_what_has_not_happened),
+        cmocka_unit_test(test_the_day_where_the_fund_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

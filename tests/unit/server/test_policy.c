@@ -126,6 +126,24 @@ static void test_times(void **state)
     assert_int_equal(draft.message.unallocated_limit_s, 0);
 }
 
+static void test_where_the_fund_is(void **state)
+{
+    (void)state;
+    good("time_zone", "Europe/Zurich"); /* what the machine knows of its years to come */
+    assert_string_equal(draft.message.time_zone, "CET-1CEST,M3.5.0,M10.5.0/3");
+    good("time_zone", "America/New_York");
+    assert_string_equal(draft.message.time_zone, "EST5EDT,M3.2.0,M11.1.0");
+    good("time_zone", "JST-9");
+    assert_string_equal(draft.message.time_zone, "JST-9");
+    static const char *const wrong[] = {
+        "", "Europe/Geneva", "CET-1CEST", "../zoneinfo/UTC", "/etc/passwd", "Europe", "zone.tab"};
+    for (size_t i = 0; i < PL_COUNT(wrong); i++)
+        bad("time_zone", wrong[i],
+            "this machine knows no such time zone: a name like Europe/Zurich is needed, or a rule "
+            "like CET-1CEST,M3.5.0,M10.5.0/3");
+    assert_string_equal(draft.message.time_zone, "JST-9");
+}
+
 static void test_limits_of_differences(void **state)
 {
     (void)state;
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_holds_without_a_word, setup, teardown),
         cmocka_unit_test_setup_teardown(test_classes_that_need_two, setup, teardown),
         cmocka_unit_test_setup_teardown(test_times, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_the_fund_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_differences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_limits_than_there_is_room_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_is_paid, setup, teardown),

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: a rule says on which day it is, as the C library says it by the same rule, around midnight
+ * and around each change of the clocks; what is no rule is refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+
+#include "common/check.h"
+#include "common/date.h"
+#include "common/zone.h"
+
+static const char *const rules[] = {"CET-1CEST,M3.5.0,M10.5.0/3",
+                                    "UTC0",
+                                    "JST-9",
+                                    "EST5EDT,M3.2.0,M11.1.0",
+                                    "<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", /* south */
+                                    "<-03>3<-02>,M3.5.0/-1,M10.5.0/0",
+                                    "IST-1GMT0,M10.5.0,M3.5.0/1", /* winter is what changes */
+                                    "<+14>-14"};
+
+static void moment(const char *rule, const struct pl_zone *zone, int64_t second)
+{
+    struct tm there;
+    time_t t = (time_t)second;
+    int32_t day;
+    char text[32];
+    assert_non_null(localtime_r(&t, &there));
+    assert_int_equal(strftime(text, sizeof(text), "%Y-%m-%d", &there), 10);
+    assert_true(pl_is_ok(pl_date_parse(text, &day)));
+    int32_t found = pl_zone_day(zone, second * PL_US_PER_S + 999999);
+    if (found != day)
+        fail_msg("%s: day %d at %lld, %d is right", rule, found, (long long)second, day);
+}
+
+static void test_days_are_those_of_the_c_library(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(rules); i++) {
+        struct pl_zone zone;
+        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
+        assert_int_equal(setenv("TZ", rules[i], 1), 0);
+        tzset();
+        for (int64_t hour = 24 * 366 /* the library knows no changes before */;
+             hour < 24 * 366 * 80; hour += 1) {
+            if (hour > 24 * 366 * 4 && hour % 24 < 9 && hour % 24 > 3)
+                continue;
+            moment(rules[i], &zone, hour * 3600);
+            moment(rules[i], &zone, hour * 3600 - 1);
+        }
+    }
+}
+
+static void test_nothing_is_utc(void **state)
+{
+    (void)state;
+    struct pl_zone zone;
+    assert_true(pl_is_ok(pl_zone_parse("", &zone)));
+    for (int64_t us = -3 * PL_US_PER_DAY; us < 3 * PL_US_PER_DAY; us += PL_US_PER_DAY / 5)
+        assert_int_equal(pl_zone_day(&zone, us), pl_date_of_us(us));
+    /* at the ends of the calendar there is still a day */
+    assert_true(pl_is_ok(pl_zone_parse(rules[0], &zone)));
+    int64_t ends[] = {-2208988800LL, 32503679999LL};
+    for (size_t i = 0; i < PL_COUNT(ends); i++)
+        assert_true(pl_zone_day(&zone, ends[i] * PL_US_PER_S) >=
+                    pl_date_of_us(ends[i] * PL_US_PER_S));
+}
+
+static void test_what_is_no_rule(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "CET",
+        "CE-1",
+        "Europe/Zurich",
+        "CET-25",
+        "CET-1:60",
+        "CET-1CEST",
+        "CET-1CEST,M3.5.0",
+        "CET-1CEST,M13.5.0,M10.5.0",
+        "CET-1CEST,M0.5.0,M10.5.0",
+        "CET-1CEST,M3.6.0,M10.5.0",
+        "CET-1CEST,M3.0.0,M10.5.0",
+        "CET-1CEST,M3.5.7,M10.5.0",
+        "CET-1CEST,M3.5,M10.5.0",
+        "CET-1CEST,M3.5.0/168,M10.5.0",
+        "CET-1CEST,J60,J300",
+        "CET-1CEST,M3.5.0,M10.5.0/3 ",
+        "<+>-1",
+        "<+01-1",
+        "CET-1CESTCESTCESTCESTCESTCESTCESTCESTCESTCEST,M3.5.0,M10.5.0/3:00",
+        "CET-",
+        " "};
+    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
+        struct pl_zone zone;
+        if (pl_zone_parse(wrong[i], &zone).code != PL_E_INVALID)
+            fail_msg("'%s' is taken for a rule", wrong[i]);
+        assert_int_equal(zone.east, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_days_are_those_of_the_c_library),
+        cmocka_unit_test(test_nothing_is_utc),
+        cmocka_unit_test(test_what_is_no_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
