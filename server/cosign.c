@@ -41,6 +41,9 @@ struct cosign {
     struct signed_tree *target; /* owns */
     struct signed_tree *served; /* owns; cosigned */
     size_t served_lines;
+    struct signed_tree *unkept; /* owns; cosigned, and not on the disk yet; NULL: none */
+    size_t unkept_lines;
+    int64_t keep_due_ns; /* of that one */
     bool changed, rolled_back, cannot_keep;
     struct pl_note note; /* of the answer at hand: too large for a stack */
 };
@@ -210,7 +213,38 @@ static bool is_served(const struct cosign *cosign, size_t lines)
            cosign->served_lines >= lines;
 }
 
-/* On the disk, then for everybody. */
+/* On the disk, then for everybody. Nobody may ever answer again: what cannot be kept now is tried
+ * again by itself. */
+static void keep_unkept(struct cosign *cosign)
+{
+    struct pl_clock *clock = cosign->options.clock;
+    const struct signed_tree *tree = cosign->unkept;
+    if (tree == NULL)
+        return;
+    struct pl_status status = keep(cosign, pl_slice(tree->note, tree->len));
+    if (!pl_is_ok(status)) {
+        if (!cosign->cannot_keep)
+            pl_log_status(PL_LOG_ERROR, "cosign", "a cosigned checkpoint cannot be kept", status);
+        cosign->cannot_keep = true;
+        cosign->keep_due_ns = clock->mono_ns(clock) + WAIT_FIRST_MS * 1000000LL;
+        return;
+    }
+    cosign->cannot_keep = false;
+    signed_tree_unref(cosign->served);
+    cosign->served = cosign->unkept;
+    cosign->served_lines = cosign->unkept_lines;
+    cosign->unkept = NULL;
+    cosign->changed = true;
+}
+
+static void offer(struct cosign *cosign, struct signed_tree *tree, size_t lines)
+{
+    signed_tree_unref(cosign->unkept);
+    cosign->unkept = tree;
+    cosign->unkept_lines = lines;
+    keep_unkept(cosign);
+}
+
 static void publish_target(struct cosign *cosign)
 {
     size_t lines = count_lines(cosign);
@@ -220,19 +254,12 @@ static void publish_target(struct cosign *cosign)
     pl_buf_init(&note, NOTE_BYTES);
     struct pl_status status = print_target(cosign, &note);
     if (pl_is_ok(status))
-        status = keep(cosign, pl_buf_slice(&note));
-    if (!pl_is_ok(status)) {
-        if (!cosign->cannot_keep)
-            pl_log_status(PL_LOG_ERROR, "cosign", "a cosigned checkpoint cannot be kept", status);
-        cosign->cannot_keep = true;
-        return;
-    }
-    cosign->cannot_keep = false;
-    signed_tree_unref(cosign->served);
-    cosign->served =
-        signed_tree_new(&cosign->target->checkpoint, pl_buf_slice(&note), cosign->target->time_us);
-    cosign->served_lines = lines;
-    cosign->changed = true;
+        offer(cosign,
+              signed_tree_new(&cosign->target->checkpoint, pl_buf_slice(&note),
+                              cosign->target->time_us),
+              lines);
+    else
+        pl_log_status(PL_LOG_ERROR, "cosign", "a cosigned checkpoint is too large", status);
 }
 
 /* --- the target --- */
@@ -314,6 +341,9 @@ static void fail(struct cosign *cosign, struct witness *witness, const char *why
 
 bool cosign_next(struct cosign *cosign, struct cosign_ask *ret)
 {
+    struct pl_clock *clock = cosign->options.clock;
+    if (cosign->keep_due_ns <= clock->mono_ns(clock))
+        keep_unkept(cosign);
     advance(cosign);
     for (size_t i = 0; cosign->target != NULL && i < cosign->count; i++) {
         struct witness *witness = &cosign->witness[i];
@@ -336,7 +366,7 @@ bool cosign_next(struct cosign *cosign, struct cosign_ask *ret)
 
 int64_t cosign_due_ns(const struct cosign *cosign)
 {
-    int64_t due_ns = INT64_MAX;
+    int64_t due_ns = cosign->unkept != NULL ? cosign->keep_due_ns : INT64_MAX;
     for (size_t i = 0; cosign->target != NULL && i < cosign->count; i++) {
         const struct witness *witness = &cosign->witness[i];
         if (may_cosign(cosign, witness) && witness->asks == NULL && witness->due_ns < due_ns)
@@ -423,12 +453,13 @@ static bool parse_size(struct pl_slice body, uint64_t *ret)
 static void on_rolled_back(struct cosign *cosign, struct witness *witness, uint64_t size)
 {
     if (!cosign->rolled_back)
-        pl_log_error("cosign",
-                     "a witness cosigned more than this ledger ever signed: it was rolled back "
-                     "(restored from an old copy?), and signs nothing from now on; restore a newer "
-                     "backup, or take the witness out of the policy if it is the one that is wrong",
-                     "witness=%s cosigned=%" PRIu64 " signed=%" PRIu64,
-                     PL_QUOTED(witness->seen.name), size, cosign->newest->checkpoint.size);
+        pl_log_error(
+            "cosign",
+            "a witness cosigned more than this ledger signed: it was rolled back, and signs "
+            "nothing any more; restore a newer backup, or, if the witness is wrong, take it "
+            "out of the policy",
+            "witness=%s cosigned=%" PRIu64 " signed=%" PRIu64, PL_QUOTED(witness->seen.name), size,
+            cosign->newest->checkpoint.size);
     cosign->rolled_back = true;
     fail(cosign, witness, "it cosigned more than what was signed here");
 }
@@ -541,20 +572,27 @@ static void recall(struct cosign *cosign)
     struct pl_status status = read_all(cosign->options.io, path, NOTE_BYTES, &text);
     if (status.code == PL_E_NOT_FOUND)
         return;
+    if (!pl_is_ok(status) && status.code != PL_E_TOO_BIG) {
+        pl_log_status(PL_LOG_WARNING, "cosign",
+                      "what was cosigned before cannot be read; it is gathered anew", status);
+        return;
+    }
     if (!pl_is_ok(status) || !fits(cosign, pl_buf_slice(&text), &checkpoint, seen)) {
         pl_log_warning("cosign", "what was cosigned before does not fit log and policy any more",
                        "file=%s", PL_QUOTED(path));
         return;
     }
-    cosign->served = signed_tree_new(&checkpoint, pl_buf_slice(&text), 0);
+    size_t lines = 0;
     for (size_t i = 0; i < cosign->count; i++) {
         struct witness *witness = &cosign->witness[i];
         if (!seen[i].verified)
             continue;
         witness->last_size = witness->seen.size = checkpoint.size;
         witness->seen.time_s = seen[i].time_s;
-        cosign->served_lines++;
+        lines++;
     }
+    /* who was stopped on the way left it in memory only, where this start read it */
+    offer(cosign, signed_tree_new(&checkpoint, pl_buf_slice(&text), 0), lines);
 }
 
 static struct pl_status set_up(struct cosign *cosign)
@@ -600,6 +638,7 @@ void cosign_free(struct cosign *cosign)
     signed_tree_unref(cosign->newest);
     signed_tree_unref(cosign->target);
     signed_tree_unref(cosign->served);
+    signed_tree_unref(cosign->unkept);
     free(cosign->witness);
     free(cosign);
 }

@@ -13,8 +13,9 @@
  * witness that says that it cosigned more than was ever signed here has seen a log that was rolled
  * back since: that is told once, and whoever owns this stops signing.
  *
- * One thread. Failure modes: the file cannot be written (logged, tried again with the next answer;
- * what was published before stays).
+ * One thread. Failure modes: the file cannot be written (logged, tried again after a second and
+ * with the next answer; what was published before stays), or read at the start (logged, gathered
+ * anew).
  *
  * Previous hop: server/witness, server/notary (checkpoints). Next hop: server/proofs.
  */

@@ -95,11 +95,13 @@ void signed_tree_unref(struct signed_tree *tree)
         free(tree);
 }
 
+/* The last reader has it first: the one who asks witnesses, and must know of whatever anybody else
+ * can bring to them. */
 static void publish(struct notary *notary)
 {
-    for (size_t i = 0; i < notary->options.readers; i++) {
+    for (size_t i = notary->options.readers; i > 0; i--) {
         struct signed_tree *mine = signed_tree_ref(notary->current);
-        signed_tree_unref(pl_slot_put(&notary->reader[i].slot, mine));
+        signed_tree_unref(pl_slot_put(&notary->reader[i - 1].slot, mine));
     }
     for (size_t i = 0; i < notary->options.readers; i++)
         pl_bell_ring(notary->reader[i].bell);

@@ -81,7 +81,8 @@ void notary_free(struct notary *notary);
 
 /* --- for readers (each has a number), any thread --- */
 
-/* The newest checkpoint, of which the reader gets a reference; its bell is rung behind it. */
+/* The newest checkpoint, of which the reader gets a reference; its bell is rung behind it. The last
+ * reader has each before any other. */
 struct pl_slot *notary_slot(struct notary *notary, size_t reader);
 struct pl_bell *notary_bell(struct notary *notary, size_t reader);
 /* Somebody waits for a checkpoint over all that is durable now. */

@@ -133,6 +133,16 @@ static void finish(struct witness_thread *witness, struct line *line, CURLcode c
     cosign_answer(witness->cosign, (size_t)(line - witness->line), &answer);
 }
 
+static void take_newest(struct witness_thread *witness)
+{
+    struct signed_tree *tree =
+        pl_slot_take(notary_slot(witness->options.notary, witness->options.notary_reader));
+    if (tree != NULL)
+        cosign_take(witness->cosign, tree);
+}
+
+/* Whoever read a checkpoint may have brought it to a witness before this thread heard of it: an
+ * answer is judged by what was signed when it came, not when it was asked for. */
 static void finish_all(struct witness_thread *witness)
 {
     int left = 0;
@@ -143,6 +153,7 @@ static void finish_all(struct witness_thread *witness)
         PL_ASSERT(message->msg == CURLMSG_DONE);
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &line);
         PL_ASSERT(line != NULL);
+        take_newest(witness);
         finish(witness, line, code);
         message = curl_multi_info_read(witness->multi, &left);
     }
@@ -163,10 +174,7 @@ static void publish(struct witness_thread *witness)
 static void look(struct witness_thread *witness)
 {
     struct cosign_ask next;
-    struct signed_tree *tree =
-        pl_slot_take(notary_slot(witness->options.notary, witness->options.notary_reader));
-    if (tree != NULL)
-        cosign_take(witness->cosign, tree);
+    take_newest(witness);
     while (cosign_next(witness->cosign, &next))
         ask(witness, &next);
     publish(witness);

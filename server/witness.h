@@ -22,7 +22,7 @@ struct witness_thread;
 struct witness_options {
     const struct pl_policy *policy; /* borrowed */
     struct notary *notary;          /* borrowed; its keys and tree */
-    size_t notary_reader;           /* our number there */
+    size_t notary_reader;           /* our number there: the last one, who hears first */
     struct io *io;
     struct pl_clock *clock;
     const char *data;    /* directory */

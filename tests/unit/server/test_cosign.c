@@ -491,6 +491,47 @@ static void what_cannot_be_kept_is_not_published(void **state)
     assert_int_equal(rmdir(path), 0);
     cosigns(1, 0, 5); /* the next answer tries again */
     assert_int_equal(served(""), 5);
+    /* nobody is left to answer: it is tried by itself */
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.new", dir);
+    assert_int_equal(mkdir(path, 0700), 0); /* nothing can be written there */
+    cosigns(2, 0, 5);
+    cosign_take(cosign, sign(7));
+    cosigns(0, 5, 7);
+    cosigns(1, 5, 7);
+    cosigns(2, 5, 7);
+    assert_int_equal(served(""), 5);
+    assert_int_equal(cosign_due_ns(cosign), fake.clock.mono_ns(&fake.clock) + 1000000000);
+    assert_int_equal(rmdir(path), 0);
+    nobody_is_asked();
+    assert_int_equal(served(""), 5);
+    pl_clock_fake_advance_us(&fake, 1000000);
+    nobody_is_asked();
+    assert_int_equal(served(""), 7);
+    assert_int_equal(cosign_due_ns(cosign), INT64_MAX);
+}
+
+/* Who is stopped between the file and its directory's sync leaves it in memory alone: the next
+ * start reads it, and shows it once it is on the disk. */
+static void what_is_recalled_is_kept_again(void **state)
+{
+    (void)state;
+    char path[128];
+    load("quorum W0");
+    start();
+    cosign_take(cosign, sign(5));
+    cosigns(0, 0, 5);
+    assert_int_equal(served(""), 5);
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.new", dir);
+    assert_int_equal(mkdir(path, 0700), 0); /* nothing can be written there */
+    start();
+    assert_int_equal(served(""), 0);
+    assert_int_equal(rmdir(path), 0);
+    pl_clock_fake_advance_us(&fake, 1000000);
+    nobody_is_asked();
+    assert_int_equal(served(""), 5);
+    /* the witness is still known to have cosigned it */
+    cosign_take(cosign, sign(7));
+    cosigns(0, 5, 7);
 }
 
 static void a_policy_that_wants_none(void **state)
@@ -609,6 +650,7 @@ int main(void)
         CASE(bad_answers_are_told_and_not_used),
         CASE(what_was_cosigned_is_known_after_a_restart),
         CASE(what_cannot_be_kept_is_not_published),
+        CASE(what_is_recalled_is_kept_again),
         CASE(a_policy_that_wants_none),
         CASE(wrong_policies_are_told_with_their_line),
     };
