@@ -18,16 +18,39 @@
 #include "server/store/io.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/mirror.h"
+#include "tests/sim/witnesses.h"
 
-enum { HASH = PL_SHA256_BYTES, NOTE_MAX = 2048, ENTRY_MAX = 1 << 16, TREE_EVERY = 8 };
+enum {
+    HASH = PL_SHA256_BYTES,
+    NOTE_MAX = 2048,
+    ENTRY_MAX = 1 << 16,
+    TREE_EVERY = 8,
+    CACHED = 1 << 12,   /* entries */
+    PENDING_MAX = 16,   /* claims */
+    REQUEST_MAX = 8192, /* bytes */
+};
 
 static struct {
     struct model *model;
     char secret[PL_NOTE_KEY_MAX],
         vkey[PL_NOTE_KEY_MAX]; /* of the program; never the run's chance */
-    uint64_t size;             /* the largest that anybody saw a checkpoint of */
-    uint64_t told;             /* and since the last start */
+    struct pl_note_key key;
+    uint64_t size; /* the largest that anybody saw a checkpoint of */
+    uint64_t told; /* and since the last start */
     uint64_t seen, proofs;
+    struct pl_checkpoint newest; /* that everybody was told */
+    /* what left before its entries were known */
+    struct pl_checkpoint pending[PENDING_MAX];
+    size_t pendings;
+    /* notes that are signed: the signature is looked at once */
+    struct {
+        char bytes[NOTE_MAX];
+        size_t len;
+    } fine[8];
+    unsigned next_fine;
+    /* hashes over whole subtrees, like a heap from 1 on; of this run if the number is its own */
+    unsigned run, of_run[2 * CACHED];
+    uint8_t hash[2 * CACHED][HASH];
 } c;
 
 void checkpoints_begin(struct model *model)
@@ -37,9 +60,14 @@ void checkpoints_begin(struct model *model)
         status = pl_note_keygen("example.org/sim", c.secret, c.vkey);
     if (pl_is_ok(status))
         status = io_write_file(io_system(), CHECKPOINTS_KEY, pl_slice_str(c.secret), 0600);
+    if (pl_is_ok(status))
+        status = pl_note_key_parse(pl_slice_str(c.vkey), &c.key);
     PL_ASSERT(pl_is_ok(status));
     c.model = model;
     c.size = c.told = c.seen = c.proofs = 0;
+    c.newest.size = 0;
+    c.pendings = 0;
+    c.run++;
 }
 
 const char *checkpoints_vkey(void)
@@ -54,7 +82,9 @@ uint64_t checkpoints_seen(void)
 
 /* --- the root, as RFC 6962 defines it, from the entries themselves --- */
 
-static void root_of(uint64_t first, uint64_t count, uint8_t ret[HASH])
+static void root_of(uint64_t first, uint64_t count, uint8_t ret[HASH]);
+
+static void make_root(uint64_t first, uint64_t count, uint8_t ret[HASH])
 {
     static uint8_t bytes[ENTRY_MAX + 1];
     if (count == 1) {
@@ -74,6 +104,22 @@ static void root_of(uint64_t first, uint64_t count, uint8_t ret[HASH])
     pl_sha256(pl_slice(node, sizeof(node)), ret);
 }
 
+/* Entries never change: a whole subtree is added up once a run. */
+static void root_of(uint64_t first, uint64_t count, uint8_t ret[HASH])
+{
+    bool whole = (count & (count - 1)) == 0 && first % count == 0 && first + count <= CACHED;
+    uint64_t at = whole ? (CACHED + first) / count : 0;
+    if (whole && c.of_run[at] == c.run) {
+        memcpy(ret, c.hash[at], HASH);
+        return;
+    }
+    make_root(first, count, ret);
+    if (!whole)
+        return;
+    c.of_run[at] = c.run;
+    memcpy(c.hash[at], ret, HASH);
+}
+
 void checkpoints_root(uint64_t first, uint64_t count, uint8_t ret[HASH])
 {
     root_of(first, count, ret);
@@ -86,12 +132,8 @@ uint64_t checkpoints_told(void)
 
 /* --- one checkpoint --- */
 
-/* The size that this file says was signed, as a power loss right now would leave it; 0: none. */
-static uint64_t remembered(const char *path)
+size_t checkpoints_durable_file(const char *path, char *ret, size_t room)
 {
-    char note[NOTE_MAX] = "";
-    struct pl_checkpoint checkpoint;
-    struct pl_note_key key;
     struct io *io = io_system();
     uint64_t len = 0;
     int fd = -1;
@@ -99,16 +141,46 @@ static uint64_t remembered(const char *path)
     struct pl_status status = io->open(io, path, false, false, 0, &fd);
     if (pl_is_ok(status)) {
         status = io->size(io, fd, &len);
-        if (pl_is_ok(status) && len < sizeof(note))
-            status = io->pread(io, fd, note, (size_t)len, 0);
+        if (pl_is_ok(status) && len < room)
+            status = io->pread(io, fd, ret, (size_t)len, 0);
         io->close(io, fd);
     }
     disk_look_at_durable(false);
-    if (pl_is_ok(status))
-        status = pl_note_key_parse(pl_slice_str(c.vkey), &key);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_open(pl_slice(note, (size_t)len), &key, 1, &checkpoint, NULL);
-    return pl_is_ok(status) ? checkpoint.size : 0;
+    return pl_is_ok(status) && len < room ? (size_t)len : 0;
+}
+
+/* Only the log's own signature. */
+static bool is_signed(struct pl_slice note)
+{
+    struct pl_checkpoint ignored;
+    for (size_t i = 0; i < PL_COUNT(c.fine); i++) {
+        if (c.fine[i].len == note.len && memcmp(c.fine[i].bytes, note.data, note.len) == 0)
+            return true;
+    }
+    if (note.len > NOTE_MAX || !pl_is_ok(pl_checkpoint_open(note, &c.key, 1, &ignored, NULL)))
+        return false;
+    memcpy(c.fine[c.next_fine].bytes, note.data, note.len);
+    c.fine[c.next_fine].len = note.len;
+    c.next_fine = (c.next_fine + 1) % PL_COUNT(c.fine);
+    return true;
+}
+
+bool checkpoints_is_signed(struct pl_slice note)
+{
+    return is_signed(note);
+}
+
+/* The size that this file says was signed, as a power loss right now would leave it; 0: none. */
+static uint64_t remembered(const char *path)
+{
+    char note[NOTE_MAX];
+    static struct pl_note parsed;
+    struct pl_checkpoint checkpoint;
+    size_t len = checkpoints_durable_file(path, note, sizeof(note));
+    return is_signed(pl_slice(note, len)) &&
+                   pl_is_ok(pl_checkpoint_note(pl_slice(note, len), &parsed, &checkpoint))
+               ? checkpoint.size
+               : 0;
 }
 
 static bool is_kept(uint64_t size)
@@ -149,7 +221,11 @@ bool checkpoints_look(struct notary *notary, uint64_t durable)
     if (tree == NULL)
         return true;
     struct pl_checkpoint told = tree->checkpoint;
+    c.newest = told;
+    bool exact = checkpoints_exact(pl_slice(tree->note, tree->len), told.size, durable, false);
     signed_tree_unref(tree);
+    if (!exact)
+        return false;
     c.seen++;
     bool first = c.told == 0;
     c.told = told.size;
@@ -161,6 +237,7 @@ bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied)
 {
     bool read_only = notary_why_read_only(notary) != NULL;
     c.told = 0;
+    c.newest.size = 0;
     if (c.size > size && !read_only)
         return model_wrong(
             c.model, "the log has %" PRIu64 " entries, %" PRIu64 " were signed, and it goes on",
@@ -172,37 +249,60 @@ bool checkpoints_started(const struct notary *notary, uint64_t size, bool lied)
 
 /* --- what the workers tell --- */
 
-/* A checkpoint in an answer. */
-static bool opens(const char *note, uint64_t size, uint64_t durable, struct pl_checkpoint *ret)
+/* The text that is signed, and the one line that signs it. */
+static bool is_exact(struct pl_slice note, uint64_t size, bool known, struct pl_slice *ret_rest)
 {
-    struct pl_note_key key;
     uint8_t root[HASH];
-    struct pl_status status = pl_note_key_parse(pl_slice_str(c.vkey), &key);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_open(pl_slice_str(note), &key, 1, ret, NULL);
-    if (!pl_is_ok(status) || ret->size != size)
-        return model_wrong(c.model, "a checkpoint that is not signed, or of another size");
-    if (durable == 0 || size > c.model->entries)
-        return durable == 0 || model_wrong(c.model, "%" PRIu64 " entries are told as signed", size);
-    root_of(0, size, root);
-    return memcmp(root, ret->root.bytes, HASH) == 0 ||
-           model_wrong(c.model, "a worker tells another root of %" PRIu64 " entries", size);
+    char begin[200];
+    const uint8_t *end = memmem(note.data, note.len, "\n\n", 2);
+    const uint8_t *line = end == NULL ? NULL : end + 2;
+    const uint8_t *behind =
+        line == NULL ? NULL : memchr(line, '\n', (size_t)(note.data + note.len - line));
+    if (behind == NULL)
+        return false;
+    *ret_rest = pl_slice(behind + 1, (size_t)(note.data + note.len - behind) - 1);
+    int len = snprintf(begin, sizeof(begin), "%s\n%" PRIu64 "\n", "example.org/sim", size);
+    if (known) {
+        struct pl_buf text PL_CLEANUP(pl_buf_fini);
+        pl_buf_init(&text, sizeof(begin));
+        root_of(0, size, root);
+        struct pl_status status = pl_base64(&text, pl_slice(root, HASH), true);
+        PL_ASSERT(pl_is_ok(status));
+        len += snprintf(begin + len, sizeof(begin) - (size_t)len, "%.*s\n\n",
+                        (int)pl_buf_len(&text), (const char *)pl_buf_slice(&text).data);
+        if (begin + len - 2 != begin + (end - note.data))
+            return false;
+    }
+    return note.len >= (size_t)len && memcmp(note.data, begin, (size_t)len) == 0 &&
+           is_signed(pl_slice(note.data, (size_t)(behind + 1 - note.data)));
+}
+
+bool checkpoints_exact(struct pl_slice note, uint64_t size, uint64_t durable, bool cosigned)
+{
+    struct pl_slice rest;
+    if (durable != 0 && (size > durable || size > c.model->entries))
+        return model_wrong(c.model, "%" PRIu64 " entries are told as signed, durable are %" PRIu64,
+                           size, durable);
+    if (!is_exact(note, size, durable != 0, &rest))
+        return model_wrong(
+            c.model,
+            "a checkpoint over %" PRIu64 " entries that is not signed, or has another root", size);
+    return witnesses_lines(rest, size, cosigned);
+}
+
+/* A checkpoint in an answer. */
+static bool opens(const char *note, uint64_t size, uint64_t durable, bool cosigned)
+{
+    return checkpoints_exact(pl_slice_str(note), size, durable, cosigned);
 }
 
 bool checkpoints_file(struct pl_slice note, uint64_t least, uint64_t durable)
 {
-    struct pl_note_key key;
+    static struct pl_note parsed;
     struct pl_checkpoint told;
-    uint8_t root[HASH];
-    struct pl_status status = pl_note_key_parse(pl_slice_str(c.vkey), &key);
-    if (pl_is_ok(status))
-        status = pl_checkpoint_open(note, &key, 1, &told, NULL);
-    if (!pl_is_ok(status) || told.size < least || told.size > durable)
-        return model_wrong(c.model,
-                           "a checkpoint as a file that is not signed, or of another size");
-    root_of(0, told.size, root);
-    return memcmp(root, told.root.bytes, HASH) == 0 ||
-           model_wrong(c.model, "a file tells another root of %" PRIu64 " entries", told.size);
+    if (!pl_is_ok(pl_checkpoint_note(note, &parsed, &told)) || told.size < least)
+        return model_wrong(c.model, "a checkpoint as a file that is none, or of another size");
+    return checkpoints_exact(note, told.size, durable, true);
 }
 
 struct hashes {
@@ -260,10 +360,9 @@ static void subproof_of(uint64_t old, uint64_t first, uint64_t count, bool whole
 
 static bool hear_newest(struct pl_slice message, uint64_t durable)
 {
-    struct pl_checkpoint checkpoint;
     Pledged__V1__GetCheckpointResponse *told =
         pledged__v1__get_checkpoint_response__unpack(NULL, message.len, message.data);
-    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, &checkpoint);
+    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, true);
     pledged__v1__get_checkpoint_response__free_unpacked(told, NULL);
     return fine || c.model->error[0] != '\0' || model_wrong(c.model, "no checkpoint can be read");
 }
@@ -282,13 +381,98 @@ static bool is_consistent(const Pledged__V1__GetConsistencyProofResponse *told, 
 
 static bool hear_consistency(uint64_t old, struct pl_slice message, uint64_t durable)
 {
-    struct pl_checkpoint checkpoint;
     Pledged__V1__GetConsistencyProofResponse *told =
         pledged__v1__get_consistency_proof_response__unpack(NULL, message.len, message.data);
-    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, &checkpoint) &&
+    bool fine = told != NULL && opens(told->checkpoint, told->size, durable, false) &&
                 (durable == 0 || is_consistent(told, old));
     pledged__v1__get_consistency_proof_response__free_unpacked(told, NULL);
     return fine || c.model->error[0] != '\0' || model_wrong(c.model, "no proof can be read");
+}
+
+/* --- what goes to witnesses --- */
+
+uint64_t checkpoints_size(void)
+{
+    return c.size;
+}
+
+uint64_t checkpoints_newest(struct pl_merkle_hash *ret_root)
+{
+    *ret_root = c.newest.root;
+    return c.newest.size;
+}
+
+/* What it says was known to nobody yet, and is now. */
+static bool look_at_pending(void)
+{
+    for (size_t i = 0; i < c.pendings;) {
+        uint8_t root[HASH];
+        const struct pl_checkpoint *claim = &c.pending[i];
+        if (claim->size > c.model->entries) {
+            i++;
+            continue;
+        }
+        root_of(0, claim->size, root);
+        if (memcmp(root, claim->root.bytes, HASH) != 0)
+            return model_wrong(c.model,
+                               "a witness was asked to cosign another root of %" PRIu64 " entries",
+                               claim->size);
+        c.pending[i] = c.pending[--c.pendings];
+    }
+    return true;
+}
+
+/* The request for this, byte by byte. */
+static bool is_request(struct pl_slice body, uint64_t old, uint64_t size, struct pl_slice note)
+{
+    static struct hashes proof;
+    struct pl_buf text PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&text, REQUEST_MAX);
+    proof.count = 0;
+    if (old != 0)
+        subproof_of(old, 0, size, true, &proof);
+    struct pl_status status = pl_buf_printf(&text, "old %" PRIu64 "\n", old);
+    for (size_t i = 0; i < proof.count && pl_is_ok(status); i++) {
+        status = pl_base64(&text, pl_slice(proof.hash[i], HASH), true);
+        if (pl_is_ok(status))
+            status = pl_buf_append_str(&text, "\n");
+    }
+    if (pl_is_ok(status))
+        status = pl_buf_append_str(&text, "\n");
+    if (pl_is_ok(status))
+        status = pl_buf_append(&text, note.data, note.len);
+    PL_ASSERT(pl_is_ok(status));
+    return pl_slice_eq(body, pl_buf_slice(&text));
+}
+
+bool checkpoints_sent(struct pl_slice body, uint64_t durable)
+{
+    static struct pl_note parsed;
+    struct pl_add_checkpoint ask;
+    struct pl_checkpoint told;
+    if (!pl_is_ok(pl_add_checkpoint_parse(body, &ask)) ||
+        !pl_is_ok(pl_checkpoint_note(ask.checkpoint, &parsed, &told)) || ask.old_size > told.size ||
+        !is_signed(ask.checkpoint))
+        return model_wrong(c.model, "what a witness is asked is no request");
+    c.size = told.size > c.size ? told.size : c.size;
+    if (durable == 0)
+        return true;
+    if (told.size > durable)
+        return model_wrong(c.model,
+                           "a witness is asked to cosign %" PRIu64 " entries, durable are %" PRIu64,
+                           told.size, durable);
+    if (told.size > c.model->entries) { /* the process was killed before anybody read them */
+        PL_ASSERT(c.pendings < PENDING_MAX);
+        c.pending[c.pendings++] = told;
+        return is_kept(told.size);
+    }
+    return is_kept(told.size) && look_at_pending() &&
+           ((checkpoints_exact(ask.checkpoint, told.size, durable, false) &&
+             is_request(body, ask.old_size, told.size, ask.checkpoint)) ||
+            c.model->error[0] != '\0' ||
+            model_wrong(c.model,
+                        "a witness is asked from %" PRIu64 " to %" PRIu64 " with another proof",
+                        ask.old_size, told.size));
 }
 
 /* The hashes as the text of a proof has them: base64, a line each, behind the index. */
@@ -331,9 +515,8 @@ static bool shows(const Pledged__V1__GetInclusionProofResponse *told, uint64_t s
 static bool is_included(const Pledged__V1__GetInclusionProofResponse *told, uint64_t seq,
                         struct checkpoints_sight sight, uint64_t durable)
 {
-    struct pl_checkpoint checkpoint;
     const char *end = strstr(told->tlog_proof, "\n\n");
-    if (end == NULL || !opens(end + 2, told->size, durable, &checkpoint))
+    if (end == NULL || !opens(end + 2, told->size, durable, true))
         return false;
     if (durable == 0)
         return true;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/merkle.h"
 #include "common/slice.h"
 #include "tests/sim/model.h"
 
@@ -32,6 +33,19 @@ uint64_t checkpoints_told(void);
 void checkpoints_root(uint64_t first, uint64_t count, uint8_t ret[32]);
 /* A checkpoint that came as a file: over no fewer entries than that. */
 bool checkpoints_file(struct pl_slice note, uint64_t least, uint64_t durable);
+
+/* A note over so many entries as it must be: the text, the log's line, and behind it what witnesses
+ * wrote, if it may be `cosigned`. */
+bool checkpoints_exact(struct pl_slice note, uint64_t size, uint64_t durable, bool cosigned);
+bool checkpoints_is_signed(struct pl_slice note); /* by the log */
+/* A request to a witness that left: over what is durable and kept, and, byte by byte, what it must
+ * be. */
+bool checkpoints_sent(struct pl_slice body, uint64_t durable);
+uint64_t checkpoints_size(void); /* the largest that anybody saw signed */
+/* What everybody was told last, in this life; 0: nothing. */
+uint64_t checkpoints_newest(struct pl_merkle_hash *ret_root);
+/* Reads a file as a power loss right now would leave it: its bytes; 0: none, or too many. */
+size_t checkpoints_durable_file(const char *path, char *ret, size_t room);
 
 /* Answers of the proofs' methods: signed, of what is durable, and as RFC 6962 defines them. False:
  * the model says what was wrong. */

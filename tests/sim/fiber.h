@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { FIBERS_MAX = 10 };
+enum { FIBERS_MAX = 12 };
 
 /* Starts a fiber; its number. It runs with heap_daemon(true). */
 int fiber_start(void *(*main)(void *arg), void *arg);

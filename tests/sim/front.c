@@ -308,6 +308,7 @@ static size_t join_methods(struct worker *worker, const struct process *process,
     memcpy(worker->methods + service_method_count, proofs_methods, more * sizeof(*worker->methods));
     const struct proofs_options options = {.base = wire_base(),
                                            .notary = process->notary,
+                                           .witness = process->witness,
                                            .reader = 1 + door,
                                            .store = process->store,
                                            .clock = process->clock};

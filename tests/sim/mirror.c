@@ -12,6 +12,7 @@
 #include "pledged/v1/types.pb-c.h"
 #include "server/notary.h"
 #include "tests/sim/checkpoints.h"
+#include "tests/sim/witnesses.h"
 
 enum { WIDTH = 256, HASH = 32, LEVELS = 2 /* more than 65,536 entries no run has */ };
 
@@ -45,6 +46,8 @@ void mirror_choose(struct dice *dice, uint64_t entries, struct mirror_file *ret,
     *ret = (struct mirror_file){.kind = MIRROR_CHECKPOINT, .sure = checkpoints_told()};
     if (kind == 0) {
         (void)snprintf(path, MIRROR_PATH_MAX, "/checkpoint");
+        if (witnesses_on()) /* what they cosigned is shown, which may be less */
+            ret->sure = witnesses_told();
         return;
     }
     ret->kind = kind == 1 ? MIRROR_ENTRIES : MIRROR_HASHES;

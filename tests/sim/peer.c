@@ -157,7 +157,6 @@ static size_t message_bytes(struct pl_slice rest)
     const uint8_t *head = rest.data;
     size_t len = PREFIX_BYTES +
                  ((size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4]);
-    PL_ASSERT(len <= rest.len);
     return len;
 }
 
@@ -189,6 +188,7 @@ static void read_end(struct peer *peer)
     const uint8_t flag = peer->dialect == PEER_WEB ? WEB_END_FLAG : CONNECT_END_FLAG;
     while (rest.len >= PREFIX_BYTES) {
         size_t len = message_bytes(rest);
+        PL_ASSERT(len <= rest.len);
         if ((rest.data[0] & flag) == 0) {
             rest = pl_slice(rest.data + len, rest.len - len);
             continue;
@@ -217,18 +217,38 @@ static struct pl_slice message_of(const struct peer *peer)
                                    : pl_slice(body.data + PREFIX_BYTES, body.len - PREFIX_BYTES);
 }
 
-/* Who reads JSON wants what a program would make of it. */
-static void read_json(struct peer *peer)
+/* Who reads JSON wants what a program would make of it; `framed`: behind its length. */
+static void read_json(struct peer *peer, struct pl_slice json, bool framed)
 {
     ProtobufCMessage *message = NULL;
     struct pl_json_error error;
-    struct pl_status status =
-        pl_json_parse(message_of(peer), peer->output, &peer->arena, &message, &error);
+    struct pl_arena arena; /* a stream has no end */
+    pl_arena_init(&arena, ANSWER_MAX);
+    struct pl_status status = pl_json_parse(json, peer->output, &arena, &message, &error);
     PL_ASSERT(pl_is_ok(status)); /* the daemon's own */
-    struct pl_slice packed = pl_pack(message, &peer->arena);
+    struct pl_slice packed = pl_pack(message, &arena);
     PL_ASSERT(packed.data != NULL);
-    status = pl_buf_append(&peer->read, packed.data, packed.len);
+    uint8_t prefix[PREFIX_BYTES] = {0, (uint8_t)(packed.len >> 24), (uint8_t)(packed.len >> 16),
+                                    (uint8_t)(packed.len >> 8), (uint8_t)packed.len};
+    if (framed)
+        status = pl_buf_append(&peer->read, prefix, sizeof(prefix));
+    if (pl_is_ok(status))
+        status = pl_buf_append(&peer->read, packed.data, packed.len);
     PL_ASSERT(pl_is_ok(status));
+    pl_arena_fini(&arena);
+}
+
+/* Messages of a stream that are whole; the one that ends it stays. */
+static void read_stream(struct peer *peer)
+{
+    for (;;) {
+        struct pl_slice rest = pl_buf_slice(&peer->body);
+        if (rest.len < PREFIX_BYTES || rest.data[0] != 0 || message_bytes(rest) > rest.len)
+            return;
+        size_t len = message_bytes(rest);
+        read_json(peer, pl_slice(rest.data + PREFIX_BYTES, len - PREFIX_BYTES), true);
+        pl_buf_consume(&peer->body, len);
+    }
 }
 
 static void count_answer(const struct peer *peer)
@@ -238,6 +258,7 @@ static void count_answer(const struct peer *peer)
     report.connect += peer->dialect == PEER_CONNECT ? 1 : 0;
     report.line += peer->h1 ? 1 : 0;
     report.json += peer->json ? 1 : 0;
+    report.streams += peer->json && peer->stream_asked ? 1 : 0;
     report.get += peer->get ? 1 : 0;
     report.text += peer->text ? 1 : 0;
 }
@@ -257,8 +278,8 @@ static void finish(struct peer *peer)
     else if (peer->dialect != PEER_GRPC && peer->http_status == 200)
         read_end(peer);
     peer->state = peer->grpc_status >= 0 ? PEER_ANSWERED : PEER_LOST;
-    if (peer->json && peer->grpc_status == 0)
-        read_json(peer);
+    if (peer->json && peer->grpc_status == 0 && !peer->stream_asked)
+        read_json(peer, message_of(peer), false);
     count_answer(peer);
 }
 
@@ -302,6 +323,8 @@ static void take_body(struct peer *peer, struct pl_slice bytes)
         take_text(peer, bytes);
     else
         append(&peer->body, bytes.data, bytes.len);
+    if (peer->json && peer->stream_asked && peer->http_status == 200)
+        read_stream(peer);
 }
 
 /* --- what the library tells --- */
@@ -452,7 +475,7 @@ static const char *content_type(const struct peer *peer)
         [PEER_WEB] = {"application/grpc-web", "application/grpc-web+json"},
         [PEER_CONNECT] = {"application/proto", "application/json"}};
     if (peer->dialect == PEER_CONNECT && peer->stream_asked)
-        return "application/connect+proto";
+        return peer->json ? "application/connect+json" : "application/connect+proto";
     if (peer->text)
         return "application/grpc-web-text";
     return types[peer->dialect][peer->json ? 1 : 0];
@@ -574,7 +597,7 @@ bool peer_ask(struct peer *peer, struct peer_visit visit, const struct peer_requ
         peer->dialect = PEER_CONNECT;
     peer->text = visit.text && peer->dialect == PEER_WEB;
     peer->apart = visit.apart;
-    peer->json = visit.json && request->input != NULL && !request->stream && !peer->text;
+    peer->json = visit.json && request->input != NULL && !peer->text;
     peer->output = request->output;
     peer->get = peer->file ||
                 (visit.get && request->reads && !request->stream && peer->dialect == PEER_CONNECT);
@@ -671,12 +694,13 @@ enum peer_state peer_look(const struct peer *peer, struct peer_answer *ret)
     *ret = (struct peer_answer){.grpc_status = peer->grpc_status,
                                 .http_status = peer->http_status,
                                 .refusal = peer->refusal};
-    ret->all = pl_slice(body.data, body.len - peer->end_bytes);
+    ret->all = peer->json && peer->stream_asked ? pl_buf_slice(&peer->read)
+                                                : pl_slice(body.data, body.len - peer->end_bytes);
     ret->body = peer->json ? pl_buf_slice(&peer->read) : message_of(peer);
     return peer->state;
 }
 
 void peer_consume(struct peer *peer, size_t len)
 {
-    pl_buf_consume(&peer->body, len);
+    pl_buf_consume(peer->json && peer->stream_asked ? &peer->read : &peer->body, len);
 }

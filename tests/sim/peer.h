@@ -33,7 +33,8 @@ struct peer_answer {
 };
 
 struct peer_report { /* answers */
-    uint64_t grpc, web, connect, line /* of these: by HTTP/1.1 */, json, get, text /* of web */;
+    uint64_t grpc, web, connect, line /* of these: by HTTP/1.1 */, json, streams /* of these */,
+        get, text /* of web */;
 };
 struct peer_report peer_take_report(void); /* since the last time */
 

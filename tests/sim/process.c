@@ -15,13 +15,16 @@
 #include "server/registrar.h"
 #include "server/store/fault.h"
 #include "server/store/io.h"
+#include "server/witness.h"
 #include "tests/sim/cabinet.h"
 #include "tests/sim/checkpoints.h"
+#include "tests/sim/courier.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/heap.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/records.h"
+#include "tests/sim/witnesses.h"
 
 enum { INBOX_LIMIT = 64, CHECKPOINT_MS = 100 };
 
@@ -67,9 +70,24 @@ static struct pl_status make_notary(struct process *process)
                                            .views = &process->slot[PROCESS_NOTARY],
                                            .bell = process->bell[PROCESS_NOTARY],
                                            .interval_ms = CHECKPOINT_MS,
-                                           .readers =
-                                               PROCESS_NOTARY}; /* the world, and each door */
+                                           /* the world, each door, the witnesses */
+                                           .readers = PROCESS_NOTARY + 1};
     return notary_new(&options, message, &process->notary);
+}
+
+static struct pl_status make_witness(struct process *process)
+{
+    char message[400];
+    PL_TRY(cosign_policy_load(WITNESSES_POLICY, notary_vkey(process->notary), message,
+                              &process->policy));
+    const struct witness_options options = {.policy = &process->policy->policy,
+                                            .notary = process->notary,
+                                            .notary_reader = PROCESS_NOTARY,
+                                            .io = io_system(),
+                                            .clock = process->clock,
+                                            .data = "/d",
+                                            .readers = PROCESS_NOTARY};
+    return witness_new(&options, &process->witness);
 }
 
 /* As server/daemon asks; no mark is beside this log. */
@@ -121,6 +139,8 @@ static struct pl_status boot(struct process *process)
         PL_TRY(pl_bell_new(&process->bell[i]));
     if (process->with_notary)
         PL_TRY(make_notary(process));
+    if (process->with_witnesses)
+        PL_TRY(make_witness(process));
     if (process->with_registrar)
         PL_TRY(make_registrar(process));
     const struct config *config = process->config;
@@ -145,6 +165,8 @@ static struct pl_status boot(struct process *process)
     PL_TRY(writer_new(&writer, &process->writer));
     if (process->notary != NULL)
         PL_TRY(notary_start(process->notary, writer.read_only != NULL));
+    if (process->witness != NULL)
+        PL_TRY(witness_start(process->witness));
     return start_helm(process);
 }
 
@@ -174,8 +196,13 @@ static void tear_down(struct process *process)
 {
     writer_free(process->writer);
     process->writer = NULL;
+    witness_stop(process->witness);
     notary_stop(process->notary);
+    witness_free(process->witness);
+    cosign_policy_free(process->policy);
     notary_free(process->notary);
+    process->witness = NULL;
+    process->policy = NULL;
     process->notary = NULL;
     process_drop_views(process);
     pl_mailbox_free(process->inbox);
@@ -255,6 +282,8 @@ void process_kill(struct process *process)
     process->store = NULL;
     process->ledger = NULL;
     process->notary = NULL;
+    process->witness = NULL;
+    process->policy = NULL;
     process->registrar = NULL;
     process->helm = NULL;
     process->inbox = process->home = NULL;
@@ -262,6 +291,7 @@ void process_kill(struct process *process)
         process->slot[i].value = NULL;
         process->bell[i] = NULL;
     }
+    courier_kill();
     heap_reclaim();
     cabinet_kill();
     disk_close_all();

@@ -32,9 +32,9 @@ struct process {
     enum process_state state;
     struct pl_clock *clock;
     uint64_t segment_bytes;
-    bool with_notary, with_registrar;
-    uint32_t writer_number; /* another one at every start */
-    struct config *config;  /* owns; the operator's file, as it was when this life began */
+    bool with_notary, with_registrar, with_witnesses; /* these not without a notary */
+    uint32_t writer_number;                           /* another one at every start */
+    struct config *config; /* owns; the operator's file, as it was when this life began */
     struct recover_report report;
     struct pl_status status;
     int exit_code; /* of _exit */
@@ -46,11 +46,13 @@ struct process {
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
-    struct helm *helm;           /* who does the writer's turns */
-    unsigned errands;            /* workers that try to take it */
-    struct notary *notary;       /* NULL: none */
-    struct registrar *registrar; /* NULL: none */
-    unsigned records;            /* commands of the world that went there and are not back */
+    struct helm *helm;     /* who does the writer's turns */
+    unsigned errands;      /* workers that try to take it */
+    struct notary *notary; /* NULL: none */
+    struct cosign_policy *policy;
+    struct witness_thread *witness; /* NULL: none */
+    struct registrar *registrar;    /* NULL: none */
+    unsigned records;               /* commands of the world that went there and are not back */
     struct pl_mailbox *inbox, *home;
     struct pl_slot slot[PROCESS_SLOTS];  /* views: for the world, for each worker, for the notary */
     struct pl_bell *bell[PROCESS_SLOTS]; /* the world's is NULL: it looks by itself */

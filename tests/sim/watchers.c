@@ -227,8 +227,11 @@ static void watch(struct watcher *watcher, uint64_t life)
     watcher->no_more = UINT64_MAX;
     watcher->seq = 0;
     watcher->began = false;
-    const struct peer_request ask = {
-        .path = "/pledged.v1.LedgerService/Watch", .message = pl_slice(bytes, len), .stream = true};
+    const struct peer_request ask = {.path = "/pledged.v1.LedgerService/Watch",
+                                     .message = pl_slice(bytes, len),
+                                     .stream = true,
+                                     .input = &pledged__v1__watch_request__descriptor,
+                                     .output = &pledged__v1__watch_response__descriptor};
     watcher->watches =
         peer_ask(watcher->peer, peer_any_visit(g.ground.dice, watcher->person), &ask);
     g.report.streams += watcher->watches;

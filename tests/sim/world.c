@@ -33,6 +33,7 @@
 #include "tests/sim/requests.h"
 #include "tests/sim/watchers.h"
 #include "tests/sim/wire.h"
+#include "tests/sim/witnesses.h"
 
 #define SECOND_US 1000000LL
 #define START_US  (1770000000LL * SECOND_US)
@@ -91,6 +92,7 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "by Connect",
                                                     "of these by HTTP/1.1",
                                                     "in JSON",
+                                                    "of these streams that ended",
                                                     "by GET",
                                                     "gRPC-Web as text",
                                                     "checkpoints",
@@ -101,7 +103,12 @@ const char *const world_event_name[WORLD_EVENTS] = {"starts",
                                                     "helm not to be had",
                                                     "ends at the helm",
                                                     "records brought",
-                                                    "records erased"};
+                                                    "records erased",
+                                                    "witnesses asked",
+                                                    "in vain",
+                                                    "checkpoints cosigned",
+                                                    "brought by others",
+                                                    "silenced"};
 
 struct call {               /* a command on its way through the daemon, as a worker keeps it */
     struct command command; /* first member */
@@ -398,8 +405,22 @@ static void let_go(void)
     }
 }
 
+/* What left for a witness before anybody looked: of what would be on the disk without power. */
+static void judge_last_requests(void)
+{
+    struct file_report report;
+    struct store_head head = {0};
+    if (!witnesses_unseen() || w.failed)
+        return;
+    quiet(true);
+    bool known = !damaged() && !w.lied && pl_is_ok(open_durable(&head, &report));
+    model_says(witnesses_judge(known ? head.next_seq - 1 : 0));
+    quiet(false);
+}
+
 static void kill_process(void)
 {
+    judge_last_requests();
     let_go();
     process_kill(&w.process);
     disk_move(false); /* before the next start somebody puts it back */
@@ -426,6 +447,7 @@ static void check_after_start(void)
          head.batch, w.process.report.snapshot_seq, w.process.report.torn_bytes);
     if (w.process.notary != NULL)
         model_says(checkpoints_started(w.process.notary, size, w.lied));
+    bool cosigns = w.process.witness != NULL && notary_why_read_only(w.process.notary) == NULL;
     uint64_t known = w.model.entries > w.model.told_max ? w.model.entries : w.model.told_max;
     if (w.process.report.batches < w.seen.batches || size < known) {
         /* a lost or misdirected sector may take with it what began in it, at the very end */
@@ -446,6 +468,10 @@ static void check_after_start(void)
         return;
     if (w.wired && !w.lied)
         model_says(watchers_check());
+    quiet(true);
+    if (cosigns)
+        model_says(witnesses_started(w.process.witness, size, w.lied));
+    quiet(false);
     disk_believe();
     is_durable(size);
 }
@@ -519,6 +545,9 @@ static void start_process(void)
     happened(WORLD_STARTS);
     /* what the process before left in memory is synced first, damaged or not */
     w.seg_hash = disk_is_unsynced() ? 0 : disk_hash(".seg");
+    quiet(true);
+    witnesses_start();
+    quiet(false);
     process_start(&w.process);
 }
 
@@ -1454,8 +1483,11 @@ static bool ask_dump(void)
     request.from_seq = w.audit_from = 1 + dice_below(&w.dice, w.model.entries + 1);
     request.to_seq = request.from_seq + dice_below(&w.dice, 40);
     size_t len = pledged__v1__dump_request__pack(&request, bytes);
-    return ask_auditor(&(struct peer_request){
-        .path = "/pledged.v1.LedgerService/Dump", .message = pl_slice(bytes, len), .stream = true});
+    return ask_auditor(&(struct peer_request){.path = "/pledged.v1.LedgerService/Dump",
+                                              .message = pl_slice(bytes, len),
+                                              .stream = true,
+                                              .input = &pledged__v1__dump_request__descriptor,
+                                              .output = &pledged__v1__dump_response__descriptor});
 }
 
 static bool ask_pledge(void)
@@ -1575,6 +1607,7 @@ static void hear_audit(void)
     take_view(); /* the model has seen what anybody may see by now */
     bool lost = w.lied && w.audit_start != w.starts; /* what a lying disk took away since */
     look_at_checkpoints();
+    witnesses_late(w.audit_start != w.starts);
     if (w.audits_file) {
         if (state == PEER_ANSWERED && w.process.state == PROCESS_UP && !w.failed && !w.over)
             hear_file(&answer, lost || w.audit_start != w.starts);
@@ -1622,6 +1655,8 @@ static void look_at_checkpoints(void)
     quiet(true);
     if (w.process.state == PROCESS_UP && !w.over)
         model_says(checkpoints_look(w.process.notary, durable));
+    if (w.process.state == PROCESS_UP && !w.over && w.process.witness != NULL)
+        model_says(witnesses_look(w.process.witness, w.process.notary, w.lied ? 0 : durable));
     quiet(false);
 }
 
@@ -1942,6 +1977,7 @@ static void step(void)
     }
     take_answers();
     look_at_checkpoints();
+    (void)witnesses_move();
     go_on_leaving();
     if (!w.healthy)
         misfortune();
@@ -1995,6 +2031,11 @@ static void choose_odds(void)
     w.model.roles = w.wired;
 }
 
+static void tell_witness(const char *line)
+{
+    note("%s", line);
+}
+
 static void begin(uint64_t seed, enum canary canary, bool trace, struct world_report *report)
 {
     memset(&w, 0, sizeof(w));
@@ -2020,6 +2061,9 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
         checkpoints_begin(&w.model);
     /* a tree of more than one tile */
     w.odds.many = w.process.with_notary && dice_below(&w.dice, w.wired ? 4 : 8) == 0 ? 900000 : 0;
+    w.process.with_witnesses = w.process.with_notary && dice_below(&apart, 3) != 0;
+    const struct witnesses_ground witnesses = {dice_roll(&apart), &w.clock, &w.model, tell_witness};
+    witnesses_begin(&witnesses, w.process.with_witnesses);
     disk_set_plan(&w.plan);
     disk_set_room(1ull << 40);
     w.process.clock = &w.clock.clock;
@@ -2035,7 +2079,8 @@ static void begin(uint64_t seed, enum canary canary, bool trace, struct world_re
         watchers_begin(&(struct watchers_ground){&w.dice, &w.model, durable_now, oldest_version});
 }
 
-static bool is_settled(void)
+/* All but what is left to witnesses. */
+static bool is_nearly_settled(void)
 {
     if (w.process.state != PROCESS_UP || w.leaving || !writer_idle(w.process.writer))
         return false;
@@ -2051,12 +2096,31 @@ static bool is_settled(void)
     return oldest_version() == operator_version() && (!w.wired || watchers_have_all());
 }
 
+/* What is signed is cosigned. */
+static bool is_settled(void)
+{
+    return is_nearly_settled() &&
+           (w.process.witness == NULL || notary_why_read_only(w.process.notary) != NULL || w.lied ||
+            witnesses_told() >= w.seen.size);
+}
+
+/* The operator has read why nothing is signed any more: that witness was wrong. */
+static void end_silence(void)
+{
+    if (w.process.witness == NULL || !witnesses_silenced())
+        return;
+    note("it was silent, and is started again");
+    kill_process();
+}
+
 /* Safety is not enough: with all well again it must serve. */
 static void be_healthy(void)
 {
     w.healthy = true;
     wire_be_well(true);
     operator_repair();
+    witnesses_repair();
+    end_silence();
     if (w.front == NULL) /* else it is too late: doors are closed already */
         w.leaving = w.process.stop = false;
     note("healthy from here on");
@@ -2083,6 +2147,7 @@ static void be_healthy(void)
         (void)run_a_fiber();
         take_answers();
         look_at_checkpoints();
+        (void)witnesses_move();
         go_on_leaving();
         deliver();
         for (int c = 0; c < CLIENTS; c++) {
@@ -2091,7 +2156,10 @@ static void be_healthy(void)
         }
         if (i % 100 == 0 && w.front != NULL && oldest_version() != operator_version())
             front_reload(w.front); /* the last one may have been refused */
-        pl_clock_fake_advance_us(&w.clock, 5000);
+        if (witnesses_on() && witnesses_silenced())
+            end_silence(); /* an answer from before was under way */
+        /* a witness that failed is left alone for a while */
+        pl_clock_fake_advance_us(&w.clock, is_nearly_settled() ? 100000 : 5000);
     }
     if (!w.over && !is_settled())
         wrong("with all well, it does not come to rest");
@@ -2221,6 +2289,12 @@ static void finish(struct world_report *report)
     report->event[WORLD_PROOFS] += w.process.with_notary ? checkpoints_proofs() : 0;
     report->event[WORLD_ROLL_BACKS] += w.process.rebuilds;
     report->event[WORLD_ERASED] += records_erased();
+    const struct witnesses_report witnesses = witnesses_report();
+    report->event[WORLD_ASKED] += witnesses.asked;
+    report->event[WORLD_REFUSED] += witnesses.refused;
+    report->event[WORLD_COSIGNED] += witnesses.cosigned;
+    report->event[WORLD_FED] += witnesses.fed;
+    report->event[WORLD_SILENCED] += witnesses.silenced;
     const struct errand_report errands = errand_report();
     report->event[WORLD_HELM] += errands.taken;
     report->event[WORLD_HELM_BUSY] += errands.tries - errands.taken - errands.cut;
@@ -2231,6 +2305,7 @@ static void finish(struct world_report *report)
         report->event[WORLD_EXPIRED] +=
             model_stage_at(&w.model, i, UINT64_MAX) == PLEDGED__V1__STAGE__STAGE_EXPIRED;
     kill_process();
+    witnesses_end();
     for (int i = 0; i < CLIENTS * PEERS; i++)
         peer_free(w.peer[i / PEERS][i % PEERS]);
     peer_free(w.auditor);
@@ -2248,6 +2323,7 @@ static void finish(struct world_report *report)
     report->event[WORLD_CONNECT] += answers.connect;
     report->event[WORLD_LINE] += answers.line;
     report->event[WORLD_JSON] += answers.json;
+    report->event[WORLD_JSON_STREAMS] += answers.streams;
     report->event[WORLD_GET] += answers.get;
     report->event[WORLD_TEXT] += answers.text;
     report->event[WORLD_CONNECTIONS] += wire_report()->connections;

@@ -61,6 +61,7 @@ enum world_event {
     WORLD_CONNECT,
     WORLD_LINE, /* of these, by HTTP/1.1 */
     WORLD_JSON,
+    WORLD_JSON_STREAMS, /* of these, to their end */
     WORLD_GET,
     WORLD_TEXT,        /* of those by gRPC-Web */
     WORLD_CHECKPOINTS, /* that the notary signed */
@@ -72,6 +73,11 @@ enum world_event {
     WORLD_HELM_CUT,    /* the process ended while a worker was at the helm */
     WORLD_RECORDS,     /* of persons, that clients brought */
     WORLD_ERASED,
+    WORLD_ASKED,    /* witnesses, for a cosignature */
+    WORLD_REFUSED,  /* by them, or by the network */
+    WORLD_COSIGNED, /* checkpoints that were shown */
+    WORLD_FED,      /* brought to a witness by somebody else */
+    WORLD_SILENCED, /* lives in which a witness knew more than was signed */
     WORLD_EVENTS
 };
 extern const char *const world_event_name[WORLD_EVENTS];
