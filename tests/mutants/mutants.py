@@ -47,6 +47,7 @@ FILE, SCAN, SEGMENT, WRITER = ("server/store/file.c", "server/store/scan.c",
 PROMOTE, PLEDGE, NOTARY = ("server/ledger/promote.c", "server/ledger/pledge.c", "server/notary.c")
 TLS, CONN, H2, CALL = ("server/net/tls.c", "server/net/conn.c", "server/net/h2.c", "server/net/call.c")
 REGISTRAR = "server/registrar.c"
+COSIGN, WITNESS = "server/cosign.c", "server/witness.c"
 PERIOD, PROPOSAL, STATEMENT = ("server/ledger/period.c", "server/ledger/proposal.c",
                                "server/ledger/statement.c")
 SINCE = "server/ledger/since.c"
@@ -403,6 +404,32 @@ MUTANTS = [
     Mutant("tell what was signed before it is on both disks again", NOTARY,
            "    PL_TRY(remember(notary, pl_slice(last->note, last->len)));",
            "    (void)remember;", ["server/test_notary", "sim/seeds"]),
+    Mutant("stream what was packed to who reads JSON", "server/net/answer.c",
+           "codec == CODEC_PROTO ? pl_packed(message) : pl_slice(NULL, 0);", "pl_packed(message);",
+           ["sim/seeds"]),
+    Mutant("show a cosigned checkpoint that is not on the disk", COSIGN,
+           "    struct pl_status status = keep(cosign, pl_slice(tree->note, tree->len));",
+           "    (void)keep;\n    struct pl_status status = pl_ok();\n    (void)tree;", ["sim/seeds"]),
+    Mutant("show a cosigned checkpoint that a start read from memory alone", COSIGN,
+           "    offer(cosign, signed_tree_new(&checkpoint, pl_buf_slice(&text), 0), lines);\n}",
+           "    cosign->served = signed_tree_new(&checkpoint, pl_buf_slice(&text), 0);\n"
+           "    cosign->served_lines = lines;\n}", ["server/test_cosign", "sim/seeds"]),
+    Mutant("put the cosignature of an older checkpoint under the newest", COSIGN,
+           "    if (cosign->target->checkpoint.size != tree->checkpoint.size)\n        return;",
+           "    if (cosign->target->checkpoint.size < tree->checkpoint.size)\n        return;",
+           ["sim/seeds"]),
+    Mutant("take a witness's line without looking at its signature", COSIGN,
+           "    if (!pl_is_ok(pl_note_verify(&cosign->note, key, 1, &seen)))\n        return false;",
+           "    seen = (struct pl_note_seen){.verified = true};\n"
+           "    (void)pl_note_verify(&cosign->note, key, 1, &seen).code;", ["sim/seeds"]),
+    Mutant("judge a witness by what was signed when it was asked", WITNESS,
+           "        take_newest(witness);\n        finish(witness, line, code);",
+           "        finish(witness, line, code);", ["sim/seeds"]),
+    Mutant("go on signing what a witness has seen more of", WITNESS,
+           "    notary_silence(witness->options.notary);", "    (void)notary_silence;", ["sim/seeds"]),
+    Mutant("ask a witness that fails again at once", COSIGN,
+           "    witness->due_ns = clock->mono_ns(clock) + witness->wait_ms * 1000000;",
+           "    witness->due_ns = clock->mono_ns(clock);", ["sim/seeds"]),
     Mutant("take a log that cannot be read for another one", NOTARY,
            "    PL_TRY(status); /* what cannot be read is no other log */\n", "    (void)status.code;\n",
            ["sim/seeds"]),
