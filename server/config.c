@@ -244,7 +244,13 @@ static bool set_path(struct loader *loader, const struct config_key *key, const 
     char path[4096];
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
         return complain(loader, "%s = %s: the path is too long", key->name, value);
-    return set_text(loader, key, path, place);
+    if (!set_text(loader, key, path, place))
+        return false;
+    struct config *config = loader->config;
+    if (config->handed_count == PL_COUNT(config->handed))
+        return complain(loader, "%s = %s: too many credentials", key->name, value);
+    config->handed[config->handed_count++] = *place;
+    return true;
 }
 
 static bool is_loopback(const char *host)

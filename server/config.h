@@ -23,9 +23,13 @@ struct config_address {
     bool is_unix;     /* host is the path of a unix socket */
 };
 
+enum { CONFIG_HANDED_MAX = 8 }; /* keys that may be credentials */
+
 struct config {
     struct pl_arena arena; /* owns every string below */
     const char *path;
+    const char *handed[CONFIG_HANDED_MAX]; /* files that a key names as credential:NAME */
+    size_t handed_count;
     unsigned *key_line; /* where each key stands; 0: nowhere; NULL: was not read */
     /* [daemon] */
     const char *data;

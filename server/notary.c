@@ -371,7 +371,9 @@ static struct pl_status load_key(struct notary *notary, size_t place, const char
     explicit_bzero(text, sizeof(text));
     if (!pl_is_ok(status)) {
         (void)snprintf(message, 400, "%.300s: %.60s", path,
-                       status.code == PL_E_NOT_FOUND ? "there is no such key" : status.what);
+                       status.code == PL_E_NOT_FOUND ? "there is no such key"
+                       : status.sys_errno != 0       ? strerror(status.sys_errno)
+                                                     : status.what);
         return status;
     }
     const struct pl_note_key *key = pl_note_signer_key(notary->signer[place]);

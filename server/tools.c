@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "server/clockmark.h"
 #include "server/cosign.h"
 #include "server/identity.h"
+#include "server/kept.h"
 #include "server/persons.h"
 #include "server/recover.h"
 #include "server/reload.h"
@@ -113,6 +115,24 @@ static struct pl_status check_place(const char *path, char *message)
     return pl_fail(CONFIG, "look at a directory");
 }
 
+/* Root can read every key; whom the data belong to, as whom the daemon runs, perhaps not. What
+ * systemd hands over is the daemon's by then. */
+static struct pl_status check_owner(const struct config *config, const char *path, char *message)
+{
+    struct stat data, key;
+    for (size_t i = 0; i < config->handed_count; i++) {
+        if (config->handed[i] == path)
+            return pl_ok();
+    }
+    if (geteuid() != 0 || stat(config->data, &data) != 0 || stat(path, &key) != 0 ||
+        data.st_uid == 0 || key.st_uid == data.st_uid)
+        return pl_ok();
+    (void)snprintf(message, MESSAGE_BYTES,
+                   "%.200s: it belongs to another user than %.100s, so the daemon cannot read it",
+                   path, config->data);
+    return pl_fail(CONFIG, "look at the owner of a signing key");
+}
+
 static struct pl_status check_checkpoint(const struct config *config, char *message)
 {
     char own[PATH_BYTES], vkey[PL_NOTE_KEY_MAX] = "", old[PL_NOTE_KEY_MAX];
@@ -124,6 +144,11 @@ static struct pl_status check_checkpoint(const struct config *config, char *mess
         PL_TRY(check_key(own, config->origin, message, vkey));
     if (config->checkpoint_old_key != NULL)
         PL_TRY(check_key(config->checkpoint_old_key, config->origin, message, old));
+    const char *const keys[] = {config->checkpoint_key, config->checkpoint_old_key};
+    for (size_t i = 0; i < PL_COUNT(keys); i++) {
+        if (keys[i] != NULL)
+            PL_TRY(check_owner(config, keys[i], message));
+    }
     if (config->checkpoint_memory != NULL)
         PL_TRY(check_place(config->checkpoint_memory, message));
     const char *const read[] = {config->checkpoint_ca, config->checkpoint_policy};
@@ -241,6 +266,29 @@ static struct pl_status fsck_persons(const struct config *config, const struct l
                                               : pl_fail(CORRUPT, "check the records of persons");
 }
 
+/* `status`, `name`: how reading them went. */
+static struct pl_status fsck_kept(const struct kept *kept, struct store *store, uint64_t size,
+                                  struct pl_status status, const char *name)
+{
+    unsigned which = 0;
+    if (!pl_is_ok(status)) {
+        (void)printf("signed: %s: %s\n", name,
+                     status.code == PL_E_CORRUPT ? "this is no checkpoint of this ledger"
+                                                 : strerror(status.sys_errno));
+        return status;
+    }
+    status = kept_check(kept, store, size, &which);
+    for (unsigned i = 0; pl_is_ok(status) && i < kept->count; i++)
+        (void)printf("signed: %s fits, over %" PRIu64 " entries\n", kept->name[i],
+                     kept->checkpoint[i].size);
+    if (status.code == PL_E_CORRUPT)
+        (void)printf("signed: %s does not fit, over %" PRIu64 " entries: %s\n", kept->name[which],
+                     kept->checkpoint[which].size, status.what);
+    else if (!pl_is_ok(status))
+        (void)printf("signed: %s\n", status.what);
+    return status;
+}
+
 int tools_fsck(const struct config *config)
 {
     char message[MESSAGE_BYTES] = "";
@@ -248,6 +296,9 @@ int tools_fsck(const struct config *config)
     struct recover_report report = {0};
     struct store *store = NULL;
     struct ledger *ledger = NULL;
+    struct kept kept;
+    const char *name = "";
+    struct pl_status readable = kept_read(config->data, config->origin, &kept, &name);
     struct pl_status status =
         open_read_only(config, true, &identity, message, &report, &store, &ledger);
     if (!pl_is_ok(status))
@@ -258,7 +309,9 @@ int tools_fsck(const struct config *config)
     pl_hex(pl_slice(digest, sizeof(digest)), hex);
     (void)printf("%s: fine, %" PRIu64 " entries in %" PRIu64 " batches, state %s\n", config->data,
                  ledger_size(ledger), report.batches, hex);
-    status = fsck_persons(config, ledger);
+    status = fsck_kept(&kept, store, ledger_size(ledger), readable, name);
+    struct pl_status persons = fsck_persons(config, ledger);
+    status = pl_is_ok(status) ? persons : status;
     ledger_free(ledger);
     store_close(store);
     return recover_exit(status.code);

@@ -196,6 +196,28 @@ class Day(unittest.TestCase):
         run("pledged", "confirm", "--size", size, "--config", other)
         self.assertIn(f" {size} entries", run("pledged", "fsck", "--config", other).stdout)
 
+    def test_11b_another_signing_key_takes_over(self):
+        """By the runbook's words; and a key that the daemon could not read is not fine."""
+        good, first = CONFIG.read_text(encoding="utf-8"), (DATA / "ledger.vkey").read_text().strip()
+        def configure(key):
+            CONFIG.write_text(good + f"\n[checkpoint]\nkey = {key}\nold_key = {DATA}/ledger.key\n", encoding="utf-8")
+            return run("pledged", "check-config", "--config", CONFIG, code=None)
+        run("pledged", "newkey", "/etc/pledged/roots.key", "--config", CONFIG)
+        checked = configure("/etc/pledged/roots.key")
+        self.assertEqual(checked.returncode, 78, checked)
+        self.assertIn("/etc/pledged/roots.key: it belongs to another user than", checked.stderr)
+        run("rm", "/etc/pledged/roots.key")
+        new = run("runuser", "-u", "pledged", "--", "pledged", "newkey", DATA / "new.key", "--config",
+                  CONFIG).stdout.strip()
+        self.assertEqual(configure(DATA / "new.key").returncode, 0)
+        run("systemctl", "restart", "pledged")
+        pledge("clerk", "contributor", "add", "--name", "Example Telecom", "--kind", "private-sector")
+        note = pledge("reader", "checkpoint").stdout
+        self.assertEqual(note.count("\n\u2014 machine.example/fund "), 2, note)
+        told = json.loads(pledge("reader", "--format", "json", "status").stdout)["vkey"]
+        self.assertEqual((told, told != first), (new, True))
+        self.assertTrue((DATA / "new.key.signed").exists())
+
     def test_12_systemd_holds_the_port(self):
         run("systemctl", "disable", "--now", "pledged.service")
         run("systemctl", "start", "pledged.socket")

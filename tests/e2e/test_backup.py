@@ -50,7 +50,8 @@ class BackupTest(unittest.TestCase):
     def fsck(self, home):
         ran = home.pledged("fsck", timeout=120)
         self.assertEqual(ran.code, 0, ran)
-        return ran.out.split(": ", 1)[1]
+        # a backup has not all that the live directory keeps of what was signed
+        return [line for line in ran.out.split(": ", 1)[1].splitlines() if not line.startswith("signed: ")]
 
 
 class RoundTrip(BackupTest):

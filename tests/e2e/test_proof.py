@@ -338,6 +338,33 @@ class Life(unittest.TestCase):
             self.assertEqual(ran.code, code, ran)
             self.assertIn(said, ran.err)
 
+    def test_fsck_compares_with_what_was_signed(self):
+        """All sums of an older log are right, and every rule was kept: only what was signed tells."""
+        home = self.opened()
+        self.signed(home)
+        self.stopped(home)
+        older = home.path / "older"
+        shutil.copytree(home.data, older)
+        home.start()
+        home.client("clerk").contributor("Later")
+        self.signed(home)
+        during = home.pledged("fsck")  # beside the running daemon
+        self.assertEqual(during.code, 0, during)
+        self.stopped(home)
+        ran = home.pledged("fsck")
+        self.assertEqual(ran.code, 0, ran)
+        self.assertRegex(ran.out, r"(?m)^signed: checkpoint fits, over \d+ entries$")
+        kept = (home.data / "checkpoint").read_bytes()
+        shutil.rmtree(home.data)
+        shutil.copytree(older, home.data)
+        self.assertEqual(home.pledged("fsck").code, 0)
+        for text, said in ((kept, "does not fit, over "), (b"nothing\n", "this is no checkpoint of this ledger")):
+            (home.data / "checkpoint").write_bytes(text)
+            ran = home.pledged("fsck")
+            self.assertEqual(ran.code, 14, ran)
+            self.assertIn(f"signed: checkpoint{':' if text != kept else ''} {said}", ran.out)
+        (home.data / "checkpoint").write_bytes((older / "checkpoint").read_bytes())
+
     def test_restarts(self):
         home = self.opened()
         checkpoints = [self.signed(home)]
