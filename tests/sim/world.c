@@ -189,6 +189,7 @@ static struct {
     uint64_t seg_hash;
     bool lied; /* the disk broke its word: lost or misdirected */
     bool full, healthy, started_well;
+    bool looks_fail;       /* in this seed: it may seem that the directory is not there */
     bool went_away;        /* the directory, in this life of the process */
     uint64_t there_before; /* entries that were on the disk then */
 } w;
@@ -606,7 +607,8 @@ static void check_end_of_log(void)
     if (damaged() || w.failed)
         return;
     struct pl_status status = open_durable(&head, &report);
-    bool more = w.went_away && head.next_seq > w.seen.size; /* held back */
+    /* held back: the directory was away, or seemed so because looking failed */
+    bool more = (w.went_away || w.looks_fail) && head.next_seq > w.seen.size;
     if (!pl_is_ok(status) || (head.next_seq != w.seen.size + 1 && !more))
         wrong("it ended in order at entry %" PRIu64 ", and the log ends at %" PRIu64 " (%s)",
               w.seen.size, head.next_seq - 1, pl_is_ok(status) ? "fine" : status.what);
@@ -2005,6 +2007,7 @@ static void choose_odds(void)
     rate[DISK_WRITE_FAILED] = one_of(0, 0, 10000);
     rate[DISK_SYNC_FAILED] = one_of(0, 0, 20000);
     rate[DISK_META_FAILED] = one_of(0, 0, 10000);
+    w.looks_fail = rate[DISK_META_FAILED] != 0;
     odds->kill = one_of(0, 2000, 8000);
     odds->power = one_of(0, 2000, 8000);
     odds->stop = one_of(0, 1000, 3000);
