@@ -94,7 +94,7 @@ static size_t index_of(const uint8_t *shown)
 /* False: somebody was writing it. */
 static bool read_place(const struct place *place, struct verdict *ret)
 {
-    uint64_t words[WORDS];
+    uint64_t words[WORDS] = {0};
     unsigned turn = atomic_load_explicit(&place->turn, memory_order_acquire);
     for (size_t i = 0; i < WORDS; i++)
         words[i] = atomic_load_explicit(&place->words[i], memory_order_acquire);
@@ -104,7 +104,7 @@ static bool read_place(const struct place *place, struct verdict *ret)
 
 static void write_place(struct place *place, const struct verdict *verdict)
 {
-    uint64_t words[WORDS];
+    uint64_t words[WORDS] = {0};
     memcpy(words, verdict, sizeof(words));
     unsigned turn = atomic_load_explicit(&place->turn, memory_order_relaxed);
     if (turn % 2 != 0 ||
