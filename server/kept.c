@@ -5,10 +5,13 @@
 #include "server/kept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/buf.h"
 #include "common/check.h"
 #include "common/merkle.h"
 #include "common/note.h"
@@ -19,39 +22,29 @@ enum { NOTE_BYTES = 64 << 10, PATH_BYTES = 4096 };
  * looked at. */
 static const char *const places[KEPT_MAX] = {"checkpoint", "ledger.key.signed"};
 
-static void free_text(char **text)
+static struct pl_status parse(struct pl_slice text, const char *origin, struct pl_checkpoint *ret)
 {
-    free(*text);
-}
-
-static void free_note(struct pl_note **note)
-{
-    free(*note);
-}
-
-static void close_file(FILE **file)
-{
-    if (*file != NULL)
-        (void)fclose(*file);
+    struct pl_note *note = malloc(sizeof(*note));
+    PL_ASSERT(note != NULL);
+    bool good = pl_is_ok(pl_checkpoint_note(text, note, ret)) && strcmp(ret->origin, origin) == 0;
+    free(note);
+    return good ? pl_ok() : pl_fail(CORRUPT, "read a checkpoint");
 }
 
 static struct pl_status read_one(const char *path, const char *origin, struct pl_checkpoint *ret)
 {
-    FILE *file PL_CLEANUP(close_file) = fopen(path, "re");
-    if (file == NULL)
+    struct pl_buf text PL_CLEANUP(pl_buf_fini);
+    pl_buf_init(&text, NOTE_BYTES + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return errno == ENOENT ? pl_fail(NOT_FOUND, "find a checkpoint")
                                : pl_fail_errno(UNAVAILABLE, "open a checkpoint");
-    char *text PL_CLEANUP(free_text) = malloc(NOTE_BYTES);
-    PL_ASSERT(text != NULL);
-    size_t len = fread(text, 1, NOTE_BYTES, file);
-    if (ferror(file) != 0)
-        return pl_fail_errno(UNAVAILABLE, "read a checkpoint");
-    struct pl_note *note PL_CLEANUP(free_note) = malloc(sizeof(*note));
-    PL_ASSERT(note != NULL);
-    if (!pl_is_ok(pl_checkpoint_note(pl_slice(text, len), note, ret)) ||
-        strcmp(ret->origin, origin) != 0)
-        return pl_fail(CORRUPT, "read a checkpoint");
-    return pl_ok();
+    struct pl_status status = pl_buf_read(&text, fd, NOTE_BYTES);
+    (void)close(fd);
+    if (!pl_is_ok(status))
+        return (struct pl_status){PL_E_UNAVAILABLE, status.sys_errno, "read a checkpoint",
+                                  PL_WHERE};
+    return parse(pl_buf_slice(&text), origin, ret);
 }
 
 struct pl_status kept_read(const char *data, const char *origin, struct kept *ret,
