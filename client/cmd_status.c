@@ -95,7 +95,10 @@ struct pl_status cmd_status(struct cli *cli)
     sheet_text(&sheet, answer->store);
     sheet_number(&sheet, (int64_t)answer->epoch);
     sheet_bool(&sheet, answer->writable);
-    sheet_text(&sheet, answer->why_not_writable);
+    if (answer->writable)
+        sheet_text(&sheet, NULL);
+    else /* programs get the daemon's own words */
+        sheet_pair(&sheet, answer->why_not_writable, text_unavailable(answer->why_not_writable));
     sheet_text(&sheet, answer->vkey);
     sheet_bool(&sheet, answer->expiry_stopped);
     sheet_text(&sheet, answer->catalogue);

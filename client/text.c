@@ -664,6 +664,13 @@ const char *text_unavailable(const char *message)
         {" is damaged or signed by an unknown key",
          N_("the ledger is read-only: what the daemon keeps of its signatures cannot be used; the "
             "operator has to look at it")},
+        {"the data directory was moved or removed",
+         N_("the daemon's data directory was moved or removed; nothing was done, an operator has "
+            "to put it back")},
+        {"the disk is full", N_("the daemon's disk is full")},
+        {"the rules contradict themselves",
+         N_("the ledger is read-only: what is due cannot be recorded, by a mistake in the daemon; "
+            "the operator has to look at it")},
         {"there is no signed checkpoint",
          N_("no signed checkpoint covers that now; 'pledge status' says whether the ledger is "
             "read-only, and why")},

@@ -4,6 +4,7 @@ daemon. From that moment on nothing is acknowledged; reads and dumps go on, all 
 had from the daemon, and a directory that is put back is gone on with."""
 import http.client
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -17,7 +18,7 @@ from harness import Refused, check_ledger, command, opened, patience, pb
 from test_admin import ask, values
 
 WORDS = {"en": "data directory was moved or removed",
-         "fr": "le répertoire de données du démon a été déplacé ou supprimé"}
+         "fr": "le répertoire de données du serveur a été déplacé ou supprimé"}
 # What was under way at that moment may be in a file that comes back.
 EITHER = ("DATA_GONE", "OUTCOME_UNKNOWN")
 
@@ -70,6 +71,10 @@ class Gone(unittest.TestCase):
         self.assertEqual(status.size, len(dumped))
         self.assertFalse(status.writable)
         self.assertEqual(status.why_not_writable, "the " + WORDS["en"])
+        for lang, words in WORDS.items():  # people read their language, programs the daemon's words
+            self.assertIn(words, self.home.pledge("auditor", "status", format="table", lang=lang).out)
+        asked = self.home.pledge("auditor", "status", format="json", lang="fr")
+        self.assertEqual(json.loads(asked.out)["why_not_writable"], status.why_not_writable)
 
     def told(self, writable):
         """What monitors see: health of the whole and of what records, readiness, metrics."""
