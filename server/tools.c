@@ -299,22 +299,21 @@ int tools_fsck(const struct config *config)
     struct kept kept;
     const char *name = "";
     struct pl_status readable = kept_read(config->data, config->origin, &kept, &name);
-    struct pl_status status =
+    struct pl_status opened =
         open_read_only(config, true, &identity, message, &report, &store, &ledger);
-    if (!pl_is_ok(status))
-        return complain(status, message);
+    if (!pl_is_ok(opened))
+        return complain(opened, message);
     uint8_t digest[PL_SHA256_BYTES];
     char hex[2 * PL_SHA256_BYTES + 1];
     ledger_digest(ledger, digest);
     pl_hex(pl_slice(digest, sizeof(digest)), hex);
     (void)printf("%s: fine, %" PRIu64 " entries in %" PRIu64 " batches, state %s\n", config->data,
                  ledger_size(ledger), report.batches, hex);
-    status = fsck_kept(&kept, store, ledger_size(ledger), readable, name);
+    struct pl_status vouched = fsck_kept(&kept, store, ledger_size(ledger), readable, name);
     struct pl_status persons = fsck_persons(config, ledger);
-    status = pl_is_ok(status) ? persons : status;
     ledger_free(ledger);
     store_close(store);
-    return recover_exit(status.code);
+    return recover_exit(pl_is_ok(vouched) ? persons.code : vouched.code);
 }
 
 int tools_snapshot(const struct config *config)

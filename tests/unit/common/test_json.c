@@ -181,7 +181,7 @@ static void test_integers_of_both_widths(void **state)
 /* What a policy has behind its hash. */
 #define POLICY_REST                                                                                \
     "\"rules\":0,\"proposalTtlS\":\"0\",\"differenceLimit\":[],\"unallocatedLimitS\":\"0\","       \
-    "\"account\":[]}"
+    "\"account\":[],\"timeZone\":\"\"}"
 
 static void test_names_bytes_lists_and_enums(void **state)
 {
