@@ -18,6 +18,7 @@
  */
 #include "server/view.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "common/check.h"
@@ -321,13 +322,17 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
 static void *copy_array(const void *from, size_t count, size_t size)
 {
     void *copy = allocate(count, size);
-    memcpy(copy, from, count * size);
+    if (count > 0)
+        memcpy(copy, from, count * size);
     return copy;
 }
 
 struct view *view_closed(const struct view *from, const char *why_not_writable)
 {
-    struct view *view = copy_array(from, 1, sizeof(*from));
+    /* all but who holds it, which others change at this moment */
+    const size_t behind = offsetof(struct view, log);
+    struct view *view = allocate(1, sizeof(*view));
+    memcpy((uint8_t *)view + behind, (const uint8_t *)from + behind, sizeof(*view) - behind);
     atomic_init(&view->refs, 1);
     view->writable = false;
     copy_text(view->why_not_writable, sizeof(view->why_not_writable), why_not_writable);
