@@ -3,7 +3,7 @@
 """mutants: bugs put into a copy of the source on purpose, one at a time; each must turn at least
 one named test red, or the tests are not worth what they say.
 
-    mutants.py                 all of them; builds in a scratch copy; about three quarters of an hour on two cores
+    mutants.py                 all of them; builds each in a scratch copy, which takes long
     mutants.py NAME...         only these
     mutants.py --check         only looks whether every place is still found, exactly once; quick
     mutants.py --compile BUILD only compiles the changed file of each, as BUILD compiles it; under a minute
