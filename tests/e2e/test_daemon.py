@@ -335,7 +335,8 @@ class Running(unittest.TestCase):
         self.assertLessEqual(len(before), 8192)
         self.assertGreater(before.count("\n"), 5)
         self.assertTrue(before.endswith("\n"), "no line was cut")
-        self.assertNotIn("lines were lost", before)
+        # that something is missing may be shorter than what is missing: then it is the last that had room
+        self.assertFalse([line for line in before.splitlines()[:-1] if "lines were lost" in line])
         home.client("reader").GetStatus()
         home.terminate()
         after = os.read(reader, 1 << 20).decode().splitlines()
