@@ -470,6 +470,20 @@ static inline void world_init(struct world *world)
     assert_int_equal(decision.answer, LEDGER_NOTHING); /* told once */
 }
 
+/* From now on under rules that say which version they are of. */
+static inline void world_set_rules(struct world *world, uint32_t rules)
+{
+    static uint8_t sha256[32] = {50};
+    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+    struct ledger_start start = {.policy = &policy};
+    struct ledger_decision decision;
+    sha256[1]++;
+    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+    policy.rules = rules;
+    ledger_decide_start(world->ledger, &start, world->now_us, &world->arena, &decision);
+    world_apply(world, &decision);
+}
+
 static inline void world_fini(struct world *world)
 {
     for (size_t i = 0; i < world->entry_count; i++)

@@ -267,20 +267,6 @@ static void test_later_money_does_not_block(void **state)
     world_fini(&w);
 }
 
-/* Under rules that say which version they are of. */
-static void set_rules(struct world *w, uint32_t rules)
-{
-    static uint8_t sha256[32] = {50};
-    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
-    struct ledger_start start = {.policy = &policy};
-    struct ledger_decision decision;
-    sha256[1]++;
-    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
-    policy.rules = rules;
-    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
-    world_apply(w, &decision);
-}
-
 /* Shortly after midnight where the fund is it is another day than in UTC: the entry says which. */
 static void test_the_day_where_the_fund_is(void **state)
 {
@@ -347,7 +333,7 @@ static void test_an_end_that_frees_money_has_no_day_to_come(void **state)
         struct world w;
         char today[11], tomorrow[11], later[11];
         world_ready(&w, 1);
-        set_rules(&w, LEDGER_RULES);
+        world_set_rules(&w, LEDGER_RULES);
         int32_t day = pl_date_of_us(w.now_us);
         (void)pl_date_format(day, today);
         (void)pl_date_format(day + 1, tomorrow);
@@ -383,7 +369,7 @@ static void test_replay_refuses_what_has_not_happened(void **state)
         struct world w;
         unsigned tried = 0;
         world_ready(&w, 1);
-        set_rules(&w, rules);
+        world_set_rules(&w, rules);
         submit(&w, NULL, "C000001", NULL, 500, "CHF");
         pay(&w, "P000001", 200, "CHF", "");
         reverse(&w, w.ledger->size);

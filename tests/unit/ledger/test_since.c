@@ -34,19 +34,6 @@ static uint32_t below(struct past *p, uint32_t limit)
     return (uint32_t)(p->dice >> 33) % limit;
 }
 
-static void set_rules(struct world *w, uint32_t rules)
-{
-    static uint8_t sha256[32] = {60};
-    Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
-    struct ledger_start start = {.policy = &policy};
-    struct ledger_decision decision;
-    sha256[1]++;
-    policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
-    policy.rules = rules;
-    ledger_decide_start(w->ledger, &start, w->now_us, &w->arena, &decision);
-    world_apply(w, &decision);
-}
-
 /* --- looking back --- */
 
 static void put(struct line *line, size_t *count, uint32_t row, int32_t day, int64_t minor)
@@ -265,7 +252,7 @@ static void test_the_books_of_every_day(void **state)
         assert_non_null(p);
         p->dice = round * 7919;
         world_ready(&p->w, 1);
-        set_rules(&p->w, LEDGER_RULES);
+        world_set_rules(&p->w, LEDGER_RULES);
         for (int i = 0; i < STEPS; i++)
             step(p);
         assert_balanced(&p->w);
@@ -291,7 +278,7 @@ static void test_rules_of_their_time(void **state)
     for (uint32_t rules = 13; rules <= 14; rules++) {
         struct world w;
         world_ready(&w, 1);
-        set_rules(&w, rules);
+        world_set_rules(&w, rules);
         submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
         pay(&w, "P000001", 2 * MINOR, "CHF", "");
         refund(&w, "B000001", MINOR, "CHF");
@@ -313,7 +300,7 @@ static void test_money_of_a_day_to_come(void **state)
     struct world w;
     Pledged__V1__Movement m;
     desk_ready(&w, 1000);
-    set_rules(&w, LEDGER_RULES);
+    world_set_rules(&w, LEDGER_RULES);
     have_account(&w);
     a_movement(&m, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 500, "X1");
     m.value_date = (char *)(uintptr_t) "2026-02-09"; /* a week from now */
@@ -342,7 +329,7 @@ static void test_a_promise_to_come(void **state)
     (void)state;
     struct world w;
     world_ready(&w, 1);
-    set_rules(&w, LEDGER_RULES);
+    world_set_rules(&w, LEDGER_RULES);
     on(&w, "2027-01-01");
     submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
     on(&w, "2026-01-20");
@@ -358,7 +345,7 @@ static void test_beside_a_payment(void **state)
     (void)state;
     struct world w;
     world_ready(&w, 1);
-    set_rules(&w, LEDGER_RULES);
+    world_set_rules(&w, LEDGER_RULES);
     on(&w, "2026-01-20");
     submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
     on(&w, NULL);

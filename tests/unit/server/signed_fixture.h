@@ -116,6 +116,27 @@ static UNUSED void office_fini(struct office *o)
     temp_remove(o->data);
 }
 
+/* The office behind a listener of its own, with what `wish` has of methods and resources. */
+static UNUSED void office_open(struct office *o, size_t count, struct fixture *fx,
+                               const struct fixture_wish *wish)
+{
+    struct fixture_wish whole = *wish;
+    office_init(o, count);
+    whole.user = &o->service;
+    fixture_init_as(fx, &whole);
+    office_proofs(o, fx->base);
+}
+
+static UNUSED void office_close(struct office *o, struct fixture *fx, struct client *client)
+{
+    if (client != NULL)
+        client_free(client);
+    net_close_all(fx->net);
+    proofs_free(o->service.proofs);
+    fixture_fini(fx);
+    office_fini(o);
+}
+
 /* More entries, of which notary and worker know. */
 static UNUSED void office_grow(struct office *o, size_t count)
 {

@@ -20,11 +20,9 @@ struct world {
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    office_init(&w->office, ENTRIES);
-    const struct fixture_wish wish = {
-        .methods = proofs_methods, .method_count = proofs_method_count, .user = &w->office.service};
-    fixture_init_as(&w->fx, &wish);
-    office_proofs(&w->office, w->fx.base);
+    const struct fixture_wish wish = {.methods = proofs_methods,
+                                      .method_count = proofs_method_count};
+    office_open(&w->office, ENTRIES, &w->fx, &wish);
     *state = w;
     return 0;
 }
@@ -32,12 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    if (w->client != NULL)
-        client_free(w->client);
-    net_close_all(w->fx.net);
-    proofs_free(w->office.service.proofs);
-    fixture_fini(&w->fx);
-    office_fini(&w->office);
+    office_close(&w->office, &w->fx, w->client);
     free(w);
     return 0;
 }

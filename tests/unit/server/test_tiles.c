@@ -18,14 +18,11 @@ struct world {
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    office_init(&w->office, ENTRIES);
     const struct fixture_wish wish = {.methods = proofs_methods,
                                       .method_count = proofs_method_count,
                                       .resources = tiles_resources,
-                                      .resource_count = tiles_resource_count,
-                                      .user = &w->office.service};
-    fixture_init_as(&w->fx, &wish);
-    office_proofs(&w->office, w->fx.base);
+                                      .resource_count = tiles_resource_count};
+    office_open(&w->office, ENTRIES, &w->fx, &wish);
     w->client = client_new(&w->fx, w->fx.auditor);
     for (uint64_t seq = 1; seq <= ENTRIES; seq++)
         signed_leaf(seq, &w->leaf[seq - 1]);
@@ -36,11 +33,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    client_free(w->client);
-    net_close_all(w->fx.net);
-    proofs_free(w->office.service.proofs);
-    fixture_fini(&w->fx);
-    office_fini(&w->office);
+    office_close(&w->office, &w->fx, w->client);
     free(w);
     return 0;
 }
