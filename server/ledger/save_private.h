@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * save_private: what save.c writes and load.c reads by, and nobody else.
+ * save_private: what save.c writes and load.c, load_pledge.c and settle.c read by, and nobody else.
  */
 #ifndef LEDGER_SAVE_PRIVATE_H
 #define LEDGER_SAVE_PRIVATE_H

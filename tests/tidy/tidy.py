@@ -168,6 +168,8 @@ TESTED_BY = {
     "client/proposals.c": ("tests/e2e/test_four_eyes.py",
         "the rows of what waits"),
     "server/ledger/load.c": ("tests/unit/ledger/test_save.c", "what is saved is loaded, and damage found"),
+    "server/ledger/load_bank.c": ("tests/unit/ledger/test_save.c", "every row of it, whole and damaged"),
+    "server/ledger/load_pledge.c": ("tests/unit/ledger/test_save.c", "every row of it, whole and damaged"),
     "server/ledger/settle.c": ("tests/unit/ledger/test_save.c", "rows that contradict each other"),
     "server/ledger/query_bank.c": ("tests/unit/ledger/test_answers.c", "every question in any memory; e2e/import"),
     "server/ledger/query_benefit.c": ("tests/unit/ledger/test_query.c", "of tiers and of pledges"),
