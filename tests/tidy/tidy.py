@@ -207,7 +207,6 @@ TESTED_BY = {
         "show and history of the daemon; list: test_filters.py"),
     "client/cmd_watch.c": ("tests/e2e/test_watch.py",
         "follows the daemon, also across a restart"),
-    "server/witness.c": ("tests/e2e/test_witness.py", "asks real witnesses: up, down, hanging"),
     "client/cmd_witness.c": ("tests/e2e/test_witness.py", "two of them beside a real daemon"),
     "client/cmd_status.c": ("tests/e2e/test_main_job.py",
         "what the daemon says of itself, by role"),
