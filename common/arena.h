@@ -27,7 +27,7 @@ void pl_arena_fini(struct pl_arena *arena);
 /* Takes the memory of the whole budget now: up to it nothing fails later. Before any allocation.
  * False: there is none. */
 PL_MUST_CHECK bool pl_arena_reserve(struct pl_arena *arena);
-/* Another budget, at least what is used. */
+/* Another budget, at least what is used: for tests of what happens when it is spent. */
 void pl_arena_limit(struct pl_arena *arena, size_t budget);
 /* Forgets all allocations; keeps the first chunk for reuse. */
 void pl_arena_reset(struct pl_arena *arena);

@@ -124,17 +124,6 @@ static bool too_full(size_t count, size_t cap)
     return count > cap / 4 * 3;
 }
 
-void pl_map_reserve(struct pl_map *map, size_t count)
-{
-    size_t cap = map->cap != 0 ? map->cap : CAP_FIRST;
-    while (too_full(count, cap)) {
-        PL_ASSERT(cap <= SIZE_MAX / 2);
-        cap *= 2;
-    }
-    if (cap > map->cap)
-        grow(map, cap);
-}
-
 void *pl_map_get(const struct pl_map *map, const void *key)
 {
     if (map->count == 0)

@@ -26,8 +26,6 @@ struct pl_map {
 
 void pl_map_init(struct pl_map *map, size_t key_size, size_t value_size, uint64_t seed);
 void pl_map_fini(struct pl_map *map);
-/* Room for so many keys at once, so that putting them does not grow it step by step. */
-void pl_map_reserve(struct pl_map *map, size_t count);
 /* Value of the key, borrowed until the next put or remove; NULL if absent. It stands right behind
  * its key, so that it is aligned only if the sizes of both make it so. */
 void *pl_map_get(const struct pl_map *map, const void *key);

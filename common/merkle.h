@@ -47,7 +47,7 @@ void pl_merkle_append(struct pl_merkle_frontier *frontier, const struct pl_merkl
 void pl_merkle_append_subtree(struct pl_merkle_frontier *frontier, unsigned level,
                               const struct pl_merkle_hash *root);
 void pl_merkle_root(const struct pl_merkle_frontier *frontier, struct pl_merkle_hash *ret);
-/* Root of the tree over `count` leaf hashes in memory. */
+/* Root of the tree over `count` leaf hashes in memory: for tests, to compare with. */
 void pl_merkle_root_of(const struct pl_merkle_hash *leaf, size_t count, struct pl_merkle_hash *ret);
 
 /* --- checking; OK, or INVALID with what does not hold --- */

@@ -57,7 +57,8 @@ struct proofs_wait {
     int64_t until_ns;
 };
 void proofs_wait(struct proofs *proofs, struct proofs_wait *wait);
-/* Whoever waits goes on at once, covered or not: nothing more will come. */
+/* For tests and the simulator, which end at once where a worker waits until it is idle: whoever
+ * waits goes on now, covered or not. */
 void proofs_give_up(struct proofs *proofs);
 bool proofs_idle(const struct proofs *proofs); /* nobody waits */
 

@@ -178,7 +178,8 @@ void apply_older(struct state_catalogue *of, struct catalogue *version)
     of->older[of->older_count++] = version;
 }
 
-void apply_catalogue(struct ledger *ledger, struct catalogue *adopted)
+/* Makes it the one in force; takes the reference. */
+static void adopt_version(struct ledger *ledger, struct catalogue *adopted)
 {
     int known = state_catalogue(ledger, adopted->msg->code);
     if (known < 0) {
@@ -236,7 +237,7 @@ static void adopt(struct ledger *ledger, const Pledged__V1__Entry *entry)
     struct pl_status status = catalogue_new(
         catalogue_bytes_in_command(proposal_command(ledger, entry)), entry->seq, &adopted);
     PL_ASSERT(pl_is_ok(status)); /* checked */
-    apply_catalogue(ledger, adopted);
+    adopt_version(ledger, adopted);
 }
 
 /* --- contributors --- */

@@ -54,10 +54,8 @@ uint32_t state_add_pledge(struct ledger *ledger, uint32_t contributor, uint16_t 
                           int64_t time_us);
 /* New stage and tier: counters, queue, heap, slots. expires_us is set before a move to HELD. */
 void state_move(struct ledger *ledger, uint32_t pledge, uint8_t stage, uint16_t tier, uint64_t seq);
-/* The parts of a move that loading repeats: last in the queue of its tier; into its contributor's
- * chain of slots; into the heap. */
+/* The parts of a move that loading repeats: last in the queue of its tier; into the heap. */
 void state_queue_push(struct ledger *ledger, uint32_t pledge);
-void state_slot_add(struct ledger *ledger, uint32_t pledge);
 void state_due_add(struct ledger *ledger, uint32_t pledge);
 void state_due_move(struct ledger *ledger, uint32_t pledge, int64_t expires_us);
 
@@ -103,7 +101,6 @@ void *maker_take(struct maker *maker, size_t size); /* not cleared: for who writ
 char *maker_id(struct maker *maker, char prefix, uint64_t number);
 Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency);
 int64_t maker_time(const struct maker *maker); /* of the next entry */
-uint64_t maker_seq(const struct maker *maker); /* of the next entry */
 /* The next entry; the first one of a command carries the command and the outcome. prev_seq: the
  * pledge's newest entry before this one, 0 if it is about no pledge or the pledge is new. */
 Pledged__V1__Entry *maker_entry(struct maker *maker, uint64_t prev_seq);
@@ -149,9 +146,7 @@ uint32_t promote_candidate(const struct ledger *ledger, uint32_t tier, uint32_t 
 /* --- apply.c --- */
 /* Id of the pledge that a fact is about; "" if none. */
 const char *apply_pledge_of(const Pledged__V1__Entry *entry);
-/* Makes it the one in force; takes the reference. Also for loading. */
 /* Keeps a version that is no longer in force; takes the reference. Also for loading. */
 void apply_older(struct state_catalogue *of, struct catalogue *version);
-void apply_catalogue(struct ledger *ledger, struct catalogue *adopted);
 
 #endif

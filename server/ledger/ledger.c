@@ -98,11 +98,6 @@ const char *ledger_origin(const struct ledger *ledger)
     return ledger->size != 0 ? ledger->origin : NULL;
 }
 
-const uint8_t *ledger_id(const struct ledger *ledger)
-{
-    return ledger->size != 0 ? ledger->id : NULL;
-}
-
 /* --- decide --- */
 
 /* More than the entries, facts, outcome and refusal of any command take; a refusal may say whose

@@ -143,9 +143,8 @@ void ledger_receipt(const Pledged__V1__Entry *entry, bool replay, struct pl_aren
 
 uint64_t ledger_size(const struct ledger *ledger);        /* seq of the last entry */
 int64_t ledger_last_time_us(const struct ledger *ledger); /* 0 when empty */
-/* NULL while empty; else the ledger's own text and 16 bytes, borrowed until the ledger is freed. */
+/* NULL while empty; else the ledger's own text, borrowed until the ledger is freed. */
 const char *ledger_origin(const struct ledger *ledger);
-const uint8_t *ledger_id(const struct ledger *ledger);
 
 /* Records kept beside the ledger that can be erased: does an entry name this commitment, and is the
  * record meant to be there? Every commitment ever named by index, ascending; NULL past the end. */

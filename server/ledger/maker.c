@@ -53,11 +53,6 @@ Pledged__V1__Money *maker_money(struct maker *maker, int64_t minor, int currency
     return money;
 }
 
-uint64_t maker_seq(const struct maker *maker)
-{
-    return maker->ledger->size + 1 + maker->out->entry_count;
-}
-
 int64_t maker_time(const struct maker *maker)
 {
     int64_t least = maker->ledger->last_time_us + 1 + (int64_t)maker->out->entry_count;
@@ -141,7 +136,7 @@ static Pledged__V1__Entry *add_entry(struct maker *maker, uint64_t prev_seq)
     make_room(maker);
     Pledged__V1__Entry *entry = maker_take(maker, sizeof(*entry));
     pledged__v1__entry__init(entry);
-    entry->seq = maker_seq(maker);
+    entry->seq = maker->ledger->size + 1 + maker->out->entry_count;
     entry->time_us = maker_time(maker);
     entry->actor = actor(maker);
     entry->prev_seq = prev_seq;

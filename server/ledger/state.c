@@ -374,7 +374,7 @@ static void queue_remove(struct ledger *ledger, uint32_t index)
 
 /* --- slots of a contributor in a catalogue, by descending index --- */
 
-void state_slot_add(struct ledger *ledger, uint32_t index)
+static void slot_add(struct ledger *ledger, uint32_t index)
 {
     struct state_pledge *pledge = &ledger->pledge[index];
     struct state_slot_key key =
@@ -473,7 +473,7 @@ static void enter(struct ledger *ledger, uint32_t index, uint64_t seq, bool new_
         state_queue_push(ledger, index);
     if (!state_stage_live(pledge->stage))
         return;
-    state_slot_add(ledger, index);
+    slot_add(ledger, index);
     if (new_slot)
         tier->taken_seq = seq;
     PL_ASSERT(tier->capacity < 0 || state_tier_taken(tier) <= (uint64_t)tier->capacity); /* I1 */

@@ -42,7 +42,7 @@ void call_peer_shows(struct call_peer *peer, X509 *certificate, STACK_OF(X509) *
     PL_ASSERT(chain == NULL || peer->chain != NULL);
 }
 
-struct call_peer *call_peer_ref(struct call_peer *peer)
+static struct call_peer *peer_ref(struct call_peer *peer)
 {
     peer->refs++;
     return peer;
@@ -100,7 +100,7 @@ struct call *call_new(struct call_pool *pool, struct stream *stream, struct call
     }
     call->pool = pool;
     call->stream = stream;
-    call->peer = call_peer_ref(peer);
+    call->peer = peer_ref(peer);
     return call;
 }
 

@@ -41,7 +41,6 @@ struct call_peer {
 struct call_peer *call_peer_new(const struct authz_roster *roster);
 /* Takes references: once. */
 void call_peer_shows(struct call_peer *peer, X509 *certificate, STACK_OF(X509) * chain);
-struct call_peer *call_peer_ref(struct call_peer *peer);
 void call_peer_unref(struct call_peer *peer);
 
 enum call_dialect {

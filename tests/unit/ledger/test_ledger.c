@@ -353,7 +353,6 @@ static void test_before_the_first_entry(void **state)
 {
     (void)state;
     struct ledger *empty = ledger_new();
-    assert_null(ledger_id(empty));
     assert_null(ledger_origin(empty));
     assert_int_equal(ledger_next_due_us(empty), INT64_MAX);
     assert_int_equal(ledger_reason_code((Pledged__V1__Reason)129), PL_E_UNAVAILABLE); /* of later */

@@ -467,7 +467,7 @@ static void test_the_daemons_own_entries_say_so(void **state)
         assert_int_equal(e->cause_seq, 0);
     }
     assert_string_equal(ledger_origin(w.ledger), "example.org/test");
-    assert_int_equal(ledger_id(w.ledger)[0], 7);
+    assert_int_equal(w.ledger->id[0], 7);
     world_fini(&w);
 }
 
