@@ -405,9 +405,7 @@ enum verdict { KEEP, SETTLE, ERASE, LEAVE };
 static enum verdict judge(const struct ledger *ledger, struct pl_slice commitment, bool pending,
                           enum persons_unnamed unnamed, struct persons_report *report)
 {
-    enum ledger_erasable said = commitment.len == LEDGER_COMMITMENT_BYTES
-                                    ? ledger_erasable(ledger, commitment.data)
-                                    : LEDGER_ERASABLE_UNKNOWN;
+    enum ledger_erasable said = ledger_erasable(ledger, commitment.data);
     report->kept += said == LEDGER_ERASABLE_LIVE;
     report->erased += said == LEDGER_ERASABLE_ERASED;
     report->withdrawn += said == LEDGER_ERASABLE_UNKNOWN && pending;
@@ -465,15 +463,36 @@ static void changes_add(struct changes *changes, struct pl_slice commitment, enu
     changes->verdict[changes->count++] = verdict;
 }
 
+/* Else no statement would find the row by it, to take it away or to keep it: what is in the place
+ * of a commitment is one, and rows stand in their order, each once. */
+static bool is_found(sqlite3_stmt *select, struct pl_slice commitment, struct pl_slice before)
+{
+    return sqlite3_column_type(select, 0) == SQLITE_BLOB &&
+           commitment.len == LEDGER_COMMITMENT_BYTES &&
+           (before.len == 0 || memcmp(before.data, commitment.data, before.len) < 0);
+}
+
 static struct pl_status look_at_rows(struct persons *persons, const struct ledger *ledger,
                                      enum persons_unnamed unnamed, bool check,
                                      struct changes *changes, struct persons_report *report)
 {
     sqlite3_stmt *select PL_CLEANUP(finalize) = NULL;
+    uint8_t last[LEDGER_COMMITMENT_BYTES];
+    struct pl_slice before = {NULL, 0};
     int code;
-    PL_TRY(prepare(persons, "SELECT commitment, pending, salt, record FROM record", &select));
+    PL_TRY(prepare(persons,
+                   "SELECT commitment, pending, salt, record FROM record ORDER BY commitment",
+                   &select));
     while ((code = sqlite3_step(select)) == SQLITE_ROW) {
         struct pl_slice commitment = column(select, 0);
+        bool found = is_found(select, commitment, before);
+        if (!found && !check)
+            return pl_fail(CORRUPT, "read the records of persons: a row is not where it belongs");
+        if (!found) {
+            report->damaged++;
+            continue;
+        }
+        before = pl_slice(memcpy(last, commitment.data, sizeof(last)), sizeof(last));
         enum verdict verdict =
             judge(ledger, commitment, sqlite3_column_int(select, 1) != 0, unnamed, report);
         if ((verdict == SETTLE || verdict == ERASE) && !check)

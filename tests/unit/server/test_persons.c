@@ -417,6 +417,58 @@ static void test_damaged_files(void **state)
     ledger_free(ledger);
 }
 
+/* What is in the place of a commitment is none: too short, nothing at all, or a text. */
+static void test_rows_of_another_form(void **state)
+{
+    struct place *p = *state;
+    struct ledger *ledger = ledger_new();
+    struct persons_report found;
+    const char *path = in_dir(p->dir, PERSONS_FILE);
+    static const char *const wrong[] = {"x'0102'", "x''", "zeroblob(33)",
+                                        "'abcdefghijklmnopqrstuvwxyz012345'"};
+    for (size_t i = 0; i < PL_COUNT(wrong); i++) {
+        char sql[200];
+        persons_close(p->persons);
+        (void)snprintf(sql, sizeof(sql), "INSERT INTO record VALUES(%s, zeroblob(32), x'01', 1)",
+                       wrong[i]);
+        with_sqlite(path, sql);
+        assert_true(pl_is_ok(persons_open(path, PERSONS_WRITE, &p->persons)));
+        for (int unnamed = PERSONS_UNNAMED_STAY; unnamed <= PERSONS_UNNAMED_GO; unnamed++)
+            assert_int_equal(
+                persons_reconcile(p->persons, ledger, (enum persons_unnamed)unnamed, &found).code,
+                PL_E_CORRUPT);
+        assert_true(pl_is_ok(persons_check(p->persons, ledger, &found)));
+        assert_int_equal(found.damaged, 1);
+        assert_int_equal(found.unknown + found.withdrawn, 0);
+        with_sqlite(path, "DELETE FROM record");
+    }
+    ledger_free(ledger);
+}
+
+/* Rows are looked for where they belong: one that stands elsewhere would stay when it goes. */
+static void test_rows_out_of_order(void **state)
+{
+    struct place *p = *state;
+    struct ledger *ledger = ledger_new();
+    struct persons_report found;
+    const char *path = in_dir(p->dir, "turned");
+    persons_close(p->persons);
+    with_sqlite(path,
+                "PRAGMA application_id = 1347178578; PRAGMA user_version = 2;"
+                "CREATE TABLE record(commitment BLOB NOT NULL, salt BLOB NOT NULL, record BLOB NOT"
+                " NULL, pending INTEGER NOT NULL, PRIMARY KEY(commitment DESC)) WITHOUT ROWID;"
+                "INSERT INTO record VALUES(zeroblob(32), zeroblob(32), x'01', 1);"
+                "INSERT INTO record VALUES(CAST(x'01' || zeroblob(31) AS BLOB), zeroblob(32),"
+                " x'01', 1);"
+                "PRAGMA writable_schema = ON;"
+                "UPDATE sqlite_master SET sql = replace(sql, ' DESC', '')");
+    assert_true(pl_is_ok(persons_open(path, PERSONS_WRITE, &p->persons)));
+    assert_int_equal(persons_reconcile(p->persons, ledger, PERSONS_UNNAMED_GO, &found).code,
+                     PL_E_CORRUPT);
+    assert_int_equal(persons_check(p->persons, ledger, &found).code, PL_E_CORRUPT);
+    ledger_free(ledger);
+}
+
 /* --- beside a ledger that names four records and has erased one of them --- */
 
 static struct persons_row named(struct world *world, const char *text, uint8_t salt)
@@ -647,6 +699,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_against_an_empty_ledger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_of_another_form, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_out_of_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_against_a_ledger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_rows_go, setup, teardown),
         cmocka_unit_test(test_the_disk_fails),
