@@ -155,8 +155,11 @@ struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *be
                               state_bank_entry(ledger, entry->difference_accepted->bank_entry),
                               pledge, &since);
         break;
-    case FACT(WRITTEN_OFF):
     case FACT(COMMITMENT_SIGNED):
+        if (state_rules(ledger, 15))
+            return since;
+        break;
+    case FACT(WRITTEN_OFF):
     case FACT(COMMITMENT_AMENDED):
     case FACT(TIER_CHANGED):
         break;

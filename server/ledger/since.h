@@ -11,10 +11,14 @@
  *  - RefundPaid of a debit that only a person has seen: that of the credit (where a statement has
  *    it, its day is the bank's, and nobody chooses it);
  *  - RefundCancelled: that of the order;
- *  - WrittenOff, DifferenceAccepted, CommitmentSigned, CommitmentAmended, TierChanged: that of the
- *    promise, and the last one on which more of it became due; a difference's allocation, too;
+ *  - WrittenOff, DifferenceAccepted, CommitmentAmended, TierChanged: that of the promise, and the
+ *    last one on which more of it became due; a difference's allocation, too;
  *  - PledgeClosed, Cancelled, Withdrawn, ReceiptIssued: the same, and that of all that was
  * allocated or given up.
+ *
+ * CommitmentSigned rests on nothing here (rules 15): a paper is of the day on which it was signed,
+ * also where the promise was recorded later, on the day of typing, or paid for by mistake
+ * meanwhile.
  *
  * Whatever an entry rests on may have a day to come: the value date of a transfer that the bank has
  * announced. Then so has the entry. A promise of a day to come holds up nothing: money may come

@@ -136,8 +136,10 @@ class Money(DaemonTest):
         too_early(days[9], "refund-paid", refund, "200.00", "CHF", "--value-date", days[8],
                   field="pay.value_date")
         self.pledge("clerk", "refund-cancel", refund, *on(days[14]))
-        too_early(days[4], "commit", second, "--evidence", self.letter(), "--effective-date", days[3])
-        self.pledge("clerk", "commit", second, "--evidence", self.letter(), "--effective-date", days[4])
+        # a paper is of its own day, whenever the promise was typed
+        signed = self.pledge("clerk", "commit", second, "--evidence", self.letter(), "--effective-date",
+                             days[3], format="json").json["seq"]
+        self.assertEqual(self.auditor.dump(from_seq=signed, to_seq=signed)[0].effective_date, days[3])
         too_early(days[11], "accept-difference", bank, second, "--kind", "fee", "--amount", "1",
                   "--currency", "CHF", *on(days[10]))
         off = self.pledge("clerk", "write-off", second, "--amount", "2", "--currency", "CHF",

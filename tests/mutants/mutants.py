@@ -289,6 +289,8 @@ MUTANTS = [
            "    if (day > entry->since)\n        entry->since = day;",
            "    if (day < entry->since)\n        entry->since = day;",
            ["ledger/test_since", "e2e/money"]),
+    Mutant("date a signature like money", SINCE, "state_rules(ledger, 15)", "state_rules(ledger, 99)",
+           ["ledger/test_since"]),
     Mutant("replay what is dated before what it rests on", SINCE,
            "    NEED(!state_rules(ledger, 14) || period_day_of", "    NEED(true || period_day_of",
            ["ledger/test_since"]),

@@ -339,6 +339,37 @@ static void test_a_promise_to_come(void **state)
     world_fini(&w);
 }
 
+/* A paper was signed on the day that it bears: before the promise was typed, and before the mistake
+ * of another was taken back. Rules of older ledgers knew it otherwise. */
+static void test_a_signature_is_of_its_day(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 14; rules <= LEDGER_RULES; rules++) {
+        for (int paid = 0; paid < 2; paid++) {
+            struct world w;
+            world_ready(&w, 1);
+            world_set_rules(&w, rules);
+            on(&w, paid != 0 ? "2026-01-10" : NULL);
+            submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+            on(&w, NULL);
+            if (paid != 0) {
+                pay(&w, "P000001", MINOR, "CHF", "");
+                reverse(&w, w.ledger->size);
+                assert_accepted(&w);
+            }
+            on(&w, "2026-01-20");
+            commit(&w, "P000001");
+            if (rules >= 15) {
+                assert_accepted(&w);
+                assert_string_equal(world_last(&w)->effective_date, "2026-01-20");
+            } else {
+                assert_refused(&w, DATE_INVALID);
+            }
+            world_fini(&w);
+        }
+    }
+}
+
 /* However late it is typed: by itself it was paid on the first day on which it could be. */
 static void test_beside_a_payment(void **state)
 {
@@ -376,9 +407,12 @@ static void test_beside_a_payment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_books_of_every_day), cmocka_unit_test(test_rules_of_their_time),
-        cmocka_unit_test(test_money_of_a_day_to_come), cmocka_unit_test(test_a_promise_to_come),
+        cmocka_unit_test(test_the_books_of_every_day),
+        cmocka_unit_test(test_rules_of_their_time),
+        cmocka_unit_test(test_money_of_a_day_to_come),
+        cmocka_unit_test(test_a_promise_to_come),
         cmocka_unit_test(test_beside_a_payment),
+        cmocka_unit_test(test_a_signature_is_of_its_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
