@@ -182,6 +182,20 @@ static bool is_alone_and_fixed(const char *path)
     return alone;
 }
 
+/* SQLite is told to take no symbolic link, which it takes for all of a name. The file may be none;
+ * the directory of a ledger may be one, or lie behind one. */
+static const char *behind_links(const char *path, char ret[PATH_BYTES])
+{
+    char dir[PATH_BYTES] = ".";
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    if (slash != NULL)
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(name - path), path);
+    char *found = realpath(dir, NULL);
+    int len = found == NULL ? -1 : snprintf(ret, PATH_BYTES, "%s/%s", found, name);
+    free(found);
+    return len > 0 && len < PATH_BYTES ? ret : path;
+}
+
 /* "file:/a%20b?immutable=1" */
 static bool print_immutable(const char *path, char uri[URI_BYTES])
 {
@@ -220,9 +234,9 @@ struct pl_status persons_open(const char *path, enum persons_mode mode, struct p
     persons->unswept = mode == PERSONS_WRITE && was_cut_short(path);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                 (mode == PERSONS_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    char uri[URI_BYTES];
-    const char *name = path;
-    if (mode == PERSONS_READ && is_alone_and_fixed(path) && print_immutable(path, uri)) {
+    char real[PATH_BYTES], uri[URI_BYTES];
+    const char *name = behind_links(path, real);
+    if (mode == PERSONS_READ && is_alone_and_fixed(path) && print_immutable(name, uri)) {
         name = uri;
         flags |= SQLITE_OPEN_URI;
         persons->fixed = true;
@@ -558,10 +572,11 @@ static struct pl_status sync_file(const char *path)
 
 static struct pl_status copy_into(struct persons *persons, const char *to)
 {
+    char real[PATH_BYTES];
     sqlite3_stmt *vacuum PL_CLEANUP(finalize) = NULL;
     PL_TRY(make_file(to));
     PL_TRY(prepare(persons, "VACUUM INTO ?1", &vacuum));
-    int code = sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC);
+    int code = sqlite3_bind_text(vacuum, 1, behind_links(to, real), -1, SQLITE_STATIC);
     PL_ASSERT(code == SQLITE_OK);
     PL_TRY(step(persons, vacuum));
     return sync_file(to);

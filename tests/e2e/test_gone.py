@@ -250,6 +250,35 @@ class Gone(unittest.TestCase):
         self.home.start()
         self.assertEqual(self.home.client("auditor").dump_bytes()[0][:len(dumped)], dumped)
 
+    def test_a_directory_behind_a_link(self):
+        """The ledger may be on another disk, and so may its backups; the link is the directory."""
+        self.home.drop_clients()
+        self.home.terminate()
+        self.home.data.rename(self.away)
+        self.home.data.symlink_to(self.away)
+        self.home.start()
+        self.clerk = self.home.client("clerk")
+        self.clerk.contributor("Here")
+        ran = self.home.pledge("clerk", "contact", "add", "C000001", "--name", "Somebody Known",
+                               "--function", "signatory", "--email", "known@example.org")
+        self.assertEqual(ran.code, 0, ran)
+        (self.home.path / "disk").mkdir()
+        disk = self.home.path / "backups"
+        disk.symlink_to(self.home.path / "disk")
+        ran = self.home.pledged("backup", disk / "today", "--with-keys")
+        self.assertEqual(ran.code, 0, ran)
+        other, link = self.home.path / "other", self.home.path / "link"
+        shutil.copytree(self.away, other)
+        before = contents(other)
+        link.symlink_to(other)
+        link.rename(self.home.data)
+        self.is_refused(contributor(), EITHER)
+        self.assertEqual(contents(other), before)
+        link.symlink_to(self.away)
+        link.rename(self.home.data)
+        self.heard("the data directory is back")
+        self.clerk.contributor("There")
+
     def test_a_lock_file_that_was_removed_lets_nobody_in(self):
         (self.home.data / "lock").unlink()
         ran = self.home.pledged(timeout=20)

@@ -18,5 +18,7 @@
 #define close              disk_close
 #define fchmod(fd_, mode_) ((void)(fd_), 0)
 #define stat(path_, into_) cabinet_stat(path_, into_)
+/* there are no links on the simulated disk */
+#define realpath(path_, into_) ((void)(path_), (char *)NULL)
 
 #endif

@@ -381,6 +381,27 @@ static void test_files_of_others(void **state)
                      PL_E_NO_INPUT);
 }
 
+/* The file is no link, but /var/lib/pledged may be one. */
+static void test_a_directory_behind_a_link(void **state)
+{
+    struct place *p = *state;
+    struct persons_row one = row("Known Person", 1);
+    struct pl_slice record;
+    char path[700];
+    assert_true(pl_is_ok(persons_put(p->persons, &one, 1)));
+    persons_close(p->persons);
+    p->persons = NULL;
+    assert_int_equal(symlink(p->dir, in_dir(p->dir, "elsewhere")), 0);
+    (void)snprintf(path, sizeof(path), "%s/elsewhere/" PERSONS_FILE, p->dir);
+    for (enum persons_mode mode = PERSONS_READ; mode <= PERSONS_WRITE; mode++) {
+        persons_close(p->persons);
+        p->persons = NULL;
+        assert_true(pl_is_ok(persons_open(path, mode, &p->persons)));
+        assert_int_equal(get(p, &one, &record), PL_E_OK);
+    }
+    assert_true(pl_is_ok(persons_copy(path, in_dir(p->dir, "elsewhere/copy"))));
+}
+
 /* A file that lost its table, or whose pages were overwritten, is told as what it is. */
 static void test_damaged_files(void **state)
 {
@@ -698,6 +719,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_files_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_against_an_empty_ledger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_directory_behind_a_link, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rows_of_another_form, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rows_out_of_order, setup, teardown),
