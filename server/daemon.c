@@ -191,7 +191,8 @@ static void look_at_snapshots(struct daemon *daemon)
     }
     take_view(daemon);
     uint64_t every = live(daemon)->config->snapshot_entries;
-    if (every == 0 || daemon->view == NULL)
+    /* that program finds the ledger by its name, where by now another one may be */
+    if (every == 0 || daemon->view == NULL || !view_is_writable(daemon->view))
         return;
     uint64_t size = view_get_log(daemon->view)->size;
     bool loaded = size - daemon->looked_seq >= LOAD_ENTRIES;

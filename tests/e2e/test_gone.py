@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -249,6 +250,28 @@ class Gone(unittest.TestCase):
         (self.home.data / "persons.db-wal").unlink()
         self.home.start()
         self.assertEqual(self.home.client("auditor").dump_bytes()[0][:len(dumped)], dumped)
+
+    def test_no_snapshot_is_made_of_another_ledger(self):
+        """One that is due is made when the directory is back."""
+        copy, snapshots = self.home.path / "copy", self.home.data / "snapshot"
+        shutil.copytree(self.home.data, copy)
+        self.clerk.batch([contributor() for _ in range(300)])
+        self.home.data.rename(self.away)
+        copy.rename(self.home.data)
+        self.heard(WORDS["en"])
+        self.home.settings["store"]["snapshot_entries"] = 100  # so that one is due
+        self.home.write_config()
+        self.home.process.send_signal(signal.SIGHUP)
+        self.heard("message=reloaded")
+        time.sleep(2.5)  # it would be begun within a second
+        self.assertEqual(list(snapshots.glob("*")), [])
+        self.home.data.rename(copy)
+        self.away.rename(self.home.data)
+        self.heard("the data directory is back")
+        deadline = time.monotonic() + patience(30)
+        while not list(snapshots.glob("*.snap")):
+            self.assertLess(time.monotonic(), deadline, self.home.log())
+            time.sleep(0.05)
 
     def test_a_directory_behind_a_link(self):
         """The ledger may be on another disk, and so may its backups; the link is the directory."""
