@@ -145,12 +145,8 @@ static struct pl_status take_allocated(struct account *account, const Pledged__V
     const Pledged__V1__Money *settled = fact->settled != NULL ? fact->settled : fact->amount;
     PL_TRY(keep_item(account, entry, fact->bank_entry, settled,
                      fact->amount == NULL ? 0 : fact->amount->minor));
-    return add_line(account, (struct documents_line){.seq = entry->seq,
-                                                     .pledge = account->pledge,
-                                                     .fact = (int)entry->fact_case,
-                                                     .paid = settled->minor,
-                                                     .currency = account->currency,
-                                                     .bank_entry = fact->bank_entry});
+    return add(account, entry,
+               (struct documents_line){.paid = settled->minor, .bank_entry = fact->bank_entry});
 }
 
 static struct pl_status take_waived(struct account *account, const Pledged__V1__Entry *entry,
@@ -284,7 +280,7 @@ static struct pl_status take_reversed(struct account *account, const Pledged__V1
                      (struct documents_line){.paid = -sum, .bank_entry = item->bank_entry});
 }
 
-/* The bank's own reversal has a value date too. */
+/* The money that the bank's own reversal took has a value date, too. */
 static struct pl_status take_bank_reversal(struct account *account, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__BankReversal *fact = entry->bank_reversal;
@@ -292,7 +288,8 @@ static struct pl_status take_bank_reversal(struct account *account, const Pledge
     PL_TRY(take_payment_back(account, entry, fact->original, fact->amount));
     for (size_t i = before; i < account->count; i++) {
         account->line[i].bank_entry = fact->bank_entry;
-        account->line[i].date = NULL;
+        if (account->line[i].received != 0)
+            account->line[i].date = NULL;
     }
     return pl_ok();
 }

@@ -4,9 +4,11 @@
  * made from the histories of its pledges and the payments that are meant for them. Each currency
  * has its own balance.
  *
- * Entries are taken pledge by pledge, oldest first. Money has the value date of its bank entry;
- * those that account_unknown names have to be told to account_learn. account_finish puts the lines
- * in the order of their days. An entry that does not fit what came before is CORRUPT.
+ * Entries are taken pledge by pledge, oldest first. Money that came or went has the value date of
+ * its bank entry; those that account_unknown names have to be told to account_learn. What it pays
+ * for has the day of the allocation, mostly the same: money that was taken from one promise and
+ * given to another paid for one after the other, not for both since it came. account_finish puts
+ * the lines in the order of their days. An entry that does not fit what came before is CORRUPT.
  */
 #ifndef CLIENT_ACCOUNT_H
 #define CLIENT_ACCOUNT_H

@@ -495,11 +495,11 @@ static const struct command table[] = {
      .options = BIT(OPTION_OUTPUT) | BIT(OPTION_AT),
      .group = COMMAND_PAPERS,
      .words = N_("what a contributor promised and paid, line by line, with the balance"),
-     .more = N_(
-         "Money has its value date; what came in, what was paid back and what was waived is told "
-         "apart. With --at what has a later day is left out; what is not allocated is always what "
-         "is free now. With -o a PDF for the contributor, else a list (--format csv for a "
-         "spreadsheet)."),
+     .more =
+         N_("What came in and what was paid back has its value date, what it pays for the day on "
+            "which it was allocated; what was waived is told apart. With --at what has a later day "
+            "is left out; what is not allocated is always what is free now. With -o a PDF for the "
+            "contributor, else a list (--format csv for a spreadsheet)."),
      .examples = "pledge statement C000017\npledge statement C000017 --lang fr -o statement.pdf",
      .run = cmd_statement},
 

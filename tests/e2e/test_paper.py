@@ -3,6 +3,7 @@
 line; receipts and certificates without gaps, also when many issue at once; statements that add up.
 """
 import concurrent.futures
+import datetime
 import hashlib
 import pathlib
 import subprocess
@@ -66,6 +67,11 @@ def scanned(pdf, folder, dpi=200):
     got = subprocess.run(["zbarimg", "--quiet", "--raw", "--oneshot", "-Sbinary", f"{stem}.png"], check=True,
                          capture_output=True).stdout.decode()
     return got.removesuffix("\n").split("\n")
+
+
+def recorded_on(auditor, seq):
+    entry = auditor.dump(from_seq=int(seq), to_seq=int(seq))[0]
+    return str(datetime.datetime.fromtimestamp(entry.time_us // 10**6, datetime.timezone.utc).date())
 
 
 def words(pdf):
@@ -388,6 +394,21 @@ class Paper(DaemonTest):
         outstanding = self.clerk.GetPledge(pledge=tier).pledge.outstanding.minor
         self.assertEqual(got[4][4], f"{outstanding // 100}.00")
 
+    def test_money_pays_for_one_at_a_time(self):
+        """It was given to another pledge later: no statement of a day before has it twice."""
+        who = self.clerk.contributor(self.name())
+        first, second = (self.clerk.execute(
+            submit=pb.Submit(contributor=who, free=True, amount=money(90_000)), reason="r",
+            effective_date="2026-01-10").outcome.pledge for _ in range(2))
+        paid = self.clerk.pay(first, 90_000, value_date="2026-02-06")
+        self.pledge("clerk", "unallocate", paid.seq + 1, "--reason", "meant for the other",
+                    "--effective-date", "2026-04-20")
+        self.pledge("clerk", "allocate", paid.outcome.bank_entry, second, "--effective-date", "2026-04-21")
+        for day, balance in (("2026-02-05", "1800.00"), ("2026-02-06", "900.00"), ("2026-04-19", "900.00"),
+                             ("2026-04-20", "1800.00"), ("2026-04-21", "900.00")):
+            rows = self.pledge("clerk", "statement", who, "--at", day, format="csv").csv
+            self.assertEqual(rows[-1]["balance"], balance, day)
+
     def test_a_statement_has_value_dates_and_what_went_back(self):
         who = self.clerk.contributor("Ministère des Télégraphes")
         tier = self.clerk.execute(submit=pb.Submit(contributor=who, tier="argent"), reason="r",
@@ -417,7 +438,8 @@ class Paper(DaemonTest):
         stranger = self.clerk.submit_free(self.clerk.contributor("Somebody"), 10000).outcome.pledge
         foreign = self.clerk.pay(stranger, 50, "USD", value_date="2026-02-01").outcome.bank_entry
         self.clerk.execute(allocate=pb.Allocate(bank_entry=foreign, pledge=other,
-                                                amount=money(50, "USD"), settled=money(40, "EUR")))
+                                                amount=money(50, "USD"), settled=money(40, "EUR")),
+                           effective_date="2026-05-04")
         giver = self.clerk.GetPledge(pledge=stranger).pledge.contributor
         theirs = self.pledge("clerk", "statement", giver, format="csv").csv
         self.assertEqual([(row["received"], row["unallocated"], row["elsewhere"], row["currency"])
@@ -434,10 +456,10 @@ class Paper(DaemonTest):
                           for row in rows if row["currency"] == "CHF"], [
             ("2026-02-27", "payment_recorded", "0.00", "0.00", "0.00", "0.00", "49000.00", "0.00",
              first, "0.00"),
-            ("2026-02-27", "allocated", "0.00", "49000.00", "0.00", "-49000.00", "0.00", "0.00",
-             first, "0.00"),
-            ("2026-03-05", "pledge_made", "50000.00", "0.00", "0.00", "1000.00", "0.00", "0.00",
+            ("2026-03-05", "pledge_made", "50000.00", "0.00", "0.00", "50000.00", "0.00", "0.00",
              "", "0.00"),
+            ("2026-03-06", "allocated", "0.00", "49000.00", "0.00", "1000.00", "0.00", "0.00",
+             first, "0.00"),
             ("2026-03-09", "difference_accepted", "0.00", "0.00", "25.00", "975.00", "0.00",
              "0.00", "", "0.00"),
             ("2026-03-10", "payment_recorded", "0.00", "0.00", "0.00", "975.00", "1000.00",
@@ -453,7 +475,7 @@ class Paper(DaemonTest):
         ])
         euro = [row for row in rows if row["currency"] == "EUR"]
         self.assertEqual([(row["date"], row["paid"], row["balance"]) for row in euro],
-                         [("2026-02-01", "0.40", "-0.40"), ("2026-03-27", "0.00", "0.60")])
+                         [("2026-03-27", "0.00", "1.00"), ("2026-05-04", "0.40", "0.60")])
         for pledge, balance in ((tier, "5.00"), (other, "0.60")):
             self.assertEqual(self.clerk.GetPledge(pledge=pledge).pledge.outstanding.minor,
                              round(float(balance) * 100))
@@ -534,14 +556,14 @@ class FromTheLedger(DaemonTest):
         lines = money_lines()
         self.assertEqual([line[:5] for line in lines], [
             ("2026-04-16", "payment_recorded", "120.00", "0.00", "0.00"),
-            ("2026-04-16", "allocated", "0.00", "100.00", "0.00"),
-            ("2026-05-02", "refund_paid", "0.00", "0.00", "20.00")])
-        self.assertEqual(lines[2][5], str(paid["seq"]))
-        self.assertEqual(money_lines("--at", "2026-05-01"), lines[:2])
-        self.assertEqual(money_lines("--at", "2026-05-02"), lines)
+            ("2026-05-02", "refund_paid", "0.00", "0.00", "20.00"),
+            (recorded_on(self.auditor, lines[2][5]), "allocated", "0.00", "100.00", "0.00")])
+        self.assertEqual(lines[1][5], str(paid["seq"]))
+        self.assertEqual(money_lines("--at", "2026-05-01"), lines[:1])
+        self.assertEqual(money_lines("--at", "2026-05-02"), lines[:2])
         self.fails(64, "clerk", "statement", who, "--at", "2026-05-32")
         self.pledge("clerk", "reverse", str(paid["seq"]), "--reason", "it has not left")
-        self.assertEqual(money_lines(), lines[:2])
+        self.assertEqual(money_lines(), [lines[0], lines[2]])
 
     def test_an_account_without_iban(self):
         _, path, ran = self.invoice("USD")

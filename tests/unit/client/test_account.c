@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: a statement adds up: promises, payments, what was waived or taken back, and the end of a
- * pledge; money has its value date.
+ * Goal: a statement adds up, on every day: promises, payments, what was waived or taken back, and
+ * the end of a pledge; money that came or went has its value date, and pays for one at a time.
  */
 #include "client/account.h"
-
 #include "common/check.h"
 
 /* cmocka.h needs the four headers before it */
@@ -30,11 +29,13 @@ static Pledged__V1__Money *chf(int64_t minor)
     return money;
 }
 
+static const char *day = "2026-03-05"; /* of the entries */
+
 static struct pl_status take(uint64_t seq, Pledged__V1__Entry__FactCase kind, void *fact)
 {
     Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
     entry.seq = seq;
-    entry.effective_date = (char *)(uintptr_t) "2026-03-05";
+    entry.effective_date = (char *)(uintptr_t)day;
     entry.fact_case = kind;
     entry.pledge_made = fact; /* a union of pointers */
     return account_take(&account, &entry);
@@ -149,9 +150,9 @@ static void test_value_dates(void **state)
     assert_int_equal(account.line[0].unallocated, 10);
     assert_int_equal(account.line[0].elsewhere, 0);
     assert_string_equal(account.line[0].date, "2026-02-27");
-    line(1, 12, 0, 990, -990);
-    assert_string_equal(account.line[1].date, "2026-02-27");
-    line(2, 10, 1000, 0, 10);
+    line(1, 10, 1000, 0, 1000);
+    line(2, 12, 0, 990, 10);
+    assert_string_equal(account.line[2].date, day);
     line(3, 13, 0, 0, 10);
     assert_int_equal(account.line[3].returned, 10);
     assert_string_equal(account.line[3].date, "2026-04-01");
@@ -263,16 +264,17 @@ static void test_up_to_a_day(void **state)
         const char *last_day;
         size_t lines;
         int64_t balance;
-    } rows[] = {{"2026-02-27", 1, -300}, {"2026-03-04", 1, -300}, {"2026-03-05", 2, 700},
+    } rows[] = {{"2026-03-05", 1, 1000}, {"2026-03-07", 1, 1000}, {"2026-03-08", 2, 700},
                 {"2026-03-19", 2, 700},  {"2026-03-20", 3, 0},    {NULL, 3, 0}};
     for (size_t i = 0; i < PL_COUNT(rows); i++) {
         account_init(&account, &arena);
         account_pledge(&account, "P000001");
-        make(10, 1000); /* of 2026-03-05 */
+        make(10, 1000);
+        day = "2026-03-08";
         allocate(12, "B000001", 300);
+        day = "2026-03-20";
         allocate(14, "B000002", 700);
-        assert_true(pl_is_ok(account_learn(&account, "B000001", "2026-02-27")));
-        assert_true(pl_is_ok(account_learn(&account, "B000002", "2026-03-20")));
+        day = "2026-03-05";
         assert_true(pl_is_ok(account_finish(&account, rows[i].last_day)));
         assert_int_equal(account.count, rows[i].lines);
         assert_int_equal(account.line[account.count - 1].balance, rows[i].balance);
@@ -284,13 +286,45 @@ static void test_up_to_a_day(void **state)
     assert_int_equal(account.count, 0);
 }
 
+/* Came in February for the one, and was taken from it in April for the other, with no day given. */
+static void test_money_that_pays_for_two_in_turn(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *last_day;
+        int64_t balance;
+    } rows[] = {{"2026-03-04", 0}, {"2026-03-05", 1100}, {"2026-04-09", 1100}, {NULL, 1100}};
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        account_init(&account, &arena);
+        account_pledge(&account, "P000001");
+        make(10, 1000);
+        allocate(12, "B000001", 900);
+        day = "2026-04-10";
+        reverse(15, 12, "B000001");
+        account_pledge(&account, "P000002");
+        day = "2026-03-05";
+        make(11, 1000);
+        day = "2026-04-10";
+        allocate(16, "B000001", 900);
+        day = "2026-03-05";
+        receive(9, "B000001", 910, "2026-02-27");
+        assert_null(account_unknown(&account));
+        assert_true(pl_is_ok(account_finish(&account, rows[i].last_day)));
+        assert_int_equal(account.line[account.count - 1].balance, rows[i].balance);
+    }
+}
+
 static void test_a_bank_entry_that_nobody_knows(void **state)
 {
     (void)state;
+    Pledged__V1__BankReversal back = PLEDGED__V1__BANK_REVERSAL__INIT;
     account_init(&account, &arena);
     account_pledge(&account, "P000001");
     make(10, 1000);
-    allocate(12, "B000007", 1000);
+    back.bank_entry = (char *)(uintptr_t) "B000007";
+    back.original = (char *)(uintptr_t) "B000001";
+    back.amount = chf(1000);
+    assert_true(pl_is_ok(take(12, PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL, &back)));
     assert_string_equal(account_unknown(&account), "B000007");
     assert_int_equal(account_finish(&account, NULL).code, PL_E_CORRUPT);
     assert_int_equal(account_learn(&account, "B000007", "soon").code, PL_E_CORRUPT);
@@ -349,10 +383,11 @@ static void test_what_the_bank_takes_back(void **state)
     learn_all("2026-03-20");
     assert_true(pl_is_ok(account_finish(&account, NULL)));
     assert_int_equal(account.count, 5);
-    line(3, 13, 0, -1000, 1000);
+    line(2, 13, 0, -1000, 1000);
+    assert_string_equal(account.line[2].date, day); /* of the entry */
     line(4, 13, 0, 0, 1000);
-    assert_int_equal(account.line[4].received, -1500);
-    for (size_t i = 0; i < account.count; i++) /* all that it paid for is another one's */
+    assert_int_equal(account.line[4].received, -1500); /* that is the bank's */
+    for (size_t i = 0; i < account.count; i++)         /* all that it paid for is another one's */
         assert_int_equal(account.line[i].elsewhere, account.line[i].received == 1500 ? 1490 : 0);
     assert_string_equal(account.line[4].date, "2026-03-20");
 }
@@ -379,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_pledge_after_the_other),
         cmocka_unit_test(test_value_dates),
+        cmocka_unit_test(test_money_that_pays_for_two_in_turn),
         cmocka_unit_test(test_money_for_no_pledge_that_went_back),
         cmocka_unit_test(test_a_refund_that_the_history_has_in_part),
         cmocka_unit_test(test_up_to_a_day),
