@@ -16,8 +16,6 @@
 
 enum { WIDTH = 256, HASH = 32, LEVELS = 2 /* more than 65,536 entries no run has */ };
 
-#define ROLE(name_) (1u << PLEDGED__V1__ROLE__ROLE_##name_)
-
 static uint64_t entries_of_one(unsigned level)
 {
     return level == 0 ? 1 : WIDTH;

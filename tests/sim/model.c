@@ -244,7 +244,6 @@ static bool see_fact(struct model *model, const Pledged__V1__Entry *e)
 
 /* --- who may do what --- */
 
-#define ROLE(name_)    (1u << PLEDGED__V1__ROLE__ROLE_##name_)
 #define COMMAND(name_) PLEDGED__V1__COMMAND__COMMAND_##name_
 
 unsigned model_roles(int command_case)

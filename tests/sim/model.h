@@ -14,6 +14,9 @@
 #include "pledged/v1/entry.pb-c.h"
 #include "tests/sim/books.h"
 
+/* Of sets of roles. */
+#define ROLE(name_) (1u << PLEDGED__V1__ROLE__ROLE_##name_)
+
 enum { MODEL_TIERS = 4, MODEL_ID = 16, MODEL_STEPS = 32, MODEL_PERSONS = 16 };
 
 struct model_entry {

@@ -14,7 +14,6 @@
 
 enum { WATCHERS = 3, PROMISES_MAX = 128, PREFIX_BYTES = 5, ENTRY_MAX = 1 << 16 };
 
-#define ROLE(name_) (1u << PLEDGED__V1__ROLE__ROLE_##name_)
 static const unsigned sees_entries = ROLE(CLERK) | ROLE(APPROVER) | ROLE(AUDITOR);
 static const unsigned anybody = ~ROLE(UNSPECIFIED);
 
