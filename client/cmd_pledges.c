@@ -338,7 +338,7 @@ static struct pl_status read_filters(struct cli *cli, Pledged__V1__ListPledgesRe
     if (before != NULL && !pl_is_ok(when_end_of(before, &request->expires_before_us)))
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
                            "expires_before_us", _("--expires-before %s: %s"), before,
-                           text_reason(PLEDGED__V1__REASON__REASON_DATE_INVALID));
+                           _("a date has the form YYYY-MM-DD"));
     request->tier = input_lend(options_get(options, OPTION_TIER));
     request->contributor = input_id(cli, options_get(options, OPTION_CONTRIBUTOR), 'C');
     request->contributor_kind = (Pledged__V1__ContributorKind)kind;

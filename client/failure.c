@@ -231,16 +231,13 @@ static void add_message(struct failure *failure, const Pledged__V1__Refusal *ref
 }
 
 /* Of a reason that is of several sorts the message says which: a month is no day, and a list that
- * is too long no text. */
+ * is too long no text. What a rule has against a day is in its values, and comes first. */
 static bool message_is_closer(const Pledged__V1__Refusal *refusal)
 {
-    const char *usual = refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG
-                            ? "the text is too long"
-                        : refusal->reason == PLEDGED__V1__REASON__REASON_DATE_INVALID
-                            ? "a date has the form YYYY-MM-DD"
-                            : NULL;
-    return usual != NULL && refusal->n_arg == 0 && refusal->message[0] != '\0' &&
-           strcmp(refusal->message, usual) != 0;
+    if (refusal->reason == PLEDGED__V1__REASON__REASON_DATE_INVALID)
+        return refusal->message[0] != '\0' && find_arg(refusal, "why") == NULL;
+    return refusal->reason == PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG && refusal->n_arg == 0 &&
+           refusal->message[0] != '\0' && strcmp(refusal->message, "the text is too long") != 0;
 }
 
 struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,

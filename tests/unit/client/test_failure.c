@@ -101,7 +101,7 @@ static void test_the_sort_is_told(void **state)
         {PLEDGED__V1__REASON__REASON_DATE_INVALID, "a month has the form YYYY-MM",
          "un mois a la forme AAAA-MM"},
         {PLEDGED__V1__REASON__REASON_DATE_INVALID, "a date has the form YYYY-MM-DD",
-         NULL /* the usual */},
+         "une date a la forme AAAA-MM-JJ"},
         {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, "at most 16 documents",
          "au plus 16 documents"},
         {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, "the text is too long",
@@ -116,7 +116,18 @@ static void test_the_sort_is_told(void **state)
         assert_string_equal(failure.message,
                             rows[i].words != NULL ? rows[i].words : text_reason(rows[i].reason));
     }
+    /* a day that a rule does not take has its form: what is against it, and which would do */
+    const char *early[] = {"why", "date", "earliest"};
+    const char *days[] = {"it would be dated before what it rests on", "2026-03-01", "2026-03-09"};
+    set_refusal(PLEDGED__V1__REASON__REASON_DATE_INVALID, early, days, 3);
+    assert_non_null(strstr(failure.message, "ce jour n’est pas possible ici (parce que"));
+    assert_non_null(strstr(failure.message, "2026-03-09"));
+    assert_null(strstr(failure.message, "AAAA-MM-JJ"));
     text_use(TEXT_ENGLISH);
+    set_refusal(PLEDGED__V1__REASON__REASON_DATE_INVALID, early, days, 3);
+    assert_non_null(strstr(failure.message,
+                           "this day is not possible here (because: it would be dated before what "
+                           "it rests on; day: 2026-03-01; earliest day possible: 2026-03-09)"));
 }
 
 static void test_a_reason_of_a_newer_daemon_falls_back_to_its_words(void **state)
