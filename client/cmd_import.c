@@ -61,6 +61,7 @@ static const struct column import_columns[] = {
     {"result", N_("Result"), IN_ALL, false},
     {"request_id", NULL, IN_JSON, false},
     {"refunded", N_("Refunds paid"), IN_ALL, true},
+    {"learned", N_("Payers learned"), IN_ALL, true},
 };
 
 static void add_outcome(struct sheet *sheet, const char *path, const struct write *write,
@@ -85,6 +86,7 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_code(sheet, TEXT_RECEIPT, (int)receipt->kind);
     sheet_text(sheet, write->request_text);
     sheet_number(sheet, told->refunded);
+    sheet_number(sheet, told->learned);
 }
 
 /* A file is one command, and travels with who paid in one request. */
@@ -210,6 +212,7 @@ static const struct column entry_columns[] = {
     {"charges_currency", NULL, IN_PROGRAMS, false},
     {"bank_code", NULL, IN_PROGRAMS, false},
     {"explained", NULL, IN_PROGRAMS, true},
+    {"payer_learned_seq", NULL, IN_PROGRAMS, true},
 };
 
 static int32_t today(void)
@@ -269,6 +272,7 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_text(sheet, movement->charges != NULL ? movement->charges->currency : NULL);
     sheet_text(sheet, movement->bank_code);
     sheet_minor(sheet, row->explained_minor, row->currency);
+    sheet_seq(sheet, row->learned_seq);
 }
 
 /* --older-than 30d: booked before that day. */

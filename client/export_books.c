@@ -788,6 +788,7 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(PLEDGE_CLOSED): /* moves no money */
     case FACT(STATEMENT_IMPORTED):
     case FACT(STATEMENT_REPEATED):
+    case FACT(PAYER_LEARNED): /* persons are not in the books */
         return pl_ok();
     case FACT(_NOT_SET):
     case _PLEDGED__V1__ENTRY__FACT__CASE_IS_INT_SIZE:

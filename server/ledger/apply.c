@@ -21,6 +21,7 @@
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/movement.h"
+#include "server/ledger/payer.h"
 #include "server/ledger/period.h"
 #include "server/ledger/postings.h"
 #include "server/ledger/proposal.h"
@@ -726,6 +727,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(BANK_ENTRY_RECORDED)] = {movement_check, movement_apply, 0},
     [FACT(STATEMENT_REPEATED)] = {movement_check, movement_apply, 0},
     [FACT(PAYMENT_CONFIRMED)] = {movement_check, movement_apply, ABOUT(PaymentConfirmed)},
+    [FACT(PAYER_LEARNED)] = {payer_check_learned, payer_apply_learned, 0},
     [FACT(BANK_REVERSAL)] = {movement_check, movement_apply, ABOUT(BankReversal)},
     [FACT(CHARGE_BOOKED)] = {charge_check, charge_apply, 0},
     [FACT(REFUND_ORDERED)] = {refund_check, refund_apply, ABOUT(RefundOrdered)},
@@ -765,6 +767,8 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
 uint32_t ledger_min_reader(const Pledged__V1__Entry *entry)
 {
     /* whoever adds a fact, or a field without which an entry means something else, adds it here */
+    if (entry->fact_case == FACT(PAYER_LEARNED))
+        return 4;
     if (entry->fact_case == FACT(REFUND_RETURNED) ||
         (entry->fact_case == FACT(CHARGE_BOOKED) && entry->charge_booked->given_back))
         return 3;

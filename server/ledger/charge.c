@@ -13,6 +13,7 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/deed.h"
 #include "server/ledger/period.h"
+#include "server/ledger/since.h"
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
@@ -35,6 +36,16 @@ static bool is_money(const Pledged__V1__Money *money, int64_t minor, int currenc
     return money != NULL && money->minor == minor && pl_currency_index(money->currency) == currency;
 }
 
+/* The bank's day; where the money was used for something else in between, the one on which it
+ * became free, or it would be there twice on the days before. Older rules: the bank's. */
+static int32_t day_of(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    if (!state_rules(ledger, 15))
+        return state_bank_entry(ledger, entry->charge_booked->bank_entry)->value_date;
+    struct since since = since_of(ledger, NULL, 0, entry);
+    return since_first(ledger, &since);
+}
+
 struct pl_status charge_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__ChargeBooked *fact = entry->charge_booked;
@@ -44,7 +55,7 @@ struct pl_status charge_check(const struct ledger *ledger, const Pledged__V1__En
          "a charge that is none");
     NEED(allocation_free(row) > 0 && is_money(fact->amount, allocation_free(row), row->currency),
          "a charge of another amount than is left");
-    NEED(pl_is_ok(pl_date_parse(fact->value_date, &day)) && day == row->value_date,
+    NEED(pl_is_ok(pl_date_parse(fact->value_date, &day)) && day == day_of(ledger, entry),
          "a charge of another day");
     NEED(ledger->deed_count < STATE_ROWS_MAX, "more deeds than there may be");
     return pl_ok();
@@ -153,21 +164,20 @@ void charge_fill_reversed(struct maker *maker, uint32_t index, int64_t minor,
     fact->bank_entry = tell(maker, index, allocation_free(row) + minor, row->currency);
 }
 
-static void add(struct maker *maker, uint32_t index, int64_t minor, int currency,
-                const char *value_date)
+static void add(struct maker *maker, uint32_t index, int64_t minor, int currency)
 {
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
     Pledged__V1__ChargeBooked *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__charge_booked__init(fact);
     fact->bank_entry = maker_id(maker, 'B', (uint64_t)index + 1);
     fact->amount = maker_money(maker, minor, currency);
-    fact->value_date = (char *)(uintptr_t)value_date;
     fact->given_back = !maker->ledger->bank_entry[index].debit;
-    int32_t day;
-    if (pl_is_ok(pl_date_parse(value_date, &day)))
-        maker_dated(maker, entry, day);
     entry->fact_case = FACT(CHARGE_BOOKED);
     entry->charge_booked = fact;
+    int32_t day = day_of(maker->ledger, entry);
+    fact->value_date = maker_alloc(maker, 11);
+    (void)pl_date_format(day, fact->value_date);
+    maker_dated(maker, entry, day);
 }
 
 void charge_decide(struct maker *maker)
@@ -188,8 +198,6 @@ void charge_decide(struct maker *maker)
         return;
     }
     uint32_t index = (uint32_t)(row - maker->ledger->bank_entry);
-    char *day = maker_alloc(maker, 11);
-    (void)pl_date_format(row->value_date, day);
-    add(maker, index, allocation_free(row), row->currency, day);
+    add(maker, index, allocation_free(row), row->currency);
     (void)tell(maker, index, 0, row->currency);
 }

@@ -77,6 +77,8 @@ ProtobufCBinaryData ledger_commits_to(const Pledged__V1__Entry *entry)
         return entry->bank_entry_recorded->movement->detail_commitment;
     case FACT(PAYMENT_CONFIRMED):
         return entry->payment_confirmed->movement->detail_commitment;
+    case FACT(PAYER_LEARNED):
+        return entry->payer_learned->detail_commitment;
     default:
         return (ProtobufCBinaryData){0, NULL};
     }

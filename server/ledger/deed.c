@@ -187,6 +187,8 @@ void deed_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *
     uint64_t seq = entry->seq;
     deed->reversed_by = seq;
     if (is_refund(deed)) {
+        if (state_rules(ledger, 15))
+            since_freed(&ledger->bank_entry[ledger->refund[deed->of].debit], period_day_of(entry));
         refund_undo(ledger, deed->of, seq);
         return;
     }

@@ -170,7 +170,7 @@ static void refuse_day_to_come(struct maker *maker)
     }
     if (!to_come)
         return;
-    int32_t day = maker_day(maker), today = pl_date_of_us(maker_time(maker));
+    int32_t day = maker_day(maker), today = state_today(maker->ledger, maker_time(maker));
     maker_refuse(maker, REASON(DATE_INVALID), "effective_date", 0, NULL);
     maker_say(maker, "why", "what has happened has no day to come");
     maker_arg(maker, "date", pl_date_format(day, text));

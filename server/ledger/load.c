@@ -300,7 +300,7 @@ static struct pl_status load_periods(struct intake *in, struct ledger *ledger)
         PL_TRY(intake_u64(in, &p->head_size));
         PL_TRY(intake_i64(in, &p->closed_us));
         p->month = (int32_t)month;
-        if (p->month < 0 || p->month >= pl_date_month(pl_date_of_us(ledger->last_time_us)) ||
+        if (p->month < 0 || p->month >= pl_date_month(pl_date_of_us(ledger->last_time_us) + 1) ||
             p->closed_seq == 0 || p->closed_seq > ledger->size || p->reopened_seq > ledger->size)
             return intake_bad();
         last = p->reopened_seq == 0 ? p->month : last;

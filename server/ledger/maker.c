@@ -145,7 +145,8 @@ static Pledged__V1__Entry *add_entry(struct maker *maker, uint64_t prev_seq)
     if (out->entry_count != 0)
         entry->cause_seq = out->entry[0]->seq;
     out->answer = LEDGER_ACCEPTED;
-    int32_t day = maker_day(maker);
+    /* what the daemon does by itself has no day but that of its time */
+    int32_t day = maker->request != NULL ? maker_day(maker) : pl_date_of_us(entry->time_us);
     out->entry[out->entry_count++] = entry;
     if (maker->request != NULL && entry->effective_date[0] == '\0' &&
         day != pl_date_of_us(entry->time_us)) {

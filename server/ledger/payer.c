@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/ids.h"
+#include "server/ledger/contact.h"
 
 static struct state_erasable *any_record(const struct ledger *ledger,
                                          const struct state_bank_entry *entry)
@@ -124,6 +126,48 @@ int64_t payer_erase_all(struct maker *maker, Pledged__V1__SubjectErased *fact, u
 }
 
 /* --- the fact --- */
+
+/* A statement of another account cannot speak of this movement. */
+static bool is_of_its_account(const struct ledger *ledger, const struct state_movement *movement,
+                              const char *statement)
+{
+    uint64_t number = pl_id_parse(statement, 'S');
+    if (number == 0 || number > ledger->statement_count)
+        return false;
+    const struct state_statement *later = &ledger->statement[number - 1];
+    const struct state_statement *first = &ledger->statement[movement->statement];
+    return later->currency == first->currency &&
+           strcmp(ledger->text + later->account, ledger->text + first->account) == 0;
+}
+
+struct pl_status payer_check_learned(const struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PayerLearned *fact = entry->payer_learned;
+    const struct state_bank_entry *of = state_bank_entry(ledger, fact->bank_entry);
+    NEED(state_rules(ledger, 15), "a fact that the rules in force do not have");
+    NEED(of != NULL && of->movement != STATE_NONE, "who paid what no statement has");
+    NEED(ledger->movement[of->movement].detail == STATE_NONE,
+         "who paid is known already, or is erased");
+    NEED(is_of_its_account(ledger, &ledger->movement[of->movement], fact->statement),
+         "who paid, by a statement of something else");
+    NEED(contact_commitment_fits(ledger, fact->detail_commitment),
+         "a commitment that does not fit, or is there already");
+    return pl_ok();
+}
+
+void payer_apply_learned(struct ledger *ledger, const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__PayerLearned *fact = entry->payer_learned;
+    const struct state_bank_entry *of = state_bank_entry(ledger, fact->bank_entry);
+    ledger->movement[of->movement].detail =
+        contact_commit(ledger, fact->detail_commitment.data, entry->seq);
+}
+
+uint64_t payer_learned_seq(const struct ledger *ledger, const struct state_bank_entry *entry)
+{
+    const struct state_erasable *found = any_record(ledger, entry);
+    return found != NULL && found->seq != ledger->movement[entry->movement].seq ? found->seq : 0;
+}
 
 struct pl_status payer_check_erased(const struct ledger *ledger,
                                     const Pledged__V1__SubjectErased *fact)

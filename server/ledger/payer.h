@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * payer: the details of who paid, as a bank statement had them. The ledger knows a commitment of
- * each; the records are kept beside it and can be erased: alone, or with the organisation that the
- * money was for. Private to server/ledger.
+ * payer: the details of who paid, as a bank statement had them: the one that brought the movement,
+ * or a later one, if that one did not say it. The ledger knows a commitment of each; the records
+ * are kept beside it and can be erased: alone, or with the organisation that the money was for.
+ * Private to server/ledger.
  */
 #ifndef LEDGER_PAYER_H
 #define LEDGER_PAYER_H
@@ -17,6 +18,13 @@ struct state_erasable *payer_record(const struct ledger *ledger,
 uint64_t payer_erased_seq(const struct ledger *ledger, const struct state_bank_entry *entry);
 /* Entry that set a legal hold on an organisation that the money is for; 0: none is on. */
 uint64_t payer_hold(const struct ledger *ledger, const struct state_bank_entry *entry);
+
+/* PayerLearned. */
+PL_MUST_CHECK struct pl_status payer_check_learned(const struct ledger *ledger,
+                                                   const Pledged__V1__Entry *entry);
+void payer_apply_learned(struct ledger *ledger, const Pledged__V1__Entry *entry);
+/* Its entry, if a later statement said who paid; 0: the first one did, or nobody. */
+uint64_t payer_learned_seq(const struct ledger *ledger, const struct state_bank_entry *entry);
 
 /* Adds one to an erasure. */
 void payer_erase(struct maker *maker, Pledged__V1__SubjectErased *fact,

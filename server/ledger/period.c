@@ -130,6 +130,37 @@ int32_t period_posted_on(const Pledged__V1__Entry *entry)
     return pl_is_ok(pl_date_parse(entry->posting_date, &day)) ? day : period_day_of(entry);
 }
 
+bool period_was_reopened(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->period_count; i++) {
+        if (ledger->period[i].reopened_seq != 0)
+            return true;
+    }
+    return false;
+}
+
+bool period_was_closed(const struct ledger *ledger, int32_t day)
+{
+    for (size_t i = 0; i < ledger->period_count; i++) {
+        if (pl_date_month(day) <= ledger->period[i].month)
+            return true;
+    }
+    return false;
+}
+
+int32_t period_posted_at(const struct ledger *ledger, uint64_t seq, int32_t day)
+{
+    int32_t through = -1;
+    for (size_t i = 0; i < ledger->period_count; i++) {
+        const struct state_period *period = &ledger->period[i];
+        bool was_closed =
+            period->closed_seq < seq && (period->reopened_seq == 0 || period->reopened_seq > seq);
+        if (was_closed && period->month > through)
+            through = period->month;
+    }
+    return pl_date_month(day) <= through ? first_day(through + 1) : day;
+}
+
 /* --- closing --- */
 
 struct blockers {
@@ -256,12 +287,13 @@ static void close_period(struct maker *maker, const Pledged__V1__ClosePeriod *co
         maker_say(maker, "why", "a newer checkpoint is needed");
         return;
     }
-    if (month >= pl_date_month(pl_date_of_us(maker_time(maker)))) {
+    const int32_t today = state_today(ledger, maker_time(maker));
+    if (month >= pl_date_month(today)) {
         maker_refuse(maker, REASON(PERIOD_BLOCKED), "close_period.period", 0, NULL);
         maker_say(maker, "why", "the month is not over");
         return;
     }
-    find_blockers(ledger, month, pl_date_of_us(maker_time(maker)), &blockers);
+    find_blockers(ledger, month, today, &blockers);
     if (blockers.count != 0 && !command->waive)
         refuse_blocked(maker, &blockers);
     else
@@ -353,7 +385,7 @@ static struct pl_status check_waived(const struct ledger *ledger, const Pledged_
     struct blockers blockers;
     if (ledger->policy.bytes.len == 0 || ledger->policy.message->rules != LEDGER_RULES)
         return pl_ok();
-    find_blockers(ledger, month, pl_date_of_us(entry->time_us), &blockers);
+    find_blockers(ledger, month, state_today(ledger, entry->time_us), &blockers);
     size_t named = blockers.count < WAIVED_NAMED_MAX ? blockers.count : WAIVED_NAMED_MAX;
     NEED(fact->waived == blockers.count && fact->n_waived_bank_entry == named,
          "a period that was closed over other money");
@@ -367,7 +399,7 @@ static struct pl_status check_closed(const struct ledger *ledger, const Pledged_
 {
     const Pledged__V1__PeriodClosed *fact = entry->period_closed;
     int month = month_parse(fact->period);
-    NEED(month < pl_date_month(pl_date_of_us(entry->time_us)),
+    NEED(month < pl_date_month(state_today(ledger, entry->time_us)),
          "a period is closed that is not over");
     NEED(month >= 0 && (ledger->closed_through < 0 || month == ledger->closed_through + 1),
          "a period is closed out of turn");

@@ -20,6 +20,13 @@ int32_t period_day_of(const Pledged__V1__Entry *entry);
 /* The day that the books have it on: the same, or what a closed month leaves for it. */
 int32_t period_posted_on(const Pledged__V1__Entry *entry);
 
+/* The same of an entry that is in the ledger, or comes next: by the months that were closed when it
+ * was recorded. Where a month was opened again, what was posted behind it stays there. */
+int32_t period_posted_at(const struct ledger *ledger, uint64_t seq, int32_t day);
+/* Did this business day ever lie in a closed period? Was any period ever opened again? */
+bool period_was_closed(const struct ledger *ledger, int32_t day);
+bool period_was_reopened(const struct ledger *ledger);
+
 /* Of a day to come, though it says that something has happened: money moved, also by the end of a
  * promise that had some, or a benefit did. A promise, its signature and its end may be of such a
  * day. The pledge is as it was before the entry. since: the first day that it may have, which may

@@ -58,7 +58,7 @@ void postings_decide(struct maker *maker)
         maker_arg(maker, "period", command->period);
         return;
     }
-    if (month >= pl_date_month(pl_date_of_us(maker_time(maker)))) {
+    if (month >= pl_date_month(state_today(ledger, maker_time(maker)))) {
         maker_refuse(maker, REASON(FIELD_INVALID), "export_postings.period", 0, NULL);
         maker_say(maker, "why", "the month is not over");
         return;

@@ -43,6 +43,18 @@ static void put_seen_by_hand(struct query *q, uint32_t index, Pledged__V1__BankE
     row->movement->bank_ref = query_row_text(q, q->ledger->text + entry->bank_ref);
 }
 
+/* Who paid, as a later statement said: readers find it where the others have it. */
+static void put_learned(struct query *q, const struct state_erasable *record,
+                        Pledged__V1__Movement *movement)
+{
+    uint8_t *copy = pl_arena_alloc(q->arena, LEDGER_COMMITMENT_BYTES);
+    q->spent = q->spent || copy == NULL;
+    if (copy == NULL)
+        return;
+    memcpy(copy, record->commitment, LEDGER_COMMITMENT_BYTES);
+    movement->detail_commitment = (ProtobufCBinaryData){LEDGER_COMMITMENT_BYTES, copy};
+}
+
 static enum pl_code put_told_by_bank(struct query *q, struct query_walk *walk, uint32_t index,
                                      Pledged__V1__BankEntryStatus *row)
 {
@@ -55,7 +67,11 @@ static enum pl_code put_told_by_bank(struct query *q, struct query_walk *walk, u
     row->occurrence = from->occurrence;
     row->detail_erased_seq = payer_erased_seq(ledger, entry);
     row->charge_seq = from->charge_seq;
-    return copy_movement(q, walk, from->seq, &row->movement);
+    row->learned_seq = payer_learned_seq(ledger, entry);
+    enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
+    if (row->learned_seq != 0 && row->movement != NULL)
+        put_learned(q, &ledger->erasable[from->detail], row->movement);
+    return code;
 }
 
 enum pl_code query_bank_entry_row(struct query *q, struct query_walk *walk, uint32_t index,

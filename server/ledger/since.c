@@ -14,12 +14,23 @@
 #include "server/ledger/refund.h"
 #include "server/ledger/waiver.h"
 
-static const struct since any_day = {.day = INT32_MIN};
+static const struct since any_day = {.day = INT32_MIN, .posted = INT32_MIN};
 
-static void no_sooner(struct since *since, int32_t day, uint64_t seq)
+/* Not before what that entry says with this day, nor in the books before they have it. As long as
+ * no month is opened again, the second follows from the first. */
+static void no_sooner(const struct ledger *ledger, struct since *since, int32_t day, uint64_t seq)
 {
-    if (day > since->day)
-        *since = (struct since){day, seq};
+    if (day > since->day) {
+        since->day = day;
+        since->seq = seq;
+    }
+    if (!state_rules(ledger, 15) || !period_was_reopened(ledger))
+        return;
+    int32_t posted = period_posted_at(ledger, seq, day);
+    if (posted > since->posted) {
+        since->posted = posted;
+        since->posted_seq = seq;
+    }
 }
 
 /* --- what an entry rests on --- */
@@ -33,7 +44,7 @@ static void after_promise(const struct ledger *ledger, const struct state_pledge
     if (found != NULL)
         memcpy(&made, found, sizeof(made)); /* it is not aligned there */
     if (made.day <= pl_date_of_us(entry->time_us))
-        no_sooner(since, made.day, made.seq);
+        no_sooner(ledger, since, made.day, made.seq);
 }
 
 static void after_allocations(const struct ledger *ledger, const struct state_bank_entry *from,
@@ -43,13 +54,41 @@ static void after_allocations(const struct ledger *ledger, const struct state_ba
         const struct state_allocation *allocation = &ledger->allocation[i];
         if (allocation->reversed_by == 0 &&
             (only == NULL || &ledger->pledge[allocation->pledge] == only))
-            no_sooner(since, allocation->day, allocation->seq);
+            no_sooner(ledger, since, allocation->day, allocation->seq);
     }
 }
 
-static void after_money(const struct state_bank_entry *from, struct since *since)
+/* Where it was used before: what made it free. The last of them did on the day `since`, and earlier
+ * ones are posted no later than then, unless it lies in a month that was closed. */
+static void after_freed(const struct ledger *ledger, const struct state_bank_entry *from,
+                        struct since *since)
 {
-    no_sooner(since, from->since, from->seq);
+    uint32_t index = (uint32_t)(from - ledger->bank_entry);
+    for (uint32_t i = from->alloc_first; i != STATE_NONE; i = ledger->allocation[i].next_of_entry) {
+        if (ledger->allocation[i].reversed_by != 0)
+            no_sooner(ledger, since, from->since, ledger->allocation[i].reversed_by);
+    }
+    for (size_t i = 0; i < ledger->refund_count; i++) {
+        const struct state_refund *refund = &ledger->refund[i];
+        if (refund->bank_entry == index &&
+            refund->state == PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED)
+            no_sooner(ledger, since, from->since, refund->changed_seq);
+    }
+    for (size_t i = 0; i < ledger->deed_count; i++) {
+        const struct state_deed *deed = &ledger->deed[i];
+        bool charged = deed->fact == FACT(CHARGE_BOOKED) && deed->of == index;
+        bool returned = deed->fact == FACT(REFUND_RETURNED) && deed->credit == index;
+        if ((charged || returned) && deed->reversed_by != 0)
+            no_sooner(ledger, since, from->since, deed->reversed_by);
+    }
+}
+
+static void after_money(const struct ledger *ledger, const struct state_bank_entry *from,
+                        struct since *since)
+{
+    no_sooner(ledger, since, from->since, from->seq);
+    if (period_was_reopened(ledger) && period_was_closed(ledger, from->since))
+        after_freed(ledger, from, since);
 }
 
 static void after_settled(const struct ledger *ledger, const struct state_pledge *pledge,
@@ -58,12 +97,12 @@ static void after_settled(const struct ledger *ledger, const struct state_pledge
     for (uint32_t i = state_newest_allocation(pledge); i != STATE_NONE;
          i = ledger->allocation[i].next_of_pledge) {
         if (ledger->allocation[i].reversed_by == 0)
-            no_sooner(since, ledger->allocation[i].day, ledger->allocation[i].seq);
+            no_sooner(ledger, since, ledger->allocation[i].day, ledger->allocation[i].seq);
     }
     for (uint32_t i = waiver_newest(ledger, pledge); i != STATE_NONE;
          i = ledger->waiver[i].next_of_pledge) {
         if (ledger->waiver[i].reversed_by == 0)
-            no_sooner(since, ledger->waiver[i].dated, ledger->waiver[i].seq);
+            no_sooner(ledger, since, ledger->waiver[i].dated, ledger->waiver[i].seq);
     }
 }
 
@@ -75,16 +114,16 @@ static void after_target(const struct ledger *ledger, uint64_t target, struct si
     uint32_t index = state_reversible_index(*found);
     switch (state_reversible_kind(*found)) {
     case STATE_REVERSIBLE_WAIVER:
-        no_sooner(since, ledger->waiver[index].dated, target);
+        no_sooner(ledger, since, ledger->waiver[index].dated, target);
         return;
     case STATE_REVERSIBLE_ALLOCATION:
-        no_sooner(since, ledger->allocation[index].day, target);
+        no_sooner(ledger, since, ledger->allocation[index].day, target);
         return;
     case STATE_REVERSIBLE_DEED:
-        no_sooner(since, ledger->deed[index].dated, target);
+        no_sooner(ledger, since, ledger->deed[index].dated, target);
         return;
     case STATE_REVERSIBLE_ENTRY:
-        after_money(&ledger->bank_entry[index], since);
+        after_money(ledger, &ledger->bank_entry[index], since);
         after_allocations(ledger, &ledger->bank_entry[index], NULL, since);
         return;
     }
@@ -101,13 +140,13 @@ static bool brings(const Pledged__V1__Entry *made, const char *bank_entry)
 }
 
 /* What this decision has done and nobody has applied yet: it brought the money, or freed it. */
-static void after_these(Pledged__V1__Entry *const *before, size_t count, const char *bank_entry,
-                        struct since *since)
+static void after_these(const struct ledger *ledger, Pledged__V1__Entry *const *before,
+                        size_t count, const char *bank_entry, struct since *since)
 {
     for (size_t i = 0; i < count && i < LEDGER_ENTRIES_PER_COMMAND_MAX; i++) {
         const Pledged__V1__Entry *made = before[count - 1 - i];
         if (made->fact_case == FACT(REVERSED) || brings(made, bank_entry))
-            no_sooner(since, period_day_of(made), made->seq);
+            no_sooner(ledger, since, period_day_of(made), made->seq);
     }
 }
 
@@ -118,8 +157,8 @@ static void after_bank_reversal(const struct ledger *ledger, const Pledged__V1__
     const struct state_bank_entry *from = state_bank_entry(ledger, fact->original);
     if (back == NULL || from == NULL)
         return;
-    no_sooner(since, back->value_date, back->seq);
-    after_money(from, since);
+    no_sooner(ledger, since, back->value_date, back->seq);
+    after_money(ledger, from, since);
     after_allocations(ledger, from, NULL, since);
 }
 
@@ -130,7 +169,7 @@ static void after_credit(const struct ledger *ledger, const Pledged__V1__RefundP
     if (refund == NULL)
         return;
     const struct state_bank_entry *credit = &ledger->bank_entry[refund->bank_entry];
-    no_sooner(since, credit->value_date, credit->seq);
+    no_sooner(ledger, since, credit->value_date, credit->seq);
 }
 
 struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *before, size_t count,
@@ -143,7 +182,12 @@ struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *be
     switch ((int)entry->fact_case) {
     case FACT(ALLOCATED):
         from = state_bank_entry(ledger, entry->allocated->bank_entry);
-        after_these(before, count, entry->allocated->bank_entry, &since);
+        after_these(ledger, before, count, entry->allocated->bank_entry, &since);
+        break;
+    case FACT(CHARGE_BOOKED):
+        if (state_rules(ledger, 15))
+            from = state_bank_entry(ledger, entry->charge_booked->bank_entry);
+        pledge = NULL;
         break;
     case FACT(REFUND_ORDERED):
         from = state_bank_entry(ledger, entry->refund_ordered->bank_entry);
@@ -184,16 +228,24 @@ struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *be
     case FACT(REFUND_CANCELLED):
         refund = refund_of(ledger, entry->refund_cancelled->refund);
         if (refund != NULL)
-            no_sooner(&since, refund->dated, refund->seq);
+            no_sooner(ledger, &since, refund->dated, refund->seq);
         return since;
     default:
         return since;
     }
     if (from != NULL)
-        after_money(from, &since);
+        after_money(ledger, from, &since);
     if (pledge != NULL)
         after_promise(ledger, pledge, entry, &since);
     return since;
+}
+
+int32_t since_first(const struct ledger *ledger, const struct since *since)
+{
+    if (since->posted == INT32_MIN)
+        return since->day;
+    int32_t posted = period_posted_at(ledger, ledger->size + 1, since->day);
+    return posted >= since->posted ? since->day : since->posted;
 }
 
 /* --- decide --- */
@@ -202,14 +254,18 @@ static void refuse(struct maker *maker, const Pledged__V1__Entry *entry, struct 
 {
     char text[11];
     int32_t day = period_day_of(entry);
-    uint64_t seq = since.seq <= maker->ledger->size ? since.seq : 0;
+    bool posted = since.day <= day; /* it is early in the books alone */
+    uint64_t seq = posted ? since.posted_seq : since.seq;
+    seq = seq <= maker->ledger->size ? seq : 0;
     bool typed =
         maker->command->command_case == COMMAND(PAY) && maker->command->pay->value_date[0] != '\0';
     maker_refuse(maker, REASON(DATE_INVALID), typed ? "pay.value_date" : "effective_date", seq,
                  NULL);
-    maker_say(maker, "why", "it would be dated before what it rests on");
+    maker_say(maker, "why",
+              posted ? WORDS("the books have what it rests on only in a later month")
+                     : WORDS("it would be dated before what it rests on"));
     maker_arg(maker, "date", pl_date_format(day, text));
-    maker_arg(maker, "earliest", pl_date_format(since.day, text));
+    maker_arg(maker, "earliest", pl_date_format(since_first(maker->ledger, &since), text));
 }
 
 static void date(struct maker *maker, Pledged__V1__Entry *entry, int32_t day)
@@ -227,6 +283,11 @@ static bool is_beside(const struct maker *maker, const Pledged__V1__Entry *entry
             maker->command->command_case == COMMAND(IMPORT_STATEMENT));
 }
 
+static bool is_early(const Pledged__V1__Entry *entry, const struct since *since)
+{
+    return period_day_of(entry) < since->day || period_posted_on(entry) < since->posted;
+}
+
 /* The entry of the decision whose day was chosen and is too early, by the latest first day that any
  * of them may have; NULL: none. */
 static const Pledged__V1__Entry *too_early(const struct maker *maker, struct since *ret)
@@ -234,13 +295,15 @@ static const Pledged__V1__Entry *too_early(const struct maker *maker, struct sin
     const struct ledger_decision *out = maker->out;
     const Pledged__V1__Entry *found = NULL;
     bool given = maker->command->effective_date[0] != '\0';
+    int32_t first = INT32_MIN;
     *ret = any_day;
     for (size_t i = 0; i < out->entry_count; i++) {
         const Pledged__V1__Entry *entry = out->entry[i];
         bool chosen = entry->fact_case == FACT(REFUND_PAID) || (given && !is_beside(maker, entry));
         struct since since = chosen ? since_of(maker->ledger, out->entry, i, entry) : any_day;
-        if (since.day <= period_day_of(entry) || since.day <= ret->day)
+        if (!is_early(entry, &since) || since_first(maker->ledger, &since) <= first)
             continue;
+        first = since_first(maker->ledger, &since);
         *ret = since;
         found = entry;
     }
@@ -261,17 +324,21 @@ void since_settle(struct maker *maker)
     }
     for (size_t i = 0; i < out->entry_count; i++) {
         Pledged__V1__Entry *entry = out->entry[i];
-        int32_t day = period_day_of(entry);
         since = since_of(maker->ledger, out->entry, i, entry);
-        if (day < since.day || (day > since.day && !given && is_beside(maker, entry)))
-            date(maker, entry, since.day);
+        int32_t first = since_first(maker->ledger, &since);
+        if (is_early(entry, &since) ||
+            (period_day_of(entry) > first && !given && is_beside(maker, entry)))
+            date(maker, entry, first);
     }
 }
 
 struct pl_status since_check(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
-    NEED(!state_rules(ledger, 14) || period_day_of(entry) >= since_of(ledger, NULL, 0, entry).day,
-         "an entry is dated before what it rests on");
+    if (!state_rules(ledger, 14))
+        return pl_ok();
+    struct since since = since_of(ledger, NULL, 0, entry);
+    NEED(period_day_of(entry) >= since.day, "an entry is dated before what it rests on");
+    NEED(period_posted_on(entry) >= since.posted, "an entry is posted before what it rests on");
     return pl_ok();
 }
 
@@ -293,11 +360,21 @@ void since_made(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry
 
 void since_due(struct ledger *ledger, uint32_t pledge, int32_t day, uint64_t seq)
 {
-    struct state_valued due = {.seq = seq, .day = day};
-    struct state_valued known = {.day = pl_date_of_us(ledger->pledge[pledge].made_us)};
+    struct state_valued known = {.seq = ledger->pledge[pledge].first_seq,
+                                 .day = pl_date_of_us(ledger->pledge[pledge].made_us)};
     const void *found = pl_map_get(&ledger->pledge_since, &pledge);
     if (found != NULL)
         memcpy(&known, found, sizeof(known));
-    if (day > known.day)
-        pl_map_put(&ledger->pledge_since, &pledge, &due);
+    const struct state_valued before = known;
+    bool later = day > before.day;
+    if (state_rules(ledger,
+                    15)) /* the entry that the books have last, if not that of the last day */
+        later =
+            period_posted_at(ledger, seq, day) > period_posted_at(ledger, before.seq, before.day);
+    if (later)
+        known.seq = seq;
+    if (day > before.day)
+        known.day = day;
+    if (known.seq != before.seq || known.day != before.day)
+        pl_map_put(&ledger->pledge_since, &pledge, &known);
 }

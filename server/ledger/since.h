@@ -11,10 +11,13 @@
  *  - RefundPaid of a debit that only a person has seen: that of the credit (where a statement has
  *    it, its day is the bank's, and nobody chooses it);
  *  - RefundCancelled: that of the order;
+ *  - ChargeBooked: that of the money's value, and the one on which it became free;
  *  - WrittenOff, DifferenceAccepted, CommitmentAmended, TierChanged: that of the promise, and the
  *    last one on which more of it became due; a difference's allocation, too;
  *  - PledgeClosed, Cancelled, Withdrawn, ReceiptIssued: the same, and that of all that was
  * allocated or given up.
+ * In the books as well: what was posted to a later month because its own was closed stays there
+ * when that is opened again, and what rests on it is not posted before it.
  *
  * CommitmentSigned rests on nothing here (rules 15): a paper is of the day on which it was signed,
  * also where the promise was recorded later, on the day of typing, or paid for by mistake
@@ -30,14 +33,19 @@
 #include "server/ledger/change.h"
 
 struct since {
-    int32_t day;  /* the earliest one, days since 1970; INT32_MIN: any */
-    uint64_t seq; /* entry that decides it; 0: none */
+    int32_t day;         /* the earliest one, days since 1970; INT32_MIN: any */
+    uint64_t seq;        /* entry that decides it; 0: none */
+    int32_t posted;      /* the earliest one on which the books may have it; INT32_MIN: any */
+    uint64_t posted_seq; /* entry that decides that; 0: none */
 };
 
 /* Of the next entry. The state is that before it; in a decision of several, `before` are the ones
  * that are not applied yet. */
 struct since since_of(const struct ledger *ledger, Pledged__V1__Entry *const *before, size_t count,
                       const Pledged__V1__Entry *entry);
+
+/* The first business day by which both are kept. */
+int32_t since_first(const struct ledger *ledger, const struct since *since);
 
 /* The entries of a decision. A day that somebody chose and that is too early refuses all; where
  * nobody did, it is today or the first one that may be. What a payment or a statement is allocated

@@ -14,6 +14,7 @@
 #ifndef LEDGER_STATE_H
 #define LEDGER_STATE_H
 
+#include "common/date.h"
 #include "common/map.h"
 #include "common/zone.h"
 #include "server/ledger/catalogue.h"
@@ -490,6 +491,12 @@ static inline bool state_rules(const struct ledger *ledger, unsigned version)
 static inline int32_t state_day(const struct ledger *ledger, int64_t time_us)
 {
     return pl_zone_day(&ledger->policy.zone, time_us);
+}
+/* The day up to which something is over: that of the fund. Rules before 15 asked for the day in
+ * UTC, on which a month is over hours too late, or too early. */
+static inline int32_t state_today(const struct ledger *ledger, int64_t time_us)
+{
+    return state_rules(ledger, 15) ? state_day(ledger, time_us) : pl_date_of_us(time_us);
 }
 Pledged__V1__MoneyState state_money(const struct state_pledge *pledge);
 /* A slot is taken. */

@@ -92,6 +92,9 @@ struct importing {
     uint32_t summed;         /* ordinal of the statement whose parts those are; 0: none yet */
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
     struct pl_map spent;     /* bank entry (u32) whose money has a place now -> 1 (u32) */
+    struct pl_map paid_by;   /* movement (as in taken) whose payer is known only now -> 1 (u32) */
+    struct pl_map alike;     /* key of the statement's movements -> how many have it (u32) */
+    uint32_t counted;        /* ordinal of the statement whose keys those are; 0: none yet */
     uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
     size_t candidate_count;
 };
@@ -184,8 +187,9 @@ static const uint32_t *find_twin(struct importing *import, const struct state_mo
     return found;
 }
 
-/* The movement that this one is; STATE_NONE: it is new. *ret_occurrence: among its twins. */
-static uint32_t identify(struct importing *import, const struct state_movement *row,
+/* The movement that this one is; STATE_NONE: it is new. *ret_level: what it is known by.
+ * *ret_occurrence: among its twins. */
+static uint32_t identify(struct importing *import, const struct state_movement *row, int *ret_level,
                          uint32_t *ret_occurrence)
 {
     *ret_occurrence = 0;
@@ -194,6 +198,7 @@ static uint32_t identify(struct importing *import, const struct state_movement *
         if ((row->levels >> level & 1) == 0)
             continue;
         const uint32_t *found = find_twin(import, row, level, &occurrence);
+        *ret_level = level;
         if (found != NULL)
             return *found;
         *ret_occurrence = *ret_occurrence == 0 ? occurrence : *ret_occurrence;
@@ -654,17 +659,80 @@ static bool detail_fits(struct importing *import, const Pledged__V1__Movement *m
     return false;
 }
 
+static void count_alike(struct importing *import)
+{
+    pl_map_fini(&import->alike);
+    pl_map_init(&import->alike, 16, sizeof(uint32_t), 0);
+    import->counted = import->ordinal;
+    for (size_t i = 0; i < import->bank->n_movement; i++) {
+        struct state_movement row = {.levels = 0};
+        movement_fill(&row, import->bank->movement[i], import->bank->account,
+                      import->bank->currency);
+        for (int level = 0; level < STATE_LEVELS; level++) {
+            uint32_t count = get_u32(&import->alike, row.key[level]) + 1;
+            if ((row.levels >> level & 1) != 0)
+                pl_map_put(&import->alike, row.key[level], &count);
+        }
+    }
+}
+
+/* Of true twins nobody can say which one somebody paid: a wrong name is worse than none. */
+static bool is_the_only_one(struct importing *import, const struct state_movement *row, int level)
+{
+    if (import->counted != import->ordinal)
+        count_alike(import);
+    return get_u32(&import->alike, row->key[level]) == 1 &&
+           twin_at(import, row->key[level], 2) == NULL;
+}
+
+static bool has_payer(const struct importing *import, uint32_t known)
+{
+    return row_at(import, known)->detail != STATE_NONE || get_u32(&import->paid_by, &known) != 0;
+}
+
+/* It came in without the name of who paid, and this statement has it. */
+static void learn(struct importing *import, const Pledged__V1__Movement *movement,
+                  const struct state_movement *row, uint32_t known, int level)
+{
+    uint32_t one = 1;
+    if (movement->detail_commitment.len == 0 || !state_rules(import->ledger, 15) ||
+        has_payer(import, known) || !is_the_only_one(import, row, level) ||
+        !detail_fits(import, movement))
+        return;
+    Pledged__V1__Entry *entry = maker_entry(import->maker, 0);
+    Pledged__V1__PayerLearned *fact = maker_alloc(import->maker, sizeof(*fact));
+    pledged__v1__payer_learned__init(fact);
+    fact->bank_entry =
+        maker_id(import->maker, 'B', (uint64_t)row_at(import, known)->bank_entry + 1);
+    fact->statement = import->statement;
+    fact->detail_commitment = movement->detail_commitment;
+    entry->fact_case = FACT(PAYER_LEARNED);
+    entry->payer_learned = fact;
+    pl_map_put(&import->paid_by, &known, &one);
+    import->told->learned++;
+}
+
+static void decide_known(struct importing *import, const Pledged__V1__Movement *movement,
+                         const struct state_movement *row, uint32_t known, int level)
+{
+    take(import, known);
+    import->told->known++;
+    learn(import, movement, row, known, level);
+    if (!import->refused)
+        allocate_known(import, movement, row, known);
+}
+
 static void decide_movement(struct importing *import, const Pledged__V1__Movement *movement)
 {
     struct state_movement row = {.batch = STATE_NONE, .statement = STATE_NONE};
     uint32_t occurrence;
+    int level = 0;
     movement_fill(&row, movement, import->bank->account, import->bank->currency);
     row.meant = movement_meant(import->ledger, movement->reference);
-    uint32_t known = identify(import, &row, &occurrence);
+    row.detail = movement->detail_commitment.len != 0 ? 0 : STATE_NONE; /* there is one, or none */
+    uint32_t known = identify(import, &row, &level, &occurrence);
     if (known != STATE_NONE) {
-        take(import, known);
-        import->told->known++;
-        allocate_known(import, movement, &row, known);
+        decide_known(import, movement, &row, known, level);
         return;
     }
     switch (look_for_batch(import, movement, &row)) {
@@ -685,8 +753,9 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
     if (!detail_fits(import, movement))
         return;
     uint32_t by_hand = row.batch == STATE_NONE ? paid_by_hand(import, movement, &row) : STATE_NONE;
+    row.bank_entry = (uint32_t)(import->ledger->bank_entry_count + import->bank_entries);
     if (by_hand != STATE_NONE)
-        confirm(import, movement, by_hand, occurrence);
+        confirm(import, movement, row.bank_entry = by_hand, occurrence);
     else
         record(import, movement, &row, occurrence);
     if (!import->refused)
@@ -834,7 +903,7 @@ static void decide_statement(struct importing *import)
         decide_movement(import, import->bank->movement[i]);
     if (!import->refused)
         import->told->already_in = import->told->recorded == 0 && import->told->confirmed == 0 &&
-                                   import->told->allocated == 0 &&
+                                   import->told->allocated == 0 && import->told->learned == 0 &&
                                    (known != NULL || import->told->known != 0);
 }
 
@@ -857,6 +926,8 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.part_sum, 16, sizeof(struct sum), 0);
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.spent, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.paid_by, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.alike, 16, sizeof(uint32_t), 0);
     find_candidates(&import);
     for (size_t i = 0; i < command->n_statement && !import.refused; i++) {
         import.bank = command->statement[i];
@@ -875,6 +946,8 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.part_sum);
     pl_map_fini(&import.split);
     pl_map_fini(&import.spent);
+    pl_map_fini(&import.paid_by);
+    pl_map_fini(&import.alike);
     free(import.candidate);
 }
 

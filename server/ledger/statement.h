@@ -5,8 +5,9 @@
  * A file is taken whole or not at all, and taking it again changes nothing. Every movement is
  * looked for before it is recorded: by what the bank calls it, else by what the payer called it,
  * else by what it is. A payment that somebody recorded by hand is confirmed, the details of a batch
- * take the place of its sum. By itself a movement is allocated only if its reference names an open
- * pledge and its amount is exactly what is still to be paid; everything else waits for a person.
+ * take the place of its sum, and who paid is learned from the first statement that says it. By
+ * itself a movement is allocated only if its reference names an open pledge and its amount is
+ * exactly what is still to be paid; everything else waits for a person.
  */
 #ifndef LEDGER_STATEMENT_H
 #define LEDGER_STATEMENT_H

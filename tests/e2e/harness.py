@@ -808,6 +808,7 @@ class Oracle:
         self.contacts = {}      # id -> dict
         self.legal_holds = set()
         self.payers, self.commitments = {}, set()  # bank entry -> commitment; all of them
+        self.known_payers = set()   # bank entries, also where it is erased
         self.exported = ("", 0)  # month and last entry of the newest export
         self.catalogues = {}    # code -> versions, oldest first
         self.fulfilled = {}     # (pledge, benefit) -> [claimed, declined, delivered]
@@ -1170,11 +1171,21 @@ class Oracle:
 
     def has_payer(self, e, body):
         if body.movement.detail_commitment:
-            commitment = body.movement.detail_commitment
-            self.need(len(commitment) == 32 and commitment not in self.commitments, e,
-                      "commitment of who paid")
-            self.commitments.add(commitment)
-            self.payers[body.bank_entry] = commitment
+            self.paid_by(e, body.bank_entry, body.movement.detail_commitment)
+
+    def paid_by(self, e, bank, commitment):
+        self.need(len(commitment) == 32 and commitment not in self.commitments, e,
+                  "commitment of who paid")
+        self.commitments.add(commitment)
+        self.payers[bank] = commitment
+        self.known_payers.add(bank)
+
+    def on_payer_learned(self, e, body):
+        """By a later statement, of what came in without; once, and not what was erased."""
+        self.need(body.bank_entry in self.confirmed, e, "no statement has it")
+        self.need(body.bank_entry not in self.known_payers, e, "who paid was known")
+        self.need(body.statement in self.statements, e, "of no statement")
+        self.paid_by(e, body.bank_entry, body.detail_commitment)
 
     def on_legal_hold_set(self, e, body):
         self.need((body.contributor in self.legal_holds) != body.on, e, "a hold that is no news")

@@ -331,6 +331,36 @@ class AfterAnUpgrade(unittest.TestCase):
         self.home.restart(kill=True)
         check_ledger(self.home.client("auditor").dump())
 
+    def test_what_the_books_of_older_rules_have_stays(self):
+        """A name in a second copy, a charge on the bank's day, a reversal posted before what it takes
+        back: they stay as they were; today's rules decide otherwise from here on."""
+        self.begin("v1-rules14")
+        entries = self.home.client("auditor").dump()
+        said = [e for e in entries if e.HasField("statement_imported")][1]
+        charge = next(e for e in entries if e.HasField("charge_booked"))
+        back = [e for e in entries if e.HasField("reversed")][1]
+        taken = entries[back.reversed.target_seq - 1]
+        self.assertEqual((charge.charge_booked.value_date, back.posting_date, taken.posting_date),
+                         ("2026-01-10", "", "2026-02-01"))
+        for entry in (said, charge, back):
+            cmd = pb.Command.FromString(entry.command)
+            answer = self.clerk.execute(cmd) if entry is not said else None
+            if answer is not None:
+                self.assertEqual((answer.kind, answer.seq), (pb.RECEIPT_KIND_REPLAY, entry.seq))
+        self.assertNotIn("payer_learned", [e.WhichOneof("fact") for e in entries])
+        # the same reversal today, of what was posted as late
+        again = self.clerk.execute(allocate=pb.Allocate(
+            bank_entry="B000002", pledge="P000002", amount=money(100)), effective_date="2026-02-01")
+        refused = attempt(self.clerk, command(
+            allocate=pb.Allocate(bank_entry="B000002", pledge="P000002", amount=money(100)),
+            effective_date="2026-01-22"))
+        self.assertEqual((refused.reason, refused.refusal.field,
+                          {a.name: a.value for a in refused.refusal.arg}["earliest"]),
+                         ("DATE_INVALID", "effective_date", "2026-02-01"))
+        self.clerk.execute(reverse=pb.Reverse(seq=again.seq), reason="wrong", effective_date="2026-02-03")
+        self.home.restart(kill=True)
+        check_ledger(self.home.client("auditor").dump())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -68,7 +68,8 @@ class Bank(DaemonTest):
 
     def bring(self, *files, **fields):
         """Imports files of the corpus; their rows."""
-        ran = self.pledge("clerk", "import", *[CORPUS / f for f in files], format="json", **fields)
+        trial = ["--dry-run"] if fields.pop("dry", False) else []
+        ran = self.pledge("clerk", "import", *[CORPUS / f for f in files], *trial, format="json", **fields)
         return json.loads(ran.out)["statements"]
 
     def listed(self, *args):
@@ -1112,6 +1113,100 @@ class Payers(Bank):
         # the bank's file may come again: it is known, and brings nobody back
         self.bring("twins.xml")
         self.assertEqual([r["payer"] for r in self.listed()], [None, "Twin Payer"])
+
+    def copy_with(self, path, name, number, payer="Late Example Foundation"):
+        """no-payer.xml as another statement has it: with who paid, their account and their words."""
+        text = path.read_text().replace("STM-NOPAYER", f"STM-NAMED-{number}").replace(
+            "<ElctrncSeqNb>16<", f"<ElctrncSeqNb>{number}<")
+        return self.written(name, text.replace("      </Ntry>", f"""
+        <NtryDtls><TxDtls><Refs><AcctSvcrRef>ASR-NOPAYER</AcctSvcrRef></Refs><Amt Ccy="CHF">100.00</Amt>
+        <CdtDbtInd>CRDT</CdtDbtInd><RltdPties><Dbtr><Pty><Nm>{payer}</Nm></Pty></Dbtr>
+        <DbtrAcct><Id><IBAN>CH9300762011623852957</IBAN></Id></DbtrAcct></RltdPties>
+        <RmtInf><Ustrd>for the children</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>"""))
+
+    def written(self, name, text):
+        path = self.home.path / name
+        path.write_text(text)
+        return path
+
+    def test_a_payer_is_learned_from_a_later_copy(self):
+        named = self.clerk.contributor("Late Example Foundation")
+        self.clerk.submit_free(named, 10000, "CHF")
+        self.bring("no-payer.xml")
+        first = self.listed("B1")[0]
+        self.assertEqual((first["payer"], first["payer_learned_seq"]), (None, None))
+        pledges = [r["pledge"] for r in self.suggested()]
+        later = self.copy_with(CORPUS / "no-payer.xml", "later.xml", 17)
+        size = len(self.dump())
+        trial = self.bring(later, dry=True)[0]
+        self.assertEqual((trial["learned"], trial["known"], trial["already_in"]), (1, 1, False))
+        self.assertEqual((len(self.dump()), self.rows()), (size, (0, 0)))  # nothing was recorded
+        row = self.bring(later)[0]
+        self.assertEqual((row["learned"], row["known"], row["recorded"]), (1, 1, 0))
+        entry = self.dump()[-1]
+        self.assertEqual((entry.WhichOneof("fact"), entry.payer_learned.bank_entry,
+                          entry.payer_learned.statement), ("payer_learned", "B000001", "S000002"))
+        known = self.listed("B1")[0]
+        self.assertEqual((known["payer"], known["payer_account"], known["payer_text"],
+                          known["payer_learned_seq"], known["statement"]),
+                         ("Late Example Foundation", "CH9300762011623852957", "for the children",
+                          entry.seq, "S000001"))
+        # the name is a sign where the money may belong
+        self.assertNotEqual(pledges[0], f"P{len(PLEDGES) + 1:06d}")
+        self.assertEqual(self.suggested()[0]["contributor"], named)
+        self.assertEqual(self.rows(), (1, 0))
+        # the third copy adds nothing, whatever it says
+        third = self.copy_with(CORPUS / "no-payer.xml", "third.xml", 18, "Somebody Else")
+        self.assertEqual((self.bring(third)[0]["learned"], self.bring(later)[0]["already_in"]),
+                         (0, True))
+        self.assertEqual(self.listed("B1")[0]["payer"], "Late Example Foundation")
+        self.told_everywhere(entry.seq)
+        self.home.restart(kill=True)
+        self.assertEqual(self.listed("B1")[0]["payer_learned_seq"], entry.seq)
+        # erased, and no copy brings it back
+        self.pledge("admin", "contributor", "erase", "B1", "--reason", "asked for it")
+        self.bring(self.copy_with(CORPUS / "no-payer.xml", "fourth.xml", 19))
+        gone = self.listed("B1")[0]
+        self.assertEqual((gone["payer"], gone["payer_account"]), (None, None))
+        self.assertEqual((self.files_with(b"for the children"), self.rows()), ([], (0, 0)))
+        check_ledger(self.home.client("auditor").dump())
+
+    def suggested(self):
+        return json.loads(self.pledge("clerk", "suggest", "B1", format="json").out)["suggestions"]
+
+    def told_everywhere(self, seq):
+        """In words, without a name; the auditor's tools know the fact, and the books go on."""
+        dump = b"".join(e.SerializeToString() for e in self.dump())
+        for secret in (b"for the children", b"CH9300762011623852957", b"Somebody Else"):
+            self.assertFalse(secret in dump, secret)
+        for lang, word in ((None, "Payers learned"), ("fr", "Payeurs appris")):
+            self.assertIn(word, self.pledge("clerk", "import", CORPUS / "no-payer.xml",
+                                            format="table", lang=lang).out)
+        rows = self.pledge("auditor", "dump", "--as", "csv").csv
+        self.assertIn("payer_learned", [value for row in rows for value in dict(row).values()])
+        path = self.home.path / "learned.bin"
+        self.pledge("auditor", "dump", "-o", path)
+        self.ok(self.home.pledge("auditor", "verify", path, "--key",
+                                 self.home.pledge("auditor", "status", format="json").json["vkey"]))
+        own = self.home.path / "learned.hledger"
+        self.pledge("auditor", "dump", "--as", "hledger", "-o", own)
+        self.ok(run(["hledger", "-f", own, "check", "-s"]))
+        self.assertEqual(int.from_bytes(self.home.segments()[-1].read_bytes()[12:16], "little"), 4)
+
+    def test_no_name_for_one_of_two_that_look_the_same(self):
+        text = (CORPUS / "no-payer.xml").read_text()
+        head, one, tail = (text[:text.index("      <Ntry>")],
+                           text[text.index("      <Ntry>"):text.index("    </Stmt>")],
+                           text[text.index("    </Stmt>"):])
+        one = one.replace("<AcctSvcrRef>ASR-NOPAYER</AcctSvcrRef>", "").replace(">100.00<", ">50.00<")
+        self.bring(self.written("two.xml", head + one + one + tail))
+        name = "<NtryDtls><TxDtls><RltdPties><Dbtr><Pty><Nm>Which One</Nm></Pty></Dbtr></RltdPties></TxDtls></NtryDtls></Ntry>"
+        again = (head + one.replace("</Ntry>", name) + one + tail).replace("STM-NOPAYER", "STM-X")
+        again = again.replace("<ElctrncSeqNb>16<", "<ElctrncSeqNb>18<")
+        row = self.bring(self.written("again.xml", again))[0]
+        self.assertEqual((row["known"], row["recorded"], row["learned"]), (2, 0, 0))
+        self.assertEqual([r["payer"] for r in self.listed()], [None, None])
+        self.assertEqual(self.rows(), (0, 0))
 
     def test_wrong_records(self):
         size = len(self.dump())

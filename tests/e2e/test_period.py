@@ -111,6 +111,34 @@ class Period(DaemonTest):
         self.assertEqual((ran.code, ran.out), (10, ""), ran)
 
 
+class OpenedAgain(DaemonTest):
+    def test_nothing_is_posted_before_what_it_rests_on(self):
+        """Paid in January, told when January was closed: the books have it in February, and keep it there."""
+        who = self.clerk.contributor(self.name())
+        pledge = self.clerk.execute(
+            submit=pb.Submit(contributor=who, free=True, amount=money(100_000)),
+            reason="letter", effective_date="2026-01-05").outcome.pledge
+        self.pledge("clerk", "period", "close", "2026-01")
+        late = self.clerk.pay(pledge, 20_000, value_date="2026-01-20")
+        self.pledge("clerk", "period", "reopen", "2026-01", "--reason", "the bank corrected it")
+        back = ("unallocate", late.seq + 1, "--reason", "another one", "--effective-date")
+        for lang, words in ((None, ("this day is not possible here (because: the books have what it rests on "
+                                    "only in a later month; day: 2026-01-21; earliest day possible: "
+                                    "2026-02-01)")),
+                            ("fr", "premier jour possible : 2026-02-01")):
+            ran = self.fails(65, "clerk", *back, "2026-01-21", lang=lang)
+            self.assertIn(words, ran.err.replace("\u00a0", " "))
+            for form in ("YYYY-MM-DD", "AAAA-MM-JJ"):
+                self.assertNotIn(form, ran.err)
+        for lang, form in ((None, "YYYY-MM-DD"), ("fr", "AAAA-MM-JJ")):
+            self.assertIn(form, self.fails(65, "clerk", *back, "21.1.2026", lang=lang).err)
+        done = self.pledge("clerk", *back, "2026-02-01", format="json").json
+        book = self.pledge("auditor", "dump", "--as", "hledger").out
+        self.assertEqual([re.findall(r"^(\S+) \* \(%d\)" % seq, book, re.M)
+                          for seq in (late.seq, late.seq + 1, done["seq"])],
+                         [["2026-02-01"], ["2026-02-01"], ["2026-02-01"]])
+
+
 class Midnight(DaemonTest):
     """Where the fund is it is another day than in UTC, whatever the time is now."""
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -117,7 +117,7 @@ class Statements:
 
     def take(self, each):
         key, told = statement_key(each), dict(recorded=0, known=0, confirmed=0, allocated=0, refunded=0,
-                                              queued=0)
+                                              queued=0, learned=0)
         repeated = self.statements.get(key)
         if repeated is None:
             repeated = dict(id=f"S{len(self.statements) + 1:06d}", seq=self.entry(), each=each,
@@ -129,8 +129,22 @@ class Statements:
         divided = []    # sums that its details take apart
         for movement in each.movement:
             self.take_movement(repeated["id"], each, movement, (taken, divided), told)
-        told["already_in"] = told["recorded"] == told["confirmed"] == 0
+        told["already_in"] = told["recorded"] == told["confirmed"] == told["learned"] == 0
         return (repeated["id"], told)
+
+    def learn(self, each, movement, levels, number, told):
+        """Who paid what came in without that; never of one of several that look the same."""
+        there, bank = self.movements[number]
+        key = next((name, levels[name]) for name in levels if name in there)
+        alike = [other for other, _ in self.movements if other.get(key[0]) == key[1]]
+        beside = [m for m in each.movement if names_of(each, m).get(key[0]) == key[1]]
+        if movement.detail_commitment and not bank.payer and len(alike) == len(beside) == 1:
+            self.entry()
+            bank.payer = movement.detail_commitment
+            if bank.movement is not None:
+                bank.movement = type(movement).FromString(bank.movement.SerializeToString())
+                bank.movement.detail_commitment = movement.detail_commitment
+            told["learned"] += 1
 
     def known_as(self, levels, taken):
         """The movement that this one is: by the surest of the names that both have."""
@@ -148,6 +162,8 @@ class Statements:
         if number is not None or self.is_in(each, movement, divided):
             taken.update({number} - {None})
             told["known"] += 1
+            if number is not None:
+                self.learn(each, movement, levels, number, told)
             return
         taken.add(len(self.movements))
         part = self.batches.get(batch_of(each, movement), (None, None))[1] in divided

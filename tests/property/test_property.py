@@ -82,7 +82,8 @@ def said_by(outcome):
         if outcome.HasField(name):
             said[name] = (getattr(outcome, name).minor, getattr(outcome, name).currency)
     said["statement"] = [(s.statement, {name: getattr(s, name) for name in (
-        "recorded", "known", "confirmed", "allocated", "refunded", "queued", "already_in")})
+        "recorded", "known", "confirmed", "allocated", "refunded", "queued", "learned",
+        "already_in")})
         for s in outcome.statement]
     said["erased"] = set(outcome.erased)
     for name in ("benefit_quantity", "benefit_left"):
@@ -189,7 +190,8 @@ class Round:
         assert receipt.seq == first, f"entry {receipt.seq}, not {first}\n{asked}"
         for _, told in expected.get("statement", ()):
             self.counts.update({(name, "movement " + how): told[how]
-                                for how in ("recorded", "known", "confirmed", "allocated", "refunded")})
+                                for how in ("recorded", "known", "confirmed", "allocated", "refunded",
+                                            "learned")})
         said = said_by(receipt.outcome)
         for key, value in expected.items():
             assert said.get(key) == value, \
@@ -580,7 +582,7 @@ class Property(unittest.TestCase):
             self.skipTest("only after all the fixed seeds")
         accepted = {name for name, end in self.counts if end == "accepted"}
         self.assertFalse(judged() - accepted, "commands that were never accepted")
-        for how in ("recorded", "known", "confirmed", "allocated", "refunded", "divided"):
+        for how in ("recorded", "known", "confirmed", "allocated", "refunded", "learned", "divided"):
             self.assertGreater(self.counts["import_statement", "movement " + how], 0, how)
         self.assertGreater(self.counts["erase_contact", "payers"], 0)
         for name, how in (("match_refund", "came back"), ("match_refund", "came back in part"),

@@ -168,8 +168,10 @@ static bool see_movement(struct model *model, const Pledged__V1__Entry *e)
         return model_wrong(model, ENTRY "a movement of an unknown statement", e->seq);
     struct book_bank *made =
         add_bank(model, e->seq, fact->bank_entry, fact->movement->minor, fact->movement->bank_ref);
-    if (made != NULL)
+    if (made != NULL) {
         made->confirmed = true;
+        made->payer = fact->movement->detail_commitment.len != 0;
+    }
     return made != NULL;
 }
 
@@ -184,12 +186,28 @@ static bool see_confirmed(struct model *model, const Pledged__V1__Entry *e)
         return model_wrong(model, ENTRY "%s is not what the bank confirms", e->seq,
                            fact->bank_entry);
     bank->confirmed = true;
+    bank->payer = fact->movement->detail_commitment.len != 0;
     if (strcmp(bank->bank_ref, fact->movement->bank_ref) == 0)
         return true;
     /* somebody typed another reference; from now on it is the bank's */
     if (!is_new(model, e->seq, fact->movement->bank_ref, minor))
         return false;
     (void)snprintf(bank->bank_ref, sizeof(bank->bank_ref), "%s", fact->movement->bank_ref);
+    return true;
+}
+
+/* A later copy has who paid, of what came in without that. */
+static bool see_learned(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__PayerLearned *fact = e->payer_learned;
+    struct book_bank *bank = bank_of(model, e->seq, fact->bank_entry);
+    if (bank == NULL)
+        return false;
+    if (!bank->confirmed || bank->payer ||
+        model_number(fact->statement, 'S') >= model->books.statements)
+        return model_wrong(model, ENTRY "%s has its payer, or no statement", e->seq,
+                           fact->bank_entry);
+    bank->payer = true;
     return true;
 }
 
@@ -762,6 +780,8 @@ static bool see_money(struct model *model, const Pledged__V1__Entry *e)
         return see_movement(model, e);
     case IS(PAYMENT_CONFIRMED):
         return see_confirmed(model, e);
+    case IS(PAYER_LEARNED):
+        return see_learned(model, e);
     case IS(ALLOCATED):
         return see_allocation(model, e);
     case IS(REVERSED):

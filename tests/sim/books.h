@@ -26,6 +26,7 @@ struct book_bank {
     int64_t amount; /* of either direction positive */
     bool debit, gone, by_hand;
     bool confirmed; /* a statement has it */
+    bool payer;     /* and has said who paid, be it erased now */
     char bank_ref[BOOKS_REF];
     size_t meant; /* for this pledge; SIZE_MAX: none */
 };

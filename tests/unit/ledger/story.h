@@ -392,6 +392,12 @@ static inline void story_statements(struct world *w)
     bank->closing_minor = 0;
     import_one(w, bank);
     assert_accepted(w);
+    uint8_t *payer = pl_arena_alloc(&w->arena, 32);
+    memset(payer, 77, 32);
+    first[7]->detail_commitment = (ProtobufCBinaryData){32, payer}; /* who paid, only now */
+    import_one(w, bank_statement(w, "ST-1B", 500, (Pledged__V1__Movement *[]){first[7], NULL}));
+    assert_accepted(w);
+    assert_int_equal(w->receipt->outcome->statement[0]->learned, 1);
     match_reversal(w, "B000018", "B000014");
     assert_accepted(w);
     Pledged__V1__Movement *ours[] = {movement(w, 50, "2026-02-03", "SH-1", ""), NULL};

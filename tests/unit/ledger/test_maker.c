@@ -180,16 +180,18 @@ static void test_which_readers_understand_an_entry(void **state)
         Pledged__V1__ChargeBooked charge = PLEDGED__V1__CHARGE_BOOKED__INIT;
         if (e.fact_case == FACT(CHARGE_BOOKED))
             e.charge_booked = &charge;
-        bool newest = e.fact_case == FACT(REFUND_RETURNED);
-        uint32_t expected = newest ? 3 : e.fact_case == FACT(COMMAND_CONTINUED) ? 2 : 1;
+        bool newest = e.fact_case == FACT(PAYER_LEARNED);
+        bool newer = e.fact_case == FACT(REFUND_RETURNED);
+        uint32_t expected = newest ? 4 : newer ? 3 : e.fact_case == FACT(COMMAND_CONTINUED) ? 2 : 1;
         assert_int_equal(ledger_min_reader(&e), expected);
         e.command_bytes = LEDGER_COMMAND_PART_BYTES + 1;
-        assert_int_equal(ledger_min_reader(&e), newest ? 3 : 2);
+        assert_int_equal(ledger_min_reader(&e), newest ? 4 : newer ? 3 : 2);
         charge.given_back = true; /* an older reader takes every charge for a debit */
-        assert_int_equal(ledger_min_reader(&e),
-                         newest || e.fact_case == FACT(CHARGE_BOOKED) ? 3 : 2);
+        assert_int_equal(ledger_min_reader(&e), newest                                        ? 4
+                                                : newer || e.fact_case == FACT(CHARGE_BOOKED) ? 3
+                                                                                              : 2);
     }
-    assert_int_equal(facts, FACTS_OF_FORMAT_1 + 2);
+    assert_int_equal(facts, FACTS_OF_FORMAT_1 + 3);
 }
 
 static void test_a_fact_of_a_newer_version_is_told_as_such(void **state)

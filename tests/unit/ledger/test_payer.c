@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Goal: who paid is known to the ledger by a commitment alone, is erased once, with the
- * organisation whose money it is or alone, never under a legal hold; a saved state remembers it.
+ * organisation whose money it is or alone, never under a legal hold; a saved state remembers it. It
+ * is learned from the first statement that says it, once, and never of one of two twins.
  */
+#include "common/check.h"
 #include "desk.h"
 #include "server/ledger/payer.h"
 
@@ -156,6 +158,204 @@ static void test_more_than_one_command_takes(void **state)
     world_fini(&w);
 }
 
+/* --- learned later --- */
+
+/* One payment as a bank statement may have it; detail 0: without who paid. */
+struct line {
+    const char *ref;
+    int64_t minor;
+    uint8_t detail;
+};
+
+static uint8_t commitments[256][32];
+
+static void bring(struct world *world, const char *id, const struct line *line, size_t count)
+{
+    Pledged__V1__Movement movement[4];
+    assert_true(count <= PL_COUNT(movement));
+    for (size_t i = 0; i < count; i++) {
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, line[i].minor,
+                   line[i].ref);
+        memset(commitments[line[i].detail], line[i].detail, 32);
+        if (line[i].detail != 0)
+            movement[i].detail_commitment = (ProtobufCBinaryData){32, commitments[line[i].detail]};
+    }
+    give_bank(world, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION, movement, count);
+    assert_accepted(world);
+}
+#define BRING(world_, id_, ...)                                                                    \
+    bring(world_, id_, (const struct line[]){__VA_ARGS__},                                         \
+          sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line))
+
+static enum ledger_erasable is_there(const struct world *world, uint8_t detail)
+{
+    return ledger_erasable(world->ledger, commitments[detail]);
+}
+
+/* B000002 is there, and nobody knows who paid it. */
+static void nameless(struct world *world, uint32_t rules)
+{
+    desk_ready(world, 100);
+    world_set_rules(world, rules);
+    have_account(world);
+    BRING(world, "A", {"X1", 500, 0});
+}
+
+static void test_learned_once(void **state)
+{
+    (void)state;
+    struct world w;
+    nameless(&w, LEDGER_RULES);
+    size_t before = w.entry_count;
+    BRING(&w, "B", {"X1", 500, 11});
+    const Pledged__V1__StatementOutcome *outcome = told(&w);
+    assert_true(outcome->known == 1 && outcome->learned == 1 && outcome->recorded == 0 &&
+                !outcome->already_in);
+    assert_int_equal(w.entry_count, before + 2);
+    const Pledged__V1__PayerLearned *fact = world_last(&w)->payer_learned;
+    assert_int_equal(world_last(&w)->fact_case, FACT(PAYER_LEARNED));
+    assert_string_equal(fact->bank_entry, "B000002");
+    assert_string_equal(fact->statement, "S000002");
+    assert_memory_equal(ledger_commits_to(world_last(&w)).data, commitments[11], 32);
+    assert_int_equal(is_there(&w, 11), LEDGER_ERASABLE_LIVE);
+    const struct state_bank_entry *of = state_bank_entry(w.ledger, "B000002");
+    assert_int_equal(payer_learned_seq(w.ledger, of), w.ledger->size);
+    BRING(&w, "C", {"X1", 500, 12}); /* the third copy adds nothing */
+    assert_true(told(&w)->learned == 0 && told(&w)->already_in);
+    assert_int_equal(is_there(&w, 12), LEDGER_ERASABLE_UNKNOWN);
+    erase(&w, "", "", "B000002");
+    assert_accepted(&w);
+    assert_int_equal(is_there(&w, 11), LEDGER_ERASABLE_ERASED);
+    BRING(&w, "D", {"X1", 500, 13}); /* who is erased does not come back with a copy */
+    assert_int_equal(told(&w)->learned, 0);
+    assert_int_equal(is_there(&w, 13), LEDGER_ERASABLE_UNKNOWN);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* One file may have both: the copy without, and the one with who paid. */
+static void test_learned_within_a_file(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 100);
+    world_set_rules(&w, LEDGER_RULES);
+    have_account(&w);
+    Pledged__V1__Movement movement[3], *list[3][1];
+    Pledged__V1__BankStatement bank[3], *banks[3];
+    Pledged__V1__ImportStatement body = PLEDGED__V1__IMPORT_STATEMENT__INIT;
+    static uint8_t sha256[32];
+    COMMAND_INIT_(command);
+    for (int i = 0; i < 3; i++) {
+        a_movement(&movement[i], PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 500, "X1");
+        memset(commitments[20 + i], 20 + i, 32);
+        if (i != 0)
+            movement[i].detail_commitment = (ProtobufCBinaryData){32, commitments[20 + i]};
+        pledged__v1__bank_statement__init(&bank[i]);
+        bank[i].kind = PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION;
+        bank[i].account = (char *)(uintptr_t)DESK_ACCOUNT;
+        bank[i].currency = (char *)(uintptr_t) "CHF";
+        bank[i].id = (char *)(uintptr_t)(i == 0 ? "A" : i == 1 ? "B" : "C");
+        bank[i].created = (char *)(uintptr_t) "2026-02-03";
+        list[i][0] = &movement[i];
+        bank[i].movement = list[i];
+        bank[i].n_movement = 1;
+        banks[i] = &bank[i];
+    }
+    body.file_sha256 = (ProtobufCBinaryData){32, sha256};
+    body.n_statement = 3;
+    body.statement = banks;
+    command.command_case = COMMAND(IMPORT_STATEMENT);
+    command.import_statement = &body;
+    give(&w, &command);
+    assert_accepted(&w);
+    const Pledged__V1__Outcome *outcome = w.receipt->outcome;
+    assert_true(outcome->statement[0]->learned == 0 && outcome->statement[1]->learned == 1 &&
+                outcome->statement[2]->learned == 0);
+    assert_int_equal(is_there(&w, 21), LEDGER_ERASABLE_LIVE);
+    assert_int_equal(is_there(&w, 22), LEDGER_ERASABLE_UNKNOWN);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+/* Which of two that look the same somebody paid, nobody knows. */
+static void test_twins_stay_as_they_came(void **state)
+{
+    (void)state;
+    struct world w;
+    nameless(&w, LEDGER_RULES);
+    BRING(&w, "T", {"", 700, 0}, {"", 700, 0}, {"", 900, 0}, {"", 901, 0});
+    BRING(&w, "U", {"", 700, 31}); /* one of two */
+    assert_true(told(&w)->known == 1 && told(&w)->learned == 0);
+    BRING(&w, "V", {"", 900, 32}, {"", 900, 33}); /* one of them is new */
+    assert_true(told(&w)->known == 1 && told(&w)->learned == 0 && told(&w)->recorded == 1);
+    assert_int_equal(is_there(&w, 32), LEDGER_ERASABLE_UNKNOWN);
+    BRING(&w, "W", {"", 901, 34}, {"X1", 500, 35}); /* nothing is like these two */
+    assert_true(told(&w)->known == 2 && told(&w)->learned == 2);
+    assert_balanced(&w);
+    world_fini(&w);
+}
+
+static void test_learned_commitments_are_its_own(void **state)
+{
+    (void)state;
+    struct world w;
+    nameless(&w, LEDGER_RULES);
+    BRING(&w, "B", {"X2", 600, 41});
+    Pledged__V1__Movement movement;
+    a_movement(&movement, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 500, "X1");
+    movement.detail_commitment = (ProtobufCBinaryData){32, commitments[41]};
+    give_bank(&w, "C", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION, &movement, 1);
+    assert_refused(&w, FIELD_INVALID);
+    assert_string_equal(w.refusal->field, "import_statement.statement.movement.detail_commitment");
+    world_fini(&w);
+}
+
+/* Older rules kept the first copy alone, and their logs replay so. */
+static void test_older_rules_learn_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    nameless(&w, 14);
+    BRING(&w, "B", {"X1", 500, 11});
+    assert_true(told(&w)->known == 1 && told(&w)->learned == 0 && told(&w)->already_in);
+    world_fini(&w);
+}
+
+static void test_replay_of_what_was_learned(void **state)
+{
+    (void)state;
+    struct world w;
+    nameless(&w, LEDGER_RULES);
+    BRING(&w, "B", {"X1", 500, 11});
+    struct ledger *before = world_before(&w, w.entry_count - 1);
+    Pledged__V1__Entry *entry = world_last(&w);
+    Pledged__V1__PayerLearned *fact = entry->payer_learned, good = *fact;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    fact->bank_entry = (char *)(uintptr_t) "B000001"; /* no statement has it */
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    fact->bank_entry = (char *)(uintptr_t) "B000009";
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *fact = good;
+    fact->statement = (char *)(uintptr_t) "S000003"; /* it is not there */
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *fact = good;
+    before->statement[1].currency = (int16_t)pl_currency_index("USD"); /* of another account */
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    before->statement[1].currency = before->statement[0].currency;
+    fact->detail_commitment.len = 31;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    *fact = good;
+    before->policy.message->rules = 14;
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    before->policy.message->rules = LEDGER_RULES;
+    assert_true(pl_is_ok(ledger_check(before, entry)));
+    before->movement[0].detail = 0; /* it is known */
+    assert_false(pl_is_ok(ledger_check(before, entry)));
+    ledger_free(before);
+    world_fini(&w);
+}
+
 static void test_each_record_has_its_own_commitment(void **state)
 {
     (void)state;
@@ -222,6 +422,12 @@ int main(void)
         cmocka_unit_test(test_a_debit_for_two),
         cmocka_unit_test(test_with_the_organisation),
         cmocka_unit_test(test_more_than_one_command_takes),
+        cmocka_unit_test(test_learned_once),
+        cmocka_unit_test(test_learned_within_a_file),
+        cmocka_unit_test(test_twins_stay_as_they_came),
+        cmocka_unit_test(test_learned_commitments_are_its_own),
+        cmocka_unit_test(test_older_rules_learn_nothing),
+        cmocka_unit_test(test_replay_of_what_was_learned),
         cmocka_unit_test(test_each_record_has_its_own_commitment),
         cmocka_unit_test(test_replay_refuses_what_breaks_a_rule),
     };

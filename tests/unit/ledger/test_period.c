@@ -3,6 +3,7 @@
  * Goal: no entry is ever dated into a closed period (I5), periods close in order and open in the
  * other one, and replay refuses a closing that does not fit.
  */
+#include "common/check.h"
 #include "common/date.h"
 #include "fixture.h"
 #include "server/ledger/allocation.h"
@@ -306,6 +307,63 @@ static void test_the_day_where_the_fund_is(void **state)
     world_fini(&w);
 }
 
+/* A month is over when it is over where the fund is: before UTC says so, or after. */
+static void test_a_month_is_over_where_the_fund_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *zone, *day;
+        int hour;
+        uint32_t rules;
+        bool over;
+    } rows[] = {
+        {"CET-1", "2026-02-28", 22, LEDGER_RULES, false},
+        {"CET-1", "2026-02-28", 23, LEDGER_RULES, true},
+        {"CET-1", "2026-02-28", 23, 14, false},
+        {"EST5", "2026-03-01", 4, LEDGER_RULES, false},
+        {"EST5", "2026-03-01", 5, LEDGER_RULES, true},
+        {"EST5", "2026-03-01", 4, 14, true},
+    };
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        static uint8_t sha256[32] = {71};
+        Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
+        struct ledger_start start = {.policy = &policy};
+        struct ledger_decision decision;
+        struct world w;
+        int32_t day;
+        world_ready(&w, 1);
+        assert_true(pl_is_ok(pl_date_parse(rows[i].day, &day)));
+        w.now_us = day * PL_US_PER_DAY + rows[i].hour * 3600 * PL_US_PER_S;
+        hold(&w, "top", "C000001", 60);
+        assert_accepted(&w);
+        policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
+        policy.rules = rows[i].rules;
+        policy.time_zone = (char *)(uintptr_t)rows[i].zone;
+        ledger_decide_start(w.ledger, &start, w.now_us, &w.arena, &decision);
+        world_apply(&w, &decision);
+        set_period(&w, true, "2026-02", false);
+        if (!rows[i].over) {
+            assert_refused(&w, PERIOD_BLOCKED);
+            assert_string_equal(w.refusal->arg[0]->value, "the month is not over");
+            world_fini(&w);
+            continue;
+        }
+        assert_accepted(&w);
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        before->policy.zone = (struct pl_zone){.east = rows[i].zone[0] == 'C' ? 0 : -5 * 3600};
+        assert_int_equal(pl_is_ok(ledger_check(before, world_last(&w))),
+                         rows[i].rules == 14 || rows[i].hour == 5);
+        ledger_free(before);
+        struct ledger *again = world_reloaded(w.ledger); /* the last entry is of February in UTC */
+        assert_same_state(w.ledger, again);
+        ledger_free(again);
+        pass(&w, 120 * PL_US_PER_S); /* what the daemon does now is posted to March */
+        assert_int_equal(world_last(&w)->fact_case, FACT(HOLD_EXPIRED));
+        assert_string_equal(world_last(&w)->posting_date, rows[i].hour == 23 ? "2026-03-01" : "");
+        world_fini(&w);
+    }
+}
+
 static void end_on(struct world *w, bool withdrawing, const char *pledge, const char *day)
 {
     Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
@@ -414,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_an_end_that_frees_money_has_no_day_to_come),
         cmocka_unit_test(test_replay_refuses_what_has_not_happened),
         cmocka_unit_test(test_the_day_where_the_fund_is),
+        cmocka_unit_test(test_a_month_is_over_where_the_fund_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

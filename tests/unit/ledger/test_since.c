@@ -3,7 +3,8 @@
  * Goal: whatever is recorded in whatever order and with whatever dates, the books of every day, as
  * somebody has them who looks back, use no money before it came or twice, and have no more paid for
  * a promise than was promised. The earliest day that a refusal names is possible, the one before it
- * is not. Looking back is done here, from the entries alone.
+ * is not. Looking back is done here, from the entries alone; by the days on which the books post
+ * them as well, while months are closed and opened again.
  */
 #include "common/check.h"
 #include "common/date.h"
@@ -15,7 +16,7 @@ enum { ROUNDS = 24, STEPS = 220, LINES = 4096, PLEDGES = 4, MINOR = 400 };
 /* On a day so much was used of a bank entry, or settled of a pledge; less than 0: given back. */
 struct line {
     uint32_t row;
-    int32_t day;
+    int32_t day[2]; /* the business day, and that of the books */
     int64_t minor;
 };
 
@@ -24,8 +25,10 @@ struct past {
     uint64_t dice;
     struct line used[LINES], settled[LINES], owed[LINES];
     size_t used_count, settled_count, owed_count;
-    int32_t gone[LINES]; /* by bank entry: the day on which it was taken back; 0: it is there */
-    unsigned accepted, too_early;
+    int32_t came[LINES][2]; /* by bank entry */
+    int32_t gone[LINES][2]; /* the same: when it was taken back; 0: it is there */
+    bool closes;            /* months are closed and opened */
+    unsigned accepted, too_early, reopened, later;
 };
 
 static uint32_t below(struct past *p, uint32_t limit)
@@ -36,10 +39,10 @@ static uint32_t below(struct past *p, uint32_t limit)
 
 /* --- looking back --- */
 
-static void put(struct line *line, size_t *count, uint32_t row, int32_t day, int64_t minor)
+static void put(struct line *line, size_t *count, uint32_t row, const int32_t day[2], int64_t minor)
 {
     assert_true(*count < LINES);
-    line[(*count)++] = (struct line){row, day, minor};
+    line[(*count)++] = (struct line){row, {day[0], day[1]}, minor};
 }
 
 static int32_t day_of(const Pledged__V1__Entry *entry)
@@ -57,7 +60,11 @@ static int32_t day_of(const Pledged__V1__Entry *entry)
 static void remember(struct past *p, const Pledged__V1__Entry *entry)
 {
     const struct ledger *ledger = p->w.ledger;
-    int32_t day = day_of(entry);
+    int32_t day[2] = {day_of(entry), day_of(entry)};
+    if (entry->posting_date[0] != '\0')
+        assert_true(pl_is_ok(pl_date_parse(entry->posting_date, &day[1])));
+    if (entry->fact_case == FACT(PAYMENT_RECORDED))
+        memcpy(p->came[ledger->bank_entry_count - 1], day, sizeof(day));
     for (size_t i = 0; i < ledger->allocation_count; i++) {
         const struct state_allocation *a = &ledger->allocation[i];
         int sign = (a->seq == entry->seq) - (a->reversed_by == entry->seq);
@@ -76,7 +83,7 @@ static void remember(struct past *p, const Pledged__V1__Entry *entry)
         const struct state_bank_entry *b = &ledger->bank_entry[i];
         if (!b->debit && b->reversed_by == entry->seq) {
             put(p->used, &p->used_count, i, day, b->amount);
-            p->gone[i] = day;
+            memcpy(p->gone[i], day, sizeof(day));
         }
     }
     if (entry->fact_case == FACT(REFUND_ORDERED) || entry->fact_case == FACT(REFUND_CANCELLED)) {
@@ -95,37 +102,78 @@ static void remember(struct past *p, const Pledged__V1__Entry *entry)
     }
 }
 
-static int64_t sum_until(const struct line *line, size_t count, uint32_t row, int32_t day)
+static int64_t sum_until(const struct line *line, size_t count, uint32_t row, int books,
+                         int32_t day)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < count; i++)
-        sum += line[i].row == row && line[i].day <= day ? line[i].minor : 0;
+        sum += line[i].row == row && line[i].day[books] <= day ? line[i].minor : 0;
     return sum;
 }
 
-static void look_back(const struct past *p)
+static void look_back_by(const struct past *p, int books)
 {
     const struct ledger *ledger = p->w.ledger;
     for (size_t i = 0; i < p->used_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[p->used[i].row];
-        int32_t day = p->used[i].day;
-        int64_t used = sum_until(p->used, p->used_count, p->used[i].row, day);
-        int32_t gone = p->gone[p->used[i].row];
+        int32_t day = p->used[i].day[books];
+        int64_t used = sum_until(p->used, p->used_count, p->used[i].row, books, day);
+        int32_t gone = p->gone[p->used[i].row][books];
         bool fine = used >= (gone != 0 && day >= gone ? b->amount : 0) &&
-                    used <= (day >= b->value_date ? b->amount : 0);
+                    used <= (day >= p->came[p->used[i].row][books] ? b->amount : 0);
         if (!fine)
-            fail_msg("B%u: %ld used on day %d", p->used[i].row + 1, (long)used, day);
+            fail_msg("B%u: %ld used on day %d (%d)", p->used[i].row + 1, (long)used, day, books);
     }
     for (size_t i = 0; i < p->settled_count; i++) {
-        int32_t day = p->settled[i].day;
+        int32_t day = p->settled[i].day[books];
         int64_t promised = 0;
         for (size_t j = 0; j < p->owed_count; j++)
-            if (p->owed[j].row == p->settled[i].row && p->owed[j].day <= day)
+            if (p->owed[j].row == p->settled[i].row && p->owed[j].day[books] <= day)
                 promised = p->owed[j].minor;
-        int64_t settled = sum_until(p->settled, p->settled_count, p->settled[i].row, day);
+        int64_t settled = sum_until(p->settled, p->settled_count, p->settled[i].row, books, day);
         if (settled < 0 || settled > promised)
-            fail_msg("P%u: %ld settled on day %d", p->settled[i].row + 1, (long)settled, day);
+            fail_msg("P%u: %ld settled on day %d (%d)", p->settled[i].row + 1, (long)settled, day,
+                     books);
     }
+}
+
+static void look_back(const struct past *p)
+{
+    look_back_by(p, 0);
+    look_back_by(p, 1);
+}
+
+/* --- months --- */
+
+static void set_period(struct world *w, bool closing, const char *period)
+{
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
+    static uint8_t root[32];
+    command.reason = (char *)"a reason";
+    close.period = open.period = (char *)(uintptr_t)period;
+    close.waive = true;
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
+    if (closing)
+        command.close_period = &close;
+    else
+        command.reopen_period = &open;
+    give(w, &command);
+}
+
+/* At times the next month is closed, or the last one opened again. */
+static void turn_a_month(struct past *p)
+{
+    const struct ledger *ledger = p->w.ledger;
+    int through = ledger->closed_through >= 0 ? ledger->closed_through : 2025 * 12 + 10;
+    bool closing = below(p, 2) == 0;
+    int month = closing ? through + 1 : through;
+    char text[16];
+    (void)snprintf(text, sizeof(text), "%04d-%02d", month / 12, month % 12 + 1);
+    set_period(&p->w, closing, text);
+    p->reopened += !closing && p->w.answer == LEDGER_ACCEPTED;
 }
 
 /* --- what may be done --- */
@@ -148,7 +196,7 @@ static struct deed draw(struct past *p)
     (void)snprintf(d.bank_entry, sizeof(d.bank_entry), "B%06u", 1 + below(p, banks));
     (void)snprintf(d.refund, sizeof(d.refund), "R%06u", 1 + below(p, refunds));
     if (below(p, 4) != 0)
-        (void)pl_date_format(today - (int32_t)below(p, 30), d.day);
+        (void)pl_date_format(today - (int32_t)below(p, p->closes ? 75 : 30), d.day);
     d.seq = 1 + below(p, (uint32_t)ledger->size);
     if (below(p, 2) == 0 && ledger->allocation_count != 0)
         d.seq = ledger->allocation[below(p, (uint32_t)ledger->allocation_count)].seq;
@@ -227,6 +275,8 @@ static bool is_too_early(const struct world *w)
 
 static void step(struct past *p)
 {
+    if (p->closes && below(p, 6) == 0)
+        turn_a_month(p);
     struct deed d = draw(p);
     if (!give_deed(p, &d) || !is_too_early(&p->w))
         return;
@@ -234,6 +284,7 @@ static void step(struct past *p)
     p->too_early++;
     assert_string_equal(p->w.refusal->field, "effective_date");
     assert_string_equal(p->w.refusal->arg[2]->name, "earliest");
+    p->later += strstr(p->w.refusal->arg[0]->value, "later month") != NULL;
     assert_true(pl_is_ok(pl_date_parse(p->w.refusal->arg[2]->value, &day)));
     (void)pl_date_format(day - 1, d.day);
     assert_true(give_deed(p, &d));
@@ -243,25 +294,42 @@ static void step(struct past *p)
     assert_int_equal(p->w.answer, LEDGER_ACCEPTED);
 }
 
-static void test_the_books_of_every_day(void **state)
+static void walk(bool closes)
 {
-    (void)state;
-    unsigned too_early = 0, accepted = 0;
-    for (uint64_t round = 1; round <= ROUNDS; round++) {
+    unsigned too_early = 0, accepted = 0, reopened = 0, later = 0;
+    for (uint64_t round = 1; round <= (closes ? 4 * ROUNDS : ROUNDS); round++) {
         struct past *p = calloc(1, sizeof(*p));
         assert_non_null(p);
         p->dice = round * 7919;
+        p->closes = closes;
         world_ready(&p->w, 1);
         world_set_rules(&p->w, LEDGER_RULES);
+        if (closes) /* three months are over */
+            p->w.now_us += 60 * PL_US_PER_DAY;
         for (int i = 0; i < STEPS; i++)
             step(p);
         assert_balanced(&p->w);
         too_early += p->too_early;
         accepted += p->accepted;
+        reopened += p->reopened;
+        later += p->later;
         world_fini(&p->w);
         free(p);
     }
     assert_true(accepted > ROUNDS * 30 && too_early > ROUNDS * 5);
+    assert_true(closes ? reopened > ROUNDS && later >= 10 : reopened == 0 && later == 0);
+}
+
+static void test_the_books_of_every_day(void **state)
+{
+    (void)state;
+    walk(false);
+}
+
+static void test_the_books_while_months_are_opened_again(void **state)
+{
+    (void)state;
+    walk(true);
 }
 
 /* --- single cases --- */
@@ -269,6 +337,92 @@ static void test_the_books_of_every_day(void **state)
 static void on(struct world *w, const char *day)
 {
     w->day = day;
+}
+
+/* A late fact is posted behind the closed month; when that is opened again, what rests on it is not
+ * posted before it. */
+static void test_what_was_posted_later(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 14; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        world_ready(&w, 1);
+        world_set_rules(&w, rules);
+        on(&w, "2026-01-05");
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+        on(&w, NULL);
+        set_period(&w, true, "2026-01");
+        assert_accepted(&w);
+        on(&w, "2026-01-20");
+        pay(&w, "P000001", MINOR, "CHF", "");
+        uint64_t late = w.ledger->size;
+        assert_string_equal(world_last(&w)->posting_date, "2026-02-01");
+        set_period(&w, false, "2026-01");
+        assert_accepted(&w);
+        on(&w, "2026-01-21");
+        reverse(&w, late);
+        if (rules == 14) {
+            assert_accepted(&w);
+            assert_string_equal(world_last(&w)->posting_date, ""); /* before it was there */
+            world_fini(&w);
+            continue;
+        }
+        assert_refused(&w, DATE_INVALID);
+        assert_string_equal(w.refusal->arg[0]->value,
+                            "the books have what it rests on only in a later month");
+        assert_string_equal(w.refusal->arg[2]->value, "2026-02-01");
+        assert_int_equal(w.refusal->deciding_seq, late);
+        on(&w, "2026-01-31");
+        reverse(&w, late);
+        assert_refused(&w, DATE_INVALID);
+        on(&w, "2026-02-01");
+        reverse(&w, late);
+        assert_accepted(&w);
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        Pledged__V1__Entry *entry = world_last(&w);
+        assert_true(pl_is_ok(ledger_check(before, entry)));
+        entry->effective_date = (char *)(uintptr_t) "2026-01-25";
+        assert_false(pl_is_ok(ledger_check(before, entry)));
+        ledger_free(before);
+        world_fini(&w);
+    }
+}
+
+/* Booked as the bank's own after it has paid for something: from the day on which it was free. */
+static void test_a_charge_after_another_use(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"2026-01-10", "2026-01-22"};
+    for (uint32_t rules = 14; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        Pledged__V1__Movement m;
+        desk_ready(&w, 1000);
+        world_set_rules(&w, rules);
+        have_account(&w);
+        on(&w, "2026-01-02");
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+        a_movement(&m, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 40, "X1");
+        m.value_date = (char *)(uintptr_t) "2026-01-10";
+        on(&w, NULL);
+        give_bank(&w, "A", PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION, &m, 1);
+        on(&w, "2026-01-12");
+        allocate(&w, "B000002", "P000003", 0, NULL, 0, NULL);
+        assert_accepted(&w);
+        on(&w, "2026-01-22");
+        reverse(&w, w.ledger->size);
+        assert_accepted(&w);
+        on(&w, NULL);
+        book_charge(&w, "B000002");
+        assert_accepted(&w);
+        assert_string_equal(world_last(&w)->charge_booked->value_date, expected[rules - 14]);
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        Pledged__V1__Entry *entry = world_last(&w);
+        assert_true(pl_is_ok(ledger_check(before, entry)));
+        entry->charge_booked->value_date = (char *)(uintptr_t)expected[LEDGER_RULES - rules];
+        assert_false(pl_is_ok(ledger_check(before, entry)));
+        ledger_free(before);
+        world_fini(&w);
+    }
 }
 
 /* Replay of what older rules let through, and of what today's do not. */
@@ -408,6 +562,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_books_of_every_day),
+        cmocka_unit_test(test_the_books_while_months_are_opened_again),
+        cmocka_unit_test(test_what_was_posted_later),
+        cmocka_unit_test(test_a_charge_after_another_use),
         cmocka_unit_test(test_rules_of_their_time),
         cmocka_unit_test(test_money_of_a_day_to_come),
         cmocka_unit_test(test_a_promise_to_come),
