@@ -8,19 +8,14 @@
 
 #include "common/check.h"
 #include "common/scan.h"
+#include "server/ledger/ledger.h"
 
 static Pledged__V1__Refusal *wrong(struct pl_arena *arena, Pledged__V1__Reason reason,
                                    const char *field, const char *message)
 {
-    static const Pledged__V1__Refusal no_memory = {
-        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
-        .reason = PLEDGED__V1__REASON__REASON_TOO_BIG,
-        .field = (char *)(uintptr_t) "",
-        .message = (char *)(uintptr_t) "the request is too large",
-    };
     Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
     if (made == NULL)
-        return (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
+        return (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
     pledged__v1__refusal__init(made);
     made->reason = reason;
     made->field = (char *)(uintptr_t)field;

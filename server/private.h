@@ -3,7 +3,7 @@
  * private: judges the records that travel beside a command (ExecutePrivate): each commitment that
  * the command names has its record, no record is left over, each one fits its commitment and is of
  * the form that the command wants. Pure; any thread. Failure: a refusal that names the field, never
- * the record's content.
+ * the record's content, or ledger_too_large.
  */
 #ifndef SERVER_PRIVATE_H
 #define SERVER_PRIVATE_H

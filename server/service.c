@@ -20,12 +20,13 @@
 
 /* --- answers --- */
 
+/* Never NULL: what is wrong is refused also when there is no room to say why. */
 static Pledged__V1__Refusal *refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
                                      const char *field, const char *message)
 {
     Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
     if (made == NULL)
-        return NULL;
+        return (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
     pledged__v1__refusal__init(made);
     made->reason = reason;
     made->field = (char *)(uintptr_t)field;
@@ -195,13 +196,13 @@ static void command_send(struct call *call, struct service *service, struct comm
     call_fail_busy(call);
 }
 
-static void item_refuse(struct command_item *item, enum pl_code code, Pledged__V1__Refusal *why,
+static void item_refuse(struct command_item *item, Pledged__V1__Refusal *why,
                         const Pledged__V1__Command *msg)
 {
     item->msg = NULL;
-    item->code = code;
+    item->code = ledger_reason_code(why->reason);
     item->refusal = why;
-    if (why != NULL && msg != NULL)
+    if (why != &ledger_too_large)
         why->request_id = msg->request_id;
 }
 
@@ -243,7 +244,8 @@ static Pledged__V1__Refusal *form_wrong(struct command_item *item, const Pledged
 {
     Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
     item->objection = NULL;
-    if (wrong == NULL || ledger_validate_by(LEDGER_RULES_FIRST, msg, arena) != NULL)
+    if (wrong == NULL || wrong == &ledger_too_large ||
+        ledger_validate_by(LEDGER_RULES_FIRST, msg, arena) != NULL)
         return wrong;
     wrong->request_id = msg->request_id;
     item->objection = wrong;
@@ -260,7 +262,7 @@ static void item_fill(struct service *service, struct command_item *item,
     item->msg = msg;
     if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
         !ledger_role_may(person->role, msg->command_case, LEDGER_RULES)) {
-        item_refuse(item, PL_E_DENIED,
+        item_refuse(item,
                     refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
                             "this role may not give this command"),
                     msg);
@@ -275,7 +277,7 @@ static void item_fill(struct service *service, struct command_item *item,
     if (wrong == NULL)
         wrong = head_wrong(service, msg, arena);
     if (wrong != NULL) {
-        item_refuse(item, ledger_reason_code(wrong->reason), wrong, msg);
+        item_refuse(item, wrong, msg);
         return;
     }
     pl_sha256(bytes, item->digest);
@@ -342,7 +344,7 @@ static Pledged__V1__Refusal *records_wrong(const Pledged__V1__ExecutePrivateRequ
     size_t count;
     Pledged__V1__Refusal *wrong =
         private_read(LEDGER_RULES, request, command->arena, &command->row, &command->row_count);
-    if (wrong == NULL ||
+    if (wrong == NULL || wrong == &ledger_too_large ||
         private_read(LEDGER_RULES_FIRST, request, command->arena, &row, &count) != NULL)
         return wrong;
     if (item->objection == NULL) {

@@ -50,14 +50,8 @@ __attribute__((format(printf, 3, 4))) static bool wrong(struct judge *judge, con
     va_end(args);
     Pledged__V1__Refusal *refusal = pl_arena_alloc(judge->arena, sizeof(*refusal));
     char *field = pl_arena_printf(judge->arena, ROOT "%s%s", text[0] != '\0' ? "." : "", text);
-    static const Pledged__V1__Refusal no_memory = {
-        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
-        .reason = PLEDGED__V1__REASON__REASON_TOO_BIG,
-        .field = (char *)(uintptr_t)ROOT,
-        .message = (char *)(uintptr_t) "the catalogue is too large",
-    };
     if (refusal == NULL || field == NULL) {
-        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
+        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
         return false;
     }
     pledged__v1__refusal__init(refusal);

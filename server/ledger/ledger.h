@@ -86,11 +86,16 @@ struct ledger_decision {
 };
 
 /* Judges what can be judged without state: sizes, formats, required fields, currencies, dates, the
- * catalogue's inner consistency. NULL: fine. Any thread. The refusal lives in the arena. */
+ * catalogue's inner consistency. NULL: fine. Any thread. The refusal lives in the arena, or is
+ * ledger_too_large. */
 Pledged__V1__Refusal *ledger_validate(const Pledged__V1__Command *command, struct pl_arena *arena);
 /* The same by rules of another version: what older ones let through is in a log for ever. */
 Pledged__V1__Refusal *ledger_validate_by(uint32_t rules, const Pledged__V1__Command *command,
                                          struct pl_arena *arena);
+
+/* What is refused when the arena has no room for a refusal: one for all commands and threads, in
+ * which nothing may be written. */
+extern const Pledged__V1__Refusal ledger_too_large;
 
 /* PL_E_OK for accepted, else the code class that a reason belongs to (exit code, gRPC status). */
 enum pl_code ledger_reason_code(Pledged__V1__Reason reason);

@@ -33,20 +33,21 @@ struct judge {
     Pledged__V1__Refusal *refusal;
 };
 
+const Pledged__V1__Refusal ledger_too_large = {
+    .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
+    .reason = REASON(TOO_BIG),
+    .field = (char *)(uintptr_t) "",
+    .message = (char *)(uintptr_t) "the request is too large",
+};
+
 static bool wrong(struct judge *judge, Pledged__V1__Reason reason, const char *field,
                   const char *message)
 {
-    static const Pledged__V1__Refusal no_memory = {
-        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
-        .reason = REASON(TOO_BIG),
-        .field = (char *)(uintptr_t) "",
-        .message = (char *)(uintptr_t) "the request is too large",
-    };
     if (judge->refusal != NULL)
         return false;
     Pledged__V1__Refusal *made = pl_arena_alloc(judge->arena, sizeof(*made));
     if (made == NULL) {
-        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_memory;
+        judge->refusal = (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
         return false;
     }
     pledged__v1__refusal__init(made);

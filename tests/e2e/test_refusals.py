@@ -170,6 +170,21 @@ class OfTheInput(DaemonTest):
             self.clerk.execute(add_contributor=pb.AddContributor(name="A", kind=1,
                                                                  external_ref=refs))
 
+    def test_a_batch_that_leaves_no_room_to_say_what_is_wrong(self):
+        # small on the wire; its messages fill a call's memory but for what some refusals need
+        movement = pb.Movement(booking_date="x", value_date="x", uetr="x", end_to_end_id="x")
+        answers = set()
+        for movements in range(51000, 57401, 3200):
+            statement = pb.BankStatement(movement=[movement] * movements)
+            commands = [pb.Command(import_statement=pb.ImportStatement(statement=[statement]))]
+            try:
+                self.reader.batch(commands + [pb.Command()] * 8000)
+                answers.add("")
+            except Refused as refused:
+                answers.add(refused.reason)
+        self.assertEqual(answers, {"", "OUTCOME_UNKNOWN"}, "some have room, some have none")
+        self.assertTrue(self.reader.GetStatus().size, "and the daemon is there")
+
 
 class OfTheState(DaemonTest):
     """What the ledger decides: the refusal is an entry, names the entry that decides it, and stays

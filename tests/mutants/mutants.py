@@ -409,6 +409,8 @@ MUTANTS = [
            ["sim/seeds"]),
     Mutant("record what was let in by the roster before", WRITER,
            "           now->may_act(now->arg, command);", "           true;", ["server/test_writer"]),
+    Mutant("write into the refusal that all commands share", "server/service.c",
+           "    if (why != &ledger_too_large)\n        why->", "    why->", ["e2e/refusals"]),
     Mutant("object to an old command before its answer is looked for", "server/service.c",
            "    item->objection = wrong;\n    return NULL;\n", "    return wrong;\n",
            ["e2e/idempotency"]),
