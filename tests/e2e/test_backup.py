@@ -265,6 +265,7 @@ class UnderLoad(BackupTest):
             target = self.backup(home, "copy")  # of the rest, with nobody there to answer
             size = int(self.last.out.split("\n")[1].split()[0])
             new = self.other(settings={"daemon": {"listen": f"127.0.0.1:{home.port}"}})
+            new.port = home.port
             self.restore(new, target)
             shutil.copy(home.data / "ledger.key", new.data / "ledger.key")
             new.start()  # read-only: nobody may get a receipt
