@@ -306,6 +306,25 @@ class AfterAnUpgrade(unittest.TestCase):
         self.home.restart()
         check_ledger(self.home.client("auditor").dump())
 
+    def test_prices_that_older_rules_asked_for(self):
+        """An agreement was amended at the price of the newest offers; now at the one it was signed under."""
+        self.begin("v1-rules12")
+        amended, refused = [e for e in self.home.client("auditor").dump()
+                            if e.WhichOneof("fact") in ("commitment_amended", "command_refused")]
+        cheaper = pb.Command.FromString(amended.command)
+        answer = self.clerk.execute(cheaper)
+        self.assertEqual((answer.kind, answer.seq), (pb.RECEIPT_KIND_REPLAY, amended.seq))
+        self.assertEqual(self.clerk.GetPledge(pledge="P000001").pledge.amount, money(4_500_000))
+        dearer = pb.Command.FromString(refused.command)
+        again = attempt(self.clerk, dearer)
+        self.assertEqual((again.reason, again.refusal.seq, again.refusal.replay),
+                         ("AMOUNT_NOT_TIER", refused.seq, True))
+        cheaper.request_id, dearer.request_id = new_id(), new_id()
+        self.assertEqual(attempt(self.clerk, cheaper).reason, "AMOUNT_NOT_TIER")  # 50,000 were signed
+        self.assertEqual(self.clerk.execute(dearer).kind, pb.RECEIPT_KIND_NEW)
+        self.home.restart(kill=True)
+        check_ledger(self.home.client("auditor").dump())
+
     def test_dates_that_older_rules_took_keep_their_answers(self):
         """They come before what they rest on: refused today, but not where they are known."""
         self.begin("v1-rules13")
