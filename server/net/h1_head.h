@@ -29,7 +29,7 @@ enum h1_scanned h1_scan(struct h1_scan *scan, uint8_t byte);
 
 enum { H1_FIELDS_MAX = 64 };
 
-struct h1_head { /* slices point into the bytes given */
+struct h1_head { /* slices point into the bytes given, but for a target "/" that is not there */
     struct pl_slice method, target /* origin form */, authority;
     struct stream_field field[H1_FIELDS_MAX]; /* names in lower case; without Host */
     size_t field_count;
