@@ -53,7 +53,7 @@ static void put_file(const uint8_t *data, size_t len, char path[FUZZ_PATH_BYTES]
         fuzz_file(PERSONS_FILE, pl_slice(data + 1, len - 1), path);
     } else {
         memcpy(bytes, good, good_len);
-        for (size_t at = 1; at + 3 <= len && at < 3 * CHANGES_MAX; at += 3)
+        for (size_t at = 1; at + 3 <= len && at < (size_t)3 * CHANGES_MAX; at += 3)
             bytes[((size_t)data[at] << 8 | data[at + 1]) % good_len] = data[at + 2];
         fuzz_file(PERSONS_FILE, pl_slice(bytes, good_len), path);
     }

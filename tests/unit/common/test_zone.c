@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 /* clang-format off */
 #include <cmocka.h>
@@ -94,6 +96,7 @@ static void test_what_is_no_rule(void **state)
         "CET-1CEST,J60,J300",
         "CET-1CEST,M3.5.0,M10.5.0/3 ",
         "<+>-1",
+        "<+1>-1",
         "<+01-1",
         "CET-1CESTCESTCESTCESTCESTCESTCESTCESTCESTCEST,M3.5.0,M10.5.0/3:00",
         "CET-",
@@ -106,12 +109,44 @@ static void test_what_is_no_rule(void **state)
     }
 }
 
+/* Room for a NUL is kept behind it by whoever keeps it. */
+static void test_the_longest_rule(void **state)
+{
+    (void)state;
+    struct pl_zone zone;
+    char rule[PL_ZONE_BYTES + 8];
+    for (int len = PL_ZONE_BYTES - 1; len <= PL_ZONE_BYTES; len++) {
+        (void)snprintf(rule, sizeof(rule), "CET-1%.*s,M3.5.0,M10.5.0/3", len - 5 - 17,
+                       "CESTCESTCESTCESTCESTCESTCESTCESTCESTCESTCESTCEST");
+        assert_int_equal(strlen(rule), len);
+        assert_int_equal(pl_zone_parse(rule, &zone).code,
+                         len < PL_ZONE_BYTES ? PL_E_OK : PL_E_INVALID);
+    }
+}
+
+/* Half past nine in the evening of the last day of 2023, an hour and a half before summer begins,
+ * and already the next year in Greenwich. */
+static void test_the_year_is_the_one_there(void **state)
+{
+    (void)state;
+    struct pl_zone zone;
+    assert_true(pl_is_ok(pl_zone_parse("<-03>3<+00>0,M12.5.0/23,M6.1.0", &zone)));
+    int32_t last;
+    assert_true(pl_is_ok(pl_date_parse("2023-12-31", &last)));
+    int64_t midnight_us = (last + 1) * PL_US_PER_DAY, hour_us = PL_US_PER_DAY / 24;
+    assert_int_equal(pl_zone_day(&zone, midnight_us + hour_us / 2), last);
+    assert_int_equal(pl_zone_day(&zone, midnight_us + 2 * hour_us - 1), last);
+    assert_int_equal(pl_zone_day(&zone, midnight_us + 2 * hour_us), last + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_days_are_those_of_the_c_library),
         cmocka_unit_test(test_nothing_is_utc),
         cmocka_unit_test(test_what_is_no_rule),
+        cmocka_unit_test(test_the_longest_rule),
+        cmocka_unit_test(test_the_year_is_the_one_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -558,6 +558,157 @@ static void test_beside_a_payment(void **state)
     world_fini(&w);
 }
 
+/* --- what else has a first day --- */
+
+static void pay_of(struct world *w, const char *pledge, int64_t minor, const char *value_date)
+{
+    COMMAND_INIT_(command);
+    Pledged__V1__Pay body = PLEDGED__V1__PAY__INIT;
+    Pledged__V1__Money amount = PLEDGED__V1__MONEY__INIT;
+    amount.minor = minor;
+    amount.currency = (char *)(uintptr_t) "CHF";
+    body.pledge = (char *)(uintptr_t)pledge;
+    body.amount = &amount;
+    body.value_date = (char *)(uintptr_t)value_date;
+    command.command_case = COMMAND(PAY);
+    command.pay = &body;
+    give(w, &command);
+    assert_accepted(w);
+}
+
+static void assert_first_day(const struct world *w, const char *day)
+{
+    assert_refused(w, DATE_INVALID);
+    assert_string_equal(w->refusal->arg[2]->name, "earliest");
+    assert_string_equal(w->refusal->arg[2]->value, day);
+}
+
+/* P000003 of MINOR, of 10 January; B000002 of 12 January, which paid for it on the 28th. */
+static void long_ago(struct world *w, int64_t minor)
+{
+    desk_ready(w, 1000);
+    world_set_rules(w, LEDGER_RULES);
+    have_account(w);
+    on(w, "2026-01-10");
+    submit(w, NULL, "C000001", NULL, MINOR, "CHF");
+    on(w, "2026-01-28");
+    pay_of(w, "P000003", minor, "2026-01-12");
+    assert_string_equal(world_last(w)->effective_date, "2026-01-28");
+}
+
+static void test_a_fee_is_of_what_was_paid(void **state)
+{
+    (void)state;
+    struct world w;
+    long_ago(&w, MINOR - 10);
+    on(&w, "2026-01-20");
+    accept_fee(&w, "B000002", "P000003", 10, "CHF");
+    assert_first_day(&w, "2026-01-28");
+    on(&w, "2026-01-28");
+    accept_fee(&w, "B000002", "P000003", 10, "CHF");
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+static void test_what_is_closed_was_settled(void **state)
+{
+    (void)state;
+    struct world w;
+    for (int given_up = 0; given_up <= 1; given_up++) {
+        const char *settled = given_up ? "2026-01-30" : "2026-01-28";
+        long_ago(&w, given_up ? MINOR - 10 : MINOR);
+        on(&w, "2026-01-28");
+        commit(&w, "P000003");
+        if (given_up) {
+            on(&w, settled);
+            write_off(&w, "P000003", 10, "CHF");
+        }
+        assert_accepted(&w);
+        on(&w, "2026-01-27");
+        close_pledge(&w, "P000003");
+        assert_first_day(&w, settled);
+        on(&w, settled);
+        close_pledge(&w, "P000003");
+        assert_accepted(&w);
+        uint64_t closing = w.receipt->seq;
+        on(&w, "2026-01-27"); /* nor is it open again before it was closed */
+        reverse_closing(&w, closing);
+        assert_first_day(&w, settled);
+        on(&w, settled);
+        reverse_closing(&w, closing);
+        assert_accepted(&w);
+        world_fini(&w);
+    }
+}
+
+static void bank_says(struct world *w, const char *id, int64_t minor, const char *day,
+                      const char *end_to_end_id)
+{
+    Pledged__V1__Movement m;
+    bool back = end_to_end_id[0] == '\0';
+    a_movement(&m,
+               back ? PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_RETURN
+                    : PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT,
+               minor, id);
+    m.booking_date = m.value_date = (char *)(uintptr_t)day;
+    m.end_to_end_id = (char *)(uintptr_t)end_to_end_id;
+    on(w, NULL);
+    give_bank(w, id, PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT, &m, 1);
+    assert_accepted(w);
+}
+
+/* The bank takes back what it credited: not before it did, nor before the money had paid. */
+static void test_what_the_bank_takes_back_was_there(void **state)
+{
+    (void)state;
+    static const char *const days[][2] = {{"2026-01-20", "2026-01-28"},
+                                          {"2026-01-30", "2026-01-30"}};
+    struct world w;
+    for (size_t i = 0; i < PL_COUNT(days); i++) {
+        long_ago(&w, MINOR);
+        bank_says(&w, "BACK", -MINOR, days[i][0], "");
+        on(&w, "2026-01-25");
+        match_reversal(&w, "B000003", "B000002");
+        assert_first_day(&w, days[i][1]);
+        on(&w, days[i][1]);
+        match_reversal(&w, "B000003", "B000002");
+        assert_accepted(&w);
+        world_fini(&w);
+    }
+}
+
+/* Whose money it is was promised later: that holds up no refund. Who says that it was paid says so
+ * of a day on which it was there; the bank's own word is taken as it is. */
+static void test_a_refund(void **state)
+{
+    (void)state;
+    struct world w;
+    for (int by_bank = 0; by_bank <= 1; by_bank++) {
+        desk_ready(&w, 1000);
+        world_set_rules(&w, LEDGER_RULES);
+        have_account(&w);
+        on(&w, "2026-01-20");
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF"); /* P000003 */
+        on(&w, NULL);
+        pay_of(&w, "P000003", 3 * MINOR, "2026-01-12"); /* B000002 */
+        on(&w, "2026-01-15");
+        refund(&w, "B000002", MINOR, "CHF");
+        assert_accepted(&w);
+        on(&w, "2026-01-11");
+        refund_paid(&w, "R000001", MINOR, "CHF", "");
+        assert_first_day(&w, "2026-01-12");
+        if (by_bank) {
+            bank_says(&w, "OUT", -MINOR, "2026-01-11", "R000001");
+        } else {
+            on(&w, "2026-01-12");
+            refund_paid(&w, "R000001", MINOR, "CHF", "");
+            assert_accepted(&w);
+        }
+        assert_int_equal(w.ledger->refund[0].state, PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID);
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +721,10 @@ int main(void)
         cmocka_unit_test(test_a_promise_to_come),
         cmocka_unit_test(test_beside_a_payment),
         cmocka_unit_test(test_a_signature_is_of_its_day),
+        cmocka_unit_test(test_a_fee_is_of_what_was_paid),
+        cmocka_unit_test(test_what_is_closed_was_settled),
+        cmocka_unit_test(test_what_the_bank_takes_back_was_there),
+        cmocka_unit_test(test_a_refund),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,6 +225,56 @@ static void test_nothing_is_known_before_the_first_view(void **state)
     assert_fails(w, ask(w, 0, 0), "14");
 }
 
+/* --- with witnesses, who never answer here: the test says what they did --- */
+
+static void witnesses_say(struct world *w, struct witness_thread *witness,
+                          const struct signed_tree *tree, const char *line)
+{
+    char note[4096];
+    int len = snprintf(note, sizeof(note), "%s%s", tree->note, line);
+    struct cosign_report *report = calloc(1, sizeof(*report));
+    assert_non_null(report);
+    report->refs = 1;
+    report->tree = signed_tree_new(&tree->checkpoint, pl_slice(note, (size_t)len), 0);
+    cosign_report_unref(pl_slot_put(witness_slot(witness, 0), report));
+    assert_string_equal(proofs_served(w->office.service.proofs)->note, note);
+}
+
+static void test_cosignatures_of_that_very_checkpoint(void **state)
+{
+    struct world *w = *state;
+    static const char line[] = "\u2014 witness AAAA\n";
+    static const struct pl_policy nobody;
+    struct witness_thread *witness = NULL;
+    const struct witness_options made = {.policy = &nobody,
+                                         .notary = w->office.notary,
+                                         .io = io_system(),
+                                         .clock = pl_clock_system(),
+                                         .data = w->office.data,
+                                         .readers = 1};
+    assert_true(pl_is_ok(witness_new(&made, &witness)));
+    const struct proofs_options options = {.base = w->fx.base,
+                                           .notary = w->office.notary,
+                                           .witness = witness,
+                                           .store = w->office.store,
+                                           .clock = pl_clock_system()};
+    proofs_free(PL_TAKE(w->office.service.proofs));
+    assert_true(pl_is_ok(proofs_new(&options, &w->office.service.proofs)));
+    sign_all(&w->office);
+    witnesses_say(w, witness, proofs_newest(w->office.service.proofs), line);
+    struct dumped all = dumped(w, ask(w, 0, 0));
+    assert_holds(&all, 1, ENTRIES, ENTRIES);
+    assert_string_equal(all.trailer->checkpoint, proofs_served(w->office.service.proofs)->note);
+    assert_non_null(strstr(all.trailer->checkpoint, line));
+    office_grow(&w->office, 10); /* they are behind: what is newer is there all the same */
+    sign_all(&w->office);
+    all = dumped(w, ask(w, 0, 0));
+    assert_holds(&all, 1, ENTRIES + 10, ENTRIES + 10);
+    assert_under(w, &all, ENTRIES + 10);
+    proofs_free(PL_TAKE(w->office.service.proofs));
+    witness_free(witness);
+}
+
 /* --- a piece at a time --- */
 
 static void grow_large(struct world *w, unsigned count)
@@ -321,6 +371,7 @@ int main(void)
         CASE(without_a_checkpoint_it_holds_all_there_is),
         CASE(where_a_range_may_begin_and_end),
         CASE(nothing_is_known_before_the_first_view),
+        CASE(cosignatures_of_that_very_checkpoint),
         CASE(large_entries_come_in_small_pieces),
         CASE(who_has_another_role_gets_no_more_of_it),
         CASE(who_leaves_ends_it),

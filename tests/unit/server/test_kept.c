@@ -162,6 +162,9 @@ static void test_what_is_no_checkpoint_is_named(void **state)
     assert_int_equal(remove(in_dir(p->data, "checkpoint")), 0);
     assert_int_equal(mkdir(in_dir(p->data, "checkpoint"), 0700), 0);
     assert_int_equal(kept_read(p->data, ORIGIN, &p->kept, &p->name).code, PL_E_UNAVAILABLE);
+    assert_int_equal(remove(in_dir(p->data, "checkpoint")), 0);
+    assert_int_equal(symlink("checkpoint", in_dir(p->data, "checkpoint")), 0); /* leads to itself */
+    assert_int_equal(kept_read(p->data, ORIGIN, &p->kept, &p->name).code, PL_E_UNAVAILABLE);
 }
 
 int main(void)
