@@ -8,7 +8,8 @@
 #   run.sh --regression TARGET        every input of corpus/TARGET once, then a fixed number of runs
 #                                     from a fixed seed
 #   run.sh --planted                  a planted bug must be found
-#   run.sh --minimize TARGET          corpus/TARGET becomes the smallest set with the same coverage
+#   run.sh --keep TARGET              of what was kept in build/fuzz/corpus/TARGET, what reaches code
+#                                     that nothing in corpus/TARGET does goes there
 #
 # FUZZ_BIN_DIR: where the targets are, instead of building them. Exit: 0 nothing found, 1 found, 64
 # usage, 69 the targets could not be built.
@@ -21,7 +22,7 @@ bin=${FUZZ_BIN_DIR:-$root/build/fuzz/fuzz}
 runs=3000
 
 usage() {
-    sed -n '6,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '6,12s/^# \{0,1\}//p' "$0" >&2
     exit 64
 }
 
@@ -94,17 +95,17 @@ long() {
     exit $status
 }
 
-minimize() {
+keep() {
     kept="$root/build/fuzz/corpus/$1"
-    mkdir -p "$scratch/less" "$kept"
-    fuzz "$1" -merge=1 "$scratch/less" "$here/corpus/$1" "$kept" 2>"$scratch/out" || { cat "$scratch/out"; exit 1; }
-    ls "$scratch/less" | wc -l
+    mkdir -p "$kept"
+    fuzz "$1" -merge=1 "$here/corpus/$1" "$kept" 2>"$scratch/out" || { cat "$scratch/out"; exit 1; }
+    ls "$here/corpus/$1" | wc -l
 }
 
 case ${1:-all} in
 --regression) [ $# -eq 2 ] || usage; build; regression "$2" ;;
 --planted) build; planted ;;
---minimize) [ $# -eq 2 ] || usage; build; minimize "$2" ;;
+--keep) [ $# -eq 2 ] || usage; build; keep "$2" ;;
 -*) usage ;;
 all) build; long "$(targets)" "${2:-60}" ;;
 *)
