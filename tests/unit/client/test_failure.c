@@ -35,6 +35,9 @@ static void set_refusal(Pledged__V1__Reason reason, const char *names[], const c
         pointers[i] = &args[i];
     }
     refusal.reason = reason;
+    if (reason ==
+        PLEDGED__V1__REASON__REASON_DATE_INVALID) /* as the daemon has it of what it decided */
+        refusal.message = lend("the date does not fit");
     refusal.field = lend("submit.tier");
     refusal.seq = 15;
     refusal.deciding_seq = 12;
