@@ -198,17 +198,11 @@ void ledger_decide(const struct ledger *ledger, const struct ledger_request *req
                           .arena = arena,
                           .out = ret,
                           .now_us = request->now_us};
-    static const Pledged__V1__Refusal no_room = {
-        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),
-        .reason = REASON(TOO_BIG),
-        .field = (char *)(uintptr_t) "",
-        .message = (char *)(uintptr_t) "the request is too large",
-    };
     memset(ret, 0, sizeof(*ret));
     if (!room_for_decision(request, arena)) {
         ret->answer = LEDGER_INVALID;
         ret->code = PL_E_TOO_BIG;
-        ret->refusal = (Pledged__V1__Refusal *)(uintptr_t)&no_room;
+        ret->refusal = (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
         return;
     }
     if (request->command->command_case != COMMAND(APPROVE)) {
