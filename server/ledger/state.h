@@ -430,7 +430,8 @@ struct ledger {
     size_t rate_count, rate_cap;
     struct pl_map pledge_rates, entry_rates; /* index (u32) -> struct state_valued */
     /* the same of the day on which a pledge was made, or more of it became due for the last time,
-     * where that is not the day of made_us */
+     * where that is not the day of made_us; from rules 15 on with the entry that the books have
+     * last of those, where that is another */
     struct pl_map pledge_since;
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
