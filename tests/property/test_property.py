@@ -101,6 +101,9 @@ class Round:
     def __init__(self, test, seed, counts):
         self.test, self.seed, self.counts = test, seed, counts
         self.random = random.Random(seed)
+        # a fund somewhere, where it does not get midnight soon: one day is today in all of a sequence
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self.east = self.random.choice([h for h in range(-12, 15) if 1 <= (now.hour + h) % 24 <= 20])
         self.home = harness.opened(catalogue=False, settings={**ACCOUNTS, **self.policy()},
                                    persons={**harness.PERSONS, "approver2": "approver"})
         catalogue = json.loads(harness.CATALOGUE.read_text())
@@ -108,7 +111,7 @@ class Round:
         adopted = self.home.adopt()
         if adopted.outcome.proposal_seq:
             self.as_person("approver").execute(approve=pb.Approve(seq=adopted.seq))
-        today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+        today = (now + datetime.timedelta(hours=self.east)).strftime("%Y-%m-%d")
         self.fund = Fund(catalogue, today, self.reader.GetStatus().size, self.home.persons,
                          self.four_eyes, LIMITS, self.unallocated_days,
                          {a.get("iban", a.get("number")): a["currency"] for a in ACCOUNTS.values()})
@@ -120,7 +123,8 @@ class Round:
         self.unallocated_days = self.random.choice([0, 30])
         share = self.random.choice([0, 0.3, 0.6, 1])
         self.four_eyes = {sort for sort in CLASSES if self.random.random() < share}
-        return {"policy": {"four_eyes": ", ".join(sorted(self.four_eyes)),
+        return {"policy": {"time_zone": f"<{self.east:+03d}>{-self.east}",
+                           "four_eyes": ", ".join(sorted(self.four_eyes)),
                            "difference_limit": "25.00 CHF, 1.00 EUR",
                            "unallocated_limit": f"{self.unallocated_days}d" if self.unallocated_days
                            else "0"}}
