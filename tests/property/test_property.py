@@ -103,7 +103,7 @@ class Round:
         self.random = random.Random(seed)
         # a fund somewhere, where it does not get midnight soon: one day is today in all of a sequence
         now = datetime.datetime.now(datetime.timezone.utc)
-        self.east = self.random.choice([h for h in range(-12, 15) if 1 <= (now.hour + h) % 24 <= 20])
+        self.east = random.Random(~seed).choice([h for h in range(-12, 15) if 1 <= (now.hour + h) % 24 <= 20])
         self.home = harness.opened(catalogue=False, settings={**ACCOUNTS, **self.policy()},
                                    persons={**harness.PERSONS, "approver2": "approver"})
         catalogue = json.loads(harness.CATALOGUE.read_text())
