@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client/commands.h"
+#include "client/when.h"
 #include "common/check.h"
 
 enum { ARENA_BYTES = 1 << 30, ANSWER_BYTES = 1 << 30 };
@@ -26,6 +27,42 @@ struct pl_status cli_read(struct cli *cli, const char *method, const ProtobufCMe
 {
     PL_TRY(cli_open(cli));
     return session_read(cli->session, method, request, type, ret);
+}
+
+void cli_take_zone(const Pledged__V1__GetStatusResponse *answer)
+{
+    when_ask(NULL, NULL); /* once is enough */
+    if (answer->zone_case == PLEDGED__V1__GET_STATUS_RESPONSE__ZONE_TIME_ZONE) {
+        struct pl_status status = when_use(answer->time_zone);
+        (void)status; /* a rule of a form that a later version has: as if nothing was said */
+    }
+}
+
+struct pl_status cli_zone(struct cli *cli)
+{
+    Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    if (when_known())
+        return pl_ok();
+    PL_TRY(cli_read(cli, "GetStatus", &request.base, &pledged__v1__get_status_response__descriptor,
+                    &message));
+    cli_take_zone((const void *)message);
+    return pl_ok();
+}
+
+/* For an answer that is there: it must not be lost or come late because of its times. */
+static void glance_at_zone(void *arg)
+{
+    struct cli *cli = arg;
+    Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    if (cli->session == NULL)
+        return;
+    struct pl_status status =
+        session_glance(cli->session, "GetStatus", &request.base,
+                       &pledged__v1__get_status_response__descriptor, &message);
+    if (pl_is_ok(status))
+        cli_take_zone((const void *)message);
 }
 
 struct pl_status cli_print(struct cli *cli, const struct pl_buf *text)
@@ -131,10 +168,12 @@ int cli_main(int argc, char **argv)
     struct cli cli = {0};
     pl_arena_init(&cli.arena, ARENA_BYTES);
     (void)signal(SIGPIPE, SIG_IGN);
+    when_ask(glance_at_zone, &cli);
     struct pl_status status = run(&cli, argc, argv);
     int code = pl_is_ok(status) ? cli.answer : pl_code_exit(status.code);
     if (!pl_is_ok(status))
         tell(&cli, status);
+    when_ask(NULL, NULL);
     session_close(cli.session);
     pl_arena_fini(&cli.arena);
     return code;

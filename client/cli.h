@@ -35,6 +35,13 @@ PL_MUST_CHECK struct pl_status cli_read(struct cli *cli, const char *method,
                                         const ProtobufCMessage *request,
                                         const ProtobufCMessageDescriptor *type,
                                         ProtobufCMessage **ret);
+/* Sees to it that days and moments (when.h) go by the time zone of the fund, as the daemon says it.
+ * Needed before a day is read or counted: fails as a read does. An older daemon does not say it,
+ * which is no failure. What is only shown asks by itself, and is shown in UTC if there is no
+ * answer. */
+PL_MUST_CHECK struct pl_status cli_zone(struct cli *cli);
+/* The same from an answer that is there anyhow. */
+void cli_take_zone(const Pledged__V1__GetStatusResponse *answer);
 PL_MUST_CHECK struct pl_status cli_open(struct cli *cli);
 /* Writes a sheet to stdout in the configured form. */
 PL_MUST_CHECK struct pl_status cli_show(struct cli *cli, const struct sheet *sheet);

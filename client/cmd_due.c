@@ -267,11 +267,13 @@ static struct pl_status read_days(struct due *due)
     struct pl_clock *clock = pl_clock_system();
     int64_t days = DAYS_AHEAD;
     const char *at = options_get(&due->cli->options, OPTION_AT);
-    due->today = when_day(clock->wall_us(clock));
     if (at != NULL && !pl_is_ok(pl_date_parse(at, &due->today)))
         return failure_usage(&due->cli->failure,
                              _("--at %s: a day of the form YYYY-MM-DD is needed"), at);
     PL_TRY(options_number(&due->cli->options, OPTION_DAYS, 0, 36500, &days, &due->cli->failure));
+    PL_TRY(cli_zone(due->cli)); /* also with --at: reservations end on a day */
+    if (at == NULL)
+        due->today = when_day(clock->wall_us(clock));
     due->horizon = due->today + (int32_t)days;
     return pl_ok();
 }

@@ -281,11 +281,12 @@ static struct pl_status read_older(struct cli *cli, char **ret)
     const char *text = options_get(&cli->options, OPTION_OLDER_THAN);
     int64_t seconds = 0;
     char day[11];
-    if (text == NULL)
-        return pl_ok();
-    if (!pl_is_ok(pl_duration_parse(text, &seconds)) || seconds > 36500LL * 86400)
+    if (text != NULL && (!pl_is_ok(pl_duration_parse(text, &seconds)) || seconds > 36500LL * 86400))
         return failure_usage(&cli->failure, _("--older-than %s: a length of time such as 30d"),
                              text);
+    PL_TRY(cli_zone(cli)); /* the age of each is shown */
+    if (text == NULL)
+        return pl_ok();
     *ret = pl_arena_strdup(&cli->arena, pl_date_format(today() - (int32_t)(seconds / 86400), day));
     return *ret != NULL ? pl_ok() : no_memory();
 }

@@ -40,7 +40,7 @@ static struct pl_status no_memory(void)
 /* --effective-date or --at, or today in the fund's time zone. */
 static struct pl_status read_day(struct cli *cli, const char **ret)
 {
-    char moment[40];
+    char today[11];
     const char *given = options_get(&cli->options, OPTION_EFFECTIVE_DATE);
     if (given == NULL)
         given = options_get(&cli->options, OPTION_AT);
@@ -48,11 +48,12 @@ static struct pl_status read_day(struct cli *cli, const char **ret)
         return failure_usage(&cli->failure, _("--at %s: a day of the form YYYY-MM-DD is needed"),
                              given);
     struct pl_clock *clock = pl_clock_system();
-    if (given == NULL)
-        PL_TRY(when_init());
-    *ret = given != NULL
-               ? given
-               : pl_arena_printf(&cli->arena, "%.10s", when_format(clock->wall_us(clock), moment));
+    if (given == NULL) {
+        PL_TRY(cli_zone(cli));
+        given =
+            pl_arena_strdup(&cli->arena, pl_date_format(when_day(clock->wall_us(clock)), today));
+    }
+    *ret = given;
     return *ret != NULL ? pl_ok() : no_memory();
 }
 

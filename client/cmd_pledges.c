@@ -9,7 +9,6 @@
 #include "client/input.h"
 #include "client/payments.h"
 #include "client/proposals.h"
-#include "client/when.h"
 #include "common/check.h"
 #include "common/reference.h"
 #include "common/scan.h"
@@ -334,11 +333,9 @@ static struct pl_status read_filters(struct cli *cli, Pledged__V1__ListPledgesRe
     PL_TRY(input_code(cli, OPTION_KIND, TEXT_KIND, &kind));
     PL_TRY(input_code(cli, OPTION_MONEY, TEXT_MONEY, &money));
     PL_TRY(options_number(options, OPTION_SINCE_SEQ, 1, INT64_MAX, &since, &cli->failure));
-    const char *before = options_get(options, OPTION_EXPIRES_BEFORE);
-    if (before != NULL && !pl_is_ok(when_end_of(before, &request->expires_before_us)))
-        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
-                           "expires_before_us", _("--expires-before %s: %s"), before,
-                           _("a date has the form YYYY-MM-DD"));
+    if (options_has(options, OPTION_EXPIRES_BEFORE))
+        PL_TRY(input_end(cli, OPTION_EXPIRES_BEFORE, "expires_before_us",
+                         &request->expires_before_us));
     request->tier = input_lend(options_get(options, OPTION_TIER));
     request->contributor = input_id(cli, options_get(options, OPTION_CONTRIBUTOR), 'C');
     request->contributor_kind = (Pledged__V1__ContributorKind)kind;

@@ -202,8 +202,10 @@ struct pl_status cmd_rates(struct cli *cli)
         return failure_usage(&cli->failure, "%s", _("give --at or --all, not both"));
     request.currency = input_lend(cli->arg_count > 0 ? cli->arg[0] : NULL);
     request.date = input_lend(options_get(&cli->options, OPTION_AT));
-    if (!all && request.date[0] == '\0')
+    if (!all && request.date[0] == '\0') {
+        PL_TRY(cli_zone(cli));
         request.date = input_lend(pl_date_format(when_day(clock->wall_us(clock)), today));
+    }
     request.page_size = 1000;
     sheet_init(&sheet, "rates", columns, PL_COUNT(columns), &cli->arena);
     do {

@@ -12,6 +12,7 @@
 #include "client/progress.h"
 #include "client/sample.h"
 #include "client/verify.h"
+#include "client/when.h"
 #include "common/check.h"
 #include "common/ids.h"
 #include "common/scan.h"
@@ -64,6 +65,9 @@ static struct pl_status on_entry(void *arg, uint64_t seq, const struct verify_en
                                  struct pl_slice bytes)
 {
     struct draw *draw = arg;
+    if (entry->message != NULL &&
+        entry->message->fact_case == PLEDGED__V1__ENTRY__FACT_POLICY_ADOPTED)
+        PL_TRY(when_use(entry->message->policy_adopted->time_zone)); /* times go by the newest */
     if (entry->message == NULL || !is_wanted(&draw->filter, seq, entry->message))
         return pl_ok();
     const Pledged__V1__Money *amount = entries_amount(entry->message);

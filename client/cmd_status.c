@@ -33,6 +33,7 @@ static const struct column status_columns[] = {
     {"witness", NULL, IN_JSON, false},
     {"four_eyes", N_("Needs a second person"), IN_ALL, false},
     {"open_proposals", N_("Open proposals"), IN_ALL, true},
+    {"time_zone", N_("Time zone of the fund"), IN_ALL, false},
 };
 
 /* For programs a list of objects; for people a line: name, entries, what is wrong. */
@@ -75,6 +76,15 @@ static void add_classes(struct sheet *sheet, const Pledged__V1__GetStatusRespons
     sheet_pair(sheet, codes, labels);
 }
 
+/* The rule as the ledger has it. Absent: an older daemon, which does not say it. */
+static void add_zone(struct sheet *sheet, const Pledged__V1__GetStatusResponse *answer)
+{
+    if (answer->zone_case == PLEDGED__V1__GET_STATUS_RESPONSE__ZONE_TIME_ZONE)
+        sheet_text(sheet, answer->time_zone[0] == '\0' ? "UTC0" : answer->time_zone);
+    else
+        sheet_text(sheet, NULL);
+}
+
 struct pl_status cmd_status(struct cli *cli)
 {
     Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
@@ -83,6 +93,7 @@ struct pl_status cmd_status(struct cli *cli)
                     &message));
     const Pledged__V1__GetStatusResponse *answer = (const void *)message;
     struct sheet sheet;
+    cli_take_zone(answer);
     sheet_init(&sheet, NULL, status_columns, PL_COUNT(status_columns), &cli->arena);
     sheet_text(&sheet, answer->version);
     sheet_quoted(&sheet, answer->person);
@@ -114,5 +125,6 @@ struct pl_status cmd_status(struct cli *cli)
     PL_TRY(add_witnesses(&sheet, answer));
     add_classes(&sheet, answer);
     sheet_number(&sheet, (int64_t)answer->open_proposals);
+    add_zone(&sheet, answer);
     return cli_show(cli, &sheet);
 }

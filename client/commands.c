@@ -193,7 +193,7 @@ static const struct command table[] = {
      .words = N_("take a place of a tier until a moment"),
      .more =
          N_("Without --for and --until it lasts as long as the catalogue says. A day given with "
-            "--until is included, in the time zone of the fund (Europe/Zurich)."),
+            "--until is included, in the time zone of the fund, which 'pledge status' shows."),
      .examples = "pledge hold platine --contributor C000017 --for 14d\n"
                  "pledge hold platine --contributor C000017 --until 2026-03-31",
      .run = cmd_hold},

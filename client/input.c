@@ -105,6 +105,10 @@ static struct pl_status ambiguous(struct cli *cli, const char *amount, const cha
                            _("the amount '%s' has points or commas between its digits that may "
                              "mean anything; type %s if that is meant"),
                            amount, first);
+    while (marks.after > (size_t)exponent && marks.digits[marks.len - 1] == '0') {
+        marks.after--; /* zeros that the currency has no place for */
+        marks.len--;
+    }
     const char *second = reading(cli, &marks, marks.after, exponent);
     if (marks.after <= (size_t)exponent)
         return failure_set(&cli->failure, PL_E_INVALID, reason, field,
@@ -115,6 +119,22 @@ static struct pl_status ambiguous(struct cli *cli, const char *amount, const cha
                          "first is meant; the second has more digits after the point than %s has "
                          "(%d)"),
                        amount, first, second, first, currency, exponent);
+}
+
+/* Zeros too many change nothing of the amount: it is said how it is typed. */
+static struct pl_status too_precise(struct cli *cli, const char *amount, const char *currency,
+                                    int exponent, const char *field)
+{
+    size_t point = strcspn(amount, ".,"), len = point + (size_t)(exponent > 0 ? exponent + 1 : 0);
+    const char *more = amount + point + 1 + exponent; /* there is more: that is the problem */
+    if (more[strspn(more, "0")] == '\0')
+        return failure_set(
+            &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, field,
+            _("'%s' has more digits after the point than %s has (%d); type %.*s if that is meant"),
+            amount, currency, exponent, (int)len, amount);
+    return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
+                       field, _("'%s' has more digits after the point than %s has (%d)"), amount,
+                       currency, exponent);
 }
 
 static struct pl_status no_currency(struct cli *cli, const char *currency, const char *field)
@@ -148,9 +168,7 @@ struct pl_status input_money(struct cli *cli, const char *amount, const char *cu
     case PL_DECIMAL_AMBIGUOUS:
         return ambiguous(cli, amount, currency, exponent, field);
     case PL_DECIMAL_PRECISION:
-        return failure_set(
-            &cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, field,
-            _("'%s' has more digits after the point than %s has (%d)"), amount, currency, exponent);
+        return too_precise(cli, amount, currency, exponent, field);
     case PL_DECIMAL_OVERFLOW:
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_AMOUNT_OVERFLOW,
                            field, _("%s: %s"), amount,
@@ -208,6 +226,26 @@ struct pl_status input_code(struct cli *cli, enum option option, enum text_list 
                          options_rule(option)->name, code, text_codes(list, &cli->arena));
 }
 
+struct pl_status input_end(struct cli *cli, enum option option, const char *field, int64_t *ret)
+{
+    const char *text = options_get(&cli->options, option), *name = options_rule(option)->name;
+    if (pl_date_valid(text))
+        PL_TRY(cli_zone(cli));
+    struct pl_status status = when_end_of(text, ret);
+    if (pl_is_ok(status))
+        return status;
+    if (status.code == PL_E_CONFIG)
+        return failure_set(
+            &cli->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+            _("--%s %s: this daemon is of an older version and does not say in which "
+              "time zone a day ends; give a moment like 2026-03-31T18:00:00+02:00"),
+            name, text);
+    return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID, field,
+                       _("--%s %s: a day like 2026-03-31 is needed, or a moment like "
+                         "2026-03-31T18:00:00+02:00"),
+                       name, text);
+}
+
 struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
 {
     const char *length = options_get(&cli->options, OPTION_FOR);
@@ -223,17 +261,7 @@ struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret)
         *ret_which = 1;
     }
     if (until != NULL) {
-        struct pl_status status = when_end_of(until, ret);
-        if (status.code == PL_E_CONFIG)
-            return failure_set(
-                &cli->failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                _("this machine does not know the time zone %s (package tzdata)"), WHEN_ZONE);
-        if (!pl_is_ok(status))
-            return failure_set(&cli->failure, PL_E_INVALID,
-                               PLEDGED__V1__REASON__REASON_DATE_INVALID, "until_us",
-                               _("--until %s: a day like 2026-03-31 is needed, or a moment like "
-                                 "2026-03-31T18:00:00+02:00"),
-                               until);
+        PL_TRY(input_end(cli, OPTION_UNTIL, "until_us", ret));
         *ret_which = 2;
     }
     return pl_ok();

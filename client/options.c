@@ -71,7 +71,7 @@ static const struct option_rule rules[OPTION_COUNT] = {
     [OPTION_NAME_CONTAINS] = {"name-contains", 0, false, "TEXT", N_("only names with this text")},
     [OPTION_FOR] = {"for", 0, false, "TIME", N_("how long: 90s, 15m, 36h, 14d, 2w")},
     [OPTION_UNTIL] = {"until", 0, false, "YYYY-MM-DD",
-                      N_("to the end of this day in Zurich (or an RFC 3339 moment)")},
+                      N_("to the end of this day where the fund is (or an RFC 3339 moment)")},
     [OPTION_IN_KIND] = {"in-kind", 0, false, NULL, N_("goods or services instead of money")},
     [OPTION_CAMPAIGN] = {"campaign", 0, false, "TEXT", N_("campaign it came from")},
     [OPTION_AGREEMENT_REF] = {"agreement-ref", 0, false, "TEXT", N_("reference of the agreement")},

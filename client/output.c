@@ -162,25 +162,26 @@ void sheet_amount(struct sheet *sheet, const Pledged__V1__Money *money)
         sheet_minor(sheet, money->minor, money->currency);
 }
 
-static void moment(struct sheet *sheet, int64_t time_us,
-                   const char *(*format)(int64_t time_us, char out[40]))
+static void moment(struct sheet *sheet, int64_t time_us, bool is_end)
 {
-    char machine[28], human[40];
+    char machine[28];
     if (time_us == 0)
         sheet_pair(sheet, NULL, NULL);
     else
-        sheet_pair(sheet, pl_arena_strdup(sheet->arena, pl_time_format(time_us, machine)),
-                   pl_arena_strdup(sheet->arena, format(time_us, human)));
+        add_cell(sheet, (struct cell){.machine = pl_arena_strdup(sheet->arena,
+                                                                 pl_time_format(time_us, machine)),
+                                      .moment_us = time_us,
+                                      .is_end = is_end});
 }
 
 void sheet_time(struct sheet *sheet, int64_t time_us)
 {
-    moment(sheet, time_us, when_format);
+    moment(sheet, time_us, false);
 }
 
 void sheet_end(struct sheet *sheet, int64_t time_us)
 {
-    moment(sheet, time_us, when_format_end);
+    moment(sheet, time_us, true);
 }
 
 void sheet_time_us(struct sheet *sheet, int64_t time_us)
@@ -258,17 +259,17 @@ void sheet_note(struct sheet *sheet, const char *key, const char *json)
 
 void sheet_as_of(struct sheet *sheet, uint64_t seq, int64_t time_us)
 {
-    char time[28], words[40];
+    char time[28];
     sheet_note(sheet, "as_of_seq", pl_arena_printf(sheet->arena, "%" PRIu64, seq));
     if (time_us == 0) {
         sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 "."), seq);
         return;
     }
+    sheet->as_of_seq = seq;
+    sheet->as_of_us = time_us;
     (void)pl_time_format(time_us, time);
     sheet_note(sheet, "as_of_time", pl_arena_printf(sheet->arena, "\"%s\"", time));
     sheet_note(sheet, "as_of_time_us", pl_arena_printf(sheet->arena, "\"%" PRId64 "\"", time_us));
-    sheet->footer = pl_arena_printf(sheet->arena, _("As of entry %" PRIu64 ", %s."), seq,
-                                    when_format(time_us, words));
 }
 
 size_t sheet_rows(const struct sheet *sheet)
@@ -607,17 +608,47 @@ static struct pl_status print_record(const struct sheet *sheet, bool color, stru
     return pl_ok();
 }
 
+/* Moments in words, which only people read: it may be asked first where the fund is. */
+static struct pl_status say_moments(const struct sheet *sheet)
+{
+    for (size_t i = 0; i < sheet->count; i++) {
+        struct cell *cell = &sheet->cells[i];
+        char words[40];
+        if (cell->moment_us == 0 || !in_table(sheet, i % sheet->column_count))
+            continue;
+        cell->human =
+            pl_arena_strdup(sheet->arena, cell->is_end ? when_format_end(cell->moment_us, words)
+                                                       : when_format(cell->moment_us, words));
+        if (cell->human == NULL)
+            return pl_fail(TOO_BIG, "the answer does not fit into memory");
+    }
+    return pl_ok();
+}
+
+static struct pl_status print_footer(const struct sheet *sheet, struct pl_buf *out)
+{
+    char words[40];
+    const char *gap = sheet->list != NULL ? "\n" : "";
+    if (sheet->footer != NULL)
+        return pl_buf_printf(out, "%s%s\n", gap, sheet->footer);
+    if (sheet->as_of_us == 0)
+        return pl_ok();
+    PL_TRY(pl_buf_append_str(out, gap));
+    PL_TRY(pl_buf_printf(out, _("As of entry %" PRIu64 ", %s."), sheet->as_of_seq,
+                         when_format(sheet->as_of_us, words)));
+    return pl_buf_append_str(out, "\n");
+}
+
 static struct pl_status print_table(const struct sheet *sheet, bool color, struct pl_buf *out)
 {
+    PL_TRY(say_moments(sheet));
     if (sheet->list == NULL)
         PL_TRY(print_record(sheet, color, out));
     else if (sheet_rows(sheet) == 0)
         PL_TRY(pl_buf_printf(out, "%s\n", _("(nothing)")));
     else
         PL_TRY(print_grid(sheet, color, out));
-    if (sheet->footer != NULL)
-        PL_TRY(pl_buf_printf(out, "%s%s\n", sheet->list != NULL ? "\n" : "", sheet->footer));
-    return pl_ok();
+    return print_footer(sheet, out);
 }
 
 struct pl_status sheet_print(const struct sheet *sheet, enum output_format format, bool color,

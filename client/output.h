@@ -41,6 +41,9 @@ struct cell {
     const char *machine; /* NULL: absent */
     const char *human;   /* NULL: absent */
     bool bare;           /* machine is a JSON number, literal, object or list */
+    /* Of a moment `human` is made when a table is printed: programs need no time zone. */
+    int64_t moment_us; /* 0: it is none */
+    bool is_end;
 };
 struct note {
     const char *key, *json;
@@ -56,6 +59,8 @@ struct sheet {
     struct note note[SHEET_NOTES_MAX]; /* beside the list in JSON */
     size_t note_count;
     const char *footer; /* last line of a table; NULL: none */
+    uint64_t as_of_seq; /* with as_of_us the last line where there is no footer */
+    int64_t as_of_us;   /* 0: none */
     bool spent;         /* the arena's budget is gone: writing fails */
     bool safe;          /* csv: nothing that a spreadsheet would take for a formula */
     bool exact;         /* csv: texts as they are, with marks that steer or turn a line */

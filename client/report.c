@@ -721,7 +721,7 @@ static int64_t age_of(struct page *page, const Pledged__V1__PaymentStatus *payme
     int32_t day;
     if (!pl_is_ok(pl_date_parse(payment->value_date, &day)))
         return 0;
-    return pl_date_of_us(page->in->totals->as_of_time_us) - day;
+    return when_day(page->in->totals->as_of_time_us) - day;
 }
 
 static struct pl_status print_unmatched_row(struct page *page,

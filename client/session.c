@@ -27,6 +27,7 @@ struct session {
     struct failure *failure;
     struct pl_h2client *client; /* NULL: not connected */
     int64_t deadline_ns;
+    bool streaming; /* the connection is busy with a stream */
 };
 
 struct attempt {
@@ -222,6 +223,7 @@ static struct pl_status try_once(struct session *session, struct attempt *attemp
 {
     attempt->again = attempt->open = false;
     PL_TRY(connect_daemon(session, attempt));
+    session->streaming = attempt->on_message != NULL;
     struct pl_status status =
         attempt->on_message == NULL
             ? pl_h2client_unary(session->client, attempt->path, attempt->request,
@@ -229,6 +231,7 @@ static struct pl_status try_once(struct session *session, struct attempt *attemp
             : pl_h2client_stream(session->client, attempt->path, attempt->request,
                                  now_ns() + (int64_t)STREAM_DEADLINE_MS * NS_PER_MS,
                                  on_stream_message, attempt, &attempt->reply);
+    session->streaming = false;
     if (!pl_is_ok(status)) {
         hang_up(session);
         return judge_broken(session, attempt, status, &attempt->reply.error);
@@ -297,6 +300,25 @@ struct pl_status session_read(struct session *session, const char *method,
     if (!pl_is_ok(status))
         return status;
     return unpack(session, type, &attempt, ret);
+}
+
+struct pl_status session_glance(struct session *session, const char *method,
+                                const ProtobufCMessage *request,
+                                const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
+{
+    struct attempt attempt PL_CLEANUP(attempt_fini) = {.path = path_of(session, method),
+                                                       .request = pl_pack(request, session->arena),
+                                                       .session = session};
+    pl_h2client_reply_init(&attempt.reply);
+    if (session->client == NULL || !pl_h2client_usable(session->client) || session->streaming ||
+        attempt.path == NULL || (attempt.request.data == NULL && attempt.request.len > 0))
+        return pl_fail(UNAVAILABLE, "no connection to ask on");
+    struct failure kept = *session->failure;
+    struct pl_status status = try_once(session, &attempt);
+    if (pl_is_ok(status))
+        status = unpack(session, type, &attempt, ret);
+    *session->failure = kept;
+    return status;
 }
 
 static struct pl_status execute(struct session *session, const char *path, struct pl_slice request,

@@ -29,6 +29,12 @@ PL_MUST_CHECK struct pl_status session_read(struct session *session, const char 
                                             const ProtobufCMessage *request,
                                             const ProtobufCMessageDescriptor *type,
                                             ProtobufCMessage **ret);
+/* A read that an answer can be shown without: one attempt, on the connection that is open already,
+ * never while a stream is read. Does not touch the failure. */
+PL_MUST_CHECK struct pl_status session_glance(struct session *session, const char *method,
+                                              const ProtobufCMessage *request,
+                                              const ProtobufCMessageDescriptor *type,
+                                              ProtobufCMessage **ret);
 /* A write: the exact bytes of a Command. UNKNOWN_OUTCOME if an attempt may have been recorded and
  * no later one said so. */
 PL_MUST_CHECK struct pl_status session_execute(struct session *session, struct pl_slice command,

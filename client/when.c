@@ -1,95 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * when: mktime and localtime_r under TZ. The C library takes UTC for a zone it has no data for, and
- * says nothing; so two moments whose offset is known (central European winter and summer time) are
- * asked for first.
+ * when: see when.h. Happy path: the rule is there before it is needed, or is asked for at the first
+ * need. Failure: UTC, which is printed with its name.
  */
 #include "client/when.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/date.h"
+#include "common/zone.h"
 
-static bool offset_is(time_t moment, long seconds)
+static struct {
+    struct pl_zone zone;
+    bool known;
+    void (*ask)(void *arg);
+    void *arg;
+} fund;
+
+struct pl_status when_use(const char *rule)
 {
-    struct tm local;
-    return localtime_r(&moment, &local) != NULL && local.tm_gmtoff == seconds;
+    struct pl_zone zone;
+    PL_TRY(pl_zone_parse(rule, &zone));
+    fund.zone = zone;
+    fund.known = true;
+    return pl_ok();
 }
 
-struct pl_status when_init(void)
+bool when_known(void)
 {
-    static int known = -1;
-    if (known < 0) {
-        if (setenv("TZ", WHEN_ZONE, 1) != 0)
-            return pl_fail(INTERNAL, "setting the time zone");
-        tzset();
-        const time_t winter = 1767225600, summer = 1782864000; /* 2026-01-01, 2026-07-01 */
-        known = offset_is(winter, 3600) && offset_is(summer, 7200);
+    return fund.known;
+}
+
+void when_ask(void (*ask)(void *arg), void *arg)
+{
+    fund.ask = ask;
+    fund.arg = arg;
+}
+
+static const struct pl_zone *zone(void)
+{
+    void (*ask)(void *arg) = fund.known ? NULL : fund.ask;
+    if (ask != NULL) {
+        fund.ask = NULL; /* who is asked may need a moment in words */
+        ask(fund.arg);
     }
-    return known != 0 ? pl_ok() : pl_fail(CONFIG, "reading the data of the zone " WHEN_ZONE);
+    return &fund.zone;
 }
 
 struct pl_status when_end_of(const char *text, int64_t *ret_us)
 {
-    int32_t days;
-    if (!pl_is_ok(pl_date_parse(text, &days))) {
+    int32_t day;
+    if (!pl_is_ok(pl_date_parse(text, &day))) {
         if (pl_is_ok(pl_time_parse(text, ret_us)))
             return pl_ok();
         return pl_fail(INVALID, "a day YYYY-MM-DD is needed");
     }
-    PL_TRY(when_init());
-    struct tm day;
-    time_t start_utc = (time_t)days * 86400;
-    if (gmtime_r(&start_utc, &day) == NULL)
-        return pl_fail(INVALID, "a day YYYY-MM-DD is needed");
-    struct tm end = {.tm_year = day.tm_year,
-                     .tm_mon = day.tm_mon,
-                     .tm_mday = day.tm_mday + 1, /* mktime carries over ends of months */
-                     .tm_isdst = -1};
-    time_t moment = mktime(&end);
-    if (moment == (time_t)-1)
-        return pl_fail(INVALID, "this day has no end that can be told");
-    *ret_us = (int64_t)moment * PL_US_PER_S;
+    const struct pl_zone *there = zone();
+    if (!fund.known)
+        return pl_fail(CONFIG, "nobody says in which time zone the fund is");
+    *ret_us = pl_zone_begin_us(there, day + 1);
     return pl_ok();
 }
 
 int32_t when_day(int64_t time_us)
 {
-    char text[40];
-    int32_t day = pl_date_of_us(time_us);
-    (void)when_format(time_us, text);
-    text[strlen("2026-12-08")] = '\0';
-    struct pl_status status = pl_date_parse(text, &day);
-    return pl_is_ok(status) ? day : pl_date_of_us(time_us);
+    return pl_zone_day(zone(), time_us);
 }
 
 const char *when_format(int64_t time_us, char out[40])
 {
-    struct pl_status status = when_init();
-    int64_t floor_s = time_us / PL_US_PER_S - (time_us % PL_US_PER_S < 0);
-    time_t moment = (time_t)floor_s;
-    struct tm local;
-    struct tm *got = pl_is_ok(status) ? localtime_r(&moment, &local) : gmtime_r(&moment, &local);
-    if (got == NULL || strftime(out, 40, "%Y-%m-%d %H:%M:%S", got) == 0) {
-        (void)snprintf(out, 40, "?");
-        return out;
-    }
-    char day[24];
-    (void)snprintf(day, sizeof(day), "%.23s", out);
-    (void)snprintf(out, 40, "%s %.8s", day, pl_is_ok(status) ? got->tm_zone : "UTC");
+    char utc[28];
+    const char *name;
+    int64_t east_us = pl_zone_east(zone(), time_us, &name) * PL_US_PER_S;
+    (void)pl_time_format(time_us + east_us, utc); /* "2026-11-23T20:17:29.123456Z" */
+    (void)snprintf(out, 40, "%.10s %.8s %s", utc, utc + 11, name);
     return out;
 }
 
 const char *when_format_end(int64_t time_us, char out[40])
 {
-    char before[40];
+    int32_t day = when_day(time_us);
     (void)when_format(time_us, out);
-    if (time_us % PL_US_PER_S != 0 || strncmp(out + strcspn(out, " "), " 00:00:00 ", 10) != 0)
+    if (time_us != pl_zone_begin_us(&fund.zone, day) || strncmp(out + 11, "00:00:00 ", 9) != 0)
         return out;
-    (void)when_format(time_us - 1, before);
-    (void)snprintf(out, 40, "%.10s 24:00:00%.12s", before, before + strlen("2026-12-07 00:00:00"));
+    char before[11];
+    const char *name; /* of the day that ends: where clocks change at midnight it is another */
+    (void)pl_zone_east(&fund.zone, time_us - 1, &name);
+    (void)snprintf(out, 40, "%s 24:00:00 %s", pl_date_format(day - 1, before), name);
     return out;
 }

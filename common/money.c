@@ -113,7 +113,8 @@ struct decimal {
     size_t whole;
     const char *fraction;
     size_t fraction_len;
-    bool comma; /* before the fraction, as French has it */
+    bool comma;   /* before the fraction, as French has it */
+    bool grouped; /* the whole part */
 };
 
 /* Groups, once begun, must have three digits each. */
@@ -138,6 +139,7 @@ static enum pl_decimal_problem split(const char *text, struct decimal *ret)
             break;
         }
     }
+    ret->grouped = grouped;
     if (ret->whole == 0 || (grouped && since_group != 3))
         return PL_DECIMAL_SYNTAX;
     if (*text == '.' || *text == ',') {
@@ -160,13 +162,14 @@ static bool shift_in(int64_t *value, char digit)
            !__builtin_add_overflow(*value, digit - '0', value);
 }
 
-/* Three digits behind one mark may be a group of thousands, unless nothing but zero is before it. A
- * point is believed where the currency has three digits; a comma means both in English and French.
+/* Three digits behind one mark may be a group of thousands, unless nothing but zero is before it,
+ * or more than three digits, which nobody groups so. A point is believed where the currency has
+ * three digits; a comma means both in English and French.
  */
 static bool may_be_thousands(const struct decimal *decimal, int exponent)
 {
     return decimal->fraction_len == 3 && decimal->digits[0] != '0' &&
-           (decimal->comma || exponent != 3);
+           (decimal->grouped || decimal->whole <= 3) && (decimal->comma || exponent != 3);
 }
 
 enum pl_decimal_problem pl_decimal_parse(const char *text, int exponent, int64_t *ret_minor)

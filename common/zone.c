@@ -5,8 +5,10 @@
  */
 #include "common/zone.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/date.h"
 
 enum { DAY_S = 86400, HOUR_S = 3600, OFFSET_HOURS_MOST = 24, CHANGE_HOURS_MOST = 167 };
@@ -22,19 +24,15 @@ static bool is_digit(char c)
 }
 
 /* CET, or <+03>; at least three. */
-static bool skip_name(const char **at)
+static bool read_name(const char **at, char name[PL_ZONE_NAME_BYTES])
 {
-    const char *begin = *at;
-    if (*begin == '<') {
-        const char *end = begin + 1;
-        while (is_letter(*end) || is_digit(*end) || *end == '+' || *end == '-')
-            end++;
-        *at = end + 1;
-        return *end == '>' && end - begin > 3;
-    }
-    while (is_letter(**at))
-        (*at)++;
-    return *at - begin >= 3;
+    bool quoted = **at == '<';
+    const char *begin = *at + quoted, *end = begin;
+    while (is_letter(*end) || (quoted && (is_digit(*end) || *end == '+' || *end == '-')))
+        end++;
+    (void)snprintf(name, PL_ZONE_NAME_BYTES, "%.*s", (int)(end - begin), begin);
+    *at = end + quoted;
+    return end - begin >= 3 && (!quoted || *end == '>');
 }
 
 static bool read_number(const char **at, int most, int *ret)
@@ -87,14 +85,14 @@ static bool read_change(const char **at, struct pl_zone_change *ret)
 static bool read_rule(const char *at, struct pl_zone *ret)
 {
     int32_t west = 0;
-    if (!skip_name(&at) || !read_time(&at, OFFSET_HOURS_MOST, &west))
+    if (!read_name(&at, ret->name) || !read_time(&at, OFFSET_HOURS_MOST, &west))
         return false;
     ret->east = -west; /* POSIX counts the other way */
     if (*at == '\0')
         return true;
     ret->has_summer = true;
     ret->summer_east = ret->east + HOUR_S;
-    if (!skip_name(&at))
+    if (!read_name(&at, ret->summer_name))
         return false;
     if (*at != ',') {
         if (!read_time(&at, OFFSET_HOURS_MOST, &west))
@@ -142,19 +140,55 @@ static int64_t moment_of(const struct pl_zone_change *change, int year, int32_t 
     return (int64_t)day * DAY_S + change->second - east;
 }
 
-static int32_t east_at(const struct pl_zone *zone, int64_t second)
+static int year_at(const struct pl_zone *zone, int64_t second)
+{
+    return pl_date_month((int32_t)floor_div(second + zone->east, DAY_S)) / 12;
+}
+
+static bool is_summer(const struct pl_zone *zone, int64_t second)
 {
     if (!zone->has_summer)
-        return zone->east;
-    int year = pl_date_month((int32_t)floor_div(second + zone->east, DAY_S)) / 12;
+        return false;
+    int year = year_at(zone, second);
     int64_t begin = moment_of(&zone->begin, year, zone->east);
     int64_t end = moment_of(&zone->end, year, zone->summer_east);
-    bool summer = begin < end ? second >= begin && second < end : second >= begin || second < end;
-    return summer ? zone->summer_east : zone->east;
+    return begin < end ? second >= begin && second < end : second >= begin || second < end;
+}
+
+static int32_t day_at(const struct pl_zone *zone, int64_t second)
+{
+    int32_t east = is_summer(zone, second) ? zone->summer_east : zone->east;
+    return (int32_t)floor_div(second + east, DAY_S);
 }
 
 int32_t pl_zone_day(const struct pl_zone *zone, int64_t time_us)
 {
-    int64_t second = floor_div(time_us, PL_US_PER_S);
-    return (int32_t)floor_div(second + east_at(zone, second), DAY_S);
+    return day_at(zone, floor_div(time_us, PL_US_PER_S));
+}
+
+int32_t pl_zone_east(const struct pl_zone *zone, int64_t time_us, const char **ret_name)
+{
+    bool summer = is_summer(zone, floor_div(time_us, PL_US_PER_S));
+    *ret_name = summer ? zone->summer_name : zone->name[0] != '\0' ? zone->name : "UTC";
+    return summer ? zone->summer_east : zone->east;
+}
+
+int64_t pl_zone_begin_us(const struct pl_zone *zone, int32_t day)
+{
+    int64_t midnight = (int64_t)day * DAY_S, first = midnight - zone->east;
+    if (zone->has_summer) {
+        /* By one clock or the other; or when they are changed, if that leaves midnight out. */
+        int64_t summer = midnight - zone->summer_east;
+        int64_t least = summer < first ? summer : first, most = summer < first ? first : summer;
+        int year = year_at(zone, first);
+        int64_t moments[] = {least, moment_of(&zone->begin, year, zone->east),
+                             moment_of(&zone->end, year, zone->summer_east), most};
+        first = most;
+        for (size_t i = 0; i < PL_COUNT(moments); i++) {
+            bool near = moments[i] >= least && moments[i] < first;
+            if (near && day_at(zone, moments[i]) >= day)
+                first = moments[i];
+        }
+    }
+    return first * PL_US_PER_S;
 }

@@ -213,6 +213,9 @@ ca = $home/pki/ca.crt
 [ledger]
 origin = quickstart.example/wsis-trust-fund
 
+[policy]
+time_zone = CET-1CEST,M3.5.0,M10.5.0/3
+
 [store]
 segment_bytes = 16777216"
         for person in reader clerk approver auditor admin; do

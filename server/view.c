@@ -69,6 +69,7 @@ struct view {
     bool writable, expiry_stopped;
     uint32_t four_eyes; /* bits by CommandClass */
     int64_t proposal_ttl_s;
+    char time_zone[PL_ZONE_BYTES];
     size_t open_proposals;
     char why_not_writable[160];
     struct catalogue **catalogue; /* owns one reference each */
@@ -306,6 +307,8 @@ struct view *view_new(const struct ledger *ledger, const struct view_log *log, b
     view->expiry_stopped = expiry_stopped;
     view->four_eyes = ledger->policy.four_eyes;
     view->proposal_ttl_s = ledger->policy.proposal_ttl_s;
+    if (ledger->policy.message != NULL)
+        copy_text(view->time_zone, sizeof(view->time_zone), ledger->policy.message->time_zone);
     view->open_proposals = ledger->proposal_open;
     if (!writable && why_not_writable != NULL)
         copy_text(view->why_not_writable, sizeof(view->why_not_writable), why_not_writable);
@@ -908,6 +911,8 @@ enum pl_code view_get_status(const struct view *view, struct pl_arena *arena,
     response->expiry_stopped = view->expiry_stopped;
     response->proposal_ttl_s = view->proposal_ttl_s;
     response->open_proposals = view->open_proposals;
+    response->zone_case = PLEDGED__V1__GET_STATUS_RESPONSE__ZONE_TIME_ZONE;
+    response->time_zone = lend(view->time_zone);
     if (!add_four_eyes(view, arena, response))
         return PL_E_TOO_BIG;
     if (view->catalogue_in_force != STATE_NONE) {

@@ -113,9 +113,8 @@ const amount = (money) => `${money.currency}\u00a0${decimal(big(money.minor), mo
 
 function moment(us) {
   const date = new Date(Number(us / 1000n));
-  return new Intl.DateTimeFormat(locale(), {
-    dateStyle: "short", timeStyle: "medium", timeZone: "Europe/Zurich",
-  }).format(date);
+  // Where the reader is, and saying so: visitors without a role are not told where the fund is.
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "short", timeStyle: "long" }).format(date);
 }
 
 // --- making elements; text is always text ---

@@ -56,7 +56,7 @@ def good_files():
 
 
 class Bank(DaemonTest):
-    settings = ACCOUNTS
+    settings = ACCOUNTS | {"policy": {"time_zone": "Europe/Zurich"}}
 
     def setUp(self):
         """A ledger of its own for every test: numbers of pledges are in the files."""

@@ -11,6 +11,8 @@ from harness import DaemonTest, document, money, opened, pb
 
 
 class Lifecycle(DaemonTest):
+    settings = {"policy": {"time_zone": "Europe/Zurich"}}
+
     def setUp(self):
         self.files = self.home.path / "evidence"
         self.files.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/input.h"
+#include "client/when.h"
 #include "common/check.h"
 #include "common/hash.h"
 
@@ -84,6 +85,12 @@ static void test_wrong_amounts_say_what_to_type(void **state)
         {"1", "chfx", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "chfx: "},
         {"1", "ch", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "ch: "},
         {"1.005", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "1005.00"},
+        {"150000.000", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION,
+         "more digits after the point than CHF has (2); type 150000.00 if"},
+        {"1'500.0000", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "type 1'500.00 if"},
+        {"1500.0", "JPY", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "type 1500 if"},
+        {"1.500", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "type 1500.00 or 1.50"},
+        {"1.500", "JPY", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "the second has more"},
         {"1.0055", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "(2)"},
         {"1.5", "JPY", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "JPY"},
         {"1,500", "CHF", PLEDGED__V1__REASON__REASON_FIELD_INVALID, "1500.00"},
@@ -156,9 +163,10 @@ static void test_the_end_of_a_hold(void **state)
     type(OPTION_UNTIL, "2026-07-10");
     assert_int_equal(input_until(&cli, &which, &value).code, PL_E_USAGE);
     cli.options.value[OPTION_FOR].count = 0;
+    assert_true(pl_is_ok(when_use("CET-1CEST,M3.5.0,M10.5.0/3")));
     assert_true(pl_is_ok(input_until(&cli, &which, &value)));
     assert_int_equal(which, 2);
-    assert_int_equal(value, 1783720800000000); /* 2026-07-10 24:00 in Zurich */
+    assert_int_equal(value, 1783720800000000); /* 2026-07-10 24:00 in Geneva */
     cli.options.value[OPTION_UNTIL].count = 0;
     type(OPTION_UNTIL, "2026-02-30");
     assert_int_equal(input_until(&cli, &which, &value).code, PL_E_INVALID);

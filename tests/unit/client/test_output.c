@@ -147,7 +147,7 @@ static void test_a_table_lines_up_with_accents_and_without_tabs(void **state)
                         "Société \"Ex\", S.A. x  CHF\u00a0150'000.00          0\n"
                         "Yen                   JPY\u00a033'401'000  unlimited\n"
                         "–                                  –         12\n"
-                        "\nAs of entry 7, 1970-01-01 01:00:01 CET.\n");
+                        "\nAs of entry 7, 1970-01-01 00:00:01 UTC.\n");
     assert_string_equal(print(OUTPUT_TABLE, NULL), "Name    Société \"Ex\", S.A. x\n"
                                                    "Amount  CHF\u00a0150'000.00\n"
                                                    "Left    0\n");

@@ -37,7 +37,6 @@ static void act(void *arg, unsigned n, const char *path, struct pl_slice request
                 struct fake_reply *reply)
 {
     struct play *play = arg;
-    (void)path;
     if (n < 8 && request.len <= 64) {
         memcpy(play->seen[n], request.data, request.len);
         play->seen_len[n] = request.len;
@@ -45,7 +44,11 @@ static void act(void *arg, unsigned n, const char *path, struct pl_slice request
     unsigned step = n < play->steps ? n : play->steps - 1;
     reply->way = play->way[step];
     reply->grpc_status = play->grpc[step];
-    if (play->reason[step] != 0) {
+    if (strstr(path, "GetStatus") != NULL) {
+        Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+        status.size = 43;
+        pack_into(reply, &status.base);
+    } else if (play->reason[step] != 0) {
         Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
         uint8_t bytes[256];
         refusal.reason = play->reason[step];
@@ -288,6 +291,71 @@ static void test_codes_of_statuses(void **state)
     assert_int_equal(session_code(14, &refusal), PL_E_NO_SPACE);
 }
 
+static struct pl_status glance(struct rig *rig, ProtobufCMessage **ret)
+{
+    Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
+    return session_glance(rig->session, "GetStatus", &request.base,
+                          &pledged__v1__get_status_response__descriptor, ret);
+}
+
+/* What is already answered or refused is neither delayed nor forgotten by a look aside. */
+static void test_a_glance_asks_once_and_leaves_the_failure(void **state)
+{
+    (void)state;
+    struct play play = {.way = {FAKE_ANSWER, FAKE_ANSWER, FAKE_DROP, FAKE_ANSWER},
+                        .grpc = {9},
+                        .reason = {PLEDGED__V1__REASON__REASON_TIER_SOLD_OUT},
+                        .steps = 4};
+    struct rig rig;
+    Pledged__V1__Receipt *receipt = NULL;
+    ProtobufCMessage *message = NULL;
+    rig_init(&rig, &play, 10000);
+    assert_int_equal(glance(&rig, &message).code, PL_E_UNAVAILABLE); /* makes no connection */
+    assert_int_equal(rig.server.requests, 0);
+    assert_int_equal(execute(&rig, &receipt).code, PL_E_REFUSED);
+    struct failure before = rig.failure;
+    assert_true(pl_is_ok(glance(&rig, &message)));
+    assert_int_equal(((const Pledged__V1__GetStatusResponse *)message)->size, 43);
+    assert_false(pl_is_ok(glance(&rig, &message))); /* dropped: not tried again */
+    assert_int_equal(rig.server.requests, 3);
+    assert_false(pl_is_ok(glance(&rig, &message))); /* nor is a new connection made */
+    assert_int_equal(rig.server.requests, 3);
+    assert_string_equal(rig.failure.message, before.message);
+    assert_int_equal(rig.failure.reason, before.reason);
+    assert_ptr_equal(rig.failure.refusal, before.refusal);
+    rig_fini(&rig);
+}
+
+struct nested {
+    struct rig *rig;
+    enum pl_code code;
+};
+
+static struct pl_status look_aside(void *arg, struct pl_slice message)
+{
+    struct nested *nested = arg;
+    ProtobufCMessage *got = NULL;
+    (void)message;
+    nested->code = glance(nested->rig, &got).code;
+    return pl_ok();
+}
+
+static void test_no_glance_while_a_stream_is_read(void **state)
+{
+    (void)state;
+    struct play play = {.way = {FAKE_ANSWER}, .steps = 1};
+    struct rig rig;
+    Pledged__V1__WatchRequest request = PLEDGED__V1__WATCH_REQUEST__INIT;
+    struct nested nested = {.rig = &rig};
+    ProtobufCMessage *message = NULL;
+    rig_init(&rig, &play, 10000);
+    assert_true(pl_is_ok(session_stream(rig.session, "Watch", &request.base, look_aside, &nested)));
+    assert_int_equal(nested.code, PL_E_UNAVAILABLE);
+    assert_int_equal(rig.server.requests, 1);
+    assert_true(pl_is_ok(glance(&rig, &message)));
+    rig_fini(&rig);
+}
+
 static void test_without_a_server_name_nothing_is_opened(void **state)
 {
     (void)state;
@@ -327,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_no_server_is_a_failure_within_the_time),
         cmocka_unit_test(test_a_server_that_cannot_be_verified_is_not_tried_again),
         cmocka_unit_test(test_codes_of_statuses),
+        cmocka_unit_test(test_a_glance_asks_once_and_leaves_the_failure),
+        cmocka_unit_test(test_no_glance_while_a_stream_is_read),
         cmocka_unit_test(test_without_a_server_name_nothing_is_opened),
     };
     return cmocka_run_group_tests(tests, make_pki, drop_pki);

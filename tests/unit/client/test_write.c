@@ -23,7 +23,10 @@ static char state_dir[128], out_path[128], err_path[128];
 struct play {
     unsigned lose; /* replies lost before one arrives */
     int grpc;
-    unsigned kept; /* files in the state directory when the first request came */
+    const char *zone; /* that its status tells; NULL: none, as an older daemon */
+    bool status_lost;
+    unsigned asked; /* for its status */
+    unsigned kept;  /* files in the state directory when the first request came */
     uint8_t id[16];
     struct pl_arena arena;
     const Pledged__V1__Command *command; /* as it came last */
@@ -62,7 +65,19 @@ static void act(void *arg, unsigned n, const char *path, struct pl_slice request
 {
     struct play *play = arg;
     ProtobufCMessage *message = NULL;
+    if (strcmp(path, "/pledged.v1.LedgerService/GetStatus") == 0) {
+        Pledged__V1__GetStatusResponse status = PLEDGED__V1__GET_STATUS_RESPONSE__INIT;
+        uint8_t packed[64];
+        status.zone_case = play->zone == NULL ? PLEDGED__V1__GET_STATUS_RESPONSE__ZONE__NOT_SET
+                                              : PLEDGED__V1__GET_STATUS_RESPONSE__ZONE_TIME_ZONE;
+        status.time_zone = (char *)(uintptr_t)play->zone;
+        reply->way = play->status_lost ? FAKE_DROP : FAKE_ANSWER;
+        fake_add_message(reply, packed, protobuf_c_message_pack(&status.base, packed));
+        play->asked++;
+        return;
+    }
     PL_ASSERT(strcmp(path, "/pledged.v1.LedgerService/Execute") == 0);
+    n -= play->asked;
     PL_ASSERT(pl_is_ok(
         pl_unpack_trusted(&pledged__v1__command__descriptor, request, &play->arena, &message)));
     play->command = (const void *)message;
@@ -91,6 +106,7 @@ static void act(void *arg, unsigned n, const char *path, struct pl_slice request
     warning.kind = PLEDGED__V1__WARNING_KIND__WARNING_KIND_PAYMENT_SURPLUS;
     outcome.warning = warnings;
     outcome.n_warning = 1;
+    outcome.expires_us = 1783720800000000; /* 2026-07-10T22:00:00Z */
     receipt.seq = 42;
     receipt.kind = n == 0 ? PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW
                           : PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_REPLAY;
@@ -251,6 +267,44 @@ static void test_a_rehearsal_keeps_nothing(void **state)
     end_play(&play);
 }
 
+/* One zone a process: what tells one comes last. */
+static void test_a_day_ends_where_the_daemon_says(void **state)
+{
+    (void)state;
+    struct play play = {0};
+    static const char line[] = "hold or --contributor c1 --until 2026-07-10 --lang en";
+    assert_int_equal(run(&play, line), 78);
+    assert_string_equal(out_text, "");
+    assert_non_null(strstr(err_text, "--until 2026-07-10: this daemon is of an older version"));
+    assert_null(play.command);
+    assert_int_equal(kept_files(), 0);
+    end_play(&play);
+    struct play moment = {0}; /* needs no zone; its times are read in UTC */
+    assert_int_equal(run(&moment, "hold or --contributor c1 --until 2026-07-10T22:00:00Z "
+                                  "--lang en --format table"),
+                     0);
+    assert_non_null(strstr(out_text, "2026-07-10 22:00:00 UTC"));
+    assert_int_equal(moment.asked, 1);
+    end_play(&moment);
+    struct play lost = {.zone = "JST-9",
+                        .status_lost = true}; /* the receipt is told all the same */
+    assert_int_equal(run(&lost, "hold or --contributor c1 --lang en --format table"), 0);
+    assert_non_null(strstr(out_text, "2026-07-10 22:00:00 UTC"));
+    assert_int_equal(lost.asked, 1);
+    end_play(&lost);
+    struct play newer = {.zone = "CET-1CEST,J60,J300"}; /* a rule that this program cannot read */
+    assert_int_equal(run(&newer, line), 78);
+    end_play(&newer);
+    struct play geneva = {.zone = "CET-1CEST,M3.5.0,M10.5.0/3"};
+    assert_int_equal(run(&geneva, "hold or --contributor c1 --until 2026-07-10 --format table "
+                                  "--lang en"),
+                     0);
+    assert_int_equal(geneva.command->hold->until_us, 1783720800000000);
+    assert_non_null(strstr(out_text, "2026-07-10 24:00:00 CEST"));
+    assert_int_equal(geneva.asked, 1);
+    end_play(&geneva);
+}
+
 static void test_common_options_reach_the_command(void **state)
 {
     (void)state;
@@ -348,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_a_rehearsal_keeps_nothing),
         cmocka_unit_test(test_common_options_reach_the_command),
         cmocka_unit_test(test_mistakes_are_found_before_anything_is_sent),
+        cmocka_unit_test(test_a_day_ends_where_the_daemon_says),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

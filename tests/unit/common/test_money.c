@@ -164,7 +164,11 @@ static void test_amounts_that_are_refused(void **state)
         {"1,234,567", 2, PL_DECIMAL_AMBIGUOUS, 0},
         {"1,50,50", 2, PL_DECIMAL_AMBIGUOUS, 0},
         {"1,50.50", 2, PL_DECIMAL_AMBIGUOUS, 0},
-        {"150000.000", 2, PL_DECIMAL_AMBIGUOUS, 0},
+        {"150000.000", 2, PL_DECIMAL_PRECISION, 0}, /* thousands are not grouped so */
+        {"1500,000", 0, PL_DECIMAL_PRECISION, 0},
+        {"150000.000", 3, PL_DECIMAL_OK, 150000000},
+        {"1500,123", 4, PL_DECIMAL_OK, 15001230},
+        {"150.000", 2, PL_DECIMAL_AMBIGUOUS, 0},
         {"1.500", 0, PL_DECIMAL_AMBIGUOUS, 0},
         {"1.500", 4, PL_DECIMAL_AMBIGUOUS, 0},
         {"1.500.000", 2, PL_DECIMAL_AMBIGUOUS, 0},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: a rule says on which day it is, as the C library says it by the same rule, around midnight
- * and around each change of the clocks; what is no rule is refused.
+ * Goal: a rule says which day it is, when a day begins and what its time is called, as the C
+ * library says it by the same rule, around midnight and around each change of the clocks; what is
+ * no rule is refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,18 +26,28 @@ static const char *const rules[] = {"CET-1CEST,M3.5.0,M10.5.0/3",
                                     "EST5EDT,M3.2.0,M11.1.0",
                                     "<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", /* south */
                                     "<-03>3<-02>,M3.5.0/-1,M10.5.0/0",
-                                    "IST-1GMT0,M10.5.0,M3.5.0/1", /* winter is what changes */
+                                    "IST-1GMT0,M10.5.0,M3.5.0/1",      /* winter is what changes */
+                                    "<-01>1<+00>,M3.5.0/0,M10.5.0/1",  /* at midnight */
+                                    "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", /* the evening before */
+                                    "EET-2EEST,M4.5.5/0,M10.5.4/24",
+                                    "XST-1XDT,M3.2.0/23:30,M11.1.0/0:01", /* over midnight */
                                     "<+14>-14"};
 
-static void moment(const char *rule, const struct pl_zone *zone, int64_t second)
+static int32_t day_there(int64_t second)
 {
     struct tm there;
     time_t t = (time_t)second;
-    int32_t day;
     char text[32];
+    int32_t day = 0;
     assert_non_null(localtime_r(&t, &there));
     assert_int_equal(strftime(text, sizeof(text), "%Y-%m-%d", &there), 10);
     assert_true(pl_is_ok(pl_date_parse(text, &day)));
+    return day;
+}
+
+static void moment(const char *rule, const struct pl_zone *zone, int64_t second)
+{
+    int32_t day = day_there(second);
     int32_t found = pl_zone_day(zone, second * PL_US_PER_S + 999999);
     if (found != day)
         fail_msg("%s: day %d at %lld, %d is right", rule, found, (long long)second, day);
@@ -58,6 +69,54 @@ static void test_days_are_those_of_the_c_library(void **state)
             moment(rules[i], &zone, hour * 3600 - 1);
         }
     }
+}
+
+/* A day begins with its first second: the one before it is of an earlier day, and no second of the
+ * hours before that is of this day. */
+static void test_days_begin_when_the_c_library_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(rules); i++) {
+        struct pl_zone zone;
+        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
+        assert_int_equal(setenv("TZ", rules[i], 1), 0);
+        tzset();
+        for (int32_t day = 20000; day < 20000 + 6 * 366; day++) {
+            int64_t us = pl_zone_begin_us(&zone, day), begin = us / PL_US_PER_S;
+            assert_int_equal(us % PL_US_PER_S, 0);
+            if (day_there(begin) != day || day_there(begin - 1) >= day)
+                fail_msg("%s: day %d does not begin at %lld", rules[i], day, (long long)begin);
+            for (int64_t before = 1; before < 3 * 60; before++)
+                assert_true(day_there(begin - 60 * before) < day);
+        }
+    }
+}
+
+static void test_what_its_time_is_called(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(rules); i++) {
+        struct pl_zone zone;
+        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
+        assert_int_equal(setenv("TZ", rules[i], 1), 0);
+        tzset();
+        for (time_t second = 20000 * 86400LL; second < 20800 * 86400LL; second += 1800) {
+            struct tm there;
+            const char *name = NULL;
+            assert_non_null(localtime_r(&second, &there));
+            assert_int_equal(pl_zone_east(&zone, second * PL_US_PER_S, &name), there.tm_gmtoff);
+            assert_string_equal(name, there.tm_zone);
+        }
+    }
+    struct pl_zone zone;
+    const char *name = NULL;
+    assert_true(pl_is_ok(pl_zone_parse("", &zone)));
+    assert_int_equal(pl_zone_east(&zone, -1, &name), 0);
+    assert_string_equal(name, "UTC");
+    assert_int_equal(pl_zone_begin_us(&zone, -3), -3 * PL_US_PER_DAY);
+    assert_true(pl_is_ok(pl_zone_parse("ABCDEFGHIJKLMNOP-1", &zone)));
+    assert_int_equal(pl_zone_east(&zone, 0, &name), 3600);
+    assert_string_equal(name, "ABCDEFGHIJK"); /* cut, never longer than its place */
 }
 
 static void test_nothing_is_utc(void **state)
@@ -143,6 +202,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_days_are_those_of_the_c_library),
+        cmocka_unit_test(test_days_begin_when_the_c_library_says),
+        cmocka_unit_test(test_what_its_time_is_called),
         cmocka_unit_test(test_nothing_is_utc),
         cmocka_unit_test(test_what_is_no_rule),
         cmocka_unit_test(test_the_longest_rule),
