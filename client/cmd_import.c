@@ -282,8 +282,8 @@ static struct pl_status read_older(struct cli *cli, char **ret)
     int64_t seconds = 0;
     char day[11];
     if (text != NULL && (!pl_is_ok(pl_duration_parse(text, &seconds)) || seconds > 36500LL * 86400))
-        return failure_usage(&cli->failure, _("--older-than %s: a length of time such as 30d"),
-                             text);
+        return failure_usage(&cli->failure,
+                             _("--older-than %s: a length of time such as 30d is needed"), text);
     PL_TRY(cli_zone(cli)); /* the age of each is shown */
     if (text == NULL)
         return pl_ok();

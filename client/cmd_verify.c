@@ -20,8 +20,14 @@ struct pl_status cmd_verify_keys(struct cli *cli, const char **ret)
     const char *key = options_required(&cli->options, OPTION_KEY);
     struct pl_slice text;
     *ret = key;
-    if (strchr(key, '+') != NULL && access(key, F_OK) != 0)
+    if (access(key, F_OK) != 0 && strchr(key, '+') != NULL)
         return pl_ok(); /* a key has a plus sign and is no file */
+    if (access(key, F_OK) != 0)
+        return failure_set(&cli->failure, PL_E_NO_INPUT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
+                           "",
+                           _("--key %s: neither a public key ('pledge status' shows it) nor a "
+                             "file that holds one"),
+                           key);
     PL_TRY(input_file(cli, key, KEYS_BYTES_MAX, &text));
     *ret = (const char *)text.data;
     return pl_ok();

@@ -152,10 +152,12 @@ static struct pl_status load_profile(const struct options *options, struct pl_ar
     if (file == NULL) {
         if (!named && profile == NULL)
             return pl_ok();
+        if (profile == NULL)
+            return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                               _("cannot read the configuration %s: %s"), path, text_errno(errno));
         return failure_set(failure, PL_E_CONFIG, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("cannot read the configuration %s (profile '%s'): %s"),
-                           path == NULL ? "" : path, profile == NULL ? "" : profile,
-                           text_errno(errno));
+                           path == NULL ? "" : path, profile, text_errno(errno));
     }
     raw->path = path;
     struct loader loader = {.file = file,

@@ -107,7 +107,7 @@ static struct pl_status ambiguous(struct cli *cli, const char *amount, const cha
                            amount, first);
     while (marks.after > (size_t)exponent && marks.digits[marks.len - 1] == '0') {
         marks.after--; /* zeros that the currency has no place for */
-        marks.len--;
+        marks.digits[--marks.len] = '\0';
     }
     const char *second = reading(cli, &marks, marks.after, exponent);
     if (marks.after <= (size_t)exponent)

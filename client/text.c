@@ -436,7 +436,7 @@ static const struct {
     const char *sentence;
 } reasons[] = {
     {PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, N_("a value that is needed is missing")},
-    {PLEDGED__V1__REASON__REASON_FIELD_INVALID, N_("a value does not have the right form")},
+    {PLEDGED__V1__REASON__REASON_FIELD_INVALID, N_("this value is not possible here")},
     {PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG, N_("a text is too long")},
     {PLEDGED__V1__REASON__REASON_REQUEST_ID_INVALID, N_("the request id is not 16 bytes")},
     {PLEDGED__V1__REASON__REASON_COMMAND_MISSING, N_("the request says nothing to do")},

@@ -4,6 +4,7 @@
  */
 #include "common/nearest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { WORD_MAX = 64 };
@@ -37,12 +38,13 @@ const char *pl_nearest(const char *word, const char *const *known, size_t count)
     if (len == 0 || len > WORD_MAX)
         return NULL;
     const char *best = NULL;
-    size_t best_distance = len / 3 > 2 ? len / 3 : 2;
+    size_t best_distance = len < 4 ? 1 : len / 3 > 2 ? len / 3 : 2;
     for (size_t i = 0; i < count; i++) {
         size_t known_len = strlen(known[i]);
         if (known_len > WORD_MAX)
             continue;
-        size_t d = distance(word, len, known[i], known_len);
+        bool begun = len > 1 && strncmp(word, known[i], len) == 0 && known_len > len;
+        size_t d = begun ? 1 : distance(word, len, known[i], known_len);
         if (d < best_distance || (d == best_distance && best == NULL)) {
             best = known[i];
             best_distance = d;

@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 /* The known word with the smallest edit distance to `word`, or NULL if none is near (more than a
- * third of the letters, and more than two, differ). Words longer than 64 bytes match nothing. */
+ * third of the letters, and more than two, differ; of less than four letters more than one). A word
+ * that `word` begins is as near as if one letter differed. Words longer than 64 bytes match
+ * nothing. */
 const char *pl_nearest(const char *word, const char *const *known, size_t count);
 
 #endif

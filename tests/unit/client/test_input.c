@@ -119,6 +119,10 @@ static void test_wrong_amounts_say_what_to_type(void **state)
         assert_string_equal(cli.failure.field, "pay.amount");
         assert_null(money);
     }
+    Pledged__V1__Money *money = NULL; /* what is to be typed would be understood */
+    assert_int_equal(input_money(&cli, "1.500", "CHF", "f", &money).code, PL_E_INVALID);
+    assert_string_equal(cli.failure.message,
+                        "the amount '1.500' can be read in two ways: type 1500.00 or 1.50");
 }
 
 static void test_amount_and_currency_go_together(void **state)

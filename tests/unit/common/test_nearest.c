@@ -19,6 +19,12 @@ static void test_finds_the_neighbour(void **state)
     assert_string_equal(pl_nearest("portfile", keys, 5), "port_file");
     assert_string_equal(pl_nearest("log_levle", keys, 5), "log_level");
     assert_string_equal(pl_nearest("workers", keys, 5), "workers");
+    assert_string_equal(pl_nearest("prot_file", keys, 5), "port_file");
+    static const char *const options[] = {"ca", "to-seq", "free", "from-seq", "tier"};
+    assert_string_equal(pl_nearest("to", options, 5), "to-seq");
+    assert_string_equal(pl_nearest("from", options, 5), "from-seq");
+    assert_string_equal(pl_nearest("fere", options, 5), "free");
+    assert_string_equal(pl_nearest("cq", options, 5), "ca");
 }
 
 static void test_finds_nothing_far_away(void **state)
@@ -26,6 +32,10 @@ static void test_finds_nothing_far_away(void **state)
     (void)state;
     assert_null(pl_nearest("banana", keys, 5));
     assert_null(pl_nearest("", keys, 5));
+    static const char *const options[] = {"ca", "key"};
+    assert_null(pl_nearest("to", options, 2));
+    assert_null(pl_nearest("the", options, 2));
+    assert_null(pl_nearest("k", options, 2));
     assert_null(
         pl_nearest("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", keys, 5));
 }
