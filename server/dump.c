@@ -93,7 +93,8 @@ static void dump_go_on(struct call *call, void *user)
         if (!pl_is_ok(status)) {
             pl_log_status(PL_LOG_ERROR, "dump", "cannot read the log", status);
             dump_free(dump);
-            call_fail_reason(call, status.code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
+            enum pl_code code = status.code == PL_E_IO ? PL_E_UNAVAILABLE : status.code;
+            call_fail_reason(call, code, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
                              "the log cannot be read here");
             return;
         }

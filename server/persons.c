@@ -39,6 +39,19 @@ void persons_commit(const uint8_t salt[PERSONS_SALT_BYTES], struct pl_slice reco
 
 /* --- SQLite in the vocabulary of this project --- */
 
+/* What the system said last. SQLite has it for the connection, but not of a commit: then the file
+ * that was being written has it. */
+static int last_errno(sqlite3 *db)
+{
+    int number = sqlite3_system_errno(db);
+    sqlite3_file *file = NULL;
+    if (number == 0 &&
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+        file != NULL && file->pMethods != NULL)
+        (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number;
+}
+
 static struct pl_status failed_by(const struct persons *persons, int code, const char *what)
 {
     struct pl_status status = {.code = PL_E_IO, .what = what, .where = PL_WHERE};
@@ -55,7 +68,9 @@ static struct pl_status failed_by(const struct persons *persons, int code, const
         status.code = PL_E_BUSY;
         break;
     default:
-        status.sys_errno = sqlite3_system_errno(persons->db);
+        status.sys_errno = last_errno(persons->db);
+        if (status.sys_errno == EDQUOT)
+            status.code = PL_E_NO_SPACE;
         break;
     }
     return status;

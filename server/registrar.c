@@ -29,7 +29,7 @@ struct registrar {
     struct pl_buf undone;      /* commitments to erase that the file was too busy for */
     int stop_fd;
     pthread_t thread;
-    bool running;
+    bool running, cannot_keep;
 };
 
 /* --- answers --- */
@@ -158,13 +158,24 @@ static void spare(struct registrar *registrar, const struct command *command)
     registrar->undone.end = registrar->undone.start + kept;
 }
 
+/* Once, and not for each of those who try again and again. */
+static void tell_keeping(struct registrar *registrar, struct pl_status status)
+{
+    bool failed = !pl_is_ok(status);
+    if (failed && !registrar->cannot_keep)
+        pl_log_status(PL_LOG_ERROR, "registrar", "cannot keep records", status);
+    if (!failed && registrar->cannot_keep)
+        pl_log_info("registrar", "records are kept again", "file=%s", PERSONS_FILE);
+    registrar->cannot_keep = failed;
+}
+
 static void pass_on(struct registrar *registrar, struct command *command)
 {
     bool dry = command->item_count == 1 && command->item[0].msg->dry_run;
     if (command->row_count != 0 && !dry) {
         struct pl_status status = persons_put(registrar->persons, command->row, command->row_count);
+        tell_keeping(registrar, status);
         if (!pl_is_ok(status)) {
-            pl_log_status(PL_LOG_ERROR, "registrar", "cannot keep records", status);
             bool full = status.code == PL_E_NO_SPACE;
             refuse(command, full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
                    full ? PLEDGED__V1__REASON__REASON_NO_SPACE
