@@ -11,6 +11,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "server/store/lock.h"
 
 enum {
     PATH_BYTES = 4096,
@@ -187,6 +188,8 @@ static struct pl_status keep(struct cosign *cosign, struct pl_slice note)
     char path[PATH_BYTES];
     if (!cosigned_path(cosign, path))
         return pl_fail(INVALID, "a path is too long");
+    if (!lock_is_at(cosign->options.lock, cosign->options.data))
+        return pl_fail(UNAVAILABLE, "find the data directory: it was moved or removed");
     return io_write_file(cosign->options.io, path, note, 0644);
 }
 

@@ -71,10 +71,11 @@ struct cosign_options {
     const struct pl_policy *policy; /* borrowed */
     struct io *io;
     struct pl_clock *clock;
-    const char *data;       /* directory */
-    const char *vkey;       /* of the log */
-    uint64_t size;          /* entries whose hashes can be read at the start */
-    pl_merkle_read_fn read; /* hashes up to what was signed */
+    const char *data;        /* directory */
+    const struct lock *lock; /* borrowed; of it. NULL: nobody takes its place */
+    const char *vkey;        /* of the log */
+    uint64_t size;           /* entries whose hashes can be read at the start */
+    pl_merkle_read_fn read;  /* hashes up to what was signed */
     void *read_arg;
 };
 /* Reads what was cosigned before; what does not fit the log or the policy any more is passed over.

@@ -39,7 +39,7 @@
 #include "server/writer.h"
 
 enum { MESSAGE_BYTES = 400 };
-enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, STUCK_S = 10 };
+enum { LOOK_S = 1, CLOCK_NOTE_S = 3600, CLOCK_AGAIN_S = 10, STUCK_S = 10, SNAPSHOT_AGAIN_S = 60 };
 /* So many entries between two looks are a load that a snapshot would only slow down: it waits for
  * its end, but not for more than so many times what is due. */
 enum { LOAD_ENTRIES = 5000, LOAD_PATIENCE = 10 };
@@ -76,11 +76,14 @@ struct daemon {
     struct helm *helm;
     struct event_base *base;
     struct view *view;
-    uint64_t snapshot_seq; /* of the newest snapshot, or of the last try */
-    uint64_t looked_seq;   /* when last it was asked whether one is due */
+    uint64_t snapshot_seq;     /* of the newest snapshot */
+    uint64_t tried_seq;        /* of the one that is being made */
+    int64_t snapshot_after_ns; /* not before: the last try failed */
+    uint64_t looked_seq;       /* when last it was asked whether one is due */
     pid_t snapshot_child;
     int exit_code;
     int64_t clock_noted_ns;
+    bool clock_untold;                  /* the last try to note it failed */
     struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
     bool announced;                     /* port_file and pid_file are ours */
 };
@@ -102,7 +105,9 @@ static void say(const struct config *config, struct pl_status status, char *mess
     if (message[0] != '\0')
         (void)fprintf(stderr, "pledged: %s\n", message);
     else
-        (void)fprintf(stderr, "pledged: %s: %s\n", status.what, pl_code_words(status.code));
+        (void)fprintf(stderr, "pledged: %s: %s%s%s\n", status.what, pl_code_words(status.code),
+                      status.sys_errno != 0 ? ": " : "",
+                      status.sys_errno != 0 ? strerror(status.sys_errno) : "");
     pl_log_status(PL_LOG_ERROR, "daemon", "cannot start", status);
 }
 
@@ -166,7 +171,10 @@ static void start_snapshot(struct daemon *daemon)
         failed = spawn_snapshot(daemon, false);
     if (failed != 0) {
         daemon->snapshot_child = 0;
-        pl_log_warning("daemon", "cannot start the snapshot program", "errno=%d", failed);
+        daemon->snapshot_after_ns = now_ns() + SNAPSHOT_AGAIN_S * 1000000000LL;
+        const char *why = strerrordesc_np(failed);
+        pl_log_warning("daemon", "cannot start the snapshot program", "errno=%s",
+                       PL_QUOTED(why != NULL ? why : "unknown"));
     }
 }
 
@@ -178,14 +186,25 @@ static bool snapshot_due(uint64_t last_seq, uint64_t every, uint64_t size, bool 
     return fresh >= due && (!loaded || fresh / LOAD_PATIENCE >= due);
 }
 
+/* It said why. What hinders it will as a rule do so for a while. */
+static void snapshot_failed(struct daemon *daemon, int state)
+{
+    daemon->snapshot_after_ns = now_ns() + SNAPSHOT_AGAIN_S * 1000000000LL;
+    pl_log_warning("daemon", "the snapshot program failed; trying again later",
+                   "exit=%d signal=%d again_s=%d", WIFEXITED(state) ? WEXITSTATUS(state) : 0,
+                   WIFSIGNALED(state) ? WTERMSIG(state) : 0, SNAPSHOT_AGAIN_S);
+}
+
 static void look_at_snapshots(struct daemon *daemon)
 {
     if (daemon->snapshot_child != 0) {
         int state;
         if (waitpid(daemon->snapshot_child, &state, WNOHANG) == daemon->snapshot_child) {
             daemon->snapshot_child = 0;
-            if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
-                pl_log_warning("daemon", "the snapshot program failed", "state=%d", state);
+            if (WIFEXITED(state) && WEXITSTATUS(state) == 0)
+                daemon->snapshot_seq = daemon->tried_seq;
+            else
+                snapshot_failed(daemon, state);
         }
         return;
     }
@@ -197,9 +216,10 @@ static void look_at_snapshots(struct daemon *daemon)
     uint64_t size = view_get_log(daemon->view)->size;
     bool loaded = size - daemon->looked_seq >= LOAD_ENTRIES;
     daemon->looked_seq = size;
-    if (!snapshot_due(daemon->snapshot_seq, every, size, loaded))
+    if (!snapshot_due(daemon->snapshot_seq, every, size, loaded) ||
+        now_ns() < daemon->snapshot_after_ns)
         return;
-    daemon->snapshot_seq = size;
+    daemon->tried_seq = size;
     start_snapshot(daemon);
 }
 
@@ -276,6 +296,7 @@ static struct pl_status make_notary(struct daemon *daemon, uint64_t size, char *
         .size = size,
         .views = &daemon->slots[daemon->worker_count + 1],
         .bell = daemon->bells[daemon->worker_count + 1],
+        .lock = daemon->lock,
         .interval_ms = (unsigned)config->checkpoint_interval_ms,
         .readers = daemon->worker_count + 2, /* ours, and that of the witnesses */
     };
@@ -298,6 +319,7 @@ static struct pl_status make_witness(struct daemon *daemon, char *message)
         .io = io_system(),
         .clock = pl_clock_system(),
         .data = config->data,
+        .lock = daemon->lock,
         .ca_file = config->checkpoint_ca,
         .readers = daemon->worker_count + 1,
     };
@@ -345,11 +367,16 @@ static void note_clock(struct daemon *daemon)
         return;
     take_view(daemon);
     if (daemon->view == NULL || !view_is_writable(daemon->view) ||
-        !view_believes_clock(daemon->view))
+        !view_believes_clock(daemon->view) || !lock_is_at(daemon->lock, daemon->config->data))
         return;
     struct pl_status status = clockmark_note(daemon->config->data, clock->wall_us(clock));
-    if (!pl_is_ok(status))
-        pl_log_status(PL_LOG_WARNING, "daemon", "cannot note that the clock is right", status);
+    bool failed = !pl_is_ok(status);
+    if (failed && !daemon->clock_untold)
+        pl_log_status(PL_LOG_WARNING, "daemon", "cannot note that the clock is right; trying again",
+                      status);
+    if (!failed && daemon->clock_untold)
+        pl_log_info("daemon", "it is noted now that the clock is right", "file=%s", CLOCKMARK_FILE);
+    daemon->clock_untold = failed;
 }
 
 static struct pl_status start_writer(struct daemon *daemon, struct ledger *ledger)
@@ -613,7 +640,8 @@ static void look_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     look_at_snapshots(daemon);
-    if (now_ns() - daemon->clock_noted_ns >= CLOCK_NOTE_S * 1000000000LL)
+    int64_t every_s = daemon->clock_untold ? CLOCK_AGAIN_S : CLOCK_NOTE_S;
+    if (now_ns() - daemon->clock_noted_ns >= every_s * 1000000000LL)
         note_clock(daemon);
 }
 

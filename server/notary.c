@@ -16,6 +16,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "server/store/lock.h"
 #include "server/view.h"
 
 enum {
@@ -109,6 +110,21 @@ static void publish(struct notary *notary)
 
 /* --- following the log --- */
 
+/* What is written by name must not get into a directory that took the place of ours, whose own
+ * daemon may be another one. */
+static struct pl_status look_for_data(const struct notary *notary)
+{
+    return lock_is_at(notary->options.lock, notary->options.data)
+               ? pl_ok()
+               : pl_fail(UNAVAILABLE, "find the data directory: it was moved or removed");
+}
+
+static struct pl_status sync_tree(struct notary *notary)
+{
+    PL_TRY(look_for_data(notary));
+    return tree_sync(notary->tree);
+}
+
 static struct pl_status flush_leaves(struct notary *notary)
 {
     struct pl_status status = tree_append(notary->tree, notary->leaf, notary->leaf_count);
@@ -141,9 +157,9 @@ static struct pl_status follow(struct notary *notary, uint64_t size)
     PL_ASSERT(tree_size(notary->tree) == size);
     if (size - notary->synced < SYNC_EVERY)
         return pl_ok();
-    PL_TRY(tree_sync(notary->tree));
-    notary->synced = size;
-    return pl_ok();
+    struct pl_status status = sync_tree(notary);
+    notary->synced = pl_is_ok(status) ? size : tree_size(notary->tree);
+    return status;
 }
 
 /* --- signing --- */
@@ -189,6 +205,7 @@ static struct pl_status remember(struct notary *notary, struct pl_slice note)
         char path[PATH_BYTES];
         if (!memory_path(notary, places[i], path))
             return pl_fail(INVALID, "a path is too long");
+        PL_TRY(look_for_data(notary));
         PL_TRY(io_write_file(notary->options.io, path, note, 0600));
     }
     return pl_ok();
@@ -632,7 +649,7 @@ void notary_stop(struct notary *notary)
     /* the last entries of this run get their checkpoint too */
     atomic_store(&notary->wanted, true);
     (void)take_turn(notary);
-    struct pl_status status = tree_sync(notary->tree);
+    struct pl_status status = sync_tree(notary);
     if (!pl_is_ok(status))
         pl_log_status(PL_LOG_WARNING, "notary", "the tree is made again at the next start", status);
 }

@@ -60,6 +60,7 @@ struct notary_options {
     uint64_t size;            /* durable entries at the start */
     struct pl_slot *views;    /* borrowed; where the writer puts views for the notary */
     struct pl_bell *bell;     /* borrowed; what it rings behind them */
+    const struct lock *lock;  /* borrowed; of `data`. NULL: nobody takes its place */
     unsigned interval_ms;
     size_t readers; /* of checkpoints */
 };

@@ -216,8 +216,13 @@ struct pl_status tree_append(struct tree *tree, const struct pl_merkle_hash *lea
 
 struct pl_status tree_sync(struct tree *tree)
 {
-    for (unsigned level = 0; level < TREE_LEVELS; level++)
-        PL_TRY(tree->io->datasync(tree->io, tree->fd[level]));
+    for (unsigned level = 0; level < TREE_LEVELS; level++) {
+        struct pl_status status = tree->io->datasync(tree->io, tree->fd[level]);
+        if (pl_is_ok(status))
+            continue;
+        tree->size = 0; /* the next sync would be content with what this one lost */
+        return status;
+    }
     return write_mark(tree, tree->size);
 }
 

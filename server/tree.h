@@ -39,7 +39,8 @@ void tree_root(const struct tree *tree, struct pl_merkle_hash *ret);
 /* Root over the first `size` leaves. */
 PL_MUST_CHECK struct pl_status tree_root_at(struct tree *tree, uint64_t size,
                                             struct pl_merkle_hash *ret);
-/* Moves the mark to the size. */
+/* Moves the mark to the size. If the disk did not take the hashes, the tree is empty after it: they
+ * have to be appended again, since a second sync would not say what the first one lost. */
 PL_MUST_CHECK struct pl_status tree_sync(struct tree *tree);
 /* Forgets everything: the log is to be appended from its first entry on. */
 PL_MUST_CHECK struct pl_status tree_clear(struct tree *tree);

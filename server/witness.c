@@ -253,6 +253,7 @@ static struct pl_status set_up(struct witness_thread *witness)
                                           .io = options->io,
                                           .clock = options->clock,
                                           .data = options->data,
+                                          .lock = options->lock,
                                           .vkey = notary_vkey(options->notary),
                                           .size = tree_size(notary_tree(options->notary)),
                                           .read = tree_read,

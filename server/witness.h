@@ -25,9 +25,10 @@ struct witness_options {
     size_t notary_reader;           /* our number there: the last one, who hears first */
     struct io *io;
     struct pl_clock *clock;
-    const char *data;    /* directory */
-    const char *ca_file; /* that https is checked with; NULL: the system's */
-    size_t readers;      /* of reports */
+    const char *data;        /* directory */
+    const struct lock *lock; /* borrowed; of it */
+    const char *ca_file;     /* that https is checked with; NULL: the system's */
+    size_t readers;          /* of reports */
 };
 /* Before the notary is started. Knows what was cosigned before at once; starts no thread. */
 PL_MUST_CHECK struct pl_status witness_new(const struct witness_options *options,

@@ -18,7 +18,7 @@
 enum { MESSAGE_BYTES = 400 };
 
 struct lock {
-    int fd, dir_fd; /* the latter -1: this file system locks no directories */
+    int fd, dir_fd; /* the latter -1: it could not be opened */
 };
 
 static void explain_holder(int fd, const char *path, char *message)
@@ -39,10 +39,10 @@ static struct pl_status lock_directory(const char *data, char *message, int *ret
     if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
         return pl_ok();
     struct pl_status status = pl_fail_errno(UNAVAILABLE, "lock the data directory");
-    (void)close(*ret_fd);
-    *ret_fd = -1;
     if (status.sys_errno != EWOULDBLOCK)
         return pl_ok();
+    (void)close(*ret_fd);
+    *ret_fd = -1;
     (void)snprintf(message, MESSAGE_BYTES,
                    "%.300s is locked: another pledged uses this data directory, though its lock "
                    "file was removed",
@@ -91,6 +91,14 @@ struct pl_status lock_take(const char *data, char *message, struct lock **ret)
     lock->dir_fd = dir_fd;
     *ret = lock;
     return pl_ok();
+}
+
+bool lock_is_at(const struct lock *lock, const char *data)
+{
+    struct stat held, named;
+    if (lock == NULL || lock->dir_fd < 0 || fstat(lock->dir_fd, &held) != 0)
+        return true;
+    return stat(data, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 void lock_release(struct lock *lock)

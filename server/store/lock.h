@@ -11,6 +11,9 @@
 struct lock;
 /* UNAVAILABLE when another process has it; `message` (at least 400 bytes) says which. */
 PL_MUST_CHECK struct pl_status lock_take(const char *data, char *message, struct lock **ret);
+/* Whether the locked directory is still the one of this name: whoever writes there by path asks, so
+ * that nothing gets into one that took its place. NULL, or one that cannot be told: true. */
+bool lock_is_at(const struct lock *lock, const char *data);
 void lock_release(struct lock *lock); /* NULL is fine */
 
 #endif

@@ -11,9 +11,11 @@
 // clang-format on
 
 #include <poll.h>
+#include <sys/stat.h>
 
 #include "common/check.h"
 #include "server/notary.h"
+#include "server/store/lock.h"
 
 #define ORIGIN "example.org/test"
 enum { READERS = 2, INTERVAL_MS = 1000 };
@@ -24,6 +26,7 @@ struct disk {
     unsigned fail_read;     /* in so many reads one fails, once; 0: none does */
     const char *broken;     /* renames to a path that has this in it fail; NULL: none */
     bool full;              /* writes at offsets fail */
+    bool loses;             /* so do syncs of what they wrote */
     unsigned renamed;
 };
 
@@ -34,6 +37,7 @@ struct office {
     char key_file[600], old_key_file[600], memory_file[600];
     char vkey[PL_NOTE_KEY_MAX], old_vkey[PL_NOTE_KEY_MAX];
     bool rotates, other_memory;
+    struct lock *lock; /* owns; of `data`. NULL: none */
     struct pl_bell *bell;
     struct notary *notary;
     struct store *log; /* other than the bench's; NULL: that one */
@@ -76,6 +80,12 @@ static struct pl_status pwrite_or_not(struct io *io, int fd, const void *data, s
     return io_system()->pwrite(io_system(), fd, data, len, offset);
 }
 
+static struct pl_status datasync_or_not(struct io *io, int fd)
+{
+    struct disk *disk = (struct disk *)io;
+    return disk->loses ? pl_fail(IO, "sync") : io_system()->datasync(io_system(), fd);
+}
+
 static void make_key(const char *path, char vkey[PL_NOTE_KEY_MAX])
 {
     char secret[PL_NOTE_KEY_MAX];
@@ -94,6 +104,7 @@ static int setup(void **state)
     o->disk.io.pread = pread_or_not;
     o->disk.io.rename = rename_or_not;
     o->disk.io.pwrite = pwrite_or_not;
+    o->disk.io.datasync = datasync_or_not;
     (void)snprintf(o->key_file, sizeof(o->key_file), "%s/key", o->keys);
     (void)snprintf(o->old_key_file, sizeof(o->old_key_file), "%s/old", o->keys);
     (void)snprintf(o->memory_file, sizeof(o->memory_file), "%s/memory", o->keys);
@@ -110,6 +121,7 @@ static int teardown(void **state)
     struct office *o = *state;
     notary_stop(o->notary);
     notary_free(o->notary);
+    lock_release(o->lock);
     bench_fini(&o->bench);
     pl_bell_free(o->bell);
     temp_remove(o->data);
@@ -133,6 +145,7 @@ static enum pl_code try_open(struct office *o)
         .size = log_entries(&o->bench),
         .views = &o->bench.slot[1],
         .bell = o->bell,
+        .lock = o->lock,
         .interval_ms = INTERVAL_MS,
         .readers = READERS,
     };
@@ -756,6 +769,49 @@ static void test_a_silent_one_only_hashes(void **state)
     assert_int_equal(access(in_dir(o->data, "checkpoint"), F_OK), -1);
 }
 
+/* Nothing is written by name into a directory that took the place of ours, at the end neither. */
+static void test_another_directory_of_that_name_is_left_alone(void **state)
+{
+    struct office *o = *state;
+    char away[700], other[700];
+    (void)snprintf(away, sizeof(away), "%s.away", o->data);
+    (void)snprintf(other, sizeof(other), "%s.other", o->data);
+    assert_true(pl_is_ok(lock_take(o->data, o->message, &o->lock)));
+    open_notary(o);
+    grow(o, 1);
+    uint64_t size = log_entries(&o->bench);
+    assert_int_equal(rename(o->data, away), 0);
+    assert_int_equal(mkdir(o->data, 0700), 0);
+    assert_int_equal(turn_of(o), PL_E_UNAVAILABLE);
+    assert_false(notary_signs(o->notary));
+    assert_int_equal(told(o, 0), 0);
+    assert_int_equal(rename(o->data, other), 0);
+    assert_int_equal(rename(away, o->data), 0);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    assert_int_equal(told(o, 0), size);
+    notary_stop(o->notary);
+    assert_int_equal(rmdir(other), 0); /* nothing is in it */
+}
+
+/* What a sync lost is hashed again, and signed. */
+static void test_a_tree_that_was_not_synced_is_made_again(void **state)
+{
+    struct office *o = *state;
+    open_notary(o);
+    grow(o, 3);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    uint64_t size = told(o, 0);
+    assert_int_equal(size, log_entries(&o->bench));
+    o->disk.loses = true;
+    assert_int_equal(tree_sync(notary_tree(o->notary)).code, PL_E_IO);
+    o->disk.loses = false;
+    grow(o, 1);
+    pl_clock_fake_advance_us(&o->bench.clock, INTERVAL_MS * 1000LL);
+    assert_int_equal(turn_of(o), PL_E_OK);
+    assert_int_equal(told(o, 0), size + 1);
+    assert_tree_is_the_log(o);
+}
+
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 
 int main(void)
@@ -784,6 +840,8 @@ int main(void)
         CASE(test_no_key_no_checkpoints),
         CASE(test_keys_that_are_none),
         CASE(test_the_thread_rings),
+        CASE(test_another_directory_of_that_name_is_left_alone),
+        CASE(test_a_tree_that_was_not_synced_is_made_again),
         CASE(test_a_silent_one_only_hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,8 @@
 enum { LEAVES = 70000 };
 
 struct disk {
-    struct io io; /* first member: the system's, but for what is told here */
-    bool fails;
+    struct io io;      /* first member: the system's, but for what is told here */
+    bool fails, loses; /* writes, and syncs */
 };
 
 struct place {
@@ -32,6 +32,12 @@ static struct pl_status pwrite_or_not(struct io *io, int fd, const void *data, s
     return io_system()->pwrite(io_system(), fd, data, len, offset);
 }
 
+static struct pl_status datasync_or_not(struct io *io, int fd)
+{
+    struct disk *disk = (struct disk *)io;
+    return disk->loses ? pl_fail(IO, "sync") : io_system()->datasync(io_system(), fd);
+}
+
 static struct tree *open_tree(struct place *p)
 {
     struct tree *tree = NULL;
@@ -47,6 +53,7 @@ static int setup(void **state)
     p->data = temp_new();
     p->disk.io = *io_system();
     p->disk.io.pwrite = pwrite_or_not;
+    p->disk.io.datasync = datasync_or_not;
     p->leaf = calloc(LEAVES, sizeof(*p->leaf));
     for (uint32_t i = 0; i < LEAVES; i++)
         pl_merkle_leaf(pl_slice(&i, sizeof(i)), &p->leaf[i]);
@@ -212,6 +219,26 @@ static void test_a_failed_write_changes_nothing(void **state)
     assert_tiles(p);
 }
 
+/* A second sync would be content, whatever the first one lost: everything is written again. */
+static void test_a_failed_sync_is_not_tried_again(void **state)
+{
+    struct place *p = *state;
+    append_to(p, 500, 500);
+    assert_true(pl_is_ok(tree_sync(p->tree)));
+    append_to(p, 1000, 500);
+    p->disk.loses = true;
+    assert_int_equal(tree_sync(p->tree).code, PL_E_IO);
+    assert_int_equal(tree_size(p->tree), 0);
+    p->disk.loses = false;
+    append_to(p, 1000, 400);
+    assert_root(p);
+    assert_tiles(p);
+    tree_close(p->tree);
+    p->tree = open_tree(p);
+    assert_int_equal(tree_size(p->tree), 500); /* the mark stayed where it was true */
+    assert_root(p);
+}
+
 static void test_reading_what_is_not_there(void **state)
 {
     struct place *p = *state;
@@ -230,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_marks_that_are_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_write_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_failed_sync_is_not_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading_what_is_not_there, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

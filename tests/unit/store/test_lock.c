@@ -34,10 +34,16 @@ static void test_a_lock_file_that_was_removed_lets_nobody_in(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(lock_take(dir, message, &other).code, PL_E_UNAVAILABLE);
     assert_non_null(strstr(message, "its lock file was removed"));
+    assert_true(lock_is_at(lock, dir));
+    assert_true(lock_is_at(NULL, dir)); /* nobody asks */
     assert_int_equal(rename(dir, away), 0);
+    assert_false(lock_is_at(lock, dir));
+    assert_true(lock_is_at(lock, away));
     assert_int_equal(lock_take(away, message, &other).code, PL_E_UNAVAILABLE);
     assert_int_equal(mkdir(dir, 0700), 0);
     assert_true(pl_is_ok(lock_take(dir, message, &other))); /* another directory of that name */
+    assert_false(lock_is_at(lock, dir));
+    assert_true(lock_is_at(other, dir));
     lock_release(other);
     lock_release(lock);
     assert_true(pl_is_ok(lock_take(away, message, &lock)));
