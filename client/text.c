@@ -668,6 +668,16 @@ const char *text_unavailable(const char *message)
          N_("the daemon's data directory was moved or removed; nothing was done, an operator has "
             "to put it back")},
         {"the disk is full", N_("the daemon's disk is full")},
+        {"the disk is read-only",
+         N_("the daemon's disk is read-only; nothing was done, an operator has to look at it")},
+        {"too many files are open",
+         N_("the daemon has too many files open; nothing was done, an operator has to look at "
+            "it")},
+        {"may not write to its directory",
+         N_("the daemon may not write to its data directory; nothing was done, an operator has "
+            "to look at it")},
+        {"the disk does not work",
+         N_("the daemon's disk does not work; nothing was done, an operator has to look at it")},
         {"the rules contradict themselves",
          N_("the ledger is read-only: what is due cannot be recorded, by a mistake in the daemon; "
             "the operator has to look at it")},

@@ -7,6 +7,7 @@
  */
 #include "server/writer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ struct writer {
     bool completed;
     bool resubmit;
     int64_t resubmit_at_ns;
-    bool no_room;
+    struct pl_status room; /* not OK: nothing can be recorded */
     int64_t room_retry_at_ns;
     bool gone; /* the log is not where a start would look for it */
     int64_t look_at_ns, remind_at_ns;
@@ -155,6 +156,49 @@ static const char gone_words[] =
 static const char unsure_words[] =
     "the server's data directory was moved or removed meanwhile; whether this is recorded is known "
     "when the operator has put it back: repeat with the same request id";
+
+/* --- a log that cannot grow --- */
+
+/* In the words of a status, and of a refusal. */
+struct hindrance {
+    const char *why, *words;
+};
+#define HINDRANCE(why_)                                                                            \
+    {                                                                                              \
+        why_, "the log cannot grow: " why_ "; nothing was recorded; repeat with the same request " \
+              "id when the operator has put it right"                                              \
+    }
+
+static const struct hindrance *hindrance(struct pl_status room)
+{
+    static const struct hindrance full = {"the disk is full",
+                                          "the server's disk is full; nothing was recorded; repeat "
+                                          "with the same request id when the operator has made "
+                                          "room"},
+                                  fixed = HINDRANCE("the disk is read-only"),
+                                  files = HINDRANCE("too many files are open"),
+                                  denied = HINDRANCE("the server may not write to its directory"),
+                                  broken = HINDRANCE("the disk does not work");
+    if (room.code == PL_E_NO_SPACE)
+        return &full;
+    switch (room.sys_errno) {
+    case EROFS:
+        return &fixed;
+    case EMFILE:
+    case ENFILE:
+        return &files;
+    case EACCES:
+    case EPERM:
+        return &denied;
+    default:
+        return &broken;
+    }
+}
+
+static bool no_room(const struct writer *writer)
+{
+    return !pl_is_ok(writer->room);
+}
 
 static void group_begin(const struct writer *writer, struct group *group)
 {
@@ -529,6 +573,16 @@ static void expect_queue(const struct writer *writer, const struct pl_mail *mail
     }
 }
 
+static void item_no_room(const struct writer *writer, struct command *command,
+                         struct command_item *item)
+{
+    bool full = writer->room.code == PL_E_NO_SPACE;
+    item_refuse(command, item, full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
+                full ? PLEDGED__V1__REASON__REASON_NO_SPACE
+                     : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+                "", hindrance(writer->room)->words);
+}
+
 static bool decide_item(struct writer *writer, struct command *command, struct command_item *item,
                         int64_t now_us)
 {
@@ -548,10 +602,8 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
     else if (writer->options.read_only != NULL && !item->msg->dry_run)
         item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
                     writer->options.read_only);
-    else if (writer->no_room && !item->msg->dry_run)
-        item_refuse(command, item, PL_E_NO_SPACE, PLEDGED__V1__REASON__REASON_NO_SPACE, "",
-                    "the server's disk is full; nothing was recorded; repeat with the same request "
-                    "id when the operator has made room");
+    else if (no_room(writer) && !item->msg->dry_run)
+        item_no_room(writer, command, item);
     else
         return item_decide(writer, command, item, now_us);
     return true;
@@ -618,7 +670,7 @@ static void run_adopt(struct writer *writer, struct command *command, int64_t no
     struct ledger_decision decision = {0};
     pl_arena_reset(&writer->scratch);
     ledger_decide_start(writer->ledger, &command->start, now_us, &writer->scratch, &decision);
-    bool stuck = writer->options.read_only != NULL || writer->no_room || writer->gone;
+    bool stuck = writer->options.read_only != NULL || no_room(writer) || writer->gone;
     if (decision.answer != LEDGER_NOTHING && stuck) {
         refuse_whole(command, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE,
                      "the ledger cannot record who may do what now");
@@ -734,7 +786,7 @@ static struct view *make_view(struct writer *writer, uint64_t number)
     memcpy(log.last_batch_hash, writer->head.hash, STORE_HASH_BYTES); /* complete: of that one */
     const char *why = writer->gone                        ? gone_why
                       : writer->options.read_only != NULL ? writer->options.read_only
-                      : writer->no_room                   ? "the disk is full"
+                      : no_room(writer)                   ? hindrance(writer->room)->why
                                                           : "";
     return view_new(writer->ledger, &log, why[0] == '\0', why, writer->expiry_stopped,
                     writer->rebuilt ? NULL : writer->published);
@@ -1002,21 +1054,24 @@ static void look_for_log(struct writer *writer)
 static void look_for_room(struct writer *writer)
 {
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
-    if ((writer->no_room && now_ns < writer->room_retry_at_ns) || writer->options.read_only != NULL)
+    if ((no_room(writer) && now_ns < writer->room_retry_at_ns) || writer->options.read_only != NULL)
         return;
     if (writer->gone)
         return; /* there may be room elsewhere, which is not ours */
-    bool full = !store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES);
+    struct pl_status before = writer->room;
+    writer->room = store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES);
     writer->room_retry_at_ns = now_ns + 500000000LL;
-    if (full == writer->no_room)
+    if (writer->room.code == before.code && writer->room.sys_errno == before.sys_errno)
         return;
-    writer->no_room = full;
-    if (full)
-        pl_log_error("writer", "no room on the disk: writes are refused", "batch=%" PRIu64,
-                     writer->head.batch);
-    else
+    if (!no_room(writer))
         pl_log_warning("writer", "there is room again: writes go on", "batch=%" PRIu64,
                        writer->head.batch);
+    else
+        pl_log_status(PL_LOG_ERROR, "writer",
+                      writer->room.code == PL_E_NO_SPACE
+                          ? "no room on the disk: writes are refused"
+                          : "the log cannot grow: writes are refused",
+                      writer->room);
     writer->view_stale = true;
 }
 
@@ -1032,7 +1087,7 @@ static void refresh_view(struct writer *writer)
 
 static void expire(struct writer *writer, int64_t now_us)
 {
-    if (writer->expiry_stopped || writer->no_room || writer->options.read_only != NULL ||
+    if (writer->expiry_stopped || no_room(writer) || writer->options.read_only != NULL ||
         writer->spoiled || writer->gone)
         return;
     struct ledger_decision decision;
@@ -1163,10 +1218,10 @@ int64_t writer_next_wake_ns(const struct writer *writer)
         return writer->look_at_ns;
     if (writer->resubmit)
         wake_ns = writer->resubmit_at_ns;
-    if (writer->no_room && writer->room_retry_at_ns < wake_ns)
+    if (no_room(writer) && writer->room_retry_at_ns < wake_ns)
         wake_ns = writer->room_retry_at_ns;
     int64_t due_us = ledger_next_due_us(writer->ledger);
-    if (due_us == INT64_MAX || writer->no_room || writer->options.read_only != NULL ||
+    if (due_us == INT64_MAX || no_room(writer) || writer->options.read_only != NULL ||
         full(writer) || writer->spoiled)
         return wake_ns;
     int64_t now_ns = writer->options.clock->mono_ns(writer->options.clock);
@@ -1234,8 +1289,7 @@ static struct pl_status barrier_wait(struct writer *writer)
  * log is the writer. */
 static struct pl_status barrier(struct writer *writer)
 {
-    if (!store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES))
-        return pl_fail(NO_SPACE, "write the first batch of this epoch");
+    PL_TRY(store_has_room(writer->options.store, LIMIT_BATCH_FILL_BYTES));
     int64_t now_us = turn_time(writer);
     struct ledger_decision decision = {0};
     pl_arena_reset(&writer->scratch);

@@ -24,7 +24,8 @@ struct fault_store {
     struct store *inner;
     struct plan plan[PLANS_MAX];
     unsigned appends;
-    bool room, there;
+    struct pl_status room;
+    bool there;
     struct fault now;
     store_append_fn done;
     void *done_arg;
@@ -121,9 +122,10 @@ static void fault_head(struct store *store, struct store_head *ret)
     store_head(of(store)->inner, ret);
 }
 
-static bool fault_has_room(struct store *store, size_t body_bytes)
+static struct pl_status fault_has_room(struct store *store, size_t body_bytes)
 {
-    return of(store)->room && store_has_room(of(store)->inner, body_bytes);
+    struct fault_store *fault = of(store);
+    return pl_is_ok(fault->room) ? store_has_room(fault->inner, body_bytes) : fault->room;
 }
 
 static bool fault_is_there(struct store *store)
@@ -174,7 +176,8 @@ struct pl_status fault_open(struct store *inner, struct store **ret)
     PL_ASSERT(fault != NULL);
     fault->store.driver = &fault_driver;
     fault->inner = inner;
-    fault->room = fault->there = true;
+    fault->room = pl_ok();
+    fault->there = true;
     fault->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     PL_ASSERT(fault->fd >= 0);
     *ret = &fault->store;
@@ -203,7 +206,7 @@ bool fault_release(struct store *store)
     return true;
 }
 
-void fault_set_room(struct store *store, bool room)
+void fault_set_room(struct store *store, struct pl_status room)
 {
     of(store)->room = room;
 }

@@ -29,7 +29,8 @@ PL_MUST_CHECK struct pl_status fault_open(struct store *inner, struct store **re
 void fault_plan(struct store *store, unsigned nth, struct fault fault);
 /* Lets a completion go that waits to be told. False if there is none. */
 bool fault_release(struct store *store);
-void fault_set_room(struct store *store, bool room);
+/* What store_has_room says; OK: what the inner store does. */
+void fault_set_room(struct store *store, struct pl_status room);
 void fault_set_there(struct store *store, bool there); /* what store_is_there says */
 unsigned fault_appends(const struct store *store);     /* seen so far */
 

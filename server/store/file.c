@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -27,6 +28,7 @@
 #include "server/store/segment.h"
 
 enum { NEXT_RESERVE_BYTES = 16 << 20 }; /* left free on the disk for everything else */
+enum { OLDER_A_LOOK = 8 };              /* segments before the newest one that a look takes in */
 enum { INLINE_BYTES_MOST = 64 << 10 }; /* of a batch that is synced on the thread that appends it */
 
 enum job_kind { JOB_APPEND, JOB_PREPARE, JOB_STOP };
@@ -39,8 +41,10 @@ struct file_store {
     struct store store; /* first member */
     struct file_options options;
     char *dir;
+    int dir_fd; /* so that no new file has to be opened to sync a name; -1: read only */
     struct store_head head;
-    struct file_shelf shelf; /* all segments; owns */
+    struct file_shelf shelf;  /* all segments; owns */
+    struct file_part *looked; /* the next older one to look for; NULL: the first */
     /* the newest segment */
     int fd;                      /* the shelf's; -1: none */
     uint64_t offset, file_bytes; /* where the next record goes */
@@ -52,7 +56,9 @@ struct file_store {
     char next_name[32];
     unsigned next_number;
     bool preparing;
-    int prepared_fd; /* result, read after the mail came back */
+    int prepared_fd; /* result, read after the mail came back, as is the next */
+    struct pl_status prepared;
+    struct pl_status room; /* why there is no prepared one */
     /* the append in flight: sealed, and made a record, by the thread that writes it */
     struct store_batch batch;
     struct store_head after;
@@ -85,9 +91,9 @@ static void path_of(const struct file_store *file, const char *name, char out[FI
 static void die(struct pl_status status)
 {
     (void)fprintf(stderr,
-                  "pledged: the log cannot be written: %s (errno %d). The process ends: what was "
-                  "not acknowledged may or may not be on the disk; start again to find out.\n",
-                  status.what, status.sys_errno);
+                  "pledged: the log cannot be written: %s: %s. The process ends: what was not "
+                  "acknowledged may or may not be on the disk; start again to find out.\n",
+                  status.what, strerror(status.sys_errno));
     _exit(pl_code_exit(PL_E_IO));
 }
 
@@ -139,7 +145,7 @@ static bool name_segment(struct file_store *file)
         (!is_called(file, file->rolled_from) ||
          !must_at(file, io->rename(io, from, to), file->rolled_from)))
         return false;
-    if (!must_at(file, io->sync_dir(io, file->dir), file->segment_name))
+    if (!must_at(file, io->sync(io, file->dir_fd), file->segment_name))
         return false;
     file->rolled = false;
     return true;
@@ -229,7 +235,7 @@ static void *io_main(void *arg)
 static void prepare(struct file_store *file)
 {
     int fd = -1;
-    (void)prepare_segment(file, &fd).code; /* has_room tells, and tries again */
+    file->prepared = prepare_segment(file, &fd); /* has_room tells, and tries again */
     file->prepared_fd = fd;
 }
 
@@ -253,13 +259,19 @@ static bool post(struct pl_mailbox *box, struct job *job, enum job_kind kind)
  * that took the place of ours is somebody else's. */
 static void want_next(struct file_store *file)
 {
-    if (file->next_fd >= 0 || file->preparing || file->options.read_only || !is_there(file))
+    if (file->next_fd >= 0 || file->preparing || file->options.read_only)
         return;
+    if (!is_there(file)) {
+        file->room = pl_fail(UNAVAILABLE, "find the log's directory");
+        return;
+    }
     uint64_t room = 0;
     struct io *io = file->options.io;
     if (pl_is_ok(io->free_bytes(io, file->dir, &room)) &&
-        room < file->options.segment_bytes + NEXT_RESERVE_BYTES)
+        room < file->options.segment_bytes + NEXT_RESERVE_BYTES) {
+        file->room = pl_fail(NO_SPACE, "find room for the log's next segment");
         return;
+    }
     (void)snprintf(file->next_name, sizeof(file->next_name), FILE_NEXT_FORMAT,
                    file->next_number++ % FILE_NEXT_NAMES);
     file->preparing = true;
@@ -271,6 +283,7 @@ static void got_next(struct file_store *file)
 {
     file->preparing = false;
     file->next_fd = file->prepared_fd;
+    file->room = file->prepared;
 }
 
 static bool half_used(const struct file_store *file)
@@ -311,31 +324,57 @@ static void wait_for_next(struct file_store *file)
         give_back(file, &file->append_job);
 }
 
-static bool has_room(struct file_store *file, size_t body_bytes, uint32_t min_reader)
+static struct pl_status has_room(struct file_store *file, size_t body_bytes, uint32_t min_reader)
 {
     if (fits(file, body_bytes, min_reader) || file->next_fd >= 0)
-        return true;
+        return pl_ok();
     want_next(file);
     wait_for_next(file);
-    return file->next_fd >= 0;
+    return file->room;
 }
 
-static bool file_has_room(struct store *store, size_t body_bytes)
+static struct pl_status file_has_room(struct store *store, size_t body_bytes)
 {
     return has_room(of(store), body_bytes, 0);
 }
 
-static bool file_is_there(struct store *store)
+/* Some of the older segments, so that all come round without a look at thousands of names. One that
+ * is missing is looked for until it is back. */
+static bool are_older_there(struct file_store *file)
 {
-    return is_there(of(store));
+    struct io *io = file->options.io;
+    char name[32], path[FILE_PATH_BYTES];
+    for (int i = 0; i < OLDER_A_LOOK; i++) {
+        struct file_part *part = file->looked;
+        if (part == NULL)
+            part = atomic_load_explicit(&file->shelf.first, memory_order_relaxed);
+        if (part == file->shelf.last) { /* the newest, or none at all */
+            file->looked = NULL;
+            return true;
+        }
+        (void)snprintf(name, sizeof(name), FILE_SEGMENT_FORMAT, part->first_batch);
+        path_of(file, name, path);
+        file->looked = part;
+        if (!io->is_at(io, part->fd, path))
+            return false;
+        file->looked = atomic_load_explicit(&part->next, memory_order_relaxed);
+    }
+    return true;
 }
 
-static void shelve(struct file_store *file, int fd)
+static bool file_is_there(struct store *store)
+{
+    struct file_store *file = of(store);
+    return is_there(file) && (file->done != NULL || are_older_there(file));
+}
+
+static void shelve(struct file_store *file, int fd, uint64_t first_batch)
 {
     struct file_shelf *shelf = &file->shelf;
     struct file_part *part = calloc(1, sizeof(*part));
     PL_ASSERT(part != NULL);
     part->fd = fd;
+    part->first_batch = first_batch;
     atomic_store_explicit(shelf->last != NULL ? &shelf->last->next : &shelf->first, part,
                           memory_order_release);
     shelf->last = part;
@@ -380,7 +419,7 @@ static void roll(struct file_store *file, const struct store_batch *batch)
                    batch->number);
     memcpy(file->rolled_from, file->next_name, sizeof(file->rolled_from));
     must(io->pwrite(io, file->fd, page, sizeof(page), 0));
-    shelve(file, file->fd);
+    shelve(file, file->fd, batch->number);
 }
 
 uint64_t file_batch_max(uint64_t segment_bytes)
@@ -402,9 +441,12 @@ static enum store_outcome judge(struct file_store *file, const struct store_batc
         return STORE_FENCED;
     if (!store_follows_head(&file->head, batch))
         return STORE_CONFLICT;
-    if (has_room(file, batch->body.len, batch->min_reader))
+    struct pl_status room = has_room(file, batch->body.len, batch->min_reader);
+    if (pl_is_ok(room))
         return STORE_DURABLE;
-    return is_there(file) ? STORE_NO_SPACE : STORE_UNKNOWN;
+    if (!is_there(file))
+        return STORE_UNKNOWN;
+    return room.code == PL_E_NO_SPACE ? STORE_NO_SPACE : STORE_UNAVAILABLE;
 }
 
 static void file_append(struct store *store, const struct store_batch *batch, bool idle,
@@ -520,6 +562,8 @@ static void file_close(struct store *store)
     empty_shelf(file);
     if (file->next_fd >= 0)
         io->close(io, file->next_fd);
+    if (file->dir_fd >= 0)
+        io->close(io, file->dir_fd);
     pl_mailbox_free(file->to_io);
     pl_mailbox_free(file->to_prepare);
     pl_mailbox_free(file->completed);
@@ -575,7 +619,7 @@ static struct pl_status open_segments(struct file_store *file)
                        list.first_batch[i]);
         path_of(file, file->segment_name, path);
         PL_TRY(io->open(io, path, false, write_too, 0, &fd));
-        shelve(file, fd);
+        shelve(file, fd, list.first_batch[i]);
         if (write_too)
             file->fd = fd;
     }
@@ -589,6 +633,8 @@ static struct pl_status continue_segment(struct file_store *file, const struct f
     file->min_reader = tail->min_reader;
     file->offset = tail->offset;
     PL_TRY(open_segments(file));
+    if (!file->options.read_only)
+        PL_TRY(io->open_dir(io, file->dir, &file->dir_fd));
     return file->fd < 0 ? pl_ok() : io->size(io, file->fd, &file->file_bytes);
 }
 
@@ -617,7 +663,8 @@ struct pl_status file_open(const struct file_options *options, struct file_repor
     PL_ASSERT(file != NULL);
     file->store.driver = &file_driver;
     file->options = *options;
-    file->fd = file->next_fd = file->prepared_fd = -1;
+    file->fd = file->next_fd = file->prepared_fd = file->dir_fd = -1;
+    file->room = pl_fail(UNAVAILABLE, "write to a log that is open for reading");
     file->dir = strdup(options->dir);
     PL_ASSERT(file->dir != NULL);
     struct pl_status status = continue_segment(file, &tail);

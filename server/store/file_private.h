@@ -38,6 +38,7 @@ PL_MUST_CHECK struct pl_status file_walk(struct io *io, const char *dir, uint64_
  * come to lead elsewhere, or nowhere. One thread adds, behind the last one; any may look. */
 struct file_part {
     int fd; /* owns */
+    uint64_t first_batch;
     struct file_part *_Atomic next;
 };
 struct file_shelf {

@@ -41,6 +41,13 @@ static struct pl_status system_open(struct io *io, const char *path, bool create
     return pl_ok();
 }
 
+static struct pl_status system_open_dir(struct io *io, const char *path, int *ret_fd)
+{
+    (void)io;
+    *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret_fd >= 0 ? pl_ok() : failed("open a directory");
+}
+
 static void system_close(struct io *io, int fd)
 {
     (void)io;
@@ -110,10 +117,8 @@ static struct pl_status system_sync(struct io *io, int fd)
 
 static struct pl_status system_sync_dir(struct io *io, const char *path)
 {
-    (void)io;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return failed("open a directory");
+    int fd = -1;
+    PL_TRY(system_open_dir(io, path, &fd));
     struct pl_status status = fsync(fd) == 0 ? pl_ok() : failed("sync a directory");
     (void)close(fd);
     return status;
@@ -186,6 +191,7 @@ struct io *io_system(void)
 {
     static struct io table = {
         .open = system_open,
+        .open_dir = system_open_dir,
         .close = system_close,
         .size = system_size,
         .pread = system_pread,

@@ -17,6 +17,8 @@
 struct io {
     PL_MUST_CHECK struct pl_status (*open)(struct io *io, const char *path, bool create, bool write,
                                            mode_t mode, int *ret_fd);
+    /* For sync, which then makes names durable. */
+    PL_MUST_CHECK struct pl_status (*open_dir)(struct io *io, const char *path, int *ret_fd);
     void (*close)(struct io *io, int fd);
     PL_MUST_CHECK struct pl_status (*size)(struct io *io, int fd, uint64_t *ret);
     /* Exactly len bytes; CORRUPT if the file is shorter. */

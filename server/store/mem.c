@@ -111,9 +111,9 @@ static void mem_head(struct store *store, struct store_head *ret)
     *ret = of(store)->head;
 }
 
-static bool mem_has_room(struct store *store, size_t body_bytes)
+static struct pl_status mem_has_room(struct store *store, size_t body_bytes)
 {
-    return of(store)->room >= body_bytes;
+    return of(store)->room >= body_bytes ? pl_ok() : pl_fail(NO_SPACE, "find room in memory");
 }
 
 static int mem_fd(struct store *store)

@@ -98,7 +98,7 @@ void store_head(struct store *store, struct store_head *ret)
     store->driver->head(store, ret);
 }
 
-bool store_has_room(struct store *store, size_t body_bytes)
+struct pl_status store_has_room(struct store *store, size_t body_bytes)
 {
     return store->driver->has_room(store, body_bytes);
 }

@@ -62,7 +62,7 @@ enum store_outcome {
     STORE_FENCED,      /* a newer epoch is in the log */
     STORE_UNKNOWN,     /* may or may not be durable, or is where no start would find it: resubmit
                           the same bytes until it resolves */
-    STORE_UNAVAILABLE, /* definitely not appended; try again later */
+    STORE_UNAVAILABLE, /* definitely not appended; try again later, store_has_room says why */
     STORE_TOO_BIG,
     STORE_NO_SPACE, /* definitely not appended; heals when there is room */
     STORE_CORRUPT,
@@ -100,7 +100,7 @@ struct store_driver {
     struct pl_status (*read)(struct store *store, uint64_t from_batch, store_batch_fn fn,
                              void *arg);
     void (*head)(struct store *store, struct store_head *ret);
-    bool (*has_room)(struct store *store, size_t body_bytes);
+    struct pl_status (*has_room)(struct store *store, size_t body_bytes);
     bool (*is_there)(struct store *store); /* NULL: it cannot go away */
     int (*fd)(struct store *store);
     void (*dispatch)(struct store *store);
@@ -133,8 +133,9 @@ void store_append(struct store *store, const struct store_batch *batch, bool idl
 PL_MUST_CHECK struct pl_status store_read(struct store *store, uint64_t from_batch,
                                           store_batch_fn fn, void *arg);
 void store_head(struct store *store, struct store_head *ret);
-/* False: a batch of this size would find no room now; asks (and so heals) again on each call. */
-bool store_has_room(struct store *store, size_t body_bytes);
+/* Whether a batch of this size would find its place now; asks (and so heals) again on each call.
+ * NO_SPACE: the disk, or a quota, is full. Anything else: what the disk says instead. */
+PL_MUST_CHECK struct pl_status store_has_room(struct store *store, size_t body_bytes);
 /* False: what would be appended now would not be where the next start looks; asks again on each
  * call. Of an append in flight its completion tells: meanwhile it is there. */
 bool store_is_there(struct store *store);

@@ -302,6 +302,55 @@ class Gone(unittest.TestCase):
         self.heard("the data directory is back")
         self.clerk.contributor("There")
 
+    def test_nor_in_the_first_moment(self):
+        """Before anybody has noticed, what is written by name is not written there."""
+        other = self.home.path / "other"
+        names = ("checkpoint", "ledger.key.signed", "clock.seen", "tiles/synced", "tiles/0",
+                 "persons.db-wal")
+        for turn in range(3):
+            (other / "tiles").mkdir(parents=True)
+            for name in names:
+                (other / name).write_bytes(b"theirs")
+            for _ in range(5):
+                self.clerk.execute(contributor())
+            self.home.data.rename(self.away)  # its checkpoint is not signed yet
+            other.rename(self.home.data)
+            time.sleep(1.5)
+            self.is_refused(contributor())
+            before = {name: (self.home.data / name).read_bytes() for name in names}
+            self.assertEqual(before, dict.fromkeys(names, b"theirs"))
+            self.assertEqual(set(contents(self.home.data)), set(names))
+            if turn == 2:
+                self.home.drop_clients()
+                self.home.terminate()
+                self.assertEqual(set(contents(self.home.data)), set(names))
+                self.assertEqual((self.home.data / "clock.seen").read_bytes(), b"theirs")
+            shutil.rmtree(self.home.data)
+            self.away.rename(self.home.data)
+            if turn != 2:
+                self.heard("the data directory is back")
+                deadline = time.monotonic() + patience(30)
+                while not self.clerk.GetStatus().writable:
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.02)
+
+    def test_an_older_segment_is_missed(self):
+        """Whoever tidies up takes one that is written no more. No start would find the ledger."""
+        while len(self.home.segments()) < 3:
+            self.clerk.batch([contributor() for _ in range(2000)])
+        dumped = self.auditor.dump_bytes()[0]
+        oldest = self.home.segments()[0]
+        aside = self.home.path / oldest.name
+        oldest.rename(aside)
+        self.heard(WORDS["en"])
+        self.is_refused(contributor())
+        self.reads_go_on(dumped)
+        aside.rename(oldest)
+        self.heard("the data directory is back")
+        self.clerk.contributor("Goes on")
+        self.home.restart()
+        self.assertEqual(self.home.client("auditor").dump_bytes()[0][:-1], dumped)
+
     def test_a_lock_file_that_was_removed_lets_nobody_in(self):
         (self.home.data / "lock").unlink()
         ran = self.home.pledged(timeout=20)

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "writer_fixture.h"
 
+#include <errno.h>
 #include <pthread.h>
 // clang-format on
 
@@ -65,9 +66,9 @@ static void test_a_start_resolves_unknown_and_tells_failures(void **state)
     struct writer *none = NULL;
     writer_free(b->writer);
     b->writer = NULL;
-    fault_set_room(b->store, false);
+    fault_set_room(b->store, pl_fail(NO_SPACE, "write"));
     assert_int_equal(bench_try_writer(b, &none).code, PL_E_NO_SPACE);
-    fault_set_room(b->store, true);
+    fault_set_room(b->store, pl_ok());
     goes_wrong(b, 0, STORE_FENCED);
     assert_int_equal(bench_try_writer(b, &none).code, PL_E_FENCED);
     assert_null(none);
@@ -531,6 +532,56 @@ static void test_a_newer_writer_fences_the_old_one(void **state)
 
 /* --- a full disk --- */
 
+/* What is told is what the disk says, and what it says now. */
+static void test_why_the_log_cannot_grow_is_told(void **state)
+{
+    static const struct {
+        int number;
+        const char *why;
+    } cases[] = {{EROFS, "the disk is read-only"},
+                 {EIO, "the disk does not work"},
+                 {EMFILE, "too many files are open"},
+                 {ENFILE, "too many files are open"},
+                 {EACCES, "the server may not write to its directory"},
+                 {EPERM, "the server may not write to its directory"},
+                 {0, "the disk does not work"}};
+    struct bench *b = *state;
+    Pledged__V1__GetStatusResponse status;
+    unsigned appends = fault_appends(b->store);
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_status room = pl_fail(IO, "open a file");
+        room.sys_errno = cases[i].number;
+        fault_set_room(b->store, room);
+        pl_clock_fake_advance_us(&b->clock, SECOND_US); /* it is not asked all the time */
+        turn(b);
+        if (newest_status(b, &status))
+            assert_string_equal(status.why_not_writable, cases[i].why);
+        struct command *write = put(b, 1, msg_contributor(b, "stuck"));
+        turn(b);
+        assert_answered(b, write);
+        assert_refused_item(write, 0, UNAVAILABLE, UNAVAILABLE);
+        assert_true(write->item[0].refusal->retryable);
+        assert_non_null(strstr(write->item[0].refusal->message, cases[i].why));
+        assert_non_null(strstr(write->item[0].refusal->message, "nothing was recorded"));
+    }
+    assert_int_equal(fault_appends(b->store), appends);
+    fault_set_room(b->store, pl_ok());
+    pl_clock_fake_advance_us(&b->clock, SECOND_US);
+    struct command *write = put(b, 1, msg_contributor(b, "stuck"));
+    settle(b);
+    assert_answered(b, write);
+    assert_accepted_at(write, 0, READY_ENTRIES + 1, NEW);
+    writer_free(b->writer);
+    b->writer = NULL;
+    struct writer *none = NULL;
+    struct pl_status room = pl_fail(IO, "open a file");
+    room.sys_errno = EROFS;
+    fault_set_room(b->store, room);
+    room = bench_try_writer(b, &none);
+    assert_int_equal(room.code, PL_E_IO);
+    assert_int_equal(room.sys_errno, EROFS);
+}
+
 static void test_without_room_writes_are_refused_and_queries_go_on(void **state)
 {
     struct bench *b = *state;
@@ -538,7 +589,7 @@ static void test_without_room_writes_are_refused_and_queries_go_on(void **state)
     unsigned appends = fault_appends(b->store);
     Pledged__V1__Command *trial = msg_contributor(b, "trial");
     trial->dry_run = true;
-    fault_set_room(b->store, false);
+    fault_set_room(b->store, pl_fail(NO_SPACE, "write"));
     turn(b);
     assert_true(newest_status(b, &status));
     assert_false(status.writable);
@@ -558,7 +609,7 @@ static void test_without_room_writes_are_refused_and_queries_go_on(void **state)
     assert_accepted_at(dry, 0, 7, DRY_RUN);
     assert_accepted_at(repeat, 0, 5, REPLAY); /* the original answer needs no room */
     assert_int_equal(fault_appends(b->store), appends);
-    fault_set_room(b->store, true);
+    fault_set_room(b->store, pl_ok());
     int64_t wake_ns = writer_next_wake_ns(b->writer);
     assert_true(wake_ns <= b->clock.mono_ns_now + 1000000000LL);
     pl_clock_fake_advance_us(&b->clock, (wake_ns - b->clock.mono_ns_now) / 1000 + 1);
@@ -1234,7 +1285,7 @@ static void test_a_roster_that_cannot_be_written_is_not_adopted(void **state)
     settle(b);
     assert_answered(b, command);
     assert_accepted_at(command, 0, entries + 1, NEW);
-    fault_set_room(b->store, false);
+    fault_set_room(b->store, pl_fail(NO_SPACE, "write"));
     adopt = put_roster(b, &new, "berta");
     settle(b);
     assert_answered(b, adopt);
@@ -1450,6 +1501,7 @@ int main(void)
         CASE(unavailable_rolls_back),
         CASE(a_lost_place_ends_the_writer),
         CASE(a_newer_writer_fences_the_old_one),
+        CASE(why_the_log_cannot_grow_is_told),
         CASE(without_room_writes_are_refused_and_queries_go_on),
         CASE(a_deadline_that_passed_means_nothing_happened),
         CASE(a_deadline_does_not_undo_what_is_decided),

@@ -29,6 +29,10 @@ static struct pl_status failing_open(struct io *f, const char *path, bool create
 {
     return FAILING_CALL(f, open(io, path, create, write, mode, ret_fd));
 }
+static struct pl_status failing_open_dir(struct io *f, const char *path, int *ret_fd)
+{
+    return FAILING_CALL(f, open_dir(io, path, ret_fd));
+}
 static void failing_close(struct io *f, int fd)
 {
     (void)f;
@@ -89,10 +93,10 @@ static bool failing_is_at(struct io *f, int fd, const char *path)
 
 static inline void failing_io_init(struct failing_io *failing, unsigned fail_at)
 {
-    failing->io = (struct io){failing_open,      failing_close,    failing_size,   failing_pread,
-                              failing_pwrite,    failing_datasync, failing_sync,   failing_sync_dir,
-                              failing_settle,    failing_rename,   failing_remove, failing_list,
-                              failing_free_bytes, failing_is_at};
+    failing->io = (struct io){
+        failing_open,   failing_open_dir, failing_close, failing_size,       failing_pread,
+        failing_pwrite, failing_datasync, failing_sync,  failing_sync_dir,   failing_settle,
+        failing_rename, failing_remove,   failing_list,  failing_free_bytes, failing_is_at};
     atomic_init(&failing->calls, 0);
     failing->fail_at = fail_at;
 }

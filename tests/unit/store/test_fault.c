@@ -134,11 +134,11 @@ static void test_a_completion_waits_to_be_told(void **state)
 static void test_room_can_be_taken_away(void **state)
 {
     struct driver *d = *state;
-    assert_true(store_has_room(d->store, 1));
-    fault_set_room(d->store, false);
-    assert_false(store_has_room(d->store, 1));
-    fault_set_room(d->store, true);
-    assert_true(store_has_room(d->store, 1));
+    assert_true(pl_is_ok(store_has_room(d->store, 1)));
+    fault_set_room(d->store, pl_fail(NO_SPACE, "write"));
+    assert_int_equal(store_has_room(d->store, 1).code, PL_E_NO_SPACE);
+    fault_set_room(d->store, pl_ok());
+    assert_true(pl_is_ok(store_has_room(d->store, 1)));
 }
 
 /* The engine below is slow, and the completion waits to be told all the same. */

@@ -133,7 +133,7 @@ static void test_read_only_takes_no_batch(void **state)
     struct file_report report;
     assert_true(pl_is_ok(open_file(dir, true, 0, &report, &store))); /* empty: fine */
     assert_int_equal(count_batches(store), 0);
-    assert_false(store_has_room(store, 1));
+    assert_int_equal(store_has_room(store, 1).code, PL_E_UNAVAILABLE);
     store_dispatch(store);
     store_close(store);
     assert_int_equal(temporary_files(dir), 0);
@@ -197,22 +197,22 @@ static void fill_and_heal(bool claims)
     disk_full = true;
     for (; taken < 200; taken++) {
         next_batch(store, 1, 60000, &body, &batch);
-        if (!store_has_room(store, batch.body.len))
+        if (!pl_is_ok(store_has_room(store, batch.body.len)))
             break;
         assert_int_equal(append_wait(store, &batch, taken % 2 == 0), STORE_DURABLE);
     }
     assert_in_range(taken, 20, 80); /* all that was prepared is used */
     tries = 0;
     for (int i = 0; i < 5; i++) {
-        assert_false(store_has_room(store, batch.body.len));
+        assert_int_equal(store_has_room(store, batch.body.len).code, PL_E_NO_SPACE);
         assert_int_equal(append_wait(store, &batch, i % 2 == 0), STORE_NO_SPACE);
     }
     assert_true(claims ? tries >= 5 : tries == 0); /* a full disk is not written to, to find out */
     assert_int_equal(temporary_files(dir), 0);     /* nor kept full by what did not fit */
     assert_int_equal(count_batches(store), 5 + taken);
-    assert_true(store_has_room(store, 100)); /* the rest of the segment */
+    assert_true(pl_is_ok(store_has_room(store, 100))); /* the rest of the segment */
     disk_full = false;
-    assert_true(store_has_room(store, batch.body.len));
+    assert_true(pl_is_ok(store_has_room(store, batch.body.len)));
     assert_int_equal(append_wait(store, &batch, true), STORE_DURABLE);
     assert_int_equal(count_batches(store), 6 + taken);
     pl_buf_fini(&body);
@@ -230,6 +230,51 @@ static void test_a_quota_is_a_full_disk(void **state)
 {
     (void)state;
     fill_and_heal(true); /* the file system says that there is room, and refuses */
+}
+
+static int refused_with; /* of new files; 0: none is */
+
+static struct pl_status refusing_open(struct io *io, const char *path, bool create, bool write,
+                                      mode_t mode, int *ret_fd)
+{
+    (void)io;
+    errno = refused_with;
+    if (create && refused_with != 0)
+        return pl_fail_errno(IO, "open a file");
+    return io_system()->open(io_system(), path, create, write, mode, ret_fd);
+}
+
+/* Not every disk that takes nothing is full; the batch is in no file, and told so. */
+static void test_what_hinders_the_next_segment_is_told(void **state)
+{
+    (void)state;
+    static const int numbers[] = {EROFS, EIO, EMFILE, EACCES};
+    char *dir = dir_new();
+    struct io io = *io_system();
+    struct store *store = NULL;
+    struct file_report report;
+    struct store_batch batch;
+    struct pl_buf body;
+    io.open = refusing_open;
+    pl_buf_init(&body, STORE_BATCH_BYTES_MAX);
+    assert_true(pl_is_ok(open_file_io(&io, dir, false, 0, &report, &store)));
+    append_some(store, 3, 1, 60000);
+    next_batch(store, 1, TEST_SEGMENT_BYTES - 70000, &body, &batch); /* in another segment */
+    for (size_t i = 0; i < PL_COUNT(numbers); i++) {
+        refused_with = numbers[i];
+        struct pl_status status = store_has_room(store, batch.body.len);
+        assert_int_equal(status.code, PL_E_IO);
+        assert_int_equal(status.sys_errno, numbers[i]);
+        assert_int_equal(append_wait(store, &batch, i % 2 == 0), STORE_UNAVAILABLE);
+        assert_true(pl_is_ok(store_has_room(store, 100))); /* the rest of the segment */
+    }
+    refused_with = 0;
+    assert_true(pl_is_ok(store_has_room(store, batch.body.len)));
+    assert_int_equal(append_wait(store, &batch, true), STORE_DURABLE);
+    assert_int_equal(count_batches(store), 4);
+    store_close(store);
+    pl_buf_fini(&body);
+    dir_remove(dir);
 }
 
 /* --- a disk that fails --- */
@@ -267,11 +312,17 @@ static struct pl_status broken_rename(struct io *io, const char *from, const cha
                             : io_system()->rename(io_system(), from, to);
 }
 
-static struct pl_status broken_sync_dir(struct io *io, const char *path)
+static bool is_directory(int fd)
+{
+    struct stat found;
+    return fstat(fd, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+static struct pl_status broken_sync(struct io *io, int fd)
 {
     (void)io;
-    return breaks("sync_dir") ? pl_fail(IO, "sync a directory")
-                              : io_system()->sync_dir(io_system(), path);
+    return is_directory(fd) && breaks("sync of the directory") ? pl_fail(IO, "sync a directory")
+                                                               : io_system()->sync(io_system(), fd);
 }
 
 static void survive(void *arg, enum store_outcome outcome)
@@ -292,14 +343,14 @@ static void meet(const char *dir, const char *call, bool idle, int batches)
     io.pwrite = broken_pwrite;
     io.datasync = broken_datasync;
     io.rename = broken_rename;
-    io.sync_dir = broken_sync_dir;
+    io.sync = broken_sync;
     broken_call = call;
     pl_buf_init(&body, STORE_BATCH_BYTES_MAX);
     if (!pl_is_ok(open_file_io(&io, dir, false, 0, &report, &store)))
         _exit(2);
     append_some(store, batches, 1, 60000);
     next_batch(store, 1, 60000, &body, &batch);
-    if (!store_has_room(store, batch.body.len))
+    if (!pl_is_ok(store_has_room(store, batch.body.len)))
         _exit(3);
     broken = true;
     store_append(store, &batch, idle, survive, NULL);
@@ -350,7 +401,7 @@ static void test_a_failed_write_or_sync_ends_the_process(void **state)
         assert_ends("datasync", idle != 0, 3);
         assert_ends("datasync", idle != 0, 0); /* the very first, in a new segment */
         assert_ends("rename", idle != 0, 0);
-        assert_ends("sync_dir", idle != 0, 0);
+        assert_ends("sync of the directory", idle != 0, 0);
         assert_ends("rename", idle != 0, 34); /* 34 of these fill a segment */
     }
 }
@@ -393,11 +444,12 @@ static struct pl_status leaving_rename(struct io *io, const char *from, const ch
     return io_system()->rename(io_system(), from, to);
 }
 
-static struct pl_status leaving_sync_dir(struct io *io, const char *path)
+static struct pl_status leaving_sync(struct io *io, int fd)
 {
     (void)io;
-    leave_before("sync_dir");
-    return io_system()->sync_dir(io_system(), path);
+    if (is_directory(fd))
+        leave_before("sync of the directory");
+    return io_system()->sync(io_system(), fd);
 }
 
 struct absence {
@@ -418,13 +470,14 @@ static void absence_init(struct absence *a, int batches)
     a->io = *io_system();
     a->io.datasync = leaving_datasync;
     a->io.rename = leaving_rename;
-    a->io.sync_dir = leaving_sync_dir;
+    a->io.sync = leaving_sync;
     a->before = (uint64_t)batches;
     pl_buf_init(&a->body, STORE_BATCH_BYTES_MAX);
     assert_true(pl_is_ok(open_file_io(&a->io, gone_from, false, 0, &report, &a->store)));
     append_some(a->store, batches, 1, 60000);
     next_batch(a->store, 1, 60000, &a->body, &a->batch);
-    assert_true(store_has_room(a->store, a->batch.body.len)); /* the next segment, if need be */
+    assert_true(
+        pl_is_ok(store_has_room(a->store, a->batch.body.len))); /* the next segment, if need be */
     assert_true(store_is_there(a->store));
 }
 
@@ -456,7 +509,7 @@ static void test_what_no_start_would_find_is_not_durable(void **state)
 {
     (void)state;
     static const int batches[] = {IN_A_SEGMENT, AT_ITS_END, FRESH};
-    static const char *const calls[] = {NULL, "datasync", "rename", "sync_dir"};
+    static const char *const calls[] = {NULL, "datasync", "rename", "sync of the directory"};
     for (size_t i = 0; i < PL_COUNT(batches) * PL_COUNT(calls) * 2; i++) {
         bool idle = i % 2 != 0;
         int many = batches[i / 2 % PL_COUNT(batches)];
@@ -476,6 +529,39 @@ static void test_what_no_start_would_find_is_not_durable(void **state)
         assert_goes_on(&a);
         absence_fini(&a);
     }
+}
+
+/* Ten segments: an older one is missed within so many looks, and until it is back. */
+static void test_an_older_segment_that_is_missing_is_missed(void **state)
+{
+    (void)state;
+    enum { LOOKS = 4 };
+    struct file_list list;
+    char path[600], aside[600];
+    struct absence a;
+    absence_init(&a, 10 * AT_ITS_END);
+    assert_true(pl_is_ok(file_list_read(io_system(), gone_from, &list)));
+    assert_true(list.count >= 10);
+    for (size_t i = 0; i + 1 < list.count; i++) {
+        segment_path(gone_from, list.first_batch[i], path);
+        snprintf(aside, sizeof(aside), "%s/aside", gone_from);
+        for (int k = 0; k < LOOKS; k++)
+            assert_true(store_is_there(a.store));
+        assert_int_equal(rename(path, aside), 0);
+        bool missed = false;
+        for (int k = 0; k < LOOKS && !missed; k++)
+            missed = !store_is_there(a.store);
+        assert_true(missed);
+        for (int k = 0; k < LOOKS; k++)
+            assert_false(store_is_there(a.store));
+        assert_int_equal(rename(aside, path), 0);
+        for (int k = 0; k < LOOKS; k++)
+            assert_true(store_is_there(a.store));
+    }
+    file_list_fini(&list);
+    next_batch(a.store, 1, 10, &a.body, &a.batch);
+    assert_goes_on(&a);
+    absence_fini(&a);
 }
 
 /* A deleted file takes all that is written to it. */
@@ -512,7 +598,8 @@ static void test_another_directory_in_its_place_is_left_alone(void **state)
         assert_false(store_is_there(a.store));
         assert_int_equal(append_wait(a.store, &a.batch, true), STORE_UNKNOWN);
         if (batches[i] == IN_A_SEGMENT) /* no new one is prepared there */
-            assert_false(store_has_room(a.store, TEST_SEGMENT_BYTES - 70000));
+            assert_int_equal(store_has_room(a.store, TEST_SEGMENT_BYTES - 70000).code,
+                             PL_E_UNAVAILABLE);
         for (int k = 0; k < 3; k++) {
             size_t len;
             uint8_t *bytes = slurp(path[k], &len);
@@ -539,7 +626,7 @@ static void test_a_directory_that_went_away_is_not_a_full_disk(void **state)
     for (int i = 0; i < 60; i++)
         assert_int_equal(append_wait(a.store, &a.batch, i % 2 == 0), STORE_UNKNOWN);
     next_batch(a.store, 1, TEST_SEGMENT_BYTES - 70000, &a.body, &a.batch); /* in another segment */
-    assert_false(store_has_room(a.store, a.batch.body.len));
+    assert_int_equal(store_has_room(a.store, a.batch.body.len).code, PL_E_UNAVAILABLE);
     assert_int_equal(append_wait(a.store, &a.batch, true), STORE_UNKNOWN);
     put_back();
     absence_fini(&a);
@@ -845,7 +932,7 @@ static void test_a_refused_batch_takes_no_room(void **state)
     batch.number = 9;
     store_batch_seal(&batch);
     store_append(d->store, &batch, true, on_done, &outcome);
-    assert_true(store_has_room(d->store, STORE_BATCH_BYTES_MAX));
+    assert_true(pl_is_ok(store_has_room(d->store, STORE_BATCH_BYTES_MAX)));
     assert_int_equal(finish(d->store, &outcome), STORE_CONFLICT);
 }
 
@@ -856,7 +943,8 @@ static _Atomic bool stuck;
 static struct pl_status stuck_sync(struct io *io, int fd)
 {
     (void)io;
-    return stuck ? pl_fail(IO, "sync a file") : io_system()->sync(io_system(), fd);
+    return stuck && !is_directory(fd) ? pl_fail(IO, "sync a file")
+                                      : io_system()->sync(io_system(), fd);
 }
 
 static struct pl_status stuck_remove(struct io *io, const char *path)
@@ -881,13 +969,13 @@ static void test_what_could_not_be_prepared_is_removed_later(void **state)
     char *other = dir_new();
     assert_true(pl_is_ok(open_file_io(&io, other, false, 0, &report, &store)));
     append_some(store, 20, 1, 60000); /* more than half a segment: the next one is there */
-    assert_true(store_has_room(store, STORE_BATCH_BYTES_MAX));
+    assert_true(pl_is_ok(store_has_room(store, STORE_BATCH_BYTES_MAX)));
     stuck = true;
     append_some(store, 34, 1, 60000);
     for (int i = 0; i < 4; i++) /* with either name, and what an earlier try left in the way */
-        assert_false(store_has_room(store, STORE_BATCH_BYTES_MAX));
+        assert_int_equal(store_has_room(store, STORE_BATCH_BYTES_MAX).code, PL_E_IO);
     stuck = false;
-    assert_true(store_has_room(store, STORE_BATCH_BYTES_MAX));
+    assert_true(pl_is_ok(store_has_room(store, STORE_BATCH_BYTES_MAX)));
     append_some(store, 40, 1, 60000);
     assert_int_equal(count_batches(store), 94);
     store_close(store);
@@ -911,6 +999,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_quota_is_a_full_disk),
         cmocka_unit_test(test_what_no_start_would_find_is_not_durable),
         cmocka_unit_test(test_a_file_that_was_removed_takes_nothing_more),
+        cmocka_unit_test(test_an_older_segment_that_is_missing_is_missed),
+        cmocka_unit_test(test_what_hinders_the_next_segment_is_told),
         cmocka_unit_test(test_another_directory_in_its_place_is_left_alone),
         cmocka_unit_test(test_a_directory_that_went_away_is_not_a_full_disk),
         cmocka_unit_test(test_a_failed_write_or_sync_ends_the_process),

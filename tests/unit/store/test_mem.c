@@ -17,13 +17,13 @@ static void test_room_is_what_was_set(void **state)
     struct store_batch batch;
     mem_set_room(d->store, 100);
     next_batch(d->store, 1, 200, &d->body, &batch);
-    assert_true(store_has_room(d->store, 100));
-    assert_false(store_has_room(d->store, 101));
+    assert_true(pl_is_ok(store_has_room(d->store, 100)));
+    assert_int_equal(store_has_room(d->store, 101).code, PL_E_NO_SPACE);
     assert_int_equal(append_wait(d->store, &batch, true), STORE_NO_SPACE);
     assert_int_equal(count_batches(d->store), 0);
     mem_set_room(d->store, 204);
     assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE);
-    assert_false(store_has_room(d->store, 1));                            /* used up */
+    assert_int_equal(store_has_room(d->store, 1).code, PL_E_NO_SPACE);    /* used up */
     assert_int_equal(append_wait(d->store, &batch, true), STORE_DURABLE); /* needs none */
 }
 
