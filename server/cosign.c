@@ -37,10 +37,11 @@ struct cosign {
     struct cosign_options options;
     struct pl_note_key log;
     size_t count;
-    struct witness *witness;    /* owns; like in the policy */
-    struct signed_tree *newest; /* owns; signed */
-    struct signed_tree *target; /* owns */
-    struct signed_tree *served; /* owns; cosigned */
+    struct witness *witness;       /* owns; like in the policy */
+    struct signed_tree *newest;    /* owns; signed */
+    struct signed_tree *target;    /* owns */
+    struct signed_tree *served;    /* owns; cosigned */
+    struct signed_tree *meanwhile; /* owns; shown as long as nothing is cosigned */
     size_t served_lines;
     struct signed_tree *unkept; /* owns; cosigned, and not on the disk yet; NULL: none */
     size_t unkept_lines;
@@ -62,6 +63,7 @@ void cosign_report_unref(struct cosign_report *report)
     if (report == NULL || atomic_fetch_sub_explicit(&report->refs, 1, memory_order_acq_rel) != 1)
         return;
     signed_tree_unref(report->tree);
+    signed_tree_unref(report->meanwhile);
     free(report);
 }
 
@@ -75,6 +77,7 @@ struct cosign_report *cosign_news(struct cosign *cosign)
     PL_ASSERT(report != NULL);
     atomic_init(&report->refs, 1);
     report->tree = cosign->served == NULL ? NULL : signed_tree_ref(cosign->served);
+    report->meanwhile = cosign->meanwhile == NULL ? NULL : signed_tree_ref(cosign->meanwhile);
     report->count = cosign->count;
     for (size_t i = 0; i < cosign->count; i++)
         report->witness[i] = cosign->witness[i].seen;
@@ -292,6 +295,16 @@ static bool is_over(const struct cosign *cosign)
     return true;
 }
 
+/* Not beyond one that is cosigned and only not on the disk yet. */
+static void show_meanwhile(struct cosign *cosign)
+{
+    if (cosign->served != NULL || cosign->unkept != NULL)
+        return;
+    signed_tree_unref(cosign->meanwhile);
+    cosign->meanwhile = signed_tree_ref(cosign->target);
+    cosign->changed = true;
+}
+
 static void advance(struct cosign *cosign)
 {
     if (cosign->newest == NULL || !is_over(cosign) ||
@@ -302,6 +315,7 @@ static void advance(struct cosign *cosign)
     cosign->target = signed_tree_ref(cosign->newest);
     for (size_t i = 0; i < cosign->count; i++)
         cosign->witness[i].line[0] = '\0';
+    show_meanwhile(cosign);
     publish_target(cosign); /* "quorum none" */
 }
 
@@ -641,6 +655,7 @@ void cosign_free(struct cosign *cosign)
     signed_tree_unref(cosign->newest);
     signed_tree_unref(cosign->target);
     signed_tree_unref(cosign->served);
+    signed_tree_unref(cosign->meanwhile);
     signed_tree_unref(cosign->unkept);
     free(cosign->witness);
     free(cosign);

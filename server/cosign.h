@@ -45,6 +45,9 @@ struct cosign_witness {
 struct cosign_report {
     _Atomic unsigned refs;
     struct signed_tree *tree; /* owns; newest that the policy is content with, NULL: none */
+    /* What is shown as long as there is none: the one that will be it if the witnesses agree, so
+     * that it is never followed by a smaller one. Owns; NULL: none was signed yet. */
+    struct signed_tree *meanwhile;
     size_t count;
     struct cosign_witness witness[];
 };

@@ -52,7 +52,9 @@ const struct cosign_report *proofs_report(struct proofs *proofs)
 const struct signed_tree *proofs_served(struct proofs *proofs)
 {
     const struct cosign_report *report = proofs_report(proofs);
-    return report != NULL && report->tree != NULL ? report->tree : proofs_newest(proofs);
+    if (report != NULL && report->tree != NULL)
+        return report->tree;
+    return report != NULL && report->meanwhile != NULL ? report->meanwhile : proofs_newest(proofs);
 }
 
 static bool covers(struct proofs *proofs, uint64_t size)

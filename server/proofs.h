@@ -43,7 +43,9 @@ const struct signed_tree *proofs_newest(struct proofs *proofs);
 /* What witnesses did so far; borrowed like that. NULL: there are none. */
 const struct cosign_report *proofs_report(struct proofs *proofs);
 /* What is shown to who asks for a checkpoint: the newest one that the witnesses cosigned, without
- * such the newest one. Borrowed like that. NULL: none. */
+ * such the one that they are asked about, without witnesses the newest one. So its size never goes
+ * back while the daemon runs: a monitor would take that for entries that were taken away, though
+ * tlog-tiles does not forbid it. Borrowed like that. NULL: none. */
 const struct signed_tree *proofs_served(struct proofs *proofs);
 
 /* Somebody who waits. Borrowed until `go_on`, which runs once: at once, within proofs_wait, or

@@ -534,6 +534,56 @@ static void what_is_recalled_is_kept_again(void **state)
     cosigns(0, 5, 7);
 }
 
+/* The size that is shown to who asks for a checkpoint. */
+static uint64_t shown(void)
+{
+    static uint64_t size;
+    struct cosign_report *report = cosign_news(cosign);
+    if (report == NULL)
+        return size;
+    const struct signed_tree *tree = report->tree != NULL ? report->tree : report->meanwhile;
+    size = tree == NULL ? 0 : tree->checkpoint.size;
+    cosign_report_unref(report);
+    return size;
+}
+
+/* From the first checkpoint on, whoever agrees when: neither a newer one that is not cosigned nor
+ * one that cannot be kept makes a step back. */
+static void what_is_shown_never_gets_smaller(void **state)
+{
+    (void)state;
+    const struct cosign_answer down = {.failed = "Connection refused"};
+    char path[128];
+    uint64_t size = 0;
+    start_two_of_three();
+    assert_int_equal(shown(), 0);
+    cosign_take(cosign, sign(5));
+    assert_int_equal(shown(), 5); /* without a witness's word */
+    assert_int_equal(asked(0, &size), 0);
+    cosign_take(cosign, sign(9));
+    assert_int_equal(shown(), 5); /* it may be the first that is cosigned */
+    cosign_answer(cosign, 0, &down);
+    for (size_t i = 1; i < WITNESSES; i++) {
+        assert_int_equal(asked(i, &size), 0);
+        cosign_answer(cosign, i, &down);
+    }
+    assert_int_equal(shown(), 9); /* nobody will cosign the other one */
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.new", dir);
+    assert_int_equal(mkdir(path, 0700), 0); /* nothing can be written there */
+    pl_clock_fake_advance_us(&fake, 1000000);
+    cosigns(0, 0, 9);
+    cosign_take(cosign, sign(12));
+    cosigns(1, 0, 9);
+    assert_int_equal(shown(), 9);
+    cosign_take(cosign, sign(15));
+    assert_int_equal(shown(), 9); /* that one is cosigned, and comes to the disk */
+    assert_int_equal(rmdir(path), 0);
+    pl_clock_fake_advance_us(&fake, 1000000);
+    assert_int_equal(asked(0, &size), 9); /* about the newest; what waits is kept on the way */
+    assert_int_equal(size, 12);
+    assert_int_equal(served(NULL), 9);
+}
+
 static void a_policy_that_wants_none(void **state)
 {
     (void)state;
@@ -648,6 +698,7 @@ int main(void)
         CASE(who_is_ahead_of_the_target_holds_up_nobody),
         CASE(who_knows_more_than_was_signed_raises_the_alarm),
         CASE(bad_answers_are_told_and_not_used),
+        CASE(what_is_shown_never_gets_smaller),
         CASE(what_was_cosigned_is_known_after_a_restart),
         CASE(what_cannot_be_kept_is_not_published),
         CASE(what_is_recalled_is_kept_again),
