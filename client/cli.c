@@ -31,6 +31,7 @@ struct pl_status cli_read(struct cli *cli, const char *method, const ProtobufCMe
 
 void cli_take_zone(const Pledged__V1__GetStatusResponse *answer)
 {
+    PL_ASSERT(answer != NULL);
     when_ask(NULL, NULL); /* once is enough */
     if (answer->zone_case == PLEDGED__V1__GET_STATUS_RESPONSE__ZONE_TIME_ZONE) {
         struct pl_status status = when_use(answer->time_zone);
