@@ -91,18 +91,28 @@ static struct command *bring(struct place *p, const char *text, bool named)
     return command;
 }
 
-/* Through the writer, who says so of all of it, or of its only item. */
-static void give_told(struct place *p, const char *text, enum pl_code whole, enum pl_code item)
+/* It is with the writer. */
+static struct command *hand_in(struct place *p, const char *text, bool named)
 {
-    bool recorded = whole == PL_E_OK && item == PL_E_OK;
-    struct command *command = bring(p, text, recorded);
+    struct command *command = bring(p, text, named);
     assert_ptr_equal(next_in(p->writer), command);
+    return command;
+}
+
+/* The writer says so of all of it, or of its only item. */
+static void answer(struct place *p, struct command *command, enum pl_code whole, enum pl_code item)
+{
     command->phase = COMMAND_DONE;
     command->code = whole;
     command->item->code = item;
-    command->item->receipt = recorded ? &p->receipt : NULL;
+    command->item->receipt = whole == PL_E_OK && item == PL_E_OK ? &p->receipt : NULL;
     assert_true(pl_mailbox_post(command->home, &command->mail));
     assert_ptr_equal(next_in(p->worker), command);
+}
+
+static void give_told(struct place *p, const char *text, enum pl_code whole, enum pl_code item)
+{
+    answer(p, hand_in(p, text, whole == PL_E_OK && item == PL_E_OK), whole, item);
 }
 
 /* The writer records it or is busy. */
@@ -149,6 +159,21 @@ static void test_kept_while_nobody_knows(void **state)
     assert_true(is_kept(&p, "one"));
     assert_true(is_kept(&p, "two"));
     assert_false(is_kept(&p, "three"));
+    close_place(&p);
+}
+
+/* The first of two that bring the same record wrote it, and comes to nothing: it stays for the
+ * other, whose entry may be on the disk by then. */
+static void test_brought_by_two_at_a_time(void **state)
+{
+    (void)state;
+    struct place p;
+    open_place(&p);
+    struct command *first = hand_in(&p, "one", false), *second = hand_in(&p, "one", true);
+    answer(&p, first, PL_E_BUSY, PL_E_OK);
+    assert_true(is_kept(&p, "one"));
+    answer(&p, second, PL_E_OK, PL_E_OK);
+    assert_true(is_kept(&p, "one"));
     close_place(&p);
 }
 
@@ -244,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_while_recorded),
         cmocka_unit_test(test_kept_while_nobody_knows),
+        cmocka_unit_test(test_brought_by_two_at_a_time),
         cmocka_unit_test(test_brought_again_while_the_file_is_busy),
         cmocka_unit_test(test_the_writer_takes_no_more),
         cmocka_unit_test(test_room),
