@@ -53,14 +53,21 @@ static void moment(const char *rule, const struct pl_zone *zone, int64_t second)
         fail_msg("%s: day %d at %lld, %d is right", rule, found, (long long)second, day);
 }
 
+/* What is read here, and is the rule of the C library from now on. */
+static struct pl_zone ours_and_the_librarys(const char *rule)
+{
+    struct pl_zone zone;
+    assert_true(pl_is_ok(pl_zone_parse(rule, &zone)));
+    assert_int_equal(setenv("TZ", rule, 1), 0);
+    tzset();
+    return zone;
+}
+
 static void test_days_are_those_of_the_c_library(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PL_COUNT(rules); i++) {
-        struct pl_zone zone;
-        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
-        assert_int_equal(setenv("TZ", rules[i], 1), 0);
-        tzset();
+        struct pl_zone zone = ours_and_the_librarys(rules[i]);
         for (int64_t hour = 24 * 366 /* the library knows no changes before */;
              hour < 24 * 366 * 80; hour += 1) {
             if (hour > 24 * 366 * 4 && hour % 24 < 9 && hour % 24 > 3)
@@ -77,10 +84,7 @@ static void test_days_begin_when_the_c_library_says(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PL_COUNT(rules); i++) {
-        struct pl_zone zone;
-        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
-        assert_int_equal(setenv("TZ", rules[i], 1), 0);
-        tzset();
+        struct pl_zone zone = ours_and_the_librarys(rules[i]);
         for (int32_t day = 20000; day < 20000 + 6 * 366; day++) {
             int64_t us = pl_zone_begin_us(&zone, day), begin = us / PL_US_PER_S;
             assert_int_equal(us % PL_US_PER_S, 0);
@@ -96,10 +100,7 @@ static void test_what_its_time_is_called(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PL_COUNT(rules); i++) {
-        struct pl_zone zone;
-        assert_true(pl_is_ok(pl_zone_parse(rules[i], &zone)));
-        assert_int_equal(setenv("TZ", rules[i], 1), 0);
-        tzset();
+        struct pl_zone zone = ours_and_the_librarys(rules[i]);
         for (time_t second = 20000 * 86400LL; second < 20800 * 86400LL; second += 1800) {
             struct tm there;
             const char *name = NULL;

@@ -427,6 +427,24 @@ static inline void reverse(struct world *world, uint64_t seq)
     give(world, &command);
 }
 
+/* Closes a month, or opens it again. waive: although something stands against the closing. */
+static inline void set_period(struct world *world, bool closing, const char *period, bool waive)
+{
+    static uint8_t root[32];
+    COMMAND_INIT_(command);
+    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
+    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
+    close.period = open.period = (char *)(uintptr_t)period;
+    close.waive = waive;
+    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
+    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
+    if (closing)
+        command.close_period = &close;
+    else
+        command.reopen_period = &open;
+    give(world, &command);
+}
+
 /* --- the world --- */
 
 /* minor 0: as much as fits. settled 0: the currencies are the same. */
@@ -470,8 +488,8 @@ static inline void world_init(struct world *world)
     assert_int_equal(decision.answer, LEDGER_NOTHING); /* told once */
 }
 
-/* From now on under rules that say which version they are of. */
-static inline void world_set_rules(struct world *world, uint32_t rules)
+/* From now on under rules that say which version they are of, in a time zone ("": UTC). */
+static inline void world_set_zone(struct world *world, uint32_t rules, const char *zone)
 {
     static uint8_t sha256[32] = {50};
     Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
@@ -480,8 +498,14 @@ static inline void world_set_rules(struct world *world, uint32_t rules)
     sha256[1]++;
     policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
     policy.rules = rules;
+    policy.time_zone = (char *)(uintptr_t)zone;
     ledger_decide_start(world->ledger, &start, world->now_us, &world->arena, &decision);
     world_apply(world, &decision);
+}
+
+static inline void world_set_rules(struct world *world, uint32_t rules)
+{
+    world_set_zone(world, rules, "");
 }
 
 static inline void world_fini(struct world *world)

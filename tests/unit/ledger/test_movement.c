@@ -801,24 +801,12 @@ static void test_dollars_pay_no_refund_of_francs(void **state)
 
 /* --- periods --- */
 
-static void close_period(struct world *w, const char *period)
-{
-    static uint8_t root[32];
-    COMMAND_INIT_(command);
-    Pledged__V1__ClosePeriod body = PLEDGED__V1__CLOSE_PERIOD__INIT;
-    body.period = text(period, "");
-    body.head_root = (ProtobufCBinaryData){sizeof(root), root};
-    command.command_case = COMMAND(CLOSE_PERIOD);
-    command.close_period = &body;
-    give(w, &command);
-}
-
 static void test_a_statement_of_a_closed_month(void **state)
 {
     (void)state;
     struct world w;
     bank_ready(&w, 1);
-    close_period(&w, "2026-01");
+    set_period(&w, true, "2026-01", false);
     assert_accepted(&w);
     const struct line lines[] = {LINE(500, "A", .day = "2026-01-31"),
                                  LINE(600, "B", .day = "2026-02-01")};
@@ -845,14 +833,14 @@ static void test_what_nothing_explains_holds_a_month_up(void **state)
                                  LINE(5, "C")};
     bank_ready(&w, 1);
     BRINGS(&w, PAPER(.id = "S"), lines, 3, 0, 0, 0);
-    close_period(&w, "2026-01");
+    set_period(&w, true, "2026-01", false);
     assert_refused(&w, PERIOD_BLOCKED);
     book_charge(&w, "B000001");
     refund(&w, "B000003", 5, "CHF");
-    close_period(&w, "2026-01");
+    set_period(&w, true, "2026-01", false);
     assert_refused(&w, PERIOD_BLOCKED);
     book_charge(&w, "B000002");
-    close_period(&w, "2026-01");
+    set_period(&w, true, "2026-01", false);
     assert_accepted(&w);
     assert_int_equal(world_last(&w)->period_closed->waived, 0);
     world_fini(&w);

@@ -9,24 +9,6 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/period.h"
 
-static void set_period(struct world *w, bool closing, const char *period, bool waive)
-{
-    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
-    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
-    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
-    static uint8_t root[32];
-    command.reason = (char *)"a reason";
-    close.period = open.period = (char *)(uintptr_t)period;
-    close.waive = waive;
-    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
-    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
-    if (closing)
-        command.close_period = &close;
-    else
-        command.reopen_period = &open;
-    give(w, &command);
-}
-
 static void test_the_order(void **state)
 {
     (void)state;
@@ -325,10 +307,6 @@ static void test_a_month_is_over_where_the_fund_is(void **state)
         {"EST5", "2026-03-01", 4, 14, true},
     };
     for (size_t i = 0; i < PL_COUNT(rows); i++) {
-        static uint8_t sha256[32] = {71};
-        Pledged__V1__PolicyAdopted policy = PLEDGED__V1__POLICY_ADOPTED__INIT;
-        struct ledger_start start = {.policy = &policy};
-        struct ledger_decision decision;
         struct world w;
         int32_t day;
         world_ready(&w, 1);
@@ -336,11 +314,7 @@ static void test_a_month_is_over_where_the_fund_is(void **state)
         w.now_us = day * PL_US_PER_DAY + rows[i].hour * 3600 * PL_US_PER_S;
         hold(&w, "top", "C000001", 60);
         assert_accepted(&w);
-        policy.sha256 = (ProtobufCBinaryData){sizeof(sha256), sha256};
-        policy.rules = rows[i].rules;
-        policy.time_zone = (char *)(uintptr_t)rows[i].zone;
-        ledger_decide_start(w.ledger, &start, w.now_us, &w.arena, &decision);
-        world_apply(&w, &decision);
+        world_set_zone(&w, rows[i].rules, rows[i].zone);
         set_period(&w, true, "2026-02", false);
         if (!rows[i].over) {
             assert_refused(&w, PERIOD_BLOCKED);

@@ -145,24 +145,6 @@ static void look_back(const struct past *p)
 
 /* --- months --- */
 
-static void set_period(struct world *w, bool closing, const char *period)
-{
-    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
-    Pledged__V1__ClosePeriod close = PLEDGED__V1__CLOSE_PERIOD__INIT;
-    Pledged__V1__ReopenPeriod open = PLEDGED__V1__REOPEN_PERIOD__INIT;
-    static uint8_t root[32];
-    command.reason = (char *)"a reason";
-    close.period = open.period = (char *)(uintptr_t)period;
-    close.waive = true;
-    close.head_root = (ProtobufCBinaryData){sizeof(root), root};
-    command.command_case = closing ? COMMAND(CLOSE_PERIOD) : COMMAND(REOPEN_PERIOD);
-    if (closing)
-        command.close_period = &close;
-    else
-        command.reopen_period = &open;
-    give(w, &command);
-}
-
 /* At times the next month is closed, or the last one opened again. */
 static void turn_a_month(struct past *p)
 {
@@ -172,7 +154,7 @@ static void turn_a_month(struct past *p)
     int month = closing ? through + 1 : through;
     char text[16];
     (void)snprintf(text, sizeof(text), "%04d-%02d", month / 12, month % 12 + 1);
-    set_period(&p->w, closing, text);
+    set_period(&p->w, closing, text, true);
     p->reopened += !closing && p->w.answer == LEDGER_ACCEPTED;
 }
 
@@ -351,13 +333,13 @@ static void test_what_was_posted_later(void **state)
         on(&w, "2026-01-05");
         submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
         on(&w, NULL);
-        set_period(&w, true, "2026-01");
+        set_period(&w, true, "2026-01", true);
         assert_accepted(&w);
         on(&w, "2026-01-20");
         pay(&w, "P000001", MINOR, "CHF", "");
         uint64_t late = w.ledger->size;
         assert_string_equal(world_last(&w)->posting_date, "2026-02-01");
-        set_period(&w, false, "2026-01");
+        set_period(&w, false, "2026-01", true);
         assert_accepted(&w);
         on(&w, "2026-01-21");
         reverse(&w, late);
