@@ -267,9 +267,10 @@ static struct pl_status read_days(struct due *due)
     struct pl_clock *clock = pl_clock_system();
     int64_t days = DAYS_AHEAD;
     const char *at = options_get(&due->cli->options, OPTION_AT);
-    if (at != NULL && !pl_is_ok(pl_date_parse(at, &due->today)))
-        return failure_usage(&due->cli->failure,
-                             _("--at %s: a day of the form YYYY-MM-DD is needed"), at);
+    if (at != NULL) {
+        PL_TRY(input_day(due->cli, OPTION_AT, at));
+        PL_TRY(pl_date_parse(at, &due->today));
+    }
     PL_TRY(options_number(&due->cli->options, OPTION_DAYS, 0, 36500, &days, &due->cli->failure));
     PL_TRY(cli_zone(due->cli)); /* also with --at: reservations end on a day */
     if (at == NULL)

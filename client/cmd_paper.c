@@ -41,12 +41,10 @@ static struct pl_status no_memory(void)
 static struct pl_status read_day(struct cli *cli, const char **ret)
 {
     char today[11];
-    const char *given = options_get(&cli->options, OPTION_EFFECTIVE_DATE);
-    if (given == NULL)
-        given = options_get(&cli->options, OPTION_AT);
-    if (given != NULL && !pl_date_valid(given))
-        return failure_usage(&cli->failure, _("--at %s: a day of the form YYYY-MM-DD is needed"),
-                             given);
+    const char *effective = options_get(&cli->options, OPTION_EFFECTIVE_DATE);
+    const char *given = effective != NULL ? effective : options_get(&cli->options, OPTION_AT);
+    if (given != NULL)
+        PL_TRY(input_day(cli, effective != NULL ? OPTION_EFFECTIVE_DATE : OPTION_AT, given));
     struct pl_clock *clock = pl_clock_system();
     if (given == NULL) {
         PL_TRY(cli_zone(cli));

@@ -12,6 +12,7 @@
 #include "client/write.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/date.h"
 #include "common/hash.h"
 #include "common/money.h"
 #include "common/scan.h"
@@ -127,9 +128,15 @@ static struct pl_status print(struct cli *cli, struct postings *postings, const 
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_ACCOUNT_UNKNOWN,
                            "accounts", _("the table of accounts has no line for '%s'"),
                            postings->missing);
-    if (status.code == PL_E_INVALID)
-        return failure_usage(&cli->failure, _("--period %s: a month of the form YYYY-MM is needed"),
+    if (status.code == PL_E_INVALID) {
+        char first[16];
+        (void)snprintf(first, sizeof(first), "%.8s-01", period);
+        return failure_usage(&cli->failure,
+                             pl_date_formed(first)
+                                 ? _("--period %s: there is no such month")
+                                 : _("--period %s: a month of the form YYYY-MM is needed"),
                              period);
+    }
     return status;
 }
 

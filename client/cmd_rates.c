@@ -60,7 +60,7 @@ static struct pl_status add(struct cli *cli, struct rates *rates, const char *da
     if (!pl_date_valid(date))
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
                            "record_rates.rate.date", _("%s%s: %s"), rates->where, date,
-                           _("a date has the form YYYY-MM-DD"));
+                           gettext(pl_date_wrong(date)));
     enum pl_decimal_problem problem = pl_rate_parse(text, SCALE_MAX, &rate->mantissa, &rate->scale);
     if (problem == PL_DECIMAL_AMBIGUOUS)
         return two_rates(cli, rates, text);

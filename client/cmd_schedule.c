@@ -105,8 +105,9 @@ static struct pl_status equal_parts(struct cli *cli, const Pledged__V1__PledgeSt
     struct every every;
     int64_t parts = 0;
     PL_TRY(options_number(&cli->options, OPTION_PARTS, 1, PARTS_MAX, &parts, &cli->failure));
-    if (first == NULL || !pl_date_valid(first))
+    if (first == NULL)
         return failure_usage(&cli->failure, _("--first: a day of the form YYYY-MM-DD is needed"));
+    PL_TRY(input_day(cli, OPTION_FIRST, first));
     if (!read_every(step, &every))
         return failure_usage(&cli->failure,
                              _("--every %s: a distance such as 1m, 3m, 1y, 14d or 2w is needed"),
@@ -121,8 +122,8 @@ static struct pl_status equal_parts(struct cli *cli, const Pledged__V1__PledgeSt
         amount->minor = i == parts - 1 ? left : pledge->amount->minor / parts;
         left -= amount->minor;
         if (!day_after(first, &every, (size_t)i, due))
-            return failure_usage(&cli->failure, _("--first: a day of the form YYYY-MM-DD is "
-                                                  "needed"));
+            return failure_usage(&cli->failure, _("--first %s: the last part is due after 2999"),
+                                 first);
         PL_TRY(add_part(cli, body, due, amount));
     }
     return pl_ok();

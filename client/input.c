@@ -226,6 +226,14 @@ struct pl_status input_code(struct cli *cli, enum option option, enum text_list 
                          options_rule(option)->name, code, text_codes(list, &cli->arena));
 }
 
+struct pl_status input_day(struct cli *cli, enum option option, const char *text)
+{
+    const char *why = pl_date_wrong(text);
+    return why == NULL ? pl_ok()
+                       : failure_usage(&cli->failure, _("--%s %s: %s"), options_rule(option)->name,
+                                       text, gettext(why));
+}
+
 struct pl_status input_end(struct cli *cli, enum option option, const char *field, int64_t *ret)
 {
     const char *text = options_get(&cli->options, option), *name = options_rule(option)->name;
@@ -240,6 +248,9 @@ struct pl_status input_end(struct cli *cli, enum option option, const char *fiel
             _("--%s %s: this daemon is of an older version and does not say in which "
               "time zone a day ends; give a moment like 2026-03-31T18:00:00+02:00"),
             name, text);
+    if (pl_date_formed(text))
+        return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID,
+                           field, _("--%s %s: %s"), name, text, gettext(pl_date_wrong(text)));
     return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_DATE_INVALID, field,
                        _("--%s %s: a day like 2026-03-31 is needed, or a moment like "
                          "2026-03-31T18:00:00+02:00"),

@@ -29,6 +29,9 @@ PL_MUST_CHECK struct pl_status input_code(struct cli *cli, enum option option, e
                                           int *ret);
 /* --for and --until of a hold. *ret_which: 0 neither, 1 seconds, 2 moment in microseconds. */
 PL_MUST_CHECK struct pl_status input_until(struct cli *cli, int *ret_which, int64_t *ret);
+/* Is what was given with an option a day? USAGE, with what is wrong: its form, or that there is no
+ * such day. */
+PL_MUST_CHECK struct pl_status input_day(struct cli *cli, enum option option, const char *text);
 /* A day, which means its end where the fund is, or a moment. The option must be given. CONFIG if
  * the daemon does not say where that is. */
 PL_MUST_CHECK struct pl_status input_end(struct cli *cli, enum option option, const char *field,

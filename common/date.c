@@ -60,17 +60,36 @@ static void civil_of(int32_t days, int *ret_year, int *ret_month, int *ret_day)
     *ret_year = year_of_era + era * 400 + (*ret_month <= 2 ? 1 : 0);
 }
 
+static bool numbers_of(const char *text, int *ret_year, int *ret_month, int *ret_day)
+{
+    return strlen(text) == 10 && text[4] == '-' && text[7] == '-' && number_at(text, 4, ret_year) &&
+           number_at(text + 5, 2, ret_month) && number_at(text + 8, 2, ret_day);
+}
+
+bool pl_date_formed(const char *text)
+{
+    int year, month, day;
+    return numbers_of(text, &year, &month, &day);
+}
+
 struct pl_status pl_date_parse(const char *text, int32_t *ret_days)
 {
     int year, month, day;
-    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' || !number_at(text, 4, &year) ||
-        !number_at(text + 5, 2, &month) || !number_at(text + 8, 2, &day))
+    if (!numbers_of(text, &year, &month, &day))
         return pl_fail(INVALID, "a date has the form YYYY-MM-DD");
-    if (year < YEAR_LEAST || year > YEAR_MOST || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month))
+    if (year < YEAR_LEAST || year > YEAR_MOST)
+        return pl_fail(INVALID, "a year from 1900 to 2999 is needed");
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return pl_fail(INVALID, "there is no such day");
     *ret_days = days_of(year, month, day);
     return pl_ok();
+}
+
+const char *pl_date_wrong(const char *text)
+{
+    int32_t days;
+    struct pl_status status = pl_date_parse(text, &days);
+    return pl_is_ok(status) ? NULL : status.what;
 }
 
 bool pl_date_valid(const char *text)

@@ -22,6 +22,9 @@ collect() {
     # what the rooms before the ledger say of a field
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=WORDS --join-existing \
         --no-location --sort-output --omit-header -o "$1" server/*.c
+    # what is wrong with a day
+    xgettext --from-code=UTF-8 --language=C --keyword --keyword=pl_fail:2 --join-existing \
+        --no-location --sort-output --omit-header -o "$1" common/date.c
     # what stood between the client and the daemon
     xgettext --from-code=UTF-8 --language=C --keyword --keyword=say:2 --keyword=say_why:3 --keyword=bad_file:2 --join-existing \
         --no-location --sort-output --omit-header -o "$1" common/h2client.c

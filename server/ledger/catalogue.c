@@ -99,7 +99,7 @@ static bool date(struct judge *judge, const char *text, bool needed, const char 
         return needed ? wrong(judge, "a date is needed", "%s", path) : true;
     if (pl_date_valid(text))
         return true;
-    return wrong(judge, "a date has the form YYYY-MM-DD", "%s", path);
+    return wrong(judge, pl_date_wrong(text), "%s", path);
 }
 
 static bool count_fits(struct judge *judge, size_t count, size_t least, size_t most,

@@ -148,7 +148,7 @@ static enum pl_code read_bank_filter(struct query *q,
     if (code == PL_E_OK && want->booked_before[0] != '\0' &&
         !pl_is_ok(pl_date_parse(want->booked_before, &ret->booked_before)))
         code = query_deny(q, PLEDGED__V1__REASON__REASON_DATE_INVALID, "booked_before", NULL,
-                          "a date has the form YYYY-MM-DD");
+                          pl_date_wrong(want->booked_before));
     return code;
 }
 

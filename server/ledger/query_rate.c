@@ -159,7 +159,7 @@ enum pl_code query_list_rates(const struct ledger *ledger, const struct query_lo
                             "this is not a currency of ISO 4217", ret_refusal);
     if (want->date[0] != '\0' && !pl_is_ok(pl_date_parse(want->date, &list.day)))
         return query_refuse(arena, REASON(DATE_INVALID), "date", want->date,
-                            "a date has the form YYYY-MM-DD", ret_refusal);
+                            pl_date_wrong(want->date), ret_refusal);
     if (!read_token(&list, want->page_token))
         return query_refuse(arena, REASON(FIELD_INVALID), "page_token", NULL,
                             "this page token was not given by this list", ret_refusal);

@@ -143,7 +143,7 @@ const char *schedule_wrong(const Pledged__V1__SetSchedule *command, Pledged__V1_
         *ret_field = "set_schedule.instalment.due";
         *ret_reason = REASON(DATE_INVALID);
         if (!pl_is_ok(pl_date_parse(command->instalment[i]->due, &day)))
-            return WORDS("a date has the form YYYY-MM-DD");
+            return pl_date_wrong(command->instalment[i]->due);
         *ret_reason = REASON(FIELD_INVALID);
         if (day <= before)
             return WORDS("every instalment is due after the one before");

@@ -50,6 +50,14 @@ static bool say(struct wrong *wrong, Pledged__V1__Reason reason, const char *fie
     return false;
 }
 
+static bool day_fine(const char *day, bool needed, const char *field, struct wrong *wrong)
+{
+    if (day[0] == '\0')
+        return !needed || say(wrong, REASON(DATE_INVALID), field, "a date is needed");
+    const char *why = pl_date_wrong(day);
+    return why == NULL || say(wrong, REASON(DATE_INVALID), field, why);
+}
+
 static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *wrong)
 {
     if (movement->kind == KIND(UNSPECIFIED))
@@ -58,9 +66,9 @@ static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *w
     if (movement->minor == 0 || movement->minor == INT64_MIN)
         return say(wrong, REASON(AMOUNT_REQUIRED), STATEMENT_FIELD ".movement.minor",
                    "a movement has an amount");
-    if (!pl_date_valid(movement->booking_date) || !pl_date_valid(movement->value_date))
-        return say(wrong, REASON(DATE_INVALID), STATEMENT_FIELD ".movement.booking_date",
-                   "a movement has two dates, YYYY-MM-DD");
+    if (!day_fine(movement->booking_date, true, STATEMENT_FIELD ".movement.booking_date", wrong) ||
+        !day_fine(movement->value_date, true, STATEMENT_FIELD ".movement.value_date", wrong))
+        return false;
     if (!texts_fine(movement))
         return say(wrong, REASON(FIELD_INVALID), STATEMENT_FIELD ".movement",
                    "a text is longer than 64 bytes or holds control characters");
@@ -112,11 +120,10 @@ static bool bank_fine(const Pledged__V1__BankStatement *bank, struct wrong *wron
     if (pl_currency_index(bank->currency) < 0)
         return say(wrong, REASON(CURRENCY_UNKNOWN), STATEMENT_FIELD ".currency",
                    "not a currency of ISO 4217");
-    if (!pl_date_valid(bank->created) ||
-        (bank->from_date[0] != '\0' && !pl_date_valid(bank->from_date)) ||
-        (bank->to_date[0] != '\0' && !pl_date_valid(bank->to_date)))
-        return say(wrong, REASON(DATE_INVALID), STATEMENT_FIELD ".created",
-                   "a date has the form YYYY-MM-DD");
+    if (!day_fine(bank->created, true, STATEMENT_FIELD ".created", wrong) ||
+        !day_fine(bank->from_date, false, STATEMENT_FIELD ".from_date", wrong) ||
+        !day_fine(bank->to_date, false, STATEMENT_FIELD ".to_date", wrong))
+        return false;
     if (notification && (bank->opening_minor != 0 || bank->closing_minor != 0))
         return say(wrong, REASON(FIELD_INVALID), STATEMENT_FIELD ".opening_minor",
                    "a notification has no balances");

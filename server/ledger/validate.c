@@ -110,7 +110,7 @@ static bool day(struct judge *judge, const char *value, const char *field)
 {
     if (value[0] == '\0' || pl_date_valid(value))
         return true;
-    return wrong(judge, REASON(DATE_INVALID), field, "a date has the form YYYY-MM-DD");
+    return wrong(judge, REASON(DATE_INVALID), field, pl_date_wrong(value));
 }
 
 static bool month(struct judge *judge, const char *value, const char *field)
@@ -121,7 +121,9 @@ static bool month(struct judge *judge, const char *value, const char *field)
     (void)snprintf(first, sizeof(first), "%.8s-01", value);
     if (pl_date_valid(first))
         return true;
-    return wrong(judge, REASON(DATE_INVALID), field, "a month has the form YYYY-MM");
+    return wrong(judge, REASON(DATE_INVALID), field,
+                 pl_date_formed(first) ? WORDS("there is no such month")
+                                       : WORDS("a month has the form YYYY-MM"));
 }
 
 static bool money(struct judge *judge, const Pledged__V1__Money *value, bool needed,
@@ -617,7 +619,7 @@ static bool is_rate(struct judge *judge, const Pledged__V1__Rate *rate)
                      "rates are given in CHF: it has none itself");
     if (!pl_date_valid(rate->date))
         return wrong(judge, REASON(DATE_INVALID), "record_rates.rate.date",
-                     "a date of the form YYYY-MM-DD is needed");
+                     pl_date_wrong(rate->date));
     if (rate->mantissa <= 0 || rate->mantissa > RATE_MANTISSA_MAX)
         return wrong(judge, REASON(RATE_INVALID), "record_rates.rate.mantissa",
                      "a rate is more than zero, and has at most 15 digits");

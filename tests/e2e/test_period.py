@@ -132,6 +132,15 @@ class OpenedAgain(DaemonTest):
                 self.assertNotIn(form, ran.err)
         for lang, form in ((None, "YYYY-MM-DD"), ("fr", "AAAA-MM-JJ")):
             self.assertIn(form, self.fails(65, "clerk", *back, "21.1.2026", lang=lang).err)
+        # what has the form and is in no calendar is told so, wherever it is read
+        for lang, words in ((None, "there is no such day"), ("fr", "ce jour n’existe pas")):
+            for day in ("2026-13-01", "2026-02-30"):
+                self.assertIn(words, self.fails(65, "clerk", *back, day, lang=lang).err)
+                self.assertIn(words, self.fails(64, "clerk", "due", "--at", day, lang=lang).err)
+                self.assertIn(words, self.fails(65, "clerk", "hold", "innovation", "--contributor", who,
+                                                "--until", day, lang=lang).err)
+        for lang, words in ((None, "there is no such month"), ("fr", "ce mois n’existe pas")):
+            self.assertIn(words, self.fails(65, "clerk", "period", "close", "2026-13", lang=lang).err)
         done = self.pledge("clerk", *back, "2026-02-01", format="json").json
         book = self.pledge("auditor", "dump", "--as", "hledger").out
         self.assertEqual([re.findall(r"^(\S+) \* \(%d\)" % seq, book, re.M)

@@ -55,6 +55,28 @@ static void test_every_day(void **state)
     }
 }
 
+/* The form and the calendar are two mistakes: who typed 13 for a month is not told to type digits.
+ */
+static void test_what_is_wrong_with_a_day(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"2026-13-01", "2026-00-10", "2026-02-30",
+                                       "2026-04-31", "2026-01-00", "1900-02-29"};
+    static const char *const bare[] = {"", "2026-1-01", "01.02.2026", "2026-01-01 ", "2026-0a-01"};
+    static const char *const far[] = {"1899-12-31", "3000-01-01"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        assert_true(pl_date_formed(none[i]));
+        assert_string_equal(pl_date_wrong(none[i]), "there is no such day");
+    }
+    for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++) {
+        assert_false(pl_date_formed(bare[i]));
+        assert_string_equal(pl_date_wrong(bare[i]), "a date has the form YYYY-MM-DD");
+    }
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+        assert_string_equal(pl_date_wrong(far[i]), "a year from 1900 to 2999 is needed");
+    assert_null(pl_date_wrong("2028-02-29"));
+}
+
 static void test_leap_years(void **state)
 {
     (void)state;
@@ -211,11 +233,17 @@ static void test_lengths_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_days),     cmocka_unit_test(test_every_day),
-        cmocka_unit_test(test_leap_years),     cmocka_unit_test(test_what_is_not_a_date),
-        cmocka_unit_test(test_month_of_a_day), cmocka_unit_test(test_day_of_a_moment),
-        cmocka_unit_test(test_times),          cmocka_unit_test(test_extreme_times_stay_in_bounds),
-        cmocka_unit_test(test_forms_of_time),  cmocka_unit_test(test_lengths_of_time),
+        cmocka_unit_test(test_known_days),
+        cmocka_unit_test(test_every_day),
+        cmocka_unit_test(test_what_is_wrong_with_a_day),
+        cmocka_unit_test(test_leap_years),
+        cmocka_unit_test(test_what_is_not_a_date),
+        cmocka_unit_test(test_month_of_a_day),
+        cmocka_unit_test(test_day_of_a_moment),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_extreme_times_stay_in_bounds),
+        cmocka_unit_test(test_forms_of_time),
+        cmocka_unit_test(test_lengths_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,8 +48,8 @@ static void test_fields_of_a_statement(void **state)
     WRONG(bank->id, S_("a\x7f"), FIELD_TOO_LONG, ".account");
     WRONG(bank->currency, S_("CHX"), CURRENCY_UNKNOWN, ".currency");
     WRONG(bank->created, S_(""), DATE_INVALID, ".created");
-    WRONG(bank->from_date, S_("2026-02-30"), DATE_INVALID, ".created");
-    WRONG(bank->to_date, S_("soon"), DATE_INVALID, ".created");
+    WRONG(bank->from_date, S_("2026-02-30"), DATE_INVALID, ".from_date");
+    WRONG(bank->to_date, S_("soon"), DATE_INVALID, ".to_date");
     WRONG(bank->closing_minor, bank->closing_minor + 1, STATEMENT_UNBALANCED, ".closing_minor");
     WRONG(bank->opening_minor, 0, STATEMENT_UNBALANCED, ".closing_minor");
     WRONG(bank->opening_minor, INT64_MAX, AMOUNT_OVERFLOW, ".movement.minor");
@@ -80,7 +80,7 @@ static void test_fields_of_a_movement(void **state)
     WRONG(first->minor, 0, AMOUNT_REQUIRED, ".movement.minor");
     WRONG(first->minor, INT64_MIN, AMOUNT_REQUIRED, ".movement.minor");
     WRONG(first->booking_date, S_("2026-2-3"), DATE_INVALID, ".movement.booking_date");
-    WRONG(first->value_date, S_(""), DATE_INVALID, ".movement.booking_date");
+    WRONG(first->value_date, S_(""), DATE_INVALID, ".movement.value_date");
     char **const texts[] = {&first->bank_ref,      &first->batch_ref, &first->entry_ref,
                             &first->uetr,          &first->rate,      &first->end_to_end_id,
                             &first->return_reason, &first->reference, &first->bank_code};
