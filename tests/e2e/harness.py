@@ -586,6 +586,8 @@ class Home:
         env = {key: value for key, value in os.environ.items()
                if key in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS",
                           "LD_LIBRARY_PATH", "TEXTDOMAINDIR")}
+        if "TEST_CLOCK" in os.environ:  # tests/clock: all of them are at the same moment
+            env.update({key: os.environ[key] for key in ("TEST_CLOCK", "LD_PRELOAD")})
         env.update(HOME=str(self.path), XDG_CONFIG_HOME=str(self.path / "config"),
                    XDG_STATE_HOME=str(self.path / "state"), LC_ALL="C.UTF-8", TERM="xterm")
         env.update({key: str(value) for key, value in more.items()})
