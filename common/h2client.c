@@ -27,9 +27,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base64.h"
 #include "common/check.h"
 #include "common/clock.h"
-#include "common/json.h"
 
 enum {
     MESSAGE_BYTES_DEFAULT = 4 << 20,

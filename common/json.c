@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "common/base64.h"
 #include "common/check.h"
 #include "common/plan.h"
 #include "common/scan.h"
@@ -31,81 +32,6 @@ static void camel(const char *name, char out[NAME_BYTES])
         up = false;
     }
     out[used] = '\0';
-}
-
-/* --- base64 --- */
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void put_four(uint8_t *to, uint32_t bits, size_t digits)
-{
-    for (size_t i = 0; i < digits; i++)
-        to[i] = (uint8_t)base64_digits[bits >> (18 - 6 * i) & 63];
-}
-
-struct pl_status pl_base64(struct pl_buf *out, struct pl_slice data, bool pad)
-{
-    size_t whole = data.len / 3 * 3, left = data.len - whole;
-    size_t len = whole / 3 * 4 + (left == 0 ? 0 : pad ? 4 : left + 1);
-    uint8_t *to = NULL;
-    PL_TRY(pl_buf_reserve(out, len, &to));
-    for (size_t i = 0; i < whole; i += 3, to += 4) {
-        const uint8_t *from = data.data + i;
-        put_four(to, (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2], 4);
-    }
-    if (left > 0) {
-        uint32_t bits = (uint32_t)data.data[whole] << 16 |
-                        (left == 2 ? (uint32_t)data.data[whole + 1] << 8 : 0);
-        put_four(to, bits, left + 1);
-        memset(to + left + 1, '=', pad ? 3 - left : 0);
-    }
-    pl_buf_commit(out, len);
-    return pl_ok();
-}
-
-static int base64_value(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    if (c == '/' || c == '_')
-        return 63;
-    return -1;
-}
-
-struct pl_status pl_unbase64(struct pl_slice text, struct pl_arena *arena, struct pl_slice *ret)
-{
-    size_t len = text.len;
-    size_t padding = 0;
-    while (len > 0 && padding < 2 && text.data[len - 1] == '=') {
-        len--;
-        padding++;
-    }
-    if (len % 4 == 1 || (padding != 0 && (len + padding) % 4 != 0))
-        return pl_fail(INVALID, "base64 of a wrong length");
-    uint8_t *out = pl_arena_alloc(arena, len / 4 * 3 + 3);
-    if (out == NULL)
-        return pl_fail(TOO_BIG, "decode base64 within the budget");
-    uint32_t bits = 0;
-    size_t used = 0;
-    for (size_t i = 0; i < len; i++) {
-        int value = base64_value(text.data[i]);
-        if (value < 0)
-            return pl_fail(INVALID, "not a base64 digit");
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 != 0)
-            out[used++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-    }
-    if ((len % 4 == 2 && (bits & 15) != 0) || (len % 4 == 3 && (bits & 3) != 0))
-        return pl_fail(INVALID, "base64 with stray bits at its end");
-    *ret = pl_slice(out, used);
-    return pl_ok();
 }
 
 /* --- printing --- */

@@ -34,11 +34,5 @@ PL_MUST_CHECK struct pl_status pl_json_parse(struct pl_slice text,
                                              struct pl_json_error *ret_error);
 /* Appends a JSON string literal with its quotes. */
 PL_MUST_CHECK struct pl_status pl_json_string(struct pl_buf *out, const char *text);
-/* base64 of RFC 4648: standard alphabet, padded if `pad`. */
-PL_MUST_CHECK struct pl_status pl_base64(struct pl_buf *out, struct pl_slice data, bool pad);
-/* Accepts both alphabets, padded or not; INVALID on anything else. Decoded bytes live in the arena.
- */
-PL_MUST_CHECK struct pl_status pl_unbase64(struct pl_slice text, struct pl_arena *arena,
-                                           struct pl_slice *ret);
 
 #endif

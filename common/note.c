@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/check.h"
 #include "common/hash.h"
-#include "common/json.h"
 #include "common/rng.h"
 #include "common/scan.h"
 
@@ -49,50 +49,6 @@ static void free_md(EVP_MD_CTX **md)
 static void wipe_blob(uint8_t (*blob)[1 + SEED_BYTES])
 {
     OPENSSL_cleanse(*blob, sizeof(*blob));
-}
-
-/* --- base64, as strict as the formats --- */
-
-static int digit_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-struct pl_status pl_note_unbase64(struct pl_slice text, uint8_t *out, size_t size, size_t *ret_len)
-{
-    if (text.len % 4 != 0)
-        return pl_fail(INVALID, "base64 of a wrong length");
-    size_t digits = text.len;
-    while (digits > 0 && text.len - digits < 2 && text.data[digits - 1] == '=')
-        digits--;
-    size_t len = digits / 4 * 3 + (digits % 4 == 0 ? 0 : digits % 4 - 1);
-    if (len > size)
-        return pl_fail(TOO_BIG, "base64 of too many bytes");
-    uint32_t bits = 0;
-    unsigned held = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < digits; i++) {
-        int digit = digit_of(text.data[i]);
-        if (digit < 0)
-            return pl_fail(INVALID, "not base64");
-        bits = bits << 6 | (uint32_t)digit;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out[at++] = (uint8_t)(bits >> held);
-        }
-    }
-    if ((bits & ((1u << held) - 1)) != 0)
-        return pl_fail(INVALID, "base64 with bits that mean nothing");
-    PL_ASSERT(at == len);
-    *ret_len = len;
-    return pl_ok();
 }
 
 /* --- names and keys --- */
@@ -216,7 +172,7 @@ static struct pl_status split_key(struct pl_slice text, struct pl_slice *ret_nam
     hex[8] = '\0';
     PL_TRY(pl_unhex(hex, id, sizeof(id)));
     struct pl_slice base64 = pl_slice(plus + 10, text.len - at - 10);
-    PL_TRY(pl_note_unbase64(base64, ret_blob, 1 + SEED_BYTES, &len));
+    PL_TRY(pl_unbase64_strict(base64, ret_blob, 1 + SEED_BYTES, &len));
     if (len != 1 + SEED_BYTES || !kind_known(ret_blob[0]))
         return pl_fail(INVALID, "not a key of a kind that is known here");
     *ret_name = pl_slice(text.data, at);
@@ -401,7 +357,7 @@ static struct pl_status parse_blob(struct pl_slice base64, uint32_t *ret_id)
     for (size_t at = 0; at < base64.len; at += 64) {
         size_t left = base64.len - at;
         struct pl_slice part = pl_slice(base64.data + at, left < 64 ? left : 64);
-        PL_TRY(pl_note_unbase64(part, piece, sizeof(piece), &len));
+        PL_TRY(pl_unbase64_strict(part, piece, sizeof(piece), &len));
         if (left > 64 && len != sizeof(piece))
             return pl_fail(INVALID, "base64 that ends too early");
         if (at == 0) {
@@ -479,7 +435,7 @@ static struct pl_status verify_one(const struct pl_note *note,
 {
     uint8_t blob[BLOB_MAX];
     size_t len = 0;
-    struct pl_status status = pl_note_unbase64(signature->base64, blob, sizeof(blob), &len);
+    struct pl_status status = pl_unbase64_strict(signature->base64, blob, sizeof(blob), &len);
     bool cosignature = key->kind == PL_NOTE_COSIGNATURE;
     size_t head = ID_BYTES + (cosignature ? (size_t)TIME_BYTES : 0);
     if (!pl_is_ok(status) || len != head + ED25519_BYTES)

@@ -109,9 +109,4 @@ PL_MUST_CHECK struct pl_status pl_note_verify(const struct pl_note *note,
                                               const struct pl_note_key *key, size_t key_count,
                                               struct pl_note_seen *ret_seen);
 
-/* Strict standard base64 (RFC 4648, section 4: padded, no other bits, no blanks), as these formats
- * want it. INVALID, or TOO_BIG past `size`. */
-PL_MUST_CHECK struct pl_status pl_note_unbase64(struct pl_slice text, uint8_t *out, size_t size,
-                                                size_t *ret_len);
-
 #endif

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base64.h"
 #include "common/check.h"
-#include "common/json.h"
 
 enum { HASH_BASE64_BYTES = 44, PATH_GROUPS_MAX = 7 };
 
@@ -56,7 +56,7 @@ static bool parse_hash(struct pl_slice text, struct pl_merkle_hash *ret)
 {
     size_t len = 0;
     return text.len == HASH_BASE64_BYTES &&
-           pl_is_ok(pl_note_unbase64(text, ret->bytes, sizeof(ret->bytes), &len)) &&
+           pl_is_ok(pl_unbase64_strict(text, ret->bytes, sizeof(ret->bytes), &len)) &&
            len == sizeof(ret->bytes);
 }
 
@@ -297,7 +297,7 @@ struct pl_status pl_tlog_proof_parse(struct pl_slice text, struct pl_arena *aren
         uint8_t *bytes = pl_arena_alloc(arena, size + 1);
         if (bytes == NULL)
             return pl_fail(TOO_BIG, "the proof's extra data are too long");
-        PL_TRY(pl_note_unbase64(line, bytes, size, &len));
+        PL_TRY(pl_unbase64_strict(line, bytes, size, &len));
         ret->has_extra = true;
         ret->extra = pl_slice(bytes, len);
         if (!next_line(&rest, &line))

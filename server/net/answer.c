@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/check.h"
-#include "common/json.h"
 #include "common/pack.h"
 #include "server/net/connect.h"
 #include "server/net/grpcweb.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/check.h"
-#include "common/json.h"
 
 static const char base_type[] = "application/grpc";
 enum { HEAD_BYTES_MAX = 1 + 10 }; /* of a field: its number, its length */

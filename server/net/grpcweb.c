@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base64.h"
 #include "common/check.h"
 
 /* --- content types --- */
@@ -61,25 +62,12 @@ struct pl_status grpcweb_put_trailer(struct pl_buf *out, struct pl_slice name,
 
 /* --- text --- */
 
-static int symbol_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : -1;
-}
-
 struct pl_status grpcweb_decode(struct grpcweb_text *text, struct pl_slice in, uint8_t *out,
                                 size_t *ret_len)
 {
     size_t len = 0;
     for (size_t i = 0; i < in.len; i++) {
-        int symbol = symbol_of(in.data[i]);
+        int symbol = pl_base64_digit(in.data[i]);
         bool pad = in.data[i] == '=';
         if (pad ? text->symbols < 2 : symbol < 0 || text->pads > 0)
             return pl_fail(INVALID, "the request is not base64");

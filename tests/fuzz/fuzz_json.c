@@ -3,6 +3,7 @@
  * json: ProtoJSON of requests. What was understood is printed and understood again, as the same.
  * First byte: which message.
  */
+#include "common/base64.h"
 #include "common/json.h"
 #include "common/scan.h"
 #include "fuzz.h"

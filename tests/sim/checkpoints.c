@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/check.h"
 #include "common/hash.h"
-#include "common/json.h"
 #include "common/note.h"
 #include "common/tlog.h"
 #include "pledged/v1/service.pb-c.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/base64.h"
 #include "common/check.h"
 #include "common/json.h"
 #include "common/scan.h"

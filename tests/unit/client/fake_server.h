@@ -24,9 +24,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base64.h"
 #include "common/buf.h"
 #include "common/check.h"
-#include "common/json.h"
 
 /* --- certificates --- */
 

@@ -80,71 +80,6 @@ static void assert_refused(const ProtobufCMessageDescriptor *type, const char *t
     assert_refused_bytes(type, pl_slice_str(text), path, part_of_what);
 }
 
-/* --- base64: the vectors of RFC 4648, section 10 --- */
-
-static const struct {
-    const char *plain, *padded, *bare;
-} vectors[] = {
-    {"", "", ""},
-    {"f", "Zg==", "Zg"},
-    {"fo", "Zm8=", "Zm8"},
-    {"foo", "Zm9v", "Zm9v"},
-    {"foob", "Zm9vYg==", "Zm9vYg"},
-    {"fooba", "Zm9vYmE=", "Zm9vYmE"},
-    {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
-    {"\xFB\xFF\xBE", "+/++", "+/++"},
-};
-
-static void assert_decodes(const char *text, const char *plain)
-{
-    struct pl_arena arena PL_CLEANUP(pl_arena_fini);
-    pl_arena_init(&arena, BUDGET);
-    struct pl_slice bytes;
-    assert_ok(pl_unbase64(pl_slice_str(text), &arena, &bytes));
-    assert_true(pl_slice_eq_str(bytes, plain));
-}
-
-static void test_base64_vectors(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < PL_COUNT(vectors); i++) {
-        struct pl_buf out PL_CLEANUP(pl_buf_fini);
-        pl_buf_init(&out, 100);
-        assert_ok(pl_base64(&out, pl_slice_str(vectors[i].plain), true));
-        assert_true(pl_slice_eq_str(pl_buf_slice(&out), vectors[i].padded));
-        pl_buf_clear(&out);
-        assert_ok(pl_base64(&out, pl_slice_str(vectors[i].plain), false));
-        assert_true(pl_slice_eq_str(pl_buf_slice(&out), vectors[i].bare));
-        assert_decodes(vectors[i].padded, vectors[i].plain);
-        assert_decodes(vectors[i].bare, vectors[i].plain);
-    }
-    assert_decodes("-_--", "\xFB\xFF\xBE"); /* the URL-safe alphabet */
-}
-
-static void test_base64_refusals(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "Z",        "Zg=",    "Zg===", "=",     "==",     "====",     "Zm8==",
-        "Zm9v=",    "Zm9v==", "Z===",  "Zm 9v", "Zm9v\n", "Zm9v!",    "Z=g=",
-        "Zg==Zg==", "Zh==",   "Zm9=",  "Zh",    "Zm9v.",  "Zm9v\x80",
-    };
-    for (size_t i = 0; i < PL_COUNT(texts); i++) {
-        struct pl_arena arena PL_CLEANUP(pl_arena_fini);
-        pl_arena_init(&arena, BUDGET);
-        struct pl_slice bytes;
-        struct pl_status status = pl_unbase64(pl_slice_str(texts[i]), &arena, &bytes);
-        if (status.code != PL_E_INVALID)
-            print_error("accepted: %s\n", texts[i]);
-        assert_int_equal(status.code, PL_E_INVALID);
-    }
-    struct pl_arena small PL_CLEANUP(pl_arena_fini);
-    pl_arena_init(&small, 16);
-    struct pl_slice bytes;
-    struct pl_status status = pl_unbase64(pl_slice_str("AAAAAAAAAAAAAAAAAAAAAAAA"), &small, &bytes);
-    assert_int_equal(status.code, PL_E_TOO_BIG);
-}
-
 /* --- printing --- */
 
 static void test_zeros_are_printed(void **state)
@@ -676,8 +611,6 @@ static void test_changed_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64_vectors),
-        cmocka_unit_test(test_base64_refusals),
         cmocka_unit_test(test_zeros_are_printed),
         cmocka_unit_test(test_integers_of_both_widths),
         cmocka_unit_test(test_names_bytes_lists_and_enums),

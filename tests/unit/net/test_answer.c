@@ -2,7 +2,7 @@
  *
  * answer: the same three methods (a message, a refusal, a stream) in every dialect and codec.
  */
-#include "common/json.h"
+#include "common/base64.h"
 #include "fixture.h"
 
 enum kind { GRPC, WEB, CONNECT };

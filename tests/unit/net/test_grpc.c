@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/check.h"
-#include "common/json.h"
 #include "common/scan.h"
 #include "server/net/grpc.h"
 #include "unit.h"

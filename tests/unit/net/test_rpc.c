@@ -2,7 +2,7 @@
  *
  * rpc: the rows of the wire's tables, seen from a client that talks raw HTTP/2.
  */
-#include "common/json.h"
+#include "common/base64.h"
 #include "fixture.h"
 
 static int setup(void **state)
