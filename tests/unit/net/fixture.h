@@ -490,6 +490,21 @@ static UNUSED void fixture_fini(struct fixture *fx)
     assert_int_equal(fx->watches_begun, fx->watches_gone + fx->watches_drained);
 }
 
+static UNUSED int fixture_setup(void **state, const struct net_limits *limits)
+{
+    struct fixture *fx = calloc(1, sizeof(*fx));
+    fixture_init(fx, limits);
+    *state = fx;
+    return 0;
+}
+
+static UNUSED int fixture_teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
 /* --- the client's side --- */
 
 struct exchange {
@@ -802,6 +817,13 @@ static UNUSED void pump_once(struct fixture *fx, struct client *client)
         }                                                                                          \
     } while (0)
 
+static UNUSED struct client *connected(struct fixture *fx)
+{
+    struct client *client = client_new(fx, fx->clerk);
+    PUMP_UNTIL(fx, client, client->max_streams != 0);
+    return client;
+}
+
 /* Some turns, for things that must not happen. On a machine with too much to do a time has few of
  * them, and what was sent has not arrived: so there are so many turns at least. */
 static UNUSED void pump_for(struct fixture *fx, struct client *client, int ms)
@@ -823,6 +845,10 @@ struct request {
     size_t body_len;
     bool keep_open;
 };
+
+static UNUSED uint8_t empty_frame[5];
+static UNUSED const struct request execute = {
+    .path = EXECUTE, .type = "application/grpc", .body = empty_frame, .body_len = 5};
 
 static UNUSED struct exchange *client_send(struct client *client, const struct request *r)
 {

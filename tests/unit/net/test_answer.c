@@ -25,17 +25,7 @@ static const struct row {
 
 static int setup(void **state)
 {
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, NULL);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
+    return fixture_setup(state, NULL);
 }
 
 /* --- what a client of the dialect sees --- */
@@ -440,7 +430,7 @@ static void test_pages_of_other_sites_get_nothing(void **state)
     client_free(client);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

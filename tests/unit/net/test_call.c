@@ -8,22 +8,9 @@
 static int setup(void **state)
 {
     const struct net_limits limits = {.calls = 4, .body_bytes = 3000};
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, &limits);
-    *state = fx;
-    return 0;
+    return fixture_setup(state, &limits);
 }
 
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static uint8_t empty_frame[5];
-static const struct request execute = {
-    .path = EXECUTE, .type = "application/grpc", .body = empty_frame, .body_len = 5};
 static const struct request dump = {
     .path = DUMP, .type = "application/grpc", .body = empty_frame, .body_len = 5};
 
@@ -492,7 +479,7 @@ static void test_many_streams_share_their_queues(void **state)
     client_free(client[1]);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

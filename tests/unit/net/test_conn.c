@@ -16,35 +16,15 @@ static int setup(void **state)
         .write_stall_ms = 3000,
         .write_high_bytes = 100 * 1000,
     };
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, &limits);
-    *state = fx;
-    return 0;
+    return fixture_setup(state, &limits);
 }
 
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static uint8_t empty_frame[5];
-static const struct request execute = {
-    .path = EXECUTE, .type = "application/grpc", .body = empty_frame, .body_len = 5};
 static const struct request tiers = {
     .path = LIST_TIERS, .type = "application/grpc", .body = empty_frame, .body_len = 5};
 
 static void advance(struct fixture *fx, int ms)
 {
     pl_clock_fake_advance_us(&fx->clock, ms * 1000LL);
-}
-
-static struct client *connected(struct fixture *fx)
-{
-    struct client *client = client_new(fx, fx->clerk);
-    PUMP_UNTIL(fx, client, client->max_streams != 0);
-    return client;
 }
 
 static void test_a_silent_newcomer_is_let_go(void **state)
@@ -846,7 +826,7 @@ static void test_what_happens_is_counted(void **state)
     assert_true(stats.bytes_in >= in); /* what they had is not forgotten */
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

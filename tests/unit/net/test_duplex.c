@@ -9,17 +9,7 @@ static int setup(void **state)
 {
     const struct net_limits limits = {
         .calls = 4, .body_bytes = 2 * 1024 * 1024, .request_ms = 60000};
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, &limits);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
+    return fixture_setup(state, &limits);
 }
 
 /* A framed ListTiersRequest with this catalogue. */
@@ -329,7 +319,7 @@ static void test_a_deadline_and_a_drain_end_it(void **state)
     client_free(client);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

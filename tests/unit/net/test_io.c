@@ -9,17 +9,7 @@
 
 static int setup(void **state)
 {
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, NULL);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
+    return fixture_setup(state, NULL);
 }
 
 /* --- the loop alone: bytes through small sockets --- */
@@ -253,7 +243,7 @@ static void test_a_peer_that_leaves_ends_the_loop(void **state)
     free(scratch);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

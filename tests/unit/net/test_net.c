@@ -7,28 +7,7 @@
 static int setup(void **state)
 {
     const struct net_limits limits = {.connections = 3};
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, &limits);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static uint8_t empty_frame[5];
-static const struct request execute = {
-    .path = EXECUTE, .type = "application/grpc", .body = empty_frame, .body_len = 5};
-
-static struct client *connected(struct fixture *fx)
-{
-    struct client *client = client_new(fx, fx->clerk);
-    PUMP_UNTIL(fx, client, client->max_streams != 0);
-    return client;
+    return fixture_setup(state, &limits);
 }
 
 static void test_newcomers_wait_for_a_place(void **state)
@@ -325,7 +304,7 @@ static void test_peers_without_certificate_are_who_the_options_say(void **state)
     close_it(fx);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 int main(void)
 {

@@ -8,22 +8,11 @@
 static int setup(void **state)
 {
     const struct net_limits limits = {.request_ms = 60000, .preface_ms = 100 /* quick ticks */};
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, &limits);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
+    return fixture_setup(state, &limits);
 }
 
 #define CALL(client_, ...) client_call((client_), &(struct request){__VA_ARGS__})
 
-static uint8_t empty_frame[5];
 static const char json_id[] = "{\"requestId\":\"aWQ\"}";
 
 /* The trailers-only form: everything in the one HEADERS frame that ends the stream. */
@@ -503,7 +492,7 @@ static void test_an_early_answer_ends_the_request(void **state)
     client_free(client);
 }
 
-#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_) cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 
 /* --- resources --- */
 

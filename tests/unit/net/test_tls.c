@@ -147,17 +147,7 @@ static void test_an_expired_revocation_list_is_refused(void **state)
 
 static int setup(void **state)
 {
-    struct fixture *fx = calloc(1, sizeof(*fx));
-    fixture_init(fx, NULL);
-    *state = fx;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_fini(*state);
-    free(*state);
-    return 0;
+    return fixture_setup(state, NULL);
 }
 
 /* The connection must end without any call; returns the reason of the alert that arrived. */
@@ -324,7 +314,7 @@ static void test_noise_is_not_a_handshake(void **state)
     client_free(client);
 }
 
-#define ROW(test_)   cmocka_unit_test_setup_teardown(test_, setup, teardown)
+#define ROW(test_)   cmocka_unit_test_setup_teardown(test_, setup, fixture_teardown)
 #define FILE_(test_) cmocka_unit_test_setup_teardown(test_, setup_files, teardown_files)
 
 int main(void)
