@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/text.h"
 #include "common/check.h"
 #include "common/date.h"
 #include "common/ids.h"
@@ -32,11 +33,6 @@ struct account_entry {
 static struct pl_status unfit(void)
 {
     return pl_fail(CORRUPT, "an entry does not fit the history of its pledge");
-}
-
-static struct pl_status no_room(void)
-{
-    return pl_fail(TOO_BIG, "the statement does not fit into memory");
 }
 
 void account_init(struct account *account, struct pl_arena *arena)
@@ -84,7 +80,7 @@ static struct pl_status add_line(struct account *account, struct documents_line 
     if (line.currency == NULL)
         return unfit();
     if (!grow(account, &lines, account->count, &account->cap, sizeof(*account->line)))
-        return no_room();
+        return text_no_memory();
     account->line = lines;
     account->line[account->count++] = line;
     return pl_ok();
@@ -99,7 +95,7 @@ static struct pl_status add(struct account *account, const Pledged__V1__Entry *e
     line.fact = (int)entry->fact_case;
     line.date = day_of(account, entry);
     if (line.date == NULL)
-        return no_room();
+        return text_no_memory();
     if (line.currency == NULL)
         line.currency = account->currency;
     if (!pl_add64(account->promised, line.promised, &account->promised))
@@ -132,7 +128,7 @@ static struct pl_status keep_item(struct account *account, const Pledged__V1__En
         strcmp(settled->currency, account->currency) != 0)
         return unfit();
     if (!grow(account, &items, account->items, &account->item_cap, sizeof(*account->item)))
-        return no_room();
+        return text_no_memory();
     account->item = items;
     account->item[account->items++] = (struct account_item){
         entry->seq, account->pledge, bank_entry, settled->minor, amount, true};
@@ -246,7 +242,7 @@ static struct pl_status tell_refund(struct account *account, const char *id)
     if (refund_is_told(account, id))
         return pl_ok();
     if (!grow(account, &refunds, account->refunds, &account->refund_cap, sizeof(*account->refund)))
-        return no_room();
+        return text_no_memory();
     account->refund = refunds;
     account->refund[account->refunds++] = (struct account_refund){id};
     return pl_ok();
@@ -404,7 +400,7 @@ struct pl_status account_learn(struct account *account, const char *bank_entry, 
     if (value_date(account, bank_entry) != NULL)
         return pl_ok();
     if (!grow(account, &entries, account->entries, &account->entry_cap, sizeof(*account->entry)))
-        return no_room();
+        return text_no_memory();
     account->entry = entries;
     size_t at = place_of(account, number);
     memmove(&account->entry[at + 1], &account->entry[at],
@@ -525,7 +521,7 @@ struct pl_status account_finish(struct account *account, const char *last_day)
     int64_t *balance =
         pl_arena_alloc(account->arena, (size_t)pl_currency_count() * sizeof(*balance));
     if (balance == NULL)
-        return no_room();
+        return text_no_memory();
     memset(balance, 0, (size_t)pl_currency_count() * sizeof(*balance));
     for (size_t i = 0; i < account->count; i++) {
         struct documents_line *line = &account->line[i];

@@ -15,11 +15,6 @@
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, "the file does not fit into memory");
-}
-
 static bool is_picked(const struct cli *cli, const struct camt_movement *movement)
 {
     size_t count = cli->options.value[OPTION_TAKE].count;
@@ -42,7 +37,7 @@ static struct pl_status set_reference(struct cli *cli, const struct camt_movemen
         return pl_ok();
     movement->reference = pl_arena_strdup(&cli->arena, found);
     movement->reference_in_text = !own;
-    return movement->reference != NULL ? pl_ok() : no_memory();
+    return movement->reference != NULL ? pl_ok() : text_no_memory();
 }
 
 static struct pl_status fill_movement(struct cli *cli, const struct camt_movement *from,
@@ -56,7 +51,7 @@ static struct pl_status fill_movement(struct cli *cli, const struct camt_movemen
     Pledged__V1__Money *instructed = pl_arena_alloc(&cli->arena, sizeof(*instructed));
     Pledged__V1__Money *charges = pl_arena_alloc(&cli->arena, sizeof(*charges));
     if (movement == NULL || instructed == NULL || charges == NULL)
-        return no_memory();
+        return text_no_memory();
     pledged__v1__movement__init(movement);
     movement->kind = kinds[from->kind];
     movement->minor = from->minor;
@@ -105,7 +100,7 @@ static struct pl_status fill_statement(struct cli *cli, const struct camt_statem
     bank->movement =
         pl_arena_alloc(&cli->arena, (from->movement_count + 1) * sizeof(*bank->movement));
     if (rest == NULL || bank->movement == NULL)
-        return no_memory();
+        return text_no_memory();
     pledged__v1__remainder__init(rest);
     bank->kind = from->notification ? PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_NOTIFICATION
                                     : PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT;
@@ -142,7 +137,7 @@ static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
     uint8_t *digest = pl_arena_alloc(&cli->arena, PL_SHA256_BYTES);
     size_t count = file->statement_count;
     if (import == NULL || digest == NULL)
-        return no_memory();
+        return text_no_memory();
     pledged__v1__import_statement__init(import);
     PL_TRY(payers_init(ret_payers, bytes, CAMT_MOVEMENTS_MAX, &cli->arena));
     pl_sha256(bytes, digest);
@@ -150,11 +145,11 @@ static struct pl_status fill_command(struct cli *cli, struct pl_slice bytes,
     import->message_id = input_lend(file->message_id);
     import->statement = pl_arena_alloc(&cli->arena, count * sizeof(*import->statement));
     if (import->statement == NULL)
-        return no_memory();
+        return text_no_memory();
     for (size_t i = 0; i < count; i++) {
         import->statement[i] = pl_arena_alloc(&cli->arena, sizeof(*import->statement[i]));
         if (import->statement[i] == NULL)
-            return no_memory();
+            return text_no_memory();
         PL_TRY(fill_statement(cli, &file->statement[i], import->statement[i], ret_payers));
         import->n_statement++;
     }

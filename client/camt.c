@@ -202,7 +202,7 @@ static struct pl_status reference_of(struct reader *reader, const xmlNode *detai
         PL_TRY(text_of(reader, structured, "CdtrRefInf/Ref", 64, &text));
         *ret = without_blanks(reader, text);
         if (*ret == NULL)
-            return pl_fail(TOO_BIG, "the file does not fit into memory");
+            return text_no_memory();
     }
     return pl_ok();
 }
@@ -225,7 +225,7 @@ static struct pl_status free_text_of(struct reader *reader, const xmlNode *entry
     if (all != NULL && text[0] != '\0')
         all = pl_arena_printf(reader->arena, "%s%s%s", all, all[0] == '\0' ? "" : " ", text);
     *ret = all;
-    return all != NULL ? pl_ok() : pl_fail(TOO_BIG, "the file does not fit into memory");
+    return all != NULL ? pl_ok() : text_no_memory();
 }
 
 /* Who paid; who was paid, where money left. In 001.08 a party is wrapped once more. */
@@ -323,8 +323,7 @@ static struct pl_status set_code(struct reader *reader, const xmlNode *under,
     PL_TRY(text_of(reader, domain, "Fmly/Cd", CODE_MAX, &family));
     PL_TRY(text_of(reader, domain, "Fmly/SubFmlyCd", CODE_MAX, &sub));
     movement->bank_code = pl_arena_printf(reader->arena, "%s/%s/%s", code, family, sub);
-    return movement->bank_code != NULL ? pl_ok()
-                                       : pl_fail(TOO_BIG, "the file does not fit into memory");
+    return movement->bank_code != NULL ? pl_ok() : text_no_memory();
 }
 
 /* Chrgs: the total where it is told, else the records of the first one's currency. What the bank
@@ -645,7 +644,7 @@ static struct pl_status read_account(struct reader *reader)
         return WRONG(reader, reader->node, FIELD_REQUIRED, _("%s is missing"), "Acct/Id");
     statement->account = without_blanks(reader, id);
     if (statement->account == NULL)
-        return pl_fail(TOO_BIG, "the file does not fit into memory");
+        return text_no_memory();
     if (strlen(statement->account) > ACCOUNT_MAX)
         return WRONG(reader, camt_xml_child(account, "Id"), FIELD_TOO_LONG,
                      _("%zu bytes, at most %zu are accepted"), strlen(statement->account),
@@ -753,7 +752,7 @@ static struct pl_status read_file(struct reader *reader)
     reader->room = pl_arena_alloc(reader->arena, CAMT_MOVEMENTS_MAX * sizeof(*reader->room));
     reader->file->statement = pl_arena_alloc(reader->arena, count * sizeof(struct camt_statement));
     if (reader->file->statement == NULL || reader->room == NULL)
-        return pl_fail(TOO_BIG, "the file does not fit into memory");
+        return text_no_memory();
     for (; node != NULL; node = camt_xml_next(node)) {
         reader->statement = &reader->file->statement[reader->file->statement_count++];
         *reader->statement = (struct camt_statement){.notification = notification};
@@ -771,7 +770,7 @@ struct pl_status camt_read(struct pl_slice bytes, const char *name, struct pl_ar
         .file = pl_arena_alloc(arena, sizeof(struct camt_file)),
     };
     if (reader.file == NULL)
-        return pl_fail(TOO_BIG, "the file does not fit into memory");
+        return text_no_memory();
     PL_TRY(camt_xml_open(&reader.xml, bytes));
     struct pl_status status = read_file(&reader);
     camt_xml_close(&reader.xml);

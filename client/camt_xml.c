@@ -121,7 +121,7 @@ struct pl_status camt_xml_open(struct camt_xml *xml, struct pl_slice bytes)
                            _("%s is larger than %d bytes"), xml->file, CAMT_XML_BYTES_MAX);
     xmlParserCtxt *context = xmlNewParserCtxt();
     if (context == NULL)
-        return pl_fail(TOO_BIG, "the file does not fit into memory");
+        return text_no_memory();
     context->_private = &guard;
     context->sax->internalSubset = on_doctype;
     context->sax->startElementNs = on_start;
@@ -198,7 +198,7 @@ struct pl_status camt_xml_text(struct camt_xml *xml, const xmlNode *node, size_t
         len += part->type == XML_TEXT_NODE ? strlen((const char *)part->content) : 0;
     char *text = pl_arena_alloc(xml->arena, len + 1);
     if (text == NULL)
-        return pl_fail(TOO_BIG, "the file does not fit into memory");
+        return text_no_memory();
     size_t used = 0;
     for (const xmlNode *part = node->children; part != NULL; part = part->next) {
         const xmlChar *in = part->type == XML_TEXT_NODE ? part->content : (const xmlChar *)"";

@@ -47,7 +47,7 @@ struct pl_status cmd_contact_add(struct cli *cli)
     contact.phone = input_lend(options_get(&cli->options, OPTION_PHONE));
     struct pl_slice record = pl_pack(&contact.base, &cli->arena);
     if (record.data == NULL && record.len != 0)
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     salt_of(cli, &write, record, salt);
     pl_hmac_sha256(pl_slice(salt, sizeof(salt)), record, commitment);
     Pledged__V1__PrivateRecord private = PLEDGED__V1__PRIVATE_RECORD__INIT;
@@ -116,7 +116,7 @@ static struct pl_status read_records(struct cli *cli,
     request.commitment =
         pl_arena_alloc(&cli->arena, (contacts->n_contact + 1) * sizeof(*request.commitment));
     if (request.commitment == NULL)
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     for (size_t i = 0; i < contacts->n_contact; i++) {
         if (contacts->contact[i]->erased_seq == 0)
             request.commitment[request.n_commitment++] = contacts->contact[i]->commitment;

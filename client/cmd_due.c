@@ -61,7 +61,7 @@ static struct pl_status add(struct due *due, struct item item)
         size_t cap = due->cap != 0 ? 2 * due->cap : 256;
         struct item *more = pl_arena_alloc(&due->cli->arena, cap * sizeof(*more));
         if (more == NULL || cap > ROWS_MAX)
-            return pl_fail(TOO_BIG, "the list does not fit into memory");
+            return text_no_memory();
         if (due->count != 0)
             memcpy(more, due->item, due->count * sizeof(*more));
         due->item = more;
@@ -192,7 +192,7 @@ static struct pl_status add_unmatched(struct due *due)
             Pledged__V1__Money *left = pl_arena_alloc(&due->cli->arena, sizeof(*left));
             struct item item = {.kind = "unmatched", .bank_entry = one->bank_entry, .amount = left};
             if (left == NULL)
-                return pl_fail(TOO_BIG, "the list does not fit into memory");
+                return text_no_memory();
             *left = *one->amount;
             left->minor -= one->allocated == NULL ? 0 : one->allocated->minor;
             left->minor -= one->refunded == NULL ? 0 : one->refunded->minor;

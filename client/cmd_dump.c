@@ -130,7 +130,7 @@ static struct pl_status stream_to_file(struct cli *cli, struct dump_options *opt
     const char *part = pl_arena_printf(&cli->arena, "%s.part", path);
     const char *beside = pl_arena_printf(&cli->arena, "%s.checkpoint", path);
     if (part == NULL || beside == NULL)
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     if (access(beside, F_OK) == 0) {
         struct pl_slice kept;
         PL_TRY(input_file(cli, beside, KEPT_BYTES_MAX, &kept));

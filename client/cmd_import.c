@@ -19,11 +19,6 @@
 #include "common/clock.h"
 #include "common/date.h"
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, "the file does not fit into memory");
-}
-
 enum { COMMAND_BYTES_MAX = 1 << 20, REQUEST_BYTES_MAX = 4 << 20 };
 
 /* One file of a bank: the command, and who paid. */
@@ -112,7 +107,7 @@ static struct pl_status prepare_one(struct cli *cli, const char *path, struct im
 {
     struct write *write = pl_arena_alloc(&cli->arena, sizeof(*write)); /* the sheet borrows of it */
     if (write == NULL)
-        return no_memory();
+        return text_no_memory();
     import->write = write;
     PL_TRY(write_init(cli, write, "statement"));
     write->command.command_case = PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
@@ -288,7 +283,7 @@ static struct pl_status read_older(struct cli *cli, char **ret)
     if (text == NULL)
         return pl_ok();
     *ret = pl_arena_strdup(&cli->arena, pl_date_format(today() - (int32_t)(seconds / 86400), day));
-    return *ret != NULL ? pl_ok() : no_memory();
+    return *ret != NULL ? pl_ok() : text_no_memory();
 }
 
 struct pl_status cmd_entries(struct cli *cli)
@@ -355,7 +350,7 @@ static struct pl_status keep_statement(struct cli *cli, struct statements *all,
         const Pledged__V1__StatementStatus **more =
             pl_arena_alloc(&cli->arena, cap * sizeof(*more));
         if (more == NULL)
-            return no_memory();
+            return text_no_memory();
         for (size_t i = 0; i < all->count; i++)
             more[i] = all->row[i];
         all->row = more;
@@ -507,7 +502,7 @@ static struct pl_status rank(struct cli *cli, const Pledged__V1__SuggestAllocati
     Pledged__V1__BankEntryStatus *entry = answer->bank_entry;
     struct ranked *rows = pl_arena_alloc(&cli->arena, (answer->n_suggestion + 1) * sizeof(*rows));
     if (rows == NULL)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     PL_TRY(payers_read(cli, &entry, entry != NULL ? 1 : 0, &payer));
     bool known = entry != NULL && payer[0] != NULL && payer[0]->name[0] != '\0';
     for (size_t i = 0; i < answer->n_suggestion; i++) {

@@ -30,11 +30,6 @@ enum {
     REQUEST_ID_BYTES = 16
 };
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, "the document does not fit into memory");
-}
-
 /* --- what a document is made of --- */
 
 /* --effective-date or --at, or today in the fund's time zone. */
@@ -52,7 +47,7 @@ static struct pl_status read_day(struct cli *cli, const char **ret)
             pl_arena_strdup(&cli->arena, pl_date_format(when_day(clock->wall_us(clock)), today));
     }
     *ret = given;
-    return *ret != NULL ? pl_ok() : no_memory();
+    return *ret != NULL ? pl_ok() : text_no_memory();
 }
 
 /* Label of the tier and name of the event, in the language of the run. */
@@ -153,7 +148,7 @@ static struct pl_status read_payer(struct cli *cli, struct qrbill_party *payer,
         return pl_ok();
     char *copy = pl_arena_strdup(&cli->arena, given);
     if (copy == NULL)
-        return no_memory();
+        return text_no_memory();
     if (!qrbill_party_parse(copy, payer))
         return failure_usage(&cli->failure,
                              _("--payer %s: 'NAME;STREET;NUMBER;POSTAL CODE;TOWN;COUNTRY' is "
@@ -201,7 +196,7 @@ struct pl_status cmd_invoice(struct cli *cli)
     const char *path =
         file_or(cli, pl_arena_printf(&cli->arena, "%s-%s", _("invoice"), pledge->pledge));
     if (path == NULL)
-        return no_memory();
+        return text_no_memory();
     PL_TRY(output_file(path, pl_buf_slice(&pdf)));
     const Pledged__V1__Money *amount = input.instalment == 0
                                            ? pledge->outstanding
@@ -250,7 +245,7 @@ static struct pl_status read_open(struct issue *issue)
     if (!issue->certificate && issue->open->n_open == 0)
         return refuse(cli, PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED,
                       text_reason(PLEDGED__V1__REASON__REASON_NOTHING_RECEIVED));
-    return issue->open->n_open <= PL_COUNT(issue->seqs) ? pl_ok() : no_memory();
+    return issue->open->n_open <= PL_COUNT(issue->seqs) ? pl_ok() : text_no_memory();
 }
 
 /* --- the same request once more --- */
@@ -310,7 +305,7 @@ static struct pl_status read_listed(struct issue *issue)
     Pledged__V1__AllocationStatus **listed =
         pl_arena_alloc(&cli->arena, (answer->n_allocation + 1) * sizeof(*listed));
     if (listed == NULL || fact->n_allocation_seq > PL_COUNT(issue->seqs))
-        return no_memory();
+        return text_no_memory();
     issue->input.allocation = listed;
     issue->input.allocation_count = 0;
     for (size_t i = 0; i < answer->n_allocation; i++) {
@@ -371,7 +366,7 @@ static struct pl_status draw(struct issue *issue)
     issue->draft =
         issue->path == NULL ? NULL : pl_arena_printf(&cli->arena, "%s.draft", issue->path);
     if (issue->draft == NULL)
-        return no_memory();
+        return text_no_memory();
     return options_has(&cli->options, OPTION_DRY_RUN)
                ? pl_ok()
                : output_file(issue->draft, pl_buf_slice(&pdf));
@@ -566,7 +561,7 @@ static struct pl_status take_history(struct cli *cli, const char *pledge, struct
                         &pledged__v1__get_history_response__descriptor, &message));
         struct history_pages *one = pl_arena_alloc(&cli->arena, sizeof(*one));
         if (one == NULL)
-            return no_memory();
+            return text_no_memory();
         *one = (struct history_pages){.page = (const void *)message, .newer = oldest};
         oldest = one;
         request.before_seq = one->page->earlier_before_seq;

@@ -242,7 +242,7 @@ static struct pl_status note_list(struct cli *cli, struct sheet *sheet, const ch
     PL_TRY(list_rows(list, &rows));
     const char *text = pl_arena_strdup(&cli->arena, (const char *)rows.data + rows.start);
     if (text == NULL)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     sheet_note(sheet, name, text);
     return pl_ok();
 }
@@ -313,7 +313,7 @@ static struct pl_status read_stages(struct cli *cli, Pledged__V1__ListPledgesReq
             char *code = pl_arena_printf(&cli->arena, "%.*s", (int)len, rest);
             int stage = 0;
             if (stages == NULL || code == NULL)
-                return pl_fail(TOO_BIG, "the request does not fit into memory");
+                return text_no_memory();
             if (!text_parse(TEXT_STAGE, code, &stage) || request->n_stage == STAGES_MAX)
                 return failure_usage(&cli->failure, _("--%s %s: one of these is needed: %s"),
                                      "stage", code, text_codes(TEXT_STAGE, &cli->arena));
@@ -402,7 +402,7 @@ struct pl_status cmd_history(struct cli *cli)
                         &pledged__v1__get_history_response__descriptor, &message));
         struct pages *one = pl_arena_alloc(&cli->arena, sizeof(*one));
         if (one == NULL)
-            return pl_fail(TOO_BIG, "the answer does not fit into memory");
+            return text_no_memory();
         *one = (struct pages){.page = (const void *)message, .newer = oldest};
         oldest = one;
         as_of = as_of == 0 ? one->page->as_of_seq : as_of;

@@ -105,7 +105,7 @@ static struct pl_status read_table(struct cli *cli, struct postings *postings)
     PL_TRY(input_file(cli, path, TABLE_BYTES_MAX, &bytes));
     char *text = pl_arena_strdup(&cli->arena, (const char *)bytes.data);
     if (text == NULL)
-        return pl_fail(TOO_BIG, "the table does not fit into memory");
+        return text_no_memory();
     struct pl_status status = postings_table(postings, text, &line);
     if (pl_is_ok(status))
         return status;

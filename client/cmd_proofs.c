@@ -53,7 +53,7 @@ static struct pl_status check_checkpoint(struct cli *cli, const char *text)
     struct pl_checkpoint checkpoint;
     struct pl_note *note = pl_arena_alloc(&cli->arena, sizeof(*note));
     if (note == NULL)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     return pl_is_ok(pl_checkpoint_note(pl_slice_str(text), note, &checkpoint))
                ? pl_ok()
                : failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
@@ -68,7 +68,7 @@ static struct pl_status check_proof(struct cli *cli, const char *text, uint64_t 
     struct pl_merkle_hash leaf;
     struct pl_note *note = pl_arena_alloc(&cli->arena, sizeof(*note));
     if (note == NULL)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     struct pl_status status = pl_tlog_proof_parse(pl_slice_str(text), &cli->arena, &proof);
     if (pl_is_ok(status))
         status = pl_checkpoint_note(proof.checkpoint, note, &checkpoint);

@@ -50,7 +50,7 @@ static struct pl_status add(struct cli *cli, struct rates *rates, const char *da
 {
     Pledged__V1__Rate *rate = pl_arena_alloc(&cli->arena, sizeof(*rate));
     if (rate == NULL)
-        return pl_fail(TOO_BIG, "the rates do not fit into memory");
+        return text_no_memory();
     pledged__v1__rate__init(rate);
     if (pl_currency_index(currency) < 0)
         return failure_set(&cli->failure, PL_E_INVALID,
@@ -121,7 +121,7 @@ static struct pl_status add_file(struct cli *cli, struct rates *rates, const cha
     PL_TRY(input_file(cli, path, FILE_BYTES_MAX, &bytes));
     char *line = pl_arena_strdup(&cli->arena, (const char *)bytes.data);
     if (line == NULL)
-        return pl_fail(TOO_BIG, "the rates do not fit into memory");
+        return text_no_memory();
     for (size_t number = 1; number == 1 || line[0] != '\0'; number++) {
         char *end = line + strcspn(line, "\n");
         char *next = *end == '\n' ? end + 1 : end;
@@ -130,7 +130,7 @@ static struct pl_status add_file(struct cli *cli, struct rates *rates, const cha
             end[-1] = '\0';
         rates->where = pl_arena_printf(&cli->arena, _("%s, line %zu: "), path, number);
         if (rates->where == NULL)
-            return pl_fail(TOO_BIG, "the rates do not fit into memory");
+            return text_no_memory();
         if (number == 1)
             PL_TRY(read_header(cli, rates, line, &sourced));
         else if (line[0] != '\0')

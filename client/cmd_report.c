@@ -62,7 +62,7 @@ static struct pl_status keep_payments(struct cli *cli, struct report_input *inpu
     size_t count = input->unmatched_count + answer->n_payment;
     Pledged__V1__PaymentStatus **all = pl_arena_alloc(&cli->arena, (count + 1) * sizeof(*all));
     if (all == NULL)
-        return pl_fail(TOO_BIG, "the report does not fit into memory");
+        return text_no_memory();
     for (size_t i = 0; i < input->unmatched_count; i++)
         all[i] = input->unmatched[i];
     for (size_t i = 0; i < answer->n_payment; i++)
@@ -141,7 +141,7 @@ static struct pl_status count_rate(struct cli *cli, struct rates *rates, const c
         return pl_ok();
     struct report_rate *rate = place_of(cli, rates, valuation->rate_seq);
     if (rate == NULL)
-        return pl_fail(TOO_BIG, "the report does not fit into memory");
+        return text_no_memory();
     rate->currency = currency;
     rate->date = valuation->rate_date;
     rate->source = valuation->source;

@@ -15,11 +15,6 @@
 
 enum { PARTS_MAX = 60 };
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, "the schedule does not fit into memory");
-}
-
 static struct pl_status read_pledge(struct cli *cli, const Pledged__V1__PledgeStatus **ret)
 {
     Pledged__V1__GetPledgeRequest request = PLEDGED__V1__GET_PLEDGE_REQUEST__INIT;
@@ -89,7 +84,7 @@ static struct pl_status add_part(struct cli *cli, Pledged__V1__SetSchedule *body
     Pledged__V1__Instalment *part = pl_arena_alloc(&cli->arena, sizeof(*part));
     char *day = pl_arena_strdup(&cli->arena, due);
     if (part == NULL || day == NULL)
-        return no_memory();
+        return text_no_memory();
     pledged__v1__instalment__init(part);
     part->due = day;
     part->amount = amount;
@@ -117,7 +112,7 @@ static struct pl_status equal_parts(struct cli *cli, const Pledged__V1__PledgeSt
         Pledged__V1__Money *amount = pl_arena_alloc(&cli->arena, sizeof(*amount));
         char due[11];
         if (amount == NULL)
-            return no_memory();
+            return text_no_memory();
         *amount = *pledge->amount;
         amount->minor = i == parts - 1 ? left : pledge->amount->minor / parts;
         left -= amount->minor;
@@ -144,7 +139,7 @@ static struct pl_status told_parts(struct cli *cli, const Pledged__V1__PledgeSta
         Pledged__V1__Money *amount = NULL;
         const char *due = pl_arena_printf(&cli->arena, "%.*s", (int)(colon - text), text);
         if (due == NULL)
-            return no_memory();
+            return text_no_memory();
         PL_TRY(input_money(cli, colon + 1, pledge->amount->currency,
                            "set_schedule.instalment.amount", &amount));
         PL_TRY(add_part(cli, body, due, amount));

@@ -20,11 +20,6 @@
 #include "common/ids.h"
 #include "common/money.h"
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, N_("the request does not fit into memory"));
-}
-
 static void close_fd(int *fd)
 {
     if (*fd >= 0)
@@ -176,7 +171,7 @@ struct pl_status input_money(struct cli *cli, const char *amount, const char *cu
     }
     Pledged__V1__Money *money = pl_arena_alloc(&cli->arena, sizeof(*money));
     if (money == NULL)
-        return no_memory();
+        return text_no_memory();
     pledged__v1__money__init(money);
     money->minor = minor;
     money->currency = input_lend(currency);
@@ -211,8 +206,7 @@ struct pl_status input_money_option(struct cli *cli, enum option option, const c
                                "'150000.00 CHF'"),
                              options_rule(option)->name, text);
     const char *amount = pl_arena_printf(&cli->arena, "%.*s", (int)len, text);
-    return amount == NULL ? pl_fail(TOO_BIG, "the request does not fit into memory")
-                          : input_money(cli, amount, blank + 1, field, ret);
+    return amount == NULL ? text_no_memory() : input_money(cli, amount, blank + 1, field, ret);
 }
 
 /* --- words, numbers, times --- */
@@ -303,7 +297,7 @@ struct pl_status input_refs(struct cli *cli, Pledged__V1__ExternalRef ***ret, si
         Pledged__V1__ExternalRef *ref = pl_arena_alloc(&cli->arena, sizeof(*ref));
         char *system = pl_arena_printf(&cli->arena, "%.*s", (int)(colon - text), text);
         if (refs == NULL || ref == NULL || system == NULL)
-            return no_memory();
+            return text_no_memory();
         pledged__v1__external_ref__init(ref);
         ref->system = system;
         ref->id = input_lend(colon + 1);
@@ -374,7 +368,7 @@ struct pl_status input_evidence(struct cli *cli, const char *kind_default,
         Pledged__V1__Document *document = pl_arena_alloc(&cli->arena, sizeof(*document));
         uint8_t *digest = pl_arena_alloc(&cli->arena, PL_SHA256_BYTES);
         if (documents == NULL || document == NULL || digest == NULL)
-            return no_memory();
+            return text_no_memory();
         pledged__v1__document__init(document);
         PL_TRY(
             hash_file(cli, cli->options.value[OPTION_EVIDENCE].text[i], digest, &document->bytes));
@@ -406,7 +400,7 @@ struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
     /* no more of the arena than the file has: a call may bring hundreds of them */
     uint8_t *bytes = pl_arena_alloc(&cli->arena, len + 2);
     if (bytes == NULL)
-        return no_memory();
+        return text_no_memory();
     if (len > 0)
         memcpy(bytes, pl_buf_slice(&read).data, len);
     *ret = pl_slice(bytes, len);

@@ -158,12 +158,6 @@ static inline const char *options_required(const struct options *options, enum o
     PL_ASSERT(text != NULL);
     return text;
 }
-/* Like options_get, but "" where it was not given. */
-static inline const char *options_text(const struct options *options, enum option option)
-{
-    const char *text = options_get(options, option);
-    return text == NULL ? "" : text;
-}
 /* Fails if an option outside `allowed` was given; `command` is for the message. */
 PL_MUST_CHECK struct pl_status options_only(const struct options *options, option_set allowed,
                                             const char *command, struct failure *failure);

@@ -21,6 +21,7 @@
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/money.h"
+#include "common/plan.h"
 #include "common/rng.h"
 #include "common/scan.h"
 
@@ -404,7 +405,7 @@ struct pl_status sheet_print_csv(const struct sheet *sheet, bool header, struct 
 {
     const char *before = "";
     if (sheet->spent)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     if (header)
         PL_TRY(print_csv_header(sheet, out));
     for (size_t row = 0; row < sheet_rows(sheet); row++) {
@@ -417,7 +418,7 @@ struct pl_status sheet_print_csv(const struct sheet *sheet, bool header, struct 
             text = text == NULL ? "" : text;
             text = sheet->exact ? text : without_marks(sheet->arena, text);
             if (text == NULL)
-                return pl_fail(TOO_BIG, "the answer does not fit into memory");
+                return text_no_memory();
             PL_TRY(sheet->safe ? output_csv_safe(out, text) : output_csv(out, text));
             before = ",";
         }
@@ -620,7 +621,7 @@ static struct pl_status say_moments(const struct sheet *sheet)
             pl_arena_strdup(sheet->arena, cell->is_end ? when_format_end(cell->moment_us, words)
                                                        : when_format(cell->moment_us, words));
         if (cell->human == NULL)
-            return pl_fail(TOO_BIG, "the answer does not fit into memory");
+            return text_no_memory();
     }
     return pl_ok();
 }
@@ -655,7 +656,7 @@ struct pl_status sheet_print(const struct sheet *sheet, enum output_format forma
                              struct pl_buf *out)
 {
     if (sheet->spent)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     PL_ASSERT(sheet->count % sheet->column_count == 0);
     switch (format) {
     case OUTPUT_TABLE:
@@ -748,25 +749,12 @@ static struct pl_status print_value(const ProtobufCFieldDescriptor *field, const
     PL_UNREACHABLE();
 }
 
-static size_t size_of_element(ProtobufCType type)
-{
-    if (type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_UINT64)
-        return sizeof(int64_t);
-    if (type == PROTOBUF_C_TYPE_BYTES)
-        return sizeof(ProtobufCBinaryData);
-    if (type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE)
-        return sizeof(void *);
-    if (type == PROTOBUF_C_TYPE_BOOL)
-        return sizeof(protobuf_c_boolean);
-    return sizeof(int32_t);
-}
-
 static struct pl_status print_list(const ProtobufCFieldDescriptor *field, const uint8_t *base,
                                    int depth, struct pl_buf *out)
 {
     size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
     const uint8_t *elements = *(const uint8_t *const *)(const void *)(base + field->offset);
-    size_t size = size_of_element(field->type);
+    size_t size = pl_plan_element_bytes(field->type);
     PL_TRY(pl_buf_append_str(out, "["));
     for (size_t i = 0; i < count; i++) {
         PL_TRY(pl_buf_append_str(out, i == 0 ? "" : ", "));

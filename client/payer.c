@@ -18,11 +18,6 @@
 
 enum { NAME_MAX_ = 600, ACCOUNT_MAX = 64, TEXT_MAX = 3000, READ_MAX = 256, PAIRS_MAX = 512 };
 
-static struct pl_status no_memory(void)
-{
-    return pl_fail(TOO_BIG, "the file does not fit into memory");
-}
-
 /* --- records --- */
 
 struct pl_status payers_init(struct payers *payers, struct pl_slice file, size_t most,
@@ -32,7 +27,7 @@ struct pl_status payers_init(struct payers *payers, struct pl_slice file, size_t
     *payers = (struct payers){.cap = most};
     payers->record = pl_arena_alloc(arena, (most + 1) * sizeof(*payers->record));
     pl_hmac_sha256(pl_slice(purpose, sizeof(purpose) - 1), file, payers->key);
-    return payers->record != NULL ? pl_ok() : no_memory();
+    return payers->record != NULL ? pl_ok() : text_no_memory();
 }
 
 /* Without control characters, and no more than so many bytes, cut between characters. */
@@ -68,9 +63,9 @@ struct pl_status payers_add(struct payers *payers, const struct camt_movement *f
     detail.account = plain(from->payer_iban, ACCOUNT_MAX, arena);
     detail.text = plain(from->text, TEXT_MAX, arena);
     if (detail.name == NULL || detail.account == NULL || detail.text == NULL)
-        return no_memory();
+        return text_no_memory();
     *record = pl_pack(&detail.base, arena);
-    return record->data != NULL ? pl_ok() : no_memory();
+    return record->data != NULL ? pl_ok() : text_no_memory();
 }
 
 static Pledged__V1__PrivateRecord *private_record(const struct payers *payers, size_t index,
@@ -103,7 +98,7 @@ struct pl_status payers_commit(const struct payers *payers, const uint8_t reques
     Pledged__V1__PrivateRecord **list = pl_arena_alloc(arena, (payers->count + 1) * sizeof(*list));
     size_t at = 0;
     if (list == NULL)
-        return no_memory();
+        return text_no_memory();
     *ret_count = 0;
     for (size_t i = 0; i < import->n_statement; i++) {
         for (size_t k = 0; k < import->statement[i]->n_movement; k++, at++) {
@@ -112,7 +107,7 @@ struct pl_status payers_commit(const struct payers *payers, const uint8_t reques
                 continue;
             Pledged__V1__PrivateRecord *made = private_record(payers, at, request_id, arena);
             if (made == NULL)
-                return no_memory();
+                return text_no_memory();
             import->statement[i]->movement[k]->detail_commitment = made->commitment;
             list[(*ret_count)++] = made;
         }
@@ -172,7 +167,7 @@ struct pl_status payers_read(struct cli *cli, Pledged__V1__BankEntryStatus **ent
 {
     *ret = pl_arena_alloc(&cli->arena, (count + 1) * sizeof(**ret));
     if (*ret == NULL)
-        return pl_fail(TOO_BIG, "the answer does not fit into memory");
+        return text_no_memory();
     for (size_t at = 0; at < count; at += READ_MAX) {
         size_t some = count - at < READ_MAX ? count - at : READ_MAX;
         PL_TRY(read_some(cli, entry + at, some, *ret + at));

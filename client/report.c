@@ -305,7 +305,7 @@ static struct pl_status print_course(struct page *page)
 {
     struct months *months = pl_arena_alloc(page->arena, sizeof(*months));
     if (months == NULL)
-        return pl_fail(TOO_BIG, "the report does not fit into memory");
+        return text_no_memory();
     gather_months(page, months);
     PL_TRY(
         begin_section(page, _("The fund over time"),
@@ -674,7 +674,7 @@ static struct pl_status print_rates(struct page *page)
                            _("No rate was recorded that any of it could be valued by."));
     struct report_rate *sorted = pl_arena_alloc(page->arena, in->rate_count * sizeof(*sorted));
     if (sorted == NULL)
-        return pl_fail(TOO_BIG, "the report does not fit into memory");
+        return text_no_memory();
     memcpy(sorted, in->rate, in->rate_count * sizeof(*sorted));
     qsort(sorted, in->rate_count, sizeof(*sorted), by_currency_and_day);
     const char *titles[] = {_("Currency"),
@@ -760,7 +760,7 @@ static struct pl_status print_unmatched(struct page *page)
     }
     Pledged__V1__PaymentStatus **sorted = pl_arena_alloc(page->arena, count * sizeof(*sorted));
     if (sorted == NULL)
-        return pl_fail(TOO_BIG, "the report does not fit into memory");
+        return text_no_memory();
     memcpy(sorted, in->unmatched, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), by_date);
     const char *titles[] = {_("Bank entry"),

@@ -295,7 +295,7 @@ struct pl_status session_read(struct session *session, const char *method,
                                                        .request = pl_pack(request, session->arena)};
     pl_h2client_reply_init(&attempt.reply);
     if (attempt.path == NULL || (attempt.request.data == NULL && attempt.request.len > 0))
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     struct pl_status status = call(session, &attempt);
     if (!pl_is_ok(status))
         return status;
@@ -368,6 +368,6 @@ struct pl_status session_stream(struct session *session, const char *method,
                                                        .arg = arg};
     pl_h2client_reply_init(&attempt.reply);
     if (attempt.path == NULL || (attempt.request.data == NULL && attempt.request.len > 0))
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     return call(session, &attempt);
 }

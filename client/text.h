@@ -21,6 +21,8 @@
 
 #define _(text_)  gettext(text_)
 #define N_(text_) text_
+/* No memory, or more than one command may have of it: one sentence for whatever it was. */
+#define text_no_memory() pl_fail(TOO_BIG, "this does not fit into memory")
 
 enum text_language { TEXT_ENGLISH, TEXT_FRENCH };
 

@@ -32,7 +32,7 @@ static struct pl_status wrong(struct loader *loader, const char *section, const 
 static struct pl_status keep(struct loader *loader, const char *value, const char **ret)
 {
     *ret = pl_arena_strdup(loader->arena, value);
-    return *ret != NULL ? pl_ok() : pl_fail(TOO_BIG, "the configuration does not fit into memory");
+    return *ret != NULL ? pl_ok() : text_no_memory();
 }
 
 struct key {

@@ -249,7 +249,7 @@ struct pl_status write_send(struct cli *cli, struct write *write, Pledged__V1__R
     PL_TRY(cli_open(cli));
     struct pl_slice bytes = pack(cli, write);
     if (bytes.data == NULL)
-        return pl_fail(TOO_BIG, "the request does not fit into memory");
+        return text_no_memory();
     if (!write->command.dry_run) {
         struct pl_status status = requests_keep(write->request_text, bytes, &cli->arena, &kept);
         if (!pl_is_ok(status))

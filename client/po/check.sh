@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 collect() {
     cd "$here/../.."
     xgettext --from-code=UTF-8 --language=C --keyword=_ --keyword=N_ --flag=_:1:pass-c-format \
+        --keyword=pl_fail:2 --keyword=pl_fail_errno:2 \
         --no-location --sort-output --package-name=pledge --omit-header -o "$1" client/*.c client/*.h
     # the rules that 'pledge verify' may find broken: NEED(condition, "words"); what the ledger says
     # of a refusal: maker_say(maker, name, "words"), wrong(..., "words") and the like; what is wrong

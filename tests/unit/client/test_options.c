@@ -62,7 +62,6 @@ static void test_words_and_options_mix(void **state)
     assert_string_equal(options_get(&options, OPTION_AT_LEAST), "2");
     assert_true(options_has(&options, OPTION_QUIET));
     assert_null(options_get(&options, OPTION_TIER));
-    assert_string_equal(options_text(&options, OPTION_TIER), "");
 }
 
 static void test_short_forms_and_the_end_of_options(void **state)
