@@ -82,6 +82,7 @@ static void test_wrong_amounts_say_what_to_type(void **state)
     } wrong[] = {
         {"1", "CHX", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "CHX"},
         {"1", "chf", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "type CHF, not chf"},
+        {"1", "aed", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "type AED, not aed"},
         {"1", "chfx", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "chfx: "},
         {"1", "ch", PLEDGED__V1__REASON__REASON_CURRENCY_UNKNOWN, "ch: "},
         {"1.005", "CHF", PLEDGED__V1__REASON__REASON_AMOUNT_PRECISION, "1005.00"},

@@ -25,6 +25,9 @@ static void test_finds_the_neighbour(void **state)
     assert_string_equal(pl_nearest("from", options, 5), "from-seq");
     assert_string_equal(pl_nearest("fere", options, 5), "free");
     assert_string_equal(pl_nearest("cq", options, 5), "ca");
+    static const char *const words[] = {"ca", "key"}; /* short ones forgive one letter */
+    assert_string_equal(pl_nearest("ky", words, 2), "key");
+    assert_string_equal(pl_nearest("cxa", words, 2), "ca");
 }
 
 static void test_finds_nothing_far_away(void **state)

@@ -12,6 +12,12 @@ static int setup(void **state)
     return fixture_setup(state, &limits);
 }
 
+static int setup_tight(void **state)
+{
+    const struct net_limits limits = {.calls = 4, .body_bytes = 64 * 1024, .request_ms = 60000};
+    return fixture_setup(state, &limits);
+}
+
 /* A framed ListTiersRequest with this catalogue. */
 static size_t ask(uint8_t *out, const char *text)
 {
@@ -242,6 +248,35 @@ static void test_what_waits_is_freed_when_the_peer_leaves(void **state)
     free(bytes);
 }
 
+static void test_what_waits_counts_as_unfinished(void **state)
+{
+    struct fixture *fx = *state;
+    struct client *client = client_new(fx, fx->clerk);
+    uint8_t *bytes = malloc(MANY * 32);
+    size_t len = ask_many(bytes);
+    fx->echo_bytes = 1000;
+    client->window_shut = true;
+    struct exchange *e = begin(client, "application/grpc");
+    client_more(e, bytes, len, true);
+    PUMP_UNTIL(fx, client, body_len(e) == 65535);
+    PUMP_UNTIL(fx, client, fx->done == 1); /* more came than there is room for */
+    assert_int_equal(fx->done_code, PL_E_BUSY);
+    client->window_shut = false;
+    nghttp2_session_consume_connection(client->session, 65535);
+    nghttp2_session_consume_stream(client->session, e->id, 65535);
+    PUMP_UNTIL(fx, client, *field_of(e, "grpc-status") != '\0');
+    assert_string_equal(field_of(e, "grpc-status"), "8");
+    client_free(client);
+    /* what it held is given back: there is room for the same again, and for what fits into it */
+    client = client_new(fx, fx->clerk);
+    e = begin(client, "application/grpc");
+    client_more(e, bytes, len / 4, true);
+    PUMP_UNTIL(fx, client, e->closed);
+    assert_string_equal(field_of(e, "grpc-status"), "0");
+    client_free(client);
+    free(bytes);
+}
+
 static void test_only_where_it_can_be_carried(void **state)
 {
     struct fixture *fx = *state;
@@ -330,6 +365,8 @@ int main(void)
         ROW(test_a_handler_may_end_it),
         ROW(test_no_faster_than_the_answers_are_read),
         ROW(test_what_waits_is_freed_when_the_peer_leaves),
+        cmocka_unit_test_setup_teardown(test_what_waits_counts_as_unfinished, setup_tight,
+                                        fixture_teardown),
         ROW(test_only_where_it_can_be_carried),
         ROW(test_over_http_1),
         ROW(test_a_deadline_and_a_drain_end_it),
