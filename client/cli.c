@@ -75,6 +75,15 @@ struct pl_status cli_print(struct cli *cli, const struct pl_buf *text)
                        _("the answer cannot be written: %s"), text_errno(status.sys_errno));
 }
 
+struct pl_status cli_write_file(struct cli *cli, const char *path, struct pl_slice bytes)
+{
+    struct pl_status status = output_file(path, bytes);
+    if (pl_is_ok(status))
+        return status;
+    return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       _("%s cannot be written: %s"), path, text_errno(status.sys_errno));
+}
+
 struct pl_status cli_show(struct cli *cli, const struct sheet *sheet)
 {
     struct pl_buf text PL_CLEANUP(pl_buf_fini);

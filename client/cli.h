@@ -47,5 +47,8 @@ PL_MUST_CHECK struct pl_status cli_open(struct cli *cli);
 PL_MUST_CHECK struct pl_status cli_show(struct cli *cli, const struct sheet *sheet);
 /* Writes text to stdout. */
 PL_MUST_CHECK struct pl_status cli_print(struct cli *cli, const struct pl_buf *text);
+/* A whole file or none (output_file); the failure names it. */
+PL_MUST_CHECK struct pl_status cli_write_file(struct cli *cli, const char *path,
+                                              struct pl_slice bytes);
 
 #endif

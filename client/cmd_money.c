@@ -10,6 +10,7 @@
 #include "client/payments.h"
 #include "client/write.h"
 #include "common/check.h"
+#include "common/scan.h"
 
 struct pl_status cmd_pay(struct cli *cli)
 {
@@ -25,6 +26,35 @@ struct pl_status cmd_pay(struct cli *cli)
     write.command.command_case = PLEDGED__V1__COMMAND__COMMAND_PAY;
     write.command.pay = &pay;
     return write_run(cli, &write);
+}
+
+/* To the daemon it is a reversal like any other. Who says "unallocate" with the number that `pay`
+ * printed means the money's use, and would lose the payment. */
+static struct pl_status need_allocation(struct cli *cli, uint64_t seq)
+{
+    Pledged__V1__GetInclusionProofRequest request = PLEDGED__V1__GET_INCLUSION_PROOF_REQUEST__INIT;
+    ProtobufCMessage *message = NULL;
+    request.seq = seq;
+    PL_TRY(cli_read(cli, "GetInclusionProof", &request.base,
+                    &pledged__v1__get_inclusion_proof_response__descriptor, &message));
+    ProtobufCBinaryData bytes = ((Pledged__V1__GetInclusionProofResponse *)message)->entry;
+    PL_TRY(pl_unpack_trusted(&pledged__v1__entry__descriptor, pl_slice(bytes.data, bytes.len),
+                             &cli->arena, &message));
+    const Pledged__V1__Entry *entry = (const void *)message;
+    if (entry->fact_case == PLEDGED__V1__ENTRY__FACT_ALLOCATED)
+        return pl_ok();
+    return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                       _("entry %" PRIu64 " is no allocation (it is: %s): 'pledge show PLEDGE' has "
+                         "the numbers of allocations; 'pledge reverse' undoes other entries"),
+                       seq, text_label(TEXT_FACT, (int)entry->fact_case));
+}
+
+struct pl_status cmd_unallocate(struct cli *cli)
+{
+    uint64_t seq = 0;
+    PL_TRY(input_seq(cli, cli->arg[0], &seq));
+    PL_TRY(need_allocation(cli, seq));
+    return cmd_reverse(cli);
 }
 
 struct pl_status cmd_reverse(struct cli *cli)

@@ -197,7 +197,7 @@ struct pl_status cmd_invoice(struct cli *cli)
         file_or(cli, pl_arena_printf(&cli->arena, "%s-%s", _("invoice"), pledge->pledge));
     if (path == NULL)
         return text_no_memory();
-    PL_TRY(output_file(path, pl_buf_slice(&pdf)));
+    PL_TRY(cli_write_file(cli, path, pl_buf_slice(&pdf)));
     const Pledged__V1__Money *amount = input.instalment == 0
                                            ? pledge->outstanding
                                            : pledge->instalment[input.instalment - 1]->outstanding;
@@ -369,7 +369,7 @@ static struct pl_status draw(struct issue *issue)
         return text_no_memory();
     return options_has(&cli->options, OPTION_DRY_RUN)
                ? pl_ok()
-               : output_file(issue->draft, pl_buf_slice(&pdf));
+               : cli_write_file(cli, issue->draft, pl_buf_slice(&pdf));
 }
 
 static void fill(struct issue *issue, struct write *write)
@@ -742,6 +742,6 @@ struct pl_status cmd_statement(struct cli *cli)
     struct pl_buf pdf PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&pdf, PDF_MAX);
     PL_TRY(documents_statement(&statement, &cli->arena, &cli->failure, &pdf));
-    PL_TRY(output_file(path, pl_buf_slice(&pdf)));
+    PL_TRY(cli_write_file(cli, path, pl_buf_slice(&pdf)));
     return show_file(cli, path, pl_buf_slice(&pdf), NULL, NULL);
 }

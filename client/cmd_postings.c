@@ -161,11 +161,7 @@ static struct pl_status write_out(struct cli *cli, struct postings *postings, co
         pl_buf_clear(out);
         PL_TRY(print(cli, postings, period, to_seq, form, out));
     }
-    struct pl_status status = output_file(path, pl_buf_slice(out));
-    if (pl_is_ok(status))
-        return status;
-    return failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                       _("%s cannot be written: %s"), path, text_errno(status.sys_errno));
+    return cli_write_file(cli, path, pl_buf_slice(out));
 }
 
 /* The very bytes that were handed over, or nothing. */

@@ -35,14 +35,8 @@ static struct pl_status put_text(struct cli *cli, const char *text)
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
     struct pl_buf out PL_CLEANUP(pl_buf_fini);
     pl_buf_init(&out, 4 << 20);
-    if (path != NULL && strcmp(path, "-") != 0) {
-        struct pl_status status = output_file(path, pl_slice_str(text));
-        return pl_is_ok(status)
-                   ? status
-                   : failure_set(&cli->failure, PL_E_IO, PLEDGED__V1__REASON__REASON_UNSPECIFIED,
-                                 "", _("%s cannot be written: %s"), path,
-                                 text_errno(status.sys_errno));
-    }
+    if (path != NULL && strcmp(path, "-") != 0)
+        return cli_write_file(cli, path, pl_slice_str(text));
     PL_TRY(pl_buf_append_str(&out, text));
     return cli_print(cli, &out);
 }

@@ -271,5 +271,5 @@ struct pl_status cmd_report(struct cli *cli)
     pl_buf_init(&page, REPORT_BYTES_MAX);
     PL_TRY(report_print(&input, &cli->arena, &page));
     const char *path = options_get(&cli->options, OPTION_OUTPUT);
-    return path == NULL ? cli_print(cli, &page) : output_file(path, pl_buf_slice(&page));
+    return path == NULL ? cli_print(cli, &page) : cli_write_file(cli, path, pl_buf_slice(&page));
 }

@@ -424,10 +424,10 @@ static const struct command table[] = {
      .writes = true,
      .group = COMMAND_PAYMENTS,
      .words = N_("take an allocation back; --reason says why"),
-     .more = N_("The same as 'pledge reverse' with the number of an allocation: the money is free "
-                "again and stays with its bank entry."),
+     .more = N_("The money is free again and stays with its bank entry. The number is that of an "
+                "allocation, as 'pledge show' lists it; a payment is undone by 'pledge reverse'."),
      .examples = "pledge unallocate 1078 --reason 'it was for P000043'",
-     .run = cmd_reverse},
+     .run = cmd_unallocate},
 
     {.name = "invoice",
      .args = "PLEDGE",

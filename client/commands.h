@@ -84,6 +84,7 @@ PL_MUST_CHECK struct pl_status cmd_suggest(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_match(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_payments(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reverse(struct cli *cli);
+PL_MUST_CHECK struct pl_status cmd_unallocate(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_proposals(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_approve(struct cli *cli);
 PL_MUST_CHECK struct pl_status cmd_reject(struct cli *cli);

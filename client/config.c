@@ -283,6 +283,9 @@ struct pl_status config_load(const struct options *options, bool stdout_is_termi
 {
     struct raw raw = {0};
     set_defaults(options, stdout_is_terminal, ret);
+    /* that the profile cannot be read is told in this form already; what is wrong is found below */
+    if (options_has(options, OPTION_FORMAT))
+        (void)output_format_parse(options_get(options, OPTION_FORMAT), &ret->format);
     PL_TRY(load_profile(options, arena, &raw, failure));
     override(options, OPTION_SERVER, &raw.server);
     override(options, OPTION_CA, &raw.ca);

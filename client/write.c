@@ -156,6 +156,24 @@ static void add_left(struct sheet *sheet, const struct write *write,
     sheet_text(sheet, outcome->balance == NULL ? NULL : outcome->balance->currency);
 }
 
+/* The answer is lost, the command is not: who gives it once more under a new id does it twice. */
+static struct pl_status recorded_unsaid(struct cli *cli, const struct write *write,
+                                        const Pledged__V1__Receipt *receipt,
+                                        struct pl_status status)
+{
+    char why[sizeof(cli->failure.message)];
+    failure_complete(&cli->failure, status);
+    if (write->command.dry_run)
+        return status;
+    (void)snprintf(why, sizeof(why), "%s", cli->failure.message);
+    status = failure_set(&cli->failure, status.code, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                         _("%s; it is recorded all the same, as entry %" PRIu64
+                           ": repeat the command with --request-id %s for its answer"),
+                         why, receipt->seq, write->request_text);
+    cli->failure.seq = receipt->seq;
+    return status;
+}
+
 struct pl_status write_show(struct cli *cli, const struct write *write,
                             const Pledged__V1__Receipt *receipt)
 {
@@ -206,7 +224,9 @@ struct pl_status write_show(struct cli *cli, const struct write *write,
     sheet_json(&sheet, warnings_json(cli, outcome));
     sheet_seq(&sheet, outcome->proposal_seq);
     sheet_seq(&sheet, (uint64_t)outcome->erased_left);
-    PL_TRY(cli_show(cli, &sheet));
+    struct pl_status shown = cli_show(cli, &sheet);
+    if (!pl_is_ok(shown))
+        return recorded_unsaid(cli, write, receipt, shown);
     warn(cli, outcome);
     if (outcome->proposal_seq != 0)
         tell_proposal(cli, receipt);

@@ -323,6 +323,36 @@ class Formats(DaemonTest):
                                   env=self.home.environment(), timeout=patience(20))
         self.assertEqual(done.returncode, 74, done)
 
+    def test_a_command_whose_answer_is_lost_says_that_it_is_recorded(self):
+        """Or a script takes the exit code for "it did not happen", and pays twice."""
+        before = self.clerk.GetStatus().size
+        for kind, args, code in (("plain", (), 74), ("json", ("--format", "json"), 74), ("dry", ("--dry-run",), 74)):
+            with self.subTest(kind=kind), open("/dev/full", "wb") as full:
+                words = [BIN / "pledge", *self.home.client_args("clerk"), "pay", self.one, "1", "CHF",
+                         "--lang", "en", *args]
+                ran = subprocess.run([str(w) for w in words], stdout=full, stderr=subprocess.PIPE, text=True,
+                                     env=self.home.environment(), timeout=patience(20))
+                self.assertEqual(ran.returncode, code, ran)
+                if kind == "dry":
+                    self.assertNotIn("recorded", ran.stderr)
+                    continue
+                entry, request = re.search(r"as entry (\d+): .* --request-id ([0-9a-f-]{36})", ran.stderr).groups()
+                again = self.pledge("clerk", "--request-id", request, "pay", self.one, "1", "CHF").rows[0]
+                self.assertEqual(again[1:3], [entry, "REPLAY"])
+                if kind == "json":
+                    told = json.loads(ran.stderr)
+                    self.assertEqual((told["code"], told["seq"], told["request_id"]), (74, int(entry), request))
+        self.assertEqual(self.clerk.GetStatus().size, before + 4)  # two payments, each with its allocation
+
+    def test_failures_of_the_configuration_have_the_form_that_was_asked_for(self):
+        for config, profile in ((self.home.path / "none.conf", "x"), (self.home.path / "empty.conf", "x")):
+            (self.home.path / "empty.conf").write_text("[y]\n")
+            ran = subprocess.run([str(BIN / "pledge"), "--format", "json", "--profile", profile, "tiers"],
+                                 capture_output=True, text=True, timeout=patience(20),
+                                 env=dict(self.home.environment(), PLEDGE_CONFIG=str(config)))
+            self.assertEqual((ran.returncode, ran.stdout), (78, ""), ran)
+            self.assertEqual(json.loads(ran.stderr)["reason"], "CONFIG")
+
     def test_what_the_caller_closed_is_not_written_to(self):
         """The next descriptor that is opened would be 1 or 2: the connection, the dump itself."""
         if (BIN / "pledge").read_bytes()[:4] != b"\x7fELF":

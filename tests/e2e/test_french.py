@@ -172,6 +172,7 @@ class French(DaemonTest):
         letter = self.home.path / "lettre.pdf"
         letter.write_text("lettre")
         other = self.who[1]
+        unsigned = self.clerk.submit_tier("innovation", self.clerk.contributor("Sans accord")).outcome.pledge
         for args in (
                 ("hold", "diamant", "--contributor", other),
                 ("wait", "or", "--contributor", other),
@@ -184,6 +185,7 @@ class French(DaemonTest):
                 ("submit", "--contributor", other, "--tier", "or"),
                 ("deliver", self.one, "VIS6", "--quantity", "99"),
                 ("deliver", self.one, "XXX"),
+                ("deliver", unsigned, "VIS6"),
                 ("allocate", self.bank, self.yen),
                 ("allocate", "B009999", self.one),
                 ("unallocate", "2"),
@@ -240,6 +242,14 @@ class French(DaemonTest):
                 self.assertIn(ran.code, (65, 74), ran)
                 self.assertEqual(self.english_in(ran.err), [], ran)
                 self.assertNotRegex(ran.err, r"\w: ", ran)  # a French colon has a space before it
+
+    def test_a_file_that_cannot_be_written_is_named(self):
+        for args in (("report",), ("statement", self.who[1]), ("receipt", self.part)):
+            with self.subTest(args=args):
+                ran = self.home.pledge("clerk", *args, "-o", "/dev/null/fichier", format="plain", lang="fr")
+                self.assertEqual((ran.code, ran.out), (74, ""), ran)
+                self.assertRegex(ran.err, "pledge\u00a0: impossible d’écrire /dev/null/fichier")
+                self.assertEqual(self.english_in(ran.err), [], ran)
 
     def test_what_stands_between_us_and_the_daemon(self):
         """Words of the system and of OpenSSL included."""

@@ -60,6 +60,24 @@ class Money(DaemonTest):
         self.pledge("clerk", "refund-cancel", other.json["id"], "--reason", "they give it")
         self.assertEqual(self.show(pledge)["unallocated"], "100.00")
 
+    def test_unallocate_takes_nothing_back_but_an_allocation(self):
+        """`pay` prints the number of the payment, which is at hand: with it the payment would be gone."""
+        pledge, bank, allocated = self.ready("Unallocate", 1_000_000)
+        before = self.clerk.GetStatus().size
+        for seq, kind in ((allocated - 1, "payment recorded"), (allocated - 2, "commitment signed"), (1, "ledger created")):
+            with self.subTest(seq=seq):
+                ran = self.fails(65, "clerk", "unallocate", str(seq), "--reason", "not for them", lang="en")
+                self.assertIn(f"entry {seq} is no allocation (it is: {kind})", ran.err)
+        self.fails(11, "clerk", "unallocate", "999999", "--reason", "none")
+        self.assertEqual(self.clerk.GetStatus().size, before)
+        done = self.pledge("clerk", "unallocate", str(allocated), "--reason", "not for them", format="json").json
+        self.assertEqual((done["id"], done["kind"], done["unallocated"]), (bank, "NEW", "10000.00"))
+        again = self.pledge("clerk", "--request-id", done["request_id"], "unallocate", str(allocated), "--reason",
+                            "not for them", format="json").json
+        self.assertEqual((again["seq"], again["kind"]), (done["seq"], "REPLAY"))
+        [row] = self.pledge("clerk", "payments", pledge, format="csv").csv
+        self.assertEqual((row["reversed"], row["unallocated"]), ("false", "10000.00"))
+
     def test_a_write_off_and_its_reversal(self):
         pledge, _, _ = self.ready("Off", 6_000_000)
         self.fails(65, "clerk", "write-off", pledge)  # without a reason
