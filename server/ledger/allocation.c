@@ -136,10 +136,11 @@ static void settle(struct ledger *ledger, struct state_allocation *allocation, i
 static void undo(struct ledger *ledger, struct state_allocation *allocation,
                  const Pledged__V1__Entry *by)
 {
+    int64_t settled = state_settled(&ledger->pledge[allocation->pledge]);
     settle(ledger, allocation, -1);
     allocation->reversed_by = by->seq;
     since_freed(&ledger->bank_entry[allocation->bank_entry], period_day_of(by));
-    since_due(ledger, allocation->pledge, period_day_of(by), by->seq);
+    since_undone(ledger, allocation->pledge, settled, by);
     receipt_undone(ledger, allocation);
 }
 

@@ -553,7 +553,8 @@ static void apply_amended(struct ledger *ledger, const Pledged__V1__Entry *entry
 {
     struct state_pledge *pledge = state_pledge(ledger, entry->commitment_amended->pledge);
     tally_pledge(ledger, pledge, -1);
-    since_due(ledger, index_of(ledger, pledge), period_day_of(entry), entry->seq);
+    since_amended(ledger, index_of(ledger, pledge), entry->commitment_amended->amount->minor,
+                  entry);
     pledge->amount = entry->commitment_amended->amount->minor;
     schedule_follow(ledger, pledge);
     tally_pledge(ledger, pledge, 1);
@@ -583,7 +584,7 @@ static void apply_changed(struct ledger *ledger, const Pledged__V1__Entry *entry
     struct state_pledge *pledge = state_pledge(ledger, fact->pledge);
     tally_all_of(ledger, pledge, -1);
     if (fact->amount != NULL) {
-        since_due(ledger, index_of(ledger, pledge), period_day_of(entry), entry->seq);
+        since_amended(ledger, index_of(ledger, pledge), fact->amount->minor, entry);
         pledge->amount = fact->amount->minor;
     }
     schedule_follow(ledger, pledge);

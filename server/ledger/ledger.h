@@ -34,7 +34,7 @@
 #define LEDGER_HEAD_BEHIND_MAX (1 << 20)
 /* Version of the rules that decide: what was decided under another one is not decided again. The
  * first one is that of logs whose policy does not say. */
-#define LEDGER_RULES       15u
+#define LEDGER_RULES       16u
 #define LEDGER_RULES_FIRST 1u
 /* Proposals that wait at one time, and what their commands may take together. */
 #define LEDGER_PROPOSALS_OPEN_MAX       10000u

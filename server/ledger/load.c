@@ -330,6 +330,15 @@ static struct pl_status load_rate(struct intake *in, struct ledger *ledger)
     return pl_ok();
 }
 
+static struct pl_status take_valued(struct intake *in, struct state_valued *ret)
+{
+    uint32_t day = 0;
+    PL_TRY(intake_u64(in, &ret->seq));
+    PL_TRY(intake_u32(in, &day));
+    ret->day = (int32_t)day;
+    return pl_ok();
+}
+
 /* Whether the rate is there is seen once all rows are. */
 static struct pl_status load_valued(struct intake *in, struct pl_map *map, size_t rows)
 {
@@ -338,15 +347,36 @@ static struct pl_status load_valued(struct intake *in, struct pl_map *map, size_
     PL_TRY(intake_count(in, rows, &count));
     for (size_t i = 0; i < count; i++) {
         struct state_valued valued = {.seq = 0};
-        uint32_t index = 0, day = 0;
+        uint32_t index = 0;
         PL_TRY(intake_u32(in, &index));
-        PL_TRY(intake_u64(in, &valued.seq));
-        PL_TRY(intake_u32(in, &day));
-        valued.day = (int32_t)day;
+        PL_TRY(take_valued(in, &valued));
         if (index < next || index >= rows)
             return intake_bad();
         next = index + 1;
         pl_map_put(map, &index, &valued);
+    }
+    return pl_ok();
+}
+
+static struct pl_status load_days(struct intake *in, struct ledger *ledger)
+{
+    size_t count;
+    uint32_t next = 0;
+    PL_TRY(intake_count(in, ledger->pledge_count, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct state_days days = {.peak = 0};
+        uint32_t index = 0;
+        PL_TRY(intake_u32(in, &index));
+        PL_TRY(take_valued(in, &days.terms));
+        PL_TRY(take_valued(in, &days.owed));
+        PL_TRY(take_valued(in, &days.announced));
+        PL_TRY(intake_i64(in, &days.peak));
+        if (index < next || index >= ledger->pledge_count || days.peak < 0 || days.terms.seq == 0 ||
+            days.terms.seq > ledger->size || days.owed.seq > ledger->size ||
+            days.announced.seq > ledger->size)
+            return intake_bad();
+        next = index + 1;
+        pl_map_put(&ledger->pledge_days, &index, &days);
     }
     return pl_ok();
 }
@@ -444,6 +474,7 @@ static struct pl_status load(struct intake *in, struct ledger *ledger)
     PL_TRY(load_valued(in, &ledger->pledge_rates, ledger->pledge_count));
     PL_TRY(load_valued(in, &ledger->entry_rates, ledger->bank_entry_count));
     PL_TRY(load_valued(in, &ledger->pledge_since, ledger->pledge_count));
+    PL_TRY(load_days(in, ledger));
     PL_TRY(load_pledge_benefits(in, ledger));
     PL_TRY(load_pledge_documents(in, ledger));
     PL_TRY(load_policy(in, ledger));

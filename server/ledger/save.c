@@ -361,6 +361,12 @@ static void save_rates(struct out *out, const struct ledger *ledger)
     }
 }
 
+static void put_valued(struct out *out, const struct state_valued *valued)
+{
+    put_u64(out, valued->seq);
+    put_u32(out, (uint32_t)valued->day);
+}
+
 static void save_valued(struct out *out, const struct pl_map *map, size_t rows)
 {
     put_u64(out, map->count);
@@ -371,8 +377,24 @@ static void save_valued(struct out *out, const struct pl_map *map, size_t rows)
             continue;
         memcpy(&valued, found, sizeof(valued)); /* it is not aligned there */
         put_u32(out, i);
-        put_u64(out, valued.seq);
-        put_u32(out, (uint32_t)valued.day);
+        put_valued(out, &valued);
+    }
+}
+
+static void save_days(struct out *out, const struct ledger *ledger)
+{
+    put_u64(out, ledger->pledge_days.count);
+    for (uint32_t i = 0; ledger->pledge_days.count != 0 && i < ledger->pledge_count; i++) {
+        struct state_days days;
+        const void *found = pl_map_get(&ledger->pledge_days, &i);
+        if (found == NULL)
+            continue;
+        memcpy(&days, found, sizeof(days)); /* it is not aligned there */
+        put_u32(out, i);
+        put_valued(out, &days.terms);
+        put_valued(out, &days.owed);
+        put_valued(out, &days.announced);
+        put_i64(out, days.peak);
     }
 }
 
@@ -503,6 +525,7 @@ struct pl_status ledger_save(const struct ledger *ledger, ledger_write_fn write,
     save_valued(&out, &ledger->pledge_rates, ledger->pledge_count);
     save_valued(&out, &ledger->entry_rates, ledger->bank_entry_count);
     save_valued(&out, &ledger->pledge_since, ledger->pledge_count);
+    save_days(&out, ledger);
     save_benefits(&out, ledger);
     save_documents(&out, ledger);
     save_proposals(&out, ledger);

@@ -35,16 +35,78 @@ static void no_sooner(const struct ledger *ledger, struct since *since, int32_t 
 
 /* --- what an entry rests on --- */
 
+/* The day of the promise, or the last one on which it or its amount changed, whatever the change.
+ */
+static struct state_valued last_of(const struct ledger *ledger, uint32_t pledge)
+{
+    struct state_valued made = {.seq = ledger->pledge[pledge].first_seq,
+                                .day = pl_date_of_us(ledger->pledge[pledge].made_us)};
+    const void *found = pl_map_get(&ledger->pledge_since, &pledge);
+    if (found != NULL)
+        memcpy(&made, found, sizeof(made)); /* it is not aligned there */
+    return made;
+}
+
+static struct state_days days_of(const struct ledger *ledger, uint32_t pledge)
+{
+    struct state_days days = {.terms = last_of(ledger, pledge)};
+    days.owed = days.terms;
+    const void *found = pl_map_get(&ledger->pledge_days, &pledge);
+    if (found != NULL)
+        memcpy(&days, found, sizeof(days)); /* it is not aligned there */
+    return days;
+}
+
+/* Rules before 16 have one day for all, which holds up nothing while UTC's is before it. */
+static void after_last(const struct ledger *ledger, uint32_t pledge,
+                       const Pledged__V1__Entry *entry, struct since *since)
+{
+    struct state_valued last = last_of(ledger, pledge);
+    if (last.day <= pl_date_of_us(entry->time_us))
+        no_sooner(ledger, since, last.day, last.seq);
+}
+
+/* What was announced holds up nothing until its day has come. */
+static void after_owed(const struct ledger *ledger, const struct state_days *days,
+                       const Pledged__V1__Entry *entry, struct since *since)
+{
+    if (days->owed.seq != 0)
+        no_sooner(ledger, since, days->owed.day, days->owed.seq);
+    if (days->announced.seq != 0 && days->announced.day <= state_day(ledger, entry->time_us))
+        no_sooner(ledger, since, days->announced.day, days->announced.seq);
+}
+
 static void after_promise(const struct ledger *ledger, const struct state_pledge *pledge,
                           const Pledged__V1__Entry *entry, struct since *since)
 {
     uint32_t index = (uint32_t)(pledge - ledger->pledge);
-    struct state_valued made = {.seq = pledge->first_seq, .day = pl_date_of_us(pledge->made_us)};
-    const void *found = pl_map_get(&ledger->pledge_since, &index);
-    if (found != NULL)
-        memcpy(&made, found, sizeof(made)); /* it is not aligned there */
-    if (made.day <= pl_date_of_us(entry->time_us))
-        no_sooner(ledger, since, made.day, made.seq);
+    if (!state_rules(ledger, 16)) {
+        after_last(ledger, index, entry, since);
+        return;
+    }
+    const struct state_days days = days_of(ledger, index);
+    const Pledged__V1__Money *amount = NULL;
+    switch ((int)entry->fact_case) {
+    case FACT(COMMITMENT_AMENDED):
+    case FACT(TIER_CHANGED):
+        amount = entry->fact_case == FACT(TIER_CHANGED) ? entry->tier_changed->amount
+                                                        : entry->commitment_amended->amount;
+        if (amount == NULL)
+            return; /* of what is only held */
+        no_sooner(ledger, since, days.terms.day, days.terms.seq);
+        if (amount->minor < pledge->amount && amount->minor < days.peak)
+            after_owed(ledger, &days, entry, since);
+        return;
+    case FACT(ALLOCATED):
+    case FACT(WRITTEN_OFF):
+    case FACT(DIFFERENCE_ACCEPTED):
+        break;
+    default: /* an end, or a paper about all of it */
+        if (days.terms.day <= state_day(ledger, entry->time_us))
+            no_sooner(ledger, since, days.terms.day, days.terms.seq);
+        break;
+    }
+    after_owed(ledger, &days, entry, since);
 }
 
 static void after_allocations(const struct ledger *ledger, const struct state_bank_entry *from,
@@ -356,25 +418,72 @@ void since_made(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry
     struct state_valued made = {.seq = entry->seq, .day = period_day_of(entry)};
     if (made.day != pl_date_of_us(ledger->pledge[pledge].made_us))
         pl_map_put(&ledger->pledge_since, &pledge, &made);
+    struct state_days days = {.terms = made, .announced = made};
+    if (made.day > state_day(ledger, entry->time_us))
+        pl_map_put(&ledger->pledge_days, &pledge, &days);
 }
 
-void since_due(struct ledger *ledger, uint32_t pledge, int32_t day, uint64_t seq)
+/* The later day, and the entry that the books have last, if not that of the last day: rules before
+ * 15 did not ask for the books. */
+static void put_off(const struct ledger *ledger, bool by_books, struct state_valued *known,
+                    const Pledged__V1__Entry *entry)
 {
-    struct state_valued known = {.seq = ledger->pledge[pledge].first_seq,
-                                 .day = pl_date_of_us(ledger->pledge[pledge].made_us)};
-    const void *found = pl_map_get(&ledger->pledge_since, &pledge);
-    if (found != NULL)
-        memcpy(&known, found, sizeof(known));
-    const struct state_valued before = known;
-    bool later = day > before.day;
-    if (state_rules(ledger,
-                    15)) /* the entry that the books have last, if not that of the last day */
-        later =
-            period_posted_at(ledger, seq, day) > period_posted_at(ledger, before.seq, before.day);
+    int32_t day = period_day_of(entry);
+    if (known->seq == 0) {
+        *known = (struct state_valued){.seq = entry->seq, .day = day};
+        return;
+    }
+    bool later = by_books ? period_posted_at(ledger, entry->seq, day) >
+                                period_posted_at(ledger, known->seq, known->day)
+                          : day > known->day;
     if (later)
-        known.seq = seq;
-    if (day > before.day)
-        known.day = day;
-    if (known.seq != before.seq || known.day != before.day)
-        pl_map_put(&ledger->pledge_since, &pledge, &known);
+        known->seq = entry->seq;
+    if (day > known->day)
+        known->day = day;
+}
+
+static bool same(const struct state_valued *one, const struct state_valued *two)
+{
+    return one->seq == two->seq && one->day == two->day;
+}
+
+static void put_off_last(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry *entry)
+{
+    const struct state_valued before = last_of(ledger, pledge);
+    struct state_valued last = before;
+    put_off(ledger, state_rules(ledger, 15), &last, entry);
+    if (!same(&last, &before))
+        pl_map_put(&ledger->pledge_since, &pledge, &last);
+}
+
+/* A row only where the one day of older rules does not say the same. */
+static void keep_days(struct ledger *ledger, uint32_t pledge, const struct state_days *days)
+{
+    const struct state_valued last = last_of(ledger, pledge);
+    bool plain = same(&days->terms, &last) && same(&days->owed, &last) &&
+                 days->announced.seq == 0 && days->peak == 0;
+    if (!plain || pl_map_get(&ledger->pledge_days, &pledge) != NULL)
+        pl_map_put(&ledger->pledge_days, &pledge, days);
+}
+
+void since_amended(struct ledger *ledger, uint32_t pledge, int64_t minor,
+                   const Pledged__V1__Entry *entry)
+{
+    struct state_days days = days_of(ledger, pledge);
+    bool to_come = period_day_of(entry) > state_day(ledger, entry->time_us);
+    put_off_last(ledger, pledge, entry);
+    put_off(ledger, true, &days.terms, entry);
+    if (minor > ledger->pledge[pledge].amount)
+        put_off(ledger, true, to_come ? &days.announced : &days.owed, entry);
+    keep_days(ledger, pledge, &days);
+}
+
+void since_undone(struct ledger *ledger, uint32_t pledge, int64_t settled,
+                  const Pledged__V1__Entry *entry)
+{
+    struct state_days days = days_of(ledger, pledge);
+    put_off_last(ledger, pledge, entry);
+    put_off(ledger, true, &days.owed, entry);
+    days.peak = settled > days.peak ? settled : days.peak;
+    keep_days(ledger, pledge, &days);
 }

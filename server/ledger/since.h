@@ -12,10 +12,11 @@
  *    it, its day is the bank's, and nobody chooses it);
  *  - RefundCancelled: that of the order;
  *  - ChargeBooked: that of the money's value, and the one on which it became free;
- *  - WrittenOff, DifferenceAccepted, CommitmentAmended, TierChanged: that of the promise, and the
- *    last one on which more of it became due; a difference's allocation, too;
- *  - PledgeClosed, Cancelled, Withdrawn, ReceiptIssued: the same, and that of all that was
- * allocated or given up.
+ *  - WrittenOff, DifferenceAccepted: as Allocated that of the promise, and the last one on which
+ *    more of it became due (below); a difference's allocation, too;
+ *  - CommitmentAmended, TierChanged: that of the terms before (below);
+ *  - PledgeClosed, Cancelled, Withdrawn, ReceiptIssued: both of these, and that of all that was
+ *    allocated or given up.
  * In the books as well: what was posted to a later month because its own was closed stays there
  * when that is opened again, and what rests on it is not posted before it.
  *
@@ -23,9 +24,24 @@
  * also where the promise was recorded later, on the day of typing, or paid for by mistake
  * meanwhile.
  *
+ * What of a promise bounds what (rules 16; before, one day was kept of it, the latest of all, and a
+ * raise that was signed before a payment was taken back could not be recorded any more):
+ *  - `terms`, the last word on its amount: the promise, an amendment up or down, a change of tier.
+ *    The next word is not of an earlier day, since its difference counts from its own day on, and
+ *    the books of the days between would have a sum that nobody ever promised. So also where the
+ *    last word is of a day to come. What is only held has no amount, and no terms.
+ *  - `owed`, the last day on which more became due: the promise, a raise, and what was taken back
+ *    of money or of a write-off. What settles it is not earlier: of the days before, the books have
+ *    less to be settled than there is now. A cut is none of these: before it there was more.
+ *  - `peak`, the most that was ever settled before something of it was taken back. A raise asks
+ *    for no money, and a cut to no less than this neither. One below it is not earlier than `owed`:
+ *    until that day the books have more settled than it leaves. Nothing that settles is earlier
+ *    than `owed`, so the books of no day have more than the peak, or what there is now.
+ *  - `announced`, a promise or a raise of a day that was to come when it was recorded: it becomes
+ *    `owed` with its day, and until then money may come before it, but nothing older is forgotten.
+ *
  * Whatever an entry rests on may have a day to come: the value date of a transfer that the bank has
- * announced. Then so has the entry. A promise of a day to come holds up nothing: money may come
- * before it.
+ * announced. Then so has the entry. A promise of a day to come holds up no money, and no end of it.
  */
 #ifndef LEDGER_SINCE_H
 #define LEDGER_SINCE_H
@@ -57,9 +73,14 @@ PL_MUST_CHECK struct pl_status since_check(const struct ledger *ledger,
 
 /* --- apply --- */
 
-/* Money became free on this day, or a promise was made, or more of it became due. */
+/* Money became free on this day. */
 void since_freed(struct state_bank_entry *entry, int32_t day);
 void since_made(struct ledger *ledger, uint32_t pledge, const Pledged__V1__Entry *entry);
-void since_due(struct ledger *ledger, uint32_t pledge, int32_t day, uint64_t seq);
+/* So much is promised from now on; the pledge still has the amount before. */
+void since_amended(struct ledger *ledger, uint32_t pledge, int64_t minor,
+                   const Pledged__V1__Entry *entry);
+/* Something that settled it was taken back; `settled`: with that. */
+void since_undone(struct ledger *ledger, uint32_t pledge, int64_t settled,
+                  const Pledged__V1__Entry *entry);
 
 #endif

@@ -34,6 +34,7 @@ struct ledger *ledger_new(void)
     pl_map_init(&ledger->pledge_rates, sizeof(uint32_t), sizeof(struct state_valued), 0);
     pl_map_init(&ledger->entry_rates, sizeof(uint32_t), sizeof(struct state_valued), 0);
     pl_map_init(&ledger->pledge_since, sizeof(uint32_t), sizeof(struct state_valued), 0);
+    pl_map_init(&ledger->pledge_days, sizeof(uint32_t), sizeof(struct state_days), 0);
     pl_map_init(&ledger->frozen, sizeof(uint32_t), sizeof(uint64_t), 0);
     pl_map_init(&ledger->commitments, LEDGER_COMMITMENT_BYTES, sizeof(uint32_t), 0);
     pl_map_init(&ledger->reversible, sizeof(uint64_t), sizeof(uint32_t), 0);
@@ -75,6 +76,7 @@ void ledger_free(struct ledger *ledger)
     pl_map_fini(&ledger->pledge_rates);
     pl_map_fini(&ledger->entry_rates);
     pl_map_fini(&ledger->pledge_since);
+    pl_map_fini(&ledger->pledge_days);
     pl_map_fini(&ledger->frozen);
     pl_map_fini(&ledger->commitments);
     pl_map_fini(&ledger->reversible);

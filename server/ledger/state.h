@@ -324,6 +324,14 @@ struct state_valued {
     int32_t day;
     uint32_t padding; /* 0: it is hashed and compared as bytes */
 };
+/* The days of a promise by rules 16, each with the entry that the books have last of those; seq 0:
+ * there is none. See since.h. */
+struct state_days {
+    struct state_valued terms;     /* what was last said about its amount */
+    struct state_valued owed;      /* more of it became due for the last time */
+    struct state_valued announced; /* the same, said of a day that was to come */
+    int64_t peak; /* the most that was settled before some of it was taken back; 0: nothing was */
+};
 
 enum state_dimension {
     STATE_BY_TIER,
@@ -429,10 +437,13 @@ struct ledger {
     struct state_rate *rate; /* ascending by currency, day, seq */
     size_t rate_count, rate_cap;
     struct pl_map pledge_rates, entry_rates; /* index (u32) -> struct state_valued */
-    /* the same of the day on which a pledge was made, or more of it became due for the last time,
-     * where that is not the day of made_us; from rules 15 on with the entry that the books have
-     * last of those, where that is another */
+    /* the same of the day on which a pledge was made, or on which it or its amount changed for the
+     * last time, where that is not the day of made_us; from rules 15 on with the entry that the
+     * books have last of those, where that is another; decides by rules before 16 */
     struct pl_map pledge_since;
+    /* index (u32) -> struct state_days, where terms and owed are not both what pledge_since has, or
+     * something was announced or taken back */
+    struct pl_map pledge_days;
 
     uint32_t *due; /* binary heap of HELD pledges by (expires_us, index) */
     size_t due_count, due_cap;

@@ -52,12 +52,18 @@ void waiver_link(struct ledger *ledger, uint32_t index)
 
 /* --- facts --- */
 
-/* Nothing is given up before it could have come: whatever day somebody gives to it, a day to come
- * has not passed. Without a schedule nobody said when it is due. */
+/* Nothing is given up before it could have come, by the days of the fund: whatever day somebody
+ * gives to it, a day to come has not passed. Without a schedule nobody said when it is due. */
 static bool past_due(const struct state_schedule *schedule, int32_t day, int32_t today)
 {
     return schedule == NULL ||
            schedule->part[schedule->count - 1].due < (day < today ? day : today);
+}
+
+/* Rules before 16 asked in UTC, where a day is over hours too late, or too early. */
+static int32_t today_of(const struct ledger *ledger, int64_t time_us)
+{
+    return state_rules(ledger, 16) ? state_day(ledger, time_us) : pl_date_of_us(time_us);
 }
 
 static const Pledged__V1__Money *amount_of(const Pledged__V1__Entry *entry)
@@ -79,8 +85,9 @@ struct pl_status waiver_check(const struct ledger *ledger, const Pledged__V1__En
          "less to pay than nothing");
     NEED(ledger->waiver_count < STATE_ROWS_MAX,
          "more write-offs and differences than there may be");
-    int32_t day = pl_date_of_us(entry->time_us);
-    NEED(!off || !state_rules(ledger, 8) || past_due(schedule_of(ledger, pledge), day, day),
+    int32_t today = today_of(ledger, entry->time_us);
+    int32_t day = state_rules(ledger, 16) ? period_day_of(entry) : today;
+    NEED(!off || !state_rules(ledger, 8) || past_due(schedule_of(ledger, pledge), day, today),
          "a write-off of what could still have come");
     if (off)
         return pl_ok();
@@ -143,8 +150,10 @@ struct pl_status waiver_check_reversed(const struct ledger *ledger,
 
 void waiver_undo(struct ledger *ledger, uint32_t index, const Pledged__V1__Entry *entry)
 {
+    uint32_t pledge = ledger->waiver[index].pledge;
+    int64_t settled = state_settled(&ledger->pledge[pledge]);
     forgive(ledger, &ledger->waiver[index], -1, entry->seq);
-    since_due(ledger, ledger->waiver[index].pledge, period_day_of(entry), entry->seq);
+    since_undone(ledger, pledge, settled, entry);
 }
 
 /* --- commands --- */
@@ -177,7 +186,7 @@ static bool measure(struct maker *maker, const struct state_pledge *pledge,
 static bool could_have_come(struct maker *maker, const struct state_pledge *pledge)
 {
     const struct state_schedule *schedule = schedule_of(maker->ledger, pledge);
-    if (past_due(schedule, maker_day(maker), pl_date_of_us(maker_time(maker))))
+    if (past_due(schedule, maker_day(maker), today_of(maker->ledger, maker_time(maker))))
         return true;
     char last[11];
     (void)pl_date_format(schedule->part[schedule->count - 1].due, last);

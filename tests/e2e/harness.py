@@ -917,7 +917,10 @@ class Oracle:
         self.look_back(e, pledge)
 
     def owe(self, e, pledge, minor):
-        self.owed.setdefault(pledge, []).append((self.business_day(e), minor))
+        owed = self.owed.setdefault(pledge, [])
+        self.need(self.rules < 16 or not owed or owed[-1][0] <= self.business_day(e), e,
+                  f"{pledge}: another amount before the last word on it: {owed}")
+        owed.append((self.business_day(e), minor))
         if self.business_day(e) > self.day_of(e):
             self.to_come.add(pledge)
         self.look_back(e, pledge)

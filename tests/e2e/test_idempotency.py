@@ -325,6 +325,29 @@ class AfterAnUpgrade(unittest.TestCase):
         self.home.restart(kill=True)
         check_ledger(self.home.client("auditor").dump())
 
+    def test_a_raise_that_older_rules_refused_may_come_again(self):
+        """It was signed before a payment was taken back."""
+        self.begin("v1-rules15")
+        early = next(e for e in self.home.client("auditor").dump() if e.WhichOneof("fact") == "command_refused")
+        self.assertEqual(early.command_refused.reason, pb.REASON_DATE_INVALID)
+        cmd = pb.Command.FromString(early.command)
+        again = attempt(self.clerk, cmd)
+        self.assertEqual((again.reason, again.refusal.seq, again.refusal.replay),
+                         ("DATE_INVALID", early.seq, True))
+        # meanwhile it was typed as of that day; another of the paper's day comes before that
+        cmd.request_id = new_id()
+        self.assertEqual(attempt(self.clerk, cmd).reason, "DATE_INVALID")
+        pledge = self.clerk.execute(submit=pb.Submit(contributor="C000001", free=True, amount=money(100)),
+                                    reason="letter", effective_date="2026-01-10").outcome.pledge
+        self.clerk.commit(pledge)
+        paid = self.clerk.pay(pledge, 100, value_date="2026-01-12")
+        self.clerk.execute(reverse=pb.Reverse(seq=paid.seq + 1), reason="another's")
+        cmd.amend_pledge.pledge, cmd.amend_pledge.amount.minor = pledge, 200
+        cmd.request_id = new_id()
+        self.assertEqual(self.clerk.execute(cmd).kind, pb.RECEIPT_KIND_NEW)
+        self.home.restart(kill=True)
+        check_ledger(self.home.client("auditor").dump())
+
     def test_dates_that_older_rules_took_keep_their_answers(self):
         """They come before what they rest on: refused today, but not where they are known."""
         self.begin("v1-rules13")

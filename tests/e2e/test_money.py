@@ -165,8 +165,17 @@ class Money(DaemonTest):
         too_early(days[6], "reverse", off, *on(days[5]))
         self.pledge("clerk", "reverse", off, *on(days[15]))
         too_early(days[15], "write-off", second, "--amount", "2", "--currency", "CHF", *on(days[14]))
-        too_early(days[15], "amend", second, "--amount", "1000.00", "--currency", "CHF", *letter,
-                  *on(days[14]))
+        # more was promised whatever was paid: of the day of that paper, if not before the one before
+        too_early(days[4], "amend", second, "--amount", "950.00", "--currency", "CHF", *letter,
+                  *on(days[3]))
+        self.pledge("clerk", "amend", second, "--amount", "950.00", "--currency", "CHF", *letter,
+                    *on(days[13]))
+        # and less, if not than what was paid then: the write-off went on the day after
+        less = ("amend", second, "--currency", "CHF", *letter, *on(days[14]), "--amount")
+        too_early(days[15], *less, "301.99")
+        self.pledge("clerk", *less, "302.00")
+        too_early(days[14], "amend", second, "--amount", "1000.00", "--currency", "CHF", *letter,
+                  *on(days[13]))
         self.pledge("clerk", "amend", second, "--amount", "1000.00", "--currency", "CHF", *letter,
                     *on(days[17]))
         # of what more was promised only later, no more was paid before

@@ -9,6 +9,7 @@ from model_bank import scor
 from model_desk import after
 
 TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovation", "appui"]
+TO_COME = "2999-01-01"
 CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
 WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 5,
            "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
@@ -223,7 +224,8 @@ class Sequence:
         return any(p.currency == "VND" for p in self.fund.pledges.values())
 
     def draw_submit(self):
-        date = self.random.choice(["", "", "2026-02-27", "2026-03-01"])
+        date = self.random.choice(["", "", "", "", "2026-02-27", "2026-02-27", "2026-03-01",
+                                   "2026-03-01", TO_COME])
         if self.chance(0.3):
             body = pb.Submit(contributor=self.contributor(), free=True, amount=self.amount())
             if self.chance(0.8 if self.huge() else 0.2):
@@ -256,12 +258,22 @@ class Sequence:
             prices = self.random.choice([there.signed, self.fund.price])  # then, or now
             if prices[there.tier]:
                 body.amount.CopyFrom(money(prices[there.tier] - self.random.randint(0, 1), "CHF"))
-        return command(amend_pledge=body, **self.letter())
+        if there is not None and there.peak and self.chance(0.3):  # what was settled once
+            body.amount.CopyFrom(money(max(1, there.peak - self.random.randint(0, 1)), there.currency))
+        return command(amend_pledge=body, effective_date=self.day_of_word(there), **self.letter())
+
+    def day_of_word(self, there):
+        """Papers come late, or before their day; what they rest on may be of the day after."""
+        days = ["", "", "2026-02-27", "2026-03-01", "2026-04-15", self.fund.today, TO_COME]
+        if there is not None and there.terms[0]:
+            days += [there.terms[0], there.owed[0] or there.terms[0]] * 2
+        return self.random.choice(days)
 
     def draw_change_tier(self):
         body = pb.ChangeTier(pledge=self.pledge("HELD", "PLEDGED", "COMMITTED"), tier=self.tier(),
                              **self.submit_fields())
-        return command(change_tier=body, reason="asked for it")
+        return command(change_tier=body, reason="asked for it", effective_date=self.day_of_word(
+            self.fund.pledges.get(body.pledge)))
 
     def draw_withdraw(self):
         return command(withdraw=pb.Withdraw(pledge=self.pledge("WAITING", "HELD", "PLEDGED")),

@@ -401,8 +401,8 @@ class Statements:
                 self.opened_again(original.pledge)
             seq = self.entry(original.pledge)
             for each in self.live_allocations(bank=original):
+                self.undone(each.pledge)
                 each.reversed = seq
-                each.pledge.since = max(each.pledge.since, self.day)
             original.reversed = back.matched = seq
             return {}
         return wrong, effect

@@ -90,10 +90,13 @@ class Eyes:
         return any(each.day[:7] <= self.closed_through() for each in banks + own)
 
     def dated(self, each):
+        each.day = self.in_books(self.day)
+        return each
+
+    def in_books(self, day):
         """The business day, or the first one that the closed months leave for it."""
         closed = self.closed_through()
-        each.day = self.day if self.day[:7] > closed else f"{after(closed)}-01"
-        return each
+        return day if day[:7] > closed else f"{after(closed)}-01"
 
     def propose(self, person, command, body, sort):
         pledge = self.pledges.get(self.meant(body))

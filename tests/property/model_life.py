@@ -44,6 +44,9 @@ NEEDED = {("pay", "amount"), ("amend_pledge", "amount")}
 IDS = {"contributor": "C", "pledge": "P", "bank_entry": "B", "original": "B", "refund": "R"}
 
 
+NEVER = ("", "")
+
+
 class Wrong(list):
     """Refusals that would be right: reason, the fields that may be named, the entries that may be
     said to decide it. None: the model does not know."""
@@ -112,7 +115,10 @@ class Pledge:
         self.minor = None       # promised
         self.currency = None
         self.month = None       # of the promise's business date
-        self.since = ""         # day on which more of it became due for the last time
+        # days, and those of the books: of the last word on its amount, on which more of it became
+        # due for the last time, and the same of what was to come when it was said
+        self.terms = self.owed = self.announced = NEVER
+        self.peak = 0           # the most that was settled before some of that was taken back
         self.worth = None       # of one, in francs, as it was known then; None: nobody knew
         self.signed = None      # prices of the offers that it was signed under
         self.extensions = 0
@@ -553,7 +559,9 @@ class Life:
     def promise(self, pledge, minor, currency):
         pledge.stage, pledge.minor, pledge.currency = "PLEDGED", minor, currency
         pledge.month, pledge.worth = self.day[:7], self.worth(currency, self.day)
-        pledge.since = self.day
+        pledge.terms = self.later(NEVER)
+        pledge.owed, pledge.announced = NEVER, NEVER
+        self.more_due(pledge)
         return self.about(pledge)
 
     def judge_submit(self, command, body):
@@ -645,12 +653,15 @@ class Life:
         if pledge.stage != "COMMITTED":
             return self.stage_trouble("amend_pledge", pledge, "COMMITTED"), None
 
+        wrong = self.new_amount_trouble("amend_pledge", pledge, pledge.tier, body, pledge.signed)
+        if not wrong:
+            wrong = self.word_trouble(command, pledge, body.amount.minor)
+
         def effect():
             self.entry(pledge)
             self.stretch(pledge, body.amount.minor)
             return self.about(pledge)
-        return self.new_amount_trouble("amend_pledge", pledge, pledge.tier, body,
-                                       pledge.signed), effect
+        return wrong, effect
 
     def judge_change_tier(self, command, body):
         wrong = Wrong()
@@ -667,6 +678,8 @@ class Life:
         wrong = self.slot_trouble("change_tier", tier, pledge.contributor, own=pledge)
         if pledge.stage != "HELD":
             wrong += self.new_amount_trouble("change_tier", pledge, tier, body)
+            if not wrong:
+                wrong = self.word_trouble(command, pledge, self.amount_of(tier, body)[0])
 
         def effect():
             pledge.took = self.entry(pledge)
@@ -712,8 +725,8 @@ class Life:
     def end(self, pledge, stage):
         seq = self.entry(pledge)
         for allocation in self.live_allocations(pledge=pledge):
+            self.undone(pledge)
             allocation.reversed = seq
-            pledge.since = max(pledge.since, self.day)
         pledge.stage = stage
         if pledge.tier:
             self.promote(pledge.tier)

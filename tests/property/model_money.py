@@ -217,8 +217,8 @@ class Money:
             return wrong, lambda: self.undo_deed(there)
 
         def effect():
+            self.undone(there.pledge)
             there.reversed = self.entry(there.pledge)
-            there.pledge.since = max(there.pledge.since, self.day)
             return {} if there.bank is None else dict(bank_entry=there.bank.id)
         return wrong, effect
 
@@ -265,7 +265,7 @@ class Money:
 
         def effect():
             for each in self.live_allocations(bank=bank):
-                each.pledge.since = max(each.pledge.since, self.day)
+                self.undone(each.pledge)
                 if each.pledge is not bank.pledge:  # part of that pledge's history
                     each.reversed = self.entry(each.pledge)
             bank.reversed = self.entry(bank.pledge)
@@ -354,8 +354,8 @@ class Money:
 
     def move(self, there, pledge, minor, settled):
         """Taken back, the rest given again, the part given to the other: three entries at most."""
+        self.undone(there.pledge)
         there.reversed = self.entry(there.pledge)
-        there.pledge.since = max(there.pledge.since, self.day)
         if minor < there.minor:
             rest = there.minor - minor
             kept = rest if there.settled == there.minor else \
@@ -387,8 +387,8 @@ class Money:
         minor, wrong = self.remainder("write_off", pledge, body)
         if pledge.schedule and pledge.schedule[-1][0] >= min(self.day, self.today):
             wrong.add("NOT_DUE", "write_off.pledge")
-        if not wrong and self.day < pledge.since:
-            wrong.add("DATE_INVALID", "effective_date")
+        if not wrong:
+            wrong = self.early(command, self.due_since(pledge))
 
         def effect():
             self.waivers.append(self.dated(Waiver(self.entry(pledge), pledge, minor)))

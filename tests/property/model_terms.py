@@ -4,7 +4,7 @@ model_life.py)."""
 import fractions
 
 from model_desk import days
-from model_life import CURRENCIES, EXPONENT, OPEN, Wrong, date_there_is, money_trouble
+from model_life import CURRENCIES, EXPONENT, NEVER, OPEN, Wrong, date_there_is, money_trouble
 
 RATE_DAYS = 31   # a rate that money is settled by is not older
 
@@ -57,7 +57,9 @@ class Terms:
     def stretch(self, pledge, minor):
         """Another amount: the last part takes the difference, those before it what is then left."""
         more = minor - pledge.minor
-        pledge.since = max(pledge.since, self.day)
+        pledge.terms = self.later(pledge.terms)
+        if more > 0:
+            self.more_due(pledge)
         while pledge.schedule and more:
             last = pledge.schedule[-1]
             if last[1] + more > 0:
@@ -67,6 +69,44 @@ class Terms:
                 more += last[1]
                 pledge.schedule.pop()
         pledge.minor = minor
+
+    # --- which days its words may have ---
+
+    def later(self, known):
+        """Than what is known of a pledge: the day, and that of the books."""
+        return max(known[0], self.day), max(known[1], self.in_books(self.day))
+
+    def more_due(self, pledge):
+        if self.day > self.today:
+            pledge.announced = self.later(pledge.announced)
+        else:
+            pledge.owed = self.later(pledge.owed)
+
+    def undone(self, pledge):
+        """Something that settled it is taken back; it is still there."""
+        pledge.owed = self.later(pledge.owed)
+        pledge.peak = max(pledge.peak, pledge.minor - self.balance(pledge))
+
+    def due_since(self, pledge):
+        come = pledge.announced if pledge.announced[0] <= self.today else NEVER
+        return tuple(map(max, pledge.owed, come))
+
+    def early(self, command, first):
+        """A day that somebody chose and that is before the first one; without it is that one."""
+        if self.day >= first[0] and self.in_books(self.day) >= first[1]:
+            return Wrong()
+        if command.effective_date:
+            return Wrong().add("DATE_INVALID", "effective_date")
+        self.day = first[0] if self.in_books(first[0]) >= first[1] else first[1]
+        return Wrong()
+
+    def word_trouble(self, command, pledge, minor):
+        """The words on an amount are of the order of their days; less than was settled once is not
+        promised before that was taken back."""
+        first = pledge.terms
+        if minor < pledge.minor and minor < pledge.peak:
+            first = tuple(map(max, first, self.due_since(pledge)))
+        return self.early(command, first)
 
     # --- rates ---
 

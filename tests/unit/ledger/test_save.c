@@ -520,6 +520,44 @@ static void test_money_rows_of_a_whole_ledger_that_do_not_fit(void **state)
     world_fini(&w);
 }
 
+#define SPOIL_DAYS(member_, value_)                                                                \
+    do {                                                                                           \
+        struct state_days spoilt_ = days;                                                          \
+        spoilt_.member_ = value_;                                                                  \
+        pl_map_put(&l->pledge_days, &index, &spoilt_);                                             \
+        assert_not_loaded(l);                                                                      \
+    } while (0)
+
+static void test_days_of_a_promise_that_do_not_fit(void **state)
+{
+    (void)state;
+    struct world w;
+    world_ready(&w, 1);
+    world_set_rules(&w, LEDGER_RULES);
+    submit(&w, NULL, "C000001", NULL, 1000, "CHF");
+    pay(&w, "P000001", 400, "CHF", "");
+    reverse(&w, w.ledger->size);
+    struct ledger *l = w.ledger;
+    uint32_t index = 0;
+    struct state_days days;
+    const void *found = pl_map_get(&l->pledge_days, &index);
+    assert_non_null(found);
+    memcpy(&days, found, sizeof(days));
+    assert_int_equal(days.peak, 400);
+    SPOIL_DAYS(peak, -1);
+    SPOIL_DAYS(terms.seq, 0);
+    SPOIL_DAYS(terms.seq, l->size + 1);
+    SPOIL_DAYS(owed.seq, l->size + 1);
+    SPOIL_DAYS(announced.seq, l->size + 1);
+    pl_map_put(&l->pledge_days, &index, &days);
+    ledger_free(world_reloaded(l));
+    pl_map_remove(&l->pledge_days, &index);
+    index = 1; /* of no pledge: it is not written, and there is one row less than was said */
+    pl_map_put(&l->pledge_days, &index, &days);
+    assert_not_loaded(l);
+    world_fini(&w);
+}
+
 static void test_other_rows_of_a_whole_ledger_that_do_not_fit(void **state)
 {
     (void)state;
@@ -766,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_every_byte_of_a_whole_ledger),
         cmocka_unit_test(test_every_call_that_fails_is_told),
         cmocka_unit_test(test_money_rows_of_a_whole_ledger_that_do_not_fit),
+        cmocka_unit_test(test_days_of_a_promise_that_do_not_fit),
         cmocka_unit_test(test_other_rows_of_a_whole_ledger_that_do_not_fit),
         cmocka_unit_test(test_sums_of_a_whole_ledger_that_do_not_fit),
         cmocka_unit_test(test_nobody_waits_for_what_is_not_offered),

@@ -3,6 +3,7 @@
  * Goal: the parts of a promise add up to it, after every entry; money fills them from the first one
  * on; nothing is written off before the last one is past due; snapshots keep them.
  */
+#include "common/check.h"
 #include "desk.h"
 #include "server/ledger/schedule.h"
 
@@ -229,6 +230,44 @@ static void test_nothing_is_written_off_too_early(void **state)
     world_fini(&w);
 }
 
+/* The last day is over when it is over where the fund is: before UTC's in the east, after it in the
+ * west. Rules before 16 asked in UTC, and replay did not ask for the business day. */
+static void test_past_due_where_the_fund_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *zone;
+        int hour; /* of 2 February, UTC */
+        uint32_t rules;
+        bool past;
+    } row[] = {
+        {"<+14>-14", 9, 16, false}, {"<+14>-14", 10, 16, true}, {"<+14>-14", 10, 15, false},
+        {"<-12>12", 35, 16, false}, {"<-12>12", 36, 16, true},  {"<-12>12", 24, 15, true},
+    };
+    const struct part part[] = {{"2026-02-02", 15000000, "CHF"}};
+    for (size_t i = 0; i < PL_COUNT(row); i++) {
+        struct world w;
+        desk_ready(&w, 10000000);
+        world_set_zone(&w, row[i].rules, row[i].zone);
+        give_schedule(&w, "P000001", part, 1, true);
+        w.now_us = 1769990400LL * 1000000 + row[i].hour * 3600LL * 1000000;
+        write_off_on(&w, "P000001", 0, NULL, i % 2 == 0 ? "" : "2026-02-03");
+        if (!row[i].past) {
+            assert_refused(&w, NOT_DUE);
+            world_fini(&w);
+            continue;
+        }
+        assert_accepted(&w);
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        Pledged__V1__Entry *entry = world_last(&w);
+        assert_true(pl_is_ok(ledger_check(before, entry)));
+        entry->effective_date = (char *)(uintptr_t) "2026-02-02"; /* on its last day */
+        assert_int_equal(pl_is_ok(ledger_check(before, entry)), row[i].rules == 15);
+        ledger_free(before);
+        world_fini(&w);
+    }
+}
+
 static void test_a_snapshot_keeps_it(void **state)
 {
     (void)state;
@@ -285,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_it_follows_the_promise),
         cmocka_unit_test(test_a_promise_that_shrinks),
         cmocka_unit_test(test_nothing_is_written_off_too_early),
+        cmocka_unit_test(test_past_due_where_the_fund_is),
         cmocka_unit_test(test_a_snapshot_keeps_it),
         cmocka_unit_test(test_forged_schedules),
     };

@@ -2,16 +2,18 @@
  *
  * Goal: whatever is recorded in whatever order and with whatever dates, the books of every day, as
  * somebody has them who looks back, use no money before it came or twice, and have no more paid for
- * a promise than was promised. The earliest day that a refusal names is possible, the one before it
- * is not. Looking back is done here, from the entries alone; by the days on which the books post
+ * a promise than was promised, and that is what its papers say. The earliest day that a refusal
+ * names is possible, the one before it is not; of a new amount, only what would make such books is
+ * refused. Looking back is done here, from the entries alone; by the days on which the books post
  * them as well, while months are closed and opened again.
  */
 #include "common/check.h"
 #include "common/date.h"
 #include "desk.h"
 #include "fixture.h"
+#include "server/ledger/period.h"
 
-enum { ROUNDS = 24, STEPS = 220, LINES = 4096, PLEDGES = 4, MINOR = 400 };
+enum { ROUNDS = 24, STEPS = 220, LINES = 4096, PLEDGES = 4, MINOR = 400, AMEND = 12 };
 
 /* On a day so much was used of a bank entry, or settled of a pledge; less than 0: given back. */
 struct line {
@@ -25,6 +27,8 @@ struct past {
     uint64_t dice;
     struct line used[LINES], settled[LINES], owed[LINES];
     size_t used_count, settled_count, owed_count;
+    int64_t now[PLEDGES],
+        most[PLEDGES];      /* settled; the same, at most, before some was taken back */
     int32_t came[LINES][2]; /* by bank entry */
     int32_t gone[LINES][2]; /* the same: when it was taken back; 0: it is there */
     bool closes;            /* months are closed and opened */
@@ -43,6 +47,15 @@ static void put(struct line *line, size_t *count, uint32_t row, const int32_t da
 {
     assert_true(*count < LINES);
     line[(*count)++] = (struct line){row, {day[0], day[1]}, minor};
+}
+
+static void settle(struct past *p, uint32_t pledge, const int32_t day[2], int64_t minor)
+{
+    assert_true(pledge < PLEDGES);
+    if (minor < 0 && p->now[pledge] > p->most[pledge])
+        p->most[pledge] = p->now[pledge];
+    p->now[pledge] += minor;
+    put(p->settled, &p->settled_count, pledge, day, minor);
 }
 
 static int32_t day_of(const Pledged__V1__Entry *entry)
@@ -71,13 +84,13 @@ static void remember(struct past *p, const Pledged__V1__Entry *entry)
         if (sign == 0)
             continue;
         put(p->used, &p->used_count, a->bank_entry, day, sign * a->amount);
-        put(p->settled, &p->settled_count, a->pledge, day, sign * a->settled);
+        settle(p, a->pledge, day, sign * a->settled);
     }
     for (size_t i = 0; i < ledger->waiver_count; i++) {
         const struct state_waiver *x = &ledger->waiver[i];
         int sign = (x->seq == entry->seq) - (x->reversed_by == entry->seq);
         if (sign != 0)
-            put(p->settled, &p->settled_count, x->pledge, day, sign * x->amount);
+            settle(p, x->pledge, day, sign * x->amount);
     }
     for (uint32_t i = 0; i < ledger->bank_entry_count; i++) {
         const struct state_bank_entry *b = &ledger->bank_entry[i];
@@ -111,6 +124,25 @@ static int64_t sum_until(const struct line *line, size_t count, uint32_t row, in
     return sum;
 }
 
+/* By the differences that the books have; the last paper of such a day says the same. */
+static int64_t promised_on(const struct past *p, uint32_t row, int books, int32_t day)
+{
+    int64_t before = 0, sum = 0, last = 0;
+    for (size_t i = 0; i < p->owed_count; i++) {
+        if (p->owed[i].row != row)
+            continue;
+        if (p->owed[i].day[books] <= day) {
+            sum += p->owed[i].minor - before;
+            last = p->owed[i].minor;
+        }
+        before = p->owed[i].minor;
+    }
+    if (sum != last)
+        fail_msg("P%u: %ld promised on day %d (%d), not %ld", row + 1, (long)sum, day, books,
+                 (long)last);
+    return sum;
+}
+
 static void look_back_by(const struct past *p, int books)
 {
     const struct ledger *ledger = p->w.ledger;
@@ -126,10 +158,7 @@ static void look_back_by(const struct past *p, int books)
     }
     for (size_t i = 0; i < p->settled_count; i++) {
         int32_t day = p->settled[i].day[books];
-        int64_t promised = 0;
-        for (size_t j = 0; j < p->owed_count; j++)
-            if (p->owed[j].row == p->settled[i].row && p->owed[j].day[books] <= day)
-                promised = p->owed[j].minor;
+        int64_t promised = promised_on(p, p->settled[i].row, books, day);
         int64_t settled = sum_until(p->settled, p->settled_count, p->settled[i].row, books, day);
         if (settled < 0 || settled > promised)
             fail_msg("P%u: %ld settled on day %d (%d)", p->settled[i].row + 1, (long)settled, day,
@@ -169,7 +198,7 @@ struct deed {
 static struct deed draw(struct past *p)
 {
     const struct ledger *ledger = p->w.ledger;
-    struct deed d = {.kind = below(p, 13), .minor = 1 + below(p, MINOR)};
+    struct deed d = {.kind = below(p, AMEND + 1), .minor = 1 + below(p, MINOR)};
     int32_t today = pl_date_of_us(p->w.now_us);
     uint32_t banks = (uint32_t)ledger->bank_entry_count + 1;
     uint32_t refunds = (uint32_t)ledger->refund_count + 1;
@@ -227,6 +256,7 @@ static void act(struct past *p, const struct deed *d)
     case 11:
         commit(w, d->pledge);
         break;
+    case AMEND:
     default:
         amend(w, d->pledge, MINOR / 2 + d->minor, "CHF");
         break;
@@ -250,6 +280,25 @@ static bool give_deed(struct past *p, const struct deed *d)
     return true;
 }
 
+/* The books would have the words on an amount in another order than they were said, or more settled
+ * than is left of it. */
+static bool is_impossible(const struct past *p, const struct deed *d)
+{
+    uint32_t row = (uint32_t)strtoul(d->pledge + 1, NULL, 10) - 1;
+    int32_t day;
+    assert_true(pl_is_ok(pl_date_parse(d->day, &day)));
+    int64_t minor = MINOR / 2 + d->minor, promised = 0;
+    for (size_t i = 0; i < p->owed_count; i++) {
+        if (p->owed[i].row != row)
+            continue;
+        promised = p->owed[i].minor;
+        if (p->owed[i].day[0] > day ||
+            period_posted_at(p->w.ledger, p->w.ledger->size, day) < p->owed[i].day[1])
+            return true;
+    }
+    return minor < promised && minor < p->most[row];
+}
+
 static bool is_too_early(const struct world *w)
 {
     return w->answer == LEDGER_REFUSED && w->refusal->reason == REASON(DATE_INVALID);
@@ -264,6 +313,8 @@ static void step(struct past *p)
         return;
     int32_t day;
     p->too_early++;
+    if (d.kind == AMEND)
+        assert_true(is_impossible(p, &d));
     assert_string_equal(p->w.refusal->field, "effective_date");
     assert_string_equal(p->w.refusal->arg[2]->name, "earliest");
     p->later += strstr(p->w.refusal->arg[0]->value, "later month") != NULL;
@@ -375,7 +426,7 @@ static void test_a_charge_after_another_use(void **state)
 {
     (void)state;
     static const char *const expected[] = {"2026-01-10", "2026-01-22"};
-    for (uint32_t rules = 14; rules <= LEDGER_RULES; rules++) {
+    for (uint32_t rules = 14; rules <= 15; rules++) {
         struct world w;
         Pledged__V1__Movement m;
         desk_ready(&w, 1000);
@@ -400,7 +451,7 @@ static void test_a_charge_after_another_use(void **state)
         struct ledger *before = world_before(&w, w.entry_count - 1);
         Pledged__V1__Entry *entry = world_last(&w);
         assert_true(pl_is_ok(ledger_check(before, entry)));
-        entry->charge_booked->value_date = (char *)(uintptr_t)expected[LEDGER_RULES - rules];
+        entry->charge_booked->value_date = (char *)(uintptr_t)expected[15 - rules];
         assert_false(pl_is_ok(ledger_check(before, entry)));
         ledger_free(before);
         world_fini(&w);
@@ -691,6 +742,209 @@ static void test_a_refund(void **state)
     }
 }
 
+/* --- what of a promise bounds what --- */
+
+/* P000003 of 10 January, which was paid by mistake from the 28th until today. */
+static void paid_by_mistake(struct world *w, uint32_t rules, int64_t minor)
+{
+    long_ago(w, minor);
+    world_set_rules(w, rules);
+    on(w, "2026-01-15");
+    commit(w, "P000003");
+    on(w, NULL);
+    reverse(w, w->ledger->allocation[w->ledger->allocation_count - 1].seq);
+    assert_accepted(w);
+}
+
+static void amend_on(struct world *w, const char *day, int64_t minor)
+{
+    on(w, day);
+    amend(w, "P000003", minor, "CHF");
+}
+
+/* Money that went and came has nothing to do with how much was promised; the money that takes its
+ * place is no earlier than the day on which it went. Replay goes by the rules of its time. */
+static void test_a_raise_was_signed_before(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 15; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        paid_by_mistake(&w, rules, MINOR);
+        amend_on(&w, "2026-01-20", 2 * MINOR);
+        if (rules == 15) {
+            assert_first_day(&w, "2026-02-02");
+            world_fini(&w);
+            continue;
+        }
+        assert_accepted(&w);
+        assert_string_equal(world_last(&w)->effective_date, "2026-01-20");
+        struct ledger *before = world_before(&w, w.entry_count - 1);
+        assert_true(pl_is_ok(ledger_check(before, world_last(&w))));
+        before->policy.message->rules = 15;
+        assert_false(pl_is_ok(ledger_check(before, world_last(&w))));
+        ledger_free(before);
+        amend_on(&w, "2026-01-19", 3 * MINOR); /* the last word is of the 20th */
+        assert_first_day(&w, "2026-01-20");
+        assert_int_equal(w.refusal->deciding_seq, w.ledger->pledge[2].changed_seq);
+        on(&w, "2026-01-30");
+        allocate(&w, "B000002", "P000003", 0, NULL, 0, NULL);
+        assert_first_day(&w, "2026-02-02");
+        world_fini(&w);
+    }
+}
+
+/* Less than was paid meanwhile is not promised before that went; less than the promise, but no less
+ * than that, is of the day on the paper. */
+static void test_a_cut_to_what_was_paid(void **state)
+{
+    (void)state;
+    struct world w;
+    paid_by_mistake(&w, LEDGER_RULES, MINOR / 2);
+    amend_on(&w, "2026-01-20", MINOR / 2);
+    assert_accepted(&w);
+    amend_on(&w, "2026-01-21", MINOR / 2 - 1);
+    assert_first_day(&w, "2026-02-02");
+    amend_on(&w, "2026-02-02", MINOR / 2 - 1);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+/* A write-off that was taken back was settled, too. */
+static void test_a_cut_to_what_was_given_up(void **state)
+{
+    (void)state;
+    struct world w;
+    long_ago(&w, MINOR / 2);
+    on(&w, "2026-01-28");
+    commit(&w, "P000003");
+    write_off(&w, "P000003", MINOR / 4, "CHF");
+    on(&w, "2026-01-30");
+    reverse(&w, w.ledger->size);
+    assert_accepted(&w);
+    amend_on(&w, "2026-01-28", MINOR * 3 / 4 - 1);
+    assert_first_day(&w, "2026-01-30");
+    amend_on(&w, "2026-01-28", MINOR * 3 / 4);
+    assert_accepted(&w);
+    world_fini(&w);
+}
+
+/* Before a cut there was more to pay, so money that came before it paid. */
+static void test_money_before_a_cut(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 15; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        long_ago(&w, MINOR / 2);
+        world_set_rules(&w, rules);
+        on(&w, "2026-01-15");
+        commit(&w, "P000003");
+        amend_on(&w, "2026-01-29", MINOR * 3 / 4);
+        assert_accepted(&w);
+        on(&w, NULL);
+        pay_of(&w, "P000003", 10, "2026-01-20");
+        assert_string_equal(world_last(&w)->effective_date,
+                            rules == 15 ? "2026-01-29" : "2026-01-20");
+        amend_on(&w, "2026-01-28", MINOR); /* but the next word comes after it */
+        assert_first_day(&w, "2026-01-29");
+        on(&w, "2026-01-28"); /* and so does the end */
+        cancel(&w, "P000003", PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP);
+        assert_first_day(&w, "2026-01-29");
+        world_fini(&w);
+    }
+}
+
+/* A raise of a day to come may be paid before it; the day of the promise stays. The next word comes
+ * behind it, by itself as well, and when its day has come it holds up what is older. */
+static void test_a_raise_to_come(void **state)
+{
+    (void)state;
+    struct world w;
+    long_ago(&w, MINOR / 2);
+    on(&w, "2026-01-15");
+    commit(&w, "P000003");
+    amend_on(&w, "2026-02-10", 2 * MINOR);
+    assert_accepted(&w);
+    on(&w, NULL);
+    pay_of(&w, "P000003", MINOR, "2026-01-05");
+    assert_string_equal(world_last(&w)->effective_date, "2026-01-10");
+    amend_on(&w, NULL, 3 * MINOR);
+    assert_accepted(&w);
+    assert_string_equal(world_last(&w)->effective_date, "2026-02-10");
+    w.now_us += 10 * PL_US_PER_DAY;
+    on(&w, NULL);
+    pay_of(&w, "P000003", MINOR, "2026-01-05");
+    assert_string_equal(world_last(&w)->effective_date, "2026-02-10");
+    world_fini(&w);
+}
+
+/* The same of a promise: until its day has come money comes before it, and no cut does. */
+static void test_words_on_a_promise_to_come(void **state)
+{
+    (void)state;
+    struct world w;
+    desk_ready(&w, 1000);
+    world_set_rules(&w, LEDGER_RULES);
+    on(&w, "2026-02-10");
+    submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+    commit(&w, "P000003");
+    amend_on(&w, "2026-02-09", MINOR / 2);
+    assert_first_day(&w, "2026-02-10");
+    on(&w, NULL);
+    pay_of(&w, "P000003", 10, "2026-01-20");
+    assert_string_equal(world_last(&w)->effective_date, "2026-01-20");
+    w.now_us += 10 * PL_US_PER_DAY;
+    pay_of(&w, "P000003", 10, "2026-01-20");
+    assert_string_equal(world_last(&w)->effective_date, "2026-02-10");
+    world_fini(&w);
+}
+
+/* Today is the day of the fund: in the east it has come before UTC's. */
+static void test_a_promise_of_today_in_the_east(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 15; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        desk_ready(&w, 1000);
+        world_set_zone(&w, rules, "<+14>-14");
+        w.now_us = (w.now_us / PL_US_PER_DAY + 1) * PL_US_PER_DAY - PL_US_PER_DAY / 4; /* 8 h */
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+        assert_string_equal(world_last(&w)->effective_date, "2026-02-03");
+        pay_of(&w, "P000003", 10, "2026-01-20");
+        assert_string_equal(world_last(&w)->effective_date,
+                            rules == 15 ? "2026-01-20" : "2026-02-03");
+        world_fini(&w);
+    }
+}
+
+/* A change of tier is a word on the amount; of what is only held there is none to say. */
+static void test_a_change_of_tier(void **state)
+{
+    (void)state;
+    for (uint32_t rules = 15; rules <= LEDGER_RULES; rules++) {
+        struct world w;
+        desk_ready(&w, 1000);
+        world_set_rules(&w, rules);
+        add_contributor(&w, "Ministry 3");
+        on(&w, "2026-01-10");
+        submit(&w, NULL, "C000003", "many", 0, NULL);
+        on(&w, NULL);
+        pay_of(&w, "P000003", 100, "2026-01-12");
+        reverse(&w, w.ledger->size);
+        assert_accepted(&w);
+        on(&w, "2026-01-20");
+        change_tier(&w, "P000003", "ask", 6000000);
+        if (rules == 15) {
+            assert_first_day(&w, "2026-02-02");
+        } else {
+            assert_accepted(&w);
+            on(&w, "2026-01-19");
+            change_tier(&w, "P000003", "many", 0);
+            assert_first_day(&w, "2026-01-20");
+        }
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -707,6 +961,14 @@ int main(void)
         cmocka_unit_test(test_what_is_closed_was_settled),
         cmocka_unit_test(test_what_the_bank_takes_back_was_there),
         cmocka_unit_test(test_a_refund),
+        cmocka_unit_test(test_a_raise_was_signed_before),
+        cmocka_unit_test(test_a_cut_to_what_was_paid),
+        cmocka_unit_test(test_a_cut_to_what_was_given_up),
+        cmocka_unit_test(test_money_before_a_cut),
+        cmocka_unit_test(test_a_raise_to_come),
+        cmocka_unit_test(test_words_on_a_promise_to_come),
+        cmocka_unit_test(test_a_promise_of_today_in_the_east),
+        cmocka_unit_test(test_a_change_of_tier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
