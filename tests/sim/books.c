@@ -23,6 +23,7 @@ void books_fini(struct books *books)
     free(books->bank);
     free(books->part);
     free(books->waiver);
+    free(books->word);
     free(books->refund);
     free(books->charge);
     free(books->back);
@@ -30,6 +31,43 @@ void books_fini(struct books *books)
     free(books->statement);
     free(books->closing);
     memset(books, 0, sizeof(*books));
+}
+
+/* --- days --- */
+
+static void day_of_us(int64_t time_us, char day[BOOKS_DAY])
+{
+    time_t seconds = (time_t)(time_us / 1000000);
+    struct tm parts;
+    (void)gmtime_r(&seconds, &parts);
+    (void)strftime(day, BOOKS_DAY, "%Y-%m-%d", &parts);
+}
+
+static void month_of_us(int64_t time_us, char month[BOOKS_MONTH])
+{
+    char day[BOOKS_DAY];
+    day_of_us(time_us, day);
+    (void)snprintf(month, BOOKS_MONTH, "%.7s", day);
+}
+
+/* The business day of an entry. */
+static void day_of(const Pledged__V1__Entry *e, char ret[BOOKS_DAY])
+{
+    const char *day = e->effective_date;
+    if (e->fact_case == IS(PAYMENT_RECORDED))
+        day = e->payment_recorded->value_date;
+    else if (e->fact_case == IS(BANK_ENTRY_RECORDED))
+        day = e->bank_entry_recorded->movement->value_date;
+    else if (e->fact_case == IS(REFUND_PAID))
+        day = e->refund_paid->value_date;
+    else if (e->fact_case == IS(REFUND_RETURNED))
+        day = e->refund_returned->value_date;
+    else if (e->fact_case == IS(CHARGE_BOOKED))
+        day = e->charge_booked->value_date;
+    if (day[0] == '\0')
+        day_of_us(e->time_us, ret);
+    else
+        (void)snprintf(ret, BOOKS_DAY, "%s", day);
 }
 
 /* --- sums, from the start each time --- */
@@ -251,17 +289,19 @@ static bool see_allocation(struct model *model, const Pledged__V1__Entry *e)
         return model_wrong(model, ENTRY "%s does not pay for %s", e->seq, fact->bank_entry,
                            fact->pledge);
     books->part = model_grow(books->part, books->parts, &books->part_cap, sizeof(*books->part));
-    books->part[books->parts++] = (struct book_part){.seq = e->seq,
-                                                     .bank = (size_t)(bank - books->bank),
-                                                     .pledge = pledge,
-                                                     .amount = fact->amount->minor};
+    books->part[books->parts] = (struct book_part){.seq = e->seq,
+                                                   .bank = (size_t)(bank - books->bank),
+                                                   .pledge = pledge,
+                                                   .amount = fact->amount->minor};
+    day_of(e, books->part[books->parts++].day);
     if (bank->meant == SIZE_MAX)
         bank->meant = pledge;
     return true;
 }
 
 /* Undoes what a bank entry (pledge SIZE_MAX) or a pledge (bank SIZE_MAX) has; their sum. */
-static int64_t undo_all(struct books *books, size_t bank, size_t pledge)
+static int64_t undo_all(struct books *books, const Pledged__V1__Entry *e, size_t bank,
+                        size_t pledge)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < books->parts; i++) {
@@ -269,6 +309,7 @@ static int64_t undo_all(struct books *books, size_t bank, size_t pledge)
         if (part->undone || (part->bank != bank && part->pledge != pledge))
             continue;
         part->undone = true;
+        day_of(e, part->undone_day);
         sum += part->amount;
     }
     return sum;
@@ -310,13 +351,14 @@ static bool keeps_closed(const struct model *model, size_t bank)
 }
 
 /* The bank's money is gone, once, and not behind the back of whoever else it paid for. */
-static bool take_back(struct model *model, uint64_t seq, size_t bank, int64_t *ret_undone)
+static bool take_back(struct model *model, const Pledged__V1__Entry *e, size_t bank,
+                      int64_t *ret_undone)
 {
     struct books *books = &model->books;
     if (books->bank[bank].gone || books->bank[bank].debit || pays_others(books, bank) ||
         is_aside(books, bank) || keeps_closed(model, bank))
-        return model_wrong(model, ENTRY "B%06zu cannot be taken back", seq, bank + 1);
-    *ret_undone = undo_all(books, bank, SIZE_MAX);
+        return model_wrong(model, ENTRY "B%06zu cannot be taken back", e->seq, bank + 1);
+    *ret_undone = undo_all(books, e, bank, SIZE_MAX);
     books->bank[bank].gone = true;
     return true;
 }
@@ -353,6 +395,7 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
     for (size_t i = 0; i < books->parts; i++) {
         if (books->part[i].seq == target && !books->part[i].undone) {
             books->part[i].undone = true;
+            day_of(e, books->part[i].undone_day);
             if (is_closed(model, books->part[i].pledge))
                 return model_wrong(model, ENTRY "a closed pledge loses money", e->seq);
             return e->reversed->deallocated->minor == books->part[i].amount ||
@@ -362,6 +405,7 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
     for (size_t i = 0; i < books->waivers; i++) {
         if (books->waiver[i].seq == target && !books->waiver[i].undone) {
             books->waiver[i].undone = true;
+            day_of(e, books->waiver[i].undone_day);
             return !is_closed(model, books->waiver[i].pledge) ||
                    model_wrong(model, ENTRY "a closed pledge is to be paid again", e->seq);
         }
@@ -388,7 +432,7 @@ static bool see_reversed(struct model *model, const Pledged__V1__Entry *e)
     for (size_t i = 0; i < books->banks; i++) {
         int64_t undone = 0;
         if (books->bank[i].seq == target && books->bank[i].by_hand)
-            return take_back(model, e->seq, i, &undone) &&
+            return take_back(model, e, i, &undone) &&
                    (e->reversed->deallocated->minor == undone ||
                     model_wrong(model, ENTRY "another amount is undone", e->seq));
     }
@@ -409,13 +453,13 @@ static bool see_bank_reversal(struct model *model, const Pledged__V1__Entry *e)
         return model_wrong(model, ENTRY "%s does not take back %s", e->seq, fact->bank_entry,
                            fact->original);
     back->gone = true; /* the two of them are nothing together */
-    return take_back(model, e->seq, (size_t)(from - model->books.bank), &undone);
+    return take_back(model, e, (size_t)(from - model->books.bank), &undone);
 }
 
 static bool see_end(struct model *model, const Pledged__V1__Entry *e, const char *id,
                     const Pledged__V1__Money *told)
 {
-    int64_t undone = undo_all(&model->books, SIZE_MAX, model_number(id, 'P'));
+    int64_t undone = undo_all(&model->books, e, SIZE_MAX, model_number(id, 'P'));
     return told == NULL || told->minor == undone ||
            model_wrong(model, ENTRY "not all of the money comes free", e->seq);
 }
@@ -526,16 +570,18 @@ static bool see_cancelled(struct model *model, const Pledged__V1__Entry *e)
     return refund != NULL;
 }
 
-static bool see_waiver(struct model *model, uint64_t seq, const char *id, int64_t minor)
+static bool see_waiver(struct model *model, const Pledged__V1__Entry *e, const char *id,
+                       int64_t minor)
 {
     struct books *books = &model->books;
     size_t pledge = model_number(id, 'P');
     if (pledge >= model->pledges || minor <= 0)
-        return model_wrong(model, ENTRY "%" PRId64 " of %s will not come", seq, minor, id);
+        return model_wrong(model, ENTRY "%" PRId64 " of %s will not come", e->seq, minor, id);
     books->waiver =
         model_grow(books->waiver, books->waivers, &books->waiver_cap, sizeof(*books->waiver));
-    books->waiver[books->waivers++] =
-        (struct book_waiver){.seq = seq, .pledge = pledge, .amount = minor};
+    books->waiver[books->waivers] =
+        (struct book_waiver){.seq = e->seq, .pledge = pledge, .amount = minor};
+    day_of(e, books->waiver[books->waivers++].day);
     return true;
 }
 
@@ -556,14 +602,6 @@ static bool see_closed_pledge(struct model *model, const Pledged__V1__Entry *e)
 
 /* --- months --- */
 
-static void month_of_us(int64_t time_us, char month[BOOKS_MONTH])
-{
-    time_t seconds = (time_t)(time_us / 1000000);
-    struct tm parts;
-    (void)gmtime_r(&seconds, &parts);
-    (void)strftime(month, BOOKS_MONTH, "%Y-%m", &parts);
-}
-
 static void month_after(const char *month, char next[BOOKS_MONTH])
 {
     char text[64];
@@ -578,31 +616,12 @@ static const char *closed_through(const struct books *books)
     return books->closings == 0 ? "" : books->closing[books->closings - 1].month;
 }
 
-/* The business day of an entry, as a month. */
-static void month_of(const Pledged__V1__Entry *e, char month[BOOKS_MONTH])
-{
-    const char *day = e->effective_date;
-    if (e->fact_case == IS(PAYMENT_RECORDED))
-        day = e->payment_recorded->value_date;
-    else if (e->fact_case == IS(BANK_ENTRY_RECORDED))
-        day = e->bank_entry_recorded->movement->value_date;
-    else if (e->fact_case == IS(REFUND_PAID))
-        day = e->refund_paid->value_date;
-    else if (e->fact_case == IS(REFUND_RETURNED))
-        day = e->refund_returned->value_date;
-    else if (e->fact_case == IS(CHARGE_BOOKED))
-        day = e->charge_booked->value_date;
-    if (day[0] == '\0')
-        month_of_us(e->time_us, month);
-    else
-        (void)snprintf(month, BOOKS_MONTH, "%.7s", day);
-}
-
 static bool posted_right(struct model *model, const Pledged__V1__Entry *e)
 {
-    char month[BOOKS_MONTH], next[BOOKS_MONTH], expected[16] = "";
+    char day[BOOKS_DAY], month[BOOKS_MONTH], next[BOOKS_MONTH], expected[16] = "";
     const char *closed = closed_through(&model->books);
-    month_of(e, month);
+    day_of(e, day);
+    (void)snprintf(month, sizeof(month), "%.7s", day);
     if (closed[0] != '\0' && strcmp(month, closed) <= 0) {
         month_after(closed, next);
         (void)snprintf(expected, sizeof(expected), "%s-01", next);
@@ -681,6 +700,7 @@ static int class_of(const Pledged__V1__Entry *e)
 {
     switch ((int)e->fact_case) {
     case IS(COMMITMENT_SIGNED):
+    case IS(COMMITMENT_AMENDED):
         return CLASS(COMMIT);
     case IS(CANCELLED):
         return CLASS(CANCEL);
@@ -769,6 +789,110 @@ static void see_policy(struct books *books, const Pledged__V1__PolicyAdopted *po
         books->four_eyes |= 1u << policy->four_eyes[i];
 }
 
+/* --- what is promised, and the books of every day --- */
+
+static bool see_word(struct model *model, const Pledged__V1__Entry *e, size_t pledge, int64_t more)
+{
+    struct books *books = &model->books;
+    char today[BOOKS_DAY];
+    if (pledge >= model->pledges)
+        return model_wrong(model, ENTRY "a word on no promise", e->seq);
+    books->word = model_grow(books->word, books->words, &books->word_cap, sizeof(*books->word));
+    struct book_word *made = &books->word[books->words];
+    *made = (struct book_word){.pledge = pledge, .more = more};
+    day_of(e, made->day);
+    day_of_us(e->time_us, today);
+    made->to_come = strcmp(made->day, today) > 0;
+    for (size_t i = 0; i < books->words; i++) {
+        if (books->word[i].pledge == pledge && strcmp(books->word[i].day, made->day) > 0)
+            return model_wrong(model, ENTRY "of %s, after a word of %s", e->seq, made->day,
+                               books->word[i].day);
+    }
+    books->words++;
+    return true;
+}
+
+static bool see_amended(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__CommitmentAmended *fact = e->commitment_amended;
+    size_t pledge = model_number(fact->pledge, 'P');
+    if (pledge >= model->pledges ||
+        model_stage_at(model, pledge, UINT64_MAX) != STAGE_IS(COMMITTED) ||
+        fact->previous->minor != model->pledge[pledge].amount || fact->amount->minor <= 0)
+        return model_wrong(model, ENTRY "%s is not what is amended", e->seq, fact->pledge);
+    model->pledge[pledge].amount = fact->amount->minor;
+    return see_word(model, e, pledge, fact->amount->minor - fact->previous->minor);
+}
+
+static bool counts_on(const char *day, bool undone, const char *undone_day, const char *then)
+{
+    return strcmp(day, then) <= 0 && (!undone || strcmp(undone_day, then) > 0);
+}
+
+/* What is still to be paid of it in the books of that day. */
+static int64_t due_on(const struct books *books, size_t pledge, const char *day)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < books->words; i++) {
+        const struct book_word *word = &books->word[i];
+        if (word->pledge == pledge && (word->to_come || strcmp(word->day, day) <= 0))
+            sum += word->more;
+    }
+    for (size_t i = 0; i < books->parts; i++) {
+        const struct book_part *part = &books->part[i];
+        if (part->pledge == pledge && counts_on(part->day, part->undone, part->undone_day, day))
+            sum -= part->amount;
+    }
+    for (size_t i = 0; i < books->waivers; i++) {
+        const struct book_waiver *waiver = &books->waiver[i];
+        if (waiver->pledge == pledge &&
+            counts_on(waiver->day, waiver->undone, waiver->undone_day, day))
+            sum -= waiver->amount;
+    }
+    return sum;
+}
+
+static bool is_never_overpaid(struct model *model, uint64_t seq, size_t pledge)
+{
+    const struct books *books = &model->books;
+    const char *then = NULL;
+    for (size_t i = 0; i < books->words; i++) {
+        const struct book_word *word = &books->word[i];
+        if (word->pledge == pledge && due_on(books, pledge, word->day) < 0)
+            then = word->day;
+    }
+    for (size_t i = 0; i < books->parts; i++) {
+        const struct book_part *part = &books->part[i];
+        if (part->pledge == pledge && due_on(books, pledge, part->day) < 0)
+            then = part->day;
+    }
+    for (size_t i = 0; i < books->waivers; i++) {
+        const struct book_waiver *waiver = &books->waiver[i];
+        if (waiver->pledge == pledge && due_on(books, pledge, waiver->day) < 0)
+            then = waiver->day;
+    }
+    return then == NULL ||
+           model_wrong(model, ENTRY "of P%06zu more is paid on %s than was promised then", seq,
+                       pledge + 1, then);
+}
+
+/* After what can break it: more is paid, or given up, or less is promised. */
+static bool days_fit(struct model *model, const Pledged__V1__Entry *e)
+{
+    switch ((int)e->fact_case) {
+    case IS(ALLOCATED):
+        return is_never_overpaid(model, e->seq, model_number(e->allocated->pledge, 'P'));
+    case IS(WRITTEN_OFF):
+        return is_never_overpaid(model, e->seq, model_number(e->written_off->pledge, 'P'));
+    case IS(DIFFERENCE_ACCEPTED):
+        return is_never_overpaid(model, e->seq, model_number(e->difference_accepted->pledge, 'P'));
+    case IS(COMMITMENT_AMENDED):
+        return is_never_overpaid(model, e->seq, model_number(e->commitment_amended->pledge, 'P'));
+    default:
+        return true;
+    }
+}
+
 /* --- fact by fact --- */
 
 static bool see_money(struct model *model, const Pledged__V1__Entry *e)
@@ -803,10 +927,15 @@ static bool see_money(struct model *model, const Pledged__V1__Entry *e)
     case IS(CHARGE_BOOKED):
         return see_charge(model, e);
     case IS(WRITTEN_OFF):
-        return see_waiver(model, e->seq, e->written_off->pledge, e->written_off->amount->minor);
+        return see_waiver(model, e, e->written_off->pledge, e->written_off->amount->minor);
     case IS(DIFFERENCE_ACCEPTED):
-        return see_waiver(model, e->seq, e->difference_accepted->pledge,
+        return see_waiver(model, e, e->difference_accepted->pledge,
                           e->difference_accepted->amount->minor);
+    case IS(PLEDGE_MADE): /* its amount was seen before */
+        return see_word(model, e, model_number(e->pledge_made->pledge, 'P'),
+                        e->pledge_made->amount->minor);
+    case IS(COMMITMENT_AMENDED):
+        return see_amended(model, e);
     case IS(PLEDGE_CLOSED):
         return see_closed_pledge(model, e);
     default:
@@ -843,5 +972,5 @@ static bool see_rest(struct model *model, const Pledged__V1__Entry *e)
 bool books_see(struct model *model, const Pledged__V1__Entry *e)
 {
     return posted_right(model, e) && carried_out_once(model, e) && see_rest(model, e) &&
-           sums_fit(model, e->seq);
+           sums_fit(model, e->seq) && days_fit(model, e);
 }

@@ -4,9 +4,10 @@
  * after every entry. It shares no code with server/ledger but the messages.
  *
  * What holds after each entry: of a bank entry no more is used than came; a pledge is settled and
- * forgiven for no more than was promised; one movement of the bank is booked once; a refund is paid
- * or cancelled once; what needs a second person has one, who is not the first, and is carried out
- * once; months close in their order, and nothing is posted into a closed one.
+ * forgiven for no more than was promised, also on every day since that of the entry, and what is
+ * said of its amount is of the order of its days; one movement of the bank is booked once; a refund
+ * is paid or cancelled once; what needs a second person has one, who is not the first, and is
+ * carried out once; months close in their order, and nothing is posted into a closed one.
  */
 #ifndef SIM_BOOKS_H
 #define SIM_BOOKS_H
@@ -19,7 +20,14 @@
 
 struct model;
 
-enum { BOOKS_ID = 16, BOOKS_MONTH = 8, BOOKS_REF = 24, BOOKS_PERSON = 16, BOOKS_KEY = 96 };
+enum {
+    BOOKS_ID = 16,
+    BOOKS_MONTH = 8,
+    BOOKS_REF = 24,
+    BOOKS_PERSON = 16,
+    BOOKS_KEY = 96,
+    BOOKS_DAY = 11
+};
 
 struct book_bank {
     uint64_t seq;
@@ -35,12 +43,20 @@ struct book_part { /* of a bank entry, for a pledge */
     size_t bank, pledge;
     int64_t amount;
     bool undone;
+    char day[BOOKS_DAY], undone_day[BOOKS_DAY];
 };
 struct book_waiver {
     uint64_t seq;
     size_t pledge;
     int64_t amount;
     bool undone;
+    char day[BOOKS_DAY], undone_day[BOOKS_DAY];
+};
+struct book_word { /* on what is promised */
+    size_t pledge;
+    int64_t more; /* than before */
+    char day[BOOKS_DAY];
+    bool to_come; /* when it was said: money may come before it */
 };
 enum book_refund_state { BOOK_ORDERED, BOOK_PAID, BOOK_CANCELLED };
 struct book_refund {
@@ -82,6 +98,8 @@ struct books {
     size_t parts, part_cap;
     struct book_waiver *waiver;
     size_t waivers, waiver_cap;
+    struct book_word *word;
+    size_t words, word_cap;
     struct book_refund *refund;
     size_t refunds, refund_cap;
     struct book_charge *charge;

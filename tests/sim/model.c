@@ -260,6 +260,7 @@ unsigned model_roles(int command_case)
     case COMMAND(REJECT):
         return ROLE(CLERK) | ROLE(APPROVER) | ROLE(ADMIN);
     case COMMAND(COMMIT):
+    case COMMAND(AMEND_PLEDGE):
     case COMMAND(CANCEL):
     case COMMAND(CLOSE_PERIOD):
     case COMMAND(REOPEN_PERIOD):

@@ -613,6 +613,28 @@ static void make_close(struct maker *maker)
     maker->command->close = body;
 }
 
+/* More, or no more than this, is promised: mostly about what is paid, or was at a time. */
+static void make_amendment(struct maker *maker)
+{
+    const struct books *books = &maker->model->books;
+    Pledged__V1__AmendPledge *body = take(maker, sizeof(*body));
+    pledged__v1__amend_pledge__init(body);
+    body->pledge = pledge_in(maker, STAGE_BIT(COMMITTED));
+    body->amount = money(maker);
+    if (books->parts != 0 && dice_below(maker->dice, 3) != 0) {
+        const struct book_part *part = &books->part[dice_below(maker->dice, books->parts)];
+        body->pledge = pl_arena_printf(&maker->arena, "P%06zu", part->pledge + 1);
+        body->amount->minor = part->amount + (int64_t)dice_below(maker->dice, 3) - 1;
+        if (dice_below(maker->dice, 2) == 0 || body->amount->minor < 1)
+            body->amount->minor += maker->model->pledge[part->pledge].amount;
+    }
+    maker->command->command_case = IS(AMEND_PLEDGE);
+    maker->command->amend_pledge = body;
+    add_document(maker, 1);
+    if (dice_below(maker->dice, 2) == 0)
+        maker->command->effective_date = some_day(maker);
+}
+
 /* What a finance desk does all day. */
 static void make_finance(struct maker *maker)
 {
@@ -620,7 +642,7 @@ static void make_finance(struct maker *maker)
         make_payment,    make_payment,    make_payment, make_import,   make_import,
         make_allocation, make_allocation, make_refund,  make_refund,   make_reallocation,
         make_conversion, make_waiver,     make_waiver,  make_reversal, make_decision,
-        make_decision,   make_decision,   make_period,  make_close,
+        make_decision,   make_decision,   make_period,  make_close,    make_amendment,
     };
     makers[dice_below(maker->dice, sizeof(makers) / sizeof(makers[0]))](maker);
     if (dice_below(maker->dice, 6) == 0)
