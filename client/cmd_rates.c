@@ -77,24 +77,16 @@ static struct pl_status add(struct cli *cli, struct rates *rates, const char *da
     return pl_ok();
 }
 
-/* The next field of a line without quotes; cuts it off. */
-static char *field(char **line)
-{
-    char *at = *line, *end = at + strcspn(at, ",");
-    *line = *end == ',' ? end + 1 : end;
-    *end = '\0';
-    return at;
-}
-
-static struct pl_status add_line(struct cli *cli, struct rates *rates, char *line, bool sourced)
+static struct pl_status add_line(struct cli *cli, struct rates *rates, char *line, char part,
+                                 bool sourced)
 {
     char *rest = line;
     if (rates->command.n_rate == RATES_MAX)
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_TOO_LONG,
                            "record_rates.rate", _("%sat most %d rates are recorded at once"),
                            rates->where, RATES_MAX);
-    const char *date = field(&rest), *currency = field(&rest), *rate = field(&rest);
-    const char *source = sourced ? field(&rest) : "";
+    const char *date = input_cell(&rest, part), *currency = input_cell(&rest, part);
+    const char *rate = input_cell(&rest, part), *source = sourced ? input_cell(&rest, part) : "";
     if (rest[0] != '\0' || rate[0] == '\0')
         return failure_set(&cli->failure, PL_E_INVALID, PLEDGED__V1__REASON__REASON_FIELD_INVALID,
                            "record_rates.rate", _("%s%s is needed, without quotes"), rates->where,
@@ -118,10 +110,12 @@ static struct pl_status add_file(struct cli *cli, struct rates *rates, const cha
 {
     struct pl_slice bytes;
     bool sourced = false;
+    char part;
     PL_TRY(input_file(cli, path, FILE_BYTES_MAX, &bytes));
     char *line = pl_arena_strdup(&cli->arena, (const char *)bytes.data);
     if (line == NULL)
         return text_no_memory();
+    line = input_table(line, &part);
     for (size_t number = 1; number == 1 || line[0] != '\0'; number++) {
         char *end = line + strcspn(line, "\n");
         char *next = *end == '\n' ? end + 1 : end;
@@ -134,7 +128,7 @@ static struct pl_status add_file(struct cli *cli, struct rates *rates, const cha
         if (number == 1)
             PL_TRY(read_header(cli, rates, line, &sourced));
         else if (line[0] != '\0')
-            PL_TRY(add_line(cli, rates, line, sourced));
+            PL_TRY(add_line(cli, rates, line, part, sourced));
         line = next;
     }
     rates->where = "";

@@ -406,3 +406,27 @@ struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
     *ret = pl_slice(bytes, len);
     return pl_ok();
 }
+
+char *input_table(char *text, char *ret_part)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if (strncmp(text, mark, sizeof(mark) - 1) == 0)
+        text += sizeof(mark) - 1;
+    *ret_part = ',';
+    for (char *at = text; *at != '\0' && *at != ',' && *at != '\n'; at++) {
+        if (*at != ';')
+            continue;
+        *ret_part = ';';
+        *at = ',';
+    }
+    return text;
+}
+
+char *input_cell(char **line, char part)
+{
+    char *at = *line;
+    char *end = strchrnul(at, part);
+    *line = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return at;
+}

@@ -47,5 +47,11 @@ PL_MUST_CHECK struct pl_status input_evidence(struct cli *cli, const char *kind_
 /* The whole file, NUL-terminated one byte past its end. NO_INPUT, TOO_BIG. */
 PL_MUST_CHECK struct pl_status input_file(struct cli *cli, const char *path, size_t bytes_max,
                                           struct pl_slice *ret);
+/* A table as a spreadsheet saves it: returns its first line, behind the byte order mark. Where that
+ * is parted by semicolons, as where numbers have a decimal comma, all lines are (*ret_part), and it
+ * has commas afterwards. Cells are without quotes. */
+char *input_table(char *text, char *ret_part);
+/* The next cell of a line; cuts it off. */
+char *input_cell(char **line, char part);
 
 #endif

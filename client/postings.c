@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/input.h"
 #include "client/output.h"
 #include "common/check.h"
 #include "common/date.h"
@@ -72,29 +73,19 @@ static void *grow(void *array, size_t count, size_t *cap, size_t size)
 
 /* --- the table of accounts --- */
 
-/* The next field of a line without quotes; cuts it off. */
-static char *field(char **line)
-{
-    char *at = *line;
-    char *end = at + strcspn(at, ",");
-    *line = *end == ',' ? end + 1 : end;
-    *end = '\0';
-    return at;
-}
-
 static bool plain(const char *text, bool needed)
 {
     return (!needed || text[0] != '\0') && strlen(text) <= 64 && strpbrk(text, "\"\t\r") == NULL;
 }
 
-static struct pl_status table_line(struct postings *postings, char *line)
+static struct pl_status table_line(struct postings *postings, char *line, char part)
 {
     char *rest = line;
     struct postings_account *account = &postings->account[postings->accounts];
-    *account = (struct postings_account){.event = field(&rest)};
-    account->debit = field(&rest);
-    account->credit = field(&rest);
-    account->cost_centre = field(&rest);
+    *account = (struct postings_account){.event = input_cell(&rest, part)};
+    account->debit = input_cell(&rest, part);
+    account->credit = input_cell(&rest, part);
+    account->cost_centre = input_cell(&rest, part);
     if (rest[0] != '\0' || !plain(account->event, true) || !plain(account->debit, true) ||
         !plain(account->credit, true) || !plain(account->cost_centre, false))
         return pl_fail(INVALID, "read the table of accounts");
@@ -109,10 +100,11 @@ static struct pl_status table_line(struct postings *postings, char *line)
 struct pl_status postings_table(struct postings *postings, char *text, size_t *ret_line)
 {
     enum { LINES_MAX = 200 };
+    char part;
     *ret_line = 0;
     postings->account = calloc(LINES_MAX, sizeof(*postings->account));
     PL_ASSERT(postings->account != NULL);
-    for (char *line = text; line[0] != '\0';) {
+    for (char *line = input_table(text, &part); line[0] != '\0';) {
         char *end = line + strcspn(line, "\n");
         char *next = *end == '\n' ? end + 1 : end;
         *end = '\0';
@@ -124,7 +116,7 @@ struct pl_status postings_table(struct postings *postings, char *text, size_t *r
         if (postings->accounts == LINES_MAX)
             return pl_fail(INVALID, "read the table of accounts: too many lines");
         if (!header && line[0] != '\0')
-            PL_TRY(table_line(postings, line));
+            PL_TRY(table_line(postings, line, part));
         line = next;
     }
     return postings->accounts != 0 ? pl_ok() : pl_fail(INVALID, "read the table of accounts");

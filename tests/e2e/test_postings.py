@@ -249,7 +249,8 @@ class Beancount(DaemonTest):
                 names.setdefault(row[side], f"Assets:A{len(names):02d}")
             table.append(f"{row['event']},{names[row['debit']]},{names[row['credit']]},X")
         mine = self.home.path / "bean.csv"
-        mine.write_text("\n".join(table) + "\n", encoding="ascii")
+        # as a spreadsheet saves it where numbers have a decimal comma
+        mine.write_text("\ufeff" + "\r\n".join(table).replace(",", ";") + "\r\n", encoding="utf-8", newline="")
         self.assertEqual(self.home.pledge(*words, mine, "-o", path, "--as", "excel").code, 64)
         self.ok(self.home.pledge(*words, mine, "-o", path, "--as", "beancount"))
         self.ok(run(["bean-check", path]))

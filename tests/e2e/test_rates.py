@@ -119,6 +119,17 @@ class Rates(DaemonTest):
                            ("date,currency,rate\n" + "2026-02-28,HUF,0.002\n" * 101, 102)):
             ran = self.fails(65, "clerk", "rates", "add", "--file", self.file(text), "--source", "s")
             self.assertIn(f"rates.csv, line {line}: ", ran.err)
+        # as spreadsheets save it where numbers have a decimal comma, and with a mark in front
+        saved = self.file("\ufeffdate;currency;rate\r\n2026-02-27;HUF;0,0021\r\n2026-02-27;CZK;0.04\r\n")
+        self.pledge("clerk", "rates", "add", "--file", saved, "--source", "s")
+        rows = {r["currency"]: r["rate"] for r in self.pledge("clerk", "rates", "--at", "2026-02-27", format="csv").csv}
+        self.assertEqual((rows["HUF"], rows["CZK"]), ("0.0021", "0.04"))
+        self.pledge("clerk", "rates", "add", "--file", self.file("\ufeffdate,currency,rate\n2026-02-26,HUF,0.0022\n"),
+                    "--source", "s")
+        size += 3
+        for text in ("date;currency,rate\n2026-02-28;HUF,0.002\n", "date;currency;rate\n2026-02-28,HUF,0.002\n",
+                     "date,currency,rate\n2026-02-28;HUF;0.002\n"):
+            self.fails(65, "clerk", "rates", "add", "--file", self.file(text), "--source", "s")
         self.fails(64, "clerk", "rates", "add", "--file",
                    self.file("date,currency,rate\n2026-02-28,HUF,0.002\n"))
         self.fails(66, "clerk", "rates", "add", "--file", self.home.path / "none.csv")
