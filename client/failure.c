@@ -240,6 +240,21 @@ static bool message_is_closer(const Pledged__V1__Refusal *refusal)
            refusal->message[0] != '\0' && strcmp(refusal->message, "the text is too long") != 0;
 }
 
+/* What a statement contradicts is not taken in; of single bank entries that is no answer. NULL: the
+ * reason's own words do. */
+static const char *conflict_words(const Pledged__V1__Refusal *refusal)
+{
+    if (refusal->reason != PLEDGED__V1__REASON__REASON_STATEMENT_CONFLICT)
+        return NULL;
+    if (strncmp(refusal->field, "book_charge.", strlen("book_charge.")) == 0)
+        return _("this is no charge of the bank: it is no movement of a statement, or it was taken "
+                 "back, or it came in and is used for something else");
+    if (strncmp(refusal->field, "match_", strlen("match_")) == 0)
+        return _("these two do not belong together: their kinds or sums do not match, or one of "
+                 "them was taken back or is used for something else");
+    return NULL;
+}
+
 struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
                                      const Pledged__V1__Refusal *refusal)
 {
@@ -247,7 +262,7 @@ struct pl_status failure_set_refusal(struct failure *failure, enum pl_code code,
         message_is_closer(refusal) ? gettext(refusal->message) : text_reason(refusal->reason);
     const char *closer = refusal->reason == PLEDGED__V1__REASON__REASON_UNAVAILABLE
                              ? text_unavailable(refusal->message)
-                             : NULL;
+                             : conflict_words(refusal);
     if (closer != NULL)
         sentence = closer;
     if (sentence == NULL)

@@ -133,6 +133,30 @@ static void test_the_sort_is_told(void **state)
                            "it rests on; day: 2026-03-01; earliest day possible: 2026-03-09)"));
 }
 
+/* Nothing is taken in by a charge or a match, so nothing is said of that. */
+static void test_what_single_bank_entries_contradict(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"import_statement.statement.id", "rien n’a été importé"},
+        {"book_charge.bank_entry", "ce ne sont pas des frais de la banque"},
+        {"match_refund.bank_entry", "ces deux écritures ne vont pas ensemble"},
+        {"match_reversal.original", "ces deux écritures ne vont pas ensemble"},
+    };
+    text_use(TEXT_FRENCH);
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        Pledged__V1__Refusal refusal = PLEDGED__V1__REFUSAL__INIT;
+        refusal.reason = PLEDGED__V1__REASON__REASON_STATEMENT_CONFLICT;
+        refusal.message = lend("this contradicts what is in already");
+        refusal.field = lend(rows[i][0]);
+        failure = (struct failure){0};
+        assert_int_equal(failure_set_refusal(&failure, PL_E_REFUSED, &refusal).code, PL_E_REFUSED);
+        assert_non_null(strstr(failure.message, rows[i][1]));
+        assert_int_equal(strstr(failure.message, "import") != NULL, i == 0);
+    }
+    text_use(TEXT_ENGLISH);
+}
+
 static void test_a_reason_of_a_newer_daemon_falls_back_to_its_words(void **state)
 {
     (void)state;
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_a_refusal_in_words),
         cmocka_unit_test(test_values_of_the_ledger_are_translated),
         cmocka_unit_test(test_the_sort_is_told),
+        cmocka_unit_test(test_what_single_bank_entries_contradict),
         cmocka_unit_test(test_a_reason_of_a_newer_daemon_falls_back_to_its_words),
         cmocka_unit_test(test_json_is_one_line_with_every_field),
         cmocka_unit_test(test_an_unknown_outcome_says_what_to_do),
