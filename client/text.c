@@ -166,7 +166,7 @@ static const struct word differences[] = {
 static const struct word refund_states[] = {
     {PLEDGED__V1__REFUND_STATE__REFUND_STATE_ORDERED, "ordered", N_("ordered")},
     {PLEDGED__V1__REFUND_STATE__REFUND_STATE_PAID, "paid", N_("paid")},
-    {PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED, "cancelled", N_("cancelled")},
+    {PLEDGED__V1__REFUND_STATE__REFUND_STATE_CANCELLED, "cancelled", N_("order cancelled")},
 };
 static const struct word money_plans[] = {
     {PLEDGED__V1__MONEY_PLAN__MONEY_PLAN_KEEP, "keep", N_("keep")},

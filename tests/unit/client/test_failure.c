@@ -87,6 +87,9 @@ static void test_the_sort_is_told(void **state)
     text_use(TEXT_FRENCH);
     set_refusal(PLEDGED__V1__REASON__REASON_REFUND_STATE, refund, paid, 2);
     assert_non_null(strstr(failure.message, "payé)"));
+    paid[1] = "cancelled"; /* an order is, a contract is another word */
+    set_refusal(PLEDGED__V1__REASON__REASON_REFUND_STATE, refund, paid, 2);
+    assert_non_null(strstr(failure.message, "ordre annulé)"));
     paid[1] = "approved";
     set_refusal(PLEDGED__V1__REASON__REASON_PROPOSAL_CLOSED, refund, paid, 2);
     assert_non_null(strstr(failure.message, "approuvée)"));
