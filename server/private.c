@@ -8,22 +8,11 @@
 
 #include "common/check.h"
 #include "common/scan.h"
+#include "server/judge.h"
 #include "server/ledger/ledger.h"
 
-static Pledged__V1__Refusal *wrong(struct pl_arena *arena, Pledged__V1__Reason reason,
-                                   const char *field, const char *message)
-{
-    Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
-    if (made == NULL)
-        return (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
-    pledged__v1__refusal__init(made);
-    made->reason = reason;
-    made->field = (char *)(uintptr_t)field;
-    made->message = (char *)(uintptr_t)message;
-    return made;
-}
 #define WRONG(arena_, reason_, field_, message_)                                                   \
-    wrong(arena_, PLEDGED__V1__REASON__REASON_##reason_, field_, message_)
+    judge_refusal(arena_, PLEDGED__V1__REASON__REASON_##reason_, field_, message_)
 
 /* The commitments of a command, one after the other. */
 struct named {

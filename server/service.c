@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/hash.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "server/dump.h"
+#include "server/judge.h"
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/private.h"
@@ -19,20 +19,6 @@
 #include "server/registrar.h"
 
 /* --- answers --- */
-
-/* Never NULL: what is wrong is refused also when there is no room to say why. */
-static Pledged__V1__Refusal *refusal(struct pl_arena *arena, Pledged__V1__Reason reason,
-                                     const char *field, const char *message)
-{
-    Pledged__V1__Refusal *made = pl_arena_alloc(arena, sizeof(*made));
-    if (made == NULL)
-        return (Pledged__V1__Refusal *)(uintptr_t)&ledger_too_large;
-    pledged__v1__refusal__init(made);
-    made->reason = reason;
-    made->field = (char *)(uintptr_t)field;
-    made->message = (char *)(uintptr_t)message;
-    return made;
-}
 
 static void finish(struct call *call, enum pl_code code, const ProtobufCMessage *response,
                    const Pledged__V1__Refusal *detail)
@@ -196,91 +182,10 @@ static void command_send(struct call *call, struct service *service, struct comm
     call_fail_busy(call);
 }
 
-static void item_refuse(struct command_item *item, Pledged__V1__Refusal *why,
-                        const Pledged__V1__Command *msg)
+static struct judge judge_for(struct call *call, const struct service *service)
 {
-    item->msg = NULL;
-    item->code = ledger_reason_code(why->reason);
-    item->refusal = why;
-    if (why != &ledger_too_large)
-        why->request_id = msg->request_id;
-}
-
-/* Nobody may put into the ledger that it was another one: an auditor's tool would find it wrong for
- * ever. The rules cannot know the root of a tree. NULL: it is this one, or none is named. */
-static Pledged__V1__Refusal *head_wrong(struct service *service, const Pledged__V1__Command *msg,
-                                        struct pl_arena *arena)
-{
-    struct pl_merkle_hash root;
-    if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND_CLOSE_PERIOD)
-        return NULL;
-    const Pledged__V1__ClosePeriod *close = msg->close_period;
-    if (service->proofs == NULL || !pl_is_ok(proofs_root(service->proofs, close->head_size, &root)))
-        return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_size",
-                       WORDS("no signed checkpoint of this ledger covers so many entries"));
-    if (memcmp(root.bytes, close->head_root.data, sizeof(root.bytes)) != 0)
-        return refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_INVALID, "close_period.head_root",
-                       WORDS("this is not the root of the ledger at that size"));
-    return NULL;
-}
-
-/* NULL: it is not too large. */
-static Pledged__V1__Refusal *size_wrong(const Pledged__V1__Command *msg, struct pl_slice bytes,
-                                        bool with_records, struct pl_arena *arena)
-{
-    bool import =
-        with_records && msg->command_case == PLEDGED__V1__COMMAND__COMMAND_IMPORT_STATEMENT;
-    if (bytes.len <= (import ? LIMIT_IMPORT_BYTES : LIMIT_COMMAND_BYTES))
-        return NULL;
-    return refusal(arena, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
-                   import ? "an import may have at most 1,048,576 bytes"
-                          : "a command may have at most 65,536 bytes");
-}
-
-/* A command of before an upgrade may be asked again: whether there is an answer to it, only the
- * writer knows. */
-static Pledged__V1__Refusal *form_wrong(struct command_item *item, const Pledged__V1__Command *msg,
-                                        struct pl_arena *arena)
-{
-    Pledged__V1__Refusal *wrong = ledger_validate(msg, arena);
-    item->objection = NULL;
-    if (wrong == NULL || wrong == &ledger_too_large ||
-        ledger_validate_by(LEDGER_RULES_FIRST, msg, arena) != NULL)
-        return wrong;
-    wrong->request_id = msg->request_id;
-    item->objection = wrong;
-    return NULL;
-}
-
-/* What can be judged without the ledger's state: role, size, form, a named checkpoint. Sets
- * item->msg if it may go on. */
-static void item_fill(struct service *service, struct command_item *item,
-                      const struct net_person *person, const Pledged__V1__Command *msg,
-                      struct pl_slice bytes, bool with_records, struct pl_arena *arena)
-{
-    item->bytes = bytes;
-    item->msg = msg;
-    if (msg->command_case != PLEDGED__V1__COMMAND__COMMAND__NOT_SET &&
-        !ledger_role_may(person->role, msg->command_case, LEDGER_RULES)) {
-        item_refuse(item,
-                    refusal(arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
-                            "this role may not give this command"),
-                    msg);
-        return;
-    }
-    Pledged__V1__Refusal *wrong = size_wrong(msg, bytes, with_records, arena);
-    if (wrong == NULL)
-        wrong = form_wrong(item, msg, arena);
-    if (wrong == NULL && !with_records && private_commitments(msg) != 0)
-        wrong = refusal(arena, PLEDGED__V1__REASON__REASON_FIELD_REQUIRED, "record",
-                        "the record that this command commits to is missing: ExecutePrivate");
-    if (wrong == NULL)
-        wrong = head_wrong(service, msg, arena);
-    if (wrong != NULL) {
-        item_refuse(item, wrong, msg);
-        return;
-    }
-    pl_sha256(bytes, item->digest);
+    return (struct judge){
+        .role = call_person(call)->role, .proofs = service->proofs, .arena = call_arena(call)};
 }
 
 static bool inbox_has_room(void *user)
@@ -309,8 +214,9 @@ static void on_execute(struct call *call, void *user)
     if (command == NULL)
         return;
     struct command_item *item = &command->item[0];
-    item_fill(service, item, call_person(call), (const Pledged__V1__Command *)call_request(call),
-              call_request_bytes(call), false, command->arena);
+    const struct judge judge = judge_for(call, service);
+    judge_item(&judge, item, (const Pledged__V1__Command *)call_request(call),
+               call_request_bytes(call), false);
     if (item->msg == NULL) {
         finish(call, item->code, NULL, item->refusal);
         return;
@@ -334,26 +240,6 @@ static struct pl_slice private_bytes(struct call *call)
     return bytes;
 }
 
-/* Records that older daemons took and this one does not: their command may be asked again, as it
- * may for its own form. They are not kept once more. */
-static Pledged__V1__Refusal *records_wrong(const Pledged__V1__ExecutePrivateRequest *request,
-                                           struct command *command)
-{
-    struct command_item *item = &command->item[0];
-    struct persons_row *row = NULL;
-    size_t count;
-    Pledged__V1__Refusal *wrong =
-        private_read(LEDGER_RULES, request, command->arena, &command->row, &command->row_count);
-    if (wrong == NULL || wrong == &ledger_too_large ||
-        private_read(LEDGER_RULES_FIRST, request, command->arena, &row, &count) != NULL)
-        return wrong;
-    if (item->objection == NULL) {
-        wrong->request_id = item->msg->request_id;
-        item->objection = wrong;
-    }
-    return NULL;
-}
-
 static void on_execute_private(struct call *call, void *user)
 {
     struct service *service = user;
@@ -367,9 +253,9 @@ static void on_execute_private(struct call *call, void *user)
     if (command == NULL)
         return;
     struct command_item *item = &command->item[0];
-    item_fill(service, item, call_person(call), request->command, private_bytes(call), true,
-              command->arena);
-    Pledged__V1__Refusal *wrong = item->msg == NULL ? NULL : records_wrong(request, command);
+    const struct judge judge = judge_for(call, service);
+    judge_item(&judge, item, request->command, private_bytes(call), true);
+    Pledged__V1__Refusal *wrong = item->msg == NULL ? NULL : judge_records(request, command);
     if (item->msg == NULL)
         finish(call, item->code, NULL, item->refusal);
     else if (wrong != NULL)
@@ -393,14 +279,14 @@ static void on_execute_batch(struct call *call, void *user)
     struct command *command = execute_new(call, service, request->n_command);
     if (command == NULL)
         return;
+    const struct judge judge = judge_for(call, service);
     /* the exact bytes of each command, as they stand in the request */
     size_t cursor = 0;
     for (size_t i = 0; i < command->item_count; i++) {
         struct pl_slice bytes;
         bool found = pl_wire_next(call_request_bytes(call), 1, &cursor, &bytes);
         PL_ASSERT(found); /* the scan saw as many */
-        item_fill(service, &command->item[i], call_person(call), request->command[i], bytes, false,
-                  command->arena);
+        judge_item(&judge, &command->item[i], request->command[i], bytes, false);
     }
     command->only_packed = only_packed(call, service, command);
     command_send(call, service, command);
@@ -468,9 +354,10 @@ static void withhold(struct command *command)
         return;
     command->response = NULL;
     command->code = PL_E_DENIED;
-    command->refusal = refusal(command->arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
-                               "what this person may do, or who this certificate is, has just "
-                               "changed");
+    command->refusal =
+        judge_refusal(command->arena, PLEDGED__V1__REASON__REASON_PERMISSION_DENIED, "",
+                      "what this person may do, or who this certificate is, has just "
+                      "changed");
 }
 
 static void answer_command(struct service *service, struct command *command)
