@@ -7,10 +7,14 @@ import base64
 import dataclasses
 import hashlib
 import struct
+import sys
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from harness import command, document, money, pb, signed_root
+from harness import ROOT, command, document, money, pb, signed_root
+
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+from tlog import leaf_hash, root_of, split_point  # noqa: E402
 
 MAGIC = b"PLDUMP1\n"
 PROOF_MAGIC = "c2sp.org/tlog-proof@v1\n"
@@ -18,36 +22,11 @@ PROOF_MAGIC = "c2sp.org/tlog-proof@v1\n"
 
 # --- RFC 6962 ------------------------------------------------------------------------------------
 
-def leaf_hash(entry):
-    return hashlib.sha256(b"\0" + entry).digest()
-
-
-def node_hash(left, right):
-    return hashlib.sha256(b"\1" + left + right).digest()
-
-
-def split_of(count):
-    split = 1
-    while split * 2 < count:
-        split *= 2
-    return split
-
-
-def root_of(leaves):
-    """MTH as it is defined."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    split = split_of(len(leaves))
-    return node_hash(root_of(leaves[:split]), root_of(leaves[split:]))
-
-
 def path_of(index, leaves):
     """Inclusion proof as it is defined (2.1.1)."""
     if len(leaves) <= 1:
         return []
-    split = split_of(len(leaves))
+    split = split_point(len(leaves))
     if index < split:
         return path_of(index, leaves[:split]) + [root_of(leaves[split:])]
     return path_of(index - split, leaves[split:]) + [root_of(leaves[:split])]
