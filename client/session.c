@@ -261,6 +261,8 @@ static struct pl_status call(struct session *session, struct attempt *attempt)
         if (now_ns() + wait_ms * NS_PER_MS >= session->deadline_ns)
             return status;
         sleep_ms(wait_ms);
+        if (now_ns() >= session->deadline_ns)
+            return status; /* a try without time would only hide what the last one found out */
         delay_ms = delay_ms * 2 > DELAY_MOST_MS ? DELAY_MOST_MS : delay_ms * 2;
     }
 }

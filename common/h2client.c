@@ -321,8 +321,8 @@ static struct pl_status connect_address(const struct addrinfo *address, int64_t 
         if (errno == EINPROGRESS || errno == EINTR) {
             status = wait_for(fd, POLLOUT, deadline_ns);
             socklen_t len = sizeof(*ret_errno);
-            if (pl_is_ok(status) && getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_errno, &len) == 0 &&
-                *ret_errno != 0)
+            /* after the deadline as well: a refusal may have come while nobody looked */
+            if (getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_errno, &len) == 0 && *ret_errno != 0)
                 status = pl_fail(UNAVAILABLE, "connecting to the server");
         } else {
             *ret_errno = errno;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # All of e2e, property and interop at other moments of the calendar (moved.py says which):
 #   sh tests/clock/run.sh [-k WORD] [MOMENT...]      -k: files with WORD in their name
-# with what build/release has. What a run printed is in build/clock.
+# with what build/release has (for interop: after `ctest --preset release -R interop/npm`). What a run printed is in build/clock.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 word=
@@ -11,7 +11,7 @@ if [ "${1:-}" = -k ]; then
   shift 2
 fi
 [ $# -gt 0 ] || set -- seconds midnight month utc-month autumn
-export PLEDGED_BIN_DIR="$PWD/build/release/bin"
+export PLEDGED_BIN_DIR="$PWD/build/release/bin" PLEDGED_NODE_DIR="$PWD/build/release/interop"
 mkdir -p build/clock
 passed=0
 failed=0
