@@ -224,7 +224,7 @@ class Paper(DaemonTest):
         self.assertRegex(number, r"^Q\d{6}$")
         self.assertEqual(ran.rows[0][2:4], ["NEW", "50000.00"])
         text = words(path)
-        for needed in (number, pledge, "2026-04-02", "2026-04-09", "40 000.00",
+        for needed in (number, pledge, "Date de valeur 2026-04-02, B", "Date de valeur 2026-04-09, B", "40 000.00",
                        "10 avril 2026", "Éléphant bleu", "Reçu"):
             self.assertIn(needed, text.replace("\u202f", " "), text)
         self.assertFalse(pathlib.Path(path + ".draft").exists())
@@ -482,6 +482,9 @@ class Paper(DaemonTest):
         path = self.file()
         self.pledge("clerk", "statement", who, "-o", path, "--at", "2026-06-01", lang="fr")
         text = words(path)
+        for titles in (("Date", "Promesse", "Quoi", "Promis", "Payé ou abandonné", "À payer"),
+                       ("Date", "Numéro", "Quoi", "Reçu", "Remboursé", "Non imputé")):
+            self.assertRegex(text, r"\s+".join(titles))
         for wanted in ("Argent reçu, à sa date de valeur", "2026-02-27", "2026-03-20", "Ensemble",
                        "CHF 49 000.00", "CHF 15.00", "CHF 5.00", "EUR 0.60"):
             self.assertIn(wanted, text.replace("\u202f", " ").replace("\u00a0", " "))

@@ -114,6 +114,38 @@ static void test_an_entry_of_the_daemon_and_an_unknown_fact(void **state)
     assert_null(cell(&sheet, "person"));
 }
 
+/* Of a large import an entry has the first bytes only: they are no command. */
+static void test_a_line_has_the_command_if_all_of_it_is_there(void **state)
+{
+    (void)state;
+    Pledged__V1__Command command = PLEDGED__V1__COMMAND__INIT;
+    Pledged__V1__Entry entry = PLEDGED__V1__ENTRY__INIT;
+    uint8_t bytes[64];
+    struct pl_buf out;
+    pl_buf_init(&out, 4096);
+    command.reason = lend("because");
+    entry.command = (ProtobufCBinaryData){pledged__v1__command__pack(&command, bytes), bytes};
+    const struct {
+        uint64_t whole_bytes;
+        size_t here;
+        const char *said;
+    } rows[] = {
+        {0, entry.command.len, "\"reason\":\"because\""},
+        {1 << 20, entry.command.len, "\"command\": null"},
+        {0, 0, "\"command\": null"},
+    };
+    for (size_t i = 0; i < PL_COUNT(rows); i++) {
+        entry.command_bytes = rows[i].whole_bytes;
+        entry.command.len = rows[i].here;
+        pl_buf_clear(&out);
+        assert_int_equal(entries_print_line(&entry, &arena, &out).code, PL_E_OK);
+        struct pl_slice line = pl_buf_slice(&out);
+        if (memmem(line.data, line.len, rows[i].said, strlen(rows[i].said)) == NULL)
+            fail_msg("%.*s", (int)line.len, (const char *)line.data);
+    }
+    pl_buf_fini(&out);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -135,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_a_payment),
         cmocka_unit_test(test_a_refusal_a_change_of_tier_and_a_reversal),
         cmocka_unit_test(test_an_entry_of_the_daemon_and_an_unknown_fact),
+        cmocka_unit_test(test_a_line_has_the_command_if_all_of_it_is_there),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
