@@ -28,6 +28,7 @@
 #include "server/net/quota.h"
 #include "server/notary.h"
 #include "server/notify.h"
+#include "server/policy.h"
 #include "server/recover.h"
 #include "server/registrar.h"
 #include "server/reload.h"
@@ -84,6 +85,7 @@ struct daemon {
     int exit_code;
     int64_t clock_noted_ns;
     bool clock_untold;                  /* the last try to note it failed */
+    char zones_told[256];               /* of the policy and of the offers, when last compared */
     struct event *event[DAEMON_EVENTS]; /* signals and looks; NULL: not armed */
     bool announced;                     /* port_file and pid_file are ours */
 };
@@ -634,12 +636,34 @@ static bool gets_on(const struct daemon *daemon)
     return fine;
 }
 
+/* The offers say for people where their fund is, and all days go by the policy: said once for each
+ * two that are not the same. */
+static void compare_zones(struct daemon *daemon)
+{
+    char told[sizeof(daemon->zones_told)];
+    take_view(daemon);
+    const char *offers = daemon->view != NULL ? view_offers_zone(daemon->view) : "";
+    if (offers[0] == '\0')
+        return;
+    (void)snprintf(told, sizeof(told), "%s %s", view_time_zone(daemon->view), offers);
+    if (strcmp(told, daemon->zones_told) == 0)
+        return;
+    memcpy(daemon->zones_told, told, sizeof(told));
+    if (!policy_same_zone(offers, view_time_zone(daemon->view)))
+        pl_log_warning(
+            "daemon",
+            "the offers say that the fund is in another time zone than the policy, which "
+            "decides",
+            "offers=%s policy=%s", PL_QUOTED(offers), PL_QUOTED(view_time_zone(daemon->view)));
+}
+
 static void look_event(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *daemon = arg;
     (void)fd;
     (void)what;
     look_at_snapshots(daemon);
+    compare_zones(daemon);
     int64_t every_s = daemon->clock_untold ? CLOCK_AGAIN_S : CLOCK_NOTE_S;
     if (now_ns() - daemon->clock_noted_ns >= every_s * 1000000000LL)
         note_clock(daemon);

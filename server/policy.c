@@ -192,15 +192,42 @@ static const char *rule_of(const char *name, char rule[PL_ZONE_BYTES])
     return NULL;
 }
 
+/* A name that this machine knows, or a rule; NULL, or what is needed instead. */
+static const char *read_zone(const char *value, char rule[PL_ZONE_BYTES])
+{
+    struct pl_zone zone;
+    if (value[0] == '\0' || !pl_is_ok(pl_zone_parse(value, &zone)))
+        return rule_of(value, rule);
+    (void)snprintf(rule, PL_ZONE_BYTES, "%s", value);
+    return NULL;
+}
+
+static bool same_change(const struct pl_zone_change *one, const struct pl_zone_change *other)
+{
+    return one->month == other->month && one->week == other->week &&
+           one->weekday == other->weekday && one->second == other->second;
+}
+
+bool policy_same_zone(const char *one, const char *other)
+{
+    char rule[PL_ZONE_BYTES];
+    struct pl_zone zone[2];
+    for (size_t i = 0; i < 2; i++) {
+        const char *value = i == 0 ? one : other;
+        if (read_zone(value[0] == '\0' ? "UTC0" : value, rule) != NULL ||
+            !pl_is_ok(pl_zone_parse(rule, &zone[i])))
+            return false;
+    }
+    return zone[0].east == zone[1].east && zone[0].has_summer == zone[1].has_summer &&
+           (!zone[0].has_summer || (zone[0].summer_east == zone[1].summer_east &&
+                                    same_change(&zone[0].begin, &zone[1].begin) &&
+                                    same_change(&zone[0].end, &zone[1].end)));
+}
+
 static const char *set_zone(struct policy_draft *draft, struct pl_arena *arena, const char *value)
 {
     char rule[PL_ZONE_BYTES] = "";
-    struct pl_zone zone;
-    const char *wrong = NULL;
-    if (value[0] != '\0' && pl_is_ok(pl_zone_parse(value, &zone)))
-        (void)snprintf(rule, sizeof(rule), "%s", value);
-    else
-        wrong = rule_of(value, rule);
+    const char *wrong = read_zone(value, rule);
     return wrong != NULL ? wrong
                          : set_text(arena, rule, PL_ZONE_BYTES - 1, &draft->message.time_zone);
 }

@@ -34,6 +34,9 @@ const char *policy_set(struct policy_draft *draft, struct pl_arena *arena, const
 /* [account NAME] iban, currency, qr_iban. *ret_known false: there is no such key. */
 const char *policy_account_set(struct policy_draft *draft, struct pl_arena *arena, const char *name,
                                const char *key, const char *value, bool *ret_known);
+/* Do clocks show the same there, whatever the time is called? A name that this machine knows, or a
+ * rule, or "" for UTC, each; a name that it does not know is the same as none. */
+bool policy_same_zone(const char *one, const char *other);
 /* When all is read: what is still missing. */
 const char *policy_complete(struct policy_draft *draft);
 

@@ -386,6 +386,19 @@ bool view_is_writable(const struct view *view)
     return view->writable;
 }
 
+const char *view_time_zone(const struct view *view)
+{
+    return view->time_zone;
+}
+
+const char *view_offers_zone(const struct view *view)
+{
+    if (view->catalogue_in_force == STATE_NONE)
+        return "";
+    const Pledged__V1__Fund *fund = view->catalogue[view->catalogue_in_force]->msg->fund;
+    return fund != NULL ? fund->time_zone : "";
+}
+
 void view_set_batch_hash(struct view *view, const uint8_t hash[32])
 {
     memcpy(view->log.last_batch_hash, hash, sizeof(view->log.last_batch_hash));

@@ -38,8 +38,11 @@ struct view *view_closed(const struct view *view, const char *why_not_writable);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* any thread; NULL is fine */
 const struct view_log *view_get_log(const struct view *view);
-bool view_believes_clock(const struct view *view); /* holds end when they are over */
-bool view_is_writable(const struct view *view);    /* commands are being accepted */
+bool view_believes_clock(const struct view *view);   /* holds end when they are over */
+bool view_is_writable(const struct view *view);      /* commands are being accepted */
+const char *view_time_zone(const struct view *view); /* of the policy; "": UTC */
+/* Where the offers in force say that their fund is, for people; "": they do not. Borrowed. */
+const char *view_offers_zone(const struct view *view);
 
 /* Worker. Same shape as query_fn, and the same rule for *ret_refusal; now_us judges hold deadlines.
  * Answers borrow from the view: pack them before letting it go. */

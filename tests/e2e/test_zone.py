@@ -150,6 +150,13 @@ class Zone(DaemonTest):
                     "--lang", "en"], env=self.home.environment(TZ="America/New_York")).out.splitlines()[1:4]
         self.assertEqual([f" {self.called} " in row for row in rows], [True] * 3, rows)
 
+    def test_offers_of_another_zone_are_told(self):
+        """The shipped ones are of Europe/Zurich; days go by the policy, so somebody has to hear of it."""
+        line = r"another time zone than the policy.* offers=\"?Europe/Zurich\"? policy=(\S+)\n"
+        self.eventually(lambda: re.search(line, self.home.log_file.read_text(errors="replace")))
+        told = re.findall(line, self.home.log_file.read_text(errors="replace"))
+        self.assertEqual([rule.strip('"') for rule in told], ["" if self.told == "UTC0" else self.told])
+
     def test_who_is_not_told_reads_utc(self):
         last = self.pledge("public", "tiers", "--lang", "en", format="table").out.splitlines()[-1]
         self.assertRegex(last, r"\d \d\d:\d\d:\d\d UTC\.$")

@@ -144,6 +144,32 @@ static void test_where_the_fund_is(void **state)
     assert_string_equal(draft.message.time_zone, "JST-9");
 }
 
+static void test_zones_that_are_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } row[] = {
+        {"Europe/Zurich", "CET-1CEST,M3.5.0,M10.5.0/3", true},
+        {"Europe/Zurich", "<+01>-1<+02>,M3.5.0,M10.5.0/3", true}, /* called otherwise */
+        {"Europe/Zurich", "CET-1CEST,M3.5.0/3,M10.5.0/3", false},
+        {"Europe/Zurich", "CET-1CEST,M3.5.0,M10.4.0/3", false},
+        {"Europe/Zurich", "CET-1CEST-3,M3.5.0,M10.5.0/3", false},
+        {"Europe/Zurich", "CET-1", false},
+        {"CET-1", "JST-9", false},
+        {"CET-1", "<+01>-1", true},
+        {"", "UTC0", true},
+        {"", "Europe/Zurich", false},
+        {"Europe/Geneva", "Europe/Geneva", false}, /* nobody knows where that is */
+        {"Europe/Zurich", "Europe/Geneva", false},
+    };
+    for (size_t i = 0; i < PL_COUNT(row); i++) {
+        assert_int_equal(policy_same_zone(row[i].one, row[i].other), row[i].same);
+        assert_int_equal(policy_same_zone(row[i].other, row[i].one), row[i].same);
+    }
+}
+
 static void test_limits_of_differences(void **state)
 {
     (void)state;
@@ -304,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_classes_that_need_two, setup, teardown),
         cmocka_unit_test_setup_teardown(test_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_where_the_fund_is, setup, teardown),
+        cmocka_unit_test(test_zones_that_are_the_same),
         cmocka_unit_test_setup_teardown(test_limits_of_differences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_limits_than_there_is_room_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_is_paid, setup, teardown),
