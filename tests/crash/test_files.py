@@ -19,7 +19,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from harness import BIN, Home, Refused, check_ledger, command, patience, pb, run  # noqa: E402
+from harness import BIN, Home, Refused, check_ledger, command, given_time, patience, pb, run  # noqa: E402
 from test_admin import ask, values  # noqa: E402
 
 LAYER = os.environ.get("FAULTS_LAYER", "")
@@ -163,9 +163,9 @@ class Files(unittest.TestCase):
             for lang, words in (("en", en), ("fr", fr)) if in_words else ():
                 ran = self.home.pledge("auditor", "status", format="table", lang=lang)
                 self.assertIn(words, ran.out)
-                ran = self.home.pledge("clerk", "contributor", "add", "--name", "Two", "--kind",
-                                       "government", lang=lang, options=["--timeout", "1s"],
-                                       timeout=60)
+                ran = given_time(lambda seconds: self.home.pledge(
+                    "clerk", "contributor", "add", "--name", "Two", "--kind", "government", lang=lang,
+                    options=["--timeout", f"{seconds}s"], timeout=120), lambda ran: words in ran.err)
                 self.assertEqual((ran.code, ran.out), (69, ""), ran)
                 self.assertIn(words, ran.err)
             self.heard("writes are refused", "level=error", os.strerror(number_of(rule)),
@@ -306,10 +306,10 @@ class Files(unittest.TestCase):
         self.all_is_there()
 
     # persons
-    def contact(self, lang="en"):
+    def contact(self, lang="en", **fields):
         return self.home.pledge("clerk", "contact", "add", "C000001", "--name", "Somebody Known",
                                 "--function", "signatory", "--email", "known@example.org",
-                                lang=lang, options=["--timeout", "1s"], timeout=60)
+                                lang=lang, **fields)
 
     def test_persons(self):
         self.record()
@@ -322,7 +322,9 @@ class Files(unittest.TestCase):
                 size = self.clerk.GetStatus().size
                 with self.sick(fault(call, "/persons.db", number)) as since:
                     for lang in ("en", "fr"):
-                        ran = self.contact(lang)
+                        ran = given_time(lambda seconds: self.contact(
+                            lang, options=["--timeout", f"{seconds}s"], timeout=120),
+                            lambda ran: said[lang] in ran.err)
                         self.assertEqual((ran.code, ran.out), (69, ""), ran)
                         self.assertIn(said[lang], ran.err)
                     self.assertEqual(self.clerk.GetStatus().size, size)  # it is in neither place

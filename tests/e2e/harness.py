@@ -67,7 +67,7 @@ def patience(seconds):
 def given_time(attempt, enough):
     """attempt(seconds) with more and more of them, until the result is enough: a short deadline may
     pass on a busy machine before anything came of it."""
-    for seconds in (3, 12, 48):
+    for seconds in (1, 4, 16, 64):
         result = attempt(seconds)
         if enough(result):
             break

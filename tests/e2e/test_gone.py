@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from harness import Refused, check_ledger, command, opened, patience, pb
+from harness import Refused, check_ledger, command, given_time, opened, patience, pb
 from test_admin import ask, values
 
 WORDS = {"en": "data directory was moved or removed",
@@ -106,8 +106,9 @@ class Gone(unittest.TestCase):
             self.is_refused(contributor())
         self.is_refused(sent)
         for lang, words in WORDS.items():
-            ran = self.home.pledge("clerk", "contributor", "add", "--name", "Two", "--kind",
-                                   "government", lang=lang, options=["--timeout", "1s"], timeout=60)
+            ran = given_time(lambda seconds: self.home.pledge(
+                "clerk", "contributor", "add", "--name", "Two", "--kind", "government", lang=lang,
+                options=["--timeout", f"{seconds}s"], timeout=120), lambda ran: words in ran.err)
             self.assertEqual((ran.code, ran.out), (69, ""), ran)
             self.assertIn(words, ran.err)
         self.away.rename(self.home.data)

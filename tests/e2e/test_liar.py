@@ -14,7 +14,7 @@ import unittest
 import grpc
 
 import audit
-from harness import BIN, ROOT, DaemonTest, patience, pb, run
+from harness import BIN, ROOT, DaemonTest, given_time, patience, pb, run
 
 FORMS = ("bin", "jsonl", "csv", "hledger", "beancount", "iati")
 
@@ -248,11 +248,13 @@ class Lies(DaemonTest):
         self.status.role, before = pb.ROLE_APPROVER, self.status.role
         try:
             self.liar.says("GetStatus", self.status)
-            ran = self.home.pledge("approver", "--timeout", "1s", "postings", "--period", "2026-01", "--accounts",
-                                   ROOT / "deploy" / "accounts.example.csv", "-o", self.path(), port=self.liar.port,
-                                   timeout=patience(60))
+            words = "no entry came within --timeout"
+            ran = given_time(lambda seconds: self.home.pledge(
+                "approver", "--timeout", f"{seconds}s", "postings", "--period", "2026-01", "--accounts",
+                ROOT / "deploy" / "accounts.example.csv", "-o", self.path(), port=self.liar.port,
+                timeout=patience(120)), lambda ran: words in ran.err)
             self.assertEqual(ran.code, 75, ran)
-            self.assertIn("no entry came within --timeout", ran.err)
+            self.assertIn(words, ran.err)
         finally:
             self.status.role = before
 
@@ -457,10 +459,12 @@ class Endless(DaemonTest):
             for form in ("bin", "hledger"):
                 path = self.home.path / f"drip-{form}"
                 with self.subTest(name=name, form=form):
-                    ran = self.home.pledge("auditor", "--timeout", "1s", "dump", "--as", form, "-o", path, port=port,
-                                           timeout=patience(60))
+                    words = "nothing whole came within --timeout"
+                    ran = given_time(lambda seconds: self.home.pledge(
+                        "auditor", "--timeout", f"{seconds}s", "dump", "--as", form, "-o", path, port=port,
+                        timeout=patience(120)), lambda ran: words in ran.err)
                     self.assertEqual(ran.code, 75, ran)
-                    self.assertIn("nothing whole came within --timeout", ran.err)
+                    self.assertIn(words, ran.err)
                     self.assertEqual([one.name for one in path.parent.glob(path.name + "*")], [])
 
     def test_what_is_slow_but_goes_on_is_waited_for(self):
