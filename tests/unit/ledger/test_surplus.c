@@ -3,6 +3,7 @@
  * Goal: what the donor decides moves exactly that money, in one append or not at all; and after any
  * sequence of the desk's commands the books balance (I2, I3, I8) and a saved state is the same.
  */
+#include "common/check.h"
 #include "desk.h"
 
 /* xorshift: the sequences are the same everywhere */
@@ -59,6 +60,35 @@ static void test_a_part_moves_and_the_rest_stays(void **state)
     reallocate(&w, w.ledger->allocation[1].seq, "P000002", 0, NULL);
     assert_refused(&w, PLEDGE_NOT_OPEN);
     world_fini(&w);
+}
+
+/* Three cents of four move; the one that stays counts for its share, half of a cent to even. */
+static void test_what_stays_of_money_in_another_currency(void **state)
+{
+    (void)state;
+    static const int64_t counted[][2] = {{9, 2}, {10, 2}, {11, 3}, {14, 4}};
+    for (size_t i = 0; i < PL_COUNT(counted); i++) {
+        struct world w;
+        desk_ready(&w, 10000);
+        pay(&w, "P000002", 4, "EUR", "BANK-2"); /* nobody says at what rate: it waits */
+        allocate(&w, "B000002", "P000001", 4, "EUR", counted[i][0], "CHF");
+        assert_accepted(&w);
+        int64_t minor = 3;
+        const char *currency = "EUR";
+        DESK_(Reallocate, PLEDGED__V1__REALLOCATE__INIT, REALLOCATE, reallocate);
+        Pledged__V1__Money settled = PLEDGED__V1__MONEY__INIT;
+        settled.minor = 7;
+        settled.currency = (char *)"CHF";
+        body.settled = &settled;
+        body.seq = w.ledger->allocation[1].seq;
+        body.pledge = (char *)"P000002";
+        give(&w, &command);
+        assert_accepted(&w);
+        assert_int_equal(w.ledger->pledge[0].allocated, 10000 + counted[i][1]);
+        assert_int_equal(w.ledger->pledge[1].allocated, 7);
+        assert_balanced(&w);
+        world_fini(&w);
+    }
 }
 
 /* What is closed was closed because it is paid: its money stays where it is. */
@@ -218,6 +248,7 @@ static void test_any_sequence_balances(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_stays_of_money_in_another_currency),
         cmocka_unit_test(test_nothing_moves_away_from_what_is_closed),
         cmocka_unit_test(test_all_of_an_allocation_moves),
         cmocka_unit_test(test_a_part_moves_and_the_rest_stays),
