@@ -12,7 +12,7 @@ TIERS = ["diamant", "platine", "platinum", "platine", "or", "argent", "innovatio
 TO_COME = "2999-01-01"
 CURRENCIES = ["CHF", "CHF", "CHF", "EUR", "USD", "JPY"]
 WEIGHTS = {"add_contributor": 5, "amend_contributor": 1, "hold": 6, "extend": 3, "wait": 5,
-           "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 3, "change_tier": 4,
+           "submit": 8, "submit_held": 5, "commit": 7, "amend_pledge": 8, "change_tier": 5,
            "withdraw": 3, "cancel": 2, "pay": 12, "reverse": 5, "allocate": 10, "reallocate": 7,
            "convert": 4, "refund": 6, "pay_back": 4, "cancel_refund": 2, "write_off": 5,
            "accept_difference": 4, "close": 5, "approve": 14, "reject": 3,
@@ -250,6 +250,14 @@ class Sequence:
     def draw_amend_pledge(self):
         body = pb.AmendPledge(pledge=self.pledge("COMMITTED"), amount=self.amount(
             60_000_000, self.random.choice(["CHF", "CHF", "EUR"])))
+        undone = [p.id for p in self.fund.pledges.values()
+                  if p.stage == "COMMITTED" and p.owed > p.terms and p.minor < 1 << 40]
+        if undone and self.chance(0.6):    # money went: more was promised before, or no less than that
+            body.pledge = self.random.choice(undone)
+            there = self.fund.pledges[body.pledge]
+            minor = self.random.choice([there.minor + 100, there.peak, max(1, there.peak - 1)])
+            body.amount.CopyFrom(money(minor, there.currency))
+            return command(amend_pledge=body, effective_date=self.day_of_word(there), **self.letter())
         there = self.fund.pledges.get(body.pledge)
         if there is not None and there.minor and self.chance(0.3):
             bound = there.minor - self.fund.balance(there)
@@ -258,12 +266,12 @@ class Sequence:
             prices = self.random.choice([there.signed, self.fund.price])  # then, or now
             if prices[there.tier]:
                 body.amount.CopyFrom(money(prices[there.tier] - self.random.randint(0, 1), "CHF"))
-        if there is not None and there.peak and self.chance(0.3):  # what was settled once
-            body.amount.CopyFrom(money(max(1, there.peak - self.random.randint(0, 1)), there.currency))
         return command(amend_pledge=body, effective_date=self.day_of_word(there), **self.letter())
 
     def day_of_word(self, there):
         """Papers come late, or before their day; what they rest on may be of the day after."""
+        if there is not None and there.terms < there.owed and self.chance(0.7):
+            return self.random.choice([there.terms[0], max(there.terms[0], "2026-04-15")])
         days = ["", "", "2026-02-27", "2026-03-01", "2026-04-15", self.fund.today, TO_COME]
         if there is not None and there.terms[0]:
             days += [there.terms[0], there.owed[0] or there.terms[0]] * 2

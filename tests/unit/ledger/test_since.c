@@ -912,6 +912,15 @@ static void test_a_promise_of_today_in_the_east(void **state)
         pay_of(&w, "P000003", 10, "2026-01-20");
         assert_string_equal(world_last(&w)->effective_date,
                             rules == 15 ? "2026-01-20" : "2026-02-03");
+        on(&w, "2026-02-04"); /* and of tomorrow, until that has come there */
+        submit(&w, NULL, "C000001", NULL, MINOR, "CHF");
+        on(&w, NULL);
+        pay_of(&w, "P000004", 10, "2026-01-20");
+        assert_string_equal(world_last(&w)->effective_date, "2026-01-20");
+        w.now_us += PL_US_PER_DAY;
+        pay_of(&w, "P000004", 10, "2026-01-20");
+        assert_string_equal(world_last(&w)->effective_date,
+                            rules == 15 ? "2026-01-20" : "2026-02-04");
         world_fini(&w);
     }
 }
