@@ -25,6 +25,7 @@ struct witness {
     struct cosign_witness seen;
     const char *url;          /* NULL: it cannot be asked */
     uint64_t last_size;       /* that it cosigned, as far as we know */
+    bool ahead;               /* it said that it cosigned more than was signed here */
     struct signed_tree *asks; /* owns; of the request under way, NULL: none */
     uint64_t asked_old;       /* of that request */
     bool told_size;           /* that request's old size comes from an answer of the witness */
@@ -46,7 +47,7 @@ struct cosign {
     struct signed_tree *unkept; /* owns; cosigned, and not on the disk yet; NULL: none */
     size_t unkept_lines;
     int64_t keep_due_ns; /* of that one */
-    bool changed, rolled_back, cannot_keep;
+    bool changed, cannot_keep;
     struct pl_note note; /* of the answer at hand: too large for a stack */
 };
 
@@ -86,7 +87,11 @@ struct cosign_report *cosign_news(struct cosign *cosign)
 
 bool cosign_rolled_back(const struct cosign *cosign)
 {
-    return cosign->rolled_back;
+    for (size_t i = 0; i < cosign->count; i++) {
+        if (cosign->witness[i].ahead)
+            return true;
+    }
+    return false;
 }
 
 /* --- files --- */
@@ -171,9 +176,9 @@ void cosign_policy_free(struct cosign_policy *policy)
 
 /* --- what is published --- */
 
-static bool cosigned_path(const struct cosign *cosign, char ret[PATH_BYTES])
+static bool make_path(const char *data, char ret[PATH_BYTES])
 {
-    int len = snprintf(ret, PATH_BYTES, "%s/checkpoint.cosigned", cosign->options.data);
+    int len = snprintf(ret, PATH_BYTES, "%s/checkpoint.cosigned", data);
     return len > 0 && len < PATH_BYTES;
 }
 
@@ -189,7 +194,7 @@ static struct pl_status print_target(const struct cosign *cosign, struct pl_buf 
 static struct pl_status keep(struct cosign *cosign, struct pl_slice note)
 {
     char path[PATH_BYTES];
-    if (!cosigned_path(cosign, path))
+    if (!make_path(cosign->options.data, path))
         return pl_fail(INVALID, "a path is too long");
     if (!lock_is_at(cosign->options.lock, cosign->options.data))
         return pl_fail(UNAVAILABLE, "find the data directory: it was moved or removed");
@@ -397,9 +402,17 @@ int64_t cosign_due_ns(const struct cosign *cosign)
 static void succeed(struct cosign *cosign, struct witness *witness, const struct signed_tree *tree,
                     uint64_t time_s)
 {
-    if (witness->seen.trouble[0] != '\0')
+    if (witness->ahead)
+        pl_log_warning("cosign",
+                       "a witness that was said to have cosigned more than this ledger signed "
+                       "cosigned what was signed here: the size was wrong, or came from somebody "
+                       "else; ask for its address with https",
+                       "witness=%s cosigned=%" PRIu64, PL_QUOTED(witness->seen.name),
+                       tree->checkpoint.size);
+    else if (witness->seen.trouble[0] != '\0')
         pl_log_info("cosign", "a witness cosigns again", "witness=%s",
                     PL_QUOTED(witness->seen.name));
+    witness->ahead = false;
     witness->wait_ms = 0;
     witness->due_ns = 0;
     witness->told_size = false;
@@ -467,17 +480,21 @@ static bool parse_size(struct pl_slice body, uint64_t *ret)
     return size <= PL_MERKLE_SIZE_MAX;
 }
 
-static void on_rolled_back(struct cosign *cosign, struct witness *witness, uint64_t size)
+/* A size is nobody's signature: on the way to a witness that is asked by http anybody can write it.
+ * So it stops the signing, as a fork cannot be taken back, and is put to the test from the size
+ * that its cosignatures prove, until it cosigns what is here: who has more never does. */
+static void on_ahead(struct cosign *cosign, struct witness *witness, uint64_t size)
 {
-    if (!cosign->rolled_back)
+    if (!witness->ahead)
         pl_log_error(
             "cosign",
             "a witness cosigned more than this ledger signed: it was rolled back, and signs "
-            "nothing any more; restore a newer backup, or, if the witness is wrong, take it "
-            "out of the policy",
+            "nothing unless that witness cosigns what was signed here; restore a newer backup, or, "
+            "if the witness is wrong, take it out of the policy",
             "witness=%s cosigned=%" PRIu64 " signed=%" PRIu64, PL_QUOTED(witness->seen.name), size,
             cosign->newest->checkpoint.size);
-    cosign->rolled_back = true;
+    witness->ahead = true;
+    witness->last_size = witness->seen.size;
     fail(cosign, witness, "it cosigned more than what was signed here");
 }
 
@@ -501,7 +518,7 @@ static void on_conflict(struct cosign *cosign, struct witness *witness,
         return;
     }
     if (size > cosign->newest->checkpoint.size) {
-        on_rolled_back(cosign, witness, size);
+        on_ahead(cosign, witness, size);
         return;
     }
     if (size == witness->asked_old && size == tree->checkpoint.size) {
@@ -556,6 +573,37 @@ void cosign_answer(struct cosign *cosign, size_t index, const struct cosign_answ
 
 /* --- start, end --- */
 
+static bool out_of_use_path(const char *path, char ret[PATH_BYTES])
+{
+    int len = snprintf(ret, PATH_BYTES, "%s.old", path);
+    return len > 0 && len < PATH_BYTES;
+}
+
+/* Larger ones may be shown from now on, without cosignatures. Should the policy be content with
+ * this one again one day, it must not come back: what is shown never gets smaller. It stays under
+ * another name, for people. */
+static struct pl_status put_aside(struct io *io, const char *data, const char *path)
+{
+    char old[PATH_BYTES];
+    if (!out_of_use_path(path, old))
+        return pl_fail(INVALID, "a path is too long");
+    struct pl_status status = io->rename(io, path, old);
+    if (status.code == PL_E_NOT_FOUND)
+        return pl_ok();
+    PL_TRY(status);
+    pl_log_warning("cosign", "what was cosigned before is not shown any more; it is kept",
+                   "file=%s", PL_QUOTED(old));
+    return io->sync_dir(io, data);
+}
+
+struct pl_status cosign_put_aside(struct io *io, const char *data)
+{
+    char path[PATH_BYTES];
+    if (!make_path(data, path))
+        return pl_ok(); /* nothing was ever written there */
+    return put_aside(io, data, path);
+}
+
 /* Is the text that was kept a checkpoint of this log as it is, with what the policy wants? */
 static bool fits(struct cosign *cosign, struct pl_slice text, struct pl_checkpoint *ret,
                  struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX])
@@ -577,39 +625,46 @@ static bool fits(struct cosign *cosign, struct pl_slice text, struct pl_checkpoi
     return pl_merkle_eq(&root, &ret->root);
 }
 
-static void recall(struct cosign *cosign)
+/* Who was stopped on the way left it in memory only, where this start read it: it is on the disk
+ * before anybody sees it. */
+static struct pl_status take_up(struct cosign *cosign, struct pl_slice text,
+                                const struct pl_checkpoint *checkpoint,
+                                const struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX])
+{
+    PL_TRY(keep(cosign, text));
+    cosign->served = signed_tree_new(checkpoint, text, 0);
+    for (size_t i = 0; i < cosign->count; i++) {
+        struct witness *witness = &cosign->witness[i];
+        if (!seen[i].verified)
+            continue;
+        witness->last_size = witness->seen.size = checkpoint->size;
+        witness->seen.time_s = seen[i].time_s;
+        cosign->served_lines++;
+    }
+    return pl_ok();
+}
+
+static struct pl_status recall(struct cosign *cosign)
 {
     char path[PATH_BYTES];
     struct pl_buf text PL_CLEANUP(pl_buf_fini);
     struct pl_checkpoint checkpoint;
     struct pl_note_seen seen[PL_POLICY_WITNESSES_MAX] = {{0}};
     pl_buf_init(&text, NOTE_BYTES + 1);
-    if (!cosigned_path(cosign, path))
-        return;
+    if (!make_path(cosign->options.data, path))
+        return pl_ok();
     struct pl_status status = read_all(cosign->options.io, path, NOTE_BYTES, &text);
     if (status.code == PL_E_NOT_FOUND)
-        return;
-    if (!pl_is_ok(status) && status.code != PL_E_TOO_BIG) {
+        return pl_ok();
+    if (pl_is_ok(status) && fits(cosign, pl_buf_slice(&text), &checkpoint, seen))
+        return take_up(cosign, pl_buf_slice(&text), &checkpoint, seen);
+    if (!pl_is_ok(status) && status.code != PL_E_TOO_BIG)
         pl_log_status(PL_LOG_WARNING, "cosign",
                       "what was cosigned before cannot be read; it is gathered anew", status);
-        return;
-    }
-    if (!pl_is_ok(status) || !fits(cosign, pl_buf_slice(&text), &checkpoint, seen)) {
+    else
         pl_log_warning("cosign", "what was cosigned before does not fit log and policy any more",
                        "file=%s", PL_QUOTED(path));
-        return;
-    }
-    size_t lines = 0;
-    for (size_t i = 0; i < cosign->count; i++) {
-        struct witness *witness = &cosign->witness[i];
-        if (!seen[i].verified)
-            continue;
-        witness->last_size = witness->seen.size = checkpoint.size;
-        witness->seen.time_s = seen[i].time_s;
-        lines++;
-    }
-    /* who was stopped on the way left it in memory only, where this start read it */
-    offer(cosign, signed_tree_new(&checkpoint, pl_buf_slice(&text), 0), lines);
+    return put_aside(cosign->options.io, cosign->options.data, path);
 }
 
 static struct pl_status set_up(struct cosign *cosign)
@@ -625,7 +680,7 @@ static struct pl_status set_up(struct cosign *cosign)
             (void)snprintf(witness->seen.trouble, sizeof(witness->seen.trouble),
                            "the policy has no address of it");
     }
-    recall(cosign);
+    PL_TRY(recall(cosign));
     cosign->changed = true;
     return pl_ok();
 }

@@ -11,11 +11,13 @@
  *
  * No answer is believed: cosignatures are verified, sizes are compared with what was signed here. A
  * witness that says that it cosigned more than was ever signed here has seen a log that was rolled
- * back since: that is told once, and whoever owns this stops signing.
+ * back since: that is told, and whoever owns this stops signing. But a size carries no signature,
+ * so it is put to the test like a failure: the witness is asked again, from what its cosignatures
+ * prove; when it cosigns what was signed here, signing goes on.
  *
  * One thread. Failure modes: the file cannot be written (logged, tried again after a second and
- * with the next answer; what was published before stays), or read at the start (logged, gathered
- * anew).
+ * with the next answer; what was published before stays). At the start: read (logged, gathered
+ * anew), written again or put aside (IO, NO_SPACE: what was shown would get smaller).
  *
  * Previous hop: server/witness, server/notary (checkpoints). Next hop: server/proofs.
  */
@@ -81,11 +83,13 @@ struct cosign_options {
     pl_merkle_read_fn read;  /* hashes up to what was signed */
     void *read_arg;
 };
-/* Reads what was cosigned before; what does not fit the log or the policy any more is passed over.
- */
+/* Reads what was cosigned before; what does not fit the log or the policy any more is put aside. */
 PL_MUST_CHECK struct pl_status cosign_new(const struct cosign_options *options,
                                           struct cosign **ret);
 void cosign_free(struct cosign *cosign); /* NULL is fine */
+/* For a start without a policy, which shows what nobody cosigned: what was cosigned before is put
+ * aside (checkpoint.cosigned.old), so that no later policy shows it again as the newest. */
+PL_MUST_CHECK struct pl_status cosign_put_aside(struct io *io, const char *data);
 
 /* A newer checkpoint was signed; takes the reference. */
 void cosign_take(struct cosign *cosign, struct signed_tree *tree);
@@ -113,7 +117,7 @@ void cosign_answer(struct cosign *cosign, size_t witness, const struct cosign_an
 
 /* A reference to what readers should see, if that changed since the last call; else NULL. */
 struct cosign_report *cosign_news(struct cosign *cosign);
-/* A witness cosigned more than what was signed here. */
+/* A witness says that it cosigned more than what was signed here, and did not yet cosign that. */
 bool cosign_rolled_back(const struct cosign *cosign);
 
 #endif

@@ -311,7 +311,7 @@ static struct pl_status make_witness(struct daemon *daemon, char *message)
 {
     const struct config *config = daemon->config;
     if (config->checkpoint_policy == NULL)
-        return pl_ok();
+        return cosign_put_aside(io_system(), config->data);
     PL_TRY(cosign_policy_load(config->checkpoint_policy, notary_vkey(daemon->notary), message,
                               &daemon->policy));
     const struct witness_options options = {

@@ -700,9 +700,9 @@ bool notary_signs(const struct notary *notary)
     return atomic_load_explicit(&notary->signs, memory_order_acquire);
 }
 
-void notary_silence(struct notary *notary)
+void notary_silence(struct notary *notary, bool silent)
 {
-    atomic_store_explicit(&notary->silenced, true, memory_order_release);
+    atomic_store_explicit(&notary->silenced, silent, memory_order_release);
     notary_want(notary); /* so that notary_signs tells it soon */
 }
 

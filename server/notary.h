@@ -88,10 +88,10 @@ struct pl_slot *notary_slot(struct notary *notary, size_t reader);
 struct pl_bell *notary_bell(struct notary *notary, size_t reader);
 /* Somebody waits for a checkpoint over all that is durable now. */
 void notary_want(struct notary *notary);
-/* False: there will be none before somebody repaired something. */
+/* False: there will be none before somebody repaired something, or takes back a doubt. */
 bool notary_signs(const struct notary *notary);
-/* Signs nothing from now on, until the daemon is started again: somebody knows better. */
-void notary_silence(struct notary *notary);
+/* Signs nothing as long as somebody may know better. */
+void notary_silence(struct notary *notary, bool silent);
 /* For proofs up to the size of a checkpoint that was published. */
 struct tree *notary_tree(struct notary *notary);
 

@@ -44,7 +44,7 @@ const struct signed_tree *proofs_newest(struct proofs *proofs);
 const struct cosign_report *proofs_report(struct proofs *proofs);
 /* What is shown to who asks for a checkpoint: the newest one that the witnesses cosigned, without
  * such the one that they are asked about, without witnesses the newest one. So its size never goes
- * back while the daemon runs: a monitor would take that for entries that were taken away, though
+ * back, over starts and changes of the policy either: a monitor would take that for entries that were taken away, though
  * tlog-tiles does not forbid it. Borrowed like that. NULL: none. */
 const struct signed_tree *proofs_served(struct proofs *proofs);
 

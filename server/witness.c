@@ -41,7 +41,7 @@ struct witness_thread {
     struct pl_bell *stop; /* owns */
     atomic_bool stopping;
     pthread_t thread;
-    bool running, silenced;
+    bool running, silent;
 };
 
 /* --- the network --- */
@@ -183,10 +183,11 @@ static void look(struct witness_thread *witness)
 /* Before anybody hears of it. */
 static void silence(struct witness_thread *witness)
 {
-    if (!cosign_rolled_back(witness->cosign) || witness->silenced)
+    bool silent = cosign_rolled_back(witness->cosign);
+    if (silent == witness->silent)
         return;
-    witness->silenced = true;
-    notary_silence(witness->options.notary);
+    witness->silent = silent;
+    notary_silence(witness->options.notary, silent);
 }
 
 static int sleep_ms(const struct witness_thread *witness)

@@ -8,7 +8,8 @@
  * answer, no redirects, http and https only.
  *
  * Failure modes: those of witnesses (told in the report and once in the log). When one of them
- * cosigned more than was signed here, the notary is told to stop signing.
+ * says that it cosigned more than was signed here, the notary is told to stop signing until it
+ * cosigned what was.
  *
  * Previous hop: server/notary. Next hops: the witnesses; server/proofs (reports).
  */

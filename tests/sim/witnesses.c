@@ -49,6 +49,7 @@ struct witness {
     int64_t rest_until_us; /* it may not be asked before */
     int64_t first_us;      /* of failures within a second */
     unsigned failures;
+    bool ahead, far; /* a size beyond what is signed came from it, and no cosignature since */
 };
 struct issued { /* a line that one of them wrote for a checkpoint of ours */
     unsigned by;
@@ -86,10 +87,11 @@ static struct {
     struct unseen unseen[UNSEEN_MAX];
     size_t unseens;
     struct policy policy;
-    uint64_t told, ever;       /* cosigned, shown: since the start; the last that was */
-    uint64_t faults;           /* of the disk, before this start */
-    bool must_silence, silent; /* it was told; it has had the time to act on it */
-    bool may_silence;
+    uint64_t told, ever; /* cosigned, shown: since the start; the last that was */
+    uint64_t faults;     /* of the disk, before this start and those that came to nothing */
+    bool starting;
+    bool silent;      /* it was told of a size far beyond, and has had the time to act on it */
+    bool may_silence; /* there is a reason for an alarm */
     uint64_t silence_sleeps, silence_seen;
     char error[200]; /* of what happens within the daemon's fibers */
 } t;
@@ -503,6 +505,15 @@ static bool has_line(unsigned index, struct pl_slice body)
            memmem(body.data, body.len, last->line, strlen(last->line)) != NULL;
 }
 
+static bool must_be_silent(void)
+{
+    for (unsigned i = 0; i < ALL; i++) {
+        if (t.witness[i].far)
+            return true;
+    }
+    return false;
+}
+
 static void told(const char *url, long status, const char *type, struct pl_slice body)
 {
     struct witness *witness = &t.witness[who(url) % ALL];
@@ -519,17 +530,23 @@ static void told(const char *url, long status, const char *type, struct pl_slice
         witness->failures++;
         t.report.refused++;
     }
-    t.may_silence = t.may_silence || size > checkpoints_size();
-    if (size > checkpoints_size() + FAR && !t.must_silence) {
-        t.must_silence = true;
+    if (status == 200) /* perhaps right: then it may sign again */
+        witness->ahead = witness->far = false;
+    witness->ahead = witness->ahead || size > checkpoints_size();
+    t.may_silence = t.may_silence || witness->ahead;
+    if (size <= checkpoints_size() + FAR)
+        return;
+    if (!must_be_silent()) {
+        t.silent = false;
         t.silence_sleeps = courier_sleeps();
         t.report.silenced++;
     }
+    witness->far = true;
 }
 
 static void look_at_silence(void)
 {
-    if (!t.must_silence || courier_sleeps() <= t.silence_sleeps)
+    if (!must_be_silent() || courier_sleeps() <= t.silence_sleeps)
         return;
     if (!t.silent) {
         t.silent = true;
@@ -688,6 +705,7 @@ bool witnesses_started(struct witness_thread *thread, uint64_t size, bool lied)
     struct cosign_report *report = pl_slot_take(witness_slot(thread, 0));
     PL_ASSERT(report != NULL);
     t.lied = lied;
+    t.starting = false;
     t.told = 0;
     bool fine = check_report(report, lied ? 0 : size);
     cosign_report_unref(report);
@@ -696,6 +714,7 @@ bool witnesses_started(struct witness_thread *thread, uint64_t size, bool lied)
         return model_wrong(t.ground.model,
                            "%" PRIu64 " entries were shown as cosigned, and after a start %" PRIu64,
                            before, t.told);
+    t.ever = t.told; /* what was put aside does not come back */
     return fine;
 }
 
@@ -738,12 +757,15 @@ void witnesses_start(void)
 {
     if (!t.on)
         return;
-    t.must_silence = t.may_silence = t.silent = false;
+    t.may_silence = t.silent = false;
     t.told = 0;
-    t.faults = faults();
+    if (!t.starting)
+        t.faults = faults();
+    t.starting = true;
     for (int i = 0; i < ALL; i++) {
         t.witness[i].rest_until_us = 0;
         t.witness[i].failures = 0;
+        t.witness[i].ahead = t.witness[i].far = false;
     }
     if (!t.well && dice_below(&t.dice, 6) == 0) {
         choose_policy(&t.policy);
@@ -791,7 +813,11 @@ void witnesses_repair(void)
 
 bool witnesses_silenced(void)
 {
-    return t.may_silence;
+    for (unsigned i = 0; i < ALL; i++) {
+        if (t.witness[i].ahead)
+            return true;
+    }
+    return false;
 }
 
 uint64_t witnesses_told(void)

@@ -55,7 +55,7 @@ bool witnesses_judge(uint64_t durable);
 bool witnesses_move(void);
 /* All of them are honest and well from here on. */
 void witnesses_repair(void);
-/* It was told, in this life, that more was cosigned than it signed. */
+/* It was told that more was cosigned than it signed, and nothing else by that witness since. */
 bool witnesses_silenced(void);
 /* Entries that everybody was shown a cosigned checkpoint of since the last start. */
 uint64_t witnesses_told(void);

@@ -502,15 +502,6 @@ static bool is_settled(void)
             world.lied || witnesses_told() >= world.seen.size);
 }
 
-/* The operator has read why nothing is signed any more: that witness was wrong. */
-static void end_silence(void)
-{
-    if (world.process.witness == NULL || !witnesses_silenced())
-        return;
-    world_note("it was silent, and is started again");
-    world_kill_process();
-}
-
 /* Safety is not enough: with all well again it must serve. */
 static void be_healthy(void)
 {
@@ -518,7 +509,6 @@ static void be_healthy(void)
     wire_be_well(true);
     operator_repair();
     witnesses_repair();
-    end_silence();
     if (world.front == NULL) /* else it is too late: doors are closed already */
         world.leaving = world.process.stop = false;
     world_note("healthy from here on");
@@ -554,10 +544,10 @@ static void be_healthy(void)
         }
         if (i % 100 == 0 && world.front != NULL && world_oldest_version() != operator_version())
             front_reload(world.front); /* the last one may have been refused */
-        if (witnesses_on() && witnesses_silenced())
-            end_silence(); /* an answer from before was under way */
-        /* a witness that failed is left alone for a while */
-        pl_clock_fake_advance_us(&world.clock, is_nearly_settled() ? 100000 : 5000);
+        /* a witness that failed is left alone for a while; if it said that it has more than was
+         * signed, nothing is signed in that time, and then it is as before */
+        bool waits = is_nearly_settled() || (witnesses_on() && witnesses_silenced());
+        pl_clock_fake_advance_us(&world.clock, waits ? 100000 : 5000);
     }
     if (!world.over && !is_settled())
         world_wrong("with all well, it does not come to rest");

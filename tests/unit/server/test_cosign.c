@@ -101,6 +101,16 @@ static void nobody_is_asked(void)
     assert_false(cosign_next(cosign, &ask));
 }
 
+/* Before the next pause of the first witness is over. */
+static void nobody_but_the_others_is_asked(void)
+{
+    struct cosign_ask ask;
+    while (cosign_next(cosign, &ask)) {
+        assert_int_not_equal(ask.witness, 0);
+        pl_buf_fini(&ask.body);
+    }
+}
+
 static void answer(size_t index, long status, const char *body, bool is_size)
 {
     const struct cosign_answer told = {
@@ -183,7 +193,7 @@ static void load(const char *rest)
         fail_msg("%s", message);
 }
 
-static void start(void)
+static struct pl_status try_to_start(void)
 {
     const struct cosign_options options = {.policy = &policy->policy,
                                            .io = io_system(),
@@ -194,7 +204,12 @@ static void start(void)
                                            .read = read_hashes};
     cosign_free(cosign);
     cosign = NULL;
-    assert_true(pl_is_ok(cosign_new(&options, &cosign)));
+    return cosign_new(&options, &cosign);
+}
+
+static void start(void)
+{
+    assert_true(pl_is_ok(try_to_start()));
 }
 
 /* Two of three. */
@@ -381,6 +396,50 @@ static void who_knows_more_than_was_signed_raises_the_alarm(void **state)
     answer(0, 409, "10\n", true);
     assert_true(cosign_rolled_back(cosign));
     (void)served("it cosigned more than what was signed here");
+    /* it stands by it: the alarm stays, however often it is asked */
+    for (int64_t wait_us = 1000000; wait_us < 100000000; wait_us *= 2) {
+        nobody_but_the_others_is_asked();
+        pl_clock_fake_advance_us(&fake, wait_us > 60000000 ? 60000000 : wait_us);
+        assert_int_equal(asked(0, &size), 0);
+        answer(0, 409, "10\n", true);
+        assert_true(cosign_rolled_back(cosign));
+    }
+}
+
+/* A size is nobody's signature. Whoever writes one on the way stops nothing for longer than they
+ * go on with it: the witness's own word, which is signed, ends it. */
+static void a_forged_size_heals(void **state)
+{
+    (void)state;
+    const struct cosign_answer down = {.failed = "Connection refused"};
+    uint64_t size = 0;
+    load("quorum W0");
+    start();
+    cosign_take(cosign, sign(9));
+    cosigns(0, 0, 9);
+    assert_int_equal(served(""), 9);
+    cosign_take(cosign, sign(12));
+    assert_int_equal(asked(0, &size), 9);
+    answer(0, 409, "11\n", true); /* forged as well: a size that it does not have */
+    assert_int_equal(asked(0, &size), 11);
+    answer(0, 409, "1000000\n", true);
+    assert_true(cosign_rolled_back(cosign));
+    assert_int_equal(served("it cosigned more than what was signed here"), 9);
+    nobody_but_the_others_is_asked();
+    pl_clock_fake_advance_us(&fake, 1000000);
+    /* from what its cosignatures prove; no proof from a size that was told leaves */
+    assert_int_equal(asked(0, &size), 9);
+    assert_int_equal(size, 12);
+    cosign_answer(cosign, 0, &down);
+    assert_true(cosign_rolled_back(cosign)); /* nothing was heard of it */
+    pl_clock_fake_advance_us(&fake, 2000000);
+    assert_int_equal(asked(0, &size), 9);
+    answer_cosigned(0, 1, 12); /* by another one: not its word */
+    assert_true(cosign_rolled_back(cosign));
+    pl_clock_fake_advance_us(&fake, 4000000);
+    cosigns(0, 9, 12);
+    assert_false(cosign_rolled_back(cosign));
+    assert_int_equal(served(""), 12);
 }
 
 static void bad_answers_are_told_and_not_used(void **state)
@@ -437,6 +496,16 @@ static void bad_answers_are_told_and_not_used(void **state)
     assert_int_equal(served("it cosigned another root of the same size"), 0);
 }
 
+/* As a person may do it who knows that nothing larger was shown. */
+static void bring_back(void)
+{
+    char path[128], old[128];
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned", dir);
+    (void)snprintf(old, sizeof(old), "%s/checkpoint.cosigned.old", dir);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rename(old, path), 0);
+}
+
 static void what_was_cosigned_is_known_after_a_restart(void **state)
 {
     (void)state;
@@ -456,19 +525,27 @@ static void what_was_cosigned_is_known_after_a_restart(void **state)
     load("group g all W0 W1 W2\nquorum g");
     start();
     assert_int_equal(served(""), 0);
-    /* nor is that of another history: this log has other entries now */
+    /* not even later, when larger ones were shown that nobody cosigned */
     load("group g 2 W0 W1 W2\nquorum g");
+    start();
+    assert_int_equal(served(""), 0);
+    /* nor is that of another history: this log has other entries now */
+    bring_back();
     other_history = 1;
     start();
     assert_int_equal(served(""), 0);
     other_history = 0;
+    bring_back();
     durable = 4; /* nor one that is longer than the log */
     start();
     assert_int_equal(served(""), 0);
     durable = 255;
     start();
-    assert_int_equal(served(""), 5);
+    assert_int_equal(served(""), 0);
     /* nor a damaged one */
+    bring_back();
+    start();
+    assert_int_equal(served(""), 5);
     char path[128];
     (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned", dir);
     assert_int_equal(truncate(path, 100), 0);
@@ -510,6 +587,47 @@ static void what_cannot_be_kept_is_not_published(void **state)
     assert_int_equal(cosign_due_ns(cosign), INT64_MAX);
 }
 
+/* The size that is shown to who asks for a checkpoint. */
+static uint64_t shown(void)
+{
+    static uint64_t size;
+    struct cosign_report *report = cosign_news(cosign);
+    if (report == NULL)
+        return size;
+    const struct signed_tree *tree = report->tree != NULL ? report->tree : report->meanwhile;
+    size = tree == NULL ? 0 : tree->checkpoint.size;
+    cosign_report_unref(report);
+    return size;
+}
+
+/* Without a policy, what nobody cosigned is shown, larger and larger. */
+static void what_was_cosigned_under_a_policy_is_put_aside_without_one(void **state)
+{
+    (void)state;
+    char path[128];
+    load("quorum W0");
+    start();
+    assert_true(pl_is_ok(cosign_put_aside(io_system(), dir))); /* there is none yet */
+    cosign_take(cosign, sign(5));
+    cosigns(0, 0, 5);
+    assert_int_equal(served(""), 5);
+    assert_true(pl_is_ok(cosign_put_aside(io_system(), dir)));
+    start(); /* the policy is back */
+    assert_int_equal(served(""), 0);
+    cosign_take(cosign, sign(12));
+    assert_int_equal(shown(), 12);
+    bring_back();
+    start();
+    assert_int_equal(served(""), 5);
+    /* it would come back: then there is no start */
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.old", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(cosign_put_aside(io_system(), dir).code, PL_E_IO);
+    load("group g all W0 W1 W2\nquorum g");
+    assert_int_equal(try_to_start().code, PL_E_IO);
+    assert_int_equal(rmdir(path), 0);
+}
+
 /* Who is stopped between the file and its directory's sync leaves it in memory alone: the next
  * start reads it, and shows it once it is on the disk. */
 static void what_is_recalled_is_kept_again(void **state)
@@ -523,28 +641,14 @@ static void what_is_recalled_is_kept_again(void **state)
     assert_int_equal(served(""), 5);
     (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.new", dir);
     assert_int_equal(mkdir(path, 0700), 0); /* nothing can be written there */
-    start();
-    assert_int_equal(served(""), 0);
+    /* larger ones must not be shown meanwhile: it would be a step back */
+    assert_int_equal(try_to_start().code, PL_E_IO);
     assert_int_equal(rmdir(path), 0);
-    pl_clock_fake_advance_us(&fake, 1000000);
-    nobody_is_asked();
+    start();
     assert_int_equal(served(""), 5);
     /* the witness is still known to have cosigned it */
     cosign_take(cosign, sign(7));
     cosigns(0, 5, 7);
-}
-
-/* The size that is shown to who asks for a checkpoint. */
-static uint64_t shown(void)
-{
-    static uint64_t size;
-    struct cosign_report *report = cosign_news(cosign);
-    if (report == NULL)
-        return size;
-    const struct signed_tree *tree = report->tree != NULL ? report->tree : report->meanwhile;
-    size = tree == NULL ? 0 : tree->checkpoint.size;
-    cosign_report_unref(report);
-    return size;
 }
 
 /* From the first checkpoint on, whoever agrees when: neither a newer one that is not cosigned nor
@@ -656,6 +760,8 @@ static int tear_down(void **state)
     policy = NULL;
     (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned", dir);
     (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/checkpoint.cosigned.old", dir);
+    (void)unlink(path);
     (void)snprintf(path, sizeof(path), "%s/policy", dir);
     (void)unlink(path);
     return rmdir(dir);
@@ -697,11 +803,13 @@ int main(void)
         CASE(told_sizes_are_used),
         CASE(who_is_ahead_of_the_target_holds_up_nobody),
         CASE(who_knows_more_than_was_signed_raises_the_alarm),
+        CASE(a_forged_size_heals),
         CASE(bad_answers_are_told_and_not_used),
         CASE(what_is_shown_never_gets_smaller),
         CASE(what_was_cosigned_is_known_after_a_restart),
         CASE(what_cannot_be_kept_is_not_published),
         CASE(what_is_recalled_is_kept_again),
+        CASE(what_was_cosigned_under_a_policy_is_put_aside_without_one),
         CASE(a_policy_that_wants_none),
         CASE(wrong_policies_are_told_with_their_line),
     };

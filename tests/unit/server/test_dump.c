@@ -196,7 +196,7 @@ static void test_without_a_checkpoint_it_holds_all_there_is(void **state)
     struct world *w = *state;
     sign_all(&w->office);
     office_grow(&w->office, 10);
-    notary_silence(w->office.notary);
+    notary_silence(w->office.notary, true);
     assert_true(pl_is_ok(notary_turn(w->office.notary)));
     struct dumped all = dumped(w, ask(w, 0, 0));
     assert_holds(&all, 1, ENTRIES + 10, ENTRIES + 10);

@@ -137,7 +137,7 @@ static void test_who_cannot_be_served_is_told_at_once(void **state)
 {
     struct world *w = *state;
     struct waiter waiter;
-    notary_silence(w->office.notary);
+    notary_silence(w->office.notary, true);
     assert_true(pl_is_ok(notary_turn(w->office.notary)));
     wait_for(w, &waiter, 1);
     assert_true(waiter.gone_on == 1 && !waiter.covered);
@@ -378,7 +378,7 @@ static void test_get_consistency_proof(void **state)
 static void test_without_a_checkpoint_there_is_no_proof(void **state)
 {
     struct world *w = *state;
-    notary_silence(w->office.notary);
+    notary_silence(w->office.notary, true);
     assert_true(pl_is_ok(notary_turn(w->office.notary)));
     Pledged__V1__GetInclusionProofRequest one = PLEDGED__V1__GET_INCLUSION_PROOF_REQUEST__INIT;
     const Pledged__V1__GetCheckpointRequest none = PLEDGED__V1__GET_CHECKPOINT_REQUEST__INIT;
