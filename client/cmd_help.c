@@ -94,6 +94,9 @@ static struct pl_status print_exit_codes(struct pl_buf *out, bool writes)
     if (writes)
         PL_TRY(print_pair(out, "  13", _("stored as a proposal: it waits for a second person"), 6));
     PL_TRY(print_pair(out, "  14", _("what came is damaged, or is not what was signed"), 6));
+    if (!writes)
+        PL_TRY(
+            print_pair(out, "  16", _("entries that were signed or shown before are missing"), 6));
     PL_TRY(print_pair(out, "  64", _("wrong usage"), 6));
     PL_TRY(print_pair(out, "  65", _("the input is wrong"), 6));
     PL_TRY(print_pair(out, "  66", _("no such file"), 6));

@@ -12,6 +12,7 @@
 #include "client/input.h"
 #include "client/mirror.h"
 #include "client/progress.h"
+#include "client/succession.h"
 #include "common/check.h"
 #include "common/json.h"
 #include "common/scan.h"
@@ -137,6 +138,8 @@ struct fetch {
     struct progress progress;
     uint64_t whole;
     bool ended;
+    const char *key; /* that the daemon names */
+    uint64_t there;  /* entries that it says to have */
 };
 
 static void fetch_fini(struct fetch *fetch)
@@ -169,14 +172,15 @@ static struct pl_status on_part(void *arg, struct pl_slice message)
     return pl_ok();
 }
 
-/* The key that the daemon names. Whoever verifies the mirror later takes it from elsewhere. */
-static struct pl_status ask_key(struct cli *cli, const char **ret)
+/* Key and size as the daemon says. Whoever verifies the mirror later has the key from elsewhere. */
+static struct pl_status ask_status(struct cli *cli, struct fetch *fetch)
 {
     Pledged__V1__GetStatusRequest request = PLEDGED__V1__GET_STATUS_REQUEST__INIT;
     ProtobufCMessage *message = NULL;
     PL_TRY(cli_read(cli, "GetStatus", &request.base, &pledged__v1__get_status_response__descriptor,
                     &message));
-    *ret = ((const Pledged__V1__GetStatusResponse *)message)->vkey;
+    fetch->key = ((const Pledged__V1__GetStatusResponse *)message)->vkey;
+    fetch->there = ((const Pledged__V1__GetStatusResponse *)message)->size;
     return pl_ok();
 }
 
@@ -203,17 +207,18 @@ static struct pl_status fetch_entries(struct cli *cli, struct fetch *fetch, uint
                : session_stream(cli->session, "Dump", &request.base, on_part, fetch);
 }
 
-static struct pl_status show_mirror(struct cli *cli, const char *dir, uint64_t added,
-                                    const struct verify_checkpoint *checkpoint)
+static struct pl_status show_mirror(struct cli *cli, const struct fetch *fetch, const char *dir,
+                                    uint64_t added)
 {
     struct sheet sheet;
+    uint8_t root[PL_SHA256_BYTES];
+    PL_TRY(mirror_root_at(fetch->mirror, mirror_size(fetch->mirror), root));
     sheet_init(&sheet, NULL, mirror_columns, PL_COUNT(mirror_columns), &cli->arena);
     sheet_text(&sheet, dir);
-    sheet_number(&sheet, (int64_t)checkpoint->size);
+    sheet_number(&sheet, (int64_t)mirror_size(fetch->mirror));
     sheet_number(&sheet, (int64_t)added);
-    sheet_hex(&sheet,
-              (ProtobufCBinaryData){PL_SHA256_BYTES, pl_arena_memdup(&cli->arena, checkpoint->root,
-                                                                     PL_SHA256_BYTES)});
+    sheet_hex(&sheet, (ProtobufCBinaryData){PL_SHA256_BYTES,
+                                            pl_arena_memdup(&cli->arena, root, PL_SHA256_BYTES)});
     return cli_show(cli, &sheet);
 }
 
@@ -224,11 +229,6 @@ static struct pl_status contradicts(struct cli *cli, struct fetch *fetch, struct
     uint64_t before = mirror_size(fetch->mirror);
     char kept[MIRROR_NAME_BYTES];
     PL_TRY(mirror_refuse(fetch->mirror, text, kept));
-    if (size < before)
-        return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
-                           _("the mirror has %" PRIu64 " entries, the daemon signs %" PRIu64
-                             ": entries were taken away; keep the mirror, it is evidence"),
-                           before, size);
     return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                        _("what the daemon sent and signed (%" PRIu64 " entries) does not continue "
                          "the mirror (%" PRIu64 " entries); the mirror is as it was, the daemon's "
@@ -236,8 +236,38 @@ static struct pl_status contradicts(struct cli *cli, struct fetch *fetch, struct
                        size, before, kept[0] != '\0' ? kept : _("nothing, so many are there"));
 }
 
+/* The daemon signs less than the mirror holds: the mirror stays as it is, whatever that means. */
+static struct pl_status judge_smaller(struct cli *cli, struct fetch *fetch, struct pl_slice text,
+                                      const struct verify_checkpoint *checkpoint)
+{
+    uint8_t root[PL_SHA256_BYTES];
+    uint64_t held = mirror_size(fetch->mirror);
+    PL_TRY(mirror_root_at(fetch->mirror, checkpoint->size, root));
+    const struct succession_case given = {.held = held,
+                                          .came = checkpoint->size,
+                                          .held_root = root,
+                                          .came_root = checkpoint->root,
+                                          .there = fetch->there};
+    enum succession is = succession_judge(&given);
+    if (is == SUCCESSION_MISSING)
+        return failure_set(&cli->failure, PL_E_MISSING, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                           _("the mirror has %" PRIu64 " entries, the daemon has %" PRIu64
+                             " and signs %" PRIu64 ", which are the same ones: nothing was "
+                             "rewritten, but it lost entries that it had signed, as an older "
+                             "backup does; the mirror is as it was: keep it, it has them"),
+                           held, fetch->there, checkpoint->size);
+    if (is != SUCCESSION_BEHIND)
+        return contradicts(cli, fetch, text, checkpoint->size);
+    (void)fprintf(stderr,
+                  _("Note: the checkpoint that the daemon shows (%" PRIu64 " entries) is older "
+                    "than the mirror (%" PRIu64 ") and fits it. The daemon says that it has "
+                    "the entries after it too; the mirror stays as it is.\n"),
+                  checkpoint->size, held);
+    return pl_ok();
+}
+
 /* Before anything is fetched: is it the ledger that is there? */
-static struct pl_status check_before(struct cli *cli, struct fetch *fetch, struct pl_slice text,
+static struct pl_status check_before(struct cli *cli, struct fetch *fetch,
                                      const struct verify_checkpoint *checkpoint)
 {
     const char *origin = mirror_origin(fetch->mirror);
@@ -245,8 +275,6 @@ static struct pl_status check_before(struct cli *cli, struct fetch *fetch, struc
         return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("the mirror is of the ledger %s, the daemon keeps %s"), origin,
                            checkpoint->origin);
-    if (checkpoint->size < mirror_size(fetch->mirror))
-        return contradicts(cli, fetch, text, checkpoint->size);
     if (mirror_key_changed(fetch->mirror))
         (void)fprintf(stderr, "%s\n",
                       _("Note: the daemon names another key than the one that the mirror was made "
@@ -257,26 +285,29 @@ static struct pl_status check_before(struct cli *cli, struct fetch *fetch, struc
 static struct pl_status mirror_to(struct cli *cli, struct fetch *fetch, const char *dir)
 {
     const Pledged__V1__GetCheckpointResponse *answer = NULL;
-    const char *key = NULL;
     struct verify_checkpoint checkpoint;
-    PL_TRY(ask_key(cli, &key));
+    PL_TRY(ask_status(cli, fetch));
     PL_TRY(get_checkpoint(cli, &answer));
     PL_ASSERT(answer != NULL);
     struct pl_slice text = pl_slice_str(answer->checkpoint);
-    const char *wrong = verify_checkpoint_open(text, key, &checkpoint);
+    const char *wrong = verify_checkpoint_open(text, fetch->key, &checkpoint);
     if (wrong != NULL)
         return failure_set(&cli->failure, PL_E_CORRUPT, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
                            _("the daemon's checkpoint: %s"), gettext(wrong));
-    PL_TRY(mirror_open(dir, key, &fetch->mirror));
+    PL_TRY(mirror_open(dir, fetch->key, &fetch->mirror));
     uint64_t before = mirror_size(fetch->mirror);
-    PL_TRY(check_before(cli, fetch, text, &checkpoint));
+    PL_TRY(check_before(cli, fetch, &checkpoint));
+    if (checkpoint.size < before) {
+        PL_TRY(judge_smaller(cli, fetch, text, &checkpoint));
+        return show_mirror(cli, fetch, dir, 0);
+    }
     PL_TRY(fetch_entries(cli, fetch, checkpoint.size));
     struct pl_status status = mirror_finish(fetch->mirror, text, &checkpoint);
     if (status.code == PL_E_CORRUPT && before != 0)
         return contradicts(cli, fetch, text, checkpoint.size);
     PL_TRY(status);
     progress_end(&fetch->progress);
-    return show_mirror(cli, dir, checkpoint.size - before, &checkpoint);
+    return show_mirror(cli, fetch, dir, checkpoint.size - before);
 }
 
 struct pl_status cmd_mirror(struct cli *cli)

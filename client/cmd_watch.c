@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,6 +70,12 @@ static void wait_ms(int64_t ms)
         continue;
 }
 
+/* It showed entries that it does not have any more: what comes after them would be others. */
+static bool has_fewer(const struct cli *cli, struct pl_status status)
+{
+    return status.code == PL_E_INVALID && strcmp(cli->failure.field, "from_seq") == 0;
+}
+
 static void say_lost(const struct cli *cli, const struct watch *watch)
 {
     if (!cli->config.quiet)
@@ -92,6 +99,12 @@ struct pl_status cmd_watch(struct cli *cli)
     for (;;) {
         watch.told = false;
         struct pl_status status = follow(cli, &watch);
+        if (ever && has_fewer(cli, status))
+            return failure_set(
+                &cli->failure, PL_E_MISSING, PLEDGED__V1__REASON__REASON_UNSPECIFIED, "",
+                _("entry %" PRIu64 " was shown, and the daemon has fewer now: it lost entries that "
+                  "it had signed or shown, as an older backup does; keep what was written here"),
+                watch.next_seq - 1);
         ever = ever || watch.told;
         if (!ever || !passes(status))
             return status;

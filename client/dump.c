@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/entries.h"
+#include "client/succession.h"
 #include "client/text.h"
 #include "common/check.h"
 #include "common/date.h"
@@ -232,7 +233,9 @@ static bool is_contradiction(const struct dump *dump, const struct pl_note *note
  * NULL. */
 static struct pl_status check_kept(const struct dump *dump, const struct pl_note *note)
 {
-    bool fewer = dump->options.to_seq == 0 && dump->next_seq - 1 < dump->kept.size;
+    /* of the kept one, only its own root is known: of what is left, nothing can be said */
+    const struct succession_case given = {.held = dump->kept.size, .came = dump->next_seq - 1};
+    bool fewer = dump->options.to_seq == 0 && succession_judge(&given) == SUCCESSION_UNTOLD;
     if (dump->kept.size == 0 || dump->tree == NULL || (!fewer && !dump->rewritten))
         return pl_ok();
     if (!is_contradiction(dump, note))
@@ -241,9 +244,11 @@ static struct pl_status check_kept(const struct dump *dump, const struct pl_note
                           "signed by its key: another ledger needs a file of its own (another name "
                           "after -o); nothing was replaced"));
     return fewer
-               ? pl_fail(CORRUPT,
-                         N_("entries were taken away since the checkpoint beside the file: keep "
-                            "both and ask who runs the daemon, nothing was replaced"))
+               ? pl_fail(MISSING,
+                         N_("fewer came than were signed under the checkpoint beside the file: the "
+                            "daemon is an older copy, or entries were taken away; whether those "
+                            "that are left were rewritten cannot be told from them; keep both and "
+                            "ask who runs the daemon, nothing was replaced"))
                : pl_fail(CORRUPT, N_("history was rewritten since the checkpoint beside the file: "
                                      "both are evidence, nothing was replaced"));
 }

@@ -38,9 +38,10 @@ enum {
 struct mirror {
     int dir;
     int lock;
-    const char *keys;         /* borrowed */
-    bool other_key;           /* the checkpoint that is there was signed by none of them */
-    uint64_t size;            /* under the checkpoint that is there */
+    const char *keys; /* borrowed */
+    bool other_key;   /* the checkpoint that is there was signed by none of them */
+    uint64_t size;    /* under the checkpoint that is there */
+    struct pl_merkle_hash root;
     char origin[256];         /* of that checkpoint; "": there is none */
     bool replaying;           /* entries come from .incoming: they are written already */
     struct verify_tree *tree; /* of everything that came */
@@ -253,6 +254,7 @@ static struct pl_status load(struct mirror *mirror)
     if (status.code == PL_E_NOT_FOUND)
         return pl_fail(CORRUPT, N_("a bundle of the mirror is missing"));
     mirror->size = checkpoint.size;
+    memcpy(mirror->root.bytes, root, sizeof(root));
     return status;
 }
 
@@ -359,6 +361,45 @@ uint64_t mirror_size(const struct mirror *mirror)
 uint64_t mirror_next_seq(const struct mirror *mirror)
 {
     return mirror->tree->size + 1;
+}
+
+/* --- how it was --- */
+
+/* Any hash of the tree under the checkpoint, from the tile that has it. */
+static struct pl_status read_hashes(void *arg, unsigned level, uint64_t first, size_t count,
+                                    struct pl_merkle_hash *ret)
+{
+    struct mirror *mirror = arg;
+    char path[PATH_BYTES];
+    size_t at = (size_t)(first % PL_MERKLE_TILE_WIDTH);
+    struct pl_tile tile = {.level = level, .index = first / PL_MERKLE_TILE_WIDTH};
+    tile.width = pl_tile_width(level, tile.index, mirror->size);
+    tile_path(&tile, "", path);
+    struct pl_status status = read_file(mirror->dir, path, VERIFY_TILE_BYTES, &mirror->scratch);
+    if (status.code == PL_E_NOT_FOUND)
+        return pl_fail(CORRUPT, N_("a tile of the mirror is missing"));
+    PL_TRY(status);
+    struct pl_slice hashes = pl_buf_slice(&mirror->scratch);
+    if (hashes.len != (size_t)tile.width * PL_SHA256_BYTES || at + count > tile.width)
+        return pl_fail(CORRUPT, N_("a tile of the mirror has another size"));
+    memcpy(ret, hashes.data + at * PL_SHA256_BYTES, count * PL_SHA256_BYTES);
+    return pl_ok();
+}
+
+struct pl_status mirror_root_at(struct mirror *mirror, uint64_t size, uint8_t out[PL_SHA256_BYTES])
+{
+    struct pl_merkle_frontier frontier;
+    struct pl_merkle_hash root;
+    struct pl_merkle_proof proof;
+    PL_ASSERT(size <= mirror->size);
+    PL_TRY(pl_merkle_frontier_at(read_hashes, mirror, size, &frontier));
+    pl_merkle_root(&frontier, &root);
+    memcpy(out, root.bytes, PL_SHA256_BYTES);
+    /* a tile that was damaged here must not look like another history there */
+    PL_TRY(pl_merkle_prove_consistency(read_hashes, mirror, size, mirror->size, &proof));
+    return pl_is_ok(pl_merkle_check_consistency(size, mirror->size, &root, &mirror->root, &proof))
+               ? pl_ok()
+               : pl_fail(CORRUPT, N_("the tiles of the mirror do not lead to its checkpoint"));
 }
 
 /* --- publishing --- */
@@ -478,5 +519,7 @@ struct pl_status mirror_finish(struct mirror *mirror, struct pl_slice text,
         PL_TRY(write_bundle(mirror, checkpoint->size / PL_MERKLE_TILE_WIDTH, width));
     if (checkpoint->size != mirror->size)
         PL_TRY(verify_tree_rest(mirror->tree));
-    return publish(mirror, text, checkpoint->size);
+    PL_TRY(publish(mirror, text, checkpoint->size));
+    memcpy(mirror->root.bytes, root, sizeof(root));
+    return pl_ok();
 }

@@ -35,6 +35,9 @@ uint64_t mirror_size(const struct mirror *mirror);      /* entries under its che
 uint64_t mirror_next_seq(const struct mirror *mirror);  /* first entry that it wants now */
 /* The next entry. */
 PL_MUST_CHECK struct pl_status mirror_take(struct mirror *mirror, struct pl_slice entry);
+/* The root of its tree as it was at an earlier size, from its tiles. CORRUPT: they are damaged. */
+PL_MUST_CHECK struct pl_status mirror_root_at(struct mirror *mirror, uint64_t size,
+                                              uint8_t out[PL_SHA256_BYTES]);
 /* A signed checkpoint that does not continue the mirror is kept beside it (checkpoint.refused, then
  * checkpoint.refused.2 and so on): together they are evidence. *ret_name: its file; "": so many are
  * there already that it was not kept. Of one that was kept before, that one. */

@@ -723,6 +723,7 @@ static const struct word failures[] = {
     {PL_E_UNIMPLEMENTED, "", N_("the daemon does not know this call; it may be older")},
     {PL_E_IO, "", N_("reading or writing failed")},
     {PL_E_CORRUPT, "", N_("damaged data")},
+    {PL_E_MISSING, "", N_("entries are missing")},
     {PL_E_CONFIG, "", N_("wrong configuration")},
     {PL_E_USAGE, "", N_("wrong usage")},
     {PL_E_NO_INPUT, "", N_("no such file")},

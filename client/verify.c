@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "client/succession.h"
 #include "client/text.h"
 #include "client/verify_checkpoint.h"
 #include "client/verify_heads.h"
@@ -398,14 +399,16 @@ static void judge_append_only(struct verify *verify)
         return;
     }
     uint64_t now = verify->checkpoint.size, then = verify->since.size;
+    const struct succession_case given = {.held = then, .came = now};
     if (strcmp(verify->since.origin, verify->checkpoint.origin) != 0)
         verify_fail(report, VERIFY_APPEND_ONLY, 0, _("the earlier checkpoint is of %s"),
                     verify->since.origin);
-    else if (then > now)
-        verify_fail(
-            report, VERIFY_APPEND_ONLY, now + 1,
-            _("%" PRIu64 " entries were signed then, %" PRIu64 " now: entries were taken away"),
-            then, now);
+    else if (succession_judge(&given) == SUCCESSION_UNTOLD)
+        verify_fail(report, VERIFY_APPEND_ONLY, now + 1,
+                    _("%" PRIu64 " entries were signed then, %" PRIu64
+                      " here: this is an older copy, or entries were taken away; whether those "
+                      "that are here were rewritten cannot be told"),
+                    then, now);
     else if (then == now &&
              memcmp(verify->since.root, verify->checkpoint.root, PL_SHA256_BYTES) != 0)
         verify_fail(report, VERIFY_APPEND_ONLY, 0, "%s",

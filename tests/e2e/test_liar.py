@@ -92,9 +92,9 @@ class Lies(DaemonTest):
     def ask(self, *args, **fields):
         return self.home.pledge("auditor", *args, port=self.liar.port, **fields)
 
-    def found_out(self, *args, words=""):
+    def found_out(self, *args, words="", code=14):
         ran = self.ask(*args)
-        self.assertEqual(ran.code, 14, ran)
+        self.assertEqual(ran.code, code, ran)
         self.assertIn(words, ran.err)
         return ran
 
@@ -142,20 +142,20 @@ class Lies(DaemonTest):
             path = self.path()
             beside = path.parent / f"{path.name}.checkpoint"
 
-            def again(entries, words, signer=None):
+            def again(entries, words, signer=None, code=14):
                 self.sends(entries, checkpoint=signer and signer.checkpoint([audit.leaf_hash(e) for e in entries]))
                 if words is None:
                     self.ok(self.ask("dump", "--as", form, "-o", path))
                     return
                 before = path.read_bytes(), beside.read_bytes()
-                self.found_out("dump", "--as", form, "-o", path, words=words)
+                self.found_out("dump", "--as", form, "-o", path, words=words, code=code)
                 self.assertEqual((path.read_bytes(), beside.read_bytes()), before)
             with self.subTest(form=form):
                 for size in (200, 200, 256, 300):
                     again(self.entries[:size], None)
                 again(self.forged()[:300], "rewritten")
                 again(self.forged(), "rewritten")
-                again(self.entries[:299], "taken away")
+                again(self.entries[:299], "taken away", code=16)
                 again(self.entries, None)
                 # nobody knows here which key is the right one
                 again(self.forged(), "not signed by its key", audit.Signer(self.signer.name))
@@ -284,11 +284,45 @@ class Lies(DaemonTest):
         self.ok(self.ask("mirror", path))
 
     def test_two_histories_are_evidence(self):
-        self.two_histories([*self.entries[:-1], self.entries[0]], "evidence")
+        self.two_histories([*self.entries[:-2], *self.entries[:2]], "evidence")
         self.sends(self.entries)
         self.two_histories([*self.entries[:-1], *self.entries[:5]], "evidence")
         self.sends(self.entries)
-        self.two_histories(self.entries[:-7], "taken away")
+        self.two_histories([self.entries[1], *self.entries[1:-7]], "evidence")  # also of fewer
+
+    def files_of(self, path):
+        return {str(one): one.read_bytes() for one in path.rglob("*") if one.is_file()}
+
+    def has(self, size):
+        status = pb.GetStatusResponse()
+        status.CopyFrom(self.status)
+        status.size = size
+        self.liar.says("GetStatus", status)
+
+    def test_a_smaller_checkpoint_that_fits_is_no_evidence(self):
+        """It lags, or entries are lost: nothing was rewritten in either case."""
+        path = self.path()
+        self.ok(self.ask("mirror", path))
+        before = self.files_of(path)
+        for size in (self.size - 1, 256, 255, 1):
+            with self.subTest(size=size):
+                self.signs(self.leaves[:size])
+                self.sends(self.entries[:size])
+                self.has(self.size)  # a copy that is shown late
+                ran = self.ok(self.ask("mirror", path))
+                self.assertIn("is older than the mirror", ran.err)
+                self.assertEqual(ran.rows, [[str(path), str(self.size), "0", audit.root_of(self.leaves).hex()]])
+                self.has(size)  # an older backup
+                ran = self.found_out("mirror", path, words=f"signs {size}, which are the same ones", code=16)
+                self.assertIn("nothing was rewritten, but it lost entries", ran.err)
+                self.assertEqual(self.files_of(path), before)
+        # a tile that was damaged here is no evidence against anybody
+        self.signs(self.leaves[:255])
+        (path / "tile" / "0" / "000").write_bytes(bytes(256 * 32))
+        self.found_out("mirror", path, words="the tiles of the mirror do not lead to its checkpoint")
+        (path / "tile" / "0" / "000").unlink()
+        self.found_out("mirror", path, words="a tile of the mirror is missing")
+        self.assertEqual(list(path.glob("checkpoint.refused*")), [])
 
     def test_the_mirror_of_another_ledger(self):
         path, other = self.path(), audit.Signer("test.example/else")

@@ -169,7 +169,7 @@ class Proofs(DaemonTest):
         self.assertEqual(ran.code, 14, ran)
         self.assertEqual(self.verify(path, code=14)[0]["integrity"], "failed")
 
-    def test_a_mirror_ahead_of_the_daemon_is_evidence(self):
+    def test_a_mirror_ahead_of_the_daemon_has_what_it_lost(self):
         path = self.home.path / "ahead"
         entries = self.auditor.dump_bytes()[0]
         more = pb.Entry.FromString(entries[-1])
@@ -177,8 +177,9 @@ class Proofs(DaemonTest):
         signer = audit.Signer.from_file(self.home.data / "ledger.key")
         audit.write_mirror(path, entries + [more.SerializeToString()] * 2000, signer)
         ran = self.home.pledge("auditor", "mirror", path, format="json")
-        self.assertEqual(ran.code, 14, ran)
-        self.assertIn("evidence", ran.error["message"])
+        self.assertEqual(ran.code, 16, ran)
+        self.assertEqual(ran.error["reason"], "MISSING")
+        self.assertIn("lost entries that it had signed", ran.error["message"])
 
     def test_who_may(self):
         self.assertEqual(self.home.pledge("clerk", "mirror", self.home.path / "c").code, 77)

@@ -4,6 +4,7 @@ what it may; who does not read is dropped; a thousand watchers are told."""
 import contextlib
 import http.client
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -274,6 +275,41 @@ class CommandLine(DaemonTest):
         finally:
             self.doCleanups()
             self.home = shared
+            home.close()
+
+    def test_a_daemon_that_lost_what_it_showed_is_told(self):
+        """An older copy of the data is put under it: entries that were shown are gone."""
+        home = opened()
+        watching = None
+        try:
+            home.settings["daemon"]["listen"] = f"127.0.0.1:{home.port}"
+            home.client("clerk").contributor("In the copy")
+            home.drop_clients()
+            home.terminate()
+            home.write_config()
+            shutil.copytree(home.data, home.path / "older")
+            home.start()
+            words = [str(word) for word in (BIN / "pledge", *home.client_args("clerk", seconds=5),
+                                            "watch", "--from-seq", "1", "--format", "json")]
+            watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=home.environment(), text=True)
+            home.client("clerk").contributor("Lost")
+            last = home.client("clerk").GetStatus().size
+            for line in watching.stdout:
+                if json.loads(line)["seq"] >= last:
+                    break
+            home.drop_clients()
+            home.terminate()
+            home.data.rename(home.path / "newer")
+            (home.path / "older").rename(home.data)
+            home.start()
+            said = watching.communicate(timeout=patience(60))[1]
+            self.assertEqual(watching.returncode, 16, said)
+            self.assertIn(f"entry {last} was shown, and the daemon has fewer now", said)
+        finally:
+            if watching is not None:
+                watching.kill()
+                watching.communicate()
             home.close()
 
 

@@ -241,6 +241,52 @@ static void test_a_damaged_mirror_does_not_grow(void **state)
     grow(301);
 }
 
+/* As whoever has only the entries computes it. */
+static void root_of(uint64_t size, uint8_t out[PL_SHA256_BYTES])
+{
+    struct pl_buf text;
+    struct verify_checkpoint checkpoint;
+    assert_null(verify_checkpoint_open(sign(size, false, &text), vkey, &checkpoint));
+    memcpy(out, checkpoint.root, PL_SHA256_BYTES);
+    pl_buf_fini(&text);
+}
+
+static void test_it_knows_its_earlier_roots(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {0, 1, 2, 3, 255, 256, 257, 511, 512, 600, 699, 700};
+    uint8_t root[PL_SHA256_BYTES], want[PL_SHA256_BYTES];
+    char path[128];
+    grow(300);
+    grow(700);
+    struct mirror *mirror = open_mirror();
+    for (size_t i = 0; i < PL_COUNT(sizes); i++) {
+        assert_true(pl_is_ok(mirror_root_at(mirror, sizes[i], root)));
+        root_of(sizes[i], want);
+        assert_memory_equal(root, want, sizeof(root));
+    }
+    take_to(mirror, 900); /* what is on its way changes nothing */
+    assert_true(pl_is_ok(mirror_root_at(mirror, 600, root)));
+    root_of(600, want);
+    assert_memory_equal(root, want, sizeof(root));
+    assert_true(pl_is_ok(finish(mirror, 900, false)));
+    assert_true(pl_is_ok(mirror_root_at(mirror, 899, root)));
+    root_of(899, want);
+    assert_memory_equal(root, want, sizeof(root));
+    /* damage is no other history */
+    (void)snprintf(path, sizeof(path), "%s/tile/0/001", dir);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "x", 1, 40), 1);
+    (void)close(fd);
+    assert_int_equal(mirror_root_at(mirror, 400, root).code, PL_E_CORRUPT);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(mirror_root_at(mirror, 400, root).code, PL_E_CORRUPT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mirror_root_at(mirror, 400, root).code, PL_E_CORRUPT);
+    mirror_close(mirror);
+}
+
 static void test_one_at_a_time(void **state)
 {
     (void)state;
@@ -295,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_tiles_stay, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_not_signed_gets_no_place, begin, end),
         cmocka_unit_test_setup_teardown(test_a_damaged_mirror_does_not_grow, begin, end),
+        cmocka_unit_test_setup_teardown(test_it_knows_its_earlier_roots, begin, end),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, begin, end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
