@@ -30,7 +30,7 @@ struct persons_row {
     uint8_t commitment[LEDGER_COMMITMENT_BYTES];
     uint8_t salt[PERSONS_SALT_BYTES];
     struct pl_slice record; /* borrowed */
-    bool is_new;            /* set by persons_put: it was not there before */
+    bool is_new;            /* set by persons_put: it was not there before; the registrar's alone */
     bool named;             /* set by the writer: an entry of the command commits to it */
 };
 /* The commitment that a salt and a record make. */

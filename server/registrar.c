@@ -99,34 +99,48 @@ static bool same_row(const struct persons_row *a, const struct persons_row *b)
     return memcmp(a->commitment, b->commitment, sizeof(a->commitment)) == 0;
 }
 
-/* Does another command under way bring the same record? Then it is not ours alone to take away. */
-static bool is_shared(const struct registrar *registrar, const struct command *command,
-                      const struct persons_row *row)
+/* Whether the record is to be taken away if all of the others under way that bring it as well come
+ * to nothing. False: there are none. */
+static bool leave_to_others(const struct registrar *registrar, const struct command *command,
+                            const struct persons_row *row, bool is_new)
 {
+    bool found = false;
     for (const struct command *other = registrar->under_way; other != NULL;
          other = other->next_private) {
         for (size_t i = 0; other != command && i < other->row_count; i++) {
-            if (same_row(&other->row[i], row))
-                return true;
+            if (same_row(&other->row[i], row)) {
+                other->row[i].is_new = is_new;
+                found = true;
+            }
         }
     }
-    return false;
+    return found;
 }
 
-/* Takes away what this command brought, and nobody else; of one that was recorded, what none of its
- * entries commits to. */
+/* Takes away what this command brought, unless somebody else brings it too: the last one does then.
+ * Of one that was recorded, what none of its entries commits to. */
 static void withdraw(struct registrar *registrar, const struct command *command, bool recorded)
 {
     struct pl_slice *commitment =
         pl_arena_alloc(command->arena, (command->row_count + 1) * sizeof(*commitment));
     size_t count = 0;
-    for (size_t i = 0; commitment != NULL && i < command->row_count; i++) {
+    for (size_t i = 0; i < command->row_count; i++) {
         const struct persons_row *row = &command->row[i];
-        if (row->is_new && !(recorded && row->named) && !is_shared(registrar, command, row))
+        if (row->is_new && !(recorded && row->named) &&
+            !leave_to_others(registrar, command, row, true) && commitment != NULL)
             commitment[count++] = pl_slice(row->commitment, sizeof(row->commitment));
     }
     if (count != 0)
         (void)pl_is_ok(erase(registrar, commitment, count));
+}
+
+/* Entries commit to these records, or may: whoever else brings one has nothing to take away. */
+static void claim(const struct registrar *registrar, const struct command *command, bool all)
+{
+    for (size_t i = 0; i < command->row_count; i++) {
+        if (all || command->row[i].named)
+            (void)leave_to_others(registrar, command, &command->row[i], false);
+    }
 }
 
 static void forget(struct registrar *registrar, const struct command *command)
@@ -214,12 +228,15 @@ static void keep_or_withdraw(struct registrar *registrar, struct command *comman
         command->code == PL_E_OK ? command->item[0].receipt : NULL;
     bool recorded = receipt != NULL && receipt->kind == PLEDGED__V1__RECEIPT_KIND__RECEIPT_KIND_NEW;
     forget(registrar, command);
-    if (is_unsure(command))
+    if (is_unsure(command)) {
+        claim(registrar, command, true);
         return; /* marked as pending: the next start finds out */
+    }
     withdraw(registrar, command,
              recorded); /* of a repeated one the rows are there, or were erased */
     if (!recorded)
         return;
+    claim(registrar, command, false);
     size_t count = 0;
     for (size_t i = 0; i < command->row_count; i++) {
         if (command->row[i].named)

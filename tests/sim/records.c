@@ -84,6 +84,11 @@ void records_start(void)
     r.excuses = 0;
 }
 
+bool records_unexcused(void)
+{
+    return r.excuses == 0;
+}
+
 __attribute__((format(printf, 2, 3))) static bool wrong(const char **ret_what, const char *format,
                                                         ...)
 {

@@ -38,8 +38,8 @@ uint64_t records_erased(void);
 
 /* An entry that is new to the model. False: *ret_what is wrong. */
 bool records_see(const Pledged__V1__Entry *entry, const char **ret_what);
-/* After a start, before anything is asked: what the ledger says is in the file, and nothing else.
- */
+/* After a start, before anything is asked, and at an orderly end: what the ledger says is in the
+ * file, and nothing else. */
 bool records_check(const char **ret_what);
 /* It was told that this one is erased, or that what brought it was refused: no byte is left. Not
  * asked where more than one request brought it, or something failed. */
@@ -48,5 +48,6 @@ bool records_is_gone(const uint8_t commitment[RECORD_KEY], const char **ret_what
 /* What the registrar could not do in this life; it does it later, or at the next start. */
 void records_excuse(struct pl_status status);
 void records_start(void);
+bool records_unexcused(void); /* it did all of it */
 
 #endif

@@ -239,6 +239,22 @@ static void check_records(void)
     world_quiet(false);
 }
 
+/* All that was brought was answered: what came to nothing is not there, also not as one that a
+ * start would find and take away. */
+static void check_records_at_end(void)
+{
+    const char *what = "";
+    if (!records_on() || !records_unexcused() || world.lied || world.late || world.went_away ||
+        world.looks_fail || world.over)
+        return;
+    world_learn_up_to(world.seen.size);
+    if (world.over)
+        return;
+    world_quiet(true);
+    world_records_say(records_check(&what), &what);
+    world_quiet(false);
+}
+
 /* G6: the state it goes on with is the one that the whole log gives. */
 void world_check_state(void)
 {
@@ -395,6 +411,7 @@ static void after_fibers(enum process_state before)
         world_look_at_failure();
     if (world.process.state == PROCESS_ENDING && !world.process.released) {
         take_last_view();
+        check_records_at_end();
         let_go();
         world.process.released = true;
     }

@@ -177,6 +177,62 @@ static void test_brought_by_two_at_a_time(void **state)
     close_place(&p);
 }
 
+/* Each comes to nothing, in either order: nobody asked to keep it, and the last one takes it away.
+ */
+static void test_brought_by_many_for_nothing(void **state)
+{
+    (void)state;
+    static const size_t order[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    struct place p;
+    open_place(&p);
+    for (size_t k = 0; k < PL_COUNT(order); k++) {
+        struct command *command[3];
+        for (size_t i = 0; i < PL_COUNT(command); i++)
+            command[i] = hand_in(&p, "one", false);
+        for (size_t i = 0; i < PL_COUNT(command); i++) {
+            assert_true(is_kept(&p, "one"));
+            answer(&p, command[order[k][i]], PL_E_BUSY, PL_E_OK);
+        }
+        assert_false(is_kept(&p, "one"));
+    }
+    close_place(&p);
+}
+
+/* The second one is decided first (a long command lets others pass) and recorded, or may be: the
+ * first one, which wrote the record, has nothing to take away. */
+static void test_recorded_by_the_second_first(void **state)
+{
+    (void)state;
+    static const enum pl_code told[] = {PL_E_OK, PL_E_UNKNOWN_OUTCOME};
+    static const char *const text[] = {"one", "two"};
+    struct place p;
+    open_place(&p);
+    for (size_t k = 0; k < PL_COUNT(told); k++) {
+        struct command *first = hand_in(&p, text[k], false), *second = hand_in(&p, text[k], true);
+        struct command *third = hand_in(&p, text[k], false);
+        answer(&p, second, PL_E_OK, told[k]);
+        answer(&p, third, PL_E_BUSY, PL_E_OK);
+        answer(&p, first, PL_E_BUSY, PL_E_OK);
+        assert_true(is_kept(&p, text[k]));
+    }
+    close_place(&p);
+}
+
+/* Recorded, but for another record that it brought. */
+static void test_brought_by_two_and_named_by_none(void **state)
+{
+    (void)state;
+    struct place p;
+    open_place(&p);
+    struct command *first = hand_in(&p, "one", false), *second = hand_in(&p, "one", false);
+    answer(&p, first, PL_E_OK, PL_E_OK);
+    assert_true(is_kept(&p, "one"));
+    answer(&p, second, PL_E_OK, PL_E_OK);
+    assert_false(is_kept(&p, "one"));
+    close_place(&p);
+}
+
 /* Somebody who reads the file (a backup does) keeps a record that has to go. It is brought again
  * and recorded: what could not be done before must not be done now. */
 static void test_brought_again_while_the_file_is_busy(void **state)
@@ -270,6 +326,9 @@ int main(void)
         cmocka_unit_test(test_kept_while_recorded),
         cmocka_unit_test(test_kept_while_nobody_knows),
         cmocka_unit_test(test_brought_by_two_at_a_time),
+        cmocka_unit_test(test_brought_by_many_for_nothing),
+        cmocka_unit_test(test_recorded_by_the_second_first),
+        cmocka_unit_test(test_brought_by_two_and_named_by_none),
         cmocka_unit_test(test_brought_again_while_the_file_is_busy),
         cmocka_unit_test(test_the_writer_takes_no_more),
         cmocka_unit_test(test_room),
