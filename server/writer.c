@@ -169,18 +169,18 @@ struct hindrance {
               "id when the operator has put it right"                                              \
     }
 
+static const struct hindrance full_disk = {
+    "the disk is full", "the server's disk is full; nothing was recorded; repeat with the same "
+                        "request id when the operator has made room"};
+
 static const struct hindrance *hindrance(struct pl_status room)
 {
-    static const struct hindrance full = {"the disk is full",
-                                          "the server's disk is full; nothing was recorded; repeat "
-                                          "with the same request id when the operator has made "
-                                          "room"},
-                                  fixed = HINDRANCE("the disk is read-only"),
+    static const struct hindrance fixed = HINDRANCE("the disk is read-only"),
                                   files = HINDRANCE("too many files are open"),
                                   denied = HINDRANCE("the server may not write to its directory"),
                                   broken = HINDRANCE("the disk does not work");
     if (room.code == PL_E_NO_SPACE)
-        return &full;
+        return &full_disk;
     switch (room.sys_errno) {
     case EROFS:
         return &fixed;
@@ -909,11 +909,11 @@ static struct pl_status start_over(struct writer *writer, const struct failure *
 static struct pl_status roll_back(struct writer *writer, enum store_outcome outcome)
 {
     bool full = outcome == STORE_NO_SPACE;
-    const struct failure failure = {.code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
-                                    .reason = full ? PLEDGED__V1__REASON__REASON_NO_SPACE
-                                                   : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
-                                    .message =
-                                        "not recorded; repeat with the same request id later"};
+    const struct failure failure = {
+        .code = full ? PL_E_NO_SPACE : PL_E_UNAVAILABLE,
+        .reason =
+            full ? PLEDGED__V1__REASON__REASON_NO_SPACE : PLEDGED__V1__REASON__REASON_UNAVAILABLE,
+        .message = full ? full_disk.words : "not recorded; repeat with the same request id later"};
     fail_commands(writer, &writer->in_flight->waiting, &failure);
     view_unref(writer->in_flight->view);
     writer->in_flight->view = NULL;
@@ -1199,6 +1199,7 @@ struct pl_status writer_turn(struct writer *writer, bool *ret_busy)
     PL_TRY(mend(writer));
     int64_t now_us = turn_time(writer);
     look_for_room(writer);
+    refresh_view(writer); /* who is refused for it finds it there */
     expire(writer, now_us);
     collect(writer);
     decide_waiting(writer, now_us);
@@ -1272,6 +1273,10 @@ static struct pl_status barrier_wait(struct writer *writer)
     for (int tries = 0; tries < 100000; tries++) {
         store_dispatch(writer->options.store);
         if (writer->completed) {
+            if (writer->outcome == STORE_NO_SPACE)
+                return pl_fail(NO_SPACE, "write the first batch of this epoch");
+            if (writer->outcome == STORE_UNAVAILABLE)
+                break;
             PL_TRY(complete(writer));
             if (writer->in_flight == NULL)
                 return pl_ok();

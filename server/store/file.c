@@ -6,7 +6,11 @@
  * Happy path: append -> job to the I/O thread (or done right here when nobody else waits) ->
  * pwrite, fdatasync -> completion mail -> store_dispatch on the owner.
  * Failure: a write or sync that fails once begun ends the process (G1): the page cache can no
- * longer be trusted, and a retry could report success for data that is gone.
+ * longer be trusted, and a retry could report success for data that is gone. But a disk that has
+ * no room to copy what is overwritten (copy-on-write, a quota on it) says so before anything is
+ * synced: where all that was written of the batch can be made zero again, and that is synced, the
+ * batch is NO_SPACE, and none is taken until zeros are. One that says so at a sync (a thin volume)
+ * ends the process like any other.
  * A file that is open takes writes whatever happens to its name. So after the sync it is asked
  * whether the name still leads to it; if not, the batch is UNKNOWN: it is in a file that no start
  * would find, until somebody puts the directory back. The process does not end then, as what is
@@ -50,6 +54,7 @@ struct file_store {
     uint64_t offset, file_bytes; /* where the next record goes */
     uint32_t min_reader;         /* that it says; never less than a segment before it */
     bool rolled; /* the newest segment is called rolled_from until its first batch is written */
+    bool full;   /* an append found no room inside a segment; nobody has since */
     char segment_name[32], rolled_from[32];
     /* the prepared one */
     int next_fd; /* -1: none */
@@ -65,6 +70,7 @@ struct file_store {
     uint8_t *record; /* owns */
     size_t record_cap;
     uint64_t record_bytes;
+    uint8_t synced[STORE_HASH_BYTES]; /* the last one that is whole and on the disk */
     store_append_fn done;
     void *done_arg;
     enum store_outcome outcome;
@@ -151,15 +157,40 @@ static bool name_segment(struct file_store *file)
     return true;
 }
 
+/* Nothing of it was synced; what was written of it is made zero, as it was before. The pages that
+ * took it take zeros as well, and behind them there is nothing to take back: whether that is so is
+ * looked at. Durable, so that no start finds what is told as not recorded. */
+static void take_back(struct file_store *file, struct pl_status why)
+{
+    struct io *io = file->options.io;
+    size_t len = (size_t)file->record_bytes;
+    (void)io_zero(io, file->fd, file->offset, len).code;
+    must(io->datasync(io, file->fd));
+    if (!pl_is_ok(io->pread(io, file->fd, file->record, len, file->offset)) ||
+        !segment_is_zero(file->record, len))
+        die(why);
+}
+
 /* Batch and, for a new segment, its name: all of it durable when this returns, and where a start
- * finds it, or UNKNOWN. Hashed here and not where it was asked for: the writer has better things to
- * do. */
+ * finds it, or UNKNOWN, or NO_SPACE and nothing of it anywhere. Hashed here and not where it was
+ * asked for: the writer has better things to do. */
 static void write_record(struct file_store *file)
 {
     struct io *io = file->options.io;
     encode(file);
-    must(io->pwrite(io, file->fd, file->record, (size_t)file->record_bytes, file->offset));
-    must(io->datasync(io, file->fd));
+    /* resubmitted, it is there: readers may have seen it, and it is not to be taken back */
+    if (memcmp(file->synced, file->after.hash, STORE_HASH_BYTES) != 0) {
+        struct pl_status status =
+            io->pwrite(io, file->fd, file->record, (size_t)file->record_bytes, file->offset);
+        if (status.code == PL_E_NO_SPACE) {
+            take_back(file, status);
+            file->outcome = STORE_NO_SPACE;
+            return;
+        }
+        must(status);
+        must(io->datasync(io, file->fd));
+        memcpy(file->synced, file->after.hash, STORE_HASH_BYTES);
+    }
     if ((file->rolled && !name_segment(file)) || !is_called(file, file->segment_name))
         file->outcome = STORE_UNKNOWN;
 }
@@ -305,6 +336,12 @@ static bool fits(const struct file_store *file, size_t body_bytes, uint32_t min_
            segment_record_bytes(body_bytes) <= file->file_bytes - file->offset - in_flight;
 }
 
+/* A segment that has begun, and no batch is in it yet. */
+static bool begins(const struct file_store *file)
+{
+    return file->done == NULL && file->rolled;
+}
+
 /* It is on its way and worth waiting for. Completions are for store_dispatch: one that comes
  * meanwhile goes back into the box. */
 static void wait_for_next(struct file_store *file)
@@ -324,9 +361,35 @@ static void wait_for_next(struct file_store *file)
         give_back(file, &file->append_job);
 }
 
+/* Zeros where there are zeros: a disk that has no room for copies takes none. */
+static struct pl_status try_zeros(const struct file_store *file, int fd, uint64_t from, uint64_t to)
+{
+    struct io *io = file->options.io;
+    PL_TRY(io_zero(io, fd, from, to - from));
+    must(io->datasync(io, fd));
+    return pl_ok();
+}
+
+/* Where the next batch goes, be it a small one or one that needs another segment. */
+static struct pl_status try_room(struct file_store *file, size_t body_bytes, uint32_t min_reader)
+{
+    uint64_t len = segment_record_bytes(body_bytes), most = file->options.segment_bytes;
+    PL_ASSERT(file->done == NULL || !file->written);
+    if (file->fd >= 0)
+        PL_TRY(try_zeros(file, file->fd, file->offset,
+                         len < file->file_bytes - file->offset ? file->offset + len
+                                                               : file->file_bytes));
+    if (file->next_fd >= 0 && !fits(file, body_bytes, min_reader))
+        PL_TRY(try_zeros(file, file->next_fd, 0, len < most ? len : most));
+    file->full = false;
+    return pl_ok();
+}
+
 static struct pl_status has_room(struct file_store *file, size_t body_bytes, uint32_t min_reader)
 {
-    if (fits(file, body_bytes, min_reader) || file->next_fd >= 0)
+    if (file->full)
+        PL_TRY(try_room(file, body_bytes, min_reader));
+    if (fits(file, body_bytes, min_reader) || begins(file) || file->next_fd >= 0)
         return pl_ok();
     want_next(file);
     wait_for_next(file);
@@ -391,16 +454,18 @@ static void empty_shelf(struct file_store *file)
     }
 }
 
-/* The prepared file becomes the newest segment: its header page goes in front of the record. */
-static void roll(struct file_store *file, const struct store_batch *batch)
+/* The prepared file becomes the newest segment: its header page goes in front of the record. One
+ * that has begun without a batch may need another header. False: there is no room for it, and the
+ * file stays the prepared one. */
+static bool roll(struct file_store *file, const struct store_batch *batch)
 {
     uint32_t reader = reader_for(batch->body.len, batch->min_reader);
     PL_ASSERT(reader <= SEGMENT_FORMAT);
-    if (reader > file->min_reader)
-        file->min_reader = reader;
+    if (reader < file->min_reader)
+        reader = file->min_reader;
     struct segment_header header = {
-        .format = file->min_reader,
-        .min_reader = file->min_reader,
+        .format = reader,
+        .min_reader = reader,
         .first_batch = batch->number,
         .first_seq = batch->first_seq,
         .created_us = batch->time_us,
@@ -410,6 +475,14 @@ static void roll(struct file_store *file, const struct store_batch *batch)
     memcpy(header.prev, batch->prev, sizeof(header.prev));
     segment_header_encode(&header, page);
     struct io *io = file->options.io;
+    struct pl_status status =
+        io->pwrite(io, file->rolled ? file->fd : file->next_fd, page, sizeof(page), 0);
+    if (status.code == PL_E_NO_SPACE && !file->rolled)
+        return false;
+    must(status);
+    file->min_reader = reader;
+    if (file->rolled)
+        return true;
     file->fd = file->next_fd;
     file->next_fd = -1;
     file->file_bytes = file->options.segment_bytes;
@@ -418,8 +491,8 @@ static void roll(struct file_store *file, const struct store_batch *batch)
     (void)snprintf(file->segment_name, sizeof(file->segment_name), FILE_SEGMENT_FORMAT,
                    batch->number);
     memcpy(file->rolled_from, file->next_name, sizeof(file->rolled_from));
-    must(io->pwrite(io, file->fd, page, sizeof(page), 0));
     shelve(file, file->fd, batch->number);
+    return true;
 }
 
 uint64_t file_batch_max(uint64_t segment_bytes)
@@ -456,8 +529,11 @@ static void file_append(struct store *store, const struct store_batch *batch, bo
     PL_ASSERT(file->done == NULL && !file->options.read_only);
     file->outcome = judge(file, batch);
     file->written = file->outcome == STORE_DURABLE && batch->number != file->head.batch;
-    if (file->written && !fits(file, batch->body.len, batch->min_reader))
-        roll(file, batch);
+    if (file->written && !fits(file, batch->body.len, batch->min_reader) && !roll(file, batch)) {
+        file->outcome = STORE_NO_SPACE;
+        file->written = false;
+        file->full = true;
+    }
     file->done = done;
     file->done_arg = arg;
     file->append_job.kind = JOB_APPEND;
@@ -488,6 +564,7 @@ static void complete(struct file_store *file)
         if (half_used(file))
             want_next(file);
     }
+    file->full = file->full || (file->written && file->outcome == STORE_NO_SPACE);
     done(file->done_arg, file->outcome);
 }
 

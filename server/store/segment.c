@@ -20,7 +20,7 @@ static const char file_magic[8] = "PLEDGSEG";
 static const char record_magic[4] = "PLB1";
 static const char record_trailer[8] = "PLB1END\n";
 
-static bool all_zero(const uint8_t *bytes, size_t len)
+bool segment_is_zero(const uint8_t *bytes, size_t len)
 {
     return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
 }
@@ -51,7 +51,7 @@ struct pl_status segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES],
     if (ret->min_reader > SEGMENT_FORMAT)
         return pl_fail(UNIMPLEMENTED, "the log was written by a newer version of this program");
     if (ret->format <= SEGMENT_FORMAT &&
-        !all_zero(page + FILE_SUM_AT + 8, SEGMENT_HEADER_BYTES - FILE_SUM_AT - 8))
+        !segment_is_zero(page + FILE_SUM_AT + 8, SEGMENT_HEADER_BYTES - FILE_SUM_AT - 8))
         return pl_fail(CORRUPT, "a segment's header page is damaged");
     memcpy(ret->ledger_id, page + 16, 16);
     ret->first_batch = pl_get_le64(page + 32);
@@ -121,7 +121,7 @@ bool segment_record_intact(const uint8_t *record, size_t len)
     const uint8_t *trailer = record + len - sizeof(record_trailer);
     size_t padding = (size_t)(trailer - body) - (size_t)body_bytes;
     return pl_xxh3(pl_slice(body, (size_t)body_bytes), batch.number) == body_sum &&
-           all_zero(body + body_bytes, padding) &&
+           segment_is_zero(body + body_bytes, padding) &&
            memcmp(trailer, record_trailer, sizeof(record_trailer)) == 0;
 }
 
@@ -205,7 +205,7 @@ static struct pl_status last_used(struct segment_window *window, uint64_t offset
         const uint8_t *bytes = NULL;
         PL_TRY(segment_window_get(window, at, piece, &bytes));
         PL_ASSERT(bytes != NULL);
-        for (size_t i = all_zero(bytes, piece) ? 0 : piece; i > 0; i--) {
+        for (size_t i = segment_is_zero(bytes, piece) ? 0 : piece; i > 0; i--) {
             if (bytes[i - 1] != 0) {
                 *ret = at + i;
                 break;
@@ -304,7 +304,7 @@ static struct pl_status looks_torn(struct segment_window *window, const struct w
         if (next > end)
             next = end;
         PL_TRY(segment_window_get(window, at, (size_t)(next - at), &bytes));
-        if (all_zero(bytes, (size_t)(next - at)))
+        if (segment_is_zero(bytes, (size_t)(next - at)))
             return pl_ok();
         at = next;
     }

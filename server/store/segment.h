@@ -86,6 +86,8 @@ static inline uint64_t segment_record_bytes(size_t body_bytes)
 void segment_record_encode(const struct store_batch *batch, uint8_t *out);
 /* Are the bytes of an encoded record still those that were encoded, as its sums say? */
 bool segment_record_intact(const uint8_t *record, size_t len);
+/* As space is that nothing was written into. */
+bool segment_is_zero(const uint8_t *bytes, size_t len);
 
 /* A file read through a window: one thread. */
 struct segment_window {

@@ -5,8 +5,12 @@
  * test writes the file and takes it away again, and the disk is sick and well in between.
  *
  *   FAULTS_FILE   lines "CALL PART ERRNO": calls about paths with PART in them fail. CALL: change
- *                 (open for writing, mkdir), open (any), read, write, sync, sync-dir, rename,
+ *                 (open for writing, mkdir), open (any), read, write, copy, sync, sync-dir, rename,
  *                 unlink, or all. PART$: the path ends with it
+ *
+ * copy: a disk that copies what is overwritten, without room for copies. The page that a write
+ * begins in has its copy, unless the write begins where the page does; it takes what is for it, and
+ * the rest fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -21,7 +25,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, RULES_BYTES = 4096 };
+enum { PATH_BYTES = 4096, RULES_BYTES = 4096, PAGE_BYTES = 4096 };
 
 /* The rules change while we run, so they are read at every call: with bare system calls. */
 static size_t read_rules(char rules[RULES_BYTES])
@@ -137,8 +141,24 @@ FOPEN(fopen64)
     }
 TRANSFER(pread, "read", void *)
 TRANSFER(pread64, "read", void *)
-TRANSFER(pwrite, "write", const void *)
-TRANSFER(pwrite64, "write", const void *)
+
+#define WRITE(name_)                                                                               \
+    ssize_t name_(int fd, const void *data, size_t len, off_t offset);                             \
+    ssize_t name_(int fd, const void *data, size_t len, off_t offset)                              \
+    {                                                                                              \
+        REAL(#name_, ssize_t (*)(int, const void *, size_t, off_t));                               \
+        size_t room = (size_t)((PAGE_BYTES - offset % PAGE_BYTES) % PAGE_BYTES);                   \
+        FAIL_IF(fault_fd("write", fd), -1);                                                        \
+        if (room < len) {                                                                          \
+            int copy = fault_fd("copy", fd);                                                       \
+            if (room == 0)                                                                         \
+                FAIL_IF(copy, -1);                                                                 \
+            len = copy != 0 ? room : len;                                                          \
+        }                                                                                          \
+        return real(fd, data, len, offset);                                                        \
+    }
+WRITE(pwrite)
+WRITE(pwrite64)
 
 static const char *sync_call(int fd)
 {

@@ -122,7 +122,13 @@ class Files(unittest.TestCase):
         """Batches until one is refused."""
         for _ in range(60):
             commands = [contributor() for _ in range(400)]
-            for sent, result in zip(commands, self.clerk.batch(commands)):
+            try:
+                results = self.clerk.batch(commands)
+            except Refused as refused:  # all of it
+                if refused.refusal is None:
+                    raise
+                return commands[0], refused.refusal
+            for sent, result in zip(commands, results):
                 if not result.HasField("receipt"):
                     return sent, result.refusal
                 self.acked[bytes(sent.request_id)] = result.receipt.seq
@@ -184,6 +190,30 @@ class Files(unittest.TestCase):
                 self.cannot_grow(told, fault(call, "/next-", number), in_words=False)
         self.all_is_there()
 
+    def test_no_room_inside_a_segment(self):
+        """A disk that copies what is overwritten (or a quota on it) is full where space was made
+        ahead: refused by name, read on, healed, and what was half written is nowhere."""
+        for call, part, number in (("copy", "/log/", errno.ENOSPC), ("copy", ".seg", errno.EDQUOT),
+                                   ("write", ".seg", errno.ENOSPC)):
+            with self.subTest(call=call, part=part, number=number):
+                self.cannot_grow(FULL, fault(call, part, number), in_words=number == errno.EDQUOT)
+        self.crash_and_look()
+        self.all_is_there()
+
+    def crash_and_look(self):
+        """Killed while it is full, and while it is well again."""
+        sent = contributor()
+        with self.sick(fault("copy", "/log/", errno.ENOSPC)):
+            _, refusal = self.fill()
+            self.assertEqual(pb.Reason.Name(refusal.reason), "REASON_NO_SPACE")
+            with self.assertRaises(Refused):
+                self.clerk.execute(sent)
+            self.home.kill()
+        self.begin()
+        self.assertNotIn(bytes(sent.request_id), check_ledger(self.auditor.dump()).first_of)
+        self.record(sent)
+        self.assertEqual(list((self.home.data / "log").glob("*.broken")), [])
+
     def test_one_trouble_follows_another(self):
         """What is told is what it is now."""
         with self.sick(fault("change", "/next-", errno.ENOSPC)):
@@ -198,7 +228,7 @@ class Files(unittest.TestCase):
     def test_a_write_that_fails_ends_it(self):
         """Nobody knows what is on the disk then. The next start reads it."""
         for call, part, number in (("write", ".seg", errno.EIO), ("write", ".seg", errno.EROFS),
-                                   ("write", ".seg", errno.ENOSPC), ("sync", ".seg", errno.EIO),
+                                   ("sync", ".seg", errno.EIO), ("sync", ".seg", errno.ENOSPC),
                                    ("rename", ".seg", errno.EROFS),
                                    ("sync-dir", "/log$", errno.EIO)):
             with self.subTest(call=call, part=part, number=number):

@@ -769,6 +769,19 @@ static void copy_in(struct file *file, const uint8_t *data, size_t len, uint64_t
     }
 }
 
+/* How much of a write finds the block that it changes copied already, or finds room for a copy. */
+static size_t with_copies(struct file *file, size_t len, uint64_t offset)
+{
+    uint64_t copies = dice_below(disk.dice, 4), at = offset, end = offset + len;
+    while (at < end && at < file->cached_bytes) {
+        copies -= block_at(file, at / BLOCK)->dirty == 0;
+        if (copies == UINT64_MAX)
+            return (size_t)(at - offset);
+        at = (at / BLOCK + 1) * BLOCK;
+    }
+    return len;
+}
+
 ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t offset)
 {
     int number = of(fd)->file;
@@ -778,19 +791,28 @@ ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t offset)
     if (strikes(DISK_INTERRUPTED))
         return refuse(EINTR);
     uint64_t end = (uint64_t)offset + len;
-    if (end > file->cached_bytes && end - file->cached_bytes > disk.free_bytes) {
+    if (end > file->cached_bytes && end - file->cached_bytes > disk.free_bytes &&
+        !disk.plan.roomy) {
+        hit(DISK_FULL);
+        return refuse(ENOSPC);
+    }
+    bool was = heap_daemon(false);
+    len = disk.plan.no_copies ? with_copies(file, len, (uint64_t)offset) : len;
+    (void)heap_daemon(was);
+    if (len == 0) {
         hit(DISK_FULL);
         return refuse(ENOSPC);
     }
     bool failing = strikes(DISK_WRITE_FAILED);
     if (len > 1 && (failing || strikes(DISK_SHORT_WRITE)))
         len = 1 + dice_below(disk.dice, len - 1);
-    bool was = heap_daemon(false);
+    (void)heap_daemon(false);
     copy_in(file, data, len, (uint64_t)offset);
     (void)heap_daemon(was);
     end = (uint64_t)offset + len;
     if (end > file->cached_bytes) {
-        disk.free_bytes -= end - file->cached_bytes;
+        uint64_t grown = end - file->cached_bytes;
+        disk.free_bytes -= grown < disk.free_bytes ? grown : disk.free_bytes;
         file->cached_bytes = end;
     }
     return failing ? refuse(EIO) : (ssize_t)len;

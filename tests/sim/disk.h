@@ -45,6 +45,8 @@ extern const char *const disk_fault_name[DISK_FAULTS];
 struct disk_plan {
     uint32_t rate[DISK_FAULTS];
     uint32_t pause;  /* other fibers go on at a system call */
+    bool no_copies;  /* what is overwritten is copied, and there is hardly room for copies */
+    bool roomy;      /* there is room, whatever was said */
     bool lying_sync; /* the canary: fdatasync does nothing and says that it did */
 };
 

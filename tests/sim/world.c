@@ -120,7 +120,7 @@ bool world_damaged(void)
 /* Checks read without faults. */
 void world_quiet(bool on)
 {
-    static const struct disk_plan none;
+    static const struct disk_plan none = {.roomy = true};
     disk_set_plan(on ? &none : &world.plan);
 }
 
@@ -336,6 +336,8 @@ static void misfortune(void)
             world_happened(WORLD_FULL);
         world_note("the disk is %s", world.full ? "full" : "not full any more");
         disk_set_room(world.full ? dice_below(&world.dice, 3 << 20) : 1ull << 40);
+        world.plan.no_copies = world.full && dice_below(&world.dice, 2) == 0;
+        disk_set_plan(&world.plan);
     }
 }
 

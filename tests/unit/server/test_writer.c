@@ -71,8 +71,13 @@ static void test_a_start_resolves_unknown_and_tells_failures(void **state)
     fault_set_room(b->store, pl_ok());
     goes_wrong(b, 0, STORE_FENCED);
     assert_int_equal(bench_try_writer(b, &none).code, PL_E_FENCED);
-    assert_null(none);
     uint64_t batches = log_batches(b);
+    goes_wrong(b, 0, STORE_NO_SPACE); /* there seemed to be room */
+    assert_int_equal(bench_try_writer(b, &none).code, PL_E_NO_SPACE);
+    goes_wrong(b, 0, STORE_UNAVAILABLE);
+    assert_int_equal(bench_try_writer(b, &none).code, PL_E_UNAVAILABLE);
+    assert_null(none);
+    assert_int_equal(log_batches(b), batches);
     fault_plan(b->store, 0, (struct fault){.kind = FAULT_APPLIED_UNKNOWN});
     assert_true(pl_is_ok(bench_try_writer(b, &b->writer)));
     assert_int_equal(log_batches(b), batches + 1);

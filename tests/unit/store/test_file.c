@@ -232,6 +232,116 @@ static void test_a_quota_is_a_full_disk(void **state)
     fill_and_heal(true); /* the file system says that there is room, and refuses */
 }
 
+/* --- a disk without room for a copy of what is overwritten --- */
+
+/* The page that a write begins in has its copy already, unless the write begins where the page
+ * does; there is no other. */
+enum { PAGES_BEGIN = 128 };
+static _Atomic bool no_copies;
+static _Atomic size_t page_bytes, copied_bytes; /* of a file: they have their copy */
+
+static struct pl_status copying_pwrite(struct io *io, int fd, const void *data, size_t len,
+                                       uint64_t offset)
+{
+    (void)io;
+    if (!no_copies || offset + len <= copied_bytes)
+        return io_system()->pwrite(io_system(), fd, data, len, offset);
+    size_t room = (page_bytes - (offset + PAGES_BEGIN) % page_bytes) % page_bytes;
+    size_t put = len < room ? len : room;
+    PL_TRY(io_system()->pwrite(io_system(), fd, data, put, offset));
+    if (put == len)
+        return pl_ok();
+    errno = ENOSPC;
+    return pl_fail_errno(NO_SPACE, "write a file");
+}
+
+static struct io copying_io(void)
+{
+    struct io io = *io_system();
+    io.pwrite = copying_pwrite;
+    no_copies = false;
+    page_bytes = 4096;
+    copied_bytes = 0;
+    return io;
+}
+
+/* The newest segment, named or not, from the n-th record on. */
+static void assert_zero_behind(const char *dir, const char *name, int records)
+{
+    char path[600];
+    size_t len;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    uint8_t *bytes = slurp(path, &len);
+    size_t at = record_at(bytes, records);
+    assert_true(segment_is_zero(bytes + at, len - at));
+    free(bytes);
+}
+
+/* `before` batches, then one that finds no room, of each size; then there is some again. */
+static void fill_copies(int before, bool header, const char *name, int records, bool idle)
+{
+    static const size_t sizes[] = {70000, 300, 4096, 200000};
+    char *dir = dir_new();
+    struct io io = copying_io();
+    struct store *store = NULL;
+    struct file_report report;
+    struct store_batch batch;
+    struct pl_buf body;
+    struct seen seen = {.next = 1};
+    struct store_reader *reader = NULL;
+    pl_buf_init(&body, STORE_BATCH_BYTES_MAX);
+    assert_true(pl_is_ok(open_file_io(&io, dir, false, 0, &report, &store)));
+    append_some(store, before, 1, 60000);
+    copied_bytes = header ? SEGMENT_HEADER_BYTES : 0;
+    assert_true(pl_is_ok(store_has_room(store, 60000)));
+    assert_true(pl_is_ok(store_reader_open(store, &reader)));
+    for (size_t i = 0; i < PL_COUNT(sizes); i++) {
+        next_batch(store, 1, sizes[i], &body, &batch);
+        page_bytes = i % 2 == 0 ? 4096 : 256; /* so that each size has no room */
+        no_copies = true;
+        assert_int_equal(append_wait(store, &batch, idle), STORE_NO_SPACE);
+        assert_int_equal(store_has_room(store, 60000).code, PL_E_NO_SPACE);
+        assert_int_equal(append_wait(store, &batch, idle), STORE_NO_SPACE);
+        assert_true(store_is_there(store));
+        assert_int_equal(count_batches(store), before);
+        seen = (struct seen){.next = 1};
+        assert_true(before == 0 ||
+                    pl_is_ok(store_reader_read(reader, 1, (uint64_t)before, see_entry, &seen)));
+        assert_zero_behind(dir, name, records);
+        no_copies = false;
+        assert_true(pl_is_ok(store_has_room(store, 60000)));
+    }
+    next_batch(store, 2, 100, &body, &batch); /* another one than those it was told of */
+    batch.min_reader = SEGMENT_FORMAT;
+    assert_int_equal(append_wait(store, &batch, idle), STORE_DURABLE);
+    append_some(store, 3, 1, 60000);
+    seen = (struct seen){.next = 1};
+    assert_true(pl_is_ok(store_reader_read(reader, 1, (uint64_t)before + 5, see_entry, &seen)));
+    store_reader_close(reader);
+    store_close(store);
+    assert_true(pl_is_ok(open_file(dir, false, 0, &report, &store)));
+    assert_int_equal(report.torn_bytes, 0);
+    assert_int_equal(count_batches(store), before + 4);
+    append_some(store, 1, 1, 10);
+    store_close(store);
+    pl_buf_fini(&body);
+    dir_remove(dir);
+}
+
+static void test_no_room_inside_a_segment(void **state)
+{
+    (void)state;
+    for (int idle = 0; idle < 2; idle++) {
+        fill_copies(3, false, "0000000000000001.seg", 3, idle != 0);
+        /* the rest of it is too small for some */
+        fill_copies(34, false, "0000000000000001.seg", 34, idle != 0);
+        /* the next one has begun by then, but has no name */
+        fill_copies(34, true, "next-1.tmp", 0, idle != 0);
+        fill_copies(0, true, "next-0.tmp", 0, idle != 0);
+        fill_copies(0, false, "next-0.tmp", 0, idle != 0);
+    }
+}
+
 static int refused_with; /* of new files; 0: none is */
 
 static struct pl_status refusing_open(struct io *io, const char *path, bool create, bool write,
@@ -291,9 +401,14 @@ static struct pl_status broken_pwrite(struct io *io, int fd, const void *data, s
                                       uint64_t offset)
 {
     (void)io;
-    if (breaks("pwrite")) {
-        errno = ENOSPC; /* once it has begun, this is no better than any other */
-        return pl_fail_errno(NO_SPACE, "write a file");
+    static _Atomic bool begun;
+    if (breaks("pwrite"))
+        return pl_fail(IO, "write a file");
+    if (breaks("pwrite of a part, for good") || breaks("pwrite and the sync behind it")) {
+        if (!begun)
+            PL_TRY(io_system()->pwrite(io_system(), fd, data, len / 2, offset));
+        begun = true;
+        return pl_fail(NO_SPACE, "write a file");
     }
     return io_system()->pwrite(io_system(), fd, data, len, offset);
 }
@@ -301,8 +416,9 @@ static struct pl_status broken_pwrite(struct io *io, int fd, const void *data, s
 static struct pl_status broken_datasync(struct io *io, int fd)
 {
     (void)io;
-    return breaks("datasync") ? pl_fail(IO, "sync a file's data")
-                              : io_system()->datasync(io_system(), fd);
+    return breaks("datasync") || breaks("pwrite and the sync behind it")
+               ? pl_fail(IO, "sync a file's data")
+               : io_system()->datasync(io_system(), fd);
 }
 
 static struct pl_status broken_rename(struct io *io, const char *from, const char *to)
@@ -399,6 +515,9 @@ static void test_a_failed_write_or_sync_ends_the_process(void **state)
     for (int idle = 0; idle < 2; idle++) {
         assert_ends("pwrite", idle != 0, 3);
         assert_ends("datasync", idle != 0, 3);
+        /* no room, and it cannot be made undone */
+        assert_ends("pwrite of a part, for good", idle != 0, 3);
+        assert_ends("pwrite and the sync behind it", idle != 0, 3);
         assert_ends("datasync", idle != 0, 0); /* the very first, in a new segment */
         assert_ends("rename", idle != 0, 0);
         assert_ends("sync of the directory", idle != 0, 0);
@@ -527,6 +646,38 @@ static void test_what_no_start_would_find_is_not_durable(void **state)
         assert_int_equal(append_wait(a.store, &a.batch, idle), STORE_UNKNOWN);
         put_back();
         assert_goes_on(&a);
+        absence_fini(&a);
+    }
+}
+
+/* It was on the disk whole, and readers may have looked ahead: it is not written once more, for
+ * which there might be no room, nor ever taken back. */
+static void test_what_was_unknown_needs_no_room(void **state)
+{
+    (void)state;
+    static const int batches[] = {IN_A_SEGMENT, AT_ITS_END, FRESH};
+    for (size_t i = 0; i < PL_COUNT(batches) * 2; i++) {
+        struct absence a;
+        struct store_reader *reader = NULL;
+        struct seen seen = {.next = 1};
+        bool idle = i % 2 != 0;
+        leaves_before = NULL;
+        absence_init(&a, batches[i / 2]);
+        a.io.pwrite = copying_io().pwrite;
+        assert_true(pl_is_ok(store_reader_open(a.store, &reader)));
+        take_away();
+        assert_int_equal(append_wait(a.store, &a.batch, idle), STORE_UNKNOWN);
+        put_back();
+        if (a.before != 0)
+            assert_true(pl_is_ok(store_reader_read(reader, 1, a.before, see_entry, &seen)));
+        no_copies = true;
+        assert_int_equal(append_wait(a.store, &a.batch, idle), STORE_DURABLE);
+        no_copies = false;
+        assert_true(
+            pl_is_ok(store_reader_read(reader, a.before + 1, a.before + 1, see_entry, &seen)));
+        store_reader_close(reader);
+        append_some(a.store, 1, 1, 10);
+        assert_int_equal(count_batches(a.store), a.before + 2);
         absence_fini(&a);
     }
 }
@@ -997,7 +1148,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_directory_that_is_not_there),
         cmocka_unit_test(test_full_disk_is_told_before_and_heals),
         cmocka_unit_test(test_a_quota_is_a_full_disk),
+        cmocka_unit_test(test_no_room_inside_a_segment),
         cmocka_unit_test(test_what_no_start_would_find_is_not_durable),
+        cmocka_unit_test(test_what_was_unknown_needs_no_room),
         cmocka_unit_test(test_a_file_that_was_removed_takes_nothing_more),
         cmocka_unit_test(test_an_older_segment_that_is_missing_is_missed),
         cmocka_unit_test(test_what_hinders_the_next_segment_is_told),
