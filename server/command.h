@@ -41,7 +41,8 @@ struct command_item {
     /* What the rules of today say against a command that older ones took: the answer, unless its
      * request id has one already. NULL: nothing. */
     Pledged__V1__Refusal *objection;
-    /* Verdict, set by the writer: exactly one of the two. */
+    /* Verdict, set by the writer: exactly one of the two, also where the arena has no room for one
+     * (then it is nobody's, and must not be changed). */
     Pledged__V1__Receipt *receipt;
     Pledged__V1__Refusal *refusal;
     enum pl_code code; /* class of the refusal */
@@ -70,7 +71,7 @@ struct command {
     size_t row_count;
     struct pl_mailbox *worker_home;
     struct command *next_private;
-    /* COMMAND_QUERY, COMMAND_RECORDS */
+    /* COMMAND_QUERY, COMMAND_RECORDS; the response of several commands is made before them */
     query_fn query;
     const ProtobufCMessage *request;
     ProtobufCMessage *response; /* in the arena */

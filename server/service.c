@@ -266,6 +266,23 @@ static void on_execute_private(struct call *call, void *user)
         command_send(call, service, command);
 }
 
+static ProtobufCMessage *batch_answer_new(struct pl_arena *arena, size_t count)
+{
+    Pledged__V1__ExecuteBatchResponse *response = pl_arena_alloc(arena, sizeof(*response));
+    Pledged__V1__CommandResult *result = pl_arena_alloc(arena, count * sizeof(*result));
+    Pledged__V1__CommandResult **list = pl_arena_alloc(arena, count * sizeof(*list));
+    if (response == NULL || result == NULL || list == NULL)
+        return NULL;
+    pledged__v1__execute_batch_response__init(response);
+    for (size_t i = 0; i < count; i++) {
+        pledged__v1__command_result__init(&result[i]);
+        list[i] = &result[i];
+    }
+    response->n_result = count;
+    response->result = list;
+    return &response->base;
+}
+
 static void on_execute_batch(struct call *call, void *user)
 {
     struct service *service = user;
@@ -279,6 +296,13 @@ static void on_execute_batch(struct call *call, void *user)
     struct command *command = execute_new(call, service, request->n_command);
     if (command == NULL)
         return;
+    /* before anything is decided: what was can always be told */
+    command->response = batch_answer_new(command->arena, command->item_count);
+    if (command->response == NULL) {
+        call_fail_reason(call, PL_E_TOO_BIG, PLEDGED__V1__REASON__REASON_TOO_BIG, "",
+                         "the request is too large");
+        return;
+    }
     const struct judge judge = judge_for(call, service);
     /* the exact bytes of each command, as they stand in the request */
     size_t cursor = 0;
@@ -294,34 +318,20 @@ static void on_execute_batch(struct call *call, void *user)
 
 static void finish_batch(struct call *call, struct command *command)
 {
-    Pledged__V1__ExecuteBatchResponse *response = pl_arena_alloc(command->arena, sizeof(*response));
-    Pledged__V1__CommandResult *result =
-        pl_arena_alloc(command->arena, command->item_count * sizeof(*result));
-    Pledged__V1__CommandResult **list =
-        pl_arena_alloc(command->arena, command->item_count * sizeof(*list));
-    if (response == NULL || result == NULL || list == NULL) {
-        /* decided and durable, but there is no room to say it: a repeat gets the verdicts */
-        call_fail_reason(
-            call, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN, "",
-            "the answer is too large; repeat with the same request ids in smaller batches");
-        return;
-    }
-    pledged__v1__execute_batch_response__init(response);
+    const Pledged__V1__ExecuteBatchResponse *response = (const void *)command->response;
     for (size_t i = 0; i < command->item_count; i++) {
         const struct command_item *item = &command->item[i];
-        list[i] = &result[i];
-        pledged__v1__command_result__init(&result[i]);
+        Pledged__V1__CommandResult *result = response->result[i];
         if (item->receipt != NULL) {
-            result[i].result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_RECEIPT;
-            result[i].receipt = item->receipt;
-        } else if (item->refusal != NULL) {
-            result[i].result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_REFUSAL;
-            result[i].refusal = item->refusal;
+            result->result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_RECEIPT;
+            result->receipt = item->receipt;
+        } else {
+            PL_ASSERT(item->refusal != NULL); /* the writer finds words for each */
+            result->result_case = PLEDGED__V1__COMMAND_RESULT__RESULT_REFUSAL;
+            result->refusal = item->refusal;
         }
     }
-    response->n_result = command->item_count;
-    response->result = list;
-    call_reply(call, &response->base);
+    call_reply(call, command->response);
 }
 
 static enum metrics_result result_of(const struct command_item *item)

@@ -352,9 +352,38 @@ static void mark_rows(struct command *command, const struct ledger_decision *dec
     }
 }
 
-/* The entry that it is told of; 0: none. */
-static uint64_t item_seq(const struct command_item *item)
+/* --- verdicts where the command has no memory left --- */
+
+#define VERDICT(reason_, words_)                                                                   \
+    {                                                                                              \
+        .base = PROTOBUF_C_MESSAGE_INIT(&pledged__v1__refusal__descriptor),                        \
+        .reason = PLEDGED__V1__REASON__REASON_##reason_, .field = (char *)(uintptr_t) "",          \
+        .message = (char *)(uintptr_t)(words_),                                                    \
+    }
+static const Pledged__V1__Refusal
+    untold = VERDICT(TOO_BIG, "there is no memory for the answer to this; nothing was recorded; "
+                              "repeat with the same request id in a smaller batch"),
+    unshown = VERDICT(TOO_BIG, "this was decided before, and there is no memory for the answer; "
+                               "repeat with the same request id in a smaller batch"),
+    unclear = VERDICT(OUTCOME_UNKNOWN, unsure_words);
+
+/* What is true of it all the same. `decided`: the ledger has its request id. */
+static void item_say_something(struct command_item *item, bool decided)
 {
+    if (item->receipt != NULL || item->refusal != NULL)
+        return;
+    bool unknown = item->code == PL_E_UNKNOWN_OUTCOME;
+    item->refusal = (Pledged__V1__Refusal *)(uintptr_t)(unknown   ? &unclear
+                                                        : decided ? &unshown
+                                                                  : &untold);
+    item->code = unknown ? PL_E_UNKNOWN_OUTCOME : PL_E_TOO_BIG;
+}
+
+/* The entry that it is told of; 0: none. */
+static uint64_t item_seq(const struct writer *writer, const struct command_item *item)
+{
+    if (item->refusal == &unshown)
+        return ledger_find_request(writer->ledger, item->msg->request_id.data);
     return item->receipt != NULL   ? item->receipt->seq
            : item->refusal != NULL ? item->refusal->seq
                                    : 0;
@@ -423,6 +452,8 @@ static void item_replay(struct writer *writer, struct command *command, struct c
     if (pl_is_ok(status))
         status =
             pl_unpack_trusted(&pledged__v1__entry__descriptor, bytes, command->arena, &message);
+    if (status.code == PL_E_TOO_BIG)
+        return; /* for the command's memory */
     if (!pl_is_ok(status)) {
         pl_log_status(PL_LOG_ERROR, "writer", "cannot read back an entry", status);
         item_refuse(command, item, PL_E_UNAVAILABLE, PLEDGED__V1__REASON__REASON_UNAVAILABLE, "",
@@ -456,6 +487,7 @@ static void item_unsure(struct command *command, struct command_item *item)
     item->receipt = NULL;
     item_refuse(command, item, PL_E_UNKNOWN_OUTCOME, PLEDGED__V1__REASON__REASON_OUTCOME_UNKNOWN,
                 "", unsure_words);
+    item_say_something(item, false);
 }
 
 static const char disagreement[] =
@@ -588,6 +620,7 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
 {
     if (item->msg == NULL)
         return true; /* the worker refused it */
+    bool done = true;
     uint64_t seq =
         item->msg->dry_run ? 0 : ledger_find_request(writer->ledger, item->msg->request_id.data);
     if (seq >= writer->head.next_seq && writer->gone)
@@ -605,15 +638,17 @@ static bool decide_item(struct writer *writer, struct command *command, struct c
     else if (no_room(writer) && !item->msg->dry_run)
         item_no_room(writer, command, item);
     else
-        return item_decide(writer, command, item, now_us);
-    return true;
+        done = item_decide(writer, command, item, now_us);
+    if (done)
+        item_say_something(item, seq != 0);
+    return done;
 }
 
 /* Of a command that was decided in part before the log went away. */
 static void withhold(const struct writer *writer, struct command *command)
 {
     for (size_t i = 0; i < command->item_count; i++) {
-        if (item_seq(&command->item[i]) >= writer->head.next_seq)
+        if (item_seq(writer, &command->item[i]) >= writer->head.next_seq)
             item_unsure(command, &command->item[i]);
     }
 }
@@ -834,7 +869,7 @@ struct failure {
 
 static bool item_durable(const struct writer *writer, const struct command_item *item)
 {
-    uint64_t seq = item_seq(item);
+    uint64_t seq = item_seq(writer, item);
     return seq != 0 && seq < writer->head.next_seq;
 }
 
@@ -866,6 +901,7 @@ static void fail_command(struct writer *writer, struct command *command,
             continue;
         item->receipt = NULL;
         item_refuse(command, item, failure->code, failure->reason, "", failure->message);
+        item_say_something(item, false);
     }
     command->phase = COMMAND_DECIDED;
     answer(command);

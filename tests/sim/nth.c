@@ -223,14 +223,13 @@ static bool judge_item(struct command_item *item, const uint8_t id[MODEL_ID], bo
 {
     uint8_t bytes[REQUEST_BYTES_MAX];
     learn();
-    if (item->receipt == NULL && item->refusal == NULL) {
-        if (item->code == PL_E_OK)
-            fail("neither a verdict nor a reason why not", "");
-        if (!known && model_find(&t.model, id) != 0)
-            fail("a verdict without words, and an entry", "");
-        t.refusals++;
+    if ((item->receipt == NULL) == (item->refusal == NULL)) {
+        fail("not one verdict", "");
         return false;
     }
+    if (item->refusal != NULL && item->code == PL_E_TOO_BIG && !known &&
+        model_find(&t.model, id) != 0)
+        fail("told that it is too big, and an entry", "");
     uint64_t seq = item->receipt != NULL ? item->receipt->seq : item->refusal->seq;
     if (seq == 0) {
         t.refusals++;

@@ -808,6 +808,125 @@ static void test_receipts_for_who_only_packs_them(void **state)
 
 /* While it waits for the store its inbox is nothing to wake up for: it would be readable, and not
  * looked into, again and again. */
+/* No more than so much for what it is answered with. */
+static void leave_memory(struct command *command, size_t bytes)
+{
+    struct pl_arena *arena = command->arena;
+    pl_arena_limit(arena, arena->used + bytes);
+    size_t left = arena->budget - arena->used;
+    arena->room = arena->room < left ? arena->room : left;
+}
+
+/* Told what is true of it: its entry, or that there is none, or that there was one before. False:
+ * not its own verdict. */
+static bool is_told(struct bench *b, const struct command *command, size_t item, bool before)
+{
+    const struct command_item *it = &command->item[item];
+    uint64_t seq = ledger_find_request(writer_ledger(b->writer), it->msg->request_id.data);
+    assert_int_equal(command->code, PL_E_OK);
+    assert_true((it->receipt == NULL) != (it->refusal == NULL));
+    if (it->receipt != NULL || it->refusal->reason != REASON(TOO_BIG)) {
+        assert_int_equal(it->receipt != NULL ? it->receipt->seq : it->refusal->seq, seq);
+        return true;
+    }
+    assert_int_equal(it->code, PL_E_TOO_BIG);
+    assert_int_equal(strstr(it->refusal->message, "nothing was recorded") == NULL, before);
+    assert_int_equal(strstr(it->refusal->message, "decided before") != NULL, before);
+    assert_int_equal(seq != 0, before);
+    return false;
+}
+
+static void test_without_memory_each_is_told_what_is_true(void **state)
+{
+    struct bench *b = *state;
+    size_t untold = 0, unshown = 0, told = 0;
+    for (unsigned n = 0, all = 0; all < 2; n++) { /* then nothing is left out any more */
+        struct command *command = make_for(b, "anna", 3);
+        char name[20];
+        snprintf(name, sizeof(name), "Memory %u", n);
+        add_item(command, 500000 + 10 * n, msg_contributor(b, name));
+        add_item(command, 500001 + 10 * n, msg_hold(b, "many", "C999999", 86400)); /* nobody */
+        add_item(command, 500000, msg_contributor(b, "Memory 0"));                 /* once more */
+        leave_memory(command, n * 16);
+        bool before = ledger_find_request(writer_ledger(b->writer),
+                                          command->item[2].msg->request_id.data) != 0;
+        post(b, command);
+        settle(b);
+        assert_answered(b, command);
+        bool first = is_told(b, command, 0, false), second = is_told(b, command, 1, false);
+        bool third = is_told(b, command, 2, before);
+        untold += !first + !second;
+        unshown += !third && before;
+        told += first;
+        if (n == 0) { /* now it has been recorded */
+            struct command *again = put(b, 500000, msg_contributor(b, "Memory 0"));
+            settle(b);
+            assert_answered(b, again);
+        }
+        all = first && second && third ? all + 1 : 0;
+        assert_true(n < 1000);
+    }
+    assert_true(untold > 5 && unshown > 5 && told > 1);
+    assert_state_is_the_log(b);
+}
+
+/* The batch that it was decided before in fails, and so does what was said of it. */
+static void test_without_memory_what_is_rolled_back_is_not_told(void **state)
+{
+    struct bench *b = *state;
+    fault_plan(b->store, 0,
+               (struct fault){.kind = FAULT_NOT_APPLIED, .outcome = STORE_NO_SPACE, .delay = 3});
+    struct command *first = put(b, 2000, msg_contributor(b, "Rolled back"));
+    (void)turn(b); /* on its way */
+    struct command *again = make_for(b, "anna", 2);
+    add_item(again, 2000, msg_contributor(b, "Rolled back"));
+    add_item(again, 2001, msg_contributor(b, "Rolled back too"));
+    leave_memory(again, 0);
+    post(b, again);
+    (void)turn(b);
+    assert_non_null(strstr(again->item[0].refusal->message, "decided before"));
+    settle(b);
+    assert_answered(b, first);
+    assert_answered(b, again);
+    assert_int_equal(first->code, PL_E_NO_SPACE);
+    assert_int_equal(again->code, PL_E_NO_SPACE);
+    assert_state_is_the_log(b);
+}
+
+/* What is durable stays told as that, whatever becomes of what came with it. */
+static void test_without_memory_what_is_durable_stays_told(void **state)
+{
+    struct bench *b = *state;
+    unsigned met = 0, planned = (unsigned)-1;
+    for (unsigned n = 0; n < 200; n++) {
+        char name[20];
+        snprintf(name, sizeof(name), "Stays %u", n);
+        struct command *command = make_for(b, "anna", 2);
+        command->only_packed = true;
+        add_item(command, 1002, msg_contributor(b, "Ministry 1")); /* once more */
+        add_item(command, 600000 + n, msg_contributor(b, name));
+        leave_memory(command, n * 16);
+        if (planned != fault_appends(b->store)) /* else the plan still stands */
+            fault_plan(b->store, 0,
+                       (struct fault){
+                           .kind = FAULT_NOT_APPLIED, .outcome = STORE_UNAVAILABLE, .delay = 3});
+        planned = fault_appends(b->store);
+        post(b, command);
+        (void)turn(b);
+        bool meant = command->item[0].refusal != NULL && command->item[1].receipt != NULL;
+        settle(b);
+        assert_answered(b, command);
+        if (!meant)
+            continue;
+        met++;
+        assert_int_equal(command->code, PL_E_OK);
+        assert_non_null(strstr(command->item[0].refusal->message, "decided before"));
+        assert_null(command->item[1].receipt);
+        assert_non_null(command->item[1].refusal);
+    }
+    assert_true(met != 0);
+}
+
 static void test_mail_is_not_wanted_while_a_full_batch_waits(void **state)
 {
     struct bench *b = *state;
@@ -1515,6 +1634,9 @@ int main(void)
         CASE(nothing_comes_between_the_parts_of_a_command),
         CASE(long_commands_go_on_under_a_flood_of_questions),
         CASE(receipts_for_who_only_packs_them),
+        CASE(without_memory_each_is_told_what_is_true),
+        CASE(without_memory_what_is_rolled_back_is_not_told),
+        CASE(without_memory_what_is_durable_stays_told),
         CASE(mail_is_not_wanted_while_a_full_batch_waits),
         CASE(items_the_worker_refused_are_left_alone),
         CASE(a_command_that_failed_in_the_middle_tells_its_parts),
