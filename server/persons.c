@@ -229,6 +229,18 @@ static bool print_immutable(const char *path, char uri[URI_BYTES])
     return true;
 }
 
+/* The names of the file and of its write-ahead log, which is there by now. SQLite syncs them with
+ * the first thing that it writes, and says nothing where it could not. */
+static struct pl_status sync_names(const char *path)
+{
+    char dir[PATH_BYTES] = ".";
+    const char *slash = strrchr(path, '/');
+    struct io *io = io_system();
+    if (slash != NULL)
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path), path);
+    return io->sync_dir(io, dir);
+}
+
 /* Whoever ended in order, and with nothing left to sweep, left no write-ahead log behind. */
 static bool was_cut_short(const char *path)
 {
@@ -259,6 +271,8 @@ struct pl_status persons_open(const char *path, enum persons_mode mode, struct p
     struct pl_status status = sqlite3_open_v2(name, &persons->db, flags, NULL) == SQLITE_OK
                                   ? prepare_connection(persons, mode)
                                   : failed(persons, "open the file of persons");
+    if (pl_is_ok(status) && mode == PERSONS_WRITE)
+        status = sync_names(path);
     if (!pl_is_ok(status)) {
         persons_close(persons);
         return status;
