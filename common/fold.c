@@ -42,10 +42,25 @@ static bool is_seen(ucs4_t letter)
     return !uc_is_general_category(letter, UC_CATEGORY_Mn);
 }
 
-/* Spaces that have no plain one to stand for them: Ogham's, and Braille without dots. */
-static bool is_space(ucs4_t letter)
+/* What a keyboard, or a program that corrects while one types, puts for another character: the
+ * apostrophe, the hyphen, the letters that French writes as one or as two. Spaces that have no
+ * plain one to stand for them are Ogham's, and that of Braille without dots. None takes more bytes
+ * than what it stands for. */
+static const struct {
+    ucs4_t first, last;
+    char plain[3];
+} stand_ins[] = {{0x00E6, 0x00E6, "ae"}, {0x0153, 0x0153, "oe"}, {0x02B9, 0x02B9, "'"},
+                 {0x02BB, 0x02BC, "'"},  {0x1680, 0x1680, " "},  {0x2010, 0x2015, "-"},
+                 {0x2018, 0x2019, "'"},  {0x201B, 0x201B, "'"},  {0x2032, 0x2032, "'"},
+                 {0x2212, 0x2212, "-"},  {0x2800, 0x2800, " "}};
+
+static const char *plain_of(ucs4_t letter)
 {
-    return letter == 0x1680 || letter == 0x2800;
+    for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++) {
+        if (letter >= stand_ins[i].first && letter <= stand_ins[i].last)
+            return stand_ins[i].plain;
+    }
+    return NULL;
 }
 
 /* In place. */
@@ -56,8 +71,10 @@ static size_t without_marks(uint8_t *text, size_t len)
         ucs4_t letter;
         int bytes = u8_mbtouc(&letter, text + at, len - at);
         PL_ASSERT(bytes > 0);
-        if (is_space(letter)) {
-            text[used++] = ' ';
+        const char *plain = plain_of(letter);
+        if (plain != NULL) {
+            for (; *plain != '\0'; plain++)
+                text[used++] = (uint8_t)*plain;
         } else if (is_seen(letter)) {
             memmove(text + used, text + at, (size_t)bytes);
             used += (size_t)bytes;

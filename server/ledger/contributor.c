@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * contributor: organisations, in clear; never persons. A name belongs to one contributor (trimmed,
- * case and accents of letters ignored), so that neither a retry under a new request id nor another
- * keyboard makes a twin.
+ * case and accents of letters and the form of apostrophes ignored), so that neither a retry under a
+ * new request id nor another keyboard makes a twin.
  */
 #include <string.h>
 
@@ -30,8 +30,8 @@ static bool is_new(struct maker *maker, const char *name, uint32_t own, const ch
     maker_arg(maker, "contributor", maker_id(maker, 'C', (uint64_t)holder + 1));
     if (alike)
         maker_say(maker, "why",
-                  "its name differs in accents, or in marks that are not seen, alone: if it is "
-                  "another one, add the place");
+                  "its name differs in accents, apostrophes, dashes, or marks that are not seen, "
+                  "alone: if it is another one, add the place");
     return false;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * twin: contributors whose names the eye takes for one: they differ in accents, or in how letters
- * are composed. Only names with other letters than ASCII are kept here; the rest is in
- * ledger.names. It is asked when a command is decided, never when a log is replayed: older rules
- * let twins in. Follows from the contributors alone, so it is not saved. Private to server/ledger.
+ * twin: contributors whose names the eye takes for one (fold.h): they differ in accents, in the
+ * form of an apostrophe, or in how letters are composed. Only names with other letters than ASCII
+ * are kept here; the rest is in ledger.names. It is asked when a command is decided, never when a
+ * log is replayed: older rules let twins in. Follows from the contributors alone, so it is not
+ * saved. Private to server/ledger.
  */
 #ifndef LEDGER_TWIN_H
 #define LEDGER_TWIN_H

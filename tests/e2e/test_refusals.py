@@ -340,7 +340,7 @@ class OfTheState(DaemonTest):
     def test_accents_make_no_other_organisation(self):
         first = self.clerk.contributor("Société Générale d’Exemple")
         for name in ("Societe Generale d’Exemple", "Socie\u0301te\u0301 Ge\u0301ne\u0301rale d’Exemple",
-                     "SOCIÉTÉ GÉNÉRALE  D’EXEMPLE"):
+                     "SOCIÉTÉ GÉNÉRALE  D’EXEMPLE", "Société Générale d'Exemple", "Societe Generale d'Exemple"):
             ran = self.fails(10, "clerk", "contributor", "add", "--name", name, "--kind",
                              "private-sector", format="json")
             self.assertEqual(ran.error["reason"], "CONTRIBUTOR_DUPLICATE")

@@ -182,7 +182,9 @@ class Sequence:
 
     def name(self):
         """The same one in many spellings."""
-        name = f"Organisation {self.random.randint(1, 60)}"
+        name = f"Organisation d'{self.random.randint(1, 60)}"
+        if self.chance(0.2):
+            name = name.replace("'", "\u2019")
         if self.chance(0.3):
             name = name.replace("O", self.random.choice(["Ö", "O\u0308", "ó"])).replace(
                 "i", self.random.choice(["ï", "i\u0308", "i"]))

@@ -401,6 +401,8 @@ class Life:
     def twin(self, name, but=None):
         def fold(text):
             plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
+            if not text.isascii():
+                plain = plain.replace("’", "'").replace("‑", "-").replace("œ", "oe")
             return " ".join("".join(c for c in plain if unicodedata.category(c) != "Mn").split())
         return [c for c in self.contributors if fold(c["name"]) == fold(name) and c["id"] != but]
 

@@ -39,6 +39,11 @@ static void test_what_looks_the_same_is_the_same(void **state)
         {"Ac\U000e0063\U000e0100m\u180ee\ufff9", "acme"},
         {"Ac\u061cme\u2066 \u206b\U0001d173G\U0001bca0", "acme g"},
         {"Acme\u2800G\u1680H", "acme g h"},
+        {"C\u00f4te d\u2019Ivoire", "cote d'ivoire"}, /* another keyboard */
+        {"L\u02bcAcad\u00e9mie \u2018A\u201b \u2032 \uff07", "l'academie 'a' ' '"},
+        {"O\u02bbzbekiston O\u02b9z", "o'zbekiston o'z"},
+        {"Rh\u00f4ne\u2011Alpes \u2010\u2013\u2014\u2015\u2212", "rhone-alpes -----"},
+        {"\u0152uvre \u00c6quo, c\u0153ur", "oeuvre aequo, coeur"},
         {"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
          "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645"}, /* what a joiner only shapes */
     };

@@ -82,6 +82,29 @@ static void test_twins_of_older_rules_stay(void **state)
     world_fini(&w);
 }
 
+/* Nor does what a program puts for an apostrophe or a hyphen while one types, or a letter for two:
+ * one of the names may be of ASCII alone, and either may be first. */
+static void test_another_keyboard_makes_no_other_name(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"Cote d'Ivoire", "C\u00f4te d\u2019Ivoire"},
+                                           {"Minist\u00e8re de l'Eau", "Ministere de l\u2019Eau"},
+                                           {"Rhone-Alpes", "Rh\u00f4ne\u2011Alpes"},
+                                           {"Oeuvre", "\u0152uvre"}};
+    for (size_t i = 0; i < 8; i++) {
+        struct world w;
+        world_init(&w);
+        add_contributor(&w, pairs[i / 2][i % 2]);
+        assert_accepted(&w);
+        add_contributor(&w, pairs[i / 2][1 - i % 2]);
+        assert_refused(&w, CONTRIBUTOR_DUPLICATE);
+        assert_string_equal(w.refusal->arg[0]->value, "C000001");
+        amend_contributor(&w, "C000001", pairs[i / 2][1 - i % 2], "", ""); /* put right */
+        assert_accepted(&w);
+        world_fini(&w);
+    }
+}
+
 /* Nobody sees a joiner, a filler, or a space of Braille: with one of them, or without, before the
  * other or after it. */
 static void test_what_is_not_seen_makes_no_other_name(void **state)
@@ -134,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accents_make_no_other_name),
         cmocka_unit_test(test_twins_of_older_rules_stay),
+        cmocka_unit_test(test_another_keyboard_makes_no_other_name),
         cmocka_unit_test(test_what_is_not_seen_makes_no_other_name),
         cmocka_unit_test(test_long_names_are_told_apart),
     };
