@@ -38,7 +38,8 @@ scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
 export TMPDIR="$scratch"
-export ASAN_OPTIONS="abort_on_error=0:allocator_may_return_null=0:detect_leaks=1"
+# what was freed is watched within a run; kept for longer, each run takes new pages for its large tables
+export ASAN_OPTIONS="abort_on_error=0:allocator_may_return_null=0:detect_leaks=1:quarantine_size_mb=4"
 export UBSAN_OPTIONS=print_stacktrace=1
 
 # fuzz TARGET ARGUMENT...
