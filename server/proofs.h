@@ -44,8 +44,8 @@ const struct signed_tree *proofs_newest(struct proofs *proofs);
 const struct cosign_report *proofs_report(struct proofs *proofs);
 /* What is shown to who asks for a checkpoint: the newest one that the witnesses cosigned, without
  * such the one that they are asked about, without witnesses the newest one. So its size never goes
- * back, over starts and changes of the policy either: a monitor would take that for entries that were taken away, though
- * tlog-tiles does not forbid it. Borrowed like that. NULL: none. */
+ * back, over starts and changes of the policy either: a monitor would take that for entries that
+ * were taken away, though tlog-tiles does not forbid it. Borrowed like that. NULL: none. */
 const struct signed_tree *proofs_served(struct proofs *proofs);
 
 /* Somebody who waits. Borrowed until `go_on`, which runs once: at once, within proofs_wait, or

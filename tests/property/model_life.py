@@ -149,6 +149,7 @@ class Life:
         self.four_eyes, self.limits = four_eyes, limits
         self.unallocated_days, self.accounts = unallocated_days, accounts
         self.price, self.capacity = {}, {}
+        self.newest_taking = {}  # tier: the entry that did it
         self.alias = {}
         for tier in catalogue["tier"]:
             code = tier["code"]
@@ -437,9 +438,9 @@ class Life:
             wrong.add("HAS_SLOT", {f"{name}.contributor", f"{name}.pledge", f"{name}.tier"},
                       {slot.took, slot.changed})
         if self.capacity[tier] is not None:
-            holders = [p for p in self.pledges.values() if p.tier == tier and p.stage in LIVE]
             if self.left(tier) <= 0:
-                wrong.add("TIER_SOLD_OUT", f"{name}.tier", max(p.took for p in holders))
+                # who took it may have left again, where the capacity was cut meanwhile
+                wrong.add("TIER_SOLD_OUT", f"{name}.tier", self.newest_taking[tier])
             else:
                 ahead = self.next_in_queue(tier)
                 if ahead is not None and ahead.contributor != contributor:
@@ -465,8 +466,13 @@ class Life:
         kind = next(c["kind"] for c in self.contributors if c["id"] == contributor)
         pledge = Pledge(len(self.pledges) + 1, contributor, tier, stage, KINDS[kind])
         self.pledges[pledge.id] = pledge
-        pledge.took = self.entry(pledge)
+        self.take_slot(pledge, tier)
         return pledge
+
+    def take_slot(self, pledge, tier):
+        pledge.took = self.entry(pledge)
+        if pledge.stage in LIVE:
+            self.newest_taking[tier] = pledge.took
 
     def about(self, pledge, tier=True):
         said = dict(pledge=pledge.id, stage=pledge.stage)
@@ -684,7 +690,7 @@ class Life:
                 wrong = self.word_trouble(command, pledge, self.amount_of(tier, body)[0])
 
         def effect():
-            pledge.took = self.entry(pledge)
+            self.take_slot(pledge, tier)
             freed, pledge.tier = pledge.tier, tier
             if pledge.stage != "HELD":
                 self.stretch(pledge, self.amount_of(tier, body)[0])
@@ -703,7 +709,7 @@ class Life:
         self.queues[tier].remove(first)
         first.stage, first.length = "HELD", int(self.policy["promotionHoldS"])
         self.entry(first)
-        first.took = self.entry(first)
+        self.take_slot(first, tier)
         return True
 
     def settle(self):
