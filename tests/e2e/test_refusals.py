@@ -173,16 +173,16 @@ class OfTheInput(DaemonTest):
     def test_a_batch_that_leaves_no_room_to_say_what_is_wrong(self):
         # small on the wire; its messages fill a call's memory but for what some refusals need
         movement = pb.Movement(booking_date="x", value_date="x", uetr="x", end_to_end_id="x")
-        answers = set()
+        short = set()
         for movements in range(51000, 57401, 3200):
             statement = pb.BankStatement(movement=[movement] * movements)
             commands = [pb.Command(import_statement=pb.ImportStatement(statement=[statement]))]
-            try:
-                self.reader.batch(commands + [pb.Command()] * 8000)
-                answers.add("")
-            except Refused as refused:
-                answers.add(refused.reason)
-        self.assertEqual(answers, {"", "OUTCOME_UNKNOWN"}, "some have room, some have none")
+            commands += [pb.Command()] * 8000
+            reasons = [result.refusal.reason for result in self.reader.batch(commands)]
+            self.assertEqual(len(reasons), len(commands))
+            self.assertEqual(set(reasons[1:]) - {pb.REASON_TOO_BIG}, {pb.REASON_REQUEST_ID_INVALID})
+            short.add(pb.REASON_TOO_BIG in reasons)
+        self.assertEqual(short, {False, True}, "some have room for all words, some have not")
         self.assertTrue(self.reader.GetStatus().size, "and the daemon is there")
 
 
