@@ -704,58 +704,69 @@ static struct pl_status read_statement(struct reader *reader, const xmlNode *nod
 
 /* --- the file --- */
 
+/* What a kind of message is called in it. A report of the day has balances of the moment, which
+ * close nothing: it is a notification. */
+struct form {
+    const char *message, *part;
+    bool notification;
+};
+
 /* Which kind of message, and which version: both are in the namespace. */
 static struct pl_status read_version(struct reader *reader, const xmlNode *root,
-                                     bool *ret_notification)
+                                     const struct form **ret)
 {
+    static const struct form report = {"BkToCstmrAcctRpt", "Rpt", true};
+    static const struct form statement = {"BkToCstmrStmt", "Stmt", false};
+    static const struct form notification = {"BkToCstmrDbtCdtNtfctn", "Ntfctn", true};
     static const struct {
         const char *uri;
-        bool notification, v8;
+        const struct form *form;
+        bool v8;
     } known[] = {
-        {"urn:iso:std:iso:20022:tech:xsd:camt.053.001.04", false, false},
-        {"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08", false, true},
-        {"urn:iso:std:iso:20022:tech:xsd:camt.054.001.04", true, false},
-        {"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08", true, true},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.052.001.04", &report, false},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.052.001.08", &report, true},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.053.001.04", &statement, false},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08", &statement, true},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.054.001.04", &notification, false},
+        {"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08", &notification, true},
     };
     const char *uri =
         root->ns != NULL && root->ns->href != NULL ? (const char *)root->ns->href : "";
     for (size_t i = 0; i < PL_COUNT(known); i++) {
         if (strcmp(uri, known[i].uri) != 0 || strcmp((const char *)root->name, "Document") != 0)
             continue;
-        *ret_notification = known[i].notification;
+        *ret = known[i].form;
         reader->v8 = known[i].v8;
         return pl_ok();
     }
     return WRONG(reader, root, FIELD_INVALID,
-                 _("'%.60s' is none of camt.053.001.04, camt.053.001.08, camt.054.001.04, "
-                   "camt.054.001.08"),
+                 _("'%.60s' is none of camt.052, camt.053 and camt.054, versions 001.04 and "
+                   "001.08"),
                  uri);
 }
 
 static struct pl_status read_file(struct reader *reader)
 {
     const xmlNode *root = xmlDocGetRootElement(reader->xml.document);
-    bool notification = false;
-    PL_TRY(read_version(reader, root, &notification));
-    const char *name = notification ? "BkToCstmrDbtCdtNtfctn" : "BkToCstmrStmt";
-    const xmlNode *message = camt_xml_child(root, name);
+    const struct form *form = NULL;
+    PL_TRY(read_version(reader, root, &form));
+    const xmlNode *message = camt_xml_child(root, form->message);
     if (message == NULL)
-        return WRONG(reader, root, FIELD_REQUIRED, _("%s is missing"), name);
+        return WRONG(reader, root, FIELD_REQUIRED, _("%s is missing"), form->message);
     PL_TRY(text_of(reader, message, "GrpHdr/MsgId", REF_MAX, &reader->file->message_id));
-    const xmlNode *node = camt_xml_child(message, notification ? "Ntfctn" : "Stmt");
+    const xmlNode *node = camt_xml_child(message, form->part);
     size_t count = 0;
     for (const xmlNode *each = node; each != NULL; each = camt_xml_next(each))
         count++;
     if (count == 0)
-        return WRONG(reader, message, FIELD_REQUIRED, _("%s is missing"),
-                     notification ? "Ntfctn" : "Stmt");
+        return WRONG(reader, message, FIELD_REQUIRED, _("%s is missing"), form->part);
     reader->room = pl_arena_alloc(reader->arena, CAMT_MOVEMENTS_MAX * sizeof(*reader->room));
     reader->file->statement = pl_arena_alloc(reader->arena, count * sizeof(struct camt_statement));
     if (reader->file->statement == NULL || reader->room == NULL)
         return text_no_memory();
     for (; node != NULL; node = camt_xml_next(node)) {
         reader->statement = &reader->file->statement[reader->file->statement_count++];
-        *reader->statement = (struct camt_statement){.notification = notification};
+        *reader->statement = (struct camt_statement){.notification = form->notification};
         PL_TRY(read_statement(reader, node));
     }
     return pl_ok();

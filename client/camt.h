@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * camt: bank statements (camt.053) and credit notifications (camt.054) of versions 001.04 and
- * 001.08, as plain movements in the account's currency.
+ * camt: bank statements (camt.053), credit notifications (camt.054) and reports of the day
+ * (camt.052, which is as good as a notification) of versions 001.04 and 001.08, as plain movements
+ * in the account's currency.
  *
  * One entry of the bank becomes one movement or several:
  *   - a batch with details: one for each of its transactions; without details: one that waits for
@@ -56,7 +57,7 @@ struct camt_movement {
 };
 
 struct camt_statement {
-    bool notification; /* camt.054: no balances */
+    bool notification; /* camt.054 and camt.052: no balances */
     const char *id;    /* banks reuse it in another year */
     uint64_t sequence; /* 0: not told */
     char created[11];

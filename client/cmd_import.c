@@ -57,6 +57,7 @@ static const struct column import_columns[] = {
     {"request_id", NULL, IN_JSON, false},
     {"refunded", N_("Refunds paid"), IN_ALL, true},
     {"learned", N_("Payers learned"), IN_ALL, true},
+    {"completed", N_("Completed"), IN_ALL, true},
 };
 
 static void add_outcome(struct sheet *sheet, const char *path, const struct write *write,
@@ -82,6 +83,7 @@ static void add_outcome(struct sheet *sheet, const char *path, const struct writ
     sheet_text(sheet, write->request_text);
     sheet_number(sheet, told->refunded);
     sheet_number(sheet, told->learned);
+    sheet_number(sheet, told->completed);
 }
 
 /* A file is one command, and travels with who paid in one request. */
@@ -208,6 +210,7 @@ static const struct column entry_columns[] = {
     {"bank_code", NULL, IN_PROGRAMS, false},
     {"explained", NULL, IN_PROGRAMS, true},
     {"payer_learned_seq", NULL, IN_PROGRAMS, true},
+    {"completed_seq", NULL, IN_PROGRAMS, true},
 };
 
 static int32_t today(void)
@@ -268,6 +271,7 @@ static void add_entry(struct sheet *sheet, const Pledged__V1__BankEntryStatus *r
     sheet_text(sheet, movement->bank_code);
     sheet_minor(sheet, row->explained_minor, row->currency);
     sheet_seq(sheet, row->learned_seq);
+    sheet_seq(sheet, row->completed_seq);
 }
 
 /* --older-than 30d: booked before that day. */

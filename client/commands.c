@@ -321,7 +321,8 @@ static const struct command table[] = {
      .options = OPTIONS_WRITE | BIT(OPTION_OURS) | BIT(OPTION_TAKE),
      .writes = true,
      .group = COMMAND_PAYMENTS,
-     .words = N_("take in bank statements (camt.053, camt.054); what is in already stays as it is"),
+     .words = N_("take in bank statements (camt.052, camt.053, camt.054); what is in already "
+                 "stays"),
      .more = N_("A file is taken whole or not at all, and must add up. Movements whose reference "
                 "and amount fit an open pledge are allocated; 'pledge entries --unallocated' lists "
                 "the others. On an account that others use as well, --ours leaves out what is not "

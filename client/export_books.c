@@ -544,6 +544,30 @@ static struct pl_status take_allocated(struct export_books *books, uint64_t seq,
     return settle(books, made, 1);
 }
 
+/* The sum of a batch (its id; empty: none) gives way to its details. */
+static struct pl_status give_way(struct export_books *books, const char *sum)
+{
+    uint64_t whole = pl_id_parse(sum, 'B');
+    if (sum[0] == '\0')
+        return pl_ok();
+    if (whole == 0 || whole > books->bank_entries || books->bank_entry[whole - 1].allocated != 0)
+        return unfit();
+    struct export_bank_entry *batch = &books->bank_entry[whole - 1];
+    add_move(books, EXPORT_RECEIVED, batch->pledge, whole, -batch->amount, batch->currency);
+    add_move(books, EXPORT_WITHDRAWN, 0, whole, -batch->withdrawn, batch->currency);
+    batch->amount = batch->withdrawn = 0;
+    return pl_ok();
+}
+
+/* Its details were there one by one: what is counted twice is taken out. */
+static struct pl_status take_learned(struct export_books *books, bool posted,
+                                     const Pledged__V1__MovementLearned *fact)
+{
+    if (fact->batch[0] != '\0' && !posted && fact->movement != NULL)
+        (void)snprintf(books->date, sizeof(books->date), "%.10s", fact->movement->value_date);
+    return give_way(books, fact->batch);
+}
+
 /* Money that left the account is not in the fund's totals; its row keeps the numbering. */
 static struct pl_status take_recorded(struct export_books *books, uint64_t seq, bool posted,
                                       const Pledged__V1__BankEntryRecorded *fact)
@@ -556,16 +580,7 @@ static struct pl_status take_recorded(struct export_books *books, uint64_t seq, 
         return unfit();
     if (!posted)
         (void)snprintf(books->date, sizeof(books->date), "%s", movement->value_date);
-    if (fact->batch[0] != '\0') { /* its sum gives way to its details */
-        uint64_t whole = pl_id_parse(fact->batch, 'B');
-        if (whole == 0 || whole > books->bank_entries ||
-            books->bank_entry[whole - 1].allocated != 0)
-            return unfit();
-        struct export_bank_entry *batch = &books->bank_entry[whole - 1];
-        add_move(books, EXPORT_RECEIVED, batch->pledge, whole, -batch->amount, batch->currency);
-        add_move(books, EXPORT_WITHDRAWN, 0, whole, -batch->withdrawn, batch->currency);
-        batch->amount = batch->withdrawn = 0;
-    }
+    PL_TRY(give_way(books, fact->batch));
     books->bank_entry = grow(books->bank_entry, books->bank_entries, &books->bank_entry_cap,
                              sizeof(*books->bank_entry));
     uint64_t number = ++books->bank_entries;
@@ -754,6 +769,8 @@ static struct pl_status take_fact(struct export_books *books, const Pledged__V1_
     case FACT(BANK_ENTRY_RECORDED):
         return take_recorded(books, entry->seq, entry->posting_date[0] != '\0',
                              entry->bank_entry_recorded);
+    case FACT(MOVEMENT_LEARNED):
+        return take_learned(books, entry->posting_date[0] != '\0', entry->movement_learned);
     case FACT(PAYMENT_CONFIRMED):
         return take_confirmed(books, entry->payment_confirmed);
     case FACT(CHARGE_BOOKED):

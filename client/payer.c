@@ -17,6 +17,7 @@
 #include "common/scan.h"
 
 enum { NAME_MAX_ = 600, ACCOUNT_MAX = 64, TEXT_MAX = 3000, READ_MAX = 256, PAIRS_MAX = 512 };
+enum { PART_NAME = 1, PART_ACCOUNT = 2, PART_WORDS = 4 };
 
 /* --- records --- */
 
@@ -26,8 +27,9 @@ struct pl_status payers_init(struct payers *payers, struct pl_slice file, size_t
     static const char purpose[] = "pledge: salts of who paid";
     *payers = (struct payers){.cap = most};
     payers->record = pl_arena_alloc(arena, (most + 1) * sizeof(*payers->record));
+    payers->parts = pl_arena_alloc(arena, (most + 1) * sizeof(*payers->parts));
     pl_hmac_sha256(pl_slice(purpose, sizeof(purpose) - 1), file, payers->key);
-    return payers->record != NULL ? pl_ok() : text_no_memory();
+    return payers->record != NULL && payers->parts != NULL ? pl_ok() : text_no_memory();
 }
 
 /* Without control characters, and no more than so many bytes, cut between characters. */
@@ -55,6 +57,9 @@ struct pl_status payers_add(struct payers *payers, const struct camt_movement *f
 {
     Pledged__V1__PayerDetail detail = PLEDGED__V1__PAYER_DETAIL__INIT;
     PL_ASSERT(payers->count < payers->cap);
+    payers->parts[payers->count] = (from->payer[0] != '\0' ? PART_NAME : 0) |
+                                   (from->payer_iban[0] != '\0' ? PART_ACCOUNT : 0) |
+                                   (from->text[0] != '\0' ? PART_WORDS : 0);
     struct pl_slice *record = &payers->record[payers->count++];
     *record = pl_slice(NULL, 0);
     if (from->payer[0] == '\0' && from->payer_iban[0] == '\0' && from->text[0] == '\0')
@@ -109,6 +114,7 @@ struct pl_status payers_commit(const struct payers *payers, const uint8_t reques
             if (made == NULL)
                 return text_no_memory();
             import->statement[i]->movement[k]->detail_commitment = made->commitment;
+            import->statement[i]->movement[k]->detail_parts = payers->parts[at];
             list[(*ret_count)++] = made;
         }
     }
@@ -134,44 +140,122 @@ static const Pledged__V1__PayerDetail *find(const Pledged__V1__GetPrivateRecords
     return NULL;
 }
 
-static ProtobufCBinaryData commitment_of(const Pledged__V1__BankEntryStatus *entry)
+/* All commitments of some bank entries, and what they stand for. */
+struct asked {
+    ProtobufCBinaryData *commitment;
+    const Pledged__V1__PayerDetail **detail; /* NULL: it is not there */
+    size_t count;
+};
+
+static size_t commitments_of(const Pledged__V1__BankEntryStatus *entry)
 {
-    bool there = entry->movement != NULL && entry->detail_erased_seq == 0;
-    return there ? entry->movement->detail_commitment : (ProtobufCBinaryData){0, NULL};
+    bool there = entry->movement != NULL && entry->detail_erased_seq == 0 &&
+                 entry->movement->detail_commitment.len != 0;
+    return there ? 1 + entry->n_more_detail : 0;
 }
 
-static struct pl_status read_some(struct cli *cli, Pledged__V1__BankEntryStatus **entry,
-                                  size_t count, const Pledged__V1__PayerDetail **into)
+static struct pl_status collect(Pledged__V1__BankEntryStatus **entry, size_t count,
+                                struct asked *asked, struct pl_arena *arena)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < count; i++)
+        most += commitments_of(entry[i]);
+    asked->count = 0;
+    asked->commitment = pl_arena_alloc(arena, most * sizeof(*asked->commitment));
+    asked->detail = pl_arena_alloc(arena, most * sizeof(*asked->detail));
+    if (asked->commitment == NULL || asked->detail == NULL)
+        return text_no_memory();
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < commitments_of(entry[i]); k++)
+            asked->commitment[asked->count++] =
+                k == 0 ? entry[i]->movement->detail_commitment : entry[i]->more_detail[k - 1];
+    }
+    return pl_ok();
+}
+
+static struct pl_status read_some(struct cli *cli, struct asked *asked, size_t from, size_t count)
 {
     Pledged__V1__GetPrivateRecordsRequest request = PLEDGED__V1__GET_PRIVATE_RECORDS_REQUEST__INIT;
-    ProtobufCBinaryData asked[READ_MAX];
     ProtobufCMessage *message = NULL;
-    request.commitment = asked;
-    for (size_t i = 0; i < count; i++) {
-        if (commitment_of(entry[i]).len != 0)
-            asked[request.n_commitment++] = commitment_of(entry[i]);
-    }
-    if (request.n_commitment == 0)
-        return pl_ok();
+    request.commitment = asked->commitment + from;
+    request.n_commitment = count;
     PL_TRY(cli_read(cli, "GetPrivateRecords", &request.base,
                     &pledged__v1__get_private_records_response__descriptor, &message));
+    for (size_t i = from; i < from + count; i++)
+        asked->detail[i] = find((const void *)message, asked->commitment[i], &cli->arena);
+    return pl_ok();
+}
+
+static int fullness(const Pledged__V1__PayerDetail *detail)
+{
+    return 4 * (detail->name[0] != '\0') + 2 * (detail->account[0] != '\0') +
+           (detail->text[0] != '\0');
+}
+
+/* Copies of one movement: the one that says most counts, whichever came first. */
+static void fill(Pledged__V1__PayerDetail *into, const Pledged__V1__PayerDetail *other)
+{
+    const Pledged__V1__PayerDetail less = fullness(other) > fullness(into) ? *into : *other;
+    if (fullness(other) > fullness(into))
+        *into = *other;
+    into->name = into->name[0] != '\0' ? into->name : less.name;
+    into->account = into->account[0] != '\0' ? into->account : less.account;
+    into->text = into->text[0] != '\0' ? into->text : less.text;
+}
+
+static bool join_text(char **into, const char *other, struct pl_arena *arena)
+{
+    if (other[0] == '\0')
+        return true;
+    *into = pl_arena_printf(arena, "%s%s%s", *into, (*into)[0] != '\0' ? "; " : "", other);
+    return *into != NULL;
+}
+
+/* Parts of a batch, each paid by somebody. */
+static bool join(Pledged__V1__PayerDetail *into, const Pledged__V1__PayerDetail *other,
+                 struct pl_arena *arena)
+{
+    return join_text(&into->name, other->name, arena) &&
+           join_text(&into->account, other->account, arena) &&
+           join_text(&into->text, other->text, arena);
+}
+
+static struct pl_status merge(const Pledged__V1__BankEntryStatus *entry,
+                              const Pledged__V1__PayerDetail *const *detail, size_t count,
+                              struct pl_arena *arena, const Pledged__V1__PayerDetail **ret)
+{
+    Pledged__V1__PayerDetail *made = NULL;
+    bool batch = entry->movement != NULL &&
+                 (entry->movement->batch_count > 1 ||
+                  entry->movement->kind == PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_BATCH);
     for (size_t i = 0; i < count; i++) {
-        if (commitment_of(entry[i]).len != 0)
-            into[i] = find((const void *)message, commitment_of(entry[i]), &cli->arena);
+        if (detail[i] == NULL)
+            continue;
+        bool first = made == NULL;
+        made = first ? pl_arena_memdup(arena, detail[i], sizeof(*made)) : made;
+        if (made != NULL && !first && !batch)
+            fill(made, detail[i]);
+        if (made == NULL || (!first && batch && !join(made, detail[i], arena)))
+            return text_no_memory();
     }
+    *ret = made;
     return pl_ok();
 }
 
 struct pl_status payers_read(struct cli *cli, Pledged__V1__BankEntryStatus **entry, size_t count,
                              const Pledged__V1__PayerDetail ***ret)
 {
+    struct asked asked;
     *ret = pl_arena_alloc(&cli->arena, (count + 1) * sizeof(**ret));
     if (*ret == NULL)
         return text_no_memory();
-    for (size_t at = 0; at < count; at += READ_MAX) {
-        size_t some = count - at < READ_MAX ? count - at : READ_MAX;
-        PL_TRY(read_some(cli, entry + at, some, *ret + at));
-    }
+    PL_TRY(collect(entry, count, &asked, &cli->arena));
+    for (size_t at = 0; at < asked.count; at += READ_MAX)
+        PL_TRY(
+            read_some(cli, &asked, at, asked.count - at < READ_MAX ? asked.count - at : READ_MAX));
+    for (size_t i = 0, at = 0; i < count; at += commitments_of(entry[i]), i++)
+        PL_TRY(
+            merge(entry[i], asked.detail + at, commitments_of(entry[i]), &cli->arena, &(*ret)[i]));
     return pl_ok();
 }
 

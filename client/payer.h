@@ -18,6 +18,7 @@
 /* One for each movement of a command, in order. */
 struct payers {
     struct pl_slice *record; /* packed PayerDetail, len 0: nothing is known */
+    uint32_t *parts;         /* of each record (Movement.detail_parts) */
     size_t count, cap;
     uint8_t key[32]; /* that salts follow from */
 };
@@ -33,7 +34,8 @@ PL_MUST_CHECK struct pl_status payers_commit(const struct payers *payers,
                                              struct pl_arena *arena,
                                              Pledged__V1__PrivateRecord ***ret, size_t *ret_count);
 
-/* Asks for the records of these bank entries: *ret has one for each, NULL where there is none. */
+/* Asks for the records of these bank entries: *ret has one for each, NULL where there is none. Of
+ * several copies the one that says most, filled by the others; of a batch who paid each part. */
 PL_MUST_CHECK struct pl_status payers_read(struct cli *cli, Pledged__V1__BankEntryStatus **entry,
                                            size_t count, const Pledged__V1__PayerDetail ***ret);
 

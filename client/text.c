@@ -276,6 +276,7 @@ static const struct word facts[] = {
     {PLEDGED__V1__ENTRY__FACT_PAYMENT_CONFIRMED, "payment_confirmed",
      N_("payment confirmed by the bank")},
     {PLEDGED__V1__ENTRY__FACT_PAYER_LEARNED, "payer_learned", N_("payer learned")},
+    {PLEDGED__V1__ENTRY__FACT_MOVEMENT_LEARNED, "movement_learned", N_("more said of a movement")},
     {PLEDGED__V1__ENTRY__FACT_BANK_REVERSAL, "bank_reversal", N_("taken back by the bank")},
     {PLEDGED__V1__ENTRY__FACT_COMMAND_CONTINUED, "command_continued", N_("command goes on")},
     {PLEDGED__V1__ENTRY__FACT_CHARGE_BOOKED, "charge_booked", N_("charge of the bank booked")},

@@ -20,6 +20,7 @@
 #include "server/ledger/charge.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/learn.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/payer.h"
 #include "server/ledger/period.h"
@@ -729,6 +730,7 @@ static const struct fact_row fact_rows[] = {
     [FACT(STATEMENT_REPEATED)] = {movement_check, movement_apply, 0},
     [FACT(PAYMENT_CONFIRMED)] = {movement_check, movement_apply, ABOUT(PaymentConfirmed)},
     [FACT(PAYER_LEARNED)] = {payer_check_learned, payer_apply_learned, 0},
+    [FACT(MOVEMENT_LEARNED)] = {learn_check, learn_apply, 0},
     [FACT(BANK_REVERSAL)] = {movement_check, movement_apply, ABOUT(BankReversal)},
     [FACT(CHARGE_BOOKED)] = {charge_check, charge_apply, 0},
     [FACT(REFUND_ORDERED)] = {refund_check, refund_apply, ABOUT(RefundOrdered)},
@@ -765,9 +767,22 @@ const char *apply_pledge_of(const Pledged__V1__Entry *entry)
     return pledge;
 }
 
+/* A movement that says which parts of who paid its record holds. */
+static bool says_parts(const Pledged__V1__Entry *entry)
+{
+    const Pledged__V1__Movement *movement = NULL;
+    if (entry->fact_case == FACT(BANK_ENTRY_RECORDED))
+        movement = entry->bank_entry_recorded->movement;
+    if (entry->fact_case == FACT(PAYMENT_CONFIRMED))
+        movement = entry->payment_confirmed->movement;
+    return movement != NULL && movement->detail_parts != 0;
+}
+
 uint32_t ledger_min_reader(const Pledged__V1__Entry *entry)
 {
     /* whoever adds a fact, or a field without which an entry means something else, adds it here */
+    if (entry->fact_case == FACT(MOVEMENT_LEARNED) || says_parts(entry))
+        return 5;
     if (entry->fact_case == FACT(PAYER_LEARNED))
         return 4;
     if (entry->fact_case == FACT(REFUND_RETURNED) ||

@@ -48,7 +48,7 @@ uint32_t contact_commit(struct ledger *ledger, const uint8_t commitment[LEDGER_C
     ledger->erasable = state_grow(ledger->erasable, ledger->erasable_count, &ledger->erasable_cap,
                                   sizeof(*ledger->erasable));
     uint32_t index = (uint32_t)ledger->erasable_count++;
-    ledger->erasable[index] = (struct state_erasable){.seq = seq};
+    ledger->erasable[index] = (struct state_erasable){.seq = seq, .next = STATE_NONE};
     memcpy(ledger->erasable[index].commitment, commitment, LEDGER_COMMITMENT_BYTES);
     pl_map_put(&ledger->commitments, commitment, &index);
     return index;
@@ -79,6 +79,8 @@ ProtobufCBinaryData ledger_commits_to(const Pledged__V1__Entry *entry)
         return entry->payment_confirmed->movement->detail_commitment;
     case FACT(PAYER_LEARNED):
         return entry->payer_learned->detail_commitment;
+    case FACT(MOVEMENT_LEARNED):
+        return entry->movement_learned->movement->detail_commitment;
     default:
         return (ProtobufCBinaryData){0, NULL};
     }
@@ -199,8 +201,9 @@ static void erase_payer(struct maker *maker, const Pledged__V1__EraseContact *co
         return;
     }
     Pledged__V1__SubjectErased *fact = erased_new(maker);
-    payer_erase(maker, fact, entry);
+    int64_t left = payer_erase(maker, fact, entry);
     erase_recorded(maker, fact);
+    maker_outcome(maker)->erased_left = left;
     maker_outcome(maker)->bank_entry = command->bank_entry;
 }
 

@@ -167,14 +167,18 @@ static struct pl_status load_erasable(struct intake *in, struct ledger *ledger)
 {
     uint8_t commitment[LEDGER_COMMITMENT_BYTES];
     uint64_t seq = 0, erased = 0;
+    uint32_t next = STATE_NONE;
     PL_TRY(intake_take(in, commitment, sizeof(commitment)));
     PL_TRY(intake_u64(in, &seq));
     PL_TRY(intake_u64(in, &erased));
+    PL_TRY(intake_u32(in, &next));
     if (seq == 0 || seq > ledger->size || erased > ledger->size ||
-        ledger_erasable(ledger, commitment) != LEDGER_ERASABLE_UNKNOWN)
+        ledger_erasable(ledger, commitment) != LEDGER_ERASABLE_UNKNOWN ||
+        (next != STATE_NONE && next >= ledger->erasable_count))
         return intake_bad();
     uint32_t index = contact_commit(ledger, commitment, seq); /* the rows may move */
     ledger->erasable[index].erased_seq = erased;
+    ledger->erasable[index].next = next;
     return pl_ok();
 }
 

@@ -5,6 +5,7 @@
 #include "server/ledger/load_bank.h"
 
 #include "server/ledger/deed.h"
+#include "server/ledger/learn.h"
 #include "server/ledger/movement.h"
 #include "server/ledger/state.h"
 
@@ -164,7 +165,7 @@ struct pl_status load_bank_statements(struct intake *in, struct ledger *ledger)
 static struct pl_status load_movement(struct intake *in, const struct ledger *ledger,
                                       uint32_t index, struct state_movement *m)
 {
-    uint8_t small[4];
+    uint8_t small[5];
     uint32_t date = 0;
     PL_TRY(intake_u64(in, &m->seq));
     PL_TRY(intake_u32(in, &m->bank_entry));
@@ -174,21 +175,27 @@ static struct pl_status load_movement(struct intake *in, const struct ledger *le
     PL_TRY(intake_u32(in, &date));
     PL_TRY(intake_u32(in, &m->occurrence));
     PL_TRY(intake_u32(in, &m->detail));
+    PL_TRY(intake_u32(in, &m->parts_told));
+    PL_TRY(intake_u64(in, &m->learned_seq));
     PL_TRY(intake_i64(in, &m->instructed_minor));
     PL_TRY(intake_currency(in, &m->instructed_currency));
     PL_TRY(intake_take(in, small, sizeof(small)));
     PL_TRY(intake_take(in, (uint8_t *)m->key, sizeof(m->key)));
     PL_TRY(intake_take(in, m->batch_key, sizeof(m->batch_key)));
+    PL_TRY(intake_take(in, m->part_key, sizeof(m->part_key)));
     m->booking_date = (int32_t)date;
     m->kind = small[0];
     m->queue = small[1];
     m->levels = small[2];
     m->whole = small[3];
+    m->parts = small[4];
     bool fine = m->seq != 0 && m->seq <= ledger->size && m->bank_entry < ledger->bank_entry_count &&
                 ledger->bank_entry[m->bank_entry].movement == index &&
                 m->statement < ledger->statement_count && m->levels < 1u << STATE_LEVELS &&
                 (m->meant == STATE_NONE || m->meant < ledger->pledge_count) &&
                 (m->detail == STATE_NONE || m->detail < ledger->erasable_count) &&
+                (m->parts_told == STATE_NONE || m->parts_told < ledger->statement_count) &&
+                m->learned_seq <= ledger->size && m->parts <= LEARN_ALL_PARTS &&
                 (m->batch == STATE_NONE || m->batch < ledger->bank_entry_count);
     return fine ? pl_ok() : intake_bad();
 }

@@ -19,6 +19,8 @@
 #include "server/ledger/allocation.h"
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/learn.h"
+#include "server/ledger/payer.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/valuation.h"
 
@@ -75,6 +77,7 @@ void movement_fill(struct state_movement *row, const Pledged__V1__Movement *move
     (void)snprintf(day, sizeof(day), "%.10s/%.10s", movement->booking_date, movement->value_date);
     amount_text(movement, currency, amount);
     row->kind = (uint8_t)movement->kind;
+    row->parts = learn_parts(movement);
     struct pl_status status = pl_date_parse(movement->booking_date, &row->booking_date);
     PL_ASSERT(pl_is_ok(status)); /* validated, or checked */
     row->instructed_currency = -1;
@@ -129,22 +132,40 @@ uint32_t movement_free_place(const struct pl_map *rows, const struct pl_map *mor
     return found;
 }
 
-void movement_register(struct ledger *ledger, uint32_t index)
+bool movement_is_sum(const struct state_movement *row, const uint8_t batch_key[16])
+{
+    return row->whole && memcmp(row->batch_key, batch_key, sizeof(row->batch_key)) == 0;
+}
+
+/* The first row of all stands for it, in whatever order they are told: a loaded state has the same.
+ */
+static void register_batch(struct ledger *ledger, const uint8_t key[16], uint32_t index)
 {
     static const uint8_t none[16];
+    const uint32_t *found = pl_map_get(&ledger->batches, key);
+    if (memcmp(key, none, sizeof(none)) != 0 && (found == NULL || index < *found))
+        pl_map_put(&ledger->batches, key, &index);
+}
+
+void movement_register_more(struct ledger *ledger, uint32_t index, uint8_t levels)
+{
     const struct state_movement *row = &ledger->movement[index];
     for (int level = 0; level < STATE_LEVELS; level++) {
         uint8_t key[16];
-        if ((row->levels >> level & 1) == 0)
+        if ((levels >> level & 1) == 0)
             continue;
         /* twins of one level may differ in another: each level has its own next free place */
         movement_map_key(row->key[level],
                          movement_free_place(&ledger->movements, NULL, row->key[level]), key);
         pl_map_put(&ledger->movements, key, &index);
     }
-    if (memcmp(row->batch_key, none, sizeof(none)) != 0 &&
-        pl_map_get(&ledger->batches, row->batch_key) == NULL)
-        pl_map_put(&ledger->batches, row->batch_key, &index);
+    register_batch(ledger, row->part_key, index);
+}
+
+void movement_register(struct ledger *ledger, uint32_t index)
+{
+    movement_register_more(ledger, index, ledger->movement[index].levels);
+    register_batch(ledger, ledger->movement[index].batch_key, index);
 }
 
 void movement_statement_key(const char *account, const char *id, uint64_t sequence, int kind,
@@ -166,14 +187,14 @@ uint32_t movement_meant(const struct ledger *ledger, const char *reference)
 
 /* --- facts: each checker beside its applier --- */
 
-static uint32_t statement_of(const struct ledger *ledger, const char *id)
+uint32_t movement_statement(const struct ledger *ledger, const char *id)
 {
     uint64_t number = pl_id_parse(id, 'S');
     return number == 0 || number > ledger->statement_count ? STATE_NONE : (uint32_t)(number - 1);
 }
 
-static struct pl_status check_movement(const struct ledger *ledger,
-                                       const Pledged__V1__Movement *movement)
+struct pl_status movement_check_told(const struct ledger *ledger,
+                                     const Pledged__V1__Movement *movement)
 {
     NEED(movement != NULL && movement->minor != 0 && movement->minor != INT64_MIN,
          "a movement without an amount");
@@ -184,6 +205,9 @@ static struct pl_status check_movement(const struct ledger *ledger,
          "a movement in an unknown currency");
     NEED(movement->charges == NULL || pl_currency_index(movement->charges->currency) >= 0,
          "charges in an unknown currency");
+    NEED(movement->detail_parts <= LEARN_ALL_PARTS &&
+             (movement->detail_parts == 0 || movement->detail_commitment.len != 0),
+         "parts of a record that there are not");
     NEED(movement->detail_commitment.len == 0 ||
              contact_commitment_fits(ledger, movement->detail_commitment),
          "a commitment that does not fit, or is there already");
@@ -257,12 +281,13 @@ static struct state_movement *add_row(struct ledger *ledger, uint64_t seq, uint3
     struct state_movement *row = &ledger->movement[index];
     *row = (struct state_movement){.seq = seq,
                                    .bank_entry = bank_entry,
-                                   .statement = statement_of(ledger, statement),
+                                   .statement = movement_statement(ledger, statement),
                                    .batch = STATE_NONE,
                                    .detail = STATE_NONE,
+                                   .parts_told = STATE_NONE,
                                    .occurrence = occurrence};
     if (movement->detail_commitment.len != 0)
-        row->detail = contact_commit(ledger, movement->detail_commitment.data, seq);
+        payer_add(ledger, row, movement->detail_commitment.data, seq);
     const struct state_statement *from = &ledger->statement[row->statement];
     movement_fill(row, movement, ledger->text + from->account, pl_currency_code(from->currency));
     row->meant = movement_meant(ledger, movement->reference);
@@ -282,7 +307,7 @@ bool movement_may_be_split(const struct ledger *ledger, const struct state_bank_
 static struct pl_status check_recorded(const struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__BankEntryRecorded *fact = entry->bank_entry_recorded;
-    uint32_t statement = statement_of(ledger, fact->statement);
+    uint32_t statement = movement_statement(ledger, fact->statement);
     int currency = pl_currency_index(fact->currency);
     NEED(pl_id_parse(fact->bank_entry, 'B') == ledger->bank_entry_count + 1 &&
              ledger->bank_entry_count < STATE_ROWS_MAX,
@@ -290,7 +315,7 @@ static struct pl_status check_recorded(const struct ledger *ledger, const Pledge
     NEED(statement != STATE_NONE && currency >= 0 &&
              ledger->statement[statement].currency == currency,
          "a movement of an unknown statement, or in another currency");
-    PL_TRY(check_movement(ledger, fact->movement));
+    PL_TRY(movement_check_told(ledger, fact->movement));
     NEED(fact->movement->minor < 0 || tally_may_receive(ledger, currency, fact->movement->minor),
          "a total leaves 64 bits");
     PL_TRY(valuation_check(ledger, entry, fact->valuation, fact->movement->minor, currency));
@@ -303,8 +328,8 @@ static struct pl_status check_recorded(const struct ledger *ledger, const Pledge
     return pl_ok();
 }
 
-/* The sum of an entry gives way to its details, which are recorded together. */
-static void split(struct ledger *ledger, const char *id, struct state_movement *row)
+/* The details of a sum are told together: all of it gives way to the first. */
+void movement_split(struct ledger *ledger, const char *id, struct state_movement *row)
 {
     struct state_bank_entry *batch = state_bank_entry(ledger, id);
     if (batch == NULL)
@@ -331,15 +356,15 @@ static void apply_recorded(struct ledger *ledger, const Pledged__V1__Entry *entr
     struct state_movement *row =
         add_row(ledger, entry->seq, index, fact->statement, fact->movement, fact->occurrence);
     row->queue = (uint8_t)fact->queue;
-    split(ledger, fact->batch, row);
+    movement_split(ledger, fact->batch, row);
 }
 
 static struct pl_status check_confirmed(const struct ledger *ledger,
                                         const Pledged__V1__PaymentConfirmed *fact)
 {
     const struct state_bank_entry *paid = state_bank_entry(ledger, fact->bank_entry);
-    uint32_t statement = statement_of(ledger, fact->statement);
-    PL_TRY(check_movement(ledger, fact->movement));
+    uint32_t statement = movement_statement(ledger, fact->statement);
+    PL_TRY(movement_check_told(ledger, fact->movement));
     NEED(paid != NULL && statement != STATE_NONE && paid->movement == STATE_NONE &&
              !paid->reversed && !paid->confirmed,
          "a confirmation of what no statement can confirm");
@@ -397,7 +422,7 @@ struct pl_status movement_check(const struct ledger *ledger, const Pledged__V1__
     case FACT(BANK_ENTRY_RECORDED):
         return check_recorded(ledger, entry);
     case FACT(STATEMENT_REPEATED):
-        NEED(statement_of(ledger, entry->statement_repeated->statement) != STATE_NONE,
+        NEED(movement_statement(ledger, entry->statement_repeated->statement) != STATE_NONE,
              "an unknown statement came in again");
         return pl_ok();
     case FACT(PAYMENT_CONFIRMED):
@@ -421,7 +446,8 @@ void movement_apply(struct ledger *ledger, const Pledged__V1__Entry *entry)
         apply_recorded(ledger, entry);
         break;
     case FACT(STATEMENT_REPEATED):
-        set_remainder(&ledger->statement[statement_of(ledger, again->statement)], again->remainder);
+        set_remainder(&ledger->statement[movement_statement(ledger, again->statement)],
+                      again->remainder);
         break;
     case FACT(PAYMENT_CONFIRMED):
         (void)add_row(ledger, entry->seq, (uint32_t)pl_id_parse(confirmed->bank_entry, 'B') - 1,

@@ -25,6 +25,18 @@ void movement_register(struct ledger *ledger, uint32_t index);
 /* Key of a statement: account, id, sequence, kind and year. */
 void movement_statement_key(const char *account, const char *id, uint64_t sequence, int kind,
                             const char *created, uint8_t out[16]);
+/* Is the row the sum of the bank's entry that this batch key is of? Else it is one of its details,
+ * as it came, or as a copy said. */
+bool movement_is_sum(const struct state_movement *row, const uint8_t batch_key[16]);
+/* A row that is in the maps has these levels (bits) now, and perhaps a part_key. */
+void movement_register_more(struct ledger *ledger, uint32_t index, uint8_t levels);
+/* Index of a statement; STATE_NONE: there is none. */
+uint32_t movement_statement(const struct ledger *ledger, const char *id);
+/* What a bank tells of a movement, in itself. */
+PL_MUST_CHECK struct pl_status movement_check_told(const struct ledger *ledger,
+                                                   const Pledged__V1__Movement *movement);
+/* The sum of an entry (its id; empty: none) gives way to this row, one of its details. */
+void movement_split(struct ledger *ledger, const char *id, struct state_movement *row);
 /* May details take the place of this entry's sum? */
 bool movement_may_be_split(const struct ledger *ledger, const struct state_bank_entry *entry);
 

@@ -10,26 +10,37 @@
 #include "common/check.h"
 #include "common/ids.h"
 #include "server/ledger/contact.h"
+#include "server/ledger/learn.h"
 
-static struct state_erasable *any_record(const struct ledger *ledger,
-                                         const struct state_bank_entry *entry)
+/* Of all records, the newest first: index, STATE_NONE at the end. */
+static uint32_t first_record(const struct ledger *ledger, const struct state_bank_entry *entry)
 {
-    uint32_t detail =
-        entry->movement != STATE_NONE ? ledger->movement[entry->movement].detail : STATE_NONE;
-    return detail != STATE_NONE ? &ledger->erasable[detail] : NULL;
+    return entry->movement != STATE_NONE ? ledger->movement[entry->movement].detail : STATE_NONE;
 }
 
 struct state_erasable *payer_record(const struct ledger *ledger,
                                     const struct state_bank_entry *entry)
 {
-    struct state_erasable *found = any_record(ledger, entry);
-    return found != NULL && found->erased_seq == 0 ? found : NULL;
+    uint32_t at = first_record(ledger, entry);
+    while (at != STATE_NONE && ledger->erasable[at].erased_seq != 0)
+        at = ledger->erasable[at].next;
+    return at != STATE_NONE ? &ledger->erasable[at] : NULL;
 }
 
 uint64_t payer_erased_seq(const struct ledger *ledger, const struct state_bank_entry *entry)
 {
-    const struct state_erasable *found = any_record(ledger, entry);
-    return found != NULL ? found->erased_seq : 0;
+    uint32_t at = first_record(ledger, entry);
+    while (at != STATE_NONE && ledger->erasable[at].erased_seq == 0)
+        at = ledger->erasable[at].next;
+    return at != STATE_NONE ? ledger->erasable[at].erased_seq : 0;
+}
+
+void payer_add(struct ledger *ledger, struct state_movement *of,
+               const uint8_t commitment[LEDGER_COMMITMENT_BYTES], uint64_t seq)
+{
+    uint32_t before = of->detail;
+    of->detail = contact_commit(ledger, commitment, seq);
+    ledger->erasable[of->detail].next = before;
 }
 
 /* The money of an entry is for the pledges in this walk: the one that it is meant for, or, of a
@@ -98,14 +109,25 @@ static bool belongs(const struct ledger *ledger, const struct state_bank_entry *
     return false;
 }
 
-void payer_erase(struct maker *maker, Pledged__V1__SubjectErased *fact,
-                 const struct state_bank_entry *entry)
+int64_t payer_erase(struct maker *maker, Pledged__V1__SubjectErased *fact,
+                    const struct state_bank_entry *entry)
 {
-    struct state_erasable *gone = payer_record(maker->ledger, entry);
-    fact->bank_entry[fact->n_bank_entry++] =
-        maker_id(maker, 'B', (uint64_t)(entry - maker->ledger->bank_entry) + 1);
-    fact->commitment[fact->n_commitment++] =
-        (ProtobufCBinaryData){sizeof(gone->commitment), gone->commitment};
+    const struct ledger *ledger = maker->ledger;
+    uint32_t at = first_record(ledger, entry);
+    int64_t left = 0;
+    for (; at != STATE_NONE; at = ledger->erasable[at].next) {
+        struct state_erasable *gone = &ledger->erasable[at];
+        if (gone->erased_seq != 0)
+            continue;
+        left += fact->n_bank_entry >= PAYER_ERASED_MAX;
+        if (fact->n_bank_entry >= PAYER_ERASED_MAX)
+            continue;
+        fact->bank_entry[fact->n_bank_entry++] =
+            maker_id(maker, 'B', (uint64_t)(entry - ledger->bank_entry) + 1);
+        fact->commitment[fact->n_commitment++] =
+            (ProtobufCBinaryData){sizeof(gone->commitment), gone->commitment};
+    }
+    return left;
 }
 
 int64_t payer_erase_all(struct maker *maker, Pledged__V1__SubjectErased *fact, uint32_t contributor)
@@ -114,22 +136,17 @@ int64_t payer_erase_all(struct maker *maker, Pledged__V1__SubjectErased *fact, u
     int64_t left = 0;
     for (size_t i = 0; i < ledger->movement_count; i++) {
         const struct state_bank_entry *entry = &ledger->bank_entry[ledger->movement[i].bank_entry];
-        if (payer_record(ledger, entry) == NULL || !belongs(ledger, entry, contributor) ||
-            payer_hold(ledger, entry) != 0)
-            continue;
-        if (fact->n_bank_entry < PAYER_ERASED_MAX)
-            payer_erase(maker, fact, entry);
-        else
-            left++;
+        if (payer_record(ledger, entry) != NULL && belongs(ledger, entry, contributor) &&
+            payer_hold(ledger, entry) == 0)
+            left += payer_erase(maker, fact, entry);
     }
     return left;
 }
 
 /* --- the fact --- */
 
-/* A statement of another account cannot speak of this movement. */
-static bool is_of_its_account(const struct ledger *ledger, const struct state_movement *movement,
-                              const char *statement)
+bool payer_same_account(const struct ledger *ledger, const struct state_movement *movement,
+                        const char *statement)
 {
     uint64_t number = pl_id_parse(statement, 'S');
     if (number == 0 || number > ledger->statement_count)
@@ -148,7 +165,7 @@ struct pl_status payer_check_learned(const struct ledger *ledger, const Pledged_
     NEED(of != NULL && of->movement != STATE_NONE, "who paid what no statement has");
     NEED(ledger->movement[of->movement].detail == STATE_NONE,
          "who paid is known already, or is erased");
-    NEED(is_of_its_account(ledger, &ledger->movement[of->movement], fact->statement),
+    NEED(payer_same_account(ledger, &ledger->movement[of->movement], fact->statement),
          "who paid, by a statement of something else");
     NEED(contact_commitment_fits(ledger, fact->detail_commitment),
          "a commitment that does not fit, or is there already");
@@ -159,14 +176,28 @@ void payer_apply_learned(struct ledger *ledger, const Pledged__V1__Entry *entry)
 {
     const Pledged__V1__PayerLearned *fact = entry->payer_learned;
     const struct state_bank_entry *of = state_bank_entry(ledger, fact->bank_entry);
-    ledger->movement[of->movement].detail =
-        contact_commit(ledger, fact->detail_commitment.data, entry->seq);
+    payer_add(ledger, &ledger->movement[of->movement], fact->detail_commitment.data, entry->seq);
+    ledger->movement[of->movement].parts = LEARN_ALL_PARTS;
 }
 
 uint64_t payer_learned_seq(const struct ledger *ledger, const struct state_bank_entry *entry)
 {
-    const struct state_erasable *found = any_record(ledger, entry);
-    return found != NULL && found->seq != ledger->movement[entry->movement].seq ? found->seq : 0;
+    uint32_t at = first_record(ledger, entry);
+    uint64_t seq = at != STATE_NONE ? ledger->erasable[at].seq : 0;
+    return at != STATE_NONE && seq != ledger->movement[entry->movement].seq ? seq : 0;
+}
+
+/* The live record of this entry that has this commitment; NULL: there is none. */
+static struct state_erasable *named_record(const struct ledger *ledger,
+                                           const struct state_bank_entry *entry,
+                                           ProtobufCBinaryData commitment)
+{
+    uint32_t at = first_record(ledger, entry);
+    while (at != STATE_NONE &&
+           (ledger->erasable[at].erased_seq != 0 || commitment.len != LEDGER_COMMITMENT_BYTES ||
+            memcmp(commitment.data, ledger->erasable[at].commitment, LEDGER_COMMITMENT_BYTES) != 0))
+        at = ledger->erasable[at].next;
+    return at != STATE_NONE ? &ledger->erasable[at] : NULL;
 }
 
 struct pl_status payer_check_erased(const struct ledger *ledger,
@@ -175,15 +206,14 @@ struct pl_status payer_check_erased(const struct ledger *ledger,
     NEED(fact->n_bank_entry <= PAYER_ERASED_MAX, "an erasure of nobody, or of too many");
     for (size_t i = 0; i < fact->n_bank_entry; i++) {
         const struct state_bank_entry *entry = state_bank_entry(ledger, fact->bank_entry[i]);
-        const struct state_erasable *record = entry != NULL ? payer_record(ledger, entry) : NULL;
-        NEED(record != NULL && payer_hold(ledger, entry) == 0,
+        NEED(entry != NULL && payer_record(ledger, entry) != NULL && payer_hold(ledger, entry) == 0,
              "an erasure of somebody else, or of who is erased already");
         const ProtobufCBinaryData *named = &fact->commitment[fact->n_contact + i];
-        NEED(named->len == LEDGER_COMMITMENT_BYTES &&
-                 memcmp(named->data, record->commitment, LEDGER_COMMITMENT_BYTES) == 0,
-             "an erasure of another record");
+        const struct state_erasable *record = named_record(ledger, entry, *named);
+        NEED(record != NULL, "an erasure of another record");
         for (size_t k = 0; k < i; k++)
-            NEED(strcmp(fact->bank_entry[k], fact->bank_entry[i]) != 0,
+            NEED(memcmp(fact->commitment[fact->n_contact + k].data, named->data,
+                        LEDGER_COMMITMENT_BYTES) != 0,
                  "an erasure names a bank entry twice");
     }
     return pl_ok();
@@ -193,7 +223,8 @@ void payer_apply_erased(struct ledger *ledger, const Pledged__V1__SubjectErased 
 {
     for (size_t i = 0; i < fact->n_bank_entry; i++) {
         struct state_erasable *record =
-            payer_record(ledger, state_bank_entry(ledger, fact->bank_entry[i]));
+            named_record(ledger, state_bank_entry(ledger, fact->bank_entry[i]),
+                         fact->commitment[fact->n_contact + i]);
         PL_ASSERT(record != NULL); /* checked */
         record->erased_seq = seq;
     }

@@ -69,6 +69,11 @@ int32_t period_day_of(const Pledged__V1__Entry *entry)
         entry->bank_entry_recorded->movement != NULL &&
         pl_is_ok(pl_date_parse(entry->bank_entry_recorded->movement->value_date, &day)))
         return day;
+    if (entry->fact_case == FACT(MOVEMENT_LEARNED) &&
+        entry->movement_learned->batch[0] != '\0' && /* a sum gives way to it: it counts at last */
+        entry->movement_learned->movement != NULL &&
+        pl_is_ok(pl_date_parse(entry->movement_learned->movement->value_date, &day)))
+        return day;
     if (entry->fact_case == FACT(REFUND_PAID) &&
         pl_is_ok(pl_date_parse(entry->refund_paid->value_date, &day)))
         return day;

@@ -7,6 +7,7 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "common/pack.h"
+#include "server/ledger/learn.h"
 #include "server/ledger/payer.h"
 #include "server/ledger/query_private.h"
 #include "server/ledger/statement.h"
@@ -43,16 +44,52 @@ static void put_seen_by_hand(struct query *q, uint32_t index, Pledged__V1__BankE
     row->movement->bank_ref = query_row_text(q, q->ledger->text + entry->bank_ref);
 }
 
-/* Who paid, as a later statement said: readers find it where the others have it. */
-static void put_learned(struct query *q, const struct state_erasable *record,
-                        Pledged__V1__Movement *movement)
+static ProtobufCBinaryData copy_commitment(struct query *q, const struct state_erasable *record)
 {
-    uint8_t *copy = pl_arena_alloc(q->arena, LEDGER_COMMITMENT_BYTES);
+    uint8_t *copy = pl_arena_memdup(q->arena, record->commitment, LEDGER_COMMITMENT_BYTES);
     q->spent = q->spent || copy == NULL;
-    if (copy == NULL)
-        return;
-    memcpy(copy, record->commitment, LEDGER_COMMITMENT_BYTES);
-    movement->detail_commitment = (ProtobufCBinaryData){LEDGER_COMMITMENT_BYTES, copy};
+    return (ProtobufCBinaryData){copy != NULL ? LEDGER_COMMITMENT_BYTES : 0, copy};
+}
+
+/* Who paid, as one statement said or several: readers find the first where it always was. */
+static void put_payers(struct query *q, const struct state_movement *from,
+                       Pledged__V1__BankEntryStatus *row)
+{
+    size_t count = 0;
+    const struct state_erasable *record = q->ledger->erasable;
+    for (uint32_t at = from->detail; at != STATE_NONE; at = record[at].next)
+        count++;
+    if (count > 1)
+        row->more_detail = pl_arena_alloc(q->arena, (count - 1) * sizeof(*row->more_detail));
+    q->spent = q->spent || (count > 1 && row->more_detail == NULL);
+    row->n_more_detail = q->spent || count == 0 ? 0 : count - 1;
+    for (uint32_t at = from->detail; !q->spent && at != STATE_NONE; at = record[at].next) {
+        ProtobufCBinaryData *into =
+            --count == 0 ? &row->movement->detail_commitment : &row->more_detail[count - 1];
+        *into = copy_commitment(q, &record[at]);
+    }
+}
+
+enum { COPIES_MAX = 32 }; /* each says something new, and there is not more */
+
+/* What later copies said, the first of them first. */
+static enum pl_code put_copies(struct query *q, struct query_walk *walk, uint64_t newest,
+                               Pledged__V1__Movement *into)
+{
+    const Pledged__V1__Movement *copy[COPIES_MAX];
+    size_t count = 0;
+    for (uint64_t seq = newest; seq != 0 && count < COPIES_MAX && !q->spent; count++) {
+        struct pl_status status = query_walk_read(walk, seq);
+        if (!pl_is_ok(status))
+            return query_deny_status(q, status);
+        const Pledged__V1__MovementLearned *fact = walk->entry->movement_learned;
+        copy[count] = (const void *)pl_message_copy(&fact->movement->base, q->arena);
+        q->spent = q->spent || copy[count] == NULL;
+        seq = fact->before_seq;
+    }
+    while (count != 0 && !q->spent)
+        learn_show(into, copy[--count]);
+    return PL_E_OK;
 }
 
 static enum pl_code put_told_by_bank(struct query *q, struct query_walk *walk, uint32_t index,
@@ -69,8 +106,11 @@ static enum pl_code put_told_by_bank(struct query *q, struct query_walk *walk, u
     row->charge_seq = from->charge_seq;
     row->learned_seq = payer_learned_seq(ledger, entry);
     enum pl_code code = copy_movement(q, walk, from->seq, &row->movement);
-    if (row->learned_seq != 0 && row->movement != NULL)
-        put_learned(q, &ledger->erasable[from->detail], row->movement);
+    row->completed_seq = from->learned_seq;
+    if (code == PL_E_OK && row->movement != NULL)
+        code = put_copies(q, walk, from->learned_seq, row->movement);
+    if (code == PL_E_OK && row->movement != NULL)
+        put_payers(q, from, row);
     return code;
 }
 

@@ -155,6 +155,7 @@ static void save_contacts(struct out *out, const struct ledger *ledger)
         put(out, ledger->erasable[i].commitment, LEDGER_COMMITMENT_BYTES);
         put_u64(out, ledger->erasable[i].seq);
         put_u64(out, ledger->erasable[i].erased_seq);
+        put_u32(out, ledger->erasable[i].next);
     }
     put_u64(out, ledger->contact_count);
     for (size_t i = 0; i < ledger->contact_count; i++) {
@@ -432,7 +433,7 @@ static void save_movements(struct out *out, const struct ledger *ledger)
     put_u64(out, ledger->movement_count);
     for (size_t i = 0; i < ledger->movement_count; i++) {
         const struct state_movement *m = &ledger->movement[i];
-        const uint8_t small[] = {m->kind, m->queue, m->levels, m->whole};
+        const uint8_t small[] = {m->kind, m->queue, m->levels, m->whole, m->parts};
         put_u64(out, m->seq);
         put_u32(out, m->bank_entry);
         put_u32(out, m->statement);
@@ -441,11 +442,14 @@ static void save_movements(struct out *out, const struct ledger *ledger)
         put_u32(out, (uint32_t)m->booking_date);
         put_u32(out, m->occurrence);
         put_u32(out, m->detail);
+        put_u32(out, m->parts_told);
+        put_u64(out, m->learned_seq);
         put_i64(out, m->instructed_minor);
         put_currency(out, m->instructed_currency);
         put(out, small, sizeof(small));
         put(out, m->key, sizeof(m->key));
         put(out, m->batch_key, sizeof(m->batch_key));
+        put(out, m->part_key, sizeof(m->part_key));
     }
 }
 

@@ -12,7 +12,7 @@
 #include "server/ledger/state.h"
 
 /* Raised with whatever changes the bytes: a state of another format is not read, but replayed. */
-enum { SAVE_FORMAT = 22 };
+enum { SAVE_FORMAT = 23 };
 
 /* It is in a queue, or has a slot: the next one, either way. */
 static inline bool save_is_chained(const struct state_pledge *p)

@@ -58,6 +58,7 @@ struct state_contributor {
 struct state_erasable {
     uint8_t commitment[LEDGER_COMMITMENT_BYTES];
     uint64_t seq, erased_seq; /* entries that named and erased it; 0: not erased */
+    uint32_t next; /* index of the one before it about the same payer; STATE_NONE: none */
 };
 struct state_contact {
     uint32_t contributor; /* index */
@@ -243,13 +244,17 @@ struct state_movement {
     uint32_t batch; /* index of the bank entry that it is a part of; STATE_NONE: of none */
     int32_t booking_date;
     uint32_t occurrence;
-    uint32_t detail; /* of who paid: index into ledger.erasable; STATE_NONE: none */
+    uint32_t detail;     /* of who paid: index of the newest in ledger.erasable; STATE_NONE: none */
+    uint32_t parts_told; /* of a sum: statement that told who paid its parts; STATE_NONE: none */
+    uint64_t learned_seq; /* newest MovementLearned, parts not counted; 0: none */
     int64_t instructed_minor;
     int16_t instructed_currency; /* -1: not another than the account's */
     uint8_t kind, queue, levels; /* levels: bits of the keys that it has */
+    uint8_t parts;               /* bits of what is known of who paid (learn.h) */
     uint8_t whole;               /* batch_key is its own reference: details may follow */
     uint8_t key[STATE_LEVELS][16];
     uint8_t batch_key[16]; /* equal for the sum of an entry and for its details; zeros: none */
+    uint8_t part_key[16];  /* it came alone, and is a part of this, a copy said; zeros: none */
 };
 
 /* Where the fund's money is, by the policy in force. */

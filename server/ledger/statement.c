@@ -17,7 +17,9 @@
 #include "server/ledger/closing.h"
 #include "server/ledger/contact.h"
 #include "server/ledger/deed.h"
+#include "server/ledger/learn.h"
 #include "server/ledger/movement.h"
+#include "server/ledger/payer.h"
 #include "server/ledger/pledge.h"
 #include "server/ledger/refund.h"
 #include "server/ledger/returned.h"
@@ -39,8 +41,8 @@ size_t statement_room(const Pledged__V1__ImportStatement *command)
     /* two entries with their facts and ids, a row, its places in lists that grow by doubling; the
      * parts of the command; what becomes of each statement */
     size_t entry = sizeof(Pledged__V1__Entry) + sizeof(Pledged__V1__BankEntryRecorded) + 256 +
-                   valuation_room();
-    return movements * (2 * entry + sizeof(struct state_movement) + 256) +
+                   sizeof(Pledged__V1__Movement) + valuation_room();
+    return movements * (2 * entry + 2 * sizeof(struct state_movement) + 256) +
            (command->n_statement + 32) * (2 * entry + sizeof(Pledged__V1__StatementOutcome) + 256);
 }
 
@@ -93,9 +95,15 @@ struct importing {
     struct pl_map split;     /* bank entry (u32) of a batch -> ordinal (u32) */
     struct pl_map spent;     /* bank entry (u32) whose money has a place now -> 1 (u32) */
     struct pl_map paid_by;   /* movement (as in taken) whose payer is known only now -> 1 (u32) */
-    struct pl_map alike;     /* key of the statement's movements -> how many have it (u32) */
-    uint32_t counted;        /* ordinal of the statement whose keys those are; 0: none yet */
-    uint32_t *candidate;     /* unconfirmed payments of amounts that the file has; owns */
+    struct state_movement
+        *copy; /* of rows of the ledger that the file says more of; in the arena */
+    uint32_t copy_count;
+    struct pl_map changed; /* movement of the ledger (u32) -> place in copy (u32) */
+    struct pl_map
+        parts; /* bank entry (u32) of a sum whose parts' payers are told -> ordinal (u32) */
+    struct pl_map alike; /* key of the statement's movements -> how many have it (u32) */
+    uint32_t counted;    /* ordinal of the statement whose keys those are; 0: none yet */
+    uint32_t *candidate; /* unconfirmed payments of amounts that the file has; owns */
     size_t candidate_count;
 };
 
@@ -117,12 +125,31 @@ static int64_t get_i64(const struct pl_map *map, uint32_t key)
 static const struct state_movement *row_at(const struct importing *import, uint32_t index)
 {
     size_t count = import->ledger->movement_count;
-    return index < count ? &import->ledger->movement[index] : &import->row[index - count];
+    if (index >= count)
+        return &import->row[index - count];
+    const uint32_t *at = pl_map_get(&import->changed, &index);
+    return at != NULL ? &import->copy[*at] : &import->ledger->movement[index];
 }
 
-/* A statement that goes on where the other one ends cannot hold the same movements. A notification
- * has no balances that would show it: what looks the same there is the same, and if it was not, the
- * statement brings the twin. */
+/* The same, to be changed: as it will be when what is decided so far is applied. */
+static struct state_movement *own_row(struct importing *import, uint32_t index)
+{
+    size_t count = import->ledger->movement_count;
+    if (index >= count)
+        return &import->row[index - count];
+    const uint32_t *at = pl_map_get(&import->changed, &index);
+    if (at != NULL)
+        return &import->copy[*at];
+    uint32_t place = import->copy_count++;
+    import->copy[place] = import->ledger->movement[index];
+    pl_map_put(&import->changed, &index, &place);
+    return &import->copy[place];
+}
+
+/* A statement that goes on where the other one ends cannot hold the same movements, whichever of
+ * them comes first (rules before 16: only the earlier one). A notification has no balances that
+ * would show it: what looks the same there is the same, and if it was not, the statement brings the
+ * twin. */
 static bool goes_on(const struct importing *import, const struct state_movement *before)
 {
     const struct ledger *ledger = import->ledger;
@@ -132,9 +159,13 @@ static bool goes_on(const struct importing *import, const struct state_movement 
     uint64_t sequence = import->known_as == STATE_NONE
                             ? import->bank->sequence
                             : ledger->statement[import->known_as].sequence;
-    return earlier->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT &&
-           earlier->kind == import->bank->kind && sequence != 0 &&
-           earlier->sequence + 1 == sequence && earlier->closing == import->bank->opening_minor &&
+    bool on = sequence != 0 && earlier->sequence + 1 == sequence &&
+              earlier->closing == import->bank->opening_minor;
+    bool back = state_rules(ledger, 16) && earlier->sequence != 0 &&
+                sequence + 1 == earlier->sequence &&
+                import->bank->closing_minor == earlier->opening;
+    return (on || back) && earlier->kind == PLEDGED__V1__STATEMENT_KIND__STATEMENT_KIND_STATEMENT &&
+           earlier->kind == import->bank->kind &&
            strcmp(ledger->text + earlier->account, import->bank->account) == 0;
 }
 
@@ -476,6 +507,16 @@ static bool may_receive(struct importing *import, int64_t minor)
     return true;
 }
 
+static Pledged__V1__Movement *without_record(struct importing *import,
+                                             const Pledged__V1__Movement *movement)
+{
+    Pledged__V1__Movement *copy = maker_alloc(import->maker, sizeof(*copy));
+    *copy = *movement;
+    copy->detail_commitment = (ProtobufCBinaryData){0, NULL};
+    copy->detail_parts = 0;
+    return copy;
+}
+
 static void record(struct importing *import, const Pledged__V1__Movement *movement,
                    const struct state_movement *row, uint32_t occurrence)
 {
@@ -484,6 +525,10 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
         refuse(import, REASON(SUM_OVERFLOW), STATEMENT_FIELD ".movement.minor", 0);
         return;
     }
+    /* who paid the sum is erased: its details bring nobody back */
+    const struct state_bank_entry *bank_entry = import->ledger->bank_entry;
+    bool forget = row->batch != STATE_NONE && state_rules(import->ledger, 16) &&
+                  payer_erased_seq(import->ledger, &bank_entry[row->batch]) != 0;
     Pledged__V1__Entry *entry = maker_entry(maker, 0);
     Pledged__V1__BankEntryRecorded *fact = maker_alloc(maker, sizeof(*fact));
     pledged__v1__bank_entry_recorded__init(fact);
@@ -491,6 +536,8 @@ static void record(struct importing *import, const Pledged__V1__Movement *moveme
         maker_id(maker, 'B', import->ledger->bank_entry_count + ++import->bank_entries);
     fact->statement = import->statement;
     fact->movement = (Pledged__V1__Movement *)(uintptr_t)movement;
+    if (forget)
+        fact->movement = without_record(import, movement);
     fact->currency = import->bank->currency;
     fact->occurrence = occurrence;
     const struct state_refund *refund = refund_for(import, movement);
@@ -560,7 +607,8 @@ static int64_t sum_of_known_parts(const struct ledger *ledger, const struct stat
     for (size_t i = 0; i < ledger->movement_count; i++) {
         const struct state_movement *part = &ledger->movement[i];
         const struct state_bank_entry *entry = &ledger->bank_entry[part->bank_entry];
-        if (!part->whole && memcmp(part->batch_key, row->batch_key, 16) == 0 &&
+        bool came_so = !part->whole && memcmp(part->batch_key, row->batch_key, 16) == 0;
+        if ((came_so || memcmp(part->part_key, row->batch_key, 16) == 0) &&
             !pl_add64(sum, entry->debit ? -entry->amount : entry->amount, &sum))
             return 0;
     }
@@ -591,19 +639,20 @@ static enum batch_answer look_for_batch(struct importing *import,
     if (found == NULL)
         return beside_its_sum(import, row) ? BATCH_TWICE : BATCH_NONE;
     const struct state_movement *known = &ledger->movement[*found];
+    const bool is_sum = movement_is_sum(known, row->batch_key);
     if (row->whole)
-        return !known->whole && sum_of_known_parts(ledger, row) == movement->minor ? BATCH_KNOWN
-                                                                                   : BATCH_NONE;
-    if (!known->whole && known->statement == import->known_as)
+        return !is_sum && sum_of_known_parts(ledger, row) == movement->minor ? BATCH_KNOWN
+                                                                             : BATCH_NONE;
+    if (!is_sum && known->statement == import->known_as)
         return BATCH_NONE; /* of the same statement: it was in its remainder before */
     const struct state_bank_entry *batch = &ledger->bank_entry[known->bank_entry];
     uint32_t split_by = get_u32(&import->split, &known->bank_entry);
     bool under_way = split_by == import->ordinal;
     int64_t whole = batch->debit ? -batch->amount : batch->amount;
     row->batch = known->bank_entry;
-    if (known->whole && under_way)
+    if (is_sum && under_way)
         return BATCH_PART;
-    if (!known->whole || batch->amount == 0 || split_by != 0 || !parts_are(import, row, whole))
+    if (!is_sum || batch->amount == 0 || split_by != 0 || !parts_are(import, row, whole))
         return BATCH_CONFLICT;
     if (!movement_may_be_split(ledger, batch) || get_u32(&import->spent, &known->bank_entry) != 0)
         return BATCH_KNOWN; /* somebody has dealt with the sum: its money is in */
@@ -640,6 +689,27 @@ static void allocate_known(struct importing *import, const Pledged__V1__Movement
         entry->amount != movement->minor || queue_of(import, movement, row) != QUEUE(UNSPECIFIED))
         return;
     allocate(import, before->bank_entry, row->meant, movement->minor);
+}
+
+/* It left without saying what for; now the refund's number is there as well. */
+static void pay_known(struct importing *import, const Pledged__V1__Movement *movement,
+                      uint32_t known)
+{
+    const struct ledger *ledger = import->ledger;
+    if (!state_rules(ledger, 16) || known >= ledger->movement_count)
+        return;
+    const struct state_movement *before = &ledger->movement[known];
+    const struct state_bank_entry *debit = &ledger->bank_entry[before->bank_entry];
+    const struct state_refund *refund = refund_for(import, movement);
+    uint32_t one = 1;
+    if (refund == NULL || before->kind != KIND(PAYMENT) ||
+        (before->levels >> STATE_BY_END_TO_END & 1) != 0 || !debit->debit ||
+        allocation_free(debit) != refund->amount || debit->amount != refund->amount ||
+        get_u32(&import->spent, &before->bank_entry) != 0 ||
+        get_u32(&import->split, &before->bank_entry) != 0)
+        return;
+    pl_map_put(&import->spent, &before->bank_entry, &one);
+    pay_refund(import, movement, refund, before->bank_entry);
 }
 
 /* Each record has its own commitment, or one erasure would take two. */
@@ -685,6 +755,127 @@ static bool is_the_only_one(struct importing *import, const struct state_movemen
            twin_at(import, row->key[level], 2) == NULL;
 }
 
+/* Whose record is gone is not told again. */
+static bool is_closed(const struct importing *import, const struct state_movement *of)
+{
+    const struct ledger *ledger = import->ledger;
+    return of->bank_entry < ledger->bank_entry_count &&
+           ledger->bank_entry[of->bank_entry].movement != STATE_NONE &&
+           payer_erased_seq(ledger, &ledger->bank_entry[of->bank_entry]) != 0;
+}
+
+static Pledged__V1__MovementLearned *add_learned(struct importing *import,
+                                                 const Pledged__V1__Movement *movement,
+                                                 uint32_t bank_entry, uint8_t parts)
+{
+    Pledged__V1__Entry *entry = maker_entry(import->maker, 0);
+    Pledged__V1__MovementLearned *fact = maker_alloc(import->maker, sizeof(*fact));
+    pledged__v1__movement_learned__init(fact);
+    fact->bank_entry = maker_id(import->maker, 'B', (uint64_t)bank_entry + 1);
+    fact->statement = import->statement;
+    /* what is known of the payer is not kept twice */
+    fact->movement = parts != 0 ? (Pledged__V1__Movement *)(uintptr_t)movement
+                                : without_record(import, movement);
+    entry->fact_case = FACT(MOVEMENT_LEARNED);
+    entry->movement_learned = fact;
+    import->told->learned += parts != 0;
+    return fact;
+}
+
+/* Why somebody has to look now: what the bank says it is counts more than what it does not say, and
+ * a reference more than none. UNSPECIFIED: as it was. */
+static Pledged__V1__QueueReason new_queue(const struct importing *import,
+                                          const Pledged__V1__Movement *movement,
+                                          const struct state_movement *row,
+                                          const struct state_movement *of,
+                                          const struct learn_news *news)
+{
+    Pledged__V1__QueueReason now = queue_of(import, movement, row);
+    bool reference = (news->levels >> STATE_BY_REFERENCE & 1) != 0;
+    bool open = of->queue == QUEUE(NO_REFERENCE) || of->queue == QUEUE(DEBIT);
+    if (of->kind != KIND(PAYMENT) || of->queue == QUEUE(RETURN) || now == (int)of->queue)
+        return QUEUE(UNSPECIFIED);
+    return news->kind || reference || open || now == QUEUE(RETURN) ? now : QUEUE(UNSPECIFIED);
+}
+
+/* Its details came one by one, and then their sum; this copy says that it is one of them. */
+static uint32_t sum_before(struct importing *import, const struct state_movement *row,
+                           const struct state_movement *of)
+{
+    const struct ledger *ledger = import->ledger;
+    const uint32_t *found = row->whole ? NULL : pl_map_get(&ledger->batches, row->batch_key);
+    if (found == NULL || of->batch != STATE_NONE ||
+        !movement_is_sum(&ledger->movement[*found], row->batch_key))
+        return STATE_NONE;
+    uint32_t sum = ledger->movement[*found].bank_entry;
+    const struct state_bank_entry *batch = &ledger->bank_entry[sum];
+    if (sum == of->bank_entry)
+        return STATE_NONE;
+    if (get_u32(&import->split, &sum) == import->ordinal)
+        return sum;
+    if (get_u32(&import->split, &sum) != 0 || get_u32(&import->spent, &sum) != 0 ||
+        !movement_may_be_split(ledger, batch) ||
+        !parts_are(import, row, batch->debit ? -batch->amount : batch->amount))
+        return STATE_NONE;
+    pl_map_put(&import->split, &sum, &import->ordinal);
+    return sum;
+}
+
+/* What this copy says that the ones before did not. */
+static void complete(struct importing *import, const Pledged__V1__Movement *movement,
+                     const struct state_movement *row, uint32_t known, int level)
+{
+    const struct state_movement *before = row_at(import, known);
+    uint32_t sum = sum_before(import, row, before);
+    struct learn_news news = learn_news(import->ledger, &import->keys, before, row,
+                                        row->parts == 0 || is_closed(import, before));
+    if (!is_the_only_one(import, row, level))
+        news = (struct learn_news){.levels = 0};
+    news.batch = news.batch && !beside_its_sum(import, row); /* which comes first in the ledger */
+    if ((!learn_is_news(&news) && sum == STATE_NONE) ||
+        (news.parts != 0 && !detail_fits(import, movement)))
+        return;
+    struct state_movement *of = own_row(import, known);
+    Pledged__V1__MovementLearned *fact = add_learned(import, movement, of->bank_entry, news.parts);
+    fact->before_seq = of->learned_seq;
+    fact->queue = new_queue(import, movement, row, of, &news);
+    Pledged__V1__Entry *entry = import->maker->out->entry[import->maker->out->entry_count - 1];
+    int32_t day;
+    if (sum != STATE_NONE) {
+        fact->batch = maker_id(import->maker, 'B', (uint64_t)sum + 1);
+        if (pl_is_ok(pl_date_parse(movement->value_date, &day)))
+            maker_dated(import->maker, entry, day); /* its money is in the books no more */
+    }
+    for (int i = 0; i < STATE_LEVELS; i++) {
+        uint8_t key[16];
+        movement_map_key(row->key[i], 1, key);
+        if ((news.levels >> i & 1) != 0)
+            pl_map_put(&import->keys, key, &known);
+    }
+    import->told->completed +=
+        news.levels != 0 || news.kind || news.instructed || news.batch || sum != STATE_NONE;
+    learn_take(of, row, &news);
+    of->learned_seq = entry->seq;
+    of->queue = fact->queue != 0 ? (uint8_t)fact->queue : of->queue;
+    of->batch = sum != STATE_NONE ? sum : of->batch;
+}
+
+/* A detail of a sum that somebody has dealt with: its money is in, who paid it is not. */
+static void learn_part(struct importing *import, const Pledged__V1__Movement *movement,
+                       const struct state_movement *row)
+{
+    const struct ledger *ledger = import->ledger;
+    if (!state_rules(ledger, 16) || row->whole || row->parts == 0)
+        return;
+    const struct state_movement *of = &ledger->movement[ledger->bank_entry[row->batch].movement];
+    uint32_t told_by = get_u32(&import->parts, &row->batch);
+    if (of->parts_told != STATE_NONE || (told_by != 0 && told_by != import->ordinal) ||
+        is_closed(import, of) || !detail_fits(import, movement))
+        return;
+    pl_map_put(&import->parts, &row->batch, &import->ordinal);
+    add_learned(import, movement, row->batch, row->parts)->part = true;
+}
+
 static bool has_payer(const struct importing *import, uint32_t known)
 {
     return row_at(import, known)->detail != STATE_NONE || get_u32(&import->paid_by, &known) != 0;
@@ -695,6 +886,10 @@ static void learn(struct importing *import, const Pledged__V1__Movement *movemen
                   const struct state_movement *row, uint32_t known, int level)
 {
     uint32_t one = 1;
+    if (state_rules(import->ledger, 16)) {
+        complete(import, movement, row, known, level);
+        return;
+    }
     if (movement->detail_commitment.len == 0 || !state_rules(import->ledger, 15) ||
         has_payer(import, known) || !is_the_only_one(import, row, level) ||
         !detail_fits(import, movement))
@@ -720,11 +915,14 @@ static void decide_known(struct importing *import, const Pledged__V1__Movement *
     learn(import, movement, row, known, level);
     if (!import->refused)
         allocate_known(import, movement, row, known);
+    if (!import->refused)
+        pay_known(import, movement, known);
 }
 
 static void decide_movement(struct importing *import, const Pledged__V1__Movement *movement)
 {
-    struct state_movement row = {.batch = STATE_NONE, .statement = STATE_NONE};
+    struct state_movement row = {
+        .batch = STATE_NONE, .statement = STATE_NONE, .parts_told = STATE_NONE};
     uint32_t occurrence;
     int level = 0;
     movement_fill(&row, movement, import->bank->account, import->bank->currency);
@@ -745,6 +943,7 @@ static void decide_movement(struct importing *import, const Pledged__V1__Movemen
         return;
     case BATCH_KNOWN:
         import->told->known++;
+        learn_part(import, movement, &row);
         return;
     case BATCH_NONE:
     case BATCH_PART:
@@ -904,6 +1103,7 @@ static void decide_statement(struct importing *import)
     if (!import->refused)
         import->told->already_in = import->told->recorded == 0 && import->told->confirmed == 0 &&
                                    import->told->allocated == 0 && import->told->learned == 0 &&
+                                   import->told->completed == 0 && import->told->refunded == 0 &&
                                    (known != NULL || import->told->known != 0);
 }
 
@@ -914,6 +1114,7 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     for (size_t i = 0; i < command->n_statement; i++)
         movements += command->statement[i]->n_movement;
     import.row = maker_alloc(maker, (movements + 1) * sizeof(*import.row));
+    import.copy = maker_alloc(maker, (movements + 1) * sizeof(*import.copy));
     pl_map_init(&import.keys, 16, sizeof(uint32_t), 0);
     pl_map_init(&import.own, 16, sizeof(uint32_t), 0);
     pl_map_init(&import.taken, sizeof(uint32_t), sizeof(uint32_t), 0);
@@ -927,6 +1128,8 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_init(&import.split, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.spent, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.paid_by, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.changed, sizeof(uint32_t), sizeof(uint32_t), 0);
+    pl_map_init(&import.parts, sizeof(uint32_t), sizeof(uint32_t), 0);
     pl_map_init(&import.alike, 16, sizeof(uint32_t), 0);
     find_candidates(&import);
     for (size_t i = 0; i < command->n_statement && !import.refused; i++) {
@@ -947,6 +1150,8 @@ static void import_statement(struct maker *maker, const Pledged__V1__ImportState
     pl_map_fini(&import.split);
     pl_map_fini(&import.spent);
     pl_map_fini(&import.paid_by);
+    pl_map_fini(&import.changed);
+    pl_map_fini(&import.parts);
     pl_map_fini(&import.alike);
     free(import.candidate);
 }

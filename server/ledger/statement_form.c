@@ -11,6 +11,7 @@
 #include "common/date.h"
 #include "common/money.h"
 #include "common/reference.h"
+#include "server/ledger/learn.h"
 
 #define KIND(name_) PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_##name_
 
@@ -82,6 +83,10 @@ static bool movement_fine(const Pledged__V1__Movement *movement, struct wrong *w
         (pl_currency_index(movement->charges->currency) < 0 || movement->charges->minor <= 0))
         return say(wrong, REASON(FIELD_INVALID), STATEMENT_FIELD ".movement.charges",
                    "charges are more than nothing, in a currency of ISO 4217");
+    if (movement->detail_parts > LEARN_ALL_PARTS ||
+        (movement->detail_parts != 0 && movement->detail_commitment.len == 0))
+        return say(wrong, REASON(FIELD_INVALID), STATEMENT_FIELD ".movement.detail_parts",
+                   "parts of a record are 1 to 7, where there is a record");
     if (movement->detail_commitment.len != 0 && movement->detail_commitment.len != 32)
         return say(wrong, REASON(FIELD_INVALID), STATEMENT_FIELD ".movement.detail_commitment",
                    "a commitment has 32 bytes");

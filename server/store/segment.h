@@ -56,7 +56,7 @@
 #include "server/store/store.h"
 
 enum {
-    SEGMENT_FORMAT = 4, /* what this version reads */
+    SEGMENT_FORMAT = 5, /* what this version reads */
     SEGMENT_HEADER_BYTES = 4096,
     SEGMENT_RECORD_HEADER_BYTES = 160,
     SEGMENT_RECORD_TRAILER_BYTES = 8,

@@ -820,6 +820,7 @@ class Oracle:
         self.legal_holds = set()
         self.payers, self.commitments = {}, set()  # bank entry -> commitment; all of them
         self.known_payers = set()   # bank entries, also where it is erased
+        self.closed_payers, self.learned = set(), {}  # where one is erased; newest copy that said more
         self.exported = ("", 0)  # month and last entry of the newest export
         self.catalogues = {}    # code -> versions, oldest first
         self.fulfilled = {}     # (pledge, benefit) -> [claimed, declined, delivered]
@@ -1165,7 +1166,9 @@ class Oracle:
         self.need(0 < len(body.contact) + len(body.bank_entry) == len(body.commitment), e,
                   "erased nobody")
         for bank, commitment in zip(body.bank_entry, body.commitment[len(body.contact):]):
-            self.need(self.payers.pop(bank, None) == commitment, e, "erased another payer")
+            self.need(commitment in self.payers.get(bank, ()), e, "erased another payer")
+            self.payers[bank].remove(commitment)
+            self.closed_payers.add(bank)
             self.need(not self.legal_holds & self.paid_for(bank), e, "erased under a legal hold")
         for contact, commitment in zip(body.contact, body.commitment):
             known = self.contacts.get(contact)
@@ -1191,7 +1194,7 @@ class Oracle:
         self.need(len(commitment) == 32 and commitment not in self.commitments, e,
                   "commitment of who paid")
         self.commitments.add(commitment)
-        self.payers[bank] = commitment
+        self.payers.setdefault(bank, []).append(commitment)
         self.known_payers.add(bank)
 
     def on_payer_learned(self, e, body):
@@ -1200,6 +1203,23 @@ class Oracle:
         self.need(body.bank_entry not in self.known_payers, e, "who paid was known")
         self.need(body.statement in self.statements, e, "of no statement")
         self.paid_by(e, body.bank_entry, body.detail_commitment)
+
+    def on_movement_learned(self, e, body):
+        """By a later statement: of what is there, in the order in which it was told, never of whom
+        somebody erased. A sum that gives way to it is money that nobody has used."""
+        self.need(body.bank_entry in self.confirmed, e, "no statement has it")
+        self.need(body.statement in self.statements, e, "of no statement")
+        if not body.part:
+            self.need(self.learned.get(body.bank_entry, 0) == body.before_seq, e, "out of its order")
+            self.learned[body.bank_entry] = e.seq
+        if body.movement.detail_commitment:
+            self.need(body.bank_entry not in self.closed_payers, e, "who paid was erased")
+            self.paid_by(e, body.bank_entry, body.movement.detail_commitment)
+        if body.batch:
+            batch = self.bank[body.batch]
+            self.need(batch["allocated"] == batch["refunded"] == 0, e, "details of what is allocated as a whole")
+            self.need(not body.part and body.batch != body.bank_entry, e, "details of itself")
+            batch["amount"] = 0
 
     def on_legal_hold_set(self, e, body):
         self.need((body.contributor in self.legal_holds) != body.on, e, "a hold that is no news")

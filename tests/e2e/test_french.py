@@ -296,7 +296,7 @@ class French(DaemonTest):
 
     def test_another_kind_of_statement(self):
         path = self.home.path / "banque.xml"
-        path.write_text('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.052.001.08"/>')
+        path.write_text('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"/>')
         ran = self.home.pledge("clerk", "import", path, format="table", lang="fr")
         self.assertEqual(ran.code, 65, ran)
         self.assertIn("banque.xml:1: «", ran.err)

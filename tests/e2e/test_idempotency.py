@@ -403,6 +403,22 @@ class AfterAnUpgrade(unittest.TestCase):
         self.home.restart(kill=True)
         check_ledger(self.home.client("auditor").dump())
 
+    def test_what_older_rules_did_not_keep_of_a_copy(self):
+        """It stays away, as long as nobody brings it again."""
+        self.begin("v1-rules15-copies")
+        entries = self.home.client("auditor").dump()
+        self.assertEqual(entries[-1 - self.added(entries)].WhichOneof("fact"), "payer_learned")
+        rows = {b.movement.bank_ref: b for b in self.clerk.ListBankEntries().bank_entry}
+        self.assertEqual((rows["X1"].movement.uetr, rows["X1"].learned_seq, rows["X1"].completed_seq,
+                          rows["Y1"].movement.kind, len(rows["R1"].more_detail)), ("", 14, 0, 1, 0))
+        self.home.restart(kill=True)
+        check_ledger(self.home.client("auditor").dump())
+
+    @staticmethod
+    def added(entries):
+        """Entries that today's daemon wrote when it started: its policy, its people."""
+        return sum(1 for e in entries if e.seq > 14)
+
 
 if __name__ == "__main__":
     unittest.main()

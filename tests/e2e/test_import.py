@@ -117,7 +117,8 @@ class Corpus(Bank):
                     row["allocated"] == "0.00":
                 continue  # a sum that gave way to its details
             rows.append((row["booking_date"], row["amount"], row["currency"], row["unmatched"],
-                         row["pledge"], row["kind"]))
+                         row["pledge"], row["kind"], row["queue"], row["reference"], row["payer"],
+                         row["payer_account"], row["bank_ref"], row["end_to_end_id"], row["uetr"]))
         return sorted(rows, key=str)
 
     def everything(self, files):
@@ -268,6 +269,24 @@ class Traps(Bank):
         self.assertEqual(self.bring("exact-v08.xml")[0]["known"], 1)
         self.assertEqual(self.received(), 15000000)
 
+    def test_a_report_of_the_day_is_as_good_as_a_notification(self):
+        text = (CORPUS / "same-movements.054.xml").read_text()
+        for there, instead in (("camt.054", "camt.052"), ("BkToCstmrDbtCdtNtfctn", "BkToCstmrAcctRpt"),
+                               ("Ntfctn>", "Rpt>"), ("NTF-0001", "RPT-0001"),
+                               ("<RltdPties><Dbtr><Pty><Nm>Example Ministry</Nm></Pty></Dbtr></RltdPties>", "")):
+            self.assertIn(there, text)
+            text = text.replace(there, instead)
+        pending = text.replace("<Sts><Cd>BOOK", "<Sts><Cd>PDNG").replace("RPT-0001", "RPT-0000")
+        for name, report in (("pending.xml", pending), ("report.xml", text)):
+            (self.home.path / name).write_text(report)
+        self.assertEqual(self.bring(self.home.path / "pending.xml")[0]["recorded"], 0)
+        row = self.bring(self.home.path / "report.xml")[0]
+        self.assertEqual((row["kind"], row["recorded"], row["allocated"]), ("notification", 1, 1))
+        rows = self.bring("same-movements.054.xml", "exact-v08.xml")
+        self.assertEqual([(r["known"], r["recorded"], r["learned"]) for r in rows], [(1, 0, 1), (1, 0, 1)])  # a name, then an account
+        self.assertEqual([r["payer"] for r in self.listed()], ["Example Ministry"])
+        self.assertEqual(self.received(), 15000000)
+
     def test_a_batch_waits_for_its_details(self):
         self.bring("batch-alone.xml")
         self.assertEqual([(r["queue"], r["unmatched"], r["batch_count"]) for r in self.listed()],
@@ -296,8 +315,18 @@ class Traps(Bank):
     def test_a_batch_that_was_dealt_with_stays(self):
         self.bring("batch-alone.xml")
         self.pledge("clerk", "allocate", "B000001", "P000003")
-        self.assertEqual(self.bring("batch-alone.054.xml")[0]["known"], 2)
+        row = self.bring("batch-alone.054.xml")[0]
+        self.assertEqual((row["known"], row["recorded"], row["learned"]), (2, 0, 2))
         self.assertEqual(self.received(), 55000)
+        # its money stays where somebody put it; who paid each part is told by the details, once
+        self.assertEqual([r["payer"] for r in self.listed()], ["Detail One; Detail Two"])
+        self.assertEqual([self.bring("batch-alone.054.xml")[0][how] for how in ("learned", "already_in")],
+                         [0, True])
+        gone = self.pledge("admin", "contributor", "erase", "B1", "--reason", "asked", format="json").json
+        self.assertEqual(gone["erased"], 2)
+        self.bring("batch-alone.054.xml", "batch-alone.054-v04.xml")
+        self.assertEqual([r["payer"] for r in self.listed()], [None])
+        check_ledger(self.dump())
 
     def test_details_are_booked_not_their_sum(self):
         row = self.bring("batch-details.xml")[0]
@@ -902,7 +931,7 @@ class Large(Bank):
         self.assertEqual((row["recorded"], row["queued"], row["result"]), (5000, 5000, "NEW"))
         # an older daemon can read what was there before, and says of the rest that it is newer
         self.assertEqual({p.name: self.min_reader(p) for p in self.home.segments()},
-                         {**dict.fromkeys(small, 1), self.home.segments()[-1].name: 2})
+                         {**dict.fromkeys(small, 1), self.home.segments()[-1].name: 5})
         self.assertEqual(len(self.home.segments()), len(small) + 1)
         entries = self.dump()
         made = [e for e in entries if e.request_id == request_id]
@@ -1144,8 +1173,8 @@ class Payers(Bank):
         row = self.bring(later)[0]
         self.assertEqual((row["learned"], row["known"], row["recorded"]), (1, 1, 0))
         entry = self.dump()[-1]
-        self.assertEqual((entry.WhichOneof("fact"), entry.payer_learned.bank_entry,
-                          entry.payer_learned.statement), ("payer_learned", "B000001", "S000002"))
+        self.assertEqual((entry.WhichOneof("fact"), entry.movement_learned.bank_entry,
+                          entry.movement_learned.statement), ("movement_learned", "B000001", "S000002"))
         known = self.listed("B1")[0]
         self.assertEqual((known["payer"], known["payer_account"], known["payer_text"],
                           known["payer_learned_seq"], known["statement"]),
@@ -1171,6 +1200,81 @@ class Payers(Bank):
         self.assertEqual((self.files_with(b"for the children"), self.rows()), ([], (0, 0)))
         check_ledger(self.home.client("auditor").dump())
 
+    def copy(self, number, details, ref="ASR-NOPAYER"):
+        """no-payer.xml as another statement has it, with these details of the transaction."""
+        text = (CORPUS / "no-payer.xml").read_text().replace("STM-NOPAYER", f"STM-{number}").replace(
+            "<ElctrncSeqNb>16<", f"<ElctrncSeqNb>{number}<")
+        return self.written(f"copy-{number}.xml", text.replace("      </Ntry>", f"""
+        <NtryDtls><TxDtls><Refs><AcctSvcrRef>{ref}</AcctSvcrRef>{details[0]}</Refs><Amt Ccy="CHF">100.00</Amt>
+        <CdtDbtInd>CRDT</CdtDbtInd>{details[1]}</TxDtls></NtryDtls></Ntry>"""))
+
+    def test_a_name_after_words(self):
+        """Words alone are not who paid; a name that comes later is, with the words of either."""
+        words = ("", "<RmtInf><Ustrd>for the children</Ustrd></RmtInf>")
+        named = ("", "<RltdPties><Dbtr><Pty><Nm>Late Payer</Nm></Pty></Dbtr></RltdPties>")
+        both = ("", named[1] + words[1])
+        for turn in ((words, named), (named, words), (words, both), (both, words)):
+            self.setUp()
+            counts = [self.bring(self.copy(20 + i, each))[0]["learned"] for i, each in enumerate(turn)]
+            self.assertEqual(counts, [0, 0 if turn[0] is both else 1])
+            row = self.listed("B1")[0]
+            self.assertEqual((row["payer"], row["payer_text"]), ("Late Payer", "for the children"))
+            self.assertTrue(self.bring(self.copy(20, turn[0]))[0]["already_in"])
+            self.pledge("admin", "contributor", "erase", "B1", "--reason", "asked for it")
+            self.bring(self.copy(29, both))
+            self.assertEqual((self.listed("B1")[0]["payer"], self.rows()), (None, (0, 0)))
+            self.assertEqual(self.files_with(b"for the children"), [])
+            check_ledger(self.dump())
+
+    def test_what_a_later_copy_says(self):
+        """A reference that only the second copy has leads to the pledge; the amount is not what is due."""
+        self.bring("no-payer.xml")
+        self.assertNotEqual(self.suggested()[0]["pledge"], "P000006")
+        later = self.copy(21, ("<EndToEndId>E2E-21</EndToEndId><UETR>8a562c67-ca16-48ba-b074-65581be6f021</UETR>",
+                               "<RmtInf><Strd><CdtrRefInf><Ref>RF47P000006</Ref></CdtrRefInf></Strd></RmtInf>"))
+        row = self.bring(later)[0]
+        self.assertEqual([row[how] for how in ("known", "recorded", "learned", "completed", "already_in")],
+                         [1, 0, 0, 1, False])
+        known = self.listed("B1")[0]
+        self.assertEqual((known["reference"], known["end_to_end_id"], known["uetr"], known["queue"],
+                          known["pledge"], known["statement"], known["completed_seq"]),
+                         ("RF47P000006", "E2E-21", "8a562c67-ca16-48ba-b074-65581be6f021", "amount-differs",
+                          "P000006", "S000001", self.dump()[-1].seq))
+        first = self.suggested()[0]
+        self.assertEqual((first["pledge"], first["why"]), ("P000006", "reference"))
+        for lang, words in ((None, "Completed"), ("fr", "Complétés")):
+            self.assertIn(words, self.pledge("clerk", "import", later, format="table", lang=lang).out)
+        self.assertEqual([self.bring(later)[0][how] for how in ("completed", "already_in")], [0, True])
+        self.home.restart(kill=True)
+        self.assertEqual(self.listed("B1")[0]["reference"], "RF47P000006")
+        check_ledger(self.home.client("auditor").dump())
+
+    def test_singles_then_their_sum_then_its_details(self):
+        """Booked as two, and once more as their sum; the details say that they are one: the books have
+        it once, on paper as well."""
+        text = (CORPUS / "batch-alone.054.xml").read_text()
+        head, tail = text[:text.index("        <NtryDtls>")], text[text.index("      </Ntry>"):]
+        for number, minor in ((1, "200.00"), (2, "350.00")):
+            one = (head + tail).replace("550.00", minor).replace("ASR-BATCH-B", f"DET-B{number}").replace(
+                "NTF-BATCH2", f"NTF-ONE-{number}")
+            self.bring(self.written(f"one-{number}.xml", one))
+        self.bring("batch-alone.xml")
+        self.assertEqual(self.received(), 2 * 55000)    # nobody can know it yet
+        row = self.bring("batch-alone.054.xml")[0]
+        self.assertEqual([row[how] for how in ("known", "recorded", "learned", "completed", "allocated")],
+                         [2, 0, 2, 2, 1])
+        self.assertEqual((self.received(), self.outstanding("P000006")), (55000, 0))
+        self.assertEqual([(r["amount"], r["batch"]) for r in self.listed()],
+                         [("200.00", "B000003"), ("350.00", "B000003"), ("550.00", None)])
+        path = self.home.path / "books.hledger"
+        self.pledge("auditor", "dump", "--as", "hledger", "-o", path)
+        self.ok(run(["hledger", "-f", path, "check", "-s"]))
+        self.assertIn("CHF 550.00", run(["hledger", "-f", path, "bal", "^Assets:Bank", "-N"]).out)
+        self.home.restart(kill=True)
+        lines = self.home.client("reader").GetTotals().line
+        self.assertEqual(sum(line.received_minor for line in lines), 55000)
+        check_ledger(self.home.client("auditor").dump())
+
     def suggested(self):
         return json.loads(self.pledge("clerk", "suggest", "B1", format="json").out)["suggestions"]
 
@@ -1183,7 +1287,7 @@ class Payers(Bank):
             self.assertIn(word, self.pledge("clerk", "import", CORPUS / "no-payer.xml",
                                             format="table", lang=lang).out)
         rows = self.pledge("auditor", "dump", "--as", "csv").csv
-        self.assertIn("payer_learned", [value for row in rows for value in dict(row).values()])
+        self.assertIn("movement_learned", [value for row in rows for value in dict(row).values()])
         path = self.home.path / "learned.bin"
         self.pledge("auditor", "dump", "-o", path)
         self.ok(self.home.pledge("auditor", "verify", path, "--key",
@@ -1191,7 +1295,7 @@ class Payers(Bank):
         own = self.home.path / "learned.hledger"
         self.pledge("auditor", "dump", "--as", "hledger", "-o", own)
         self.ok(run(["hledger", "-f", own, "check", "-s"]))
-        self.assertEqual(int.from_bytes(self.home.segments()[-1].read_bytes()[12:16], "little"), 4)
+        self.assertEqual(int.from_bytes(self.home.segments()[-1].read_bytes()[12:16], "little"), 5)
 
     def test_no_name_for_one_of_two_that_look_the_same(self):
         text = (CORPUS / "no-payer.xml").read_text()

@@ -7,7 +7,7 @@ import re
 from model_life import OPEN, Allocation, Bank, Deed, Wrong
 
 NEAR = 10  # days between a payment typed by hand and the bank's day, where both name the pledge
-PAYMENT, CHARGE, REVERSAL, RETURN = 1, 2, 4, 5
+PAYMENT, CHARGE, BATCH, REVERSAL, RETURN = 1, 2, 3, 4, 5
 
 
 class Statements:
@@ -117,7 +117,7 @@ class Statements:
 
     def take(self, each):
         key, told = statement_key(each), dict(recorded=0, known=0, confirmed=0, allocated=0, refunded=0,
-                                              queued=0, learned=0)
+                                              queued=0, learned=0, completed=0)
         repeated = self.statements.get(key)
         if repeated is None:
             repeated = dict(id=f"S{len(self.statements) + 1:06d}", seq=self.entry(), each=each,
@@ -129,22 +129,78 @@ class Statements:
         divided = []    # sums that its details take apart
         for movement in each.movement:
             self.take_movement(repeated["id"], each, movement, (taken, divided), told)
-        told["already_in"] = told["recorded"] == told["confirmed"] == told["learned"] == 0
+        told["already_in"] = not any(told[how] for how in ("recorded", "confirmed", "learned", "completed"))
         return (repeated["id"], told)
 
-    def learn(self, each, movement, levels, number, told):
-        """Who paid what came in without that; never of one of several that look the same."""
+    def learn(self, each, movement, levels, number, divided, told):
+        """What this copy says that the ones before did not; nothing of one of several that look the
+        same, and nobody who is erased. Its sum, if that came in between, gives way to it."""
         there, bank = self.movements[number]
+        gave = self.sum_before(each, movement, bank, divided)
         key = next((name, levels[name]) for name in levels if name in there)
         alike = [other for other, _ in self.movements if other.get(key[0]) == key[1]]
         beside = [m for m in each.movement if names_of(each, m).get(key[0]) == key[1]]
-        if movement.detail_commitment and not bank.payer and len(alike) == len(beside) == 1:
-            self.entry()
+        alone = len(alike) == len(beside) == 1
+        fresh = {name: levels[name] for name in levels if alone and name not in there
+                 and all(other.get(name) != levels[name] for other, _ in self.movements)}
+        kind = alone and bank.word.kind == PAYMENT and movement.kind in (BATCH, RETURN)
+        part = alone and self.is_late_part(each, movement, bank)
+        payer = alone and movement.detail_commitment and not bank.payer
+        if not (fresh or kind or part or payer or gave):
+            return
+        there.update(fresh)
+        bank.completed = self.entry()
+        if payer:
             bank.payer = movement.detail_commitment
-            if bank.movement is not None:
-                bank.movement = type(movement).FromString(bank.movement.SerializeToString())
-                bank.movement.detail_commitment = movement.detail_commitment
-            told["learned"] += 1
+        if gave:
+            bank.part_of = gave.id
+        if part:
+            self.be_part(batch_of(each, movement), number)
+        self.say(bank, movement)
+        told["learned"] += bool(payer)
+        told["completed"] += bool(fresh or kind or part or gave)
+
+    def sum_before(self, each, movement, bank, divided):
+        """The sum that a movement which came alone is a detail of, as a copy says."""
+        key = batch_of(each, movement)
+        whole, there = self.batches.get(key, (False, None))
+        if not movement.batch_ref or not whole or there is bank or bank.part_of:
+            return None
+        if there in divided:
+            return there
+        if not self.may_be_split(there) or sum(m.minor for m in self.parts_of(each, key)) != there.minor:
+            return None
+        there.minor = 0
+        divided.append(there)
+        self.divided += 1
+        return there
+
+    def is_late_part(self, each, movement, bank):
+        """It came alone, and its sum is still to come."""
+        return movement.batch_ref and not bank.word.batch_ref and not bank.part_key \
+            and not self.batches.get(batch_of(each, movement), (False, None))[0]
+
+    def be_part(self, key, number):
+        bank = self.movements[number][1]
+        bank.part_key = key
+        self.parts[key].append(bank)
+        first = [there for _, there in self.movements if there in self.parts[key]]
+        self.batches[key] = (False, first[0])
+
+    @staticmethod
+    def say(bank, movement):
+        """The movement as it is shown: what is there, filled by what the copy has."""
+        word = type(movement).FromString(bank.word.SerializeToString())
+        for name in ("bank_ref", "batch_ref", "entry_ref", "uetr", "end_to_end_id", "reference",
+                     "return_reason", "bank_code", "batch_count"):
+            if not getattr(word, name):
+                setattr(word, name, getattr(movement, name))
+        if word.kind == PAYMENT and movement.kind in (BATCH, RETURN):
+            word.kind = movement.kind
+        word.detail_commitment = bank.payer
+        bank.word = word
+        if bank.movement is not None:
+            bank.movement = word
 
     def known_as(self, levels, taken):
         """The movement that this one is: by the surest of the names that both have."""
@@ -163,7 +219,7 @@ class Statements:
             taken.update({number} - {None})
             told["known"] += 1
             if number is not None:
-                self.learn(each, movement, levels, number, told)
+                self.learn(each, movement, levels, number, divided, told)
             return
         taken.add(len(self.movements))
         part = self.batches.get(batch_of(each, movement), (None, None))[1] in divided

@@ -135,8 +135,8 @@ class Bank:
         self.worth = None       # of one, in francs, as it was known when it came
         self.reversed = 0
         self.debit = self.confirmed = False
-        self.part_of = ""       # the sum that gave way to it
         self.payer, self.payer_erased = b"", 0  # whose record it names, and the entry that erased it
+        self.part_of, self.part_key, self.completed = "", None, 0  # of a batch; newest copy that said more
         self.matched = 0        # of a reversal: the entry that says what it takes back
         self.movement, self.statement, self.occurrence = None, "", 0  # where the bank said it first
         self.word = None        # the movement of a statement that it is, whoever said it first

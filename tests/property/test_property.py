@@ -83,7 +83,7 @@ def said_by(outcome):
             said[name] = (getattr(outcome, name).minor, getattr(outcome, name).currency)
     said["statement"] = [(s.statement, {name: getattr(s, name) for name in (
         "recorded", "known", "confirmed", "allocated", "refunded", "queued", "learned",
-        "already_in")})
+        "completed", "already_in")})
         for s in outcome.statement]
     said["erased"] = set(outcome.erased)
     for name in ("benefit_quantity", "benefit_left"):
@@ -195,7 +195,7 @@ class Round:
         for _, told in expected.get("statement", ()):
             self.counts.update({(name, "movement " + how): told[how]
                                 for how in ("recorded", "known", "confirmed", "allocated", "refunded",
-                                            "learned")})
+                                            "learned", "completed")})
         said = said_by(receipt.outcome)
         for key, value in expected.items():
             assert said.get(key) == value, \
@@ -359,13 +359,13 @@ class Round:
               for s in self.fund.statements.values()], "statements")
         charges = {d.charge.id: d.seq for d in self.fund.deeds if d.charge and not d.reversed}
         told = {b.bank_entry: (b.statement, b.movement, b.reversed, b.occurrence, b.charge_seq,
-                               b.batch, b.detail_erased_seq)
+                               b.batch, b.detail_erased_seq, b.completed_seq)
                 for b in self.pages("ListBankEntries", "bank_entry")}
         for name, bank in self.fund.banks.items():
             if bank.movement is not None:
                 same(told[name], (bank.statement, bank.movement, bool(bank.reversed or bank.matched),
                                   bank.occurrence, charges.get(name, 0), bank.part_of,
-                                  bank.payer_erased), name)
+                                  bank.payer_erased, bank.completed), name)
 
     def compare_contributors(self):
         same([(c.contributor, c.name, c.kind, c.seq)
@@ -586,7 +586,7 @@ class Property(unittest.TestCase):
             self.skipTest("only after all the fixed seeds")
         accepted = {name for name, end in self.counts if end == "accepted"}
         self.assertFalse(judged() - accepted, "commands that were never accepted")
-        for how in ("recorded", "known", "confirmed", "allocated", "refunded", "learned", "divided"):
+        for how in ("recorded", "known", "confirmed", "allocated", "refunded", "learned", "completed", "divided"):
             self.assertGreater(self.counts["import_statement", "movement " + how], 0, how)
         self.assertGreater(self.counts["erase_contact", "payers"], 0)
         for name, how in (("match_refund", "came back"), ("match_refund", "came back in part"),

@@ -249,6 +249,22 @@ static bool see_learned(struct model *model, const Pledged__V1__Entry *e)
     return true;
 }
 
+/* A later copy says more: in the order in which it was told; a sum that gives way is not used. */
+static bool see_more(struct model *model, const Pledged__V1__Entry *e)
+{
+    const Pledged__V1__MovementLearned *fact = e->movement_learned;
+    struct book_bank *bank = bank_of(model, e->seq, fact->bank_entry);
+    if (bank == NULL)
+        return false;
+    if (!bank->confirmed || (!fact->part && bank->learned != fact->before_seq) ||
+        model_number(fact->statement, 'S') >= model->books.statements)
+        return model_wrong(model, ENTRY "%s is told out of its order, or by no statement", e->seq,
+                           fact->bank_entry);
+    bank->learned = fact->part ? bank->learned : e->seq;
+    bank->payer = bank->payer || fact->movement->detail_commitment.len != 0;
+    return true;
+}
+
 static void key_of(const Pledged__V1__StatementImported *fact, char key[BOOKS_KEY])
 {
     (void)snprintf(key, BOOKS_KEY, "%s %d %s %" PRIu64 " %.4s", fact->account, (int)fact->kind,
@@ -906,6 +922,8 @@ static bool see_money(struct model *model, const Pledged__V1__Entry *e)
         return see_confirmed(model, e);
     case IS(PAYER_LEARNED):
         return see_learned(model, e);
+    case IS(MOVEMENT_LEARNED):
+        return see_more(model, e);
     case IS(ALLOCATED):
         return see_allocation(model, e);
     case IS(REVERSED):

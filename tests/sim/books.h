@@ -34,6 +34,7 @@ struct book_bank {
     int64_t amount; /* of either direction positive */
     bool debit, gone, by_hand;
     bool confirmed; /* a statement has it */
+    uint64_t learned; /* newest entry by which a copy said more of it */
     bool payer;     /* and has said who paid, be it erased now */
     char bank_ref[BOOKS_REF];
     size_t meant; /* for this pledge; SIZE_MAX: none */

@@ -187,6 +187,8 @@ bool records_see(const Pledged__V1__Entry *entry, const char **ret_what)
         movement = entry->payment_confirmed->movement;
     if (entry->fact_case == FACT(PAYER_LEARNED))
         return see_live(entry, entry->payer_learned->detail_commitment, ret_what);
+    if (entry->fact_case == FACT(MOVEMENT_LEARNED))
+        movement = entry->movement_learned->movement;
     if (movement != NULL && movement->detail_commitment.len != 0)
         return see_live(entry, movement->detail_commitment, ret_what);
     if (entry->fact_case != FACT(SUBJECT_ERASED))

@@ -180,18 +180,31 @@ static void test_which_readers_understand_an_entry(void **state)
         Pledged__V1__ChargeBooked charge = PLEDGED__V1__CHARGE_BOOKED__INIT;
         if (e.fact_case == FACT(CHARGE_BOOKED))
             e.charge_booked = &charge;
-        bool newest = e.fact_case == FACT(PAYER_LEARNED);
-        bool newer = e.fact_case == FACT(REFUND_RETURNED);
-        uint32_t expected = newest ? 4 : newer ? 3 : e.fact_case == FACT(COMMAND_CONTINUED) ? 2 : 1;
+        Pledged__V1__Movement movement = PLEDGED__V1__MOVEMENT__INIT;
+        Pledged__V1__BankEntryRecorded recorded = PLEDGED__V1__BANK_ENTRY_RECORDED__INIT;
+        Pledged__V1__PaymentConfirmed confirmed = PLEDGED__V1__PAYMENT_CONFIRMED__INIT;
+        recorded.movement = confirmed.movement = &movement;
+        if (e.fact_case == FACT(BANK_ENTRY_RECORDED))
+            e.bank_entry_recorded = &recorded;
+        if (e.fact_case == FACT(PAYMENT_CONFIRMED))
+            e.payment_confirmed = &confirmed;
+        uint32_t newer = e.fact_case == FACT(MOVEMENT_LEARNED)  ? 5
+                         : e.fact_case == FACT(PAYER_LEARNED)   ? 4
+                         : e.fact_case == FACT(REFUND_RETURNED) ? 3
+                                                                : 0;
+        uint32_t expected = newer != 0 ? newer : e.fact_case == FACT(COMMAND_CONTINUED) ? 2 : 1;
         assert_int_equal(ledger_min_reader(&e), expected);
         e.command_bytes = LEDGER_COMMAND_PART_BYTES + 1;
-        assert_int_equal(ledger_min_reader(&e), newest ? 4 : newer ? 3 : 2);
+        assert_int_equal(ledger_min_reader(&e), newer != 0 ? newer : 2);
         charge.given_back = true; /* an older reader takes every charge for a debit */
-        assert_int_equal(ledger_min_reader(&e), newest                                        ? 4
-                                                : newer || e.fact_case == FACT(CHARGE_BOOKED) ? 3
-                                                                                              : 2);
+        uint32_t charged = e.fact_case == FACT(CHARGE_BOOKED) ? 3 : 2;
+        assert_int_equal(ledger_min_reader(&e), newer != 0 ? newer : charged);
+        movement.detail_parts = 1; /* and refuses a field that it does not know */
+        bool told =
+            e.fact_case == FACT(BANK_ENTRY_RECORDED) || e.fact_case == FACT(PAYMENT_CONFIRMED);
+        assert_int_equal(ledger_min_reader(&e), newer != 0 ? newer : told ? 5 : charged);
     }
-    assert_int_equal(facts, FACTS_OF_FORMAT_1 + 3);
+    assert_int_equal(facts, FACTS_OF_FORMAT_1 + 4);
 }
 
 static void test_a_fact_of_a_newer_version_is_told_as_such(void **state)

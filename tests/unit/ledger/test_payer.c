@@ -205,7 +205,7 @@ static void test_learned_once(void **state)
 {
     (void)state;
     struct world w;
-    nameless(&w, LEDGER_RULES);
+    nameless(&w, 15);
     size_t before = w.entry_count;
     BRING(&w, "B", {"X1", 500, 11});
     const Pledged__V1__StatementOutcome *outcome = told(&w);
@@ -239,7 +239,7 @@ static void test_learned_within_a_file(void **state)
     (void)state;
     struct world w;
     desk_ready(&w, 100);
-    world_set_rules(&w, LEDGER_RULES);
+    world_set_rules(&w, 15);
     have_account(&w);
     Pledged__V1__Movement movement[3], *list[3][1];
     Pledged__V1__BankStatement bank[3], *banks[3];
@@ -283,7 +283,7 @@ static void test_twins_stay_as_they_came(void **state)
 {
     (void)state;
     struct world w;
-    nameless(&w, LEDGER_RULES);
+    nameless(&w, 15);
     BRING(&w, "T", {"", 700, 0}, {"", 700, 0}, {"", 900, 0}, {"", 901, 0});
     BRING(&w, "U", {"", 700, 31}); /* one of two */
     assert_true(told(&w)->known == 1 && told(&w)->learned == 0);
@@ -300,7 +300,7 @@ static void test_learned_commitments_are_its_own(void **state)
 {
     (void)state;
     struct world w;
-    nameless(&w, LEDGER_RULES);
+    nameless(&w, 15);
     BRING(&w, "B", {"X2", 600, 41});
     Pledged__V1__Movement movement;
     a_movement(&movement, PLEDGED__V1__MOVEMENT_KIND__MOVEMENT_KIND_PAYMENT, 500, "X1");
@@ -326,7 +326,7 @@ static void test_replay_of_what_was_learned(void **state)
 {
     (void)state;
     struct world w;
-    nameless(&w, LEDGER_RULES);
+    nameless(&w, 15);
     BRING(&w, "B", {"X1", 500, 11});
     struct ledger *before = world_before(&w, w.entry_count - 1);
     Pledged__V1__Entry *entry = world_last(&w);
@@ -348,7 +348,7 @@ static void test_replay_of_what_was_learned(void **state)
     *fact = good;
     before->policy.message->rules = 14;
     assert_false(pl_is_ok(ledger_check(before, entry)));
-    before->policy.message->rules = LEDGER_RULES;
+    before->policy.message->rules = 15;
     assert_true(pl_is_ok(ledger_check(before, entry)));
     before->movement[0].detail = 0; /* it is known */
     assert_false(pl_is_ok(ledger_check(before, entry)));

@@ -397,7 +397,7 @@ static void test_an_end_that_frees_money_has_no_day_to_come(void **state)
 static void test_replay_refuses_what_has_not_happened(void **state)
 {
     (void)state;
-    for (uint32_t rules = LEDGER_RULES - 1; rules <= LEDGER_RULES; rules++) {
+    for (uint32_t rules = 14; rules <= 15; rules++) {
         struct world w;
         unsigned tried = 0;
         world_ready(&w, 1);
