@@ -14,6 +14,7 @@
 #include "common/check.h"
 #include "common/date.h"
 #include "common/money.h"
+#include "common/reference.h"
 
 #define REASON(name_) PLEDGED__V1__REASON__REASON_##name_
 
@@ -207,13 +208,21 @@ static struct pl_status reference_of(struct reader *reader, const xmlNode *detai
     return pl_ok();
 }
 
-/* RmtInf/Ustrd, as often as it stands there, then what the bank adds. */
+/* A structured reference that is none of ours (its check digits do not fit, or it is an invoice's
+ * number) is still what the payer wrote, and somebody has to find the pledge by it. */
+static const char *unread(const char *reference)
+{
+    char found[PL_REFERENCE_BYTES];
+    return pl_reference_read(reference, found) == PL_REFERENCE_NONE ? reference : "";
+}
+
+/* RmtInf/Ustrd, as often as it stands there, then what the bank adds. `first`: before all that. */
 static struct pl_status free_text_of(struct reader *reader, const xmlNode *entry,
-                                     const xmlNode *details, const char **ret)
+                                     const xmlNode *details, const char *first, const char **ret)
 {
     const xmlNode *part = camt_xml_find(details, "RmtInf/Ustrd");
     const char *text;
-    char *all = pl_arena_strdup(reader->arena, "");
+    char *all = pl_arena_strdup(reader->arena, first);
     for (int i = 0; part != NULL && i < TEXT_PARTS_MAX; i++, part = camt_xml_next(part)) {
         PL_TRY(camt_xml_text(&reader->xml, part, TEXT_MAX, &text));
         all = all == NULL
@@ -366,7 +375,7 @@ static struct pl_status set_details(struct reader *reader, const xmlNode *entry,
     if (strcmp(movement->end_to_end_id, "NOTPROVIDED") == 0)
         movement->end_to_end_id = "";
     PL_TRY(reference_of(reader, details, &movement->reference));
-    PL_TRY(free_text_of(reader, entry, details, &movement->text));
+    PL_TRY(free_text_of(reader, entry, details, unread(movement->reference), &movement->text));
     PL_TRY(payer_of(reader, details, movement->minor > 0, movement));
     PL_TRY(text_of(reader, details, "RtrInf/Rsn/Cd", REF_MAX, &movement->return_reason));
     if (movement->return_reason[0] == '\0')
@@ -489,7 +498,7 @@ static struct pl_status add_without_details(struct reader *reader, const struct 
     movement->bank_ref = entry->bank_ref;
     movement->batch_count = kind == CAMT_BATCH ? (uint32_t)entry->batch_count : 0;
     PL_TRY(set_charges(reader, entry->node, movement));
-    return free_text_of(reader, entry->node, NULL, &movement->text);
+    return free_text_of(reader, entry->node, NULL, "", &movement->text);
 }
 
 /* Over all its NtryDtls. A single transaction that stands for several tells no details. */
@@ -750,6 +759,7 @@ static struct pl_status read_file(struct reader *reader)
     const xmlNode *root = xmlDocGetRootElement(reader->xml.document);
     const struct form *form = NULL;
     PL_TRY(read_version(reader, root, &form));
+    PL_ASSERT(form != NULL); /* gcc's analyzer cannot see it */
     const xmlNode *message = camt_xml_child(root, form->message);
     if (message == NULL)
         return WRONG(reader, root, FIELD_REQUIRED, _("%s is missing"), form->message);

@@ -395,6 +395,16 @@ class Traps(Bank):
             self.assertIn("B000001", out, form)
         self.assertIn("not known yet", self.pledge("auditor", "dump", "--as", "iati").out)
 
+    def test_a_reference_with_a_slip_is_shown_to_who_has_to_find_the_pledge(self):
+        path = self.home.path / "slip.xml"
+        path.write_text((CORPUS / "exact-v08.xml").read_text()
+                        .replace("<RmtInf>", "<RmtInf><Ustrd>for the forum</Ustrd>")
+                        .replace("RF85P000001", "RF86 P000001"))
+        self.bring(path)
+        row, = self.listed()
+        self.assertEqual((row["queue"], row["reference"], row["payer_text"]),
+                         ("no-reference", None, "RF86P000001 for the forum"))
+
     def test_a_payer_who_turns_the_line_is_kept_and_shown_as_blanks(self):
         """What a bank sends is a fact; what it does to a terminal or a spreadsheet is none."""
         name, text = "Ltd\u202e00.000\u2066 FHC\u009b2J", "line\u2028two"
