@@ -174,13 +174,17 @@ class OfTheInput(DaemonTest):
         # small on the wire; its messages fill a call's memory but for what some refusals need
         movement = pb.Movement(booking_date="x", value_date="x", uetr="x", end_to_end_id="x")
         short = set()
-        for movements in range(51000, 57401, 3200):
+        for movements in range(40000, 60001, 1600):
             statement = pb.BankStatement(movement=[movement] * movements)
             commands = [pb.Command(import_statement=pb.ImportStatement(statement=[statement]))]
             commands += [pb.Command()] * 8000
-            reasons = [result.refusal.reason for result in self.reader.batch(commands)]
+            try:
+                reasons = [result.refusal.reason for result in self.reader.batch(commands)]
+            except Refused as refused:  # not even a verdict each: it is refused whole
+                self.assertIn(refused.reason, ("TOO_BIG", "FIELD_INVALID"))
+                break
             self.assertEqual(len(reasons), len(commands))
-            self.assertEqual(set(reasons[1:]) - {pb.REASON_TOO_BIG}, {pb.REASON_REQUEST_ID_INVALID})
+            self.assertLessEqual(set(reasons[1:]), {pb.REASON_TOO_BIG, pb.REASON_REQUEST_ID_INVALID})
             short.add(pb.REASON_TOO_BIG in reasons)
         self.assertEqual(short, {False, True}, "some have room for all words, some have not")
         self.assertTrue(self.reader.GetStatus().size, "and the daemon is there")
