@@ -18,6 +18,8 @@ failed=0
 for moment; do
   for file in tests/e2e/test_*"$word"*.py tests/property/test_*"$word"*.py tests/interop/test_*"$word"*.py; do
     [ -e "$file" ] || continue
+    # its scripts are processes of their own, and gRPC in them would go by two clocks
+    [ "$(basename "$file")" != test_examples.py ] || continue
     kind=$(basename "$(dirname "$file")")
     log=build/clock/$moment-$kind-$(basename "$file" .py).log
     if timeout 1800 /usr/bin/python3 -B tests/clock/moved.py "$moment" "$file" > "$log" 2>&1; then
